@@ -1,0 +1,147 @@
+//! The catalog: which layers were built, which layer versions exist where, and what is under way.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use klayers_core::{
+    Build, Digest, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Target,
+};
+
+mod sqlite;
+
+pub use sqlite::SqliteCatalog;
+
+/// Keeps the records of a collection.
+///
+/// A record never says what is not so: a publication is begun before its layer version is made and
+/// completed after, and what was begun and not completed is settled before anything else is
+/// published under that name in that region.
+#[async_trait]
+pub trait Catalog: std::fmt::Debug + Send + Sync {
+    /// Records a build as the latest of its target and package. Recording the same again changes
+    /// nothing.
+    async fn record_build(&self, build: &Build) -> Result<(), CatalogError>;
+
+    /// The latest build of every package, of one target or of all, sorted by target and package.
+    async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError>;
+
+    /// The layer versions that a query asks for, sorted by target, package and region, the newest
+    /// first.
+    async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError>;
+
+    /// The targets that have a layer version which is not deleted, sorted.
+    async fn targets(&self) -> Result<Vec<Target>, CatalogError>;
+
+    /// The regions that have a layer version which is not deleted, sorted.
+    async fn regions(&self) -> Result<Vec<Region>, CatalogError>;
+
+    /// Writes down that a publication is about to be made. There is at most one under way for a
+    /// layer in a region: beginning another is an error.
+    async fn begin(&self, publication: &Intent) -> Result<(), CatalogError>;
+
+    /// The publications that were begun and neither completed nor abandoned, sorted by region and
+    /// layer.
+    async fn under_way(&self) -> Result<Vec<Intent>, CatalogError>;
+
+    /// Writes down, at once, that a publication was made: `version` is the latest of its layer in
+    /// its region, the one that was becomes deprecated and expires at `predecessor_expires_at`, and
+    /// the publication is no longer under way.
+    async fn complete(
+        &self,
+        version: &LayerVersion,
+        predecessor_expires_at: Timestamp,
+    ) -> Result<(), CatalogError>;
+
+    /// Writes down that a publication under way was not made and will not be.
+    async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError>;
+
+    /// Writes down that a layer version was deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotDeletable`] if it is the latest of its layer, or not there.
+    async fn record_deletion(
+        &self,
+        arn: &LayerVersionArn,
+        at: Timestamp,
+    ) -> Result<(), CatalogError>;
+}
+
+/// Which layer versions are asked for; what is not said is not restricted.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Query {
+    /// Of this target.
+    pub target: Option<Target>,
+    /// In this region.
+    pub region: Option<Region>,
+    /// Of this package.
+    pub package: Option<PackageName>,
+    /// How far back.
+    pub include: Include,
+}
+
+/// How far back a [`Query`] goes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Include {
+    /// The latest of each layer and region.
+    #[default]
+    Latest,
+    /// All that are not deleted.
+    Existing,
+    /// All, the deleted ones too.
+    All,
+}
+
+/// A publication that is about to be made, or was when the process ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Intent {
+    /// Where.
+    pub region: Region,
+    /// Under which name.
+    pub layer: LayerName,
+    /// The content digest of what is published, whose build is recorded.
+    pub content_digest: Digest,
+    /// Since when.
+    pub begun_at: Timestamp,
+}
+
+/// What can go wrong with a catalog.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The catalog cannot be opened.
+    #[error("could not open the catalog {location}")]
+    Open {
+        /// Where it is.
+        location: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file is something else, or of another release.
+    #[error("{location} is not a catalog that this release reads: {reason}")]
+    Foreign {
+        /// Where it is.
+        location: String,
+        /// What it is instead.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("the catalog could not be read or written")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored value is not what it should be.
+    #[error("the catalog holds a record that cannot be read")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A publication of the layer is under way already.
+    #[error("a publication of {layer} in {region} is already under way; it must be settled first")]
+    UnderWay {
+        /// The region.
+        region: Region,
+        /// The layer.
+        layer: LayerName,
+    },
+    /// A layer version refers to a build that is not recorded.
+    #[error("no build with content {0} is recorded")]
+    UnknownBuild(Digest),
+    /// A layer version cannot be recorded as deleted.
+    #[error("{0} is not recorded as a deprecated layer version, so it cannot be recorded as deleted")]
+    NotDeletable(LayerVersionArn),
+}

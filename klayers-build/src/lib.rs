@@ -1,0 +1,5 @@
+//! Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
+
+pub mod artifacts;
+pub mod catalog;
+pub mod publish;

@@ -1,0 +1,16 @@
+//! The HTTP API v2: its paths, its bodies and its formats.
+//!
+//! Server and client share these, so that neither can drift from the other. A path is a
+//! [`Route`]; a body is a list of one of the row types; [`Format`] says how a list of latest
+//! layers is written.
+
+mod format;
+mod problem;
+mod route;
+mod rows;
+mod wire_time;
+
+pub use format::{Format, latest_csv, latest_html};
+pub use problem::Problem;
+pub use route::{LONGEST_PATH, Route, RouteError};
+pub use rows::{BuildRow, DeployStatus, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};

@@ -1,0 +1,244 @@
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use super::Format;
+use crate::{PackageName, Region, Target};
+
+/// The longest path that is looked at, in bytes.
+pub const LONGEST_PATH: usize = 1024;
+
+const BASE: &str = "/api/v2";
+
+/// What a path of the API asks for.
+///
+/// ```
+/// use klayers_core::api::{Format, Route};
+///
+/// let route: Route = "/api/v2/p3.12/layers/latest/eu-west-1/csv".parse()?;
+/// let Route::Latest { region, format, .. } = &route else { unreachable!() };
+/// assert_eq!(region.as_str(), "eu-west-1");
+/// assert_eq!(*format, Format::Csv);
+/// assert_eq!(route.to_string(), "/api/v2/p3.12/layers/latest/eu-west-1/csv");
+/// # Ok::<(), klayers_core::api::RouteError>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Route {
+    /// The latest version of every layer of a target in a region, as [`LatestRow`](super::LatestRow)s.
+    Latest {
+        /// The target.
+        target: Target,
+        /// The region.
+        region: Region,
+        /// How the list is written.
+        format: Format,
+    },
+    /// All versions of one layer in a region that still exist, as
+    /// [`VersionRow`](super::VersionRow)s.
+    Versions {
+        /// The target.
+        target: Target,
+        /// The region.
+        region: Region,
+        /// The package.
+        package: PackageName,
+    },
+    /// The latest build of every package of a target, as [`BuildRow`](super::BuildRow)s.
+    LatestBuilds {
+        /// The target.
+        target: Target,
+    },
+    /// The targets that layers exist for, as [`TargetRow`](super::TargetRow)s.
+    Targets,
+    /// The regions that layers exist in, as [`RegionRow`](super::RegionRow)s.
+    Regions,
+    /// One package over all targets and regions, as [`PackageRow`](super::PackageRow)s.
+    Package {
+        /// The package.
+        package: PackageName,
+    },
+}
+
+/// Why a path is not one of the API.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// The path is longer than [`LONGEST_PATH`].
+    #[error("the path is longer than {LONGEST_PATH} bytes")]
+    TooLong,
+    /// No path of the API has this form.
+    #[error("no such path; see /api/v2/{{target}}/layers/latest/{{region}}")]
+    Unknown,
+    /// The path has the form of one, but a part of it is malformed.
+    #[error(transparent)]
+    Malformed(#[from] crate::ParseError),
+}
+
+impl FromStr for Route {
+    type Err = RouteError;
+
+    /// Reads a path, percent-encoded or not, with or without one trailing slash.
+    fn from_str(path: &str) -> Result<Self, RouteError> {
+        if path.len() > LONGEST_PATH {
+            return Err(RouteError::TooLong);
+        }
+        let below = path
+            .strip_prefix(BASE)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let below = below.ok_or(RouteError::Unknown)?;
+        let below = below.strip_suffix('/').unwrap_or(below);
+        let segments: Vec<String> = below
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8().map(String::from))
+            .collect::<Result<_, _>>()
+            .map_err(|_| RouteError::Unknown)?;
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        Ok(match *segments.as_slice() {
+            ["targets"] => Self::Targets,
+            ["regions"] => Self::Regions,
+            ["packages", package] => Self::Package {
+                package: package.parse()?,
+            },
+            [target, "builds", "latest"] => Self::LatestBuilds {
+                target: target.parse()?,
+            },
+            [target, "layers", "latest", region] => Self::Latest {
+                target: target.parse()?,
+                region: region.parse()?,
+                format: Format::Json,
+            },
+            [target, "layers", "latest", region, format] => Self::Latest {
+                target: target.parse()?,
+                region: region.parse()?,
+                format: format.parse()?,
+            },
+            [target, "layers", region, package] => Self::Versions {
+                target: target.parse()?,
+                region: region.parse()?,
+                package: package.parse()?,
+            },
+            _ => return Err(RouteError::Unknown),
+        })
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest {
+                target,
+                region,
+                format: Format::Json,
+            } => {
+                write!(formatter, "{BASE}/{target}/layers/latest/{region}")
+            }
+            Self::Latest {
+                target,
+                region,
+                format,
+            } => {
+                write!(formatter, "{BASE}/{target}/layers/latest/{region}/{format}")
+            }
+            Self::Versions {
+                target,
+                region,
+                package,
+            } => {
+                write!(formatter, "{BASE}/{target}/layers/{region}/{package}")
+            }
+            Self::LatestBuilds { target } => write!(formatter, "{BASE}/{target}/builds/latest"),
+            Self::Targets => write!(formatter, "{BASE}/targets"),
+            Self::Regions => write!(formatter, "{BASE}/regions"),
+            Self::Package { package } => write!(formatter, "{BASE}/packages/{package}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn route(path: &str) -> Result<Route, RouteError> {
+        path.parse()
+    }
+
+    #[test]
+    fn one_thing_may_be_asked_for_in_several_spellings() {
+        let plain = route("/api/v2/p3.12/layers/latest/us-east-1");
+        assert!(plain.is_ok());
+        for path in [
+            "/api/v2/p3.12/layers/latest/us-east-1/",
+            "/api/v2/p3.12/layers/latest/us-east-1/json",
+            "/api/v2/p3.12/layers/latest/us-east-1/json/",
+            "/api/v2/p3%2E12/layers/latest/us%2Deast%2D1",
+        ] {
+            assert_eq!(route(path), plain, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_are_refused() {
+        for path in [
+            "",
+            "/",
+            "/api",
+            "/api/v2",
+            "/api/v2/",
+            "//api/v2/targets",
+            "/api/v2//targets",
+            "/api/v2/targets//",
+            "/api/v1/targets",
+            "/api/v2targets",
+            "/api/v2/p3.12",
+            "/api/v2/p3.12/layers",
+            "/api/v2/p3.12/layers/us-east-1",
+            "/api/v2/p3.12/layers/latest/us-east-1/xml",
+            "/api/v2/p3.12/layers/latest/us-east-1/json/x",
+            "/api/v2/3.12/layers/latest/us-east-1",
+            "/api/v2/p3.12/layers/latest/mars",
+            "/api/v2/p3.12/layers/us-east-1/..%2f..%2fetc",
+            "/api/v2/p3.12/layers/us-east-1/a%00",
+            "/api/v2/p3.12/layers/us-east-1/%ff",
+            "/api/v2/packages/",
+            "/api/v2/packages/a/b",
+            "/api/v2/p3.12/builds",
+        ] {
+            assert!(route(path).is_err(), "{path}");
+        }
+        let long = format!("/api/v2/packages/{}", "a".repeat(8192));
+        assert_eq!(route(&long), Err(RouteError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn parses_what_it_prints(
+            minor in 8u8..=14,
+            region in "[a-z]{2}-[a-z]{4,9}-[0-9]",
+            package in "[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?",
+            format in prop_oneof![Just(Format::Json), Just(Format::Csv), Just(Format::Html)],
+        ) {
+            let target: Target = format!("p3.{minor}-arm64").parse()?;
+            let region: Region = region.parse()?;
+            let package: PackageName = package.parse()?;
+            for route in [
+                Route::Latest { target, region: region.clone(), format },
+                Route::Versions { target, region, package: package.clone() },
+                Route::LatestBuilds { target },
+                Route::Targets,
+                Route::Regions,
+                Route::Package { package },
+            ] {
+                prop_assert_eq!(route.to_string().parse(), Ok(route));
+            }
+        }
+
+        #[test]
+        fn never_panics(path in "(/api/v2)?.*") {
+            let _ = path.parse::<Route>();
+        }
+    }
+}

@@ -1,0 +1,363 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wire_time;
+use crate::{
+    Architecture, Build, LayerVersion, LayerVersionArn, PackageName, PackageVersion, Pin,
+    PythonVersion, Region, Status, Target,
+};
+
+/// A row of a list of latest layers.
+///
+/// All its values are strings: there are clients that read it as a list of string maps.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LatestRow {
+    /// The package, as the collection spells it.
+    pub package: PackageName,
+    /// The ARN of the layer's latest version.
+    pub arn: LayerVersionArn,
+    /// The package's version in it.
+    pub package_version: PackageVersion,
+    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    /// When the layer version was published.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "wire_time::optional"
+    )]
+    pub created_date_time: Option<Timestamp>,
+    /// The package's licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+}
+
+impl From<&LayerVersion> for LatestRow {
+    fn from(version: &LayerVersion) -> Self {
+        let LayerVersion {
+            arn,
+            build,
+            created_at,
+            ..
+        } = version;
+        Self {
+            package: build.package.clone(),
+            arn: arn.clone(),
+            package_version: build.version.clone(),
+            code_sha256: Some(build.content_digest.to_base64()),
+            created_date_time: Some(*created_at),
+            license: build.license.clone(),
+        }
+    }
+}
+
+/// What API v2 calls the status of a layer version. Deleted ones are not listed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeployStatus {
+    /// The newest.
+    Latest,
+    /// A newer one exists.
+    Deprecated,
+}
+
+/// A row of a list of a layer's versions.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionRow {
+    /// The ARN.
+    pub arn: LayerVersionArn,
+    /// The package's version in it.
+    pub package_version: PackageVersion,
+    /// Latest or deprecated.
+    pub deploy_status: DeployStatus,
+    /// All packages in it, with their versions.
+    pub dependencies: Vec<Pin>,
+    /// When it is to be deleted; absent on the latest.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "wire_time::optional"
+    )]
+    pub expiry_date: Option<Timestamp>,
+    /// The region it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// The version number of the layer, the last part of the ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_version: Option<u64>,
+    /// The requirements hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements_hash: Option<String>,
+    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    /// The size of the layer's zip, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_size: Option<u64>,
+    /// The size of what the zip unpacks to, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unzipped_size: Option<u64>,
+    /// When the layer version was published.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "wire_time::optional"
+    )]
+    pub created_date_time: Option<Timestamp>,
+    /// The package's licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+}
+
+impl VersionRow {
+    /// The row of a layer version; none for a deleted one.
+    pub fn new(version: &LayerVersion) -> Option<Self> {
+        let LayerVersion {
+            arn,
+            build,
+            created_at,
+            status,
+        } = version;
+        let (deploy_status, expiry_date) = match *status {
+            Status::Latest => (DeployStatus::Latest, None),
+            Status::Deprecated { expires_at } => (DeployStatus::Deprecated, Some(expires_at)),
+            Status::Deleted { .. } => return None,
+        };
+        Some(Self {
+            arn: arn.clone(),
+            package_version: build.version.clone(),
+            deploy_status,
+            dependencies: build.dependencies.clone(),
+            expiry_date,
+            region: Some(arn.region().clone()),
+            layer_version: Some(arn.version()),
+            requirements_hash: Some(build.requirements_hash.to_string()),
+            code_sha256: Some(build.content_digest.to_base64()),
+            code_size: Some(build.code_size),
+            unzipped_size: Some(build.unzipped_size),
+            created_date_time: Some(*created_at),
+            license: build.license.clone(),
+        })
+    }
+}
+
+/// A row of a list of latest builds.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildRow {
+    /// The package. The public server leaves it out of some rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageName>,
+    /// The package's version in it.
+    pub package_version: PackageVersion,
+    /// All packages in it, with their versions.
+    pub dependencies: Vec<Pin>,
+    /// When it was built.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "wire_time::optional"
+    )]
+    pub created_date_time: Option<Timestamp>,
+    /// The requirements hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements_hash: Option<String>,
+    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    /// The size of the layer's zip, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_size: Option<u64>,
+    /// The size of what the zip unpacks to, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unzipped_size: Option<u64>,
+    /// The package's licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+}
+
+impl From<&Build> for BuildRow {
+    fn from(build: &Build) -> Self {
+        Self {
+            package: Some(build.package.clone()),
+            package_version: build.version.clone(),
+            dependencies: build.dependencies.clone(),
+            created_date_time: Some(build.created_at),
+            requirements_hash: Some(build.requirements_hash.to_string()),
+            code_sha256: Some(build.content_digest.to_base64()),
+            code_size: Some(build.code_size),
+            unzipped_size: Some(build.unzipped_size),
+            license: build.license.clone(),
+        }
+    }
+}
+
+/// A row of one package's list over all targets and regions.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PackageRow {
+    /// The package, as the collection spells it.
+    pub package: PackageName,
+    /// The target.
+    pub target: Target,
+    /// The layer version.
+    #[serde(flatten)]
+    pub version: VersionRow,
+}
+
+impl PackageRow {
+    /// The row of a layer version; none for a deleted one.
+    pub fn new(version: &LayerVersion) -> Option<Self> {
+        Some(Self {
+            package: version.build.package.clone(),
+            target: version.build.target,
+            version: VersionRow::new(version)?,
+        })
+    }
+}
+
+/// A row of the list of targets.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetRow {
+    /// The target's key: `p3.12-arm64`.
+    pub target: Target,
+    /// Its Python version.
+    pub python_version: PythonVersion,
+    /// Its architecture.
+    pub architecture: Architecture,
+}
+
+impl From<Target> for TargetRow {
+    fn from(target: Target) -> Self {
+        Self {
+            target,
+            python_version: target.python,
+            architecture: target.architecture,
+        }
+    }
+}
+
+/// A row of the list of regions.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionRow {
+    /// The region's code.
+    pub region: Region,
+    /// Its name, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its partition.
+    pub partition: crate::Partition,
+}
+
+impl From<&Region> for RegionRow {
+    fn from(region: &Region) -> Self {
+        Self {
+            region: region.clone(),
+            name: region.name().map(str::to_owned),
+            partition: region.partition(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+
+    fn version(status: Status) -> LayerVersion {
+        let at: Timestamp = "2026-11-01T02:00:00.5Z".parse().expect("a time");
+        LayerVersion {
+            arn: "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-Pillow:3"
+                .parse()
+                .expect("an ARN"),
+            build: Build {
+                target: "p3.12".parse().expect("a target"),
+                package: "Pillow".parse().expect("a name"),
+                version: "12.0.0".parse().expect("a version"),
+                dependencies: vec!["pillow==12.0.0".parse().expect("a pin")],
+                requirements_hash: Digest::of(b"requirements"),
+                wheels_hash: Digest::of(b"wheels"),
+                lock_digest: Digest::of(b"lock"),
+                content_digest: Digest::of(b"zip"),
+                code_size: 7_000_000,
+                unzipped_size: 20_000_000,
+                license: Some("MIT-CMU".to_owned()),
+                created_at: at,
+            },
+            created_at: at,
+            status,
+        }
+    }
+
+    fn deprecated() -> Status {
+        Status::Deprecated {
+            expires_at: "2027-11-01T02:00:00Z".parse().expect("a time"),
+        }
+    }
+
+    #[test]
+    fn bodies_have_the_documented_shape() {
+        let latest = version(Status::Latest);
+        insta::assert_json_snapshot!("latest_row", LatestRow::from(&latest));
+        insta::assert_json_snapshot!("version_row_latest", VersionRow::new(&latest));
+        insta::assert_json_snapshot!(
+            "version_row_deprecated",
+            VersionRow::new(&version(deprecated()))
+        );
+        insta::assert_json_snapshot!("build_row", BuildRow::from(&latest.build));
+        insta::assert_json_snapshot!("package_row", PackageRow::new(&latest));
+        insta::assert_json_snapshot!("target_row", TargetRow::from(latest.build.target));
+        insta::assert_json_snapshot!("region_row", RegionRow::from(latest.region()));
+    }
+
+    #[test]
+    fn latest_rows_hold_strings_alone() {
+        let row = serde_json::to_value(LatestRow::from(&version(Status::Latest))).expect("JSON");
+        assert!(
+            row.as_object()
+                .expect("an object")
+                .values()
+                .all(serde_json::Value::is_string)
+        );
+    }
+
+    #[test]
+    fn rows_read_back_to_the_second() {
+        let row = VersionRow::new(&version(deprecated())).expect("not deleted");
+        let json = serde_json::to_string(&row).expect("JSON");
+        let read: VersionRow = serde_json::from_str(&json).expect("a row");
+        assert_eq!(read.expiry_date, row.expiry_date);
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), json);
+    }
+
+    #[test]
+    fn rows_of_the_public_server_are_read() {
+        let rows: Vec<VersionRow> = serde_json::from_str(
+            r#"[{"arn": "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p310-idna:2",
+                 "packageVersion": "3.4", "deployStatus": "deprecated",
+                 "dependencies": ["idna==3.4"], "expiryDate": "2023-10-02T02:05:11"}]"#,
+        )
+        .expect("rows");
+        assert_eq!(rows[0].deploy_status, DeployStatus::Deprecated);
+        let builds: Vec<BuildRow> = serde_json::from_str(
+            r#"[{"packageVersion": "3.4", "dependencies": [],
+                 "createdDateTime": "2023-09-03T02:05:11.123456"}]"#,
+        )
+        .expect("rows");
+        assert_eq!(builds[0].package, None);
+    }
+
+    #[test]
+    fn deleted_versions_have_no_row() {
+        let deleted = Status::Deleted {
+            at: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(VersionRow::new(&version(deleted)), None);
+        assert_eq!(PackageRow::new(&version(deleted)), None);
+    }
+}

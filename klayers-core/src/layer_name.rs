@@ -1,0 +1,195 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::through_string;
+use crate::{Architecture, PackageName, ParseError, Target};
+
+/// The name of a layer: `Klayers-p312-requests`, `Klayers-p312-arm64-fake-useragent`.
+///
+/// A prefix, the target's key without its dot, and what is in the layer. Names of the oldest
+/// layers spell the target `python38`.
+///
+/// ```
+/// use klayers_core::LayerName;
+///
+/// let target = "p3.12-arm64".parse()?;
+/// let name = LayerName::new("Klayers", target, "backports.zoneinfo")?;
+/// assert_eq!(name.as_str(), "Klayers-p312-arm64-backports-zoneinfo");
+/// assert!(name.is_for(target, &"Backports.ZoneInfo".parse()?));
+/// # Ok::<(), klayers_core::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LayerName(String);
+
+impl LayerName {
+    /// The longest name that Lambda takes, in characters ([PublishLayerVersion][spec]).
+    ///
+    /// [spec]: https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
+    pub const LONGEST: usize = 140;
+
+    /// The name of the layer that holds `content`, a package's name as a rule, for a target.
+    /// Characters that Lambda does not allow become `-`.
+    ///
+    /// # Errors
+    ///
+    /// If the name would be empty in a part or longer than Lambda allows.
+    pub fn new(prefix: &str, target: Target, content: &str) -> Result<Self, ParseError> {
+        let name = format!("{prefix}-{}-{content}", key(target));
+        let allowed: String = name
+            .chars()
+            .map(|character| {
+                if is_allowed(character) {
+                    character
+                } else {
+                    '-'
+                }
+            })
+            .collect();
+        if prefix.is_empty() || content.is_empty() {
+            return Err(ParseError::new(
+                &name,
+                "a layer name",
+                "no part of it may be empty",
+            ));
+        }
+        allowed.parse()
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a layer of this name holds `package` for `target`, whatever its prefix: in today's
+    /// naming or in the old one, in any spelling of the package.
+    pub fn is_for(&self, target: Target, package: &PackageName) -> bool {
+        let old = format!("python{}{}", target.python.major(), target.python.minor());
+        let architecture = match target.architecture {
+            Architecture::X86_64 => "",
+            Architecture::Arm64 => "-arm64",
+        };
+        [key(target), format!("{old}{architecture}")]
+            .iter()
+            .any(|key| {
+                let marker = format!("-{key}-");
+                self.0.match_indices(&marker).any(|(at, _)| {
+                    let content = &self.0[at + marker.len()..];
+                    at > 0
+                        && content
+                            .parse()
+                            .is_ok_and(|name: PackageName| name == *package)
+                })
+            })
+    }
+}
+
+/// The target as layer names have it: `p312`, `p312-arm64`.
+fn key(target: Target) -> String {
+    target.to_string().replace('.', "")
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '-' || character == '_'
+}
+
+impl FromStr for LayerName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let refuse = |expected: &str| Err(ParseError::new(text, "a layer name", expected));
+        if text.is_empty() || !text.chars().all(is_allowed) {
+            return refuse("ASCII letters, digits, - and _ expected");
+        }
+        if text.len() > Self::LONGEST {
+            return refuse("Lambda takes at most 140 characters");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for LayerName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+through_string!(LayerName);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        text.parse().expect("a target")
+    }
+
+    fn package(text: &str) -> PackageName {
+        text.parse().expect("a package name")
+    }
+
+    #[test]
+    fn names_say_what_they_are_for() {
+        for (name, of, content, expected) in [
+            ("Klayers-p312-Pillow", "p3.12", "pillow", true),
+            (
+                "Klayers-p312-arm64-fake-useragent",
+                "p3.12-arm64",
+                "fake_useragent",
+                true,
+            ),
+            ("Klayers-python38-requests", "p3.8", "requests", true),
+            ("Klayers-defaultp38-p38-requests", "p3.8", "requests", true),
+            ("Acme-Data-p313-pandas", "p3.13", "pandas", true),
+            ("Klayers-p312-arm64-numpy", "p3.12", "numpy", false),
+            ("Klayers-p312-numpy", "p3.12-arm64", "numpy", false),
+            ("Klayers-p312-numpy", "p3.13", "numpy", false),
+            ("Klayers-p312-numpy-financial", "p3.12", "numpy", false),
+            ("Klayers-p312-my-numpy", "p3.12", "numpy", false),
+            ("-p312-numpy", "p3.12", "numpy", false),
+            ("numpy", "p3.12", "numpy", false),
+        ] {
+            let name: LayerName = name.parse().expect("a layer name");
+            assert_eq!(
+                name.is_for(target(of), &package(content)),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_over_140_characters_are_refused() {
+        let error = LayerName::new("Klayers", target("p3.12"), &"x".repeat(128)).expect_err("long");
+        assert!(
+            error.to_string().contains("at most 140 characters"),
+            "{error}"
+        );
+        assert!(LayerName::new("Klayers", target("p3.12"), &"x".repeat(127)).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_made_for_a_package_is_for_it(
+            prefix in "[A-Za-z][A-Za-z0-9-]{0,8}",
+            content in "[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?",
+            minor in 8u8..=14,
+            arm: bool,
+        ) {
+            let architecture = if arm { Architecture::Arm64 } else { Architecture::X86_64 };
+            let target = Target::new(crate::PythonVersion::new(3, minor), architecture);
+            let name = LayerName::new(&prefix, target, &content)?;
+            prop_assert!(name.is_for(target, &content.parse()?));
+            prop_assert_eq!(name.to_string().parse(), Ok(name));
+        }
+
+        #[test]
+        fn never_panics(text in ".*") {
+            let _ = text.parse::<LayerName>();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, LayerVersionArn, PackageName, PackageVersion, Pin, Region, Target};
+
+/// A layer as it was built: what is in it, and the bytes that hold it. One build is published in
+/// many regions.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    /// The target it was built for.
+    pub target: Target,
+    /// The package that the layer is named after.
+    pub package: PackageName,
+    /// That package's version.
+    pub version: PackageVersion,
+    /// All packages in the layer, that one included, sorted.
+    pub dependencies: Vec<Pin>,
+    /// The [requirements hash](crate::requirements_hash()) of the dependencies.
+    pub requirements_hash: Digest,
+    /// SHA-256 over the sorted SHA-256 digests of the wheels: two builds with the same hold the
+    /// same wheels.
+    pub wheels_hash: Digest,
+    /// SHA-256 of the layer's `pylock.toml`, under which it is stored.
+    pub lock_digest: Digest,
+    /// SHA-256 of the layer's zip, under which it is stored.
+    pub content_digest: Digest,
+    /// The size of the zip, in bytes.
+    pub code_size: u64,
+    /// The size of what the zip unpacks to, in bytes.
+    pub unzipped_size: u64,
+    /// The licence of the package that the layer is named after, as its metadata says.
+    pub license: Option<String>,
+    /// When it was built.
+    pub created_at: Timestamp,
+}
+
+/// One published version of a layer in one region.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct LayerVersion {
+    /// Its ARN.
+    pub arn: LayerVersionArn,
+    /// What is in it.
+    pub build: Build,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// Where it stands in its life.
+    pub status: Status,
+}
+
+impl LayerVersion {
+    /// The region it was published in.
+    pub fn region(&self) -> &Region {
+        self.arn.region()
+    }
+
+    /// When it is to be deleted; none for a latest and for a deleted one.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Deprecated { expires_at } => Some(expires_at),
+            Status::Latest | Status::Deleted { .. } => None,
+        }
+    }
+}
+
+/// Where a layer version stands in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The newest of its layer in its region. It never expires.
+    Latest,
+    /// A newer one exists.
+    Deprecated {
+        /// From when on it may be deleted.
+        expires_at: Timestamp,
+    },
+    /// Deleted from AWS. Functions that use it go on working.
+    Deleted {
+        /// When it was deleted.
+        at: Timestamp,
+    },
+}

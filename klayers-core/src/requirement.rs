@@ -1,0 +1,265 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use pep440_rs::VersionSpecifiers;
+use serde::{Deserialize, Serialize};
+
+use crate::error::through_string;
+use crate::{PackageName, PackageVersion, ParseError};
+
+/// What is to be in a layer: a package, its extras, and the versions that will do.
+///
+/// The part of a [dependency specifier][spec] (PEP 508) that makes sense for a layer. A layer is
+/// built for one target, so environment markers are refused; its wheels come from an index, so
+/// direct URLs are, too.
+///
+/// ```
+/// use klayers_core::Requirement;
+///
+/// let requirement: Requirement = "psycopg[pool, binary] >=3.2".parse()?;
+/// assert_eq!(requirement.name().normalized(), "psycopg");
+/// assert_eq!(requirement.to_string(), "psycopg[binary,pool]>=3.2");
+/// # Ok::<(), klayers_core::ParseError>(())
+/// ```
+///
+/// [spec]: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Requirement {
+    name: PackageName,
+    extras: BTreeSet<PackageName>,
+    specifiers: VersionSpecifiers,
+}
+
+impl Requirement {
+    /// The package asked for.
+    pub fn name(&self) -> &PackageName {
+        &self.name
+    }
+
+    /// The extras asked for, in order of their normalised names.
+    pub fn extras(&self) -> impl ExactSizeIterator<Item = &PackageName> {
+        self.extras.iter()
+    }
+
+    fn refuse(text: &str, expected: impl Into<String>) -> ParseError {
+        ParseError::new(text, "a requirement", expected)
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.contains(';') {
+            return Err(Self::refuse(
+                text,
+                "a layer has one target, so environment markers have no place in it",
+            ));
+        }
+        if text.contains('@') {
+            return Err(Self::refuse(
+                text,
+                "a package of an index expected, not a direct URL",
+            ));
+        }
+        let is_name =
+            |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        let trimmed = text.trim();
+        let end = trimmed
+            .find(|character| !is_name(character))
+            .unwrap_or(trimmed.len());
+        let (name, rest) = trimmed.split_at(end);
+        let (extras, rest) = match rest.trim_start().strip_prefix('[') {
+            None => (BTreeSet::new(), rest),
+            Some(bracketed) => {
+                let (inside, rest) = bracketed
+                    .split_once(']')
+                    .ok_or_else(|| Self::refuse(text, "a ] expected after its extras"))?;
+                let extras = match inside.trim() {
+                    "" => BTreeSet::new(),
+                    names => names
+                        .split(',')
+                        .map(|extra| extra.trim().parse())
+                        .collect::<Result<_, _>>()
+                        .map_err(|error| Self::refuse(text, format!("in its extras, {error}")))?,
+                };
+                (extras, rest)
+            }
+        };
+        let specifiers = rest.trim();
+        let specifiers = specifiers
+            .strip_prefix('(')
+            .and_then(|inner| inner.strip_suffix(')'))
+            .unwrap_or(specifiers);
+        Ok(Self {
+            name: name.parse().map_err(|_| {
+                Self::refuse(
+                    text,
+                    "a package name expected first, as in requests==2.32.*",
+                )
+            })?,
+            extras,
+            specifiers: specifiers.parse().map_err(|_| {
+                Self::refuse(
+                    text,
+                    "version specifiers expected after the name, as in >=2.31,<3",
+                )
+            })?,
+        })
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.name)?;
+        for (index, extra) in self.extras.iter().enumerate() {
+            write!(formatter, "{}{extra}", if index == 0 { '[' } else { ',' })?;
+        }
+        if !self.extras.is_empty() {
+            write!(formatter, "]")?;
+        }
+        for (index, specifier) in self.specifiers.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(
+                formatter,
+                "{separator}{}{}",
+                specifier.operator(),
+                specifier.version()
+            )?;
+            if matches!(
+                specifier.operator(),
+                pep440_rs::Operator::EqualStar | pep440_rs::Operator::NotEqualStar
+            ) {
+                write!(formatter, ".*")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<PackageName> for Requirement {
+    fn from(name: PackageName) -> Self {
+        Self {
+            name,
+            extras: BTreeSet::new(),
+            specifiers: VersionSpecifiers::empty(),
+        }
+    }
+}
+
+/// One exact version of a package: `requests==2.32.5`.
+///
+/// Pins print their names normalised, as `pip freeze` and `requirements.txt` have them, and order
+/// by name, then by version.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pin {
+    /// The package.
+    pub name: PackageName,
+    /// Its version.
+    pub version: PackageVersion,
+}
+
+impl FromStr for Pin {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let refuse = || {
+            ParseError::new(
+                text,
+                "a pinned requirement",
+                "name==version expected, as in idna==3.11",
+            )
+        };
+        let (name, version) = text.split_once("==").ok_or_else(refuse)?;
+        Ok(Self {
+            name: name.trim().parse().map_err(|_| refuse())?,
+            version: version.trim().parse().map_err(|_| refuse())?,
+        })
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}=={}", self.name.normalized(), self.version)
+    }
+}
+
+through_string!(Requirement, Pin);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn requirements_print_in_one_form() {
+        for (text, printed) in [
+            ("requests", "requests"),
+            (" Pillow ", "Pillow"),
+            ("psycopg[binary,pool]", "psycopg[binary,pool]"),
+            ("psycopg [ pool , binary ]", "psycopg[binary,pool]"),
+            ("requests[]", "requests"),
+            ("requests (>=2.31, <3)", "requests>=2.31,<3"),
+            ("requests==2.32.*", "requests==2.32.*"),
+            ("a!=1.*,~=1.4", "a!=1.*,~=1.4"),
+        ] {
+            let requirement: Requirement = text.parse().expect(text);
+            assert_eq!(requirement.to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_requirement_says_why() {
+        for (text, why) in [
+            ("", "a package name expected first"),
+            ("requests; python_version < '3'", "markers"),
+            ("requests @ http://index.example/r.whl", "direct URL"),
+            ("requests[socks", "]"),
+            ("requests[a b]", "\"a b\" is not a package name"),
+            ("requests 2.32", "version specifiers expected"),
+            ("requests>=", "version specifiers expected"),
+            ("-r requirements.txt", "a package name expected first"),
+        ] {
+            let error = text.parse::<Requirement>().expect_err(text).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn pins_order_by_name_then_version() {
+        let mut pins: Vec<Pin> = ["b==1.10", "B==1.9", "a==2"]
+            .iter()
+            .map(|pin| pin.parse().expect("a pin"))
+            .collect();
+        pins.sort();
+        let printed: Vec<String> = pins.iter().map(Pin::to_string).collect();
+        assert_eq!(printed, ["a==2", "b==1.9", "b==1.10"]);
+    }
+
+    proptest! {
+        #[test]
+        fn requirements_parse_what_they_print(
+            text in r"[A-Za-z][A-Za-z0-9]{0,8}(\[[a-z]{1,5}(,[a-z]{1,5}){0,2}\])?((==|>=|<=|!=|<|>)[0-9]\.[0-9]{1,2}(,(==|!=)[0-9]\.\*)?)?"
+        ) {
+            let requirement: Requirement = text.parse()?;
+            let again: Requirement = requirement.to_string().parse()?;
+            prop_assert_eq!(again, requirement);
+        }
+
+        #[test]
+        fn pins_parse_what_they_print(text in r"[a-z][a-z0-9]{0,8}==[0-9]{1,3}(\.[0-9]{1,3}){0,3}") {
+            let pin: Pin = text.parse()?;
+            prop_assert_eq!(pin.to_string(), text);
+        }
+
+        #[test]
+        fn never_panics(text in ".*") {
+            let _ = text.parse::<Requirement>();
+            let _ = text.parse::<Pin>();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, date};
+use serde::{Deserialize, Serialize};
+
+use crate::error::through_string;
+use crate::{ParseError, PythonVersion};
+
+/// A version of the GNU C library, which decides the newest manylinux wheels that a runtime takes.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Glibc {
+    /// The first number: 2 of 2.34.
+    pub major: u16,
+    /// The second number: 34 of 2.34.
+    pub minor: u16,
+}
+
+impl FromStr for Glibc {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let number = |digits: &str| {
+            digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok())
+                .flatten()
+        };
+        text.split_once('.')
+            .and_then(|(major, minor)| {
+                Some(Self {
+                    major: number(major)?,
+                    minor: number(minor)?,
+                })
+            })
+            .ok_or_else(|| {
+                ParseError::new(text, "a glibc version", "major.minor expected, as in 2.34")
+            })
+    }
+}
+
+impl fmt::Display for Glibc {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A Python runtime of AWS Lambda.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// The Python version.
+    pub python: PythonVersion,
+    /// The operating system.
+    pub os: String,
+    /// The system's C library.
+    pub glibc: Glibc,
+    /// From which day on AWS no longer updates the runtime; none where that is not known.
+    #[serde(default)]
+    pub deprecated_on: Option<Date>,
+}
+
+/// The runtimes that layers can be built for, by Python version.
+///
+/// ```
+/// use klayers_core::{PythonVersion, Runtimes};
+///
+/// let runtimes = Runtimes::default();
+/// let runtime = runtimes.get(PythonVersion::new(3, 12)).expect("3.12 is there");
+/// assert_eq!(runtime.os, "Amazon Linux 2023");
+/// assert_eq!(runtime.glibc.to_string(), "2.34");
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Runtimes(BTreeMap<PythonVersion, Runtime>);
+
+impl Runtimes {
+    /// The runtime of a Python version.
+    pub fn get(&self, python: PythonVersion) -> Option<&Runtime> {
+        self.0.get(&python)
+    }
+
+    /// All of them, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Runtime> {
+        self.0.values()
+    }
+}
+
+impl Default for Runtimes {
+    /// The runtimes known to this release.
+    ///
+    /// Systems and dates as the AWS Lambda developer guide gives them under
+    /// [Lambda runtimes](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html), as of
+    /// the spring of 2026. Amazon Linux 2 has glibc 2.26, Amazon Linux 2023 has 2.34
+    /// ([release notes](https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html)).
+    fn default() -> Self {
+        let al2 = (
+            "Amazon Linux 2",
+            Glibc {
+                major: 2,
+                minor: 26,
+            },
+        );
+        let al2023 = (
+            "Amazon Linux 2023",
+            Glibc {
+                major: 2,
+                minor: 34,
+            },
+        );
+        [
+            (8, al2, date(2024, 10, 14)),
+            (9, al2, date(2025, 12, 15)),
+            (10, al2, date(2026, 10, 31)),
+            (11, al2, date(2027, 6, 30)),
+            (12, al2023, date(2028, 10, 31)),
+            (13, al2023, date(2029, 6, 30)),
+            (14, al2023, date(2029, 6, 30)),
+        ]
+        .into_iter()
+        .map(|(minor, (os, glibc), deprecated_on)| Runtime {
+            python: PythonVersion::new(3, minor),
+            os: os.to_owned(),
+            glibc,
+            deprecated_on: Some(deprecated_on),
+        })
+        .collect()
+    }
+}
+
+impl FromIterator<Runtime> for Runtimes {
+    fn from_iter<I: IntoIterator<Item = Runtime>>(runtimes: I) -> Self {
+        Self(
+            runtimes
+                .into_iter()
+                .map(|runtime| (runtime.python, runtime))
+                .collect(),
+        )
+    }
+}
+
+impl Extend<Runtime> for Runtimes {
+    /// Adds runtimes; one for a Python version that is already there takes its place.
+    fn extend<I: IntoIterator<Item = Runtime>>(&mut self, runtimes: I) {
+        self.0.extend(
+            runtimes
+                .into_iter()
+                .map(|runtime| (runtime.python, runtime)),
+        );
+    }
+}
+
+through_string!(Glibc);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_from_3_8_to_3_14_has_a_runtime() {
+        let runtimes = Runtimes::default();
+        let versions: Vec<String> = runtimes
+            .iter()
+            .map(|runtime| runtime.python.to_string())
+            .collect();
+        assert_eq!(
+            versions,
+            ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+        );
+    }
+
+    #[test]
+    fn a_configured_runtime_takes_the_place_of_a_known_one() {
+        let mut runtimes = Runtimes::default();
+        let newer = Runtime {
+            python: PythonVersion::new(3, 14),
+            os: "Amazon Linux 2025".to_owned(),
+            glibc: "2.40".parse().expect("a version"),
+            deprecated_on: None,
+        };
+        runtimes.extend([newer.clone()]);
+        assert_eq!(runtimes.get(newer.python), Some(&newer));
+        assert_eq!(runtimes.iter().count(), 7);
+    }
+
+    #[test]
+    fn glibc_versions_order_by_number_and_print_as_they_parse() {
+        let version = |text: &str| text.parse::<Glibc>().expect(text);
+        assert!(version("2.5") < version("2.17"));
+        assert_eq!(version("2.34").to_string(), "2.34");
+        for text in ["", "2", "2.", ".2", "2.34.1", "+2.3", "two"] {
+            assert!(text.parse::<Glibc>().is_err(), "{text:?}");
+        }
+    }
+}
