@@ -1,5 +1,24 @@
 //! Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
+//!
+//! The modules stand in the order of the data: requirements are resolved to a [`lock`], whose
+//! wheels are fetched and [`assemble`]d to a zip, which is stored among the [`artifacts`] and
+//! published region by region, all of it recorded in the [`catalog`], from which the API is
+//! served. Each stage takes the value of the one before and knows nothing of the others;
+//! [`pipeline`] alone composes them.
 
+pub mod resolve;
+pub mod lock;
+pub mod fetch;
+pub mod wheel;
+pub mod assemble;
 pub mod artifacts;
-pub mod catalog;
 pub mod publish;
+pub mod catalog;
+pub mod config;
+pub mod plan;
+pub mod pipeline;
+pub mod serve;
+
+mod error;
+
+pub use error::Error;

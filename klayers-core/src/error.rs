@@ -22,7 +22,8 @@ impl ParseError {
     /// The longest part of an input that a message repeats, in characters.
     const SHOWN: usize = 80;
 
-    pub(crate) fn new(input: &str, what: &'static str, expected: impl Into<String>) -> Self {
+    /// `input` is not `what` (with its article); `expected` says what would be.
+    pub fn new(input: &str, what: &'static str, expected: impl Into<String>) -> Self {
         let mut shown: String = input.chars().take(Self::SHOWN).collect();
         if shown.len() < input.len() {
             shown.push('…');

@@ -1,0 +1,73 @@
+# `make help` lists the targets. Everything made here lands in build/ and in Cargo's target folder.
+
+PYTHON ?= python3
+WHEEL_PROFILE ?= release
+
+# uv, maturin and the rest, at the versions that tools/requirements.txt pins.
+TOOLS := $(CURDIR)/build/tools/bin
+WITH_TOOLS := export PATH="$(TOOLS):$$PATH";
+
+# The tests of klayers-py are Python: its library is linked by the interpreter that loads it.
+RUST := --workspace --exclude klayers-py --all-features
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build wheel demo test test-rust test-docs test-python lint fmt bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the tools that building and testing need, into build/tools
+	@PYTHON="$(PYTHON)" tools/setup
+
+build: ## Build the commands and the examples, for release
+	cargo build --release $(RUST) --bins --examples
+
+wheel: setup ## Build the Python wheel, into build/wheels
+	rm -rf build/wheels
+	$(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
+		--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python" --out build/wheels
+
+demo: setup build wheel ## Build layers, publish them to this machine, look one up
+	$(WITH_TOOLS) tools/demo
+
+test: test-rust test-docs test-python ## Run all tests
+
+test-rust: setup ## Run the Rust tests, with cargo-nextest where it is installed
+	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
+		cargo nextest run $(RUST), \
+		cargo build $(RUST) --bins --examples && cargo test $(RUST) --lib --bins --tests)
+
+test-docs: setup ## Run the examples in the documentation, and build it without warnings
+	$(WITH_TOOLS) cargo test $(RUST) --doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+
+# The development profile shares its dependencies with the Rust tests.
+test-python: WHEEL_PROFILE = dev
+test-python: wheel ## Install the wheel in a fresh environment, and run its tests
+	$(WITH_TOOLS) uv venv --quiet --clear --no-project --python "$(TOOLS)/python" build/venv
+	$(WITH_TOOLS) uv pip install --quiet --python build/venv --constraint tools/requirements.txt \
+		pytest build/wheels/*.whl
+	$(WITH_TOOLS) build/venv/bin/pytest -o cache_dir="$(CURDIR)/build/pytest" klayers-py/tests
+
+lint: setup ## Check format, lints, types, dependencies and licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	tools/check-dependencies
+	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py
+	@if cargo deny --version >/dev/null 2>&1; then \
+		set -x; cargo deny check licenses bans sources; \
+	else \
+		echo "lint: SKIPPED licences, bans and sources: cargo-deny is not installed" \
+			"(cargo install --locked cargo-deny)" >&2; \
+	fi
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+bench: setup build ## Measure against other tools, side by side
+	$(WITH_TOOLS) python bench/bench.py
+
+clean: ## Remove everything made here
+	cargo clean
+	rm -rf build

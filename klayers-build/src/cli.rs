@@ -1,0 +1,148 @@
+//! The command line: what is asked for, and what is printed. What is done stands in the library.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use klayers_build::Error;
+use klayers_build::config::Config;
+use klayers_core::{EVENTBRIDGE_CRON, Timestamp, next_build};
+
+mod build;
+mod collection;
+mod output;
+mod serve;
+
+/// All was done.
+const DONE: u8 = 0;
+/// Some of it failed, and what failed was listed.
+const FAILED: u8 = 1;
+/// Bad usage or configuration; nothing was done.
+const UNUSABLE: u8 = 2;
+/// As shells have it for a program that Ctrl-C ended: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
+/// Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
+#[derive(Debug, Parser)]
+#[command(name = "klayers-pipeline", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build one layer of some packages, as a zip.
+    Build(build::BuildArgs),
+    /// Show what a run would do.
+    Plan(collection::CollectionArgs),
+    /// Build and publish what changed.
+    Run(collection::RunArgs),
+    /// Serve the API over HTTP.
+    Serve(serve::ServeArgs),
+    /// Say when the next monthly run starts (UTC).
+    NextRun(NextRunArgs),
+}
+
+#[derive(Debug, Args)]
+struct NextRunArgs {
+    /// Print the schedule as an expression for Amazon EventBridge instead.
+    #[arg(long)]
+    cron: bool,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "klayers.toml")]
+    config: PathBuf,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, Error> {
+        Ok(Config::load(&self.config)?)
+    }
+}
+
+/// Where fetched wheels are kept.
+#[derive(Debug, Args)]
+struct CacheArgs {
+    /// The folder where fetched wheels are kept [default: klayers in the user's cache folder].
+    #[arg(long, value_name = "DIR", env = "KLAYERS_CACHE_DIR", hide_env_values = true)]
+    cache_dir: Option<PathBuf>,
+}
+
+impl CacheArgs {
+    #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
+    fn folder(&self) -> PathBuf {
+        let user = |variable: &str, below: &str| {
+            let folder = std::env::var_os(variable).map(PathBuf::from);
+            folder.filter(|folder| folder.is_absolute()).map(|folder| folder.join(below))
+        };
+        self.cache_dir
+            .clone()
+            .or_else(|| user("XDG_CACHE_HOME", "klayers"))
+            .or_else(|| user("HOME", ".cache/klayers"))
+            .unwrap_or_else(|| Path::new(".klayers-cache").to_owned())
+    }
+}
+
+/// Does what the arguments of this process ask for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&error);
+            return FAILED.into();
+        }
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            outcome = run(cli.command) => outcome.unwrap_or_else(|error| {
+                output::error(&error);
+                exit_code(&error)
+            }),
+            // Only serving has more to do then than to stop, and it waits for the signal itself.
+            Ok(()) = tokio::signal::ctrl_c() => INTERRUPTED,
+        }
+    });
+    code.into()
+}
+
+async fn run(command: Command) -> Result<u8, Error> {
+    match command {
+        Command::Build(args) => build::build(args).await,
+        Command::Plan(args) => collection::plan(&args).await,
+        Command::Run(args) => collection::run(&args, now()).await,
+        Command::Serve(args) => serve::serve(&args).await,
+        Command::NextRun(args) => Ok(next_run(&args)),
+    }
+}
+
+fn next_run(args: &NextRunArgs) -> u8 {
+    if args.cron {
+        output::line(EVENTBRIDGE_CRON);
+        return DONE;
+    }
+    match next_build(now()) {
+        Some(time) => {
+            output::line(&time.to_string());
+            DONE
+        }
+        None => FAILED,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the clock enters")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Config(_) | Error::Plan(_) => UNUSABLE,
+        _ => FAILED,
+    }
+}

@@ -1,0 +1,117 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use klayers_build::assemble::{AssembleError, LayerZip};
+use klayers_build::config::ConfigError;
+use klayers_build::fetch::Fetcher;
+use klayers_build::lock::Lock;
+use klayers_build::pipeline::build_layer;
+use klayers_build::resolve::{Resolver, Sources};
+use klayers_build::{Error, plan::PlanError};
+use klayers_core::{Architecture, LayerName, PythonVersion, Requirement, Runtimes, Target};
+use serde_json::json;
+use url::Url;
+
+use super::{CacheArgs, DONE, output};
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    /// What the layer is to hold, as in requests, "psycopg[binary]" or "numpy>=2,<3".
+    #[arg(value_name = "REQUIREMENT", required = true)]
+    requirements: Vec<Requirement>,
+    /// The Python version of the Lambda runtime.
+    #[arg(long, value_name = "VERSION")]
+    python: PythonVersion,
+    /// The architecture of the Lambda function: x86_64 or arm64.
+    #[arg(long, default_value_t)]
+    arch: Architecture,
+    /// The folder that the zip is written to; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Build from this pylock.toml instead of resolving; the requirements then only name the layer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["find_links", "no_index"])]
+    lock: Option<PathBuf>,
+    /// A folder, or the URL of a page, with further wheels.
+    #[arg(long, value_name = "DIR")]
+    find_links: Vec<String>,
+    /// Ask no index; take wheels from --find-links alone.
+    #[arg(long)]
+    no_index: bool,
+    /// The package index, in place of uv's default.
+    #[arg(long, value_name = "URL")]
+    index_url: Option<Url>,
+    /// What the layer's name begins with.
+    #[arg(long, value_name = "PREFIX", default_value = "Klayers")]
+    layer_prefix: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+pub(super) async fn build(args: BuildArgs) -> Result<u8, Error> {
+    let target = Target::new(args.python, args.arch);
+    let packages: Vec<String> =
+        args.requirements.iter().map(|requirement| requirement.name().to_string()).collect();
+    let name = LayerName::new(&args.layer_prefix, target, &packages.join("-"))
+        .map_err(PlanError::LayerName)?;
+    let runtimes = Runtimes::default();
+    let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
+    let fetcher = Fetcher::new(&args.cache.folder(), args.index_url.clone())?;
+    let lock = match &args.lock {
+        Some(path) => {
+            let read = |source| ConfigError::Read { path: path.clone(), source };
+            let text = fs::read_to_string(path).map_err(read)?;
+            let absolute = std::path::absolute(path).map_err(read)?;
+            Lock::parse(&text, Url::from_file_path(absolute).ok().as_ref(), target, runtime)?
+        }
+        None => {
+            let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
+            let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
+            let resolver = Resolver::find(sources).await?;
+            resolver.resolve(&args.requirements, target, runtime).await?
+        }
+    };
+    let write = |source| AssembleError::Write { path: args.out.clone(), source };
+    fs::create_dir_all(&args.out).map_err(write)?;
+    let zip = build_layer(&fetcher, &name, &lock, &args.out).await?;
+    let path = args.out.join(format!("{name}.zip"));
+    let LayerZip { file, digest, size, unzipped_size, files, .. } = zip;
+    file.persist(&path).map_err(|error| write(error.error))?;
+    sync_folder(&args.out).map_err(write)?;
+    if args.json {
+        let result = json!({
+            "layer": name,
+            "target": target,
+            "path": path,
+            "sha256": digest,
+            "size": size,
+            "unzippedSize": unzipped_size,
+            "files": files,
+            "dependencies": lock.pins(),
+            "requirementsHash": lock.requirements_hash(),
+        });
+        output::line(&result.to_string());
+    } else {
+        output::line(&path.display().to_string());
+        output::line(&format!("sha256    {digest}"));
+        output::line(&format!("zipped    {size} bytes ({})", output::bytes(size)));
+        let unzipped = output::bytes(unzipped_size);
+        output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
+    }
+    Ok(DONE)
+}
+
+/// uv runs in another folder, so a folder is named from the root.
+fn absolute(links: &str) -> String {
+    match Url::parse(links) {
+        Ok(_) => links.to_owned(),
+        Err(_) => std::path::absolute(links).map_or_else(|_| links.to_owned(), |path| path.display().to_string()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}

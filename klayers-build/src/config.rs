@@ -1,0 +1,272 @@
+//! The operator's configuration: `klayers.toml`, and the config folder it names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
+use klayers_core::{ExpiryPolicy, PackageName, Region, Requirement, Runtime, Runtimes, Target};
+use serde::Deserialize;
+use url::Url;
+
+use crate::plan::Republish;
+use crate::resolve::Sources;
+
+/// What `klayers.toml` says. Relative paths in it are relative to the file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The config folder of the collection.
+    pub config_dir: PathBuf,
+    /// The catalog's file.
+    pub catalog: PathBuf,
+    /// The artifacts' folder.
+    pub artifacts: PathBuf,
+    /// Where layers are published.
+    pub publish: PublishConfig,
+    /// Where packages come from.
+    pub sources: Sources,
+    /// How long deprecated layer versions are kept.
+    pub expiry: ExpiryPolicy,
+    /// The runtimes of this release and of the file.
+    pub runtimes: Runtimes,
+}
+
+/// Where layers are published, and under which names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PublishConfig {
+    /// What the names of layers begin with.
+    pub layer_prefix: String,
+    /// The folder of the embedded publisher.
+    pub root: PathBuf,
+    /// When a package is published again.
+    pub republish: Republish,
+}
+
+/// The collection that a config folder describes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Collection {
+    /// The packages of each target.
+    pub targets: BTreeMap<Target, Vec<Requirement>>,
+    /// The regions, in the order of the file.
+    pub regions: Vec<Region>,
+}
+
+impl Config {
+    /// Reads a `klayers.toml`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is not TOML, or holds a key or value that is not known.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        let file: File = toml::from_str(&text).map_err(|error| {
+            ConfigError::Toml { path: path.to_owned(), message: error.to_string() }
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let location = |url: &str, scheme: &'static str| match url.strip_prefix(scheme) {
+            Some(location) if !location.is_empty() => Ok(folder.join(location)),
+            _ => {
+                let (path, value) = (path.to_owned(), url.to_owned());
+                Err(ConfigError::Location { path, value, scheme })
+            }
+        };
+        let mut runtimes = Runtimes::default();
+        runtimes.extend(file.runtime);
+        Ok(Self {
+            config_dir: folder.join(&file.config_dir),
+            catalog: location(&file.catalog.url, "sqlite:")?,
+            artifacts: location(&file.artifacts.url, "file:")?,
+            publish: PublishConfig {
+                layer_prefix: file.publish.layer_prefix,
+                root: folder.join(&file.publish.root),
+                republish: file.publish.republish,
+            },
+            sources: Sources {
+                index_url: file.build.index_url,
+                find_links: file.build.find_links.iter().map(|links| located(folder, links)).collect(),
+                no_index: file.build.no_index,
+            },
+            expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
+            runtimes,
+        })
+    }
+
+    /// Reads the config folder.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, and the line where there is one, that cannot be read.
+    pub fn collection(&self) -> Result<Collection, ConfigError> {
+        let path = self.config_dir.join("config.json");
+        let config: CollectionConfig = read(&path)?.parse().map_err(|e| ConfigError::collection(&path, e))?;
+        let mut targets = BTreeMap::new();
+        for (target, file) in config.packages_files {
+            if self.runtimes.get(target.python).is_none() {
+                return Err(ConfigError::NoRuntime(target));
+            }
+            let packages_path = self.config_dir.join(file);
+            let packages = parse_packages(&read(&packages_path)?)
+                .map_err(|error| ConfigError::collection(&packages_path, error))?;
+            targets.insert(target, packages);
+        }
+        let path = self.config_dir.join("regions.csv");
+        let regions = parse_regions(&read(&path)?).map_err(|error| ConfigError::collection(&path, error))?;
+        Ok(Collection { targets, regions: regions.into_iter().map(|row| row.region).collect() })
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// A folder of wheels is relative to the configuration; the URL of a page stays as it is.
+fn located(folder: &Path, links: &str) -> String {
+    match Url::parse(links) {
+        Ok(_) => links.to_owned(),
+        Err(_) => absolute(&folder.join(links)),
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    config_dir: PathBuf,
+    #[serde(default)]
+    catalog: CatalogSection,
+    #[serde(default)]
+    artifacts: ArtifactsSection,
+    #[serde(default)]
+    publish: PublishSection,
+    #[serde(default)]
+    build: BuildSection,
+    #[serde(default)]
+    expiry: ExpirySection,
+    #[serde(default)]
+    runtime: Vec<Runtime>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CatalogSection {
+    url: String,
+}
+
+impl Default for CatalogSection {
+    fn default() -> Self {
+        Self { url: "sqlite:klayers.db".to_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ArtifactsSection {
+    url: String,
+}
+
+impl Default for ArtifactsSection {
+    fn default() -> Self {
+        Self { url: "file:artifacts".to_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PublishSection {
+    #[expect(dead_code, reason = "there is one publisher; naming another is an error here")]
+    target: PublishTarget,
+    layer_prefix: String,
+    root: PathBuf,
+    republish: Republish,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PublishTarget {
+    Local,
+}
+
+impl Default for PublishSection {
+    fn default() -> Self {
+        Self {
+            target: PublishTarget::Local,
+            layer_prefix: "Klayers".to_owned(),
+            root: PathBuf::from("published"),
+            republish: Republish::default(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BuildSection {
+    index_url: Option<Url>,
+    find_links: Vec<String>,
+    no_index: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExpirySection {
+    days: u32,
+    packages: BTreeMap<PackageName, u32>,
+}
+
+impl Default for ExpirySection {
+    fn default() -> Self {
+        let ExpiryPolicy { days, packages } = ExpiryPolicy::default();
+        Self { days, packages }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// `klayers.toml` is not what it should be.
+    #[error("{}: {message}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A location is of a kind that is not known.
+    #[error("{}: {value:?} is not a location of a known kind: {scheme}PATH expected", path.display())]
+    Location {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: String,
+        /// What it must begin with.
+        scheme: &'static str,
+    },
+    /// A file of the config folder is not what it should be.
+    #[error("{} cannot be used", path.display())]
+    Collection {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: CollectionError,
+    },
+    /// A target's Python version has no runtime.
+    #[error("no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml")]
+    NoRuntime(Target),
+}
+
+impl ConfigError {
+    fn collection(path: &Path, source: CollectionError) -> Self {
+        Self::Collection { path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,321 @@
+//! Fetching: the wheels of a lock, verified, as files of a cache.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use klayers_core::Digest;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, RETRY_AFTER};
+use reqwest::{Client, StatusCode};
+use tokio::io::AsyncReadExt;
+use url::Url;
+
+use crate::lock::{Lock, LockedWheel};
+
+mod cache;
+
+use cache::{Partial, WheelCache};
+
+/// How many wheels are fetched at once.
+const PARALLEL: usize = 8;
+/// How often one wheel is asked for before it is given up.
+const ATTEMPTS: u32 = 4;
+/// How long the first retry waits; each further one waits twice as long, and up to half as long
+/// again, so that many that failed together do not come back together.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest that a server's `Retry-After` is honoured.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may stay silent within an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest wheel that is taken where the lock does not say its size, in bytes.
+const LARGEST_WHEEL: u64 = 1 << 30;
+
+/// Fetches wheels into a cache that runs and processes share.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    cache: WheelCache,
+    client: Client,
+    login: Option<Url>,
+}
+
+/// A wheel whose bytes have the SHA-256 of its lock.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FetchedWheel {
+    /// What the lock says of it.
+    pub wheel: LockedWheel,
+    /// The file that holds it.
+    pub path: PathBuf,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
+impl Fetcher {
+    /// A fetcher that keeps its wheels in a folder, which is made if it is not there.
+    ///
+    /// Wheels that lie on the host of `login` are asked for with the user name and password in
+    /// that URL, if it has any: it is the URL of the index, from which locks leave them out.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be made, or the system's certificates cannot be loaded.
+    pub fn new(cache: &Path, login: Option<Url>) -> Result<Self, FetchError> {
+        let client = Client::builder()
+            .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .build()
+            .map_err(FetchError::Client)?;
+        Ok(Self { cache: WheelCache::open(cache)?, client, login })
+    }
+
+    /// Fetches the wheels of a lock, those that are not in the cache, several at once. They come
+    /// back in the order of the lock.
+    ///
+    /// # Errors
+    ///
+    /// The first that occurs. Wheels that were complete by then stay in the cache, and the parts
+    /// of others, from which a later call goes on.
+    pub async fn fetch(&self, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {
+        stream::iter(lock.wheels())
+            .map(|wheel| self.fetch_one(wheel))
+            .buffered(PARALLEL)
+            .try_collect()
+            .await
+    }
+
+    async fn fetch_one(&self, wheel: &LockedWheel) -> Result<FetchedWheel, FetchError> {
+        let path = match self.cache.get(wheel.sha256, wheel.size)? {
+            Some(path) => path,
+            None => self.fetch_missing(wheel).await?,
+        };
+        let size = path.metadata().map_err(|source| FetchError::io("read", &path, source))?.len();
+        Ok(FetchedWheel { wheel: wheel.clone(), path, size })
+    }
+
+    async fn fetch_missing(&self, wheel: &LockedWheel) -> Result<PathBuf, FetchError> {
+        let mut partial = self.cache.partial(wheel.sha256).await?;
+        // Whoever held the part before may have completed it.
+        if let Some(path) = self.cache.get(wheel.sha256, wheel.size)? {
+            partial.discard()?;
+            return Ok(path);
+        }
+        let mut attempt = 1;
+        loop {
+            let resumed = partial.len() > 0;
+            let outcome = self.transfer(wheel, &mut partial).await;
+            let found = partial.digest();
+            match outcome {
+                Ok(()) if found == wheel.sha256 => return self.cache.keep(partial),
+                Ok(()) => {
+                    partial.clear()?;
+                    // Only what one answer gave is held against the server: the beginning may
+                    // have come from another place, or another day.
+                    if !resumed {
+                        partial.discard()?;
+                        return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
+                    }
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Transient { error, .. }) if attempt == ATTEMPTS => return Err(error),
+                Err(Failure::Transient { retry_after, .. }) => {
+                    let wait = retry_after.unwrap_or_else(|| backoff(attempt, wheel.sha256));
+                    tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+                }
+            }
+            attempt += 1;
+            if attempt > ATTEMPTS {
+                partial.discard()?;
+                return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
+            }
+        }
+    }
+
+    /// Adds to the part what is missing of it.
+    async fn transfer(&self, wheel: &LockedWheel, partial: &mut Partial) -> Result<(), Failure> {
+        if wheel.url.scheme() == "file" {
+            return copy_file(wheel, partial).await;
+        }
+        let transport = |source: reqwest::Error| {
+            let final_cause = source.is_builder() || source.is_redirect();
+            let error = FetchError::Transport { wheel: wheel.clone().into(), source: source.without_url() };
+            if final_cause { Failure::Final(error) } else { Failure::Transient { error, retry_after: None } }
+        };
+        let mut request = self.client.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &wheel.url)) {
+            request = request.basic_auth(login.username(), login.password());
+        }
+        if partial.len() > 0 {
+            request = request.header(RANGE, format!("bytes={}-", partial.len()));
+        }
+        let mut response = request.send().await.map_err(transport)?;
+        let status = response.status();
+        let continues = status == StatusCode::PARTIAL_CONTENT
+            && response
+                .headers()
+                .get(CONTENT_RANGE)
+                .and_then(|range| range.to_str().ok())
+                .is_some_and(|range| range.starts_with(&format!("bytes {}-", partial.len())));
+        if !continues {
+            partial.clear()?;
+        }
+        if status == StatusCode::RANGE_NOT_SATISFIABLE || (status == StatusCode::PARTIAL_CONTENT && !continues) {
+            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
+            return Err(Failure::Transient { error, retry_after: Some(Duration::ZERO) });
+        }
+        if !status.is_success() {
+            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
+            let retry_after = response
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok())
+                .map(Duration::from_secs);
+            let transient = status.is_server_error()
+                || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+            return Err(if transient { Failure::Transient { error, retry_after } } else { Failure::Final(error) });
+        }
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            take(wheel, partial, &chunk)?;
+        }
+        if wheel.size.is_some_and(|size| partial.len() < size) {
+            let error = FetchError::Cut { wheel: wheel.clone().into(), received: partial.len() };
+            return Err(Failure::Transient { error, retry_after: None });
+        }
+        Ok(())
+    }
+}
+
+/// Takes a wheel from a folder of this machine.
+async fn copy_file(wheel: &LockedWheel, partial: &mut Partial) -> Result<(), Failure> {
+    let path = wheel.url.to_file_path().map_err(|()| FetchError::NotAPath(wheel.url.clone()))?;
+    partial.clear()?;
+    let io = |source| Failure::Final(FetchError::io("read", &path, source));
+    let mut file = tokio::fs::File::open(&path).await.map_err(io)?;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer).await.map_err(io)?;
+        if read == 0 {
+            return Ok(());
+        }
+        take(wheel, partial, &buffer[..read])?;
+    }
+}
+
+fn take(wheel: &LockedWheel, partial: &mut Partial, chunk: &[u8]) -> Result<(), FetchError> {
+    let limit = wheel.size.unwrap_or(LARGEST_WHEEL);
+    if partial.len() + chunk.len() as u64 > limit {
+        partial.clear()?;
+        return Err(FetchError::TooLarge { wheel: wheel.clone().into(), limit });
+    }
+    partial.write(chunk)
+}
+
+fn same_place(login: &Url, wheel: &Url) -> bool {
+    !login.username().is_empty() && login.origin() == wheel.origin()
+}
+
+/// How long to wait after an attempt. What spreads the waits is taken from the digest, so that a
+/// run can be repeated exactly.
+fn backoff(attempt: u32, digest: Digest) -> Duration {
+    let wait = FIRST_WAIT * 2u32.pow(attempt - 1);
+    let share = digest.as_bytes()[attempt as usize % 32];
+    wait + wait / 2 * u32::from(share) / 255
+}
+
+enum Failure {
+    Final(FetchError),
+    Transient { error: FetchError, retry_after: Option<Duration> },
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// A wheel in an error message: its file name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named(Box<LockedWheel>);
+
+impl From<LockedWheel> for Named {
+    fn from(wheel: LockedWheel) -> Self {
+        Self(Box::new(wheel))
+    }
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut url = self.0.url.clone();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        write!(formatter, "{} from {url}", self.0.filename)
+    }
+}
+
+/// Why a wheel could not be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The HTTP client cannot be made.
+    #[error("could not set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+    /// The server could not be reached, or the transfer broke off.
+    #[error("could not fetch {wheel}")]
+    Transport {
+        /// The wheel.
+        wheel: Named,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The server refused.
+    #[error("could not fetch {wheel}: the server answered {status}")]
+    Status {
+        /// The wheel.
+        wheel: Named,
+        /// The HTTP status code.
+        status: u16,
+    },
+    /// The answer ended early.
+    #[error("could not fetch {wheel}: the answer ended after {received} bytes")]
+    Cut {
+        /// The wheel.
+        wheel: Named,
+        /// How many bytes came.
+        received: u64,
+    },
+    /// The wheel is larger than it may be.
+    #[error("could not fetch {wheel}: it is larger than {limit} bytes")]
+    TooLarge {
+        /// The wheel.
+        wheel: Named,
+        /// The most that is taken, in bytes.
+        limit: u64,
+    },
+    /// The bytes are not those of the lock.
+    #[error("{wheel} has SHA-256 {found}, but the lock asks for {}; its server gives out something else than was locked", wheel.0.sha256)]
+    WrongDigest {
+        /// The wheel.
+        wheel: Named,
+        /// The SHA-256 of what came.
+        found: Digest,
+    },
+    /// A URL of scheme `file` does not name a file.
+    #[error("{0} does not name a file of this machine")]
+    NotAPath(Url),
+    /// A file could not be read or written.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl FetchError {
+    fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,141 @@
+//! The wheels of past fetches, stored under their SHA-256.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use klayers_core::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::FetchError;
+
+/// A folder of wheels. A file stands under its digest only when it is whole; what is under way
+/// stands in another folder, locked by the process that works on it.
+#[derive(Clone, Debug)]
+pub(super) struct WheelCache {
+    wheels: PathBuf,
+    partial: PathBuf,
+}
+
+impl WheelCache {
+    pub(super) fn open(folder: &Path) -> Result<Self, FetchError> {
+        let cache = Self { wheels: folder.join("wheels"), partial: folder.join("partial") };
+        for made in [&cache.wheels, &cache.partial] {
+            fs::create_dir_all(made).map_err(|source| FetchError::io("create", made, source))?;
+        }
+        Ok(cache)
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.wheels.join(&name[..2]).join(format!("{name}.whl"))
+    }
+
+    /// The wheel with a digest, if it is there. One whose size is not the lock's was damaged after
+    /// it was stored, and counts as missing.
+    pub(super) fn get(&self, digest: Digest, size: Option<u64>) -> Result<Option<PathBuf>, FetchError> {
+        let path = self.path(digest);
+        match path.metadata() {
+            Ok(found) if found.is_file() && size.is_none_or(|size| found.len() == size) => Ok(Some(path)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FetchError::io("read", &path, source)),
+        }
+    }
+
+    /// The part of a wheel that is there, for this process alone; waits while another has it.
+    pub(super) async fn partial(&self, digest: Digest) -> Result<Partial, FetchError> {
+        let path = self.partial.join(digest.to_string());
+        let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, digest));
+        waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// Stores a part that has become whole.
+    pub(super) fn keep(&self, partial: Partial) -> Result<PathBuf, FetchError> {
+        let path = self.path(partial.wanted);
+        let io = |source| FetchError::io("store", &path, source);
+        partial.file.sync_all().map_err(io)?;
+        let folder = path.parent().unwrap_or(&self.wheels);
+        fs::create_dir_all(folder).map_err(io)?;
+        fs::rename(&partial.path, &path).map_err(io)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        Ok(path)
+    }
+}
+
+/// A wheel under way, locked.
+#[derive(Debug)]
+pub(super) struct Partial {
+    path: PathBuf,
+    file: File,
+    hasher: Sha256,
+    length: u64,
+    wanted: Digest,
+}
+
+impl Partial {
+    fn lock(path: PathBuf, wanted: Digest) -> Result<Self, FetchError> {
+        let io = |source| FetchError::io("write", &path, source);
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .open(&path)
+                .map_err(io)?;
+            file.lock().map_err(io)?;
+            // While this waited, the file may have been renamed to its place in the cache.
+            if !is_same_file(&file, &path) {
+                continue;
+            }
+            let (mut hasher, mut length) = (Sha256::new(), 0);
+            let mut buffer = vec![0; 1 << 18];
+            loop {
+                let read = file.read(&mut buffer).map_err(io)?;
+                if read == 0 {
+                    return Ok(Self { path, file, hasher, length, wanted });
+                }
+                hasher.update(&buffer[..read]);
+                length += read as u64;
+            }
+        }
+    }
+
+    /// How many bytes are there.
+    pub(super) fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
+        self.file.write_all(bytes).map_err(|source| FetchError::io("write", &self.path, source))?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(&mut self) -> Result<(), FetchError> {
+        let io = |source| FetchError::io("write", &self.path, source);
+        self.file.set_len(0).map_err(io)?;
+        self.file.rewind().map_err(io)?;
+        (self.hasher, self.length) = (Sha256::new(), 0);
+        Ok(())
+    }
+
+    /// Gives up what is there.
+    pub(super) fn discard(self) -> Result<(), FetchError> {
+        fs::remove_file(&self.path).map_err(|source| FetchError::io("remove", &self.path, source))
+    }
+}
+
+fn is_same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), path.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}

@@ -1,0 +1,188 @@
+//! Locks: the exact wheels of a layer.
+
+use std::collections::BTreeSet;
+
+use klayers_core::{Digest, PackageName, ParseError, Pin, Runtime, Target, requirements_hash};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::wheel::WheelFilename;
+
+mod markers;
+mod pylock;
+mod tags;
+
+pub use tags::Tags;
+
+/// The exact wheels of a layer for one target, one for each package, sorted by name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lock {
+    target: Target,
+    wheels: Vec<LockedWheel>,
+}
+
+/// One wheel of a lock.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LockedWheel {
+    /// The package and its version.
+    pub pin: Pin,
+    /// The wheel's file name.
+    pub filename: WheelFilename,
+    /// Where its bytes are: a URL with scheme `http`, `https` or `file`.
+    pub url: Url,
+    /// Its size in bytes, where the lock says it.
+    pub size: Option<u64>,
+    /// The SHA-256 that its bytes must have.
+    pub sha256: Digest,
+}
+
+impl Lock {
+    /// Reads a `pylock.toml` ([PEP 751][spec]) for one target.
+    ///
+    /// Of a package that has several fitting wheels the one is kept that an installer would take,
+    /// and packages whose markers do not hold on the target are left out, so a lock made for many
+    /// platforms can be read, too. Paths in the lock are relative to `base`, a URL of scheme `file`.
+    ///
+    /// [spec]: https://packaging.python.org/en/latest/specifications/pylock-toml/
+    ///
+    /// # Errors
+    ///
+    /// If the text is not a lock of version 1, or if one of its packages is there twice, has no
+    /// wheel for the target, or cannot be verified by SHA-256.
+    pub fn parse(
+        text: &str,
+        base: Option<&Url>,
+        target: Target,
+        runtime: &Runtime,
+    ) -> Result<Self, LockError> {
+        let tags = Tags::new(target, runtime.glibc);
+        let mut wheels = pylock::parse(text, base, target, &tags)?;
+        wheels.sort_by(|one, other| one.pin.cmp(&other.pin));
+        if let Some(pair) = wheels.windows(2).find(|pair| pair[0].pin.name == pair[1].pin.name) {
+            return Err(LockError::Duplicate(pair[0].pin.name.clone()));
+        }
+        if wheels.is_empty() {
+            return Err(LockError::Empty(target));
+        }
+        Ok(Self { target, wheels })
+    }
+
+    /// The target that the wheels were chosen for.
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// The wheels, sorted by package.
+    pub fn wheels(&self) -> &[LockedWheel] {
+        &self.wheels
+    }
+
+    /// The packages with their versions, sorted.
+    pub fn pins(&self) -> Vec<Pin> {
+        self.wheels.iter().map(|wheel| wheel.pin.clone()).collect()
+    }
+
+    /// The wheel of a package.
+    pub fn wheel(&self, name: &PackageName) -> Option<&LockedWheel> {
+        self.wheels.iter().find(|wheel| wheel.pin.name == *name)
+    }
+
+    /// The [requirements hash](requirements_hash()).
+    pub fn requirements_hash(&self) -> Digest {
+        requirements_hash(&self.pins())
+    }
+
+    /// SHA-256 over the sorted SHA-256 digests of the wheels, in hexadecimal, a line each: locks
+    /// with the same hold the same wheels, wherever they come from.
+    pub fn wheels_hash(&self) -> Digest {
+        let digests: BTreeSet<Digest> = self.wheels.iter().map(|wheel| wheel.sha256).collect();
+        let mut hasher = Sha256::new();
+        for digest in digests {
+            hasher.update(format!("{digest}\n"));
+        }
+        Digest::from_bytes(hasher.finalize().into())
+    }
+
+    /// The lock as a `pylock.toml`, in the one form in which it stands in layers: without
+    /// credentials in URLs, without paths of this machine, with the sizes that `size` knows.
+    pub fn to_pylock(&self, size: impl Fn(&LockedWheel) -> Option<u64>) -> String {
+        pylock::print(self, size)
+    }
+}
+
+/// Why a lock cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// It is not TOML, or not of the shape of a lock.
+    #[error("not a pylock.toml")]
+    Shape(#[source] Box<toml::de::Error>),
+    /// It is of a version that is not known.
+    #[error("its lock-version is {0:?}; version 1 is known")]
+    Version(String),
+    /// A name, version or file name in it is malformed.
+    #[error("package {package}: {source}")]
+    Malformed {
+        /// The package.
+        package: String,
+        /// What is malformed.
+        source: ParseError,
+    },
+    /// A marker in it cannot be read.
+    #[error("package {package}: {marker:?} is not an environment marker")]
+    Marker {
+        /// The package.
+        package: String,
+        /// The marker.
+        marker: String,
+    },
+    /// A package is there twice.
+    #[error("package {0} is locked twice for one target; remove one of its entries")]
+    Duplicate(PackageName),
+    /// There is no package in it for the target.
+    #[error("it holds no package for {0}")]
+    Empty(Target),
+    /// The package that a layer is named after is not in it.
+    #[error("it does not hold {0}, which the layer is named after")]
+    Lacks(PackageName),
+    /// A package is locked to something else than wheels.
+    #[error("package {package} is locked to {what}; a layer is made of wheels of an index")]
+    NotAWheel {
+        /// The package.
+        package: PackageName,
+        /// What it is locked to.
+        what: &'static str,
+    },
+    /// None of a package's wheels fits.
+    #[error("none of the {count} wheels of {pin} fits {target}")]
+    NoFittingWheel {
+        /// The package and version.
+        pin: Pin,
+        /// How many there are.
+        count: usize,
+        /// The target.
+        target: Target,
+    },
+    /// A wheel has no SHA-256.
+    #[error("wheel {0} has no SHA-256 in the lock, so its bytes could not be verified")]
+    NoDigest(WheelFilename),
+    /// A wheel has no location, or one that is not a URL or not of a known scheme.
+    #[error("wheel {wheel} has no usable location: {location:?}")]
+    Location {
+        /// The wheel.
+        wheel: String,
+        /// The location.
+        location: String,
+    },
+    /// A wheel is not one of the package under which it is locked.
+    #[error("wheel {wheel} is locked under {pin}, but its name says otherwise")]
+    OtherPackage {
+        /// The wheel.
+        wheel: WheelFilename,
+        /// The package and version.
+        pin: Pin,
+    },
+}
+
+#[cfg(test)]
+mod tests;

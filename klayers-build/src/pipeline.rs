@@ -1,0 +1,231 @@
+//! The pipeline: composes the stages, from a collection's config to layer versions in its catalog.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
+use klayers_core::{
+    Build, ExpiryPolicy, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Runtimes,
+    Target,
+};
+
+use crate::Error;
+use crate::artifacts::Artifacts;
+use crate::assemble::{LayerZip, assemble};
+use crate::catalog::{Catalog, Query};
+use crate::config::ConfigError;
+use crate::fetch::Fetcher;
+use crate::lock::Lock;
+use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Republish, Wanted, plan_layer};
+use crate::publish::Publisher;
+use crate::resolve::Resolver;
+
+mod publication;
+mod run_lock;
+mod store;
+
+pub use run_lock::{RunLock, RunLockError};
+
+/// How many layers are worked on at once.
+const PARALLEL_LAYERS: usize = 4;
+/// In how many regions one layer is published at once.
+const PARALLEL_REGIONS: usize = 16;
+
+/// All that a run works with.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Resolves.
+    pub resolver: Resolver,
+    /// Fetches.
+    pub fetcher: Fetcher,
+    /// The runtimes that layers are built for.
+    pub runtimes: Runtimes,
+    /// Keeps the zips and locks.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// Publishes.
+    pub publisher: Arc<dyn Publisher>,
+    /// Keeps the records.
+    pub catalog: Arc<dyn Catalog>,
+    /// How long deprecated layer versions are kept.
+    pub expiry: ExpiryPolicy,
+    /// When a package is published again.
+    pub republish: Republish,
+}
+
+/// A layer that was planned, with the lock that it was planned by.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What has to be done.
+    pub plan: LayerPlan,
+    /// The wheels it would hold.
+    pub lock: Lock,
+    latest_versions: BTreeMap<Region, LayerVersion>,
+}
+
+/// What became of a layer in a run.
+#[derive(Debug)]
+pub struct LayerOutcome {
+    /// The layer.
+    pub wanted: Wanted,
+    /// What was done, or why nothing could be.
+    pub result: Result<LayerDone, Error>,
+}
+
+impl LayerOutcome {
+    /// Whether a part of it failed.
+    pub fn has_failed(&self) -> bool {
+        match &self.result {
+            Ok(done) => done.published.values().any(Result::is_err),
+            Err(_) => true,
+        }
+    }
+}
+
+/// What was done for a layer.
+#[derive(Debug)]
+pub struct LayerDone {
+    /// The build that is the latest now.
+    pub build: Build,
+    /// Why it was built, if it was.
+    pub built: Option<BuildReason>,
+    /// Where it was published, or why it could not be.
+    pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
+}
+
+impl Pipeline {
+    /// Plans what has to be done for each of the layers, in their order. Resolving is all that is
+    /// done for it.
+    pub fn plan<'a>(
+        &'a self,
+        wanted: &'a [Wanted],
+        regions: &'a [Region],
+        force: Force,
+    ) -> impl Stream<Item = (&'a Wanted, Result<Planned, Error>)> {
+        stream::iter(wanted)
+            .map(move |wanted| async move { (wanted, self.plan_one(wanted, regions, force).await) })
+            .buffered(PARALLEL_LAYERS)
+    }
+
+    /// Does what has to be done for each of the layers, several at once. The outcomes come in the
+    /// order of the layers; one that fails keeps no other from being done.
+    ///
+    /// `now` is the time that is written down for all that is done.
+    ///
+    /// # Errors
+    ///
+    /// If what an earlier run left under way cannot be settled: nothing else is done then.
+    pub async fn run<'a>(
+        &'a self,
+        wanted: &'a [Wanted],
+        regions: &'a [Region],
+        force: Force,
+        now: Timestamp,
+    ) -> Result<impl Stream<Item = LayerOutcome> + 'a, Error> {
+        self.settle(now).await?;
+        let outcomes = stream::iter(wanted)
+            .map(move |wanted| async move {
+                let result = async {
+                    let planned = self.plan_one(wanted, regions, force).await?;
+                    self.run_one(planned, now).await
+                };
+                LayerOutcome { wanted: wanted.clone(), result: result.await }
+            })
+            .buffered(PARALLEL_LAYERS);
+        Ok(outcomes)
+    }
+
+    async fn plan_one(
+        &self,
+        wanted: &Wanted,
+        regions: &[Region],
+        force: Force,
+    ) -> Result<Planned, Error> {
+        let target = wanted.target;
+        let lock = match self.runtimes.get(target.python) {
+            Some(runtime) => {
+                let requirements = std::slice::from_ref(&wanted.requirement);
+                self.resolver.resolve(requirements, target, runtime).await?
+            }
+            None => return Err(ConfigError::NoRuntime(target).into()),
+        };
+        let package = wanted.requirement.name();
+        let latest_build = self.latest_build(target, package).await?;
+        let query =
+            Query { target: Some(target), package: Some(package.clone()), ..Query::default() };
+        let latest_versions: BTreeMap<Region, LayerVersion> = self
+            .catalog
+            .layer_versions(&query)
+            .await?
+            .into_iter()
+            .map(|version| (version.region().clone(), version))
+            .collect();
+        let plan = plan_layer(
+            wanted,
+            &lock,
+            latest_build.as_ref(),
+            &latest_versions,
+            regions,
+            self.republish,
+            force,
+        );
+        Ok(Planned { plan, lock, latest_versions })
+    }
+
+    async fn latest_build(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<Build>, Error> {
+        let builds = self.catalog.latest_builds(Some(target)).await?;
+        Ok(builds.into_iter().find(|build| build.package == *package))
+    }
+
+    async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
+        let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } = planned;
+        let (build, built) = match build {
+            BuildStep::Reuse(build) => (*build, None),
+            BuildStep::Build(reason) => {
+                let build = self.build_and_store(&wanted, &lock, now).await?;
+                (build, Some(reason))
+            }
+        };
+        if built == Some(BuildReason::Forced) {
+            // The wheels are the same, but the builder may have made something else of them.
+            for (region, version) in latest_versions {
+                if version.build.content_digest != build.content_digest {
+                    publish.insert(region, PublishReason::Changed);
+                }
+            }
+        }
+        let published = stream::iter(publish.into_keys())
+            .map(|region| async {
+                let outcome = self.publish(&region, &wanted.layer, &build, now).await;
+                (region, outcome)
+            })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        Ok(LayerDone { build, built, published })
+    }
+}
+
+/// Fetches the wheels of a lock and assembles a layer from them, in a temporary file of `folder`.
+///
+/// # Errors
+///
+/// If a wheel cannot be fetched, or the layer cannot be assembled.
+pub async fn build_layer(
+    fetcher: &Fetcher,
+    name: &LayerName,
+    lock: &Lock,
+    folder: &std::path::Path,
+) -> Result<LayerZip, Error> {
+    let wheels = fetcher.fetch(lock).await?;
+    let (name, lock, folder) = (name.clone(), lock.clone(), folder.to_owned());
+    let assembling = tokio::task::spawn_blocking(move || assemble(&name, &lock, &wheels, &folder));
+    match assembling.await {
+        Ok(outcome) => Ok(outcome?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}

@@ -1,0 +1,223 @@
+//! Planning: what has to be built and published, given what was asked for and what there is.
+//!
+//! Nothing is done here, so a dry run is printing the plan.
+
+use std::collections::BTreeMap;
+
+use klayers_core::{
+    Build, Digest, LayerName, LayerVersion, PackageName, ParseError, Region, Requirement, Target,
+};
+use serde::Deserialize;
+
+use crate::config::Collection;
+use crate::lock::Lock;
+
+/// When a package that was published before is published again.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Republish {
+    /// When the set of its locked wheels differs.
+    #[default]
+    Wheels,
+    /// When a version in it differs, so not when a wheel of the same version is another.
+    Requirements,
+}
+
+/// A layer that a collection asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wanted {
+    /// The target.
+    pub target: Target,
+    /// What it is to hold.
+    pub requirement: Requirement,
+    /// Its name.
+    pub layer: LayerName,
+}
+
+/// Restricts a run.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Selection {
+    /// To these packages; all, if there are none.
+    pub packages: Vec<PackageName>,
+    /// To these targets; all, if there are none.
+    pub targets: Vec<Target>,
+    /// To these regions; all, if there are none.
+    pub regions: Vec<Region>,
+}
+
+/// What is done although nothing changed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Force {
+    /// Layers are built again.
+    pub build: bool,
+    /// Layers are published again.
+    pub publish: bool,
+}
+
+/// What has to be done for one layer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LayerPlan {
+    /// The layer.
+    pub wanted: Wanted,
+    /// Whether it has to be built.
+    pub build: BuildStep,
+    /// Where it has to be published.
+    pub publish: BTreeMap<Region, PublishReason>,
+}
+
+/// Whether a layer has to be built.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum BuildStep {
+    /// It has.
+    Build(BuildReason),
+    /// The latest build is what is wanted.
+    Reuse(Box<Build>),
+}
+
+/// Why a layer has to be built.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BuildReason {
+    /// It never was.
+    New,
+    /// What it would hold is not what the latest build holds.
+    Changed,
+    /// It was asked for.
+    Forced,
+}
+
+/// Why a layer has to be published in a region.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PublishReason {
+    /// It never was, or what was is deleted.
+    New,
+    /// What it would hold is not what the latest version there holds.
+    Changed,
+    /// It was asked for.
+    Forced,
+}
+
+/// The layers that a collection asks for, sorted by target and package.
+///
+/// # Errors
+///
+/// If a selection names what the collection does not have, or if two layers would have the same
+/// name.
+pub fn wanted(
+    collection: &Collection,
+    selection: &Selection,
+    layer_prefix: &str,
+) -> Result<Vec<Wanted>, PlanError> {
+    for target in &selection.targets {
+        if !collection.targets.contains_key(target) {
+            return Err(PlanError::UnknownTarget(*target));
+        }
+    }
+    let listed = |package: &PackageName| {
+        collection.targets.values().flatten().any(|requirement| requirement.name() == package)
+    };
+    if let Some(package) = selection.packages.iter().find(|package| !listed(package)) {
+        return Err(PlanError::UnknownPackage(package.clone()));
+    }
+    let mut names: BTreeMap<LayerName, String> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (&target, requirements) in &collection.targets {
+        for requirement in requirements {
+            let package = requirement.name();
+            let layer = LayerName::new(layer_prefix, target, &package.to_string())?;
+            let this = format!("{package} for {target}");
+            if let Some(other) = names.insert(layer.clone(), this.clone()) {
+                return Err(PlanError::SameName { layer, first: other, second: this });
+            }
+            all.push(Wanted { target, requirement: requirement.clone(), layer });
+        }
+    }
+    all.retain(|wanted| {
+        (selection.targets.is_empty() || selection.targets.contains(&wanted.target))
+            && (selection.packages.is_empty()
+                || selection.packages.contains(wanted.requirement.name()))
+    });
+    all.sort_by(|one, other| {
+        (one.target, one.requirement.name()).cmp(&(other.target, other.requirement.name()))
+    });
+    Ok(all)
+}
+
+/// The regions that a run publishes to, in the order of the collection.
+///
+/// # Errors
+///
+/// If the selection names a region that the collection does not have.
+pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Region>, PlanError> {
+    if let Some(region) = selection.regions.iter().find(|r| !collection.regions.contains(r)) {
+        return Err(PlanError::UnknownRegion(region.clone()));
+    }
+    let chosen = |region: &&Region| selection.regions.is_empty() || selection.regions.contains(region);
+    Ok(collection.regions.iter().filter(chosen).cloned().collect())
+}
+
+/// What has to be done for a layer, given its lock, the latest build of its package, and the
+/// latest versions of its package in the regions.
+pub fn plan_layer(
+    wanted: &Wanted,
+    lock: &Lock,
+    latest_build: Option<&Build>,
+    latest_versions: &BTreeMap<Region, LayerVersion>,
+    regions: &[Region],
+    republish: Republish,
+    force: Force,
+) -> LayerPlan {
+    let identity = |wheels: Digest, requirements: Digest| match republish {
+        Republish::Wheels => wheels,
+        Republish::Requirements => requirements,
+    };
+    let locked = identity(lock.wheels_hash(), lock.requirements_hash());
+    let same = |build: &Build| identity(build.wheels_hash, build.requirements_hash) == locked;
+    let build = match latest_build {
+        None => BuildStep::Build(BuildReason::New),
+        Some(build) if !same(build) => BuildStep::Build(BuildReason::Changed),
+        Some(_) if force.build => BuildStep::Build(BuildReason::Forced),
+        Some(build) => BuildStep::Reuse(Box::new(build.clone())),
+    };
+    let reason = |region: &Region| match latest_versions.get(region) {
+        None => Some(PublishReason::New),
+        Some(version) if !same(&version.build) => Some(PublishReason::Changed),
+        Some(_) if force.publish => Some(PublishReason::Forced),
+        Some(_) => None,
+    };
+    let publish = regions
+        .iter()
+        .filter_map(|region| Some((region.clone(), reason(region)?)))
+        .collect();
+    LayerPlan { wanted: wanted.clone(), build, publish }
+}
+
+/// Why a collection cannot be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A target was selected that the collection does not have.
+    #[error("target {0} is not in the collection's config.json")]
+    UnknownTarget(Target),
+    /// A package was selected that the collection does not have.
+    #[error("package {0} is in none of the collection's packages lists")]
+    UnknownPackage(PackageName),
+    /// A region was selected that the collection does not have.
+    #[error("region {0} is not in the collection's regions.csv")]
+    UnknownRegion(Region),
+    /// A layer's name is not one that Lambda takes.
+    #[error(transparent)]
+    LayerName(#[from] ParseError),
+    /// Two layers would have the same name.
+    #[error("{first} and {second} would both be layer {layer}; one of them has to go")]
+    SameName {
+        /// The name.
+        layer: LayerName,
+        /// One layer.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;

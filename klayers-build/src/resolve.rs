@@ -1,0 +1,233 @@
+//! Resolving: from requirements to a lock, through the `uv` command.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use klayers_core::{Architecture, Glibc, Requirement, Runtime, Target};
+use url::Url;
+
+use crate::lock::{Lock, LockError};
+
+mod command;
+
+use command::{CommandError, run};
+
+/// The oldest `uv` that writes a `pylock.toml` as it is read here.
+const OLDEST_UV: [u64; 3] = [0, 7, 0];
+/// How long one resolution may take.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a tool may take to say its version.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The second numbers of the glibc versions for which uv has a platform, the newest first.
+const UV_GLIBC_MINORS: [u16; 12] = [40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17];
+
+/// Resolves requirements for any target, on any machine.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    uv: PathBuf,
+    python: PathBuf,
+    sources: Sources,
+}
+
+/// Where packages come from. What `uv` is configured to use by its own files and variables holds,
+/// too.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sources {
+    /// The index, in place of uv's default.
+    pub index_url: Option<Url>,
+    /// Folders and pages that list further wheels.
+    pub find_links: Vec<String>,
+    /// Whether no index is asked.
+    pub no_index: bool,
+}
+
+impl Resolver {
+    /// A resolver that uses the `uv` and the `python3` on `PATH`.
+    ///
+    /// uv needs an interpreter, of whatever version, to begin with. It is told which: left to
+    /// itself it would look for all there are, and might download one.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two is missing or does not answer, or if uv is too old.
+    pub async fn find(sources: Sources) -> Result<Self, ResolveError> {
+        let uv = PathBuf::from("uv");
+        let asked = run(&uv, &["--version"], "", PROBE_TIMEOUT).await;
+        let answer = asked.map_err(|error| ResolveError::tool("uv", error))?.success("uv")?;
+        let version = answer.split_whitespace().nth(1).unwrap_or_default();
+        let numbers: Vec<u64> = version.split('.').map_while(|part| part.parse().ok()).collect();
+        if numbers.len() != 3 || numbers.as_slice() < OLDEST_UV.as_slice() {
+            return Err(ResolveError::OldUv { found: answer.trim().to_owned() });
+        }
+        let ask = ["-I", "-c", "import sys; print(sys.executable)"];
+        let asked = run(Path::new("python3"), &ask, "", PROBE_TIMEOUT).await;
+        let answer = asked.map_err(|error| ResolveError::tool("python3", error))?.success("python3")?;
+        Ok(Self { uv, python: PathBuf::from(answer.trim()), sources })
+    }
+
+    /// Resolves requirements together, to the newest versions that have wheels for the target.
+    ///
+    /// # Errors
+    ///
+    /// [`ResolveError::Unsolvable`] if there are no such versions, with uv's explanation.
+    pub async fn resolve(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+    ) -> Result<Lock, ResolveError> {
+        let input: String = requirements.iter().map(|requirement| format!("{requirement}\n")).collect();
+        let arguments = self.arguments(target, runtime.glibc);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = run(&self.uv, &arguments, &input, TIMEOUT)
+            .await
+            .map_err(|error| ResolveError::tool("uv", error))?;
+        match output.status {
+            Some(0) => {}
+            Some(1) => {
+                return Err(ResolveError::Unsolvable {
+                    requirements: Requirements(requirements.to_vec()),
+                    target,
+                    explanation: output.explanation(),
+                });
+            }
+            _ => {
+                let message = output.explanation();
+                return Err(ResolveError::Failed { tool: "uv", message });
+            }
+        }
+        Lock::parse(&output.stdout, None, target, runtime).map_err(|source| ResolveError::Lock {
+            requirements: Requirements(requirements.to_vec()),
+            target,
+            source,
+        })
+    }
+
+    fn arguments(&self, target: Target, glibc: Glibc) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            "pip", "compile", "-", "--format", "pylock.toml", "--only-binary", ":all:",
+            "--no-header", "--no-annotate", "--quiet", "--no-python-downloads",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        option("--python", self.python.display().to_string());
+        option("--python-version", target.python.to_string());
+        option("--python-platform", platform(target.architecture, glibc));
+        if let Some(index) = &self.sources.index_url {
+            option("--default-index", index.to_string());
+        }
+        for links in &self.sources.find_links {
+            option("--find-links", links.clone());
+        }
+        if self.sources.no_index {
+            arguments.push("--no-index".to_owned());
+        }
+        arguments
+    }
+}
+
+/// The platform to ask uv for: the newest glibc it knows that the runtime has.
+fn platform(architecture: Architecture, glibc: Glibc) -> String {
+    let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
+    format!("{}-manylinux_2_{minor}", architecture.machine())
+}
+
+/// Requirements in an error message, with commas between them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Requirements(pub Vec<Requirement>);
+
+impl std::fmt::Display for Requirements {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&names.join(", "))
+    }
+}
+
+/// Why requirements could not be resolved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// A tool is not there.
+    #[error("{tool} is not on PATH; {advice}")]
+    Missing {
+        /// The tool.
+        tool: &'static str,
+        /// How to get it.
+        advice: &'static str,
+    },
+    /// uv is too old, or is something else.
+    #[error("uv 0.7.0 or newer is needed, but \"uv --version\" answers {found:?}; {INSTALL_UV}")]
+    OldUv {
+        /// What it answers.
+        found: String,
+    },
+    /// A tool could not be run, or was ended.
+    #[error("could not run {tool}")]
+    Run {
+        /// The tool.
+        tool: &'static str,
+        /// Why not.
+        source: CommandError,
+    },
+    /// A tool failed.
+    #[error("{tool} failed: {message}")]
+    Failed {
+        /// The tool.
+        tool: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// No versions meet the requirements.
+    #[error("no wheels for {target} meet {requirements}: {explanation}")]
+    Unsolvable {
+        /// What was asked for.
+        requirements: Requirements,
+        /// For which target.
+        target: Target,
+        /// Why not, in uv's words.
+        explanation: String,
+    },
+    /// uv's lock cannot be used.
+    #[error("the lock that uv made of {requirements} for {target} cannot be used")]
+    Lock {
+        /// What was asked for.
+        requirements: Requirements,
+        /// For which target.
+        target: Target,
+        /// Why not.
+        source: LockError,
+    },
+}
+
+const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
+
+impl ResolveError {
+    fn tool(tool: &'static str, source: CommandError) -> Self {
+        match (source.is_not_found(), tool) {
+            (true, "uv") => Self::Missing { tool, advice: INSTALL_UV },
+            (true, _) => Self::Missing { tool, advice: "install Python 3.9 or newer" },
+            (false, _) => Self::Run { tool, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uv_is_asked_for_a_platform_that_it_knows() {
+        for (glibc, platform_name) in [
+            ("2.26", "x86_64-manylinux_2_17"),
+            ("2.34", "x86_64-manylinux_2_34"),
+            ("2.30", "x86_64-manylinux_2_28"),
+            ("2.99", "x86_64-manylinux_2_40"),
+        ] {
+            let glibc = glibc.parse().expect("a version");
+            assert_eq!(platform(Architecture::X86_64, glibc), platform_name);
+        }
+        let glibc = "2.34".parse().expect("a version");
+        assert_eq!(platform(Architecture::Arm64, glibc), "aarch64-manylinux_2_34");
+    }
+}

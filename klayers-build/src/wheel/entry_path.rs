@@ -1,0 +1,77 @@
+use std::fmt;
+
+use super::Rule;
+
+/// The name of an archive's entry, known to stay below the place that it is unpacked to: parts
+/// divided by `/`, none of them empty, `.` or `..`, without backslashes and control characters.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct EntryPath(String);
+
+impl EntryPath {
+    /// The longest part, in bytes: what Linux file systems take.
+    const LONGEST_PART: usize = 255;
+
+    /// Reads the name of a file, as it stands in an archive.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rule> {
+        let refuse = |reason: &'static str| {
+            Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
+        };
+        let Ok(name) = std::str::from_utf8(bytes) else {
+            return refuse("it is not UTF-8");
+        };
+        if name.starts_with('/') {
+            return refuse("it is absolute");
+        }
+        if name.contains('\\') {
+            return refuse("it contains a backslash");
+        }
+        if name.chars().any(char::is_control) {
+            return refuse("it contains a control character");
+        }
+        if name.as_bytes().get(1) == Some(&b':') {
+            return refuse("it begins with a drive letter");
+        }
+        for part in name.split('/') {
+            match part {
+                "" => return refuse("a part of it is empty"),
+                "." | ".." => return refuse("it contains a part . or .."),
+                _ if part.len() > Self::LONGEST_PART => {
+                    return refuse("a part of it is longer than 255 bytes");
+                }
+                _ => {}
+            }
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EntryPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_leave_the_layer_are_refused() {
+        for name in [
+            "", "/x", "//x", "../x", "a/../x", "a/..", ".", "./a", "a//b", "a/", "C:\\x", "C:/x",
+            "\\\\server\\share", "a\\b", "a\0b", "a\nb", "a\u{7f}b",
+        ] {
+            assert!(EntryPath::parse(name.as_bytes()).is_err(), "{name:?}");
+        }
+        assert!(EntryPath::parse(b"\xff").is_err());
+        assert!(EntryPath::parse(&[b'a'; 256]).is_err());
+        for name in ["a", "a/b.py", "ä/ö", "..a/b..", "a b"] {
+            assert!(EntryPath::parse(name.as_bytes()).is_ok(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of what crosses modules.
+
+mod assemble;
+mod support;

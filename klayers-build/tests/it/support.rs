@@ -1,0 +1,40 @@
+//! What several tests need: wheels, an index, locks.
+
+pub(crate) mod wheel;
+
+use std::path::Path;
+
+use klayers_build::lock::Lock;
+use klayers_core::{Digest, Runtimes, Target};
+use url::Url;
+
+pub(crate) use wheel::WheelFile;
+
+/// The lock of some wheels that lie in a folder.
+pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lock {
+    let mut text = String::from("lock-version = \"1.0\"\n");
+    for wheel in wheels {
+        let path = wheel.write(folder);
+        text.push_str(&package(wheel, Url::from_file_path(path).expect("a path").as_str()));
+    }
+    parse(&text, target)
+}
+
+/// A lock's entry for a wheel that lies at a URL.
+pub(crate) fn package(wheel: &WheelFile, url: &str) -> String {
+    let filename = wheel.filename();
+    let mut parts = filename.split('-');
+    let (name, version) = (parts.next().expect("a name"), parts.next().expect("a version"));
+    let digest = Digest::of(&wheel.bytes());
+    format!(
+        "[[packages]]\nname = \"{name}\"\nversion = \"{version}\"\nwheels = [{{ name = \"{filename}\", \
+         url = \"{url}\", hashes = {{ sha256 = \"{digest}\" }} }}]\n"
+    )
+}
+
+/// Reads a lock.
+pub(crate) fn parse(text: &str, target: Target) -> Lock {
+    let runtimes = Runtimes::default();
+    let runtime = runtimes.get(target.python).expect("a runtime");
+    Lock::parse(text, None, target, runtime).expect("a lock")
+}
