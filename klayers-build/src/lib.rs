@@ -3,3 +3,5 @@
 pub mod artifacts;
 pub mod catalog;
 pub mod publish;
+
+mod durable;

@@ -1,7 +1,9 @@
 //! What every implementation of a seam promises. A suite asks for a home, in which an
 //! implementation can be opened again and again; each promise is one test of each implementation.
 
+pub(crate) mod artifacts;
 pub(crate) mod catalog;
+pub(crate) mod publisher;
 
 /// A test for each promise of a suite, on a home of its own.
 macro_rules! promises {

@@ -81,7 +81,10 @@ async fn a_killed_process_leaves_its_publication_under_way() {
 
     let catalog = home.open();
     let intent = intent(&build("p3.12", "requests", "2.32.5"), "eu-west-1");
-    assert_eq!(catalog.under_way().await.unwrap(), [intent.clone()]);
+    assert_eq!(
+        catalog.under_way().await.unwrap(),
+        std::slice::from_ref(&intent)
+    );
     let error = catalog.begin(&intent).await.unwrap_err();
     assert!(matches!(error, CatalogError::UnderWay { .. }));
     let version = published(&intent.build, "eu-west-1", 1);

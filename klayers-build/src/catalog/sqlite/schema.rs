@@ -73,8 +73,23 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
 
 /// Lets others read while one writes.
 fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    const ATTEMPTS: u32 = 100;
+    let mut attempt = 1;
+    let mode: String = loop {
+        let switched =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match switched {
+            // When two switch at once, SQLite tells one of them so without waiting.
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+                std::thread::sleep(PATIENCE / ATTEMPTS);
+            }
+            outcome => break outcome?,
+        }
+    };
     if mode == "wal" {
         Ok(())
     } else {
