@@ -19,7 +19,12 @@ pub trait Artifacts: std::fmt::Debug + Send + Sync {
     /// The folder in which a file is best made that is then given to [`put`](Self::put).
     fn staging(&self) -> &Path;
 
-    /// Stores a file whose content has this digest. It is durable when this returns.
+    /// Stores a file whose content has this digest. It is durable when this returns, and the file
+    /// is gone. What is stored under the digest and was damaged since is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Mismatch`] if the content has another digest; nothing is stored then.
     async fn put(&self, file: TempPath, digest: Digest) -> Result<(), ArtifactError>;
 
     /// Whether something is stored under a digest.
@@ -58,6 +63,14 @@ pub enum ArtifactError {
     /// Nothing is stored under the digest.
     #[error("no artifact {0} is stored")]
     Missing(Digest),
+    /// A file was to be stored under a digest that it does not have.
+    #[error("the file that was to be stored as {digest} has the SHA-256 {actual}")]
+    Mismatch {
+        /// The digest it was to have.
+        digest: Digest,
+        /// The digest it has.
+        actual: Digest,
+    },
     /// Reading or writing failed.
     #[error("could not {action} {}", path.display())]
     Io {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use klayers_core::{Digest, LayerName, PackageName, PythonVersion, requirements_txt};
 use tempfile::{NamedTempFile, TempPath};
 
+use crate::durable;
 use crate::fetch::FetchedWheel;
 use crate::lock::Lock;
 use crate::wheel::{Rule, Wheel, WheelError};
@@ -42,6 +43,25 @@ pub struct LayerZip {
 }
 
 impl LayerZip {
+    /// Puts the zip into a folder, as the layer's name and `.zip`, in the place of one that is
+    /// there. It must be the folder that it was assembled in.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written to.
+    pub fn keep(self, folder: &Path) -> Result<PathBuf, AssembleError> {
+        let write = |source| AssembleError::Write {
+            path: folder.to_owned(),
+            source,
+        };
+        let path = folder.join(format!("{}.zip", self.name));
+        self.file
+            .persist(&path)
+            .map_err(|error| write(error.error))?;
+        durable::sync_folders(folder, folder).map_err(write)?;
+        Ok(path)
+    }
+
     /// The licence of a package.
     pub fn license(&self, package: &PackageName) -> Option<&str> {
         let found = self.licenses.iter().find(|(name, _)| name == package);
@@ -68,20 +88,40 @@ pub fn assemble(
         .map(|fetched| Wheel::open(&fetched.path, &fetched.wheel.filename))
         .collect::<Result<_, _>>()?;
     let size = |wanted: &crate::lock::LockedWheel| {
-        wheels.iter().find(|fetched| fetched.wheel == *wanted).map(|fetched| fetched.size)
+        wheels
+            .iter()
+            .find(|fetched| fetched.wheel == *wanted)
+            .map(|fetched| fetched.size)
     };
     let pylock = lock.to_pylock(size);
     let mut layout = Layout::new();
     for wheel in &opened {
         layout.add_wheel(wheel, lock.target().python)?;
     }
-    layout.add_file(&format!("klayers/{name}/pylock.toml"), pylock.clone().into_bytes());
+    layout.add_file(
+        &format!("klayers/{name}/pylock.toml"),
+        pylock.clone().into_bytes(),
+    );
     let requirements = requirements_txt(&lock.pins());
-    layout.add_file(&format!("klayers/{name}/requirements.txt"), requirements.into_bytes());
+    layout.add_file(
+        &format!("klayers/{name}/requirements.txt"),
+        requirements.into_bytes(),
+    );
 
-    let io = |source| AssembleError::Write { path: folder.to_owned(), source };
-    let file = tempfile::Builder::new().prefix(".layer-").tempfile_in(folder).map_err(io)?;
-    let Written { file, digest, size, unzipped_size } = write(file, &layout).map_err(|failure| match failure {
+    let io = |source| AssembleError::Write {
+        path: folder.to_owned(),
+        source,
+    };
+    let file = tempfile::Builder::new()
+        .prefix(".layer-")
+        .tempfile_in(folder)
+        .map_err(io)?;
+    let Written {
+        file,
+        digest,
+        size,
+        unzipped_size,
+    } = write(file, &layout).map_err(|failure| match failure {
         Failure::Write(source) => io(source),
         Failure::Read(wheel, rule) => WheelError::new(wheel.filename(), rule).into(),
     })?;
@@ -119,14 +159,16 @@ fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failur
     for (path, file) in layout.files() {
         unzipped_size += match &file.source {
             Source::Made(content) => {
-                zip.add(path, content, file.executable).map_err(Failure::Write)?;
+                zip.add(path, content, file.executable)
+                    .map_err(Failure::Write)?;
                 content.len() as u64
             }
             Source::Entry { wheel, entry } => {
-                zip.copy(path, wheel.archive(), entry, file.executable).map_err(|error| match error {
-                    zip_writer::CopyError::Write(source) => Failure::Write(source),
-                    zip_writer::CopyError::Read(rule) => Failure::Read(wheel, rule),
-                })?;
+                zip.copy(path, wheel.archive(), entry, file.executable)
+                    .map_err(|error| match error {
+                        zip_writer::CopyError::Write(source) => Failure::Write(source),
+                        zip_writer::CopyError::Read(rule) => Failure::Read(wheel, rule),
+                    })?;
                 entry.size
             }
         };
@@ -134,7 +176,12 @@ fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failur
     let finished = zip.finish().map_err(Failure::Write)?;
     make_readable(&finished.file).map_err(Failure::Write)?;
     finished.file.sync_all().map_err(Failure::Write)?;
-    Ok(Written { file: path, digest: finished.digest, size: finished.size, unzipped_size })
+    Ok(Written {
+        file: path,
+        digest: finished.digest,
+        size: finished.size,
+        unzipped_size,
+    })
 }
 
 /// Temporary files are made for their owner alone; a layer is for everybody whom its folder lets
@@ -157,7 +204,9 @@ pub enum AssembleError {
     #[error(transparent)]
     Wheel(#[from] WheelError),
     /// Two wheels hold different files of the same name.
-    #[error("{path} is in {first} and, with other content, in {second}; they cannot be in one layer")]
+    #[error(
+        "{path} is in {first} and, with other content, in {second}; they cannot be in one layer"
+    )]
     Conflict {
         /// The path in the layer.
         path: String,

@@ -1,9 +1,11 @@
 //! The catalog: which layers were built, which layer versions exist where, and what is under way.
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use klayers_core::{
-    Build, Digest, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Target,
+    Build, Digest, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Status, Target,
 };
 
 mod sqlite;
@@ -17,15 +19,17 @@ pub use sqlite::SqliteCatalog;
 /// published under that name in that region.
 #[async_trait]
 pub trait Catalog: std::fmt::Debug + Send + Sync {
-    /// Records a build as the latest of its target and package. Recording the same again changes
-    /// nothing.
+    /// Records a build as the latest of its target and package.
+    ///
+    /// Builds that differ in nothing but the time are one build, of the time at which it was
+    /// recorded first; recording it again after another makes it the latest again.
     async fn record_build(&self, build: &Build) -> Result<(), CatalogError>;
 
     /// The latest build of every package, of one target or of all, sorted by target and package.
     async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError>;
 
-    /// The layer versions that a query asks for, sorted by target, package and region, the newest
-    /// first.
+    /// The layer versions that a query asks for, sorted by target, package and region; of each the
+    /// latest first, then the others from the newest to the oldest.
     async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError>;
 
     /// The targets that have a layer version which is not deleted, sorted.
@@ -35,26 +39,43 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     async fn regions(&self) -> Result<Vec<Region>, CatalogError>;
 
     /// Writes down that a publication is about to be made. There is at most one under way for a
-    /// layer in a region: beginning another is an error.
+    /// layer in a region.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::UnderWay`] if one is, be it this one; [`CatalogError::UnknownBuild`] if its
+    /// build is not recorded.
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError>;
 
     /// The publications that were begun and neither completed nor abandoned, sorted by region and
     /// layer.
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError>;
 
-    /// Writes down, at once, that a publication was made: `version` is the latest of its layer in
-    /// its region, the one that was becomes deprecated and expires at `predecessor_expires_at`, and
-    /// the publication is no longer under way.
+    /// Writes down, at once, that a publication was made: `version` is the latest of its package
+    /// for its target in its region, whatever its status says; the one that was becomes deprecated
+    /// and expires at `predecessor_expires_at`; and the publication of that build under that name
+    /// is no longer under way.
+    ///
+    /// The layer's name does not count: a package whose layers are named otherwise from now on, or
+    /// belong to another account, still has one latest. A version that is recorded already stays as
+    /// it is, so completing twice is completing once.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Conflict`] if its ARN is recorded with other content;
+    /// [`CatalogError::UnknownBuild`] if its build is not recorded.
     async fn complete(
         &self,
         version: &LayerVersion,
         predecessor_expires_at: Timestamp,
     ) -> Result<(), CatalogError>;
 
-    /// Writes down that a publication under way was not made and will not be.
+    /// Writes down that a publication under way was not made and will not be. One that is not under
+    /// way counts as abandoned.
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError>;
 
-    /// Writes down that a layer version was deleted.
+    /// Writes down that a layer version was deleted. For one that is recorded as deleted already,
+    /// the first time stays.
     ///
     /// # Errors
     ///
@@ -98,10 +119,27 @@ pub struct Intent {
     pub region: Region,
     /// Under which name.
     pub layer: LayerName,
-    /// The content digest of what is published, whose build is recorded.
-    pub content_digest: Digest,
+    /// What is published. Recorded with it, so that whoever settles the publication later knows
+    /// what it was, even when a newer build has become the latest in the meantime.
+    pub build: Build,
     /// Since when.
     pub begun_at: Timestamp,
+}
+
+/// Brings layer versions into the order that [`Catalog::layer_versions`] promises.
+fn sort(versions: &mut [LayerVersion]) {
+    versions.sort_by(|one, other| {
+        let place = |version: &LayerVersion| {
+            let older = version.status != Status::Latest;
+            let newest_first = (Reverse(version.created_at), Reverse(version.arn.version()));
+            (older, newest_first)
+        };
+        (one.build.target.cmp(&other.build.target))
+            .then_with(|| one.build.package.cmp(&other.build.package))
+            .then_with(|| one.region().cmp(other.region()))
+            .then_with(|| place(one).cmp(&place(other)))
+            .then_with(|| one.arn.cmp(&other.arn))
+    });
 }
 
 /// What can go wrong with a catalog.
@@ -138,10 +176,15 @@ pub enum CatalogError {
         /// The layer.
         layer: LayerName,
     },
-    /// A layer version refers to a build that is not recorded.
+    /// A publication or a layer version refers to a build that is not recorded.
     #[error("no build with content {0} is recorded")]
     UnknownBuild(Digest),
+    /// The ARN is that of another layer version.
+    #[error("{0} is already recorded, with other content")]
+    Conflict(LayerVersionArn),
     /// A layer version cannot be recorded as deleted.
-    #[error("{0} is not recorded as a deprecated layer version, so it cannot be recorded as deleted")]
+    #[error(
+        "{0} is not recorded as a deprecated layer version, so it cannot be recorded as deleted"
+    )]
     NotDeletable(LayerVersionArn),
 }

@@ -59,19 +59,25 @@ impl Config {
     /// If the file cannot be read, is not TOML, or holds a key or value that is not known.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
-        let file: File = toml::from_str(&text).map_err(|error| {
-            ConfigError::Toml { path: path.to_owned(), message: error.to_string() }
+        let file: File = toml::from_str(&text).map_err(|error| ConfigError::Toml {
+            path: path.to_owned(),
+            message: error.to_string(),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let location = |url: &str, scheme: &'static str| match url.strip_prefix(scheme) {
             Some(location) if !location.is_empty() => Ok(folder.join(location)),
             _ => {
                 let (path, value) = (path.to_owned(), url.to_owned());
-                Err(ConfigError::Location { path, value, scheme })
+                Err(ConfigError::Location {
+                    path,
+                    value,
+                    scheme,
+                })
             }
         };
         let mut runtimes = Runtimes::default();
         runtimes.extend(file.runtime);
+        let PublishTarget::Local = file.publish.target;
         Ok(Self {
             config_dir: folder.join(&file.config_dir),
             catalog: location(&file.catalog.url, "sqlite:")?,
@@ -83,10 +89,18 @@ impl Config {
             },
             sources: Sources {
                 index_url: file.build.index_url,
-                find_links: file.build.find_links.iter().map(|links| located(folder, links)).collect(),
+                find_links: file
+                    .build
+                    .find_links
+                    .iter()
+                    .map(|links| located(folder, links))
+                    .collect(),
                 no_index: file.build.no_index,
             },
-            expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
+            expiry: ExpiryPolicy {
+                days: file.expiry.days,
+                packages: file.expiry.packages,
+            },
             runtimes,
         })
     }
@@ -98,7 +112,9 @@ impl Config {
     /// Names the file, and the line where there is one, that cannot be read.
     pub fn collection(&self) -> Result<Collection, ConfigError> {
         let path = self.config_dir.join("config.json");
-        let config: CollectionConfig = read(&path)?.parse().map_err(|e| ConfigError::collection(&path, e))?;
+        let config: CollectionConfig = read(&path)?
+            .parse()
+            .map_err(|e| ConfigError::collection(&path, e))?;
         let mut targets = BTreeMap::new();
         for (target, file) in config.packages_files {
             if self.runtimes.get(target.python).is_none() {
@@ -110,13 +126,20 @@ impl Config {
             targets.insert(target, packages);
         }
         let path = self.config_dir.join("regions.csv");
-        let regions = parse_regions(&read(&path)?).map_err(|error| ConfigError::collection(&path, error))?;
-        Ok(Collection { targets, regions: regions.into_iter().map(|row| row.region).collect() })
+        let regions =
+            parse_regions(&read(&path)?).map_err(|error| ConfigError::collection(&path, error))?;
+        Ok(Collection {
+            targets,
+            regions: regions.into_iter().map(|row| row.region).collect(),
+        })
     }
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A folder of wheels is relative to the configuration; the URL of a page stays as it is.
@@ -128,7 +151,10 @@ fn located(folder: &Path, links: &str) -> String {
 }
 
 fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
 }
 
 #[derive(Deserialize)]
@@ -157,7 +183,9 @@ struct CatalogSection {
 
 impl Default for CatalogSection {
     fn default() -> Self {
-        Self { url: "sqlite:klayers.db".to_owned() }
+        Self {
+            url: "sqlite:klayers.db".to_owned(),
+        }
     }
 }
 
@@ -169,14 +197,15 @@ struct ArtifactsSection {
 
 impl Default for ArtifactsSection {
     fn default() -> Self {
-        Self { url: "file:artifacts".to_owned() }
+        Self {
+            url: "file:artifacts".to_owned(),
+        }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PublishSection {
-    #[expect(dead_code, reason = "there is one publisher; naming another is an error here")]
     target: PublishTarget,
     layer_prefix: String,
     root: PathBuf,
@@ -261,12 +290,17 @@ pub enum ConfigError {
         source: CollectionError,
     },
     /// A target's Python version has no runtime.
-    #[error("no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml")]
+    #[error(
+        "no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml"
+    )]
     NoRuntime(Target),
 }
 
 impl ConfigError {
     fn collection(path: &Path, source: CollectionError) -> Self {
-        Self::Collection { path: path.to_owned(), source }
+        Self::Collection {
+            path: path.to_owned(),
+            source,
+        }
     }
 }

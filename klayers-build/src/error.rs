@@ -8,7 +8,6 @@ use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::resolve::ResolveError;
-use crate::serve::ServeError;
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +43,4 @@ pub enum Error {
     /// A layer could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// The API could not be served.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
 }

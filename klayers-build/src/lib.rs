@@ -6,19 +6,19 @@
 //! served. Each stage takes the value of the one before and knows nothing of the others;
 //! [`pipeline`] alone composes them.
 
-pub mod resolve;
-pub mod lock;
-pub mod fetch;
-pub mod wheel;
-pub mod assemble;
 pub mod artifacts;
-pub mod publish;
+pub mod assemble;
 pub mod catalog;
 pub mod config;
-pub mod plan;
+pub mod fetch;
+pub mod lock;
 pub mod pipeline;
-pub mod serve;
+pub mod plan;
+pub mod publish;
+pub mod resolve;
+pub mod wheel;
 
+mod durable;
 mod error;
 
 pub use error::Error;

@@ -17,7 +17,9 @@ use crate::catalog::{Catalog, Query};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
-use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Republish, Wanted, plan_layer};
+use crate::plan::{
+    BuildReason, BuildStep, Force, LayerPlan, PublishReason, Republish, Wanted, plan_layer,
+};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
 
@@ -129,7 +131,10 @@ impl Pipeline {
                     let planned = self.plan_one(wanted, regions, force).await?;
                     self.run_one(planned, now).await
                 };
-                LayerOutcome { wanted: wanted.clone(), result: result.await }
+                LayerOutcome {
+                    wanted: wanted.clone(),
+                    result: result.await,
+                }
             })
             .buffered(PARALLEL_LAYERS);
         Ok(outcomes)
@@ -151,8 +156,11 @@ impl Pipeline {
         };
         let package = wanted.requirement.name();
         let latest_build = self.latest_build(target, package).await?;
-        let query =
-            Query { target: Some(target), package: Some(package.clone()), ..Query::default() };
+        let query = Query {
+            target: Some(target),
+            package: Some(package.clone()),
+            ..Query::default()
+        };
         let latest_versions: BTreeMap<Region, LayerVersion> = self
             .catalog
             .layer_versions(&query)
@@ -169,7 +177,11 @@ impl Pipeline {
             self.republish,
             force,
         );
-        Ok(Planned { plan, lock, latest_versions })
+        Ok(Planned {
+            plan,
+            lock,
+            latest_versions,
+        })
     }
 
     async fn latest_build(
@@ -182,7 +194,16 @@ impl Pipeline {
     }
 
     async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
-        let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } = planned;
+        let Planned {
+            plan:
+                LayerPlan {
+                    wanted,
+                    build,
+                    mut publish,
+                },
+            lock,
+            latest_versions,
+        } = planned;
         let (build, built) = match build {
             BuildStep::Reuse(build) => (*build, None),
             BuildStep::Build(reason) => {
@@ -206,7 +227,11 @@ impl Pipeline {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        Ok(LayerDone { build, built, published })
+        Ok(LayerDone {
+            build,
+            built,
+            published,
+        })
     }
 }
 

@@ -18,6 +18,11 @@ pub use folder::FolderPublisher;
 pub trait Publisher: std::fmt::Debug + Send + Sync {
     /// Publishes a layer in a region and returns the new version's ARN. Calling it again makes
     /// another version.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Mismatch`] if the zip is not what the upload says; nothing is published
+    /// then.
     async fn publish(
         &self,
         region: &Region,
@@ -33,6 +38,11 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
     ) -> Result<Vec<PublishedVersion>, PublishError>;
 
     /// Deletes a layer version. One that is not there counts as deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotOurs`] if it is in another account: that it is not found here says
+    /// nothing about whether it exists.
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError>;
 }
 
@@ -88,4 +98,17 @@ pub enum PublishError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The zip has changed since it was built.
+    #[error("{} was to have the SHA-256 {digest}, but has {actual}", path.display())]
+    Mismatch {
+        /// The zip.
+        path: PathBuf,
+        /// What it was to have.
+        digest: Digest,
+        /// What it has.
+        actual: Digest,
+    },
+    /// A layer version is in another account.
+    #[error("{0} is in an account that this publisher does not publish in")]
+    NotOurs(LayerVersionArn),
 }

@@ -10,7 +10,9 @@ use crate::wheel::EntryPoint;
 /// Everything below its first line is what installers agree on to the byte; a layer that differed
 /// there would differ from what they lay out.
 pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
-    let EntryPoint { module, function, .. } = script;
+    let EntryPoint {
+        module, function, ..
+    } = script;
     let object = function.split('.').next().unwrap_or_default();
     format!(
         "#!{}\n\
@@ -37,7 +39,10 @@ pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
 /// no Python, and the script is to stay as it is.
 pub(super) fn with_interpreter(script: &[u8], python: PythonVersion) -> Option<Vec<u8>> {
     let rest = script.strip_prefix(b"#!python")?;
-    let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(rest.len());
     let mut rewritten = format!("#!{}", interpreter(python)).into_bytes();
     rewritten.extend_from_slice(&rest[end..]);
     Some(rewritten)
@@ -63,7 +68,8 @@ mod tests {
     #[test]
     fn only_scripts_for_python_are_rewritten() {
         let rewritten = |script: &str| {
-            with_interpreter(script.as_bytes(), PYTHON).map(|bytes| String::from_utf8(bytes).expect("text"))
+            with_interpreter(script.as_bytes(), PYTHON)
+                .map(|bytes| String::from_utf8(bytes).expect("text"))
         };
         let expected = Some("#!/var/lang/bin/python3.12\nprint(1)\n".to_owned());
         assert_eq!(rewritten("#!python\nprint(1)\n"), expected);

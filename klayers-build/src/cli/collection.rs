@@ -82,13 +82,26 @@ impl CollectionArgs {
             expiry: config.expiry,
             republish: config.publish.republish,
         };
-        let force = Force { build: self.force_build, publish: self.force_publish };
-        Ok(Work { pipeline, wanted, regions, force })
+        let force = Force {
+            build: self.force_build,
+            publish: self.force_publish,
+        };
+        Ok(Work {
+            pipeline,
+            wanted,
+            regions,
+            force,
+        })
     }
 }
 
 pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
-    let Work { pipeline, wanted, regions, force } = args.work(args.config.load()?).await?;
+    let Work {
+        pipeline,
+        wanted,
+        regions,
+        force,
+    } = args.work(args.config.load()?).await?;
     let mut failed = Vec::new();
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(pipeline.plan(&wanted, &regions, force));
@@ -121,7 +134,12 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     // Read before anything is made, so that a bad config folder leaves nothing behind.
     config.collection()?;
     let _lock = RunLock::take(&config.catalog)?;
-    let Work { pipeline, wanted, regions, force } = args.collection.work(config).await?;
+    let Work {
+        pipeline,
+        wanted,
+        regions,
+        force,
+    } = args.collection.work(config).await?;
     let mut tally = Tally::default();
     let mut outcomes = pin!(pipeline.run(&wanted, &regions, force, now).await?);
     while let Some(outcome) = outcomes.next().await {
@@ -155,14 +173,23 @@ fn planned_line(planned: &Planned) -> String {
 }
 
 fn report_outcome(outcome: &LayerOutcome) {
-    let LayerDone { build, built, published } = match &outcome.result {
+    let LayerDone {
+        build,
+        built,
+        published,
+    } = match &outcome.result {
         Ok(done) => done,
         Err(error) => return report_failure(&outcome.wanted, error),
     };
     let mut line = format!("{} {}", head(&outcome.wanted), build.version);
     let _ = match built {
         Some(reason) => {
-            write!(line, ": built ({}), {}", build_reason(*reason), output::bytes(build.code_size))
+            write!(
+                line,
+                ": built ({}), {}",
+                build_reason(*reason),
+                output::bytes(build.code_size)
+            )
         }
         None if published.is_empty() => write!(line, ": unchanged"),
         None => write!(line, ": build kept"),
@@ -172,14 +199,22 @@ fn report_outcome(outcome: &LayerOutcome) {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),
             Err(error) => {
-                output::note(&format!("error: {}: {region}: {}", head_of(build), output::chain(error)));
+                output::note(&format!(
+                    "error: {}: {region}: {}",
+                    head_of(build),
+                    output::chain(error)
+                ));
             }
         }
     }
 }
 
 fn report_failure(wanted: &Wanted, error: &Error) {
-    output::note(&format!("error: {}: {}", head(wanted), output::chain(error)));
+    output::note(&format!(
+        "error: {}: {}",
+        head(wanted),
+        output::chain(error)
+    ));
 }
 
 fn head(wanted: &Wanted) -> String {
@@ -222,13 +257,23 @@ impl Tally {
         self.failed += usize::from(outcome.has_failed());
         if let Ok(done) = &outcome.result {
             self.built += usize::from(done.built.is_some());
-            self.published += done.published.values().filter(|result| result.is_ok()).count();
+            self.published += done
+                .published
+                .values()
+                .filter(|result| result.is_ok())
+                .count();
             self.unchanged += usize::from(done.built.is_none() && done.published.is_empty());
         }
     }
 
     fn summary(&self) -> String {
-        let Self { layers, built, published, unchanged, failed } = self;
+        let Self {
+            layers,
+            built,
+            published,
+            unchanged,
+            failed,
+        } = self;
         format!(
             "{layers} layers: {built} built, {published} layer versions published, \
              {unchanged} unchanged, {failed} failed"

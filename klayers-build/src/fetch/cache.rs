@@ -19,7 +19,10 @@ pub(super) struct WheelCache {
 
 impl WheelCache {
     pub(super) fn open(folder: &Path) -> Result<Self, FetchError> {
-        let cache = Self { wheels: folder.join("wheels"), partial: folder.join("partial") };
+        let cache = Self {
+            wheels: folder.join("wheels"),
+            partial: folder.join("partial"),
+        };
         for made in [&cache.wheels, &cache.partial] {
             fs::create_dir_all(made).map_err(|source| FetchError::io("create", made, source))?;
         }
@@ -33,10 +36,16 @@ impl WheelCache {
 
     /// The wheel with a digest, if it is there. One whose size is not the lock's was damaged after
     /// it was stored, and counts as missing.
-    pub(super) fn get(&self, digest: Digest, size: Option<u64>) -> Result<Option<PathBuf>, FetchError> {
+    pub(super) fn get(
+        &self,
+        digest: Digest,
+        size: Option<u64>,
+    ) -> Result<Option<PathBuf>, FetchError> {
         let path = self.path(digest);
         match path.metadata() {
-            Ok(found) if found.is_file() && size.is_none_or(|size| found.len() == size) => Ok(Some(path)),
+            Ok(found) if found.is_file() && size.is_none_or(|size| found.len() == size) => {
+                Ok(Some(path))
+            }
             Ok(_) => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(FetchError::io("read", &path, source)),
@@ -47,7 +56,9 @@ impl WheelCache {
     pub(super) async fn partial(&self, digest: Digest) -> Result<Partial, FetchError> {
         let path = self.partial.join(digest.to_string());
         let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, digest));
-        waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        waiting
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Stores a part that has become whole.
@@ -58,7 +69,9 @@ impl WheelCache {
         let folder = path.parent().unwrap_or(&self.wheels);
         fs::create_dir_all(folder).map_err(io)?;
         fs::rename(&partial.path, &path).map_err(io)?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)?;
         Ok(path)
     }
 }
@@ -93,7 +106,13 @@ impl Partial {
             loop {
                 let read = file.read(&mut buffer).map_err(io)?;
                 if read == 0 {
-                    return Ok(Self { path, file, hasher, length, wanted });
+                    return Ok(Self {
+                        path,
+                        file,
+                        hasher,
+                        length,
+                        wanted,
+                    });
                 }
                 hasher.update(&buffer[..read]);
                 length += read as u64;
@@ -111,7 +130,9 @@ impl Partial {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file.write_all(bytes).map_err(|source| FetchError::io("write", &self.path, source))?;
+        self.file
+            .write_all(bytes)
+            .map_err(|source| FetchError::io("write", &self.path, source))?;
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())

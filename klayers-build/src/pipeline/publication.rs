@@ -82,9 +82,18 @@ impl Pipeline {
 /// What a layer version says of itself in AWS: what it is, and by which digests it is told from
 /// others. Lambda takes at most 256 characters.
 fn description(build: &Build) -> String {
-    let Build { package, version, requirements_hash, content_digest, .. } = build;
+    let Build {
+        package,
+        version,
+        requirements_hash,
+        content_digest,
+        ..
+    } = build;
     let digests = format!(" | {requirements_hash} | sha256:{content_digest}");
-    let name: String = format!("{package}=={version}").chars().take(256 - digests.len()).collect();
+    let name: String = format!("{package}=={version}")
+        .chars()
+        .take(256 - digests.len())
+        .collect();
     name + &digests
 }
 

@@ -84,10 +84,17 @@ impl Compression {
 impl Archive {
     /// Opens an archive and reads its directory.
     pub(super) fn open(path: &Path) -> Result<Self, Rule> {
-        let io = |source| Rule::Io { path: path.to_owned(), source };
+        let io = |source| Rule::Io {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        let reader = Reader { file: &file, path, length };
+        let reader = Reader {
+            file: &file,
+            path,
+            length,
+        };
         let (count, directory) = reader.directory()?;
         let mut entries = Vec::new();
         let mut by_name = HashMap::new();
@@ -103,7 +110,12 @@ impl Archive {
         if !rest.is_empty() {
             return Err(Rule::Framing("its directory is longer than its entries"));
         }
-        Ok(Self { path: path.to_owned(), file, entries, by_name })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            entries,
+            by_name,
+        })
     }
 
     /// Its files, in the order of its directory; folders are left out.
@@ -121,7 +133,10 @@ impl Archive {
     pub(crate) fn content_offset(&self, entry: &Entry) -> Result<u64, Rule> {
         let mut header = [0; LOCAL_SIZE];
         self.read_at(&mut header, entry.header_offset)?;
-        let storage = |reason| Rule::Storage { entry: entry.path.clone(), reason };
+        let storage = |reason| Rule::Storage {
+            entry: entry.path.clone(),
+            reason,
+        };
         if header[..4] != LOCAL_SIGNATURE {
             return Err(storage("its local header is not where the directory says"));
         }
@@ -140,9 +155,14 @@ impl Archive {
 
     /// Reads an entry whole.
     pub(super) fn read(&self, entry: &Entry) -> Result<Vec<u8>, Rule> {
-        let storage = |reason| Rule::Storage { entry: entry.path.clone(), reason };
+        let storage = |reason| Rule::Storage {
+            entry: entry.path.clone(),
+            reason,
+        };
         if entry.size > LARGEST_READ || entry.compressed_size > LARGEST_READ {
-            return Err(storage("it is larger than 64 MiB, which no such file has to be"));
+            return Err(storage(
+                "it is larger than 64 MiB, which no such file has to be",
+            ));
         }
         let mut raw = vec![0; usize::try_from(entry.compressed_size).unwrap_or(usize::MAX)];
         self.read_at(&mut raw, self.content_offset(entry)?)?;
@@ -151,7 +171,9 @@ impl Archive {
             Compression::Deflated => {
                 let mut content = Vec::new();
                 let mut decoder = DeflateDecoder::new(raw.as_slice()).take(entry.size + 1);
-                decoder.read_to_end(&mut content).map_err(|_| storage("it cannot be inflated"))?;
+                decoder
+                    .read_to_end(&mut content)
+                    .map_err(|_| storage("it cannot be inflated"))?;
                 content
             }
         };
@@ -166,7 +188,9 @@ impl Archive {
 
     /// Reads the entry of a name as text.
     pub(super) fn read_text(&self, name: &str) -> Result<String, Rule> {
-        let entry = self.entry(name).ok_or_else(|| Rule::Missing(name.to_owned()))?;
+        let entry = self
+            .entry(name)
+            .ok_or_else(|| Rule::Missing(name.to_owned()))?;
         let content = self.read(entry)?;
         String::from_utf8(content).map_err(|_| Rule::NotText(entry.path.clone()))
     }
@@ -182,9 +206,8 @@ impl Reader<'_> {
     /// The number of entries, and the bytes of the central directory.
     fn directory(&self) -> Result<(u64, Vec<u8>), Rule> {
         let (end_offset, end) = self.end_record()?;
-        let one_disk = u16_at(&end, 4) == 0
-            && u16_at(&end, 6) == 0
-            && u16_at(&end, 8) == u16_at(&end, 10);
+        let one_disk =
+            u16_at(&end, 4) == 0 && u16_at(&end, 6) == 0 && u16_at(&end, 8) == u16_at(&end, 10);
         if !one_disk {
             return Err(Rule::Framing("it is spread over several disks"));
         }
@@ -197,7 +220,9 @@ impl Reader<'_> {
             directory_end = zip64_offset;
         }
         if offset.checked_add(size) != Some(directory_end) {
-            return Err(Rule::Framing("its directory is not where its end record says"));
+            return Err(Rule::Framing(
+                "its directory is not where its end record says",
+            ));
         }
         if size > LARGEST_DIRECTORY {
             return Err(Rule::Framing("its directory is larger than 64 MiB"));
@@ -228,7 +253,10 @@ impl Reader<'_> {
     }
 
     /// The ZIP64 end record that a locator before the end record points to.
-    fn zip64_end_record(&self, end_offset: u64) -> Result<Option<(u64, [u8; ZIP64_END_SIZE])>, Rule> {
+    fn zip64_end_record(
+        &self,
+        end_offset: u64,
+    ) -> Result<Option<(u64, [u8; ZIP64_END_SIZE])>, Rule> {
         let Some(locator_offset) = end_offset.checked_sub(ZIP64_LOCATOR_SIZE) else {
             return Ok(None);
         };
@@ -255,7 +283,9 @@ fn next_entry(rest: &mut &[u8]) -> Result<Option<Entry>, Rule> {
     const CUT: Rule = Rule::Framing("its directory is cut off");
     let header = rest.get(..CENTRAL_SIZE).ok_or(CUT)?;
     if header[..4] != CENTRAL_SIGNATURE {
-        return Err(Rule::Framing("its directory holds something else than entries"));
+        return Err(Rule::Framing(
+            "its directory holds something else than entries",
+        ));
     }
     let [name_length, extra_length, comment_length] =
         [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
@@ -263,16 +293,27 @@ fn next_entry(rest: &mut &[u8]) -> Result<Option<Entry>, Rule> {
     let variable = rest.get(CENTRAL_SIZE..record).ok_or(CUT)?;
     let (name, variable) = variable.split_at(name_length);
     let extra = &variable[..extra_length];
-    let (header, remaining) = (*header.first_chunk::<CENTRAL_SIZE>().ok_or(CUT)?, &rest[record..]);
+    let (header, remaining) = (
+        *header.first_chunk::<CENTRAL_SIZE>().ok_or(CUT)?,
+        &rest[record..],
+    );
     *rest = remaining;
 
-    let mut sizes = [u32_at(&header, 24), u32_at(&header, 20), u32_at(&header, 42)].map(u64::from);
+    let mut sizes = [
+        u32_at(&header, 24),
+        u32_at(&header, 20),
+        u32_at(&header, 42),
+    ]
+    .map(u64::from);
     if let Some(name) = name.strip_suffix(b"/") {
         EntryPath::parse(name)?;
         return Ok(None);
     }
     let path = EntryPath::parse(name)?;
-    let storage = |reason| Rule::Storage { entry: path.clone(), reason };
+    let storage = |reason| Rule::Storage {
+        entry: path.clone(),
+        reason,
+    };
     widen(&mut sizes, extra).map_err(storage)?;
     let [size, compressed_size, header_offset] = sizes;
     let flags = u16_at(&header, 8);
@@ -311,14 +352,18 @@ fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) -> Result<(), &'static str> {
     let mut wide: &[u8] = &[];
     while extra.len() >= 4 {
         let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-        let field = extra.get(4..4 + length).ok_or("its extra field is cut off")?;
+        let field = extra
+            .get(4..4 + length)
+            .ok_or("its extra field is cut off")?;
         if id == ZIP64_EXTRA {
             wide = field;
         }
         extra = &extra[4 + length..];
     }
     for value in sizes.iter_mut().filter(|value| **value == full) {
-        let (next, rest) = wide.split_first_chunk::<8>().ok_or("its ZIP64 extra field is too short")?;
+        let (next, rest) = wide
+            .split_first_chunk::<8>()
+            .ok_or("its ZIP64 extra field is too short")?;
         *value = u64::from_le_bytes(*next);
         wide = rest;
     }
@@ -326,10 +371,14 @@ fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) -> Result<(), &'static str> {
 }
 
 fn read_exact_at(file: &File, path: &Path, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
-    file.read_exact_at(buffer, offset).map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => Rule::Framing("it is cut off"),
-        _ => Rule::Io { path: path.to_owned(), source },
-    })
+    file.read_exact_at(buffer, offset)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => Rule::Framing("it is cut off"),
+            _ => Rule::Io {
+                path: path.to_owned(),
+                source,
+            },
+        })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

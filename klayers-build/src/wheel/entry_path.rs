@@ -14,7 +14,10 @@ impl EntryPath {
     /// Reads the name of a file, as it stands in an archive.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rule> {
         let refuse = |reason: &'static str| {
-            Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
+            Err(Rule::Name {
+                name: String::from_utf8_lossy(bytes).into_owned(),
+                reason,
+            })
         };
         let Ok(name) = std::str::from_utf8(bytes) else {
             return refuse("it is not UTF-8");
@@ -63,8 +66,23 @@ mod tests {
     #[test]
     fn names_that_would_leave_the_layer_are_refused() {
         for name in [
-            "", "/x", "//x", "../x", "a/../x", "a/..", ".", "./a", "a//b", "a/", "C:\\x", "C:/x",
-            "\\\\server\\share", "a\\b", "a\0b", "a\nb", "a\u{7f}b",
+            "",
+            "/x",
+            "//x",
+            "../x",
+            "a/../x",
+            "a/..",
+            ".",
+            "./a",
+            "a//b",
+            "a/",
+            "C:\\x",
+            "C:/x",
+            "\\\\server\\share",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "a\u{7f}b",
         ] {
             assert!(EntryPath::parse(name.as_bytes()).is_err(), "{name:?}");
         }

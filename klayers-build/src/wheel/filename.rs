@@ -27,7 +27,9 @@ impl WheelFilename {
 
     /// The build tag, as installers compare it; none is the least.
     pub fn build(&self) -> Option<(u64, &str)> {
-        self.build.as_ref().map(|(number, rest)| (*number, rest.as_str()))
+        self.build
+            .as_ref()
+            .map(|(number, rest)| (*number, rest.as_str()))
     }
 
     /// The tags it says it fits: Python, ABI and platform, its compressed tag sets spread out.
@@ -37,7 +39,9 @@ impl WheelFilename {
         let [platforms, abis, pythons] = [(); 3].map(|()| parts.next().unwrap_or_default());
         pythons.split('.').flat_map(move |python| {
             abis.split('.').flat_map(move |abi| {
-                platforms.split('.').map(move |platform| [python, abi, platform])
+                platforms
+                    .split('.')
+                    .map(move |platform| [python, abi, platform])
             })
         })
     }
@@ -54,21 +58,29 @@ impl FromStr for WheelFilename {
         let (name, version, build) = match *parts.as_slice() {
             [name, version, _, _, _] => (name, version, None),
             [name, version, build, _, _, _] => {
-                let digits = build.len() - build.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-                let number = build[..digits].parse().map_err(|_| refuse("its build tag must begin with a number"))?;
+                let digits =
+                    build.len() - build.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                let number = build[..digits]
+                    .parse()
+                    .map_err(|_| refuse("its build tag must begin with a number"))?;
                 (name, version, Some((number, build[digits..].to_owned())))
             }
             _ => return Err(refuse(form)),
         };
         let plain = |part: &&str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
         };
         if !parts.iter().rev().take(3).all(plain) {
             return Err(refuse(form));
         }
         Ok(Self {
             text: text.to_owned(),
-            name: name.parse().map_err(|_| refuse("it must begin with a package name"))?,
+            name: name
+                .parse()
+                .map_err(|_| refuse("it must begin with a package name"))?,
             version: version
                 .replace('_', "-")
                 .parse()
@@ -92,7 +104,9 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_name_are_told_apart() {
-        let wheel: WheelFilename = "Foo_Bar-1.0+local.1-3b-py2.py3-none-any.whl".parse().expect("a wheel");
+        let wheel: WheelFilename = "Foo_Bar-1.0+local.1-3b-py2.py3-none-any.whl"
+            .parse()
+            .expect("a wheel");
         assert_eq!(*wheel.name(), "foo-bar".parse().expect("a name"));
         assert_eq!(wheel.version().to_string(), "1.0+local.1");
         assert_eq!(wheel.build(), Some((3, "b")));
@@ -103,9 +117,19 @@ mod tests {
     #[test]
     fn what_is_not_a_wheel_is_refused() {
         for text in [
-            "", "..", "a.whl", "a-1.whl", "a-1-py3-none.whl", "a-1-py3-none-any.zip",
-            "a-x-py3-none-any.whl", "-1-py3-none-any.whl", "a-1-b-py3-none-any.whl",
-            "a-1-py3-none-a/b.whl", "a-1-py3-none-.whl", "a-1-2-3-py3-none-any.whl", "../a-1-py3-none-any.whl",
+            "",
+            "..",
+            "a.whl",
+            "a-1.whl",
+            "a-1-py3-none.whl",
+            "a-1-py3-none-any.zip",
+            "a-x-py3-none-any.whl",
+            "-1-py3-none-any.whl",
+            "a-1-b-py3-none-any.whl",
+            "a-1-py3-none-a/b.whl",
+            "a-1-py3-none-.whl",
+            "a-1-2-3-py3-none-any.whl",
+            "../a-1-py3-none-any.whl",
         ] {
             assert!(text.parse::<WheelFilename>().is_err(), "{text:?}");
         }

@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     fn license(headers: &str) -> Option<String> {
-        let text = format!("Metadata-Version: 2.4\nName: a\nVersion: 1\n{headers}\n\nLicense: no\n");
+        let text =
+            format!("Metadata-Version: 2.4\nName: a\nVersion: 1\n{headers}\n\nLicense: no\n");
         Metadata::parse(&text).expect("metadata").license
     }
 
@@ -73,13 +74,22 @@ mod tests {
              Classifier: Programming Language :: Python\n\
              Classifier: License :: Public Domain";
         assert_eq!(license(""), None);
-        assert_eq!(license(classifiers).as_deref(), Some("MIT License, Public Domain"));
+        assert_eq!(
+            license(classifiers).as_deref(),
+            Some("MIT License, Public Domain")
+        );
         let field = format!("License: BSD\n{classifiers}");
         assert_eq!(license(&field).as_deref(), Some("BSD"));
         let expression = format!("License-Expression: MIT OR Apache-2.0\n{field}");
         assert_eq!(license(&expression).as_deref(), Some("MIT OR Apache-2.0"));
-        assert_eq!(license(&format!("License: UNKNOWN\n{classifiers}")), license(classifiers));
-        assert_eq!(license("License: one\n        two").as_deref(), Some("one\ntwo"));
+        assert_eq!(
+            license(&format!("License: UNKNOWN\n{classifiers}")),
+            license(classifiers)
+        );
+        assert_eq!(
+            license("License: one\n        two").as_deref(),
+            Some("one\ntwo")
+        );
     }
 
     #[test]

@@ -44,8 +44,14 @@ impl WheelFile {
     }
 
     /// With a file of a mode.
-    pub(crate) fn file_with_mode(mut self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Self {
-        self.files.push((path.to_owned(), content.as_ref().to_vec(), mode));
+    pub(crate) fn file_with_mode(
+        mut self,
+        path: &str,
+        content: impl AsRef<[u8]>,
+        mode: u32,
+    ) -> Self {
+        self.files
+            .push((path.to_owned(), content.as_ref().to_vec(), mode));
         self
     }
 
@@ -72,16 +78,26 @@ impl WheelFile {
 
     /// Its bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let requires: String =
-            self.requires.iter().map(|wanted| format!("Requires-Dist: {wanted}\n")).collect();
+        let requires: String = self
+            .requires
+            .iter()
+            .map(|wanted| format!("Requires-Dist: {wanted}\n"))
+            .collect();
         let metadata = format!(
             "Metadata-Version: 2.4\nName: {}\nVersion: {}\nLicense-Expression: MIT\n{requires}\n",
             self.name, self.version
         );
-        let wheel = format!("Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {}\n", self.tag);
+        let wheel = format!(
+            "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {}\n",
+            self.tag
+        );
         let dist_info = format!("{}.dist-info", self.stem());
         let mut files = self.files.clone();
-        files.push((format!("{dist_info}/METADATA"), metadata.into_bytes(), 0o644));
+        files.push((
+            format!("{dist_info}/METADATA"),
+            metadata.into_bytes(),
+            0o644,
+        ));
         files.push((format!("{dist_info}/WHEEL"), wheel.into_bytes(), 0o644));
         let mut record: String = files
             .iter()

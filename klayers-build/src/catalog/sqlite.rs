@@ -1,0 +1,432 @@
+//! The catalog in a SQLite file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use klayers_core::{Build, LayerVersion, LayerVersionArn, Region, Target};
+use rusqlite::{
+    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
+};
+use tokio::sync::Mutex;
+
+use self::rows::{Failure, LayerVersions, stored};
+use super::{Catalog, CatalogError, Include, Intent, Query, sort};
+
+mod rows;
+mod schema;
+
+/// A catalog in one SQLite file, with a write-ahead log beside it.
+///
+/// What a method has written down outlives the process and a power loss. Several processes may
+/// have the same file open; one that writes waits while another does.
+#[derive(Debug)]
+pub struct SqliteCatalog {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteCatalog {
+    /// Opens a catalog for reading and writing, and makes it if the file is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Foreign`] if the file is something else or of a newer release, which leaves
+    /// it as it is; [`CatalogError::Open`] if it cannot be opened or made.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        schema::open(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens a catalog for reading alone, beside a process that writes. What that process commits
+    /// is seen by every query after; the methods that write return [`CatalogError::Storage`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and [`CatalogError::Open`] if the file is not there.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        schema::open_read_only(path.as_ref()).map(Self::new)
+    }
+
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection: Arc::new(Mutex::new(connection)),
+        }
+    }
+
+    /// Works on the connection in a thread where waiting for the disk holds up nobody.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        tokio::task::spawn_blocking(move || work(&mut connection))
+            .await
+            .map_err(|error| CatalogError::Storage(error.into()))?
+            .map_err(|Failure(error)| error)
+    }
+
+    /// The same for work that writes: all of it or nothing.
+    async fn write(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            work(&transaction)?;
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn record_build(&self, build: &Build) -> Result<(), CatalogError> {
+        let build = build.clone();
+        self.write(move |transaction| {
+            let id = match rows::find_build(transaction, &build)? {
+                Some(id) => id,
+                None => rows::insert_build(transaction, &build)?,
+            };
+            transaction.execute(
+                "INSERT INTO latest_builds (target, package, build) VALUES (?, ?, ?)
+                 ON CONFLICT (target, package) DO UPDATE SET build = excluded.build",
+                params![build.target.to_string(), build.package.normalized(), id],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError> {
+        let filter = target.map_or("", |_| "WHERE latest_builds.target = ?");
+        let sql = format!(
+            "SELECT {} FROM latest_builds JOIN builds ON builds.id = latest_builds.build {filter}",
+            rows::BUILD
+        );
+        let parameters = target.map(|target| target.to_string());
+        let mut builds: Vec<Build> = self
+            .with(move |connection| {
+                let mut statement = connection.prepare_cached(&sql)?;
+                let rows = statement.query_and_then(params_from_iter(parameters), rows::build)?;
+                rows.collect()
+            })
+            .await?;
+        builds
+            .sort_by(|one, other| (one.target, &one.package).cmp(&(other.target, &other.package)));
+        Ok(builds)
+    }
+
+    async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError> {
+        let (sql, parameters) = select(query);
+        let mut versions: Vec<LayerVersion> = self
+            .with(move |connection| {
+                let mut reader = LayerVersions::default();
+                let mut statement = connection.prepare_cached(&sql)?;
+                let rows = statement
+                    .query_and_then(params_from_iter(parameters), |row| reader.read(row))?;
+                rows.collect()
+            })
+            .await?;
+        sort(&mut versions);
+        Ok(versions)
+    }
+
+    async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
+        let mut targets: Vec<Target> = self
+            .with(|connection| distinct(connection, "target"))
+            .await?;
+        targets.sort();
+        Ok(targets)
+    }
+
+    async fn regions(&self) -> Result<Vec<Region>, CatalogError> {
+        let mut regions: Vec<Region> = self
+            .with(|connection| distinct(connection, "region"))
+            .await?;
+        regions.sort();
+        Ok(regions)
+    }
+
+    async fn begin(&self, publication: &Intent) -> Result<(), CatalogError> {
+        let intent = publication.clone();
+        self.write(move |transaction| {
+            let build = recorded(transaction, &intent.build)?;
+            let added = transaction.execute(
+                "INSERT INTO intents (region, layer, build, begun_at) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (region, layer) DO NOTHING",
+                params![
+                    intent.region.as_str(),
+                    intent.layer.as_str(),
+                    build,
+                    stored(intent.begun_at)
+                ],
+            )?;
+            if added == 0 {
+                let Intent { region, layer, .. } = intent;
+                return Err(CatalogError::UnderWay { region, layer }.into());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn under_way(&self) -> Result<Vec<Intent>, CatalogError> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT region, layer, begun_at, {}
+                 FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
+                rows::BUILD
+            ))?;
+            let rows = statement.query_and_then((), rows::intent)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn complete(
+        &self,
+        version: &LayerVersion,
+        predecessor_expires_at: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let version = version.clone();
+        self.write(move |transaction| {
+            let build = recorded(transaction, &version.build)?;
+            if !is_recorded(transaction, &version)? {
+                supersede(transaction, &version, predecessor_expires_at)?;
+                insert_latest(transaction, &version, build)?;
+            }
+            transaction.execute(
+                "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
+                params![
+                    version.region().as_str(),
+                    version.arn.name().as_str(),
+                    build
+                ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError> {
+        let intent = publication.clone();
+        self.write(move |transaction| {
+            transaction.execute(
+                "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ? AND begun_at = ?",
+                params![
+                    intent.region.as_str(),
+                    intent.layer.as_str(),
+                    rows::find_build(transaction, &intent.build)?,
+                    stored(intent.begun_at)
+                ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record_deletion(
+        &self,
+        arn: &LayerVersionArn,
+        at: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let arn = arn.clone();
+        self.write(move |transaction| {
+            let name = arn.to_string();
+            let status: Option<String> = transaction
+                .query_row(
+                    "SELECT status FROM layer_versions WHERE arn = ?",
+                    [&name],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            match status.as_deref() {
+                Some("deleted") => {}
+                Some("deprecated") => {
+                    transaction.execute(
+                        "UPDATE layer_versions SET status = 'deleted', status_at = ? WHERE arn = ?",
+                        params![stored(at), name],
+                    )?;
+                }
+                _ => return Err(CatalogError::NotDeletable(arn).into()),
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The SQL of a query. The conditions on the status are spelled as in the partial indexes, without
+/// which those are not used.
+fn select(query: &Query) -> (String, Vec<String>) {
+    let mut conditions = vec![match query.include {
+        Include::Latest => "layer_versions.status = 'latest'",
+        Include::Existing => "layer_versions.status <> 'deleted'",
+        Include::All => "true",
+    }];
+    let mut parameters = Vec::new();
+    if let Some(target) = query.target {
+        conditions.push("layer_versions.target = ?");
+        parameters.push(target.to_string());
+    }
+    if let Some(region) = &query.region {
+        conditions.push("layer_versions.region = ?");
+        parameters.push(region.to_string());
+    }
+    if let Some(package) = &query.package {
+        conditions.push("layer_versions.package = ?");
+        parameters.push(package.normalized().to_owned());
+    }
+    let sql = format!(
+        "SELECT {}, {} FROM layer_versions JOIN builds ON builds.id = layer_versions.build
+         WHERE {}",
+        LayerVersions::COLUMNS,
+        rows::BUILD,
+        conditions.join(" AND ")
+    );
+    (sql, parameters)
+}
+
+/// The values of a column of the layer versions that exist. SQLite's own DISTINCT would walk over
+/// every one of them; this jumps from value to value in the index.
+fn distinct_sql(column: &str) -> String {
+    format!(
+        "WITH RECURSIVE found (value) AS (
+             SELECT min({column}) FROM layer_versions WHERE status <> 'deleted'
+             UNION ALL
+             SELECT (SELECT min({column}) FROM layer_versions
+                 WHERE status <> 'deleted' AND {column} > found.value)
+             FROM found WHERE found.value IS NOT NULL
+         )
+         SELECT value FROM found WHERE value IS NOT NULL"
+    )
+}
+
+fn distinct<T>(connection: &Connection, column: &str) -> Result<Vec<T>, Failure>
+where
+    T: std::str::FromStr<Err = klayers_core::ParseError>,
+{
+    let mut statement = connection.prepare_cached(&distinct_sql(column))?;
+    let rows = statement.query_and_then((), |row| {
+        let value: String = row.get(0)?;
+        let parsed = value.parse();
+        parsed
+            .map_err(|error: klayers_core::ParseError| Failure(CatalogError::Corrupt(error.into())))
+    })?;
+    rows.collect()
+}
+
+/// The row of a build that must be recorded.
+fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
+    rows::find_build(transaction, build)?
+        .ok_or_else(|| CatalogError::UnknownBuild(build.content_digest).into())
+}
+
+fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {
+    let content: Option<String> = transaction
+        .query_row(
+            "SELECT builds.content_digest FROM layer_versions
+             JOIN builds ON builds.id = layer_versions.build WHERE layer_versions.arn = ?",
+            [version.arn.to_string()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match content {
+        None => Ok(false),
+        Some(content) if content == version.build.content_digest.to_string() => Ok(true),
+        Some(_) => Err(CatalogError::Conflict(version.arn.clone()).into()),
+    }
+}
+
+fn supersede(
+    transaction: &Transaction<'_>,
+    by: &LayerVersion,
+    expires_at: Timestamp,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "UPDATE layer_versions SET status = 'deprecated', status_at = ?
+         WHERE target = ? AND region = ? AND package = ? AND status = 'latest'",
+        params![
+            stored(expires_at),
+            by.build.target.to_string(),
+            by.region().as_str(),
+            by.build.package.normalized()
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_latest(
+    transaction: &Transaction<'_>,
+    version: &LayerVersion,
+    build: i64,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "INSERT INTO layer_versions (arn, region, target, package, build, created_at, status)
+         VALUES (?, ?, ?, ?, ?, ?, 'latest')",
+        params![
+            version.arn.to_string(),
+            version.region().as_str(),
+            version.build.target.to_string(),
+            version.build.package.normalized(),
+            build,
+            stored(version.created_at)
+        ],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(sql: &str, parameters: &[String]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open(&folder.path().join("klayers.db")).unwrap();
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let steps = statement
+            .query_map(params_from_iter(parameters), |row| row.get("detail"))
+            .unwrap();
+        steps.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn what_the_api_asks_for_is_found_through_indexes() {
+        let target = Some("p3.12".parse().unwrap());
+        let region: Option<Region> = Some("eu-west-1".parse().unwrap());
+        let package = Some("requests".parse().unwrap());
+        let latest = Query {
+            target,
+            region: region.clone(),
+            ..Query::default()
+        };
+        let versions = Query {
+            target,
+            region,
+            package: package.clone(),
+            include: Include::Existing,
+        };
+        let everywhere = Query {
+            package,
+            include: Include::Existing,
+            ..Query::default()
+        };
+        let mut plans = vec![
+            plan(&distinct_sql("target"), &[]),
+            plan(&distinct_sql("region"), &[]),
+        ];
+        for query in [latest, versions, everywhere] {
+            let (sql, parameters) = select(&query);
+            plans.push(plan(&sql, &parameters));
+        }
+        for steps in plans {
+            let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
+            let scanned: Vec<_> = scans.filter(|step| *step != "SCAN found").collect();
+            assert!(scanned.is_empty(), "{steps:#?}");
+        }
+    }
+}

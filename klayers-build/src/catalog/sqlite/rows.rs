@@ -1,0 +1,228 @@
+//! Values as rows: how each is written, and how it is read back.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use klayers_core::{Build, LayerVersion, Status};
+use rusqlite::types::{FromSql, Value};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params_from_iter};
+
+use crate::catalog::{CatalogError, Intent};
+
+/// The columns of a build, as [`build`] reads them.
+pub(super) const BUILD: &str = "builds.id AS build, builds.target, builds.spelling, \
+     builds.version, builds.dependencies, builds.requirements_hash, builds.wheels_hash, \
+     builds.lock_digest, builds.content_digest, builds.code_size, builds.unzipped_size, \
+     builds.license, builds.created_at AS built_at";
+
+/// A time as it is stored: to the nanosecond, and in the order of its text.
+pub(super) fn stored(time: Timestamp) -> String {
+    format!("{time:.9}")
+}
+
+/// The row of a build, if it is recorded: one that differs in nothing but the time.
+pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Option<i64>, Failure> {
+    let (columns, values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
+    let sql = format!(
+        "SELECT id FROM builds WHERE {} IS ?",
+        columns.join(" IS ? AND ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let id = statement
+        .query_row(params_from_iter(values), |row| row.get(0))
+        .optional()?;
+    Ok(id)
+}
+
+/// Adds the row of a build.
+pub(super) fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+    let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
+    values.push(stored(build.created_at).into());
+    let sql = format!(
+        "INSERT INTO builds ({}, created_at) VALUES ({} ?)",
+        columns.join(", "),
+        "?, ".repeat(columns.len())
+    );
+    connection
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(values))?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The columns of a build by which it is told from others: all but the time.
+fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
+    let number = |bytes: u64| i64::try_from(bytes).map_err(not_storable);
+    let dependencies = serde_json::to_string(&build.dependencies).map_err(not_storable)?;
+    Ok([
+        ("content_digest", build.content_digest.to_string().into()),
+        ("target", build.target.to_string().into()),
+        ("package", build.package.normalized().to_owned().into()),
+        ("spelling", build.package.spelling().to_owned().into()),
+        ("version", build.version.to_string().into()),
+        ("dependencies", dependencies.into()),
+        (
+            "requirements_hash",
+            build.requirements_hash.to_string().into(),
+        ),
+        ("wheels_hash", build.wheels_hash.to_string().into()),
+        ("lock_digest", build.lock_digest.to_string().into()),
+        ("code_size", number(build.code_size)?.into()),
+        ("unzipped_size", number(build.unzipped_size)?.into()),
+        ("license", build.license.clone().into()),
+    ])
+}
+
+fn not_storable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+    Failure(CatalogError::Storage(error.into()))
+}
+
+/// Reads a build from the columns [`BUILD`].
+pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
+    let column = Columns {
+        table: "builds",
+        key: "build",
+        row,
+    };
+    let dependencies: String = column.get("dependencies")?;
+    Ok(Build {
+        target: column.parse("target")?,
+        package: column.parse("spelling")?,
+        version: column.parse("version")?,
+        dependencies: serde_json::from_str(&dependencies)
+            .map_err(|error| column.unreadable("dependencies", error))?,
+        requirements_hash: column.parse("requirements_hash")?,
+        wheels_hash: column.parse("wheels_hash")?,
+        lock_digest: column.parse("lock_digest")?,
+        content_digest: column.parse("content_digest")?,
+        code_size: column.get("code_size")?,
+        unzipped_size: column.get("unzipped_size")?,
+        license: column.get("license")?,
+        created_at: column.parse("built_at")?,
+    })
+}
+
+/// Reads layer versions, whose builds are read once each.
+#[derive(Default)]
+pub(super) struct LayerVersions {
+    builds: HashMap<i64, Build>,
+}
+
+impl LayerVersions {
+    /// The columns of a layer version, as [`read`](Self::read) reads them with [`BUILD`].
+    pub(super) const COLUMNS: &str = "layer_versions.id, layer_versions.arn, \
+         layer_versions.created_at, layer_versions.status, layer_versions.status_at";
+
+    pub(super) fn read(&mut self, row: &Row<'_>) -> Result<LayerVersion, Failure> {
+        let column = Columns {
+            table: "layer_versions",
+            key: "id",
+            row,
+        };
+        let id: i64 = column.get("build")?;
+        let build = match self.builds.get(&id) {
+            Some(build) => build.clone(),
+            None => self.builds.entry(id).or_insert(build(row)?).clone(),
+        };
+        let status: String = column.get("status")?;
+        Ok(LayerVersion {
+            arn: column.parse("arn")?,
+            build,
+            created_at: column.parse("created_at")?,
+            status: match status.as_str() {
+                "latest" => Status::Latest,
+                "deprecated" => Status::Deprecated {
+                    expires_at: column.parse("status_at")?,
+                },
+                "deleted" => Status::Deleted {
+                    at: column.parse("status_at")?,
+                },
+                _ => return Err(column.unreadable("status", "no such status")),
+            },
+        })
+    }
+}
+
+/// Reads an intent from its columns and [`BUILD`].
+pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
+    let column = Columns {
+        table: "intents",
+        key: "build",
+        row,
+    };
+    Ok(Intent {
+        region: column.parse("region")?,
+        layer: column.parse("layer")?,
+        build: build(row)?,
+        begun_at: column.parse("begun_at")?,
+    })
+}
+
+/// The columns of a row, read so that an error says where it is.
+struct Columns<'row> {
+    table: &'static str,
+    key: &'static str,
+    row: &'row Row<'row>,
+}
+
+impl Columns<'_> {
+    fn get<T: FromSql>(&self, column: &'static str) -> Result<T, Failure> {
+        self.row
+            .get(column)
+            .map_err(|error| self.unreadable(column, error))
+    }
+
+    fn parse<T>(&self, column: &'static str) -> Result<T, Failure>
+    where
+        T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let text: String = self.get(column)?;
+        text.parse().map_err(|error| self.unreadable(column, error))
+    }
+
+    fn unreadable(
+        &self,
+        column: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Failure {
+        Failure(CatalogError::Corrupt(Box::new(Unreadable {
+            table: self.table,
+            key: self.key,
+            number: self.row.get(self.key).unwrap_or_default(),
+            column,
+            source: source.into(),
+        })))
+    }
+}
+
+/// A value that is not what its column holds.
+#[derive(Debug, thiserror::Error)]
+#[error("{column} in {table}, {key} {number}")]
+struct Unreadable {
+    table: &'static str,
+    key: &'static str,
+    number: i64,
+    column: &'static str,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// Why work on the connection failed; what `?` makes of SQLite's errors.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) CatalogError);
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let corrupt = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
+        Self(match error.sqlite_error_code() {
+            Some(code) if corrupt.contains(&code) => CatalogError::Corrupt(error.into()),
+            _ => CatalogError::Storage(error.into()),
+        })
+    }
+}

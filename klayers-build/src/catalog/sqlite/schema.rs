@@ -1,0 +1,251 @@
+//! Opening a file: whether it is a catalog, and making it one if there is nothing in it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::catalog::CatalogError;
+
+/// Tells a catalog from the databases of other programs: `Klyr`.
+const APPLICATION_ID: i32 = 0x4B6C_7972;
+
+/// Grows by one whenever the tables change.
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How long one process waits while another writes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens a catalog for reading and writing, and makes it if it is not there.
+///
+/// Ended at any point, this leaves nothing, an empty database, or a catalog: all of them open
+/// again.
+pub(super) fn open(path: &Path) -> Result<Connection, CatalogError> {
+    open_or_create(path).map_err(|refusal| refusal.at(path))
+}
+
+/// Opens a catalog that is there for reading alone, beside a process that writes.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, CatalogError> {
+    open_existing(path).map_err(|refusal| refusal.at(path))
+}
+
+fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    // Nothing is written before it is known that the file is not another program's.
+    let found = identify_at_once(&mut connection)?;
+    use_write_ahead_log(&connection)?;
+    if found == Found::Nothing {
+        let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have made it in the meantime.
+        if identify(&creation)? == Found::Nothing {
+            creation.execute_batch(SCHEMA)?;
+            creation.pragma_update(None, "application_id", APPLICATION_ID)?;
+            creation.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        creation.commit()?;
+    }
+    Ok(connection)
+}
+
+fn open_existing(path: &Path) -> Result<Connection, Refusal> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match identify_at_once(&mut connection)? {
+        Found::Catalog => Ok(connection),
+        Found::Nothing => Err(Refusal::Foreign("it is empty".to_owned())),
+    }
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
+    // Each connection is behind a lock of ours, so SQLite needs none of its own.
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is committed outlives a power loss; on macOS only with the second.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    Ok(connection)
+}
+
+/// Lets others read while one writes.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
+    const ATTEMPTS: u32 = 100;
+    let mut attempt = 1;
+    let mode: String = loop {
+        let switched =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match switched {
+            // When two switch at once, SQLite tells one of them so without waiting.
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+                std::thread::sleep(PATIENCE / ATTEMPTS);
+            }
+            outcome => break outcome?,
+        }
+    };
+    if mode == "wal" {
+        Ok(())
+    } else {
+        Err(Refusal::NoWriteAheadLog)
+    }
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum Found {
+    /// No table yet.
+    Nothing,
+    /// A catalog that this release reads and writes.
+    Catalog,
+}
+
+/// Reads the signs in one transaction, so that they are of one time.
+fn identify_at_once(connection: &mut Connection) -> Result<Found, Refusal> {
+    let transaction = connection.transaction()?;
+    identify(&transaction)
+}
+
+fn identify(connection: &Connection) -> Result<Found, Refusal> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let application: i32 = number("application_id")?;
+    let version: i32 = number("user_version")?;
+    let tables: u64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    match (application, version) {
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(Found::Catalog),
+        (APPLICATION_ID, other) => Err(Refusal::Foreign(format!(
+            "its tables have version {other}, this release knows version {SCHEMA_VERSION}"
+        ))),
+        (0, 0) if tables == 0 => Ok(Found::Nothing),
+        _ => Err(Refusal::Foreign(
+            "it is the database of another program".to_owned(),
+        )),
+    }
+}
+
+/// Why a file is not opened.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    Foreign(String),
+    #[error("SQLite cannot keep a write-ahead log beside it")]
+    NoWriteAheadLog,
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Refusal {
+    fn at(self, path: &Path) -> CatalogError {
+        let location = path.display().to_string();
+        let not_a_database = matches!(
+            &self,
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+        );
+        match self {
+            Self::Foreign(reason) => CatalogError::Foreign { location, reason },
+            Self::Sqlite(_) if not_a_database => CatalogError::Foreign {
+                location,
+                reason: "it is not a SQLite database".to_owned(),
+            },
+            Self::Sqlite(_) | Self::NoWriteAheadLog => CatalogError::Open {
+                location,
+                source: Box::new(self),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_of_an_interrupted_creation_opens_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+
+        std::fs::write(&path, b"").unwrap();
+        open(&path).unwrap();
+
+        std::fs::remove_file(&path).unwrap();
+        let interrupted = connect(
+            &path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        );
+        use_write_ahead_log(&interrupted.unwrap()).unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() > 0);
+        open(&path).unwrap();
+        open_read_only(&path).unwrap();
+    }
+
+    #[test]
+    fn many_may_create_it_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path))).collect();
+            for thread in threads {
+                let connection = thread.join().unwrap().unwrap();
+                assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+            }
+        });
+    }
+
+    #[test]
+    fn other_files_are_refused_and_left_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = |name: &str, sql: &str| {
+            let path = folder.path().join(name);
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            path
+        };
+        let text = folder.path().join("text");
+        std::fs::write(
+            &text,
+            "Not a database, though long enough for a header.\n".repeat(99),
+        )
+        .unwrap();
+        let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2");
+        for (path, why) in [
+            (text, "it is not a SQLite database"),
+            (other("tables", "CREATE TABLE t (a)"), "another program"),
+            (other("id", "PRAGMA application_id = 7"), "another program"),
+            (
+                other("version", "PRAGMA user_version = 1"),
+                "another program",
+            ),
+            (
+                other("newer", &newer),
+                "version 2, this release knows version 1",
+            ),
+        ] {
+            let before = std::fs::read(&path).unwrap();
+            for opened in [open(&path), open_read_only(&path)] {
+                let error = opened.unwrap_err();
+                assert!(matches!(error, CatalogError::Foreign { .. }), "{error:?}");
+                assert!(error.to_string().contains(why), "{error}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let absent = folder.path().join("absent/klayers.db");
+        for opened in [open(&absent), open_read_only(&absent), open(folder.path())] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, CatalogError::Open { .. }), "{error:?}");
+        }
+        assert!(matches!(
+            open(Path::new(":memory:")),
+            Err(CatalogError::Open { .. })
+        ));
+    }
+}

@@ -1,0 +1,64 @@
+-- Times are in UTC, as RFC 3339 has them, always with nine digits after the seconds, so that they
+-- sort as text. Digests are 64 hexadecimal digits.
+
+-- What was built. Many layer versions refer to one build.
+CREATE TABLE builds (
+    id INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,
+    package TEXT NOT NULL, -- normalised
+    spelling TEXT NOT NULL, -- as the collection spells it
+    version TEXT NOT NULL,
+    dependencies TEXT NOT NULL CHECK (json_valid(dependencies)), -- ["name==version", …]
+    requirements_hash TEXT NOT NULL,
+    wheels_hash TEXT NOT NULL,
+    lock_digest TEXT NOT NULL,
+    content_digest TEXT NOT NULL,
+    code_size INTEGER NOT NULL,
+    unzipped_size INTEGER NOT NULL,
+    license TEXT,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX builds_by_content ON builds (content_digest);
+
+CREATE TABLE latest_builds (
+    target TEXT NOT NULL,
+    package TEXT NOT NULL,
+    build INTEGER NOT NULL REFERENCES builds (id),
+    PRIMARY KEY (target, package)
+) STRICT, WITHOUT ROWID;
+
+-- Target and package are those of the build; they stand here for the indexes.
+CREATE TABLE layer_versions (
+    id INTEGER PRIMARY KEY,
+    arn TEXT NOT NULL UNIQUE,
+    region TEXT NOT NULL,
+    target TEXT NOT NULL,
+    package TEXT NOT NULL,
+    build INTEGER NOT NULL REFERENCES builds (id),
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('latest', 'deprecated', 'deleted')),
+    -- When a deprecated one expires, or a deleted one was deleted.
+    status_at TEXT CHECK ((status_at IS NULL) = (status = 'latest'))
+) STRICT;
+
+-- Each package has at most one latest for a target in a region.
+CREATE UNIQUE INDEX latest_layer_versions ON layer_versions (target, region, package)
+WHERE status = 'latest';
+
+CREATE INDEX layer_versions_by_package ON layer_versions (package, target, region);
+
+CREATE INDEX existing_layer_versions_by_target ON layer_versions (target, region)
+WHERE status <> 'deleted';
+
+CREATE INDEX existing_layer_versions_by_region ON layer_versions (region)
+WHERE status <> 'deleted';
+
+-- Publications that were begun and not yet settled.
+CREATE TABLE intents (
+    region TEXT NOT NULL,
+    layer TEXT NOT NULL,
+    build INTEGER NOT NULL REFERENCES builds (id),
+    begun_at TEXT NOT NULL,
+    PRIMARY KEY (region, layer)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,67 @@
+//! Files and folders that are there after a power loss.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use klayers_core::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// Makes a folder, and those above it, unless they are there.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = parent(folder);
+    create_folder(parent)?;
+    match fs::create_dir(folder) {
+        // Another process made it at the same time.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        outcome => outcome?,
+    }
+    sync_folder(parent)
+}
+
+/// Makes the entries of a folder durable, and those of the folders above it up to `root`.
+pub(crate) fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
+    let within = folder
+        .ancestors()
+        .take_while(|above| above.starts_with(root));
+    within.into_iter().try_for_each(sync_folder)
+}
+
+/// Copies `from` to `to` to its end. Gives the SHA-256 and the number of bytes.
+pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 128 * 1024];
+    let mut size = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+        size += read as u64;
+    }
+    Ok((Digest::from_bytes(hasher.finalize().into()), size))
+}
+
+/// The SHA-256 of a file.
+pub(crate) fn digest(path: &Path) -> io::Result<Digest> {
+    let (digest, _) = copy(&mut File::open(path)?, &mut io::sink())?;
+    Ok(digest)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn parent(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,264 @@
+use std::num::NonZeroU64;
+
+use klayers_core::{LayerArn, Runtimes, Status, Timestamp};
+
+use super::*;
+
+const NOTHING: Force = Force {
+    build: false,
+    publish: false,
+};
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect(text)
+}
+
+fn collection(targets: &[(&str, &[&str])], regions: &[&str]) -> Collection {
+    let list = |names: &[&str]| names.iter().map(|name| parsed(name)).collect();
+    Collection {
+        targets: targets
+            .iter()
+            .map(|(target, names)| (parsed(target), list(names)))
+            .collect(),
+        regions: regions.iter().map(|region| parsed(region)).collect(),
+    }
+}
+
+/// A lock of one wheel of a version, whose bytes have the digest of `content`.
+fn lock(version: &str, content: &str) -> Lock {
+    let sha256 = Digest::of(content.as_bytes());
+    let text = format!(
+        "lock-version = \"1.0\"\n[[packages]]\nname = \"sample\"\nwheels = [{{ \
+         url = \"http://index.example/sample-{version}-py3-none-any.whl\", \
+         hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
+    );
+    let runtimes = Runtimes::default();
+    let target: Target = parsed("p3.12");
+    let runtime = runtimes.get(target.python).expect("a runtime");
+    Lock::parse(&text, None, target, runtime).expect("a lock")
+}
+
+fn build(lock: &Lock) -> Build {
+    Build {
+        target: lock.target(),
+        package: parsed("sample"),
+        version: lock.wheels()[0].pin.version.clone(),
+        dependencies: lock.pins(),
+        requirements_hash: lock.requirements_hash(),
+        wheels_hash: lock.wheels_hash(),
+        lock_digest: Digest::of(b"lock"),
+        content_digest: Digest::of(b"content"),
+        code_size: 1,
+        unzipped_size: 1,
+        license: None,
+        created_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn published(build: &Build, region: &str) -> (Region, LayerVersion) {
+    let region: Region = parsed(region);
+    let layer = LayerArn::new(
+        region.clone(),
+        parsed("000000000000"),
+        parsed("Klayers-p312-sample"),
+    );
+    let version = LayerVersion {
+        arn: layer.version(NonZeroU64::MIN),
+        build: build.clone(),
+        created_at: Timestamp::UNIX_EPOCH,
+        status: Status::Latest,
+    };
+    (region, version)
+}
+
+fn plan(
+    lock: &Lock,
+    latest: Option<&Build>,
+    versions: &[(Region, LayerVersion)],
+    republish: Republish,
+    force: Force,
+) -> (String, Vec<String>) {
+    let wanted = Wanted {
+        target: parsed("p3.12"),
+        requirement: parsed("sample"),
+        layer: parsed("Klayers-p312-sample"),
+    };
+    let regions = [parsed("us-east-1"), parsed("eu-west-1")];
+    let versions = versions.iter().cloned().collect();
+    let plan = plan_layer(&wanted, lock, latest, &versions, &regions, republish, force);
+    let step = match plan.build {
+        BuildStep::Build(reason) => format!("{reason:?}"),
+        BuildStep::Reuse(_) => "Reuse".to_owned(),
+    };
+    let publish = plan
+        .publish
+        .iter()
+        .map(|(region, reason)| format!("{region} {reason:?}"));
+    (step, publish.collect())
+}
+
+#[test]
+fn what_is_new_or_changed_is_built_and_published() {
+    let (old, new) = (lock("1", "a"), lock("2", "b"));
+    let old_build = build(&old);
+    let both = [
+        published(&old_build, "us-east-1"),
+        published(&old_build, "eu-west-1"),
+    ];
+    for (latest, versions, step, reason) in [
+        (None, &[][..], "New", "New"),
+        (Some(&old_build), &both[..], "Changed", "Changed"),
+    ] {
+        let (build, publish) = plan(&new, latest, versions, Republish::Wheels, NOTHING);
+        assert_eq!(build, step);
+        assert_eq!(
+            publish,
+            [format!("eu-west-1 {reason}"), format!("us-east-1 {reason}")]
+        );
+    }
+}
+
+#[test]
+fn what_did_not_change_is_left_alone_and_a_new_region_caught_up() {
+    let lock = lock("1", "a");
+    let latest = build(&lock);
+    let both = [
+        published(&latest, "us-east-1"),
+        published(&latest, "eu-west-1"),
+    ];
+    let nothing = ("Reuse".to_owned(), Vec::new());
+    assert_eq!(
+        plan(&lock, Some(&latest), &both, Republish::Wheels, NOTHING),
+        nothing
+    );
+    let caught_up = ("Reuse".to_owned(), vec!["eu-west-1 New".to_owned()]);
+    assert_eq!(
+        plan(&lock, Some(&latest), &both[..1], Republish::Wheels, NOTHING),
+        caught_up
+    );
+}
+
+#[test]
+fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
+    let before = build(&lock("1", "a"));
+    let both = [
+        published(&before, "us-east-1"),
+        published(&before, "eu-west-1"),
+    ];
+    let rebuilt = lock("1", "b");
+    let (step, publish) = plan(&rebuilt, Some(&before), &both, Republish::Wheels, NOTHING);
+    assert_eq!((step.as_str(), publish.len()), ("Changed", 2));
+    let (step, publish) = plan(
+        &rebuilt,
+        Some(&before),
+        &both,
+        Republish::Requirements,
+        NOTHING,
+    );
+    assert_eq!((step.as_str(), publish.len()), ("Reuse", 0));
+}
+
+#[test]
+fn what_is_forced_is_done() {
+    let lock = lock("1", "a");
+    let latest = build(&lock);
+    let both = [
+        published(&latest, "us-east-1"),
+        published(&latest, "eu-west-1"),
+    ];
+    let forced = |build, publish| {
+        plan(
+            &lock,
+            Some(&latest),
+            &both,
+            Republish::Wheels,
+            Force { build, publish },
+        )
+    };
+    assert_eq!(forced(true, false), ("Forced".to_owned(), Vec::new()));
+    let everywhere = vec!["eu-west-1 Forced".to_owned(), "us-east-1 Forced".to_owned()];
+    assert_eq!(forced(false, true), ("Reuse".to_owned(), everywhere));
+}
+
+#[test]
+fn a_selection_restricts_and_must_name_what_there_is() {
+    let collection = collection(
+        &[
+            ("p3.12", &["requests", "Pillow"]),
+            ("p3.12-arm64", &["Pillow"]),
+        ],
+        &["us-east-1", "eu-west-1"],
+    );
+    let names = |selection: &Selection| -> Vec<String> {
+        let wanted = wanted(&collection, selection, "Klayers").expect("a plan");
+        wanted
+            .iter()
+            .map(|wanted| wanted.layer.to_string())
+            .collect()
+    };
+    let all = [
+        "Klayers-p312-Pillow",
+        "Klayers-p312-requests",
+        "Klayers-p312-arm64-Pillow",
+    ];
+    assert_eq!(names(&Selection::default()), all);
+    let pillow = Selection {
+        packages: vec![parsed("pillow")],
+        ..Selection::default()
+    };
+    assert_eq!(names(&pillow), [all[0], all[2]]);
+    let arm = Selection {
+        targets: vec![parsed("p3.12-arm64")],
+        ..Selection::default()
+    };
+    assert_eq!(names(&arm), [all[2]]);
+    let west = Selection {
+        regions: vec![parsed("eu-west-1")],
+        ..Selection::default()
+    };
+    assert_eq!(
+        regions(&collection, &west).expect("regions"),
+        [parsed("eu-west-1")]
+    );
+
+    for (selection, message) in [
+        (
+            Selection {
+                packages: vec![parsed("numpy")],
+                ..Selection::default()
+            },
+            "package numpy",
+        ),
+        (
+            Selection {
+                targets: vec![parsed("p3.13")],
+                ..Selection::default()
+            },
+            "target p3.13",
+        ),
+    ] {
+        let error = wanted(&collection, &selection, "Klayers")
+            .expect_err(message)
+            .to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+    let mars = Selection {
+        regions: vec![parsed("xx-mars-1")],
+        ..Selection::default()
+    };
+    assert!(regions(&collection, &mars).is_err());
+}
+
+#[test]
+fn two_layers_cannot_have_one_name() {
+    let collection = collection(
+        &[("p3.12", &["arm64-sample"]), ("p3.12-arm64", &["sample"])],
+        &[],
+    );
+    let error = wanted(&collection, &Selection::default(), "Klayers").expect_err("one name");
+    assert_eq!(
+        error.to_string(),
+        "arm64-sample for p3.12 and sample for p3.12-arm64 would both be layer \
+         Klayers-p312-arm64-sample; one of them has to go"
+    );
+}

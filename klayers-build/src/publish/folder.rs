@@ -1,0 +1,316 @@
+//! The publisher that needs no cloud.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use klayers_core::{AccountId, Digest, LayerArn, LayerName, LayerVersionArn, Region, Target};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::{LayerUpload, PublishError, PublishedVersion, Publisher};
+use crate::durable;
+
+/// Publishes to a folder, in the account 000000000000.
+///
+/// A layer version is the file `{root}/{region}/{layer}/{number}.json`; its zip, stored once for
+/// all versions that have it, is `{root}/content/{SHA-256}.zip`. A number belongs to whoever gives
+/// the file its name, which the file system grants to one; the file of a deleted version stays and
+/// says that it is deleted, so that its number is not given again.
+#[derive(Clone, Debug)]
+pub struct FolderPublisher {
+    root: PathBuf,
+    account: AccountId,
+}
+
+impl FolderPublisher {
+    /// Publishes to a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Io`] if it cannot be made.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, PublishError> {
+        let root = root.into();
+        for folder in [root.join(CONTENT), root.join(STAGING)] {
+            durable::create_folder(&folder).map_err(failed("make the folder", &folder))?;
+        }
+        Ok(Self {
+            root,
+            account: account(),
+        })
+    }
+
+    fn layer(&self, region: &Region, layer: &LayerName) -> Layer {
+        Layer {
+            folder: self.root.join(region.as_str()).join(layer.as_str()),
+            arn: LayerArn::new(region.clone(), self.account.clone(), layer.clone()),
+        }
+    }
+
+    fn publish(
+        &self,
+        region: &Region,
+        upload: &LayerUpload,
+        now: Timestamp,
+    ) -> Result<PublishedVersion, PublishError> {
+        self.keep_content(upload)?;
+        let layer = self.layer(region, &upload.name);
+        durable::create_folder(&layer.folder).map_err(failed("make the folder", &layer.folder))?;
+        let record = Record {
+            target: upload.target,
+            description: upload.description.clone(),
+            license: upload.license.clone(),
+            digest: upload.digest,
+            size: upload.size,
+            created_at: now,
+            deleted: false,
+        };
+        let number = layer.claim(self.write(&record)?)?;
+        durable::sync_folders(&layer.folder, &self.root)
+            .map_err(failed("publish", &layer.record(number)))?;
+        Ok(PublishedVersion {
+            arn: layer.arn.version(number),
+            digest: record.digest,
+            created_at: now,
+        })
+    }
+
+    /// Stores the zip, unless it is there. Nothing is published that is not what it should be.
+    fn keep_content(&self, upload: &LayerUpload) -> Result<(), PublishError> {
+        let folder = self.root.join(CONTENT);
+        let place = folder.join(format!("{}.zip", upload.digest));
+        let there = fs::metadata(&place).is_ok_and(|there| there.len() == upload.size);
+        if !there {
+            let mut zip = File::open(&upload.zip).map_err(failed("read", &upload.zip))?;
+            let mut copy = self.staged().map_err(failed("store", &place))?;
+            let (digest, size) =
+                durable::copy(&mut zip, &mut copy).map_err(failed("store", &place))?;
+            if (digest, size) != (upload.digest, upload.size) {
+                return Err(PublishError::Mismatch {
+                    path: upload.zip.clone(),
+                    digest: upload.digest,
+                    actual: digest,
+                });
+            }
+            replace(copy, &place).map_err(failed("store", &place))?;
+        }
+        // Also when it was there: whoever stored it may not have come this far yet.
+        durable::sync_folders(&folder, &self.root).map_err(failed("store", &place))
+    }
+
+    fn list(
+        &self,
+        region: &Region,
+        layer: &LayerName,
+    ) -> Result<Vec<PublishedVersion>, PublishError> {
+        let layer = self.layer(region, layer);
+        let mut numbers = layer.numbers()?;
+        numbers.sort_unstable_by(|one, other| other.cmp(one));
+        let mut versions = Vec::new();
+        for number in numbers {
+            let Some(record) = layer.read(number)? else {
+                continue;
+            };
+            if !record.deleted {
+                versions.push(PublishedVersion {
+                    arn: layer.arn.clone().version(number),
+                    digest: record.digest,
+                    created_at: record.created_at,
+                });
+            }
+        }
+        Ok(versions)
+    }
+
+    fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        let layer = self.layer(arn.region(), arn.name());
+        if *arn.layer() != layer.arn {
+            return Err(PublishError::NotOurs(arn.clone()));
+        }
+        let Some(number) = NonZeroU64::new(arn.version()) else {
+            return Ok(());
+        };
+        let Some(record) = layer.read(number)? else {
+            return Ok(());
+        };
+        if !record.deleted {
+            let tombstone = self.write(&Record {
+                deleted: true,
+                ..record
+            })?;
+            let place = layer.record(number);
+            replace(tombstone, &place).map_err(failed("delete", &place))?;
+        }
+        durable::sync_folders(&layer.folder, &self.root)
+            .map_err(failed("delete", &layer.record(number)))
+    }
+
+    /// Writes a record to a file that has no place yet.
+    fn write(&self, record: &Record) -> Result<NamedTempFile, PublishError> {
+        let written = self.staged().and_then(|mut file| {
+            serde_json::to_writer_pretty(&mut file, record)?;
+            file.write_all(b"\n")?;
+            file.as_file().sync_all()?;
+            Ok(file)
+        });
+        written.map_err(failed("write a record in", &self.root.join(STAGING)))
+    }
+
+    fn staged(&self) -> io::Result<NamedTempFile> {
+        NamedTempFile::new_in(self.root.join(STAGING))
+    }
+
+    /// Does work that waits for the disk where it holds up nobody.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, PublishError> + Send + 'static,
+    ) -> Result<T, PublishError> {
+        let publisher = self.clone();
+        tokio::task::spawn_blocking(move || work(&publisher))
+            .await
+            .map_err(|error| failed("work in", &self.root)(error.into()))?
+    }
+}
+
+#[async_trait]
+impl Publisher for FolderPublisher {
+    async fn publish(
+        &self,
+        region: &Region,
+        layer: &LayerUpload,
+        now: Timestamp,
+    ) -> Result<PublishedVersion, PublishError> {
+        let (region, layer) = (region.clone(), layer.clone());
+        self.with(move |publisher| publisher.publish(&region, &layer, now))
+            .await
+    }
+
+    async fn list(
+        &self,
+        region: &Region,
+        layer: &LayerName,
+    ) -> Result<Vec<PublishedVersion>, PublishError> {
+        let (region, layer) = (region.clone(), layer.clone());
+        self.with(move |publisher| publisher.list(&region, &layer))
+            .await
+    }
+
+    async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        let arn = arn.clone();
+        self.with(move |publisher| publisher.delete(&arn)).await
+    }
+}
+
+// No region is called like these.
+const CONTENT: &str = "content";
+const STAGING: &str = "staging";
+
+fn account() -> AccountId {
+    "000000000000".parse().expect("12 digits are an account")
+}
+
+/// One layer in one region.
+struct Layer {
+    folder: PathBuf,
+    arn: LayerArn,
+}
+
+impl Layer {
+    fn record(&self, number: NonZeroU64) -> PathBuf {
+        self.folder.join(format!("{number}.json"))
+    }
+
+    /// Gives a record the next number that nobody else was given.
+    fn claim(&self, mut record: NamedTempFile) -> Result<NonZeroU64, PublishError> {
+        let highest = self.numbers()?.into_iter().max();
+        let mut number = highest.map_or(NonZeroU64::MIN, |highest| highest.saturating_add(1));
+        loop {
+            let place = self.record(number);
+            match record.persist_noclobber(&place) {
+                Ok(_) => return Ok(number),
+                Err(taken)
+                    if taken.error.kind() == io::ErrorKind::AlreadyExists
+                        && number < NonZeroU64::MAX =>
+                {
+                    record = taken.file;
+                    number = number.saturating_add(1);
+                }
+                Err(refused) => return Err(failed("publish", &place)(refused.error)),
+            }
+        }
+    }
+
+    /// The numbers that were given, in no order.
+    fn numbers(&self) -> Result<Vec<NonZeroU64>, PublishError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("read", &self.folder))?,
+        };
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed("read", &self.folder))?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            numbers.extend(number.and_then(|number| number.parse::<NonZeroU64>().ok()));
+        }
+        Ok(numbers)
+    }
+
+    fn read(&self, number: NonZeroU64) -> Result<Option<Record>, PublishError> {
+        let path = self.record(number);
+        let json = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            json => json.map_err(failed("read", &path))?,
+        };
+        match serde_json::from_slice(&json) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) => Err(PublishError::Record {
+                path,
+                source: error.into(),
+            }),
+        }
+    }
+}
+
+/// The content of a layer version's file.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    target: Target,
+    description: String,
+    license: Option<String>,
+    digest: Digest,
+    size: u64,
+    created_at: Timestamp,
+    deleted: bool,
+}
+
+/// Gives a file its name, and takes the name from the file that had it.
+fn replace(file: NamedTempFile, place: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(place)?;
+    Ok(())
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PublishError + use<> {
+    let path = path.to_owned();
+    move |source| PublishError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_folders_are_not_those_of_regions() {
+        for name in [CONTENT, STAGING] {
+            assert!(name.parse::<Region>().is_err());
+        }
+        assert_eq!(account().as_str(), "000000000000");
+    }
+}

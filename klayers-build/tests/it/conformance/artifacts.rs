@@ -1,0 +1,133 @@
+//! What every store of artifacts promises.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use klayers_build::artifacts::{ArtifactError, Artifacts};
+use klayers_core::Digest;
+use tempfile::{NamedTempFile, TempPath};
+
+/// Where artifacts live. Whatever is opened there is the same store.
+pub(crate) trait Home {
+    fn open(&self) -> Arc<dyn Artifacts>;
+}
+
+/// The tests of a store of artifacts, each in the home that an expression makes.
+macro_rules! artifacts_promises {
+    ($home:expr) => {
+        $crate::conformance::promises! {
+            $home; artifacts:
+            what_is_put_is_there,
+            what_was_not_put_is_missing,
+            putting_twice_is_putting_once,
+            a_file_with_another_digest_is_refused,
+            files_from_elsewhere_are_taken,
+            many_may_put_the_same_at_once,
+            opened_again_it_has_the_same,
+        }
+    };
+}
+
+pub(crate) use artifacts_promises;
+
+pub(crate) async fn what_is_put_is_there(home: &impl Home) {
+    let artifacts = home.open();
+    for content in [&b""[..], b"zip", &vec![7; 300_000]] {
+        let file = staged(&*artifacts, content);
+        let path = file.to_path_buf();
+        artifacts.put(file, Digest::of(content)).await.unwrap();
+        assert!(!path.exists());
+        assert!(artifacts.contains(Digest::of(content)).await.unwrap());
+        assert_eq!(read(&*artifacts, Digest::of(content)).await, content);
+    }
+}
+
+pub(crate) async fn what_was_not_put_is_missing(home: &impl Home) {
+    let artifacts = home.open();
+    let digest = Digest::of(b"never put");
+    assert!(!artifacts.contains(digest).await.unwrap());
+    let error = artifacts.get(digest).await.unwrap_err();
+    assert!(matches!(error, ArtifactError::Missing(missing) if missing == digest));
+}
+
+pub(crate) async fn putting_twice_is_putting_once(home: &impl Home) {
+    let artifacts = home.open();
+    let digest = Digest::of(b"zip");
+    for _ in 0..2 {
+        let file = staged(&*artifacts, b"zip");
+        let path = file.to_path_buf();
+        artifacts.put(file, digest).await.unwrap();
+        assert!(!path.exists());
+        assert_eq!(read(&*artifacts, digest).await, b"zip");
+    }
+}
+
+pub(crate) async fn a_file_with_another_digest_is_refused(home: &impl Home) {
+    let artifacts = home.open();
+    let (claimed, real) = (Digest::of(b"whole"), Digest::of(b"whol"));
+    let error = artifacts
+        .put(staged(&*artifacts, b"whol"), claimed)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ArtifactError::Mismatch { digest, actual } if (digest, actual) == (claimed, real))
+    );
+    for digest in [claimed, real] {
+        assert!(!artifacts.contains(digest).await.unwrap());
+    }
+}
+
+pub(crate) async fn files_from_elsewhere_are_taken(home: &impl Home) {
+    let artifacts = home.open();
+    // On Linux, shared memory is a file system of its own.
+    for folder in ["/dev/shm".into(), std::env::temp_dir()] {
+        if let Ok(mut file) = NamedTempFile::new_in(&folder) {
+            let content = folder.display().to_string().into_bytes();
+            file.write_all(&content).unwrap();
+            let file = file.into_temp_path();
+            let path = file.to_path_buf();
+            artifacts.put(file, Digest::of(&content)).await.unwrap();
+            assert!(!path.exists());
+            assert_eq!(read(&*artifacts, Digest::of(&content)).await, content);
+        }
+    }
+}
+
+pub(crate) async fn many_may_put_the_same_at_once(home: &impl Home) {
+    let content = vec![42; 100_000];
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let artifacts = home.open();
+            let file = staged(&*artifacts, &content);
+            let digest = Digest::of(&content);
+            tokio::spawn(async move {
+                artifacts.put(file, digest).await.unwrap();
+                read(&*artifacts, digest).await
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), content);
+    }
+}
+
+pub(crate) async fn opened_again_it_has_the_same(home: &impl Home) {
+    let artifacts = home.open();
+    artifacts
+        .put(staged(&*artifacts, b"zip"), Digest::of(b"zip"))
+        .await
+        .unwrap();
+    drop(artifacts);
+    assert_eq!(read(&*home.open(), Digest::of(b"zip")).await, b"zip");
+}
+
+pub(crate) fn staged(artifacts: &dyn Artifacts, content: &[u8]) -> TempPath {
+    let mut file = NamedTempFile::new_in(artifacts.staging()).unwrap();
+    file.write_all(content).unwrap();
+    file.into_temp_path()
+}
+
+pub(crate) async fn read(artifacts: &dyn Artifacts, digest: Digest) -> Vec<u8> {
+    let artifact = artifacts.get(digest).await.unwrap();
+    std::fs::read(artifact.path()).unwrap()
+}

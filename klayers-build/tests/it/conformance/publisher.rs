@@ -1,0 +1,229 @@
+//! What every publisher promises.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use klayers_build::publish::{LayerUpload, PublishError, PublishedVersion, Publisher};
+use klayers_core::{Digest, LayerVersionArn};
+
+use crate::samples::{at, region, target};
+
+/// Where layer versions are published. Whatever is opened there publishes to the same place.
+pub(crate) trait Home {
+    fn open(&self) -> Arc<dyn Publisher>;
+
+    /// A folder for the zips that are published.
+    fn zips(&self) -> &Path;
+}
+
+/// The tests of a publisher, each in the home that an expression makes.
+macro_rules! publisher_promises {
+    ($home:expr) => {
+        $crate::conformance::promises! {
+            $home; publisher:
+            versions_are_counted_by_layer_and_region,
+            versions_are_listed_from_the_newest,
+            what_was_never_published_is_an_empty_list,
+            a_deleted_version_is_not_listed,
+            deleting_what_is_not_there_is_done,
+            numbers_are_not_given_again,
+            each_of_many_at_once_gets_a_number,
+            a_zip_that_has_changed_is_not_published,
+            versions_of_other_accounts_are_not_deleted,
+            opened_again_it_lists_the_same,
+        }
+    };
+}
+
+pub(crate) use publisher_promises;
+
+pub(crate) async fn versions_are_counted_by_layer_and_region(home: &impl Home) {
+    let publisher = home.open();
+    let (one, other) = (
+        upload(home, "Klayers-p312-a"),
+        upload(home, "Klayers-p312-b"),
+    );
+    for (layer, place, partition, number) in [
+        (&one, "eu-west-1", "aws", 1),
+        (&one, "eu-west-1", "aws", 2),
+        (&other, "eu-west-1", "aws", 1),
+        (&one, "us-east-1", "aws", 1),
+        (&one, "cn-north-1", "aws-cn", 1),
+        (&one, "eu-west-1", "aws", 3),
+    ] {
+        let published = publish(&*publisher, layer, place).await;
+        let arn = &published.arn;
+        assert_eq!(arn.version(), number, "{arn}");
+        assert_eq!((arn.region(), arn.name()), (&region(place), &layer.name));
+        assert_eq!(arn.layer().partition().as_str(), partition);
+        assert_eq!(published.digest, layer.digest);
+    }
+}
+
+pub(crate) async fn versions_are_listed_from_the_newest(home: &impl Home) {
+    let publisher = home.open();
+    let mut expected = Vec::new();
+    // More than ten: as texts, their numbers would sort otherwise.
+    for number in 0..12 {
+        let layer = upload_of(home, "Klayers-p312-a", &format!("content {number}"));
+        expected.insert(0, publish(&*publisher, &layer, "eu-west-1").await);
+    }
+    publish(&*publisher, &upload(home, "Klayers-p312-b"), "eu-west-1").await;
+    assert_eq!(
+        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
+        expected
+    );
+}
+
+pub(crate) async fn what_was_never_published_is_an_empty_list(home: &impl Home) {
+    let publisher = home.open();
+    publish(&*publisher, &upload(home, "Klayers-p312-a"), "eu-west-1").await;
+    assert_eq!(list(&*publisher, "Klayers-p312-b", "eu-west-1").await, []);
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-2").await, []);
+}
+
+pub(crate) async fn a_deleted_version_is_not_listed(home: &impl Home) {
+    let publisher = home.open();
+    let layer = upload(home, "Klayers-p312-a");
+    let mut versions = Vec::new();
+    for _ in 0..3 {
+        versions.insert(0, publish(&*publisher, &layer, "eu-west-1").await);
+    }
+    publisher.delete(&versions.remove(1).arn).await.unwrap();
+    assert_eq!(
+        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
+        versions
+    );
+}
+
+pub(crate) async fn deleting_what_is_not_there_is_done(home: &impl Home) {
+    let publisher = home.open();
+    let layer = upload(home, "Klayers-p312-a");
+    let published = publish(&*publisher, &layer, "eu-west-1").await.arn;
+    let later = published.layer().clone().version(7.try_into().unwrap());
+    for arn in [&later, &published, &published] {
+        publisher.delete(arn).await.unwrap();
+    }
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, []);
+}
+
+pub(crate) async fn numbers_are_not_given_again(home: &impl Home) {
+    let layer = upload(home, "Klayers-p312-a");
+    for number in 1..=4 {
+        let publisher = home.open();
+        let published = publish(&*publisher, &layer, "eu-west-1").await;
+        assert_eq!(published.arn.version(), number);
+        publisher.delete(&published.arn).await.unwrap();
+    }
+}
+
+pub(crate) async fn each_of_many_at_once_gets_a_number(home: &impl Home) {
+    let layer = upload(home, "Klayers-p312-a");
+    let tasks: Vec<_> = (0..24)
+        .map(|_| {
+            let (publisher, layer) = (home.open(), layer.clone());
+            tokio::spawn(async move {
+                let published = publish(&*publisher, &layer, "eu-west-1").await;
+                // Deleting must not make room for those who are looking for a number.
+                if published.arn.version() % 3 == 0 {
+                    publisher.delete(&published.arn).await.unwrap();
+                }
+                published.arn.version()
+            })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for task in tasks {
+        numbers.push(task.await.unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=24).collect::<Vec<u64>>());
+    let listed = list(&*home.open(), "Klayers-p312-a", "eu-west-1").await;
+    assert_eq!(listed.len(), 16);
+}
+
+pub(crate) async fn a_zip_that_has_changed_is_not_published(home: &impl Home) {
+    let publisher = home.open();
+    let layer = upload(home, "Klayers-p312-a");
+    std::fs::write(&layer.zip, "changed").unwrap();
+    let error = publisher
+        .publish(&region("eu-west-1"), &layer, now())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, PublishError::Mismatch { digest, .. } if digest == layer.digest),
+        "{error:?}"
+    );
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, []);
+}
+
+pub(crate) async fn versions_of_other_accounts_are_not_deleted(home: &impl Home) {
+    let arn: LayerVersionArn = "arn:aws:lambda:eu-west-1:113088814899:layer:Klayers-p312-a:1"
+        .parse()
+        .unwrap();
+    let error = home.open().delete(&arn).await.unwrap_err();
+    assert!(matches!(error, PublishError::NotOurs(which) if which == arn));
+}
+
+pub(crate) async fn opened_again_it_lists_the_same(home: &impl Home) {
+    let publisher = home.open();
+    let layer = upload(home, "Klayers-p312-a");
+    let deleted = publish(&*publisher, &layer, "eu-west-1").await;
+    let kept = publish(&*publisher, &layer, "eu-west-1").await;
+    publisher.delete(&deleted.arn).await.unwrap();
+    drop(publisher);
+    assert_eq!(
+        list(&*home.open(), "Klayers-p312-a", "eu-west-1").await,
+        [kept]
+    );
+}
+
+pub(crate) fn upload(home: &impl Home, name: &str) -> LayerUpload {
+    upload_of(home, name, name)
+}
+
+/// An upload of a zip that is empty but for a comment.
+fn upload_of(home: &impl Home, name: &str, comment: &str) -> LayerUpload {
+    let mut content = b"PK\x05\x06".to_vec();
+    content.resize(20, 0);
+    content.extend(u16::try_from(comment.len()).unwrap().to_le_bytes());
+    content.extend(comment.as_bytes());
+    let digest = Digest::of(&content);
+    let zip = home.zips().join(format!("{digest}.zip"));
+    std::fs::write(&zip, &content).unwrap();
+    LayerUpload {
+        name: name.parse().unwrap(),
+        target: target("p3.12"),
+        description: format!("{name} | sha256:{digest}"),
+        license: Some("MIT".to_owned()),
+        zip,
+        digest,
+        size: content.len() as u64,
+    }
+}
+
+pub(crate) async fn publish(
+    publisher: &dyn Publisher,
+    layer: &LayerUpload,
+    place: &str,
+) -> PublishedVersion {
+    publisher
+        .publish(&region(place), layer, now())
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn list(
+    publisher: &dyn Publisher,
+    layer: &str,
+    place: &str,
+) -> Vec<PublishedVersion> {
+    publisher
+        .list(&region(place), &layer.parse().unwrap())
+        .await
+        .unwrap()
+}
+
+fn now() -> klayers_core::Timestamp {
+    at("2026-11-01T02:20:00.123456789Z")
+}

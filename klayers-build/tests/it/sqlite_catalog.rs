@@ -1,0 +1,181 @@
+//! The catalog in a SQLite file: the promises of every catalog, and those of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use klayers_build::catalog::{Catalog, CatalogError, Query, SqliteCatalog};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::conformance::catalog::{Home, catalog_promises};
+use crate::samples::{at, build, intent, published, region};
+
+struct File(TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("klayers.db")
+    }
+}
+
+impl Home for File {
+    fn open(&self) -> Arc<dyn Catalog> {
+        Arc::new(SqliteCatalog::open(self.path()).unwrap())
+    }
+}
+
+catalog_promises!(File::new());
+
+#[tokio::test]
+async fn a_reader_sees_what_another_process_commits_and_cannot_write() {
+    let home = File::new();
+    let error = SqliteCatalog::open_read_only(home.path()).unwrap_err();
+    assert!(matches!(error, CatalogError::Open { .. }), "{error:?}");
+    let writer = home.open();
+    let reader = SqliteCatalog::open_read_only(home.path()).unwrap();
+    assert_eq!(reader.regions().await.unwrap(), []);
+
+    let build = build("p3.12", "requests", "2.32.5");
+    writer.record_build(&build).await.unwrap();
+    let version = published(&build, "eu-west-1", 1);
+    writer
+        .complete(&version, at("2027-11-01T02:00:00Z"))
+        .await
+        .unwrap();
+    assert_eq!(reader.regions().await.unwrap(), [region("eu-west-1")]);
+    drop(writer);
+    assert_eq!(
+        reader.layer_versions(&Query::default()).await.unwrap(),
+        [version]
+    );
+    let error = reader.record_build(&build).await.unwrap_err();
+    assert!(matches!(error, CatalogError::Storage(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_its_publication_under_way() {
+    let home = File::new();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "sqlite_catalog::begins_and_waits",
+            "--ignored",
+            "--nocapture",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.as_ref().unwrap(), "{}", home.path().display()).unwrap();
+    let said = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let begun = said.map(Result::unwrap).any(|line| line.ends_with("begun"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(begun);
+
+    let catalog = home.open();
+    let intent = intent(&build("p3.12", "requests", "2.32.5"), "eu-west-1");
+    assert_eq!(
+        catalog.under_way().await.unwrap(),
+        std::slice::from_ref(&intent)
+    );
+    let error = catalog.begin(&intent).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnderWay { .. }));
+    let version = published(&intent.build, "eu-west-1", 1);
+    catalog
+        .complete(&version, at("2027-11-01T02:00:00Z"))
+        .await
+        .unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), []);
+}
+
+#[tokio::test]
+#[ignore = "the part of the test above that is killed; it reads the path of the file from stdin"]
+async fn begins_and_waits() {
+    let mut path = String::new();
+    std::io::stdin().read_line(&mut path).unwrap();
+    if path.trim().is_empty() {
+        return;
+    }
+    let catalog = SqliteCatalog::open(path.trim()).unwrap();
+    let build = build("p3.12", "requests", "2.32.5");
+    catalog.record_build(&build).await.unwrap();
+    catalog.begin(&intent(&build, "eu-west-1")).await.unwrap();
+    println!("begun");
+    // Ends with the one that started it, if that forgets to kill it.
+    std::io::stdin().read_line(&mut path).unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_named() {
+    for (change, named) in [
+        (
+            "UPDATE layer_versions SET created_at = 'yesterday'",
+            "created_at in layer_versions",
+        ),
+        (
+            "UPDATE layer_versions SET arn = 'x'",
+            "arn in layer_versions, id 1",
+        ),
+        (
+            "UPDATE builds SET version = 'x'",
+            "version in builds, build 1",
+        ),
+        (
+            "UPDATE builds SET dependencies = '[\"x\"]'",
+            "dependencies in builds",
+        ),
+        ("UPDATE builds SET code_size = -1", "code_size in builds"),
+    ] {
+        let home = File::new();
+        let catalog = home.open();
+        let build = build("p3.12", "requests", "2.32.5");
+        catalog.record_build(&build).await.unwrap();
+        let version = published(&build, "eu-west-1", 1);
+        catalog
+            .complete(&version, at("2027-11-01T02:00:00Z"))
+            .await
+            .unwrap();
+        sql(&home.path(), change);
+        let error = catalog.layer_versions(&Query::default()).await.unwrap_err();
+        let CatalogError::Corrupt(source) = error else {
+            panic!("{error:?}")
+        };
+        assert!(source.to_string().contains(named), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_an_error() {
+    let home = File::new();
+    let catalog = home.open();
+    for number in 0..200 {
+        catalog
+            .record_build(&build("p3.12", &format!("package-{number}"), "1"))
+            .await
+            .unwrap();
+    }
+    drop(catalog);
+    let mut bytes = std::fs::read(home.path()).unwrap();
+    let damaged = bytes.len() / 2..;
+    bytes[damaged].fill(0xa5);
+    std::fs::write(home.path(), bytes).unwrap();
+    let error = match SqliteCatalog::open(home.path()) {
+        Ok(catalog) => catalog.latest_builds(None).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(matches!(error, CatalogError::Corrupt(_)), "{error:?}");
+}
+
+fn sql(path: &Path, statement: &str) {
+    Connection::open(path)
+        .unwrap()
+        .execute_batch(statement)
+        .unwrap();
+}
