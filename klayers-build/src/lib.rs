@@ -3,5 +3,6 @@
 pub mod artifacts;
 pub mod catalog;
 pub mod publish;
+pub mod serve;
 
 mod durable;

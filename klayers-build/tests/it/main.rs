@@ -13,4 +13,5 @@ mod conformance;
 mod folder_artifacts;
 mod folder_publisher;
 mod samples;
+mod serve;
 mod sqlite_catalog;
