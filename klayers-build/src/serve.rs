@@ -24,6 +24,32 @@ pub use answer::{Answer, answer};
 ///
 /// It only reads the catalog, and asks it anew for every request, so that what another process
 /// commits is served at once.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use klayers_build::catalog::SqliteCatalog;
+/// use klayers_build::serve::Server;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// let catalog = SqliteCatalog::open(folder.path().join("klayers.db"))?;
+/// let server = Server::bind("127.0.0.1:0".parse()?, Arc::new(catalog)).await?;
+/// let address = server.local_addr();
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let running = tokio::spawn(server.run(async { drop(stopped.await) }));
+///
+/// let answer = reqwest::Client::builder().no_proxy().build()?
+///     .get(format!("http://{address}/api/v2/p3.13/layers/latest/eu-west-1"))
+///     .send().await?;
+/// assert_eq!(answer.text().await?, "[]");
+///
+/// drop(stop);
+/// running.await??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,

@@ -21,6 +21,20 @@ mod schema;
 ///
 /// What a method has written down outlives the process and a power loss. Several processes may
 /// have the same file open; one that writes waits while another does.
+///
+/// ```
+/// use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("klayers.db");
+/// let catalog = SqliteCatalog::open(&file)?;
+/// let reader = SqliteCatalog::open_read_only(&file)?;
+/// assert_eq!(reader.layer_versions(&Query::default()).await?, []);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SqliteCatalog {
     connection: Arc<Mutex<Connection>>,
