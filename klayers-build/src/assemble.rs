@@ -50,14 +50,9 @@ impl LayerZip {
     ///
     /// If the folder cannot be written to.
     pub fn keep(self, folder: &Path) -> Result<PathBuf, AssembleError> {
-        let write = |source| AssembleError::Write {
-            path: folder.to_owned(),
-            source,
-        };
+        let write = |source| AssembleError::Write { path: folder.to_owned(), source };
         let path = folder.join(format!("{}.zip", self.name));
-        self.file
-            .persist(&path)
-            .map_err(|error| write(error.error))?;
+        self.file.persist(&path).map_err(|error| write(error.error))?;
         durable::sync_folders(folder, folder).map_err(write)?;
         Ok(path)
     }
@@ -88,43 +83,24 @@ pub fn assemble(
         .map(|fetched| Wheel::open(&fetched.path, &fetched.wheel.filename))
         .collect::<Result<_, _>>()?;
     let size = |wanted: &crate::lock::LockedWheel| {
-        wheels
-            .iter()
-            .find(|fetched| fetched.wheel == *wanted)
-            .map(|fetched| fetched.size)
+        wheels.iter().find(|fetched| fetched.wheel == *wanted).map(|fetched| fetched.size)
     };
     let pylock = lock.to_pylock(size);
     let mut layout = Layout::new();
     for wheel in &opened {
         layout.add_wheel(wheel, lock.target().python)?;
     }
-    layout.add_file(
-        &format!("klayers/{name}/pylock.toml"),
-        pylock.clone().into_bytes(),
-    );
+    layout.add_file(&format!("klayers/{name}/pylock.toml"), pylock.clone().into_bytes());
     let requirements = requirements_txt(&lock.pins());
-    layout.add_file(
-        &format!("klayers/{name}/requirements.txt"),
-        requirements.into_bytes(),
-    );
+    layout.add_file(&format!("klayers/{name}/requirements.txt"), requirements.into_bytes());
 
-    let io = |source| AssembleError::Write {
-        path: folder.to_owned(),
-        source,
-    };
-    let file = tempfile::Builder::new()
-        .prefix(".layer-")
-        .tempfile_in(folder)
-        .map_err(io)?;
-    let Written {
-        file,
-        digest,
-        size,
-        unzipped_size,
-    } = write(file, &layout).map_err(|failure| match failure {
-        Failure::Write(source) => io(source),
-        Failure::Read(wheel, rule) => WheelError::new(wheel.filename(), rule).into(),
-    })?;
+    let io = |source| AssembleError::Write { path: folder.to_owned(), source };
+    let file = tempfile::Builder::new().prefix(".layer-").tempfile_in(folder).map_err(io)?;
+    let Written { file, digest, size, unzipped_size } =
+        write(file, &layout).map_err(|failure| match failure {
+            Failure::Write(source) => io(source),
+            Failure::Read(wheel, rule) => WheelError::new(wheel.filename(), rule).into(),
+        })?;
     Ok(LayerZip {
         name: name.clone(),
         file,
@@ -159,16 +135,16 @@ fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failur
     for (path, file) in layout.files() {
         unzipped_size += match &file.source {
             Source::Made(content) => {
-                zip.add(path, content, file.executable)
-                    .map_err(Failure::Write)?;
+                zip.add(path, content, file.executable).map_err(Failure::Write)?;
                 content.len() as u64
             }
             Source::Entry { wheel, entry } => {
-                zip.copy(path, wheel.archive(), entry, file.executable)
-                    .map_err(|error| match error {
+                zip.copy(path, wheel.archive(), entry, file.executable).map_err(
+                    |error| match error {
                         zip_writer::CopyError::Write(source) => Failure::Write(source),
                         zip_writer::CopyError::Read(rule) => Failure::Read(wheel, rule),
-                    })?;
+                    },
+                )?;
                 entry.size
             }
         };
@@ -176,12 +152,7 @@ fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failur
     let finished = zip.finish().map_err(Failure::Write)?;
     make_readable(&finished.file).map_err(Failure::Write)?;
     finished.file.sync_all().map_err(Failure::Write)?;
-    Ok(Written {
-        file: path,
-        digest: finished.digest,
-        size: finished.size,
-        unzipped_size,
-    })
+    Ok(Written { file: path, digest: finished.digest, size: finished.size, unzipped_size })
 }
 
 /// Temporary files are made for their owner alone; a layer is for everybody whom its folder lets

@@ -11,6 +11,7 @@ use klayers_core::{EVENTBRIDGE_CRON, Timestamp, next_build};
 mod build;
 mod collection;
 mod output;
+mod serve;
 
 /// All was done.
 const DONE: u8 = 0;
@@ -37,6 +38,8 @@ enum Command {
     Plan(collection::CollectionArgs),
     /// Build and publish what changed.
     Run(collection::RunArgs),
+    /// Serve the API over HTTP.
+    Serve(serve::ServeArgs),
     /// Say when the next monthly run starts (UTC).
     NextRun(NextRunArgs),
 }
@@ -66,26 +69,16 @@ impl ConfigArgs {
 #[derive(Debug, Args)]
 struct CacheArgs {
     /// The folder where fetched wheels are kept [default: klayers in the user's cache folder].
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "KLAYERS_CACHE_DIR",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "DIR", env = "KLAYERS_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<PathBuf>,
 }
 
 impl CacheArgs {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the edge where the environment enters"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
     fn folder(&self) -> PathBuf {
         let user = |variable: &str, below: &str| {
             let folder = std::env::var_os(variable).map(PathBuf::from);
-            folder
-                .filter(|folder| folder.is_absolute())
-                .map(|folder| folder.join(below))
+            folder.filter(|folder| folder.is_absolute()).map(|folder| folder.join(below))
         };
         self.cache_dir
             .clone()
@@ -106,14 +99,19 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        tokio::select! {
-            outcome = run(cli.command) => outcome.unwrap_or_else(|error| {
-                output::error(&error);
-                exit_code(&error)
-            }),
-            // Only serving has more to do then than to stop, and it waits for the signal itself.
-            Ok(()) = tokio::signal::ctrl_c() => INTERRUPTED,
-        }
+        let outcome = match cli.command {
+            // Serving ends well when it is told to end.
+            Command::Serve(args) => serve::serve(&args).await,
+            command => tokio::select! {
+                outcome = run(command) => outcome,
+                // What was under way is dropped, and with it the programs that it started.
+                Ok(()) = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+            },
+        };
+        outcome.unwrap_or_else(|error| {
+            output::error(&error);
+            exit_code(&error)
+        })
     });
     code.into()
 }
@@ -123,6 +121,7 @@ async fn run(command: Command) -> Result<u8, Error> {
         Command::Build(args) => build::build(args).await,
         Command::Plan(args) => collection::plan(&args).await,
         Command::Run(args) => collection::run(&args, now()).await,
+        Command::Serve(args) => serve::serve(&args).await,
         Command::NextRun(args) => Ok(next_run(&args)),
     }
 }
@@ -141,10 +140,7 @@ fn next_run(args: &NextRunArgs) -> u8 {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the edge where the clock enters"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the clock enters")]
 fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -68,11 +68,7 @@ impl Config {
             Some(location) if !location.is_empty() => Ok(folder.join(location)),
             _ => {
                 let (path, value) = (path.to_owned(), url.to_owned());
-                Err(ConfigError::Location {
-                    path,
-                    value,
-                    scheme,
-                })
+                Err(ConfigError::Location { path, value, scheme })
             }
         };
         let mut runtimes = Runtimes::default();
@@ -97,10 +93,7 @@ impl Config {
                     .collect(),
                 no_index: file.build.no_index,
             },
-            expiry: ExpiryPolicy {
-                days: file.expiry.days,
-                packages: file.expiry.packages,
-            },
+            expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
             runtimes,
         })
     }
@@ -112,9 +105,8 @@ impl Config {
     /// Names the file, and the line where there is one, that cannot be read.
     pub fn collection(&self) -> Result<Collection, ConfigError> {
         let path = self.config_dir.join("config.json");
-        let config: CollectionConfig = read(&path)?
-            .parse()
-            .map_err(|e| ConfigError::collection(&path, e))?;
+        let config: CollectionConfig =
+            read(&path)?.parse().map_err(|e| ConfigError::collection(&path, e))?;
         let mut targets = BTreeMap::new();
         for (target, file) in config.packages_files {
             if self.runtimes.get(target.python).is_none() {
@@ -128,18 +120,12 @@ impl Config {
         let path = self.config_dir.join("regions.csv");
         let regions =
             parse_regions(&read(&path)?).map_err(|error| ConfigError::collection(&path, error))?;
-        Ok(Collection {
-            targets,
-            regions: regions.into_iter().map(|row| row.region).collect(),
-        })
+        Ok(Collection { targets, regions: regions.into_iter().map(|row| row.region).collect() })
     }
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 /// A folder of wheels is relative to the configuration; the URL of a page stays as it is.
@@ -151,10 +137,7 @@ fn located(folder: &Path, links: &str) -> String {
 }
 
 fn absolute(path: &Path) -> String {
-    std::path::absolute(path)
-        .unwrap_or_else(|_| path.to_owned())
-        .display()
-        .to_string()
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 #[derive(Deserialize)]
@@ -183,9 +166,7 @@ struct CatalogSection {
 
 impl Default for CatalogSection {
     fn default() -> Self {
-        Self {
-            url: "sqlite:klayers.db".to_owned(),
-        }
+        Self { url: "sqlite:klayers.db".to_owned() }
     }
 }
 
@@ -197,9 +178,7 @@ struct ArtifactsSection {
 
 impl Default for ArtifactsSection {
     fn default() -> Self {
-        Self {
-            url: "file:artifacts".to_owned(),
-        }
+        Self { url: "file:artifacts".to_owned() }
     }
 }
 
@@ -298,9 +277,6 @@ pub enum ConfigError {
 
 impl ConfigError {
     fn collection(path: &Path, source: CollectionError) -> Self {
-        Self::Collection {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Collection { path: path.to_owned(), source }
     }
 }

@@ -24,9 +24,7 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 
 /// Makes the entries of a folder durable, and those of the folders above it up to `root`.
 pub(crate) fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
-    let within = folder
-        .ancestors()
-        .take_while(|above| above.starts_with(root));
+    let within = folder.ancestors().take_while(|above| above.starts_with(root));
     within.into_iter().try_for_each(sync_folder)
 }
 

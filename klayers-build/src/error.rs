@@ -8,6 +8,7 @@ use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::resolve::ResolveError;
+use crate::serve::ServeError;
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
 #[derive(Debug, thiserror::Error)]
@@ -43,4 +44,7 @@ pub enum Error {
     /// A layer could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The API could not be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
 }

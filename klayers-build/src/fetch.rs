@@ -66,11 +66,7 @@ impl Fetcher {
             .read_timeout(READ_TIMEOUT)
             .build()
             .map_err(FetchError::Client)?;
-        Ok(Self {
-            cache: WheelCache::open(cache)?,
-            client,
-            login,
-        })
+        Ok(Self { cache: WheelCache::open(cache)?, client, login })
     }
 
     /// Fetches the wheels of a lock, those that are not in the cache, several at once. They come
@@ -93,15 +89,8 @@ impl Fetcher {
             Some(path) => path,
             None => self.fetch_missing(wheel).await?,
         };
-        let size = path
-            .metadata()
-            .map_err(|source| FetchError::io("read", &path, source))?
-            .len();
-        Ok(FetchedWheel {
-            wheel: wheel.clone(),
-            path,
-            size,
-        })
+        let size = path.metadata().map_err(|source| FetchError::io("read", &path, source))?.len();
+        Ok(FetchedWheel { wheel: wheel.clone(), path, size })
     }
 
     async fn fetch_missing(&self, wheel: &LockedWheel) -> Result<PathBuf, FetchError> {
@@ -124,10 +113,7 @@ impl Fetcher {
                     // have come from another place, or another day.
                     if !resumed {
                         partial.discard()?;
-                        return Err(FetchError::WrongDigest {
-                            wheel: wheel.clone().into(),
-                            found,
-                        });
+                        return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
                     }
                 }
                 Err(Failure::Final(error)) => return Err(error),
@@ -140,10 +126,7 @@ impl Fetcher {
             attempt += 1;
             if attempt > ATTEMPTS {
                 partial.discard()?;
-                return Err(FetchError::WrongDigest {
-                    wheel: wheel.clone().into(),
-                    found,
-                });
+                return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
             }
         }
     }
@@ -155,28 +138,16 @@ impl Fetcher {
         }
         let transport = |source: reqwest::Error| {
             let final_cause = source.is_builder() || source.is_redirect();
-            let error = FetchError::Transport {
-                wheel: wheel.clone().into(),
-                source: source.without_url(),
-            };
+            let error =
+                FetchError::Transport { wheel: wheel.clone().into(), source: source.without_url() };
             if final_cause {
                 Failure::Final(error)
             } else {
-                Failure::Transient {
-                    error,
-                    retry_after: None,
-                }
+                Failure::Transient { error, retry_after: None }
             }
         };
-        let mut request = self
-            .client
-            .get(wheel.url.clone())
-            .header(ACCEPT_ENCODING, "identity");
-        if let Some(login) = self
-            .login
-            .as_ref()
-            .filter(|login| same_place(login, &wheel.url))
-        {
+        let mut request = self.client.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &wheel.url)) {
             request = request.basic_auth(login.username(), login.password());
         }
         if partial.len() > 0 {
@@ -196,30 +167,18 @@ impl Fetcher {
         if status == StatusCode::RANGE_NOT_SATISFIABLE
             || (status == StatusCode::PARTIAL_CONTENT && !continues)
         {
-            let error = FetchError::Status {
-                wheel: wheel.clone().into(),
-                status: status.as_u16(),
-            };
-            return Err(Failure::Transient {
-                error,
-                retry_after: Some(Duration::ZERO),
-            });
+            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
+            return Err(Failure::Transient { error, retry_after: Some(Duration::ZERO) });
         }
         if !status.is_success() {
-            let error = FetchError::Status {
-                wheel: wheel.clone().into(),
-                status: status.as_u16(),
-            };
+            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
             let retry_after = response
                 .headers()
                 .get(RETRY_AFTER)
                 .and_then(|value| value.to_str().ok()?.parse().ok())
                 .map(Duration::from_secs);
             let transient = status.is_server_error()
-                || matches!(
-                    status,
-                    StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-                );
+                || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
             return Err(if transient {
                 Failure::Transient { error, retry_after }
             } else {
@@ -230,14 +189,8 @@ impl Fetcher {
             take(wheel, partial, &chunk)?;
         }
         if wheel.size.is_some_and(|size| partial.len() < size) {
-            let error = FetchError::Cut {
-                wheel: wheel.clone().into(),
-                received: partial.len(),
-            };
-            return Err(Failure::Transient {
-                error,
-                retry_after: None,
-            });
+            let error = FetchError::Cut { wheel: wheel.clone().into(), received: partial.len() };
+            return Err(Failure::Transient { error, retry_after: None });
         }
         Ok(())
     }
@@ -245,10 +198,7 @@ impl Fetcher {
 
 /// Takes a wheel from a folder of this machine.
 async fn copy_file(wheel: &LockedWheel, partial: &mut Partial) -> Result<(), Failure> {
-    let path = wheel
-        .url
-        .to_file_path()
-        .map_err(|()| FetchError::NotAPath(wheel.url.clone()))?;
+    let path = wheel.url.to_file_path().map_err(|()| FetchError::NotAPath(wheel.url.clone()))?;
     partial.clear()?;
     let io = |source| Failure::Final(FetchError::io("read", &path, source));
     let mut file = tokio::fs::File::open(&path).await.map_err(io)?;
@@ -266,10 +216,7 @@ fn take(wheel: &LockedWheel, partial: &mut Partial, chunk: &[u8]) -> Result<(), 
     let limit = wheel.size.unwrap_or(LARGEST_WHEEL);
     if partial.len() + chunk.len() as u64 > limit {
         partial.clear()?;
-        return Err(FetchError::TooLarge {
-            wheel: wheel.clone().into(),
-            limit,
-        });
+        return Err(FetchError::TooLarge { wheel: wheel.clone().into(), limit });
     }
     partial.write(chunk)
 }
@@ -288,10 +235,7 @@ fn backoff(attempt: u32, digest: Digest) -> Duration {
 
 enum Failure {
     Final(FetchError),
-    Transient {
-        error: FetchError,
-        retry_after: Option<Duration>,
-    },
+    Transient { error: FetchError, retry_after: Option<Duration> },
 }
 
 impl From<FetchError> for Failure {
@@ -383,10 +327,6 @@ pub enum FetchError {
 
 impl FetchError {
     fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { action, path: path.to_owned(), source }
     }
 }

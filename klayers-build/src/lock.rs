@@ -58,10 +58,7 @@ impl Lock {
         let tags = Tags::new(target, runtime.glibc);
         let mut wheels = pylock::parse(text, base, target, &tags)?;
         wheels.sort_by(|one, other| one.pin.cmp(&other.pin));
-        if let Some(pair) = wheels
-            .windows(2)
-            .find(|pair| pair[0].pin.name == pair[1].pin.name)
-        {
+        if let Some(pair) = wheels.windows(2).find(|pair| pair[0].pin.name == pair[1].pin.name) {
             return Err(LockError::Duplicate(pair[0].pin.name.clone()));
         }
         if wheels.is_empty() {

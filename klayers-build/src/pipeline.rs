@@ -5,28 +5,23 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::{
-    Build, ExpiryPolicy, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Runtimes,
-    Target,
-};
+use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersionArn, Region};
 
 use crate::Error;
 use crate::artifacts::Artifacts;
 use crate::assemble::{LayerZip, assemble};
-use crate::catalog::{Catalog, Query};
-use crate::config::ConfigError;
+use crate::catalog::Catalog;
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
-use crate::plan::{
-    BuildReason, BuildStep, Force, LayerPlan, PublishReason, Republish, Wanted, plan_layer,
-};
+use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
-use crate::resolve::Resolver;
 
+mod planner;
 mod publication;
 mod run_lock;
 mod store;
 
+pub use planner::{Planned, Planner};
 pub use run_lock::{RunLock, RunLockError};
 
 /// How many layers are worked on at once.
@@ -37,32 +32,16 @@ const PARALLEL_REGIONS: usize = 16;
 /// All that a run works with.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Resolves.
-    pub resolver: Resolver,
+    /// Plans.
+    pub planner: Planner,
     /// Fetches.
     pub fetcher: Fetcher,
-    /// The runtimes that layers are built for.
-    pub runtimes: Runtimes,
     /// Keeps the zips and locks.
     pub artifacts: Arc<dyn Artifacts>,
     /// Publishes.
     pub publisher: Arc<dyn Publisher>,
-    /// Keeps the records.
-    pub catalog: Arc<dyn Catalog>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
-    /// When a package is published again.
-    pub republish: Republish,
-}
-
-/// A layer that was planned, with the lock that it was planned by.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// What has to be done.
-    pub plan: LayerPlan,
-    /// The wheels it would hold.
-    pub lock: Lock,
-    latest_versions: BTreeMap<Region, LayerVersion>,
 }
 
 /// What became of a layer in a run.
@@ -96,17 +75,8 @@ pub struct LayerDone {
 }
 
 impl Pipeline {
-    /// Plans what has to be done for each of the layers, in their order. Resolving is all that is
-    /// done for it.
-    pub fn plan<'a>(
-        &'a self,
-        wanted: &'a [Wanted],
-        regions: &'a [Region],
-        force: Force,
-    ) -> impl Stream<Item = (&'a Wanted, Result<Planned, Error>)> {
-        stream::iter(wanted)
-            .map(move |wanted| async move { (wanted, self.plan_one(wanted, regions, force).await) })
-            .buffered(PARALLEL_LAYERS)
+    fn catalog(&self) -> &dyn Catalog {
+        &*self.planner.catalog
     }
 
     /// Does what has to be done for each of the layers, several at once. The outcomes come in the
@@ -128,82 +98,18 @@ impl Pipeline {
         let outcomes = stream::iter(wanted)
             .map(move |wanted| async move {
                 let result = async {
-                    let planned = self.plan_one(wanted, regions, force).await?;
+                    let planned = self.planner.plan_layer(wanted, regions, force).await?;
                     self.run_one(planned, now).await
                 };
-                LayerOutcome {
-                    wanted: wanted.clone(),
-                    result: result.await,
-                }
+                LayerOutcome { wanted: wanted.clone(), result: result.await }
             })
             .buffered(PARALLEL_LAYERS);
         Ok(outcomes)
     }
 
-    async fn plan_one(
-        &self,
-        wanted: &Wanted,
-        regions: &[Region],
-        force: Force,
-    ) -> Result<Planned, Error> {
-        let target = wanted.target;
-        let lock = match self.runtimes.get(target.python) {
-            Some(runtime) => {
-                let requirements = std::slice::from_ref(&wanted.requirement);
-                self.resolver.resolve(requirements, target, runtime).await?
-            }
-            None => return Err(ConfigError::NoRuntime(target).into()),
-        };
-        let package = wanted.requirement.name();
-        let latest_build = self.latest_build(target, package).await?;
-        let query = Query {
-            target: Some(target),
-            package: Some(package.clone()),
-            ..Query::default()
-        };
-        let latest_versions: BTreeMap<Region, LayerVersion> = self
-            .catalog
-            .layer_versions(&query)
-            .await?
-            .into_iter()
-            .map(|version| (version.region().clone(), version))
-            .collect();
-        let plan = plan_layer(
-            wanted,
-            &lock,
-            latest_build.as_ref(),
-            &latest_versions,
-            regions,
-            self.republish,
-            force,
-        );
-        Ok(Planned {
-            plan,
-            lock,
-            latest_versions,
-        })
-    }
-
-    async fn latest_build(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Option<Build>, Error> {
-        let builds = self.catalog.latest_builds(Some(target)).await?;
-        Ok(builds.into_iter().find(|build| build.package == *package))
-    }
-
     async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
-        let Planned {
-            plan:
-                LayerPlan {
-                    wanted,
-                    build,
-                    mut publish,
-                },
-            lock,
-            latest_versions,
-        } = planned;
+        let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } =
+            planned;
         let (build, built) = match build {
             BuildStep::Reuse(build) => (*build, None),
             BuildStep::Build(reason) => {
@@ -227,11 +133,7 @@ impl Pipeline {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        Ok(LayerDone {
-            build,
-            built,
-            published,
-        })
+        Ok(LayerDone { build, built, published })
     }
 }
 

@@ -113,11 +113,7 @@ pub fn wanted(
         }
     }
     let listed = |package: &PackageName| {
-        collection
-            .targets
-            .values()
-            .flatten()
-            .any(|requirement| requirement.name() == package)
+        collection.targets.values().flatten().any(|requirement| requirement.name() == package)
     };
     if let Some(package) = selection.packages.iter().find(|package| !listed(package)) {
         return Err(PlanError::UnknownPackage(package.clone()));
@@ -130,17 +126,9 @@ pub fn wanted(
             let layer = LayerName::new(layer_prefix, target, &package.to_string())?;
             let this = format!("{package} for {target}");
             if let Some(other) = names.insert(layer.clone(), this.clone()) {
-                return Err(PlanError::SameName {
-                    layer,
-                    first: other,
-                    second: this,
-                });
+                return Err(PlanError::SameName { layer, first: other, second: this });
             }
-            all.push(Wanted {
-                target,
-                requirement: requirement.clone(),
-                layer,
-            });
+            all.push(Wanted { target, requirement: requirement.clone(), layer });
         }
     }
     all.retain(|wanted| {
@@ -160,11 +148,7 @@ pub fn wanted(
 ///
 /// If the selection names a region that the collection does not have.
 pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Region>, PlanError> {
-    if let Some(region) = selection
-        .regions
-        .iter()
-        .find(|r| !collection.regions.contains(r))
-    {
+    if let Some(region) = selection.regions.iter().find(|r| !collection.regions.contains(r)) {
         return Err(PlanError::UnknownRegion(region.clone()));
     }
     let chosen =
@@ -201,15 +185,9 @@ pub fn plan_layer(
         Some(_) if force.publish => Some(PublishReason::Forced),
         Some(_) => None,
     };
-    let publish = regions
-        .iter()
-        .filter_map(|region| Some((region.clone(), reason(region)?)))
-        .collect();
-    LayerPlan {
-        wanted: wanted.clone(),
-        build,
-        publish,
-    }
+    let publish =
+        regions.iter().filter_map(|region| Some((region.clone(), reason(region)?))).collect();
+    LayerPlan { wanted: wanted.clone(), build, publish }
 }
 
 /// Why a collection cannot be planned.

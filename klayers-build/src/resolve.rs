@@ -53,29 +53,17 @@ impl Resolver {
     pub async fn find(sources: Sources) -> Result<Self, ResolveError> {
         let uv = PathBuf::from("uv");
         let asked = run(&uv, &["--version"], "", PROBE_TIMEOUT).await;
-        let answer = asked
-            .map_err(|error| ResolveError::tool("uv", error))?
-            .success("uv")?;
+        let answer = asked.map_err(|error| ResolveError::tool("uv", error))?.success("uv")?;
         let version = answer.split_whitespace().nth(1).unwrap_or_default();
-        let numbers: Vec<u64> = version
-            .split('.')
-            .map_while(|part| part.parse().ok())
-            .collect();
+        let numbers: Vec<u64> = version.split('.').map_while(|part| part.parse().ok()).collect();
         if numbers.len() != 3 || numbers.as_slice() < OLDEST_UV.as_slice() {
-            return Err(ResolveError::OldUv {
-                found: answer.trim().to_owned(),
-            });
+            return Err(ResolveError::OldUv { found: answer.trim().to_owned() });
         }
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
         let asked = run(Path::new("python3"), &ask, "", PROBE_TIMEOUT).await;
-        let answer = asked
-            .map_err(|error| ResolveError::tool("python3", error))?
-            .success("python3")?;
-        Ok(Self {
-            uv,
-            python: PathBuf::from(answer.trim()),
-            sources,
-        })
+        let answer =
+            asked.map_err(|error| ResolveError::tool("python3", error))?.success("python3")?;
+        Ok(Self { uv, python: PathBuf::from(answer.trim()), sources })
     }
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
@@ -89,10 +77,8 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<Lock, ResolveError> {
-        let input: String = requirements
-            .iter()
-            .map(|requirement| format!("{requirement}\n"))
-            .collect();
+        let input: String =
+            requirements.iter().map(|requirement| format!("{requirement}\n")).collect();
         let arguments = self.arguments(target, runtime.glibc);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = run(&self.uv, &arguments, &input, TIMEOUT)
@@ -109,10 +95,7 @@ impl Resolver {
             }
             _ => {
                 let message = output.explanation();
-                return Err(ResolveError::Failed {
-                    tool: "uv",
-                    message,
-                });
+                return Err(ResolveError::Failed { tool: "uv", message });
             }
         }
         Lock::parse(&output.stdout, None, target, runtime).map_err(|source| ResolveError::Lock {
@@ -157,10 +140,7 @@ impl Resolver {
 
 /// The platform to ask uv for: the newest glibc it knows that the runtime has.
 fn platform(architecture: Architecture, glibc: Glibc) -> String {
-    let minor = UV_GLIBC_MINORS
-        .into_iter()
-        .find(|minor| *minor <= glibc.minor)
-        .unwrap_or(17);
+    let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
     format!("{}-manylinux_2_{minor}", architecture.machine())
 }
 
@@ -236,14 +216,8 @@ const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
 impl ResolveError {
     fn tool(tool: &'static str, source: CommandError) -> Self {
         match (source.is_not_found(), tool) {
-            (true, "uv") => Self::Missing {
-                tool,
-                advice: INSTALL_UV,
-            },
-            (true, _) => Self::Missing {
-                tool,
-                advice: "install Python 3.9 or newer",
-            },
+            (true, "uv") => Self::Missing { tool, advice: INSTALL_UV },
+            (true, _) => Self::Missing { tool, advice: "install Python 3.9 or newer" },
             (false, _) => Self::Run { tool, source },
         }
     }
@@ -265,9 +239,6 @@ mod tests {
             assert_eq!(platform(Architecture::X86_64, glibc), platform_name);
         }
         let glibc = "2.34".parse().expect("a version");
-        assert_eq!(
-            platform(Architecture::Arm64, glibc),
-            "aarch64-manylinux_2_34"
-        );
+        assert_eq!(platform(Architecture::Arm64, glibc), "aarch64-manylinux_2_34");
     }
 }

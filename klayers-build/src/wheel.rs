@@ -41,16 +41,10 @@ impl Wheel {
         let refuse = |rule: Rule| WheelError::new(filename, rule);
         let archive = Archive::open(path).map_err(refuse)?;
         let dist_info = dist_info(&archive, filename).map_err(refuse)?;
-        let wheel_version = archive
-            .read_text(&format!("{dist_info}/WHEEL"))
-            .map_err(refuse)?;
+        let wheel_version = archive.read_text(&format!("{dist_info}/WHEEL")).map_err(refuse)?;
         check_wheel_version(&wheel_version).map_err(refuse)?;
-        let record = archive
-            .read_text(&format!("{dist_info}/RECORD"))
-            .map_err(refuse)?;
-        let metadata = archive
-            .read_text(&format!("{dist_info}/METADATA"))
-            .map_err(refuse)?;
+        let record = archive.read_text(&format!("{dist_info}/RECORD")).map_err(refuse)?;
+        let metadata = archive.read_text(&format!("{dist_info}/METADATA")).map_err(refuse)?;
         let data = format!("{}.data", dist_info.trim_end_matches(".dist-info"));
         Ok(Self {
             record: Record::parse(&record).map_err(refuse)?,
@@ -103,9 +97,7 @@ impl Wheel {
     ///
     /// If it cannot be read or is not what the archive's directory says.
     pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, WheelError> {
-        self.archive
-            .read(entry)
-            .map_err(|rule| WheelError::new(&self.filename, rule))
+        self.archive.read(entry).map_err(|rule| WheelError::new(&self.filename, rule))
     }
 }
 
@@ -121,9 +113,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
     folders.sort_unstable();
     folders.dedup();
     let [folder] = folders.as_slice() else {
-        return Err(Rule::DistInfo {
-            found: folders.len(),
-        });
+        return Err(Rule::DistInfo { found: folders.len() });
     };
     let stem = folder.trim_end_matches(".dist-info");
     let agrees = stem.split_once('-').is_some_and(|(name, version)| {
@@ -163,10 +153,7 @@ pub struct WheelError {
 
 impl WheelError {
     pub(crate) fn new(wheel: &WheelFilename, rule: Rule) -> Self {
-        Self {
-            wheel: wheel.to_string(),
-            rule: Box::new(rule),
-        }
+        Self { wheel: wheel.to_string(), rule: Box::new(rule) }
     }
 
     /// The wheel's file name.

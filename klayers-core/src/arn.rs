@@ -25,11 +25,7 @@ impl FromStr for AccountId {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let valid = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
         valid.then(|| Self(text.to_owned())).ok_or_else(|| {
-            ParseError::new(
-                text,
-                "an AWS account ID",
-                "12 digits expected, as in 770693421928",
-            )
+            ParseError::new(text, "an AWS account ID", "12 digits expected, as in 770693421928")
         })
     }
 }
@@ -54,12 +50,7 @@ pub struct LayerArn {
 impl LayerArn {
     /// The ARN of an account's layer in a region, in that region's partition.
     pub fn new(region: Region, account: AccountId, name: LayerName) -> Self {
-        Self {
-            partition: region.partition(),
-            region,
-            account,
-            name,
-        }
+        Self { partition: region.partition(), region, account, name }
     }
 
     /// The partition.
@@ -84,10 +75,7 @@ impl LayerArn {
 
     /// The ARN of one version of this layer.
     pub fn version(self, version: NonZeroU64) -> LayerVersionArn {
-        LayerVersionArn {
-            layer: self,
-            version,
-        }
+        LayerVersionArn { layer: self, version }
     }
 
     fn from_parts(text: &str, parts: &[&str]) -> Result<Self, ParseError> {
@@ -111,11 +99,7 @@ impl LayerArn {
             return Err(ParseError::new(
                 text,
                 "a layer ARN",
-                format!(
-                    "{} lies in partition {}",
-                    arn.region,
-                    arn.region.partition()
-                ),
+                format!("{} lies in partition {}", arn.region, arn.region.partition()),
             ));
         }
         Ok(arn)
@@ -132,16 +116,8 @@ impl FromStr for LayerArn {
 
 impl fmt::Display for LayerArn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            partition,
-            region,
-            account,
-            name,
-        } = self;
-        write!(
-            formatter,
-            "arn:{partition}:lambda:{region}:{account}:layer:{name}"
-        )
+        let Self { partition, region, account, name } = self;
+        write!(formatter, "arn:{partition}:lambda:{region}:{account}:layer:{name}")
     }
 }
 
@@ -247,32 +223,14 @@ mod tests {
             ("", "expected"),
             ("arn:aws:lambda:us-east-1:770693421928:layer:a", "VERSION"),
             ("arn:aws:lambda:us-east-1:770693421928:layer:a:0", "VERSION"),
-            (
-                "arn:aws:lambda:us-east-1:770693421928:layer:a:01",
-                "VERSION",
-            ),
-            (
-                "arn:aws:lambda:us-east-1:770693421928:layer:a:+1",
-                "VERSION",
-            ),
-            (
-                "arn:aws:lambda:us-east-1:770693421928:layer:a:1:2",
-                "VERSION",
-            ),
-            (
-                "arn:aws:lambda:us-east-1:770693421928:function:a:1",
-                "arn:PARTITION",
-            ),
+            ("arn:aws:lambda:us-east-1:770693421928:layer:a:01", "VERSION"),
+            ("arn:aws:lambda:us-east-1:770693421928:layer:a:+1", "VERSION"),
+            ("arn:aws:lambda:us-east-1:770693421928:layer:a:1:2", "VERSION"),
+            ("arn:aws:lambda:us-east-1:770693421928:function:a:1", "arn:PARTITION"),
             ("arn:aws:lambda:us-east-1:7706934219:layer:a:1", "account"),
             ("arn:aws:lambda:nowhere:770693421928:layer:a:1", "region"),
-            (
-                "arn:aws:lambda:cn-north-1:770693421928:layer:a:1",
-                "partition aws-cn",
-            ),
-            (
-                "arn:aws:lambda:us-east-1:770693421928:layer:a b:1",
-                "layer name",
-            ),
+            ("arn:aws:lambda:cn-north-1:770693421928:layer:a:1", "partition aws-cn"),
+            ("arn:aws:lambda:us-east-1:770693421928:layer:a b:1", "layer name"),
         ] {
             let error = text.parse::<LayerVersionArn>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");

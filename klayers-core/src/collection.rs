@@ -82,10 +82,7 @@ impl std::str::FromStr for CollectionConfig {
         let mut packages_files = BTreeMap::new();
         for key in &file.python_versions {
             let target: Target = key.parse().map_err(CollectionError::Target)?;
-            let entry = file
-                .targets
-                .get(key)
-                .ok_or(CollectionError::NoPackagesFile(target))?;
+            let entry = file.targets.get(key).ok_or(CollectionError::NoPackagesFile(target))?;
             let entry =
                 Entry::deserialize(entry).map_err(|_| CollectionError::NoPackagesFile(target))?;
             if packages_files.insert(target, entry.packages_file).is_some() {
@@ -117,13 +114,9 @@ pub fn parse_packages(csv: &str) -> Result<Vec<Requirement>, CollectionError> {
     let mut requirements = Vec::new();
     for row in rows(csv, "Package_Name") {
         let Row { line, first, .. } = row?;
-        let requirement: Requirement =
-            first
-                .parse()
-                .map_err(|error: ParseError| CollectionError::Row {
-                    line,
-                    reason: error.to_string(),
-                })?;
+        let requirement: Requirement = first.parse().map_err(|error: ParseError| {
+            CollectionError::Row { line, reason: error.to_string() }
+        })?;
         match seen.get(requirement.name()) {
             Some((_, earlier)) if *earlier == requirement => {}
             Some((before, earlier)) => {
@@ -160,22 +153,14 @@ pub fn parse_regions(csv: &str) -> Result<Vec<CollectionRegion>, CollectionError
     let mut seen = BTreeSet::new();
     let mut regions = Vec::new();
     for row in rows(csv, "Code") {
-        let Row {
-            line,
-            first,
-            second,
-        } = row?;
+        let Row { line, first, second } = row?;
         let refuse = |reason: String| CollectionError::Row { line, reason };
-        let region: Region = first
-            .parse()
-            .map_err(|error: ParseError| refuse(error.to_string()))?;
+        let region: Region =
+            first.parse().map_err(|error: ParseError| refuse(error.to_string()))?;
         if !seen.insert(region.clone()) {
             return Err(refuse(format!("region {region} is already listed")));
         }
-        regions.push(CollectionRegion {
-            region,
-            name: second,
-        });
+        regions.push(CollectionRegion { region, name: second });
     }
     Ok(regions)
 }
@@ -200,10 +185,7 @@ fn rows(csv: &str, first: &'static str) -> impl Iterator<Item = Result<Row, Coll
         .filter_map(|record| match record {
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                Some(Err(CollectionError::Row {
-                    line,
-                    reason: "not a row of CSV".to_owned(),
-                }))
+                Some(Err(CollectionError::Row { line, reason: "not a row of CSV".to_owned() }))
             }
             Ok(record) => {
                 let column = |index: usize| record.get(index).unwrap_or_default().to_owned();
@@ -211,10 +193,8 @@ fn rows(csv: &str, first: &'static str) -> impl Iterator<Item = Result<Row, Coll
                 if !header_seen {
                     header_seen = true;
                     let found = record.iter().collect::<Vec<_>>().join(",");
-                    return (column(0) != first).then_some(Err(CollectionError::Header {
-                        expected: first,
-                        found,
-                    }));
+                    return (column(0) != first)
+                        .then_some(Err(CollectionError::Header { expected: first, found }));
                 }
                 let empty = record.iter().all(str::is_empty);
                 (!empty).then(|| {
@@ -227,12 +207,8 @@ fn rows(csv: &str, first: &'static str) -> impl Iterator<Item = Result<Row, Coll
             }
         })
         .collect();
-    let missing = (!header_seen).then(|| {
-        Err(CollectionError::Header {
-            expected: first,
-            found: String::new(),
-        })
-    });
+    let missing = (!header_seen)
+        .then(|| Err(CollectionError::Header { expected: first, found: String::new() }));
     missing.into_iter().chain(records)
 }
 
@@ -292,27 +268,16 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         for (body, message) in [
-            (
-                "ok,,\nnot a name,,\n",
-                "line 3: \"not a name\" is not a requirement",
-            ),
-            (
-                "a,,\nb,,\nA[x],,\n",
-                "line 4: A[x] would be the same layer as a on line 2",
-            ),
+            ("ok,,\nnot a name,,\n", "line 3: \"not a name\" is not a requirement"),
+            ("a,,\nb,,\nA[x],,\n", "line 4: A[x] would be the same layer as a on line 2"),
             ("a,,\n\"b,MIT\nc,,\n", "line 3: a quote is opened"),
             (",MIT,somebody\n", "line 2: \"\" is not a requirement"),
         ] {
             let error = packages(body).expect_err(body).to_string();
             assert!(error.starts_with(message), "{error}");
         }
-        let error = parse_packages("name\nrequests\n")
-            .expect_err("no header")
-            .to_string();
-        assert!(
-            error.starts_with("line 1: the header must begin with Package_Name"),
-            "{error}"
-        );
+        let error = parse_packages("name\nrequests\n").expect_err("no header").to_string();
+        assert!(error.starts_with("line 1: the header must begin with Package_Name"), "{error}");
         assert!(parse_packages("").is_err());
     }
 
@@ -324,9 +289,8 @@ mod tests {
         .expect("readable");
         assert_eq!(regions[1].region.as_str(), "ap-east-1");
         assert_eq!(regions[1].name, "Asia Pacific (Hong Kong)");
-        let error = parse_regions("Code,Name\nus-east-1,a\nmars,b\n")
-            .expect_err("mars")
-            .to_string();
+        let error =
+            parse_regions("Code,Name\nus-east-1,a\nmars,b\n").expect_err("mars").to_string();
         assert_eq!(
             error,
             "line 3: \"mars\" is not an AWS region: a region code expected, as in eu-west-1"
@@ -339,18 +303,9 @@ mod tests {
         for (json, message) in [
             ("", "not a collection's config.json"),
             ("[]", "not a collection's config.json"),
-            (
-                "{}",
-                "not a collection's config.json: missing field `python_versions`",
-            ),
-            (
-                r#"{"python_versions": ["p3.12"]}"#,
-                "target p3.12 is listed",
-            ),
-            (
-                r#"{"python_versions": ["p3.12"], "p3.12": {}}"#,
-                "target p3.12 is listed",
-            ),
+            ("{}", "not a collection's config.json: missing field `python_versions`"),
+            (r#"{"python_versions": ["p3.12"]}"#, "target p3.12 is listed"),
+            (r#"{"python_versions": ["p3.12"], "p3.12": {}}"#, "target p3.12 is listed"),
             (
                 r#"{"python_versions": ["3.12"]}"#,
                 "under \"python_versions\": \"3.12\" is not a target",
@@ -360,10 +315,7 @@ mod tests {
                 "target p3.9 is listed twice",
             ),
         ] {
-            let error = json
-                .parse::<CollectionConfig>()
-                .expect_err(json)
-                .to_string();
+            let error = json.parse::<CollectionConfig>().expect_err(json).to_string();
             assert!(error.starts_with(message), "{error}");
         }
     }

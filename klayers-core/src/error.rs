@@ -28,11 +28,7 @@ impl ParseError {
         if shown.len() < input.len() {
             shown.push('…');
         }
-        Self {
-            input: shown,
-            what,
-            expected: expected.into(),
-        }
+        Self { input: shown, what, expected: expected.into() }
     }
 
     /// What the text was taken for, with its article: `an AWS account ID`.

@@ -16,10 +16,7 @@ pub struct ExpiryPolicy {
 impl Default for ExpiryPolicy {
     /// 365 days for every package.
     fn default() -> Self {
-        Self {
-            days: 365,
-            packages: BTreeMap::new(),
-        }
+        Self { days: 365, packages: BTreeMap::new() }
     }
 }
 
@@ -46,9 +43,7 @@ pub fn due<'a>(
     versions: &'a [LayerVersion],
     now: Timestamp,
 ) -> impl Iterator<Item = &'a LayerVersion> {
-    versions
-        .iter()
-        .filter(move |version| version.expires_at().is_some_and(|at| at <= now))
+    versions.iter().filter(move |version| version.expires_at().is_some_and(|at| at <= now))
 }
 
 #[cfg(test)]
@@ -62,10 +57,7 @@ mod tests {
     #[test]
     fn a_package_may_have_its_own_number_of_days() {
         let pandas: PackageName = "pandas".parse().expect("a name");
-        let policy = ExpiryPolicy {
-            days: 365,
-            packages: BTreeMap::from([(pandas, 30)]),
-        };
+        let policy = ExpiryPolicy { days: 365, packages: BTreeMap::from([(pandas, 30)]) };
         let superseded = at("2026-01-31T12:00:00Z");
         let expires = |name: &str| policy.expires_at(&name.parse().expect("a name"), superseded);
         assert_eq!(expires("Pandas"), at("2026-03-02T12:00:00Z"));
@@ -74,14 +66,8 @@ mod tests {
 
     #[test]
     fn the_end_of_time_is_not_passed() {
-        let policy = ExpiryPolicy {
-            days: u32::MAX,
-            ..ExpiryPolicy::default()
-        };
+        let policy = ExpiryPolicy { days: u32::MAX, ..ExpiryPolicy::default() };
         let name = "numpy".parse().expect("a name");
-        assert_eq!(
-            policy.expires_at(&name, at("2026-01-01T00:00:00Z")),
-            Timestamp::MAX
-        );
+        assert_eq!(policy.expires_at(&name, at("2026-01-01T00:00:00Z")), Timestamp::MAX);
     }
 }

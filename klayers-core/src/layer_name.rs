@@ -40,20 +40,10 @@ impl LayerName {
         let name = format!("{prefix}-{}-{content}", key(target));
         let allowed: String = name
             .chars()
-            .map(|character| {
-                if is_allowed(character) {
-                    character
-                } else {
-                    '-'
-                }
-            })
+            .map(|character| if is_allowed(character) { character } else { '-' })
             .collect();
         if prefix.is_empty() || content.is_empty() {
-            return Err(ParseError::new(
-                &name,
-                "a layer name",
-                "no part of it may be empty",
-            ));
+            return Err(ParseError::new(&name, "a layer name", "no part of it may be empty"));
         }
         allowed.parse()
     }
@@ -71,18 +61,13 @@ impl LayerName {
             Architecture::X86_64 => "",
             Architecture::Arm64 => "-arm64",
         };
-        [key(target), format!("{old}{architecture}")]
-            .iter()
-            .any(|key| {
-                let marker = format!("-{key}-");
-                self.0.match_indices(&marker).any(|(at, _)| {
-                    let content = &self.0[at + marker.len()..];
-                    at > 0
-                        && content
-                            .parse()
-                            .is_ok_and(|name: PackageName| name == *package)
-                })
+        [key(target), format!("{old}{architecture}")].iter().any(|key| {
+            let marker = format!("-{key}-");
+            self.0.match_indices(&marker).any(|(at, _)| {
+                let content = &self.0[at + marker.len()..];
+                at > 0 && content.parse().is_ok_and(|name: PackageName| name == *package)
             })
+        })
     }
 }
 
@@ -136,12 +121,7 @@ mod tests {
     fn names_say_what_they_are_for() {
         for (name, of, content, expected) in [
             ("Klayers-p312-Pillow", "p3.12", "pillow", true),
-            (
-                "Klayers-p312-arm64-fake-useragent",
-                "p3.12-arm64",
-                "fake_useragent",
-                true,
-            ),
+            ("Klayers-p312-arm64-fake-useragent", "p3.12-arm64", "fake_useragent", true),
             ("Klayers-python38-requests", "p3.8", "requests", true),
             ("Klayers-defaultp38-p38-requests", "p3.8", "requests", true),
             ("Acme-Data-p313-pandas", "p3.13", "pandas", true),
@@ -154,21 +134,14 @@ mod tests {
             ("numpy", "p3.12", "numpy", false),
         ] {
             let name: LayerName = name.parse().expect("a layer name");
-            assert_eq!(
-                name.is_for(target(of), &package(content)),
-                expected,
-                "{name}"
-            );
+            assert_eq!(name.is_for(target(of), &package(content)), expected, "{name}");
         }
     }
 
     #[test]
     fn names_over_140_characters_are_refused() {
         let error = LayerName::new("Klayers", target("p3.12"), &"x".repeat(128)).expect_err("long");
-        assert!(
-            error.to_string().contains("at most 140 characters"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("at most 140 characters"), "{error}");
         assert!(LayerName::new("Klayers", target("p3.12"), &"x".repeat(127)).is_ok());
     }
 

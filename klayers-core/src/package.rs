@@ -52,9 +52,7 @@ impl FromStr for PackageName {
         let bytes = text.as_bytes();
         let valid = edge(bytes.first())
             && edge(bytes.last())
-            && bytes
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
         if !valid {
             return Err(ParseError::new(
                 text,
@@ -62,10 +60,7 @@ impl FromStr for PackageName {
                 "ASCII letters and digits expected, with single -, _ or . between them",
             ));
         }
-        Ok(Self {
-            spelling: text.to_owned(),
-            normalized: normalize(text),
-        })
+        Ok(Self { spelling: text.to_owned(), normalized: normalize(text) })
     }
 }
 
@@ -123,20 +118,16 @@ mod tests {
 
     #[test]
     fn spellings_of_one_package_are_equal() {
-        for (one, other) in [
-            ("Pillow", "pillow"),
-            ("a.b", "A__b"),
-            ("ruamel.yaml", "ruamel-_.yaml"),
-        ] {
+        for (one, other) in
+            [("Pillow", "pillow"), ("a.b", "A__b"), ("ruamel.yaml", "ruamel-_.yaml")]
+        {
             assert_eq!(one.parse::<PackageName>(), other.parse::<PackageName>());
         }
     }
 
     #[test]
     fn what_is_not_a_name_is_refused() {
-        for text in [
-            "", "-a", "a-", "a b", "é", "a/b", "..", "a\0", "_", "a[b]", "a==",
-        ] {
+        for text in ["", "-a", "a-", "a b", "é", "a/b", "..", "a\0", "_", "a[b]", "a=="] {
             assert!(text.parse::<PackageName>().is_err(), "{text:?}");
         }
     }

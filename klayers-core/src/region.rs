@@ -124,15 +124,9 @@ impl FromStr for Region {
         let valid = text.len() <= LONGEST
             && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
             && words.len() >= 2
-            && words
-                .iter()
-                .all(|w| w.len() >= 2 && w.bytes().all(|b| b.is_ascii_lowercase()));
+            && words.iter().all(|w| w.len() >= 2 && w.bytes().all(|b| b.is_ascii_lowercase()));
         valid.then(|| Self(text.to_owned())).ok_or_else(|| {
-            ParseError::new(
-                text,
-                "an AWS region",
-                "a region code expected, as in eu-west-1",
-            )
+            ParseError::new(text, "an AWS region", "a region code expected, as in eu-west-1")
         })
     }
 }

@@ -59,17 +59,12 @@ impl FromStr for Requirement {
             ));
         }
         if text.contains('@') {
-            return Err(Self::refuse(
-                text,
-                "a package of an index expected, not a direct URL",
-            ));
+            return Err(Self::refuse(text, "a package of an index expected, not a direct URL"));
         }
         let is_name =
             |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         let trimmed = text.trim();
-        let end = trimmed
-            .find(|character| !is_name(character))
-            .unwrap_or(trimmed.len());
+        let end = trimmed.find(|character| !is_name(character)).unwrap_or(trimmed.len());
         let (name, rest) = trimmed.split_at(end);
         let (extras, rest) = match rest.trim_start().strip_prefix('[') {
             None => (BTreeSet::new(), rest),
@@ -95,17 +90,11 @@ impl FromStr for Requirement {
             .unwrap_or(specifiers);
         Ok(Self {
             name: name.parse().map_err(|_| {
-                Self::refuse(
-                    text,
-                    "a package name expected first, as in requests==2.32.*",
-                )
+                Self::refuse(text, "a package name expected first, as in requests==2.32.*")
             })?,
             extras,
             specifiers: specifiers.parse().map_err(|_| {
-                Self::refuse(
-                    text,
-                    "version specifiers expected after the name, as in >=2.31,<3",
-                )
+                Self::refuse(text, "version specifiers expected after the name, as in >=2.31,<3")
             })?,
         })
     }
@@ -122,12 +111,7 @@ impl fmt::Display for Requirement {
         }
         for (index, specifier) in self.specifiers.iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
-            write!(
-                formatter,
-                "{separator}{}{}",
-                specifier.operator(),
-                specifier.version()
-            )?;
+            write!(formatter, "{separator}{}{}", specifier.operator(), specifier.version())?;
             if matches!(
                 specifier.operator(),
                 pep440_rs::Operator::EqualStar | pep440_rs::Operator::NotEqualStar
@@ -141,11 +125,7 @@ impl fmt::Display for Requirement {
 
 impl From<PackageName> for Requirement {
     fn from(name: PackageName) -> Self {
-        Self {
-            name,
-            extras: BTreeSet::new(),
-            specifiers: VersionSpecifiers::empty(),
-        }
+        Self { name, extras: BTreeSet::new(), specifiers: VersionSpecifiers::empty() }
     }
 }
 
@@ -231,10 +211,8 @@ mod tests {
 
     #[test]
     fn pins_order_by_name_then_version() {
-        let mut pins: Vec<Pin> = ["b==1.10", "B==1.9", "a==2"]
-            .iter()
-            .map(|pin| pin.parse().expect("a pin"))
-            .collect();
+        let mut pins: Vec<Pin> =
+            ["b==1.10", "B==1.9", "a==2"].iter().map(|pin| pin.parse().expect("a pin")).collect();
         pins.sort();
         let printed: Vec<String> = pins.iter().map(Pin::to_string).collect();
         assert_eq!(printed, ["a==2", "b==1.9", "b==1.10"]);

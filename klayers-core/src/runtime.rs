@@ -23,19 +23,10 @@ impl FromStr for Glibc {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let number = |digits: &str| {
-            digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| digits.parse().ok())
-                .flatten()
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
         };
         text.split_once('.')
-            .and_then(|(major, minor)| {
-                Some(Self {
-                    major: number(major)?,
-                    minor: number(minor)?,
-                })
-            })
+            .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }))
             .ok_or_else(|| {
                 ParseError::new(text, "a glibc version", "major.minor expected, as in 2.34")
             })
@@ -96,20 +87,8 @@ impl Default for Runtimes {
     /// the spring of 2026. Amazon Linux 2 has glibc 2.26, Amazon Linux 2023 has 2.34
     /// ([release notes](https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html)).
     fn default() -> Self {
-        let al2 = (
-            "Amazon Linux 2",
-            Glibc {
-                major: 2,
-                minor: 26,
-            },
-        );
-        let al2023 = (
-            "Amazon Linux 2023",
-            Glibc {
-                major: 2,
-                minor: 34,
-            },
-        );
+        let al2 = ("Amazon Linux 2", Glibc { major: 2, minor: 26 });
+        let al2023 = ("Amazon Linux 2023", Glibc { major: 2, minor: 34 });
         [
             (8, al2, date(2024, 10, 14)),
             (9, al2, date(2025, 12, 15)),
@@ -132,23 +111,14 @@ impl Default for Runtimes {
 
 impl FromIterator<Runtime> for Runtimes {
     fn from_iter<I: IntoIterator<Item = Runtime>>(runtimes: I) -> Self {
-        Self(
-            runtimes
-                .into_iter()
-                .map(|runtime| (runtime.python, runtime))
-                .collect(),
-        )
+        Self(runtimes.into_iter().map(|runtime| (runtime.python, runtime)).collect())
     }
 }
 
 impl Extend<Runtime> for Runtimes {
     /// Adds runtimes; one for a Python version that is already there takes its place.
     fn extend<I: IntoIterator<Item = Runtime>>(&mut self, runtimes: I) {
-        self.0.extend(
-            runtimes
-                .into_iter()
-                .map(|runtime| (runtime.python, runtime)),
-        );
+        self.0.extend(runtimes.into_iter().map(|runtime| (runtime.python, runtime)));
     }
 }
 
@@ -161,14 +131,9 @@ mod tests {
     #[test]
     fn every_version_from_3_8_to_3_14_has_a_runtime() {
         let runtimes = Runtimes::default();
-        let versions: Vec<String> = runtimes
-            .iter()
-            .map(|runtime| runtime.python.to_string())
-            .collect();
-        assert_eq!(
-            versions,
-            ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
-        );
+        let versions: Vec<String> =
+            runtimes.iter().map(|runtime| runtime.python.to_string()).collect();
+        assert_eq!(versions, ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]);
     }
 
     #[test]

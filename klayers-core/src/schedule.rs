@@ -31,9 +31,7 @@ pub fn next_build(now: Timestamp) -> Option<Timestamp> {
 }
 
 fn build_of(first_of_month: Date) -> Option<Timestamp> {
-    let sunday = first_of_month
-        .nth_weekday_of_month(1, Weekday::Sunday)
-        .ok()?;
+    let sunday = first_of_month.nth_weekday_of_month(1, Weekday::Sunday).ok()?;
     let start = sunday.at(HOUR, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?;
     Some(start.timestamp())
 }
@@ -45,9 +43,7 @@ mod tests {
     use super::*;
 
     fn next(now: &str) -> String {
-        next_build(now.parse().expect("a timestamp"))
-            .expect("before the year 9999")
-            .to_string()
+        next_build(now.parse().expect("a timestamp")).expect("before the year 9999").to_string()
     }
 
     #[test]

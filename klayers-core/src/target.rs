@@ -46,12 +46,7 @@ impl FromStr for PythonVersion {
             plain.then(|| digits.parse().ok()).flatten()
         };
         text.split_once('.')
-            .and_then(|(major, minor)| {
-                Some(Self {
-                    major: number(major)?,
-                    minor: number(minor)?,
-                })
-            })
+            .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }))
             .filter(|version| version.major == 3)
             .ok_or_else(|| {
                 ParseError::new(text, "a Python version", "major.minor expected, as in 3.13")
@@ -142,10 +137,7 @@ pub struct Target {
 impl Target {
     /// The target of these two.
     pub const fn new(python: PythonVersion, architecture: Architecture) -> Self {
-        Self {
-            python,
-            architecture,
-        }
+        Self { python, architecture }
     }
 }
 
@@ -159,10 +151,7 @@ impl FromStr for Target {
             Some(python) => (python, Architecture::Arm64),
             None => (key, Architecture::X86_64),
         };
-        Ok(Self {
-            python: python.parse().map_err(|_| refuse())?,
-            architecture,
-        })
+        Ok(Self { python: python.parse().map_err(|_| refuse())?, architecture })
     }
 }
 

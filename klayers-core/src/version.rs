@@ -43,16 +43,9 @@ impl FromStr for PackageVersion {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let version = pep440_rs::Version::from_str(text).map_err(|_| {
-            ParseError::new(
-                text,
-                "a package version",
-                "a PEP 440 version expected, as in 2.32.5",
-            )
+            ParseError::new(text, "a package version", "a PEP 440 version expected, as in 2.32.5")
         })?;
-        Ok(Self {
-            spelling: text.trim().to_owned(),
-            version,
-        })
+        Ok(Self { spelling: text.trim().to_owned(), version })
     }
 }
 
@@ -116,10 +109,8 @@ mod tests {
 
     #[test]
     fn versions_order_as_pep_440_says() {
-        let versions: Vec<PackageVersion> = ASCENDING
-            .iter()
-            .map(|text| text.parse().expect("a version"))
-            .collect();
+        let versions: Vec<PackageVersion> =
+            ASCENDING.iter().map(|text| text.parse().expect("a version")).collect();
         assert!(versions.is_sorted_by(|one, other| one < other));
     }
 

@@ -105,9 +105,5 @@ impl Artifacts for FolderArtifacts {
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError + use<> {
     let path = path.to_owned();
-    move |source| ArtifactError::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| ArtifactError::Io { action, path, source }
 }

@@ -10,9 +10,7 @@ use crate::wheel::EntryPoint;
 /// Everything below its first line is what installers agree on to the byte; a layer that differed
 /// there would differ from what they lay out.
 pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
-    let EntryPoint {
-        module, function, ..
-    } = script;
+    let EntryPoint { module, function, .. } = script;
     let object = function.split('.').next().unwrap_or_default();
     format!(
         "#!{}\n\
@@ -39,10 +37,7 @@ pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
 /// no Python, and the script is to stay as it is.
 pub(super) fn with_interpreter(script: &[u8], python: PythonVersion) -> Option<Vec<u8>> {
     let rest = script.strip_prefix(b"#!python")?;
-    let end = rest
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .unwrap_or(rest.len());
+    let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
     let mut rewritten = format!("#!{}", interpreter(python)).into_bytes();
     rewritten.extend_from_slice(&rest[end..]);
     Some(rewritten)

@@ -54,9 +54,7 @@ struct Fingerprint {
 
 impl<'w> Layout<'w> {
     pub(super) fn new() -> Self {
-        Self {
-            files: BTreeMap::new(),
-        }
+        Self { files: BTreeMap::new() }
     }
 
     /// The files, sorted by path as bytes.
@@ -84,11 +82,8 @@ impl<'w> Layout<'w> {
         let mut record = installed.record();
         record.push(format!("{}/RECORD,,\n", wheel.dist_info()));
         record.sort_unstable();
-        let record = LayerFile::made(
-            record.concat().into_bytes(),
-            false,
-            wheel.filename().to_string(),
-        );
+        let record =
+            LayerFile::made(record.concat().into_bytes(), false, wheel.filename().to_string());
         for (path, file) in installed.files {
             self.add(format!("{ROOT}/{path}"), file)?;
         }
@@ -109,11 +104,7 @@ impl<'w> Layout<'w> {
         let below = self.files.range(inside.clone()..).next();
         if let Some((_, below)) = below.filter(|(other, _)| other.starts_with(&inside)) {
             let second = below.owner.clone();
-            return Err(AssembleError::FileAndFolder {
-                path,
-                first: file.owner,
-                second,
-            });
+            return Err(AssembleError::FileAndFolder { path, first: file.owner, second });
         }
         match self.files.get_mut(&path) {
             None => {
@@ -124,11 +115,7 @@ impl<'w> Layout<'w> {
             }
             Some(there) => {
                 let first = there.owner.clone();
-                return Err(AssembleError::Conflict {
-                    path,
-                    first,
-                    second: file.owner,
-                });
+                return Err(AssembleError::Conflict { path, first, second: file.owner });
             }
         }
         Ok(())
@@ -142,12 +129,7 @@ impl LayerFile<'_> {
             size: content.len() as u64,
             crc: crc32fast::hash(&content),
         };
-        Self {
-            source: Source::Made(content),
-            executable,
-            fingerprint,
-            owner,
-        }
+        Self { source: Source::Made(content), executable, fingerprint, owner }
     }
 }
 
@@ -159,10 +141,7 @@ struct Installed<'w> {
 
 impl<'w> Installed<'w> {
     fn new(wheel: &'w Wheel, python: PythonVersion) -> Result<Self, AssembleError> {
-        let mut installed = Self {
-            wheel,
-            files: BTreeMap::new(),
-        };
+        let mut installed = Self { wheel, files: BTreeMap::new() };
         for entry in wheel.archive().entries() {
             installed.place(entry, python)?;
         }
@@ -190,9 +169,7 @@ impl<'w> Installed<'w> {
         if self.is_written_anew(name) {
             return Ok(());
         }
-        let inside = name
-            .strip_prefix(wheel.data())
-            .and_then(|rest| rest.strip_prefix('/'));
+        let inside = name.strip_prefix(wheel.data()).and_then(|rest| rest.strip_prefix('/'));
         let Some(inside) = inside else {
             return self.insert(name.to_owned(), self.copied(entry, entry.executable)?);
         };
@@ -224,47 +201,28 @@ impl<'w> Installed<'w> {
         name.strip_prefix(self.wheel.dist_info())
             .and_then(|rest| rest.strip_prefix('/'))
             .is_some_and(|file| {
-                matches!(
-                    file,
-                    "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json"
-                )
+                matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json")
             })
     }
 
     /// The file of an entry, with the hash that the wheel lists for it, or else its own.
     fn copied(&self, entry: &'w Entry, executable: bool) -> Result<LayerFile<'w>, AssembleError> {
         let wheel = self.wheel;
-        let listed = wheel
-            .record()
-            .get(entry.path.as_str())
-            .and_then(|line| line.sha256);
+        let listed = wheel.record().get(entry.path.as_str()).and_then(|line| line.sha256);
         let sha256 = match listed {
             Some(digest) => digest,
             None => Digest::of(&wheel.read(entry)?),
         };
-        let fingerprint = Fingerprint {
-            sha256,
-            size: entry.size,
-            crc: entry.crc,
-        };
+        let fingerprint = Fingerprint { sha256, size: entry.size, crc: entry.crc };
         let owner = wheel.filename().to_string();
-        Ok(LayerFile {
-            source: Source::Entry { wheel, entry },
-            executable,
-            fingerprint,
-            owner,
-        })
+        Ok(LayerFile { source: Source::Entry { wheel, entry }, executable, fingerprint, owner })
     }
 
     fn insert(&mut self, path: String, file: LayerFile<'w>) -> Result<(), AssembleError> {
         if let Some(there) = self.files.get(&path) {
             if there.fingerprint != file.fingerprint {
                 let owner = file.owner;
-                return Err(AssembleError::Conflict {
-                    path,
-                    first: owner.clone(),
-                    second: owner,
-                });
+                return Err(AssembleError::Conflict { path, first: owner.clone(), second: owner });
             }
             return Ok(());
         }

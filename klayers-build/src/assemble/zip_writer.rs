@@ -99,21 +99,8 @@ impl ZipWriter {
         executable: bool,
     ) -> Result<(), CopyError> {
         let mut offset = archive.content_offset(entry).map_err(CopyError::Read)?;
-        let Entry {
-            compression,
-            crc,
-            compressed_size,
-            size,
-            ..
-        } = *entry;
-        let header = Header {
-            path,
-            compression,
-            crc,
-            compressed_size,
-            size,
-            executable,
-        };
+        let Entry { compression, crc, compressed_size, size, .. } = *entry;
+        let header = Header { path, compression, crc, compressed_size, size, executable };
         self.begin(&header).map_err(CopyError::Write)?;
         let mut left = compressed_size;
         while left > 0 {
@@ -124,9 +111,7 @@ impl ZipWriter {
             let space = BUFFER - start;
             let length = usize::try_from(left).map_or(space, |left| left.min(space));
             self.buffer.resize(start + length, 0);
-            archive
-                .read_at(&mut self.buffer[start..], offset)
-                .map_err(CopyError::Read)?;
+            archive.read_at(&mut self.buffer[start..], offset).map_err(CopyError::Read)?;
             offset += length as u64;
             left -= length as u64;
         }
@@ -176,13 +161,8 @@ impl ZipWriter {
         put(&mut self.directory, [VERSION_MADE_BY]);
         self.directory.extend_from_slice(&common);
         put(&mut self.directory, [0, 0, 0]);
-        let mode = if header.executable {
-            MODE_EXECUTABLE
-        } else {
-            MODE_FILE
-        };
-        self.directory
-            .extend_from_slice(&(mode << 16).to_le_bytes());
+        let mode = if header.executable { MODE_EXECUTABLE } else { MODE_FILE };
+        self.directory.extend_from_slice(&(mode << 16).to_le_bytes());
         self.directory.extend_from_slice(&offset.to_le_bytes());
         self.directory.extend_from_slice(name);
         self.count += 1;
@@ -226,15 +206,9 @@ fn put<const N: usize>(bytes: &mut Vec<u8>, values: [u16; N]) {
 
 /// A layer is far from the sizes where ZIP64 begins: Lambda takes 250 MiB.
 fn fits(value: u64) -> io::Result<u32> {
-    u32::try_from(value)
-        .ok()
-        .filter(|value| *value != u32::MAX)
-        .ok_or_else(|| too_large("4 GiB"))
+    u32::try_from(value).ok().filter(|value| *value != u32::MAX).ok_or_else(|| too_large("4 GiB"))
 }
 
 fn too_large(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::FileTooLarge,
-        format!("the layer would have {what}"),
-    )
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("the layer would have {what}"))
 }

@@ -21,6 +21,20 @@ mod schema;
 ///
 /// What a method has written down outlives the process and a power loss. Several processes may
 /// have the same file open; one that writes waits while another does.
+///
+/// ```
+/// use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("klayers.db");
+/// let catalog = SqliteCatalog::open(&file)?;
+/// let reader = SqliteCatalog::open_read_only(&file)?;
+/// assert_eq!(reader.layer_versions(&Query::default()).await?, []);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SqliteCatalog {
     connection: Arc<Mutex<Connection>>,
@@ -47,10 +61,17 @@ impl SqliteCatalog {
         schema::open_read_only(path.as_ref()).map(Self::new)
     }
 
+    /// Opens an empty catalog that is gone when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Open`] if memory is short.
+    pub fn in_memory() -> Result<Self, CatalogError> {
+        schema::open_in_memory().map(Self::new)
+    }
+
     fn new(connection: Connection) -> Self {
-        Self {
-            connection: Arc::new(Mutex::new(connection)),
-        }
+        Self { connection: Arc::new(Mutex::new(connection)) }
     }
 
     /// Works on the connection in a thread where waiting for the disk holds up nobody.
@@ -134,17 +155,15 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
-        let mut targets: Vec<Target> = self
-            .with(|connection| distinct(connection, "target"))
-            .await?;
+        let mut targets: Vec<Target> =
+            self.with(|connection| distinct(connection, "target")).await?;
         targets.sort();
         Ok(targets)
     }
 
     async fn regions(&self) -> Result<Vec<Region>, CatalogError> {
-        let mut regions: Vec<Region> = self
-            .with(|connection| distinct(connection, "region"))
-            .await?;
+        let mut regions: Vec<Region> =
+            self.with(|connection| distinct(connection, "region")).await?;
         regions.sort();
         Ok(regions)
     }
@@ -199,11 +218,7 @@ impl Catalog for SqliteCatalog {
             }
             transaction.execute(
                 "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
-                params![
-                    version.region().as_str(),
-                    version.arn.name().as_str(),
-                    build
-                ],
+                params![version.region().as_str(), version.arn.name().as_str(), build],
             )?;
             Ok(())
         })
@@ -236,11 +251,9 @@ impl Catalog for SqliteCatalog {
         self.write(move |transaction| {
             let name = arn.to_string();
             let status: Option<String> = transaction
-                .query_row(
-                    "SELECT status FROM layer_versions WHERE arn = ?",
-                    [&name],
-                    |row| row.get(0),
-                )
+                .query_row("SELECT status FROM layer_versions WHERE arn = ?", [&name], |row| {
+                    row.get(0)
+                })
                 .optional()?;
             match status.as_deref() {
                 Some("deleted") => {}
@@ -385,12 +398,9 @@ mod tests {
     fn plan(sql: &str, parameters: &[String]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open(&folder.path().join("klayers.db")).unwrap();
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let steps = statement
-            .query_map(params_from_iter(parameters), |row| row.get("detail"))
-            .unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps =
+            statement.query_map(params_from_iter(parameters), |row| row.get("detail")).unwrap();
         steps.map(Result::unwrap).collect()
     }
 
@@ -399,26 +409,12 @@ mod tests {
         let target = Some("p3.12".parse().unwrap());
         let region: Option<Region> = Some("eu-west-1".parse().unwrap());
         let package = Some("requests".parse().unwrap());
-        let latest = Query {
-            target,
-            region: region.clone(),
-            ..Query::default()
-        };
-        let versions = Query {
-            target,
-            region,
-            package: package.clone(),
-            include: Include::Existing,
-        };
-        let everywhere = Query {
-            package,
-            include: Include::Existing,
-            ..Query::default()
-        };
-        let mut plans = vec![
-            plan(&distinct_sql("target"), &[]),
-            plan(&distinct_sql("region"), &[]),
-        ];
+        let latest = Query { target, region: region.clone(), ..Query::default() };
+        let versions =
+            Query { target, region, package: package.clone(), include: Include::Existing };
+        let everywhere = Query { package, include: Include::Existing, ..Query::default() };
+        let mut plans =
+            vec![plan(&distinct_sql("target"), &[]), plan(&distinct_sql("region"), &[])];
         for query in [latest, versions, everywhere] {
             let (sql, parameters) = select(&query);
             plans.push(plan(&sql, &parameters));

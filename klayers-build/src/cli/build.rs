@@ -53,63 +53,32 @@ pub(super) struct BuildArgs {
 
 pub(super) async fn build(args: BuildArgs) -> Result<u8, Error> {
     let target = Target::new(args.python, args.arch);
-    let packages: Vec<String> = args
-        .requirements
-        .iter()
-        .map(|requirement| requirement.name().to_string())
-        .collect();
+    let packages: Vec<String> =
+        args.requirements.iter().map(|requirement| requirement.name().to_string()).collect();
     let name = LayerName::new(&args.layer_prefix, target, &packages.join("-"))
         .map_err(PlanError::LayerName)?;
     let runtimes = Runtimes::default();
-    let runtime = runtimes
-        .get(target.python)
-        .ok_or(ConfigError::NoRuntime(target))?;
+    let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
     let fetcher = Fetcher::new(&args.cache.folder(), args.index_url.clone())?;
     let lock = match &args.lock {
         Some(path) => {
-            let read = |source| ConfigError::Read {
-                path: path.clone(),
-                source,
-            };
+            let read = |source| ConfigError::Read { path: path.clone(), source };
             let text = fs::read_to_string(path).map_err(read)?;
             let absolute = std::path::absolute(path).map_err(read)?;
-            Lock::parse(
-                &text,
-                Url::from_file_path(absolute).ok().as_ref(),
-                target,
-                runtime,
-            )?
+            Lock::parse(&text, Url::from_file_path(absolute).ok().as_ref(), target, runtime)?
         }
         None => {
-            let find_links = args
-                .find_links
-                .iter()
-                .map(|links| absolute(links))
-                .collect();
-            let sources = Sources {
-                index_url: args.index_url,
-                find_links,
-                no_index: args.no_index,
-            };
+            let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
+            let sources =
+                Sources { index_url: args.index_url, find_links, no_index: args.no_index };
             let resolver = Resolver::find(sources).await?;
-            resolver
-                .resolve(&args.requirements, target, runtime)
-                .await?
+            resolver.resolve(&args.requirements, target, runtime).await?
         }
     };
-    let write = |source| AssembleError::Write {
-        path: args.out.clone(),
-        source,
-    };
+    let write = |source| AssembleError::Write { path: args.out.clone(), source };
     fs::create_dir_all(&args.out).map_err(write)?;
     let zip = build_layer(&fetcher, &name, &lock, &args.out).await?;
-    let LayerZip {
-        digest,
-        size,
-        unzipped_size,
-        files,
-        ..
-    } = zip;
+    let LayerZip { digest, size, unzipped_size, files, .. } = zip;
     let path = zip.keep(&args.out)?;
     if args.json {
         let result = json!({
@@ -129,9 +98,7 @@ pub(super) async fn build(args: BuildArgs) -> Result<u8, Error> {
         output::line(&format!("sha256    {digest}"));
         output::line(&format!("zipped    {size} bytes ({})", output::bytes(size)));
         let unzipped = output::bytes(unzipped_size);
-        output::line(&format!(
-            "unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"
-        ));
+        output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
     }
     Ok(DONE)
 }

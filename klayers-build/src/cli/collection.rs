@@ -11,7 +11,7 @@ use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::SqliteCatalog;
 use klayers_build::config::Config;
 use klayers_build::fetch::Fetcher;
-use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, Planned, RunLock};
+use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, Planned, Planner, RunLock};
 use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
@@ -55,14 +55,19 @@ pub(super) struct RunArgs {
 
 /// What a command works on.
 struct Work {
-    pipeline: Pipeline,
+    planner: Planner,
     wanted: Vec<Wanted>,
     regions: Vec<Region>,
     force: Force,
 }
 
 impl CollectionArgs {
-    async fn work(&self, config: Config) -> Result<Work, Error> {
+    /// Checks all of the configuration, and that the tools are there, before anything is made.
+    async fn work(
+        &self,
+        config: &Config,
+        catalog: impl FnOnce() -> Result<SqliteCatalog, Error>,
+    ) -> Result<Work, Error> {
         let selection = Selection {
             packages: self.package.clone(),
             targets: self.target.clone(),
@@ -71,40 +76,31 @@ impl CollectionArgs {
         let collection = config.collection()?;
         let wanted = wanted(&collection, &selection, &config.publish.layer_prefix)?;
         let regions = regions(&collection, &selection)?;
-        let fetcher = Fetcher::new(&self.cache.folder(), config.sources.index_url.clone())?;
-        let pipeline = Pipeline {
-            resolver: Resolver::find(config.sources).await?,
-            fetcher,
-            runtimes: config.runtimes,
-            artifacts: Arc::new(FolderArtifacts::open(&config.artifacts)?),
-            publisher: Arc::new(FolderPublisher::open(&config.publish.root)?),
-            catalog: Arc::new(SqliteCatalog::open(&config.catalog)?),
-            expiry: config.expiry,
+        let planner = Planner {
+            resolver: Resolver::find(config.sources.clone()).await?,
+            runtimes: config.runtimes.clone(),
+            catalog: Arc::new(catalog()?),
             republish: config.publish.republish,
         };
-        let force = Force {
-            build: self.force_build,
-            publish: self.force_publish,
-        };
-        Ok(Work {
-            pipeline,
-            wanted,
-            regions,
-            force,
-        })
+        let force = Force { build: self.force_build, publish: self.force_publish };
+        Ok(Work { planner, wanted, regions, force })
     }
 }
 
 pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
-    let Work {
-        pipeline,
-        wanted,
-        regions,
-        force,
-    } = args.work(args.config.load()?).await?;
+    let config = args.config.load()?;
+    let catalog = || {
+        let catalog = if config.catalog.exists() {
+            SqliteCatalog::open_read_only(&config.catalog)?
+        } else {
+            SqliteCatalog::in_memory()?
+        };
+        Ok(catalog)
+    };
+    let Work { planner, wanted, regions, force } = args.work(&config, catalog).await?;
     let mut failed = Vec::new();
     let (mut builds, mut publications) = (0, 0);
-    let mut plans = pin!(pipeline.plan(&wanted, &regions, force));
+    let mut plans = pin!(planner.plan(&wanted, &regions, force));
     while let Some((wanted, planned)) = plans.next().await {
         match planned {
             Ok(planned) => {
@@ -119,7 +115,7 @@ pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
         report_failure(wanted, error);
     }
     output::note(&format!(
-        "{} layers: {builds} to build, {publications} to publish, {} failed",
+        "{} layers: {builds} to build, {publications} layer versions to publish, {} failed",
         wanted.len(),
         failed.len(),
     ));
@@ -131,15 +127,19 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
         return plan(&args.collection).await;
     }
     let config = args.collection.config.load()?;
-    // Read before anything is made, so that a bad config folder leaves nothing behind.
-    config.collection()?;
-    let _lock = RunLock::take(&config.catalog)?;
-    let Work {
-        pipeline,
-        wanted,
-        regions,
-        force,
-    } = args.collection.work(config).await?;
+    let mut lock = None;
+    let catalog = || {
+        lock = Some(RunLock::take(&config.catalog)?);
+        Ok(SqliteCatalog::open(&config.catalog)?)
+    };
+    let Work { planner, wanted, regions, force } = args.collection.work(&config, catalog).await?;
+    let pipeline = Pipeline {
+        planner,
+        fetcher: Fetcher::new(&args.collection.cache.folder(), config.sources.index_url)?,
+        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
+        expiry: config.expiry,
+    };
     let mut tally = Tally::default();
     let mut outcomes = pin!(pipeline.run(&wanted, &regions, force, now).await?);
     while let Some(outcome) = outcomes.next().await {
@@ -173,23 +173,14 @@ fn planned_line(planned: &Planned) -> String {
 }
 
 fn report_outcome(outcome: &LayerOutcome) {
-    let LayerDone {
-        build,
-        built,
-        published,
-    } = match &outcome.result {
+    let LayerDone { build, built, published } = match &outcome.result {
         Ok(done) => done,
         Err(error) => return report_failure(&outcome.wanted, error),
     };
     let mut line = format!("{} {}", head(&outcome.wanted), build.version);
     let _ = match built {
         Some(reason) => {
-            write!(
-                line,
-                ": built ({}), {}",
-                build_reason(*reason),
-                output::bytes(build.code_size)
-            )
+            write!(line, ": built ({}), {}", build_reason(*reason), output::bytes(build.code_size))
         }
         None if published.is_empty() => write!(line, ": unchanged"),
         None => write!(line, ": build kept"),
@@ -210,11 +201,7 @@ fn report_outcome(outcome: &LayerOutcome) {
 }
 
 fn report_failure(wanted: &Wanted, error: &Error) {
-    output::note(&format!(
-        "error: {}: {}",
-        head(wanted),
-        output::chain(error)
-    ));
+    output::note(&format!("error: {}: {}", head(wanted), output::chain(error)));
 }
 
 fn head(wanted: &Wanted) -> String {
@@ -257,23 +244,13 @@ impl Tally {
         self.failed += usize::from(outcome.has_failed());
         if let Ok(done) = &outcome.result {
             self.built += usize::from(done.built.is_some());
-            self.published += done
-                .published
-                .values()
-                .filter(|result| result.is_ok())
-                .count();
+            self.published += done.published.values().filter(|result| result.is_ok()).count();
             self.unchanged += usize::from(done.built.is_none() && done.published.is_empty());
         }
     }
 
     fn summary(&self) -> String {
-        let Self {
-            layers,
-            built,
-            published,
-            unchanged,
-            failed,
-        } = self;
+        let Self { layers, built, published, unchanged, failed } = self;
         format!(
             "{layers} layers: {built} built, {published} layer versions published, \
              {unchanged} unchanged, {failed} failed"

@@ -31,10 +31,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// A number of bytes, for people: 28.1 MB.
 pub(super) fn bytes(bytes: u64) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "one digit after the point is shown"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
     let size = bytes as f64;
     match bytes {
         0..1_000 => format!("{bytes} bytes"),

@@ -19,10 +19,7 @@ pub(super) struct WheelCache {
 
 impl WheelCache {
     pub(super) fn open(folder: &Path) -> Result<Self, FetchError> {
-        let cache = Self {
-            wheels: folder.join("wheels"),
-            partial: folder.join("partial"),
-        };
+        let cache = Self { wheels: folder.join("wheels"), partial: folder.join("partial") };
         for made in [&cache.wheels, &cache.partial] {
             fs::create_dir_all(made).map_err(|source| FetchError::io("create", made, source))?;
         }
@@ -56,9 +53,7 @@ impl WheelCache {
     pub(super) async fn partial(&self, digest: Digest) -> Result<Partial, FetchError> {
         let path = self.partial.join(digest.to_string());
         let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, digest));
-        waiting
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Stores a part that has become whole.
@@ -69,9 +64,7 @@ impl WheelCache {
         let folder = path.parent().unwrap_or(&self.wheels);
         fs::create_dir_all(folder).map_err(io)?;
         fs::rename(&partial.path, &path).map_err(io)?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
         Ok(path)
     }
 }
@@ -90,12 +83,8 @@ impl Partial {
     fn lock(path: PathBuf, wanted: Digest) -> Result<Self, FetchError> {
         let io = |source| FetchError::io("write", &path, source);
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .open(&path)
-                .map_err(io)?;
+            let mut file =
+                OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
             file.lock().map_err(io)?;
             // While this waited, the file may have been renamed to its place in the cache.
             if !is_same_file(&file, &path) {
@@ -106,13 +95,7 @@ impl Partial {
             loop {
                 let read = file.read(&mut buffer).map_err(io)?;
                 if read == 0 {
-                    return Ok(Self {
-                        path,
-                        file,
-                        hasher,
-                        length,
-                        wanted,
-                    });
+                    return Ok(Self { path, file, hasher, length, wanted });
                 }
                 hasher.update(&buffer[..read]);
                 length += read as u64;
@@ -130,9 +113,7 @@ impl Partial {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file
-            .write_all(bytes)
-            .map_err(|source| FetchError::io("write", &self.path, source))?;
+        self.file.write_all(bytes).map_err(|source| FetchError::io("write", &self.path, source))?;
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
         Ok(())

@@ -77,16 +77,11 @@ fn choose(
     target: Target,
     tags: &Tags,
 ) -> Result<LockedWheel, LockError> {
-    let malformed = |source: ParseError| LockError::Malformed {
-        package: package.name.clone(),
-        source,
-    };
+    let malformed =
+        |source: ParseError| LockError::Malformed { package: package.name.clone(), source };
     let name: PackageName = package.name.parse().map_err(malformed)?;
     if let Some(what) = other_source(&package) {
-        return Err(LockError::NotAWheel {
-            package: name,
-            what,
-        });
+        return Err(LockError::NotAWheel { package: name, what });
     }
     let mut candidates = Vec::with_capacity(package.wheels.len());
     for wheel in &package.wheels {
@@ -102,20 +97,12 @@ fn choose(
         .into_iter()
         .filter_map(|(filename, wheel)| Some((tags.priority(&filename)?, filename, wheel)))
         .min_by(|(one, first, _), (other, second, _)| {
-            one.cmp(other)
-                .then_with(|| second.build().cmp(&first.build()))
+            one.cmp(other).then_with(|| second.build().cmp(&first.build()))
         })
         .map(|(_, filename, wheel)| (filename, wheel))
-        .ok_or_else(|| LockError::NoFittingWheel {
-            pin: pin.clone(),
-            count,
-            target,
-        })?;
+        .ok_or_else(|| LockError::NoFittingWheel { pin: pin.clone(), count, target })?;
     if *filename.name() != pin.name || *filename.version() != pin.version {
-        return Err(LockError::OtherPackage {
-            wheel: filename,
-            pin,
-        });
+        return Err(LockError::OtherPackage { wheel: filename, pin });
     }
     let Some(sha256) = wheel.hashes.get("sha256") else {
         return Err(LockError::NoDigest(filename));
@@ -133,12 +120,8 @@ fn choose(
 fn other_source(package: &Package) -> Option<&'static str> {
     match package {
         Package { vcs: Some(_), .. } => Some("a version control repository"),
-        Package {
-            directory: Some(_), ..
-        } => Some("a directory"),
-        Package {
-            archive: Some(_), ..
-        } => Some("an archive"),
+        Package { directory: Some(_), .. } => Some("a directory"),
+        Package { archive: Some(_), .. } => Some("an archive"),
         Package { wheels, .. } if !wheels.is_empty() => None,
         Package { sdist: Some(_), .. } => Some("a source distribution"),
         _ => Some("nothing"),
@@ -150,11 +133,7 @@ fn filename(wheel: &Wheel) -> Result<WheelFilename, ParseError> {
     if let Some(name) = &wheel.name {
         return name.parse();
     }
-    let location = wheel
-        .path
-        .as_deref()
-        .or(wheel.url.as_deref())
-        .unwrap_or_default();
+    let location = wheel.path.as_deref().or(wheel.url.as_deref()).unwrap_or_default();
     let without_query = location.split(['?', '#']).next().unwrap_or_default();
     let last = without_query.rsplit('/').next().unwrap_or_default();
     let decoded = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
@@ -167,22 +146,16 @@ fn location(wheel: &Wheel, base: Option<&Url>) -> Result<Url, LockError> {
         (None, Some(url)) => Url::parse(url).ok(),
         (None, None) => None,
     };
-    url.filter(|url| matches!(url.scheme(), "http" | "https" | "file"))
-        .ok_or_else(|| LockError::Location {
+    url.filter(|url| matches!(url.scheme(), "http" | "https" | "file")).ok_or_else(|| {
+        LockError::Location {
             wheel: wheel.name.clone().unwrap_or_default(),
-            location: wheel
-                .path
-                .clone()
-                .or_else(|| wheel.url.clone())
-                .unwrap_or_default(),
-        })
+            location: wheel.path.clone().or_else(|| wheel.url.clone()).unwrap_or_default(),
+        }
+    })
 }
 
 pub(super) fn print(lock: &Lock, size: impl Fn(&LockedWheel) -> Option<u64>) -> String {
-    let Target {
-        python,
-        architecture,
-    } = lock.target;
+    let Target { python, architecture } = lock.target;
     let mut text = String::from("lock-version = \"1.0\"\n");
     let _ = writeln!(
         text,

@@ -54,20 +54,13 @@ impl Tags {
                 any("py3");
             }
         }
-        let priorities = tags
-            .into_iter()
-            .enumerate()
-            .map(|(index, tag)| (tag, index))
-            .collect();
+        let priorities = tags.into_iter().enumerate().map(|(index, tag)| (tag, index)).collect();
         Self { priorities }
     }
 
     /// How early an installer would take a wheel, the least first; none if it does not fit.
     pub fn priority(&self, wheel: &WheelFilename) -> Option<usize> {
-        wheel
-            .tags()
-            .filter_map(|tag| self.priorities.get(&tag.map(str::to_owned)).copied())
-            .min()
+        wheel.tags().filter_map(|tag| self.priorities.get(&tag.map(str::to_owned)).copied()).min()
     }
 }
 
@@ -99,10 +92,7 @@ mod tests {
     use super::*;
 
     fn tags(target: &str, glibc: &str) -> Tags {
-        Tags::new(
-            target.parse().expect("a target"),
-            glibc.parse().expect("a version"),
-        )
+        Tags::new(target.parse().expect("a target"), glibc.parse().expect("a version"))
     }
 
     #[test]
@@ -125,10 +115,7 @@ mod tests {
             .iter()
             .map(|name| tags.priority(&name.parse().expect("a wheel")).expect(name))
             .collect();
-        assert!(
-            priorities.is_sorted_by(|one, other| one < other),
-            "{priorities:?}"
-        );
+        assert!(priorities.is_sorted_by(|one, other| one < other), "{priorities:?}");
     }
 
     #[test]
@@ -145,15 +132,9 @@ mod tests {
             "a-1-py2-none-any.whl",
             "a-1-pp311-pypy311_pp73-manylinux_2_17_aarch64.whl",
         ] {
-            assert_eq!(
-                tags.priority(&name.parse().expect("a wheel")),
-                None,
-                "{name}"
-            );
+            assert_eq!(tags.priority(&name.parse().expect("a wheel")), None, "{name}");
         }
-        let fits = "a-1-cp311-cp311-manylinux_2_26_aarch64.whl"
-            .parse()
-            .expect("a wheel");
+        let fits = "a-1-cp311-cp311-manylinux_2_26_aarch64.whl".parse().expect("a wheel");
         assert!(tags.priority(&fits).is_some());
     }
 }

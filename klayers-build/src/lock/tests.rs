@@ -26,17 +26,11 @@ fn package(name: &str, version: &str, wheels: &[&str]) -> String {
 }
 
 fn lock(packages: &[String]) -> String {
-    format!(
-        "lock-version = \"1.0\"\ncreated-by = \"test\"\n{}",
-        packages.concat()
-    )
+    format!("lock-version = \"1.0\"\ncreated-by = \"test\"\n{}", packages.concat())
 }
 
 fn chosen(lock: &Lock) -> Vec<String> {
-    lock.wheels()
-        .iter()
-        .map(|wheel| wheel.filename.to_string())
-        .collect()
+    lock.wheels().iter().map(|wheel| wheel.filename.to_string()).collect()
 }
 
 #[test]
@@ -53,14 +47,8 @@ fn the_wheel_that_an_installer_takes_is_chosen() {
         ],
     )]);
     let on = |target| chosen(&parse(&text, target).expect("a lock"));
-    assert_eq!(
-        on("p3.12"),
-        ["cryptography-50.0.2-cp311-abi3-manylinux_2_34_x86_64.whl"]
-    );
-    assert_eq!(
-        on("p3.12-arm64"),
-        ["cryptography-50.0.2-cp311-abi3-manylinux_2_34_aarch64.whl"]
-    );
+    assert_eq!(on("p3.12"), ["cryptography-50.0.2-cp311-abi3-manylinux_2_34_x86_64.whl"]);
+    assert_eq!(on("p3.12-arm64"), ["cryptography-50.0.2-cp311-abi3-manylinux_2_34_aarch64.whl"]);
     assert_eq!(
         on("p3.11"),
         ["cryptography-50.0.2-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"]
@@ -72,16 +60,9 @@ fn of_equal_wheels_the_highest_build_is_chosen() {
     let text = lock(&[package(
         "a",
         "1",
-        &[
-            "a-1-2-py3-none-any.whl",
-            "a-1-10-py3-none-any.whl",
-            "a-1-py3-none-any.whl",
-        ],
+        &["a-1-2-py3-none-any.whl", "a-1-10-py3-none-any.whl", "a-1-py3-none-any.whl"],
     )]);
-    assert_eq!(
-        chosen(&parse(&text, "p3.12").expect("a lock")),
-        ["a-1-10-py3-none-any.whl"]
-    );
+    assert_eq!(chosen(&parse(&text, "p3.12").expect("a lock")), ["a-1-10-py3-none-any.whl"]);
 }
 
 #[test]
@@ -94,10 +75,7 @@ fn markers_are_evaluated_for_lambda() {
     let text = lock(&[
         marked("a", "platform_python_implementation != 'PyPy'"),
         marked("b", "sys_platform == 'win32'"),
-        marked(
-            "c",
-            "python_version < '3.10' or platform_machine == 'aarch64'",
-        ),
+        marked("c", "python_version < '3.10' or platform_machine == 'aarch64'"),
     ]);
     let names = |target| -> Vec<String> {
         let lock = parse(&text, target).expect("a lock");
@@ -119,31 +97,13 @@ fn what_cannot_be_trusted_is_refused() {
     let directory = "[[packages]]\nname = \"a\"\ndirectory = { path = \".\" }\n".to_owned();
     for (text, message) in [
         ("x".to_owned(), "not a pylock.toml"),
-        (
-            lock(&[]).replace("1.0", "2.0"),
-            "its lock-version is \"2.0\"",
-        ),
+        (lock(&[]).replace("1.0", "2.0"), "its lock-version is \"2.0\""),
         (lock(&[]), "it holds no package for p3.12"),
-        (
-            lock(&[fine.clone(), fine.clone()]),
-            "package a is locked twice",
-        ),
-        (
-            lock(&[without_hash]),
-            "wheel a-1-py3-none-any.whl has no SHA-256",
-        ),
-        (
-            lock(&[fine.replace(SHA, "00")]),
-            "package a: \"00\" is not a SHA-256 digest",
-        ),
-        (
-            lock(&[sdist]),
-            "package a is locked to a source distribution",
-        ),
-        (
-            lock(&[vcs]),
-            "package a is locked to a version control repository",
-        ),
+        (lock(&[fine.clone(), fine.clone()]), "package a is locked twice"),
+        (lock(&[without_hash]), "wheel a-1-py3-none-any.whl has no SHA-256"),
+        (lock(&[fine.replace(SHA, "00")]), "package a: \"00\" is not a SHA-256 digest"),
+        (lock(&[sdist]), "package a is locked to a source distribution"),
+        (lock(&[vcs]), "package a is locked to a version control repository"),
         (lock(&[directory]), "package a is locked to a directory"),
         (
             lock(&[package("a", "1", &["a-1-cp39-cp39-win_amd64.whl"])]),
@@ -157,19 +117,13 @@ fn what_cannot_be_trusted_is_refused() {
             lock(&[package("a", "1", &["b-1-py3-none-any.whl"])]),
             "wheel b-1-py3-none-any.whl is locked under a==1",
         ),
-        (
-            lock(&[package("a", "1", &["%2e%2e"])]),
-            "package a: \"..\" is not a wheel",
-        ),
+        (lock(&[package("a", "1", &["%2e%2e"])]), "package a: \"..\" is not a wheel"),
         (lock(&[fine.replace("http:", "ftp:")]), "wheel"),
         (
             lock(&[fine.replace("version =", "marker = \"nonsense\"\nversion =")]),
             "package a: \"nonsense\"",
         ),
-        (
-            lock(&[fine.replace("\"a\"", "\"a b\"")]),
-            "package a b: \"a b\" is not a package name",
-        ),
+        (lock(&[fine.replace("\"a\"", "\"a b\"")]), "package a b: \"a b\" is not a package name"),
     ] {
         let error = parse(&text, "p3.12").expect_err(&text).to_string();
         assert!(error.starts_with(message), "{error}");
@@ -182,10 +136,7 @@ fn the_printed_lock_is_read_back_and_holds_no_secrets() {
         package("requests", "2.32.5", &["requests-2.32.5-py3-none-any.whl"]),
         package("idna", "3.11", &["idna-3.11-py3-none-any.whl"]),
     ])
-    .replace(
-        "http://index.example/requests",
-        "https://user:secret@index.example/requests",
-    )
+    .replace("http://index.example/requests", "https://user:secret@index.example/requests")
     .replace("http://index.example/idna", "file:///home/me/wheels/idna");
     let read = parse(&text, "p3.13-arm64").expect("a lock");
     let printed = read.to_pylock(|wheel| wheel.size.or(Some(7)));
@@ -201,11 +152,8 @@ fn the_wheels_hash_depends_on_the_wheels_alone() {
     let one = package("a", "1", &["a-1-py3-none-any.whl"]);
     let moved = one.replace("index.example", "mirror.example");
     let other = one.replace(SHA, &SHA.replace('e', "f"));
-    let hash = |package: &String| {
-        parse(&lock(&[package.clone()]), "p3.12")
-            .expect("a lock")
-            .wheels_hash()
-    };
+    let hash =
+        |package: &String| parse(&lock(&[package.clone()]), "p3.12").expect("a lock").wheels_hash();
     assert_eq!(hash(&one), hash(&moved));
     assert_ne!(hash(&one), hash(&other));
 }
@@ -213,15 +161,7 @@ fn the_wheels_hash_depends_on_the_wheels_alone() {
 #[test]
 fn older_glibc_takes_no_newer_wheel() {
     let target: Target = "p3.12".parse().expect("a target");
-    let tags = Tags::new(
-        target,
-        Glibc {
-            major: 2,
-            minor: 17,
-        },
-    );
-    let newer = "a-1-cp312-cp312-manylinux_2_18_x86_64.whl"
-        .parse()
-        .expect("a wheel");
+    let tags = Tags::new(target, Glibc { major: 2, minor: 17 });
+    let newer = "a-1-cp312-cp312-manylinux_2_18_x86_64.whl".parse().expect("a wheel");
     assert_eq!(tags.priority(&newer), None);
 }

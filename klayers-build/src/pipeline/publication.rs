@@ -33,7 +33,7 @@ impl Pipeline {
             digest: build.content_digest,
             size: build.code_size,
         };
-        self.catalog.begin(&intent).await?;
+        self.catalog().begin(&intent).await?;
         let published = self.publisher.publish(region, &upload, now).await?;
         self.complete(&intent, published, now).await
     }
@@ -41,21 +41,18 @@ impl Pipeline {
     /// Settles what an earlier run left under way: a version that was made is recorded, one that
     /// was not is no longer expected.
     pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Error> {
-        for intent in self.catalog.under_way().await? {
-            let made = self
-                .publisher
-                .list(&intent.region, &intent.layer)
-                .await?
-                .into_iter()
-                .find(|version| {
+        for intent in self.catalog().under_way().await? {
+            let made = self.publisher.list(&intent.region, &intent.layer).await?.into_iter().find(
+                |version| {
                     version.digest == intent.build.content_digest
                         && version.created_at >= intent.begun_at
-                });
+                },
+            );
             match made {
                 Some(version) => {
                     self.complete(&intent, version, now).await?;
                 }
-                None => self.catalog.abandon(&intent).await?,
+                None => self.catalog().abandon(&intent).await?,
             }
         }
         Ok(())
@@ -74,7 +71,7 @@ impl Pipeline {
             status: Status::Latest,
         };
         let expires_at = self.expiry.expires_at(&intent.build.package, now);
-        self.catalog.complete(&version, expires_at).await?;
+        self.catalog().complete(&version, expires_at).await?;
         Ok(published.arn)
     }
 }
@@ -82,18 +79,9 @@ impl Pipeline {
 /// What a layer version says of itself in AWS: what it is, and by which digests it is told from
 /// others. Lambda takes at most 256 characters.
 fn description(build: &Build) -> String {
-    let Build {
-        package,
-        version,
-        requirements_hash,
-        content_digest,
-        ..
-    } = build;
+    let Build { package, version, requirements_hash, content_digest, .. } = build;
     let digests = format!(" | {requirements_hash} | sha256:{content_digest}");
-    let name: String = format!("{package}=={version}")
-        .chars()
-        .take(256 - digests.len())
-        .collect();
+    let name: String = format!("{package}=={version}").chars().take(256 - digests.len()).collect();
     name + &digests
 }
 

@@ -19,20 +19,13 @@ impl RunLock {
         let mut path = catalog.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file = opened.map_err(|source| RunLockError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(|source| RunLockError::Io { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(RunLockError::Taken {
-                catalog: catalog.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => {
+                Err(RunLockError::Taken { catalog: catalog.to_owned() })
+            }
             Err(TryLockError::Error(source)) => Err(RunLockError::Io { path, source }),
         }
     }
@@ -67,10 +60,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = folder.path().join("klayers.db");
         let first = RunLock::take(&catalog).expect("free");
-        assert!(matches!(
-            RunLock::take(&catalog),
-            Err(RunLockError::Taken { .. })
-        ));
+        assert!(matches!(RunLock::take(&catalog), Err(RunLockError::Taken { .. })));
         drop(first);
         RunLock::take(&catalog).expect("free again");
     }

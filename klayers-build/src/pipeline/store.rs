@@ -41,18 +41,13 @@ impl Pipeline {
             license: zip.license(package).map(str::to_owned),
             created_at: now,
         };
-        let staged = |source| ArtifactError::Io {
-            action: "write in",
-            path: staging.to_owned(),
-            source,
-        };
+        let staged =
+            |source| ArtifactError::Io { action: "write in", path: staging.to_owned(), source };
         let mut lock_file = tempfile::NamedTempFile::new_in(staging).map_err(staged)?;
         lock_file.write_all(zip.pylock.as_bytes()).map_err(staged)?;
-        self.artifacts
-            .put(lock_file.into_temp_path(), lock_digest)
-            .await?;
+        self.artifacts.put(lock_file.into_temp_path(), lock_digest).await?;
         self.artifacts.put(zip.file, zip.digest).await?;
-        self.catalog.record_build(&build).await?;
+        self.catalog().record_build(&build).await?;
         Ok(build)
     }
 }

@@ -4,10 +4,7 @@ use klayers_core::{LayerArn, Runtimes, Status, Timestamp};
 
 use super::*;
 
-const NOTHING: Force = Force {
-    build: false,
-    publish: false,
-};
+const NOTHING: Force = Force { build: false, publish: false };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect(text)
@@ -16,10 +13,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 fn collection(targets: &[(&str, &[&str])], regions: &[&str]) -> Collection {
     let list = |names: &[&str]| names.iter().map(|name| parsed(name)).collect();
     Collection {
-        targets: targets
-            .iter()
-            .map(|(target, names)| (parsed(target), list(names)))
-            .collect(),
+        targets: targets.iter().map(|(target, names)| (parsed(target), list(names))).collect(),
         regions: regions.iter().map(|region| parsed(region)).collect(),
     }
 }
@@ -57,11 +51,8 @@ fn build(lock: &Lock) -> Build {
 
 fn published(build: &Build, region: &str) -> (Region, LayerVersion) {
     let region: Region = parsed(region);
-    let layer = LayerArn::new(
-        region.clone(),
-        parsed("000000000000"),
-        parsed("Klayers-p312-sample"),
-    );
+    let layer =
+        LayerArn::new(region.clone(), parsed("000000000000"), parsed("Klayers-p312-sample"));
     let version = LayerVersion {
         arn: layer.version(NonZeroU64::MIN),
         build: build.clone(),
@@ -90,10 +81,7 @@ fn plan(
         BuildStep::Build(reason) => format!("{reason:?}"),
         BuildStep::Reuse(_) => "Reuse".to_owned(),
     };
-    let publish = plan
-        .publish
-        .iter()
-        .map(|(region, reason)| format!("{region} {reason:?}"));
+    let publish = plan.publish.iter().map(|(region, reason)| format!("{region} {reason:?}"));
     (step, publish.collect())
 }
 
@@ -101,20 +89,13 @@ fn plan(
 fn what_is_new_or_changed_is_built_and_published() {
     let (old, new) = (lock("1", "a"), lock("2", "b"));
     let old_build = build(&old);
-    let both = [
-        published(&old_build, "us-east-1"),
-        published(&old_build, "eu-west-1"),
-    ];
-    for (latest, versions, step, reason) in [
-        (None, &[][..], "New", "New"),
-        (Some(&old_build), &both[..], "Changed", "Changed"),
-    ] {
+    let both = [published(&old_build, "us-east-1"), published(&old_build, "eu-west-1")];
+    for (latest, versions, step, reason) in
+        [(None, &[][..], "New", "New"), (Some(&old_build), &both[..], "Changed", "Changed")]
+    {
         let (build, publish) = plan(&new, latest, versions, Republish::Wheels, NOTHING);
         assert_eq!(build, step);
-        assert_eq!(
-            publish,
-            [format!("eu-west-1 {reason}"), format!("us-east-1 {reason}")]
-        );
+        assert_eq!(publish, [format!("eu-west-1 {reason}"), format!("us-east-1 {reason}")]);
     }
 }
 
@@ -122,39 +103,21 @@ fn what_is_new_or_changed_is_built_and_published() {
 fn what_did_not_change_is_left_alone_and_a_new_region_caught_up() {
     let lock = lock("1", "a");
     let latest = build(&lock);
-    let both = [
-        published(&latest, "us-east-1"),
-        published(&latest, "eu-west-1"),
-    ];
+    let both = [published(&latest, "us-east-1"), published(&latest, "eu-west-1")];
     let nothing = ("Reuse".to_owned(), Vec::new());
-    assert_eq!(
-        plan(&lock, Some(&latest), &both, Republish::Wheels, NOTHING),
-        nothing
-    );
+    assert_eq!(plan(&lock, Some(&latest), &both, Republish::Wheels, NOTHING), nothing);
     let caught_up = ("Reuse".to_owned(), vec!["eu-west-1 New".to_owned()]);
-    assert_eq!(
-        plan(&lock, Some(&latest), &both[..1], Republish::Wheels, NOTHING),
-        caught_up
-    );
+    assert_eq!(plan(&lock, Some(&latest), &both[..1], Republish::Wheels, NOTHING), caught_up);
 }
 
 #[test]
 fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
     let before = build(&lock("1", "a"));
-    let both = [
-        published(&before, "us-east-1"),
-        published(&before, "eu-west-1"),
-    ];
+    let both = [published(&before, "us-east-1"), published(&before, "eu-west-1")];
     let rebuilt = lock("1", "b");
     let (step, publish) = plan(&rebuilt, Some(&before), &both, Republish::Wheels, NOTHING);
     assert_eq!((step.as_str(), publish.len()), ("Changed", 2));
-    let (step, publish) = plan(
-        &rebuilt,
-        Some(&before),
-        &both,
-        Republish::Requirements,
-        NOTHING,
-    );
+    let (step, publish) = plan(&rebuilt, Some(&before), &both, Republish::Requirements, NOTHING);
     assert_eq!((step.as_str(), publish.len()), ("Reuse", 0));
 }
 
@@ -162,18 +125,9 @@ fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
 fn what_is_forced_is_done() {
     let lock = lock("1", "a");
     let latest = build(&lock);
-    let both = [
-        published(&latest, "us-east-1"),
-        published(&latest, "eu-west-1"),
-    ];
+    let both = [published(&latest, "us-east-1"), published(&latest, "eu-west-1")];
     let forced = |build, publish| {
-        plan(
-            &lock,
-            Some(&latest),
-            &both,
-            Republish::Wheels,
-            Force { build, publish },
-        )
+        plan(&lock, Some(&latest), &both, Republish::Wheels, Force { build, publish })
     };
     assert_eq!(forced(true, false), ("Forced".to_owned(), Vec::new()));
     let everywhere = vec!["eu-west-1 Forced".to_owned(), "us-east-1 Forced".to_owned()];
@@ -183,78 +137,36 @@ fn what_is_forced_is_done() {
 #[test]
 fn a_selection_restricts_and_must_name_what_there_is() {
     let collection = collection(
-        &[
-            ("p3.12", &["requests", "Pillow"]),
-            ("p3.12-arm64", &["Pillow"]),
-        ],
+        &[("p3.12", &["requests", "Pillow"]), ("p3.12-arm64", &["Pillow"])],
         &["us-east-1", "eu-west-1"],
     );
     let names = |selection: &Selection| -> Vec<String> {
         let wanted = wanted(&collection, selection, "Klayers").expect("a plan");
-        wanted
-            .iter()
-            .map(|wanted| wanted.layer.to_string())
-            .collect()
+        wanted.iter().map(|wanted| wanted.layer.to_string()).collect()
     };
-    let all = [
-        "Klayers-p312-Pillow",
-        "Klayers-p312-requests",
-        "Klayers-p312-arm64-Pillow",
-    ];
+    let all = ["Klayers-p312-Pillow", "Klayers-p312-requests", "Klayers-p312-arm64-Pillow"];
     assert_eq!(names(&Selection::default()), all);
-    let pillow = Selection {
-        packages: vec![parsed("pillow")],
-        ..Selection::default()
-    };
+    let pillow = Selection { packages: vec![parsed("pillow")], ..Selection::default() };
     assert_eq!(names(&pillow), [all[0], all[2]]);
-    let arm = Selection {
-        targets: vec![parsed("p3.12-arm64")],
-        ..Selection::default()
-    };
+    let arm = Selection { targets: vec![parsed("p3.12-arm64")], ..Selection::default() };
     assert_eq!(names(&arm), [all[2]]);
-    let west = Selection {
-        regions: vec![parsed("eu-west-1")],
-        ..Selection::default()
-    };
-    assert_eq!(
-        regions(&collection, &west).expect("regions"),
-        [parsed("eu-west-1")]
-    );
+    let west = Selection { regions: vec![parsed("eu-west-1")], ..Selection::default() };
+    assert_eq!(regions(&collection, &west).expect("regions"), [parsed("eu-west-1")]);
 
     for (selection, message) in [
-        (
-            Selection {
-                packages: vec![parsed("numpy")],
-                ..Selection::default()
-            },
-            "package numpy",
-        ),
-        (
-            Selection {
-                targets: vec![parsed("p3.13")],
-                ..Selection::default()
-            },
-            "target p3.13",
-        ),
+        (Selection { packages: vec![parsed("numpy")], ..Selection::default() }, "package numpy"),
+        (Selection { targets: vec![parsed("p3.13")], ..Selection::default() }, "target p3.13"),
     ] {
-        let error = wanted(&collection, &selection, "Klayers")
-            .expect_err(message)
-            .to_string();
+        let error = wanted(&collection, &selection, "Klayers").expect_err(message).to_string();
         assert!(error.starts_with(message), "{error}");
     }
-    let mars = Selection {
-        regions: vec![parsed("xx-mars-1")],
-        ..Selection::default()
-    };
+    let mars = Selection { regions: vec![parsed("xx-mars-1")], ..Selection::default() };
     assert!(regions(&collection, &mars).is_err());
 }
 
 #[test]
 fn two_layers_cannot_have_one_name() {
-    let collection = collection(
-        &[("p3.12", &["arm64-sample"]), ("p3.12-arm64", &["sample"])],
-        &[],
-    );
+    let collection = collection(&[("p3.12", &["arm64-sample"]), ("p3.12-arm64", &["sample"])], &[]);
     let error = wanted(&collection, &Selection::default(), "Klayers").expect_err("one name");
     assert_eq!(
         error.to_string(),

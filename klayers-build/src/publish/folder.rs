@@ -37,10 +37,7 @@ impl FolderPublisher {
         for folder in [root.join(CONTENT), root.join(STAGING)] {
             durable::create_folder(&folder).map_err(failed("make the folder", &folder))?;
         }
-        Ok(Self {
-            root,
-            account: account(),
-        })
+        Ok(Self { root, account: account() })
     }
 
     fn layer(&self, region: &Region, layer: &LayerName) -> Layer {
@@ -137,10 +134,7 @@ impl FolderPublisher {
             return Ok(());
         };
         if !record.deleted {
-            let tombstone = self.write(&Record {
-                deleted: true,
-                ..record
-            })?;
+            let tombstone = self.write(&Record { deleted: true, ..record })?;
             let place = layer.record(number);
             replace(tombstone, &place).map_err(failed("delete", &place))?;
         }
@@ -184,8 +178,7 @@ impl Publisher for FolderPublisher {
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError> {
         let (region, layer) = (region.clone(), layer.clone());
-        self.with(move |publisher| publisher.publish(&region, &layer, now))
-            .await
+        self.with(move |publisher| publisher.publish(&region, &layer, now)).await
     }
 
     async fn list(
@@ -194,8 +187,7 @@ impl Publisher for FolderPublisher {
         layer: &LayerName,
     ) -> Result<Vec<PublishedVersion>, PublishError> {
         let (region, layer) = (region.clone(), layer.clone());
-        self.with(move |publisher| publisher.list(&region, &layer))
-            .await
+        self.with(move |publisher| publisher.list(&region, &layer)).await
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
@@ -266,10 +258,7 @@ impl Layer {
         };
         match serde_json::from_slice(&json) {
             Ok(record) => Ok(Some(record)),
-            Err(error) => Err(PublishError::Record {
-                path,
-                source: error.into(),
-            }),
+            Err(error) => Err(PublishError::Record { path, source: error.into() }),
         }
     }
 }
@@ -295,11 +284,7 @@ fn replace(file: NamedTempFile, place: &Path) -> io::Result<()> {
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PublishError + use<> {
     let path = path.to_owned();
-    move |source| PublishError::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| PublishError::Io { action, path, source }
 }
 
 #[cfg(test)]

@@ -28,10 +28,7 @@ impl Output {
     pub(super) fn success(self, tool: &'static str) -> Result<String, ResolveError> {
         match self.status {
             Some(0) => Ok(self.stdout),
-            _ => Err(ResolveError::Failed {
-                tool,
-                message: self.explanation(),
-            }),
+            _ => Err(ResolveError::Failed { tool, message: self.explanation() }),
         }
     }
 
@@ -82,25 +79,15 @@ pub(super) async fn run(
         };
         let ((), stdout, stderr) = tokio::join!(give, read(stdout), read(stderr));
         let status = group.0.wait().await.map_err(CommandError::Start)?.code();
-        Ok(Output {
-            status,
-            stdout: stdout?,
-            stderr: stderr?,
-        })
+        Ok(Output { status, stdout: stdout?, stderr: stderr? })
     };
-    tokio::time::timeout(timeout, work)
-        .await
-        .map_err(|_| CommandError::Timeout(timeout))?
+    tokio::time::timeout(timeout, work).await.map_err(|_| CommandError::Timeout(timeout))?
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<String, CommandError> {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        stream
-            .take(MOST_OUTPUT + 1)
-            .read_to_end(&mut bytes)
-            .await
-            .map_err(CommandError::Start)?;
+        stream.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await.map_err(CommandError::Start)?;
     }
     if bytes.len() as u64 > MOST_OUTPUT {
         return Err(CommandError::Endless);
@@ -114,10 +101,7 @@ struct Group(Child);
 impl Drop for Group {
     fn drop(&mut self) {
         // The id is there only while the program has not been waited for.
-        let id = self
-            .0
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(id) = id {
             // It fails only if the group is gone already.
             let _ = kill_process_group(id, Signal::KILL);
@@ -162,9 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn input_and_outputs_are_passed_on() {
-        let output = shell("cat; echo 'error: no\n  such' >&2; exit 3", LONG)
-            .await
-            .expect("run");
+        let output = shell("cat; echo 'error: no\n  such' >&2; exit 3", LONG).await.expect("run");
         assert_eq!(output.stdout, "in\n");
         assert_eq!(output.status, Some(3));
         assert_eq!(output.explanation(), "no such");
@@ -176,10 +158,7 @@ mod tests {
         let file = folder.path().join("child");
         let script = format!("(sleep 600 & echo $! > {}; wait)", file.display());
         let outcome = shell(&script, Duration::from_millis(500)).await;
-        assert!(
-            matches!(outcome, Err(CommandError::Timeout(_))),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(CommandError::Timeout(_))), "{outcome:?}");
         let child = std::fs::read_to_string(&file).expect("it had started");
         let status = format!("/proc/{}/stat", child.trim());
         for _ in 0..100 {
@@ -195,14 +174,8 @@ mod tests {
 
     #[tokio::test]
     async fn endless_output_and_rubbish_are_refused() {
-        assert!(matches!(
-            shell("yes", LONG).await,
-            Err(CommandError::Endless)
-        ));
-        assert!(matches!(
-            shell("printf '\\377'", LONG).await,
-            Err(CommandError::NotText)
-        ));
+        assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless)));
+        assert!(matches!(shell("printf '\\377'", LONG).await, Err(CommandError::NotText)));
         let missing = run(Path::new("no-such-program"), &[], "", LONG).await;
         assert!(missing.expect_err("missing").is_not_found());
     }

@@ -84,17 +84,10 @@ impl Compression {
 impl Archive {
     /// Opens an archive and reads its directory.
     pub(super) fn open(path: &Path) -> Result<Self, Rule> {
-        let io = |source| Rule::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| Rule::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        let reader = Reader {
-            file: &file,
-            path,
-            length,
-        };
+        let reader = Reader { file: &file, path, length };
         let (count, directory) = reader.directory()?;
         let mut entries = Vec::new();
         let mut by_name = HashMap::new();
@@ -110,12 +103,7 @@ impl Archive {
         if !rest.is_empty() {
             return Err(Rule::Framing("its directory is longer than its entries"));
         }
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            entries,
-            by_name,
-        })
+        Ok(Self { path: path.to_owned(), file, entries, by_name })
     }
 
     /// Its files, in the order of its directory; folders are left out.
@@ -133,10 +121,7 @@ impl Archive {
     pub(crate) fn content_offset(&self, entry: &Entry) -> Result<u64, Rule> {
         let mut header = [0; LOCAL_SIZE];
         self.read_at(&mut header, entry.header_offset)?;
-        let storage = |reason| Rule::Storage {
-            entry: entry.path.clone(),
-            reason,
-        };
+        let storage = |reason| Rule::Storage { entry: entry.path.clone(), reason };
         if header[..4] != LOCAL_SIGNATURE {
             return Err(storage("its local header is not where the directory says"));
         }
@@ -155,14 +140,9 @@ impl Archive {
 
     /// Reads an entry whole.
     pub(super) fn read(&self, entry: &Entry) -> Result<Vec<u8>, Rule> {
-        let storage = |reason| Rule::Storage {
-            entry: entry.path.clone(),
-            reason,
-        };
+        let storage = |reason| Rule::Storage { entry: entry.path.clone(), reason };
         if entry.size > LARGEST_READ || entry.compressed_size > LARGEST_READ {
-            return Err(storage(
-                "it is larger than 64 MiB, which no such file has to be",
-            ));
+            return Err(storage("it is larger than 64 MiB, which no such file has to be"));
         }
         let mut raw = vec![0; usize::try_from(entry.compressed_size).unwrap_or(usize::MAX)];
         self.read_at(&mut raw, self.content_offset(entry)?)?;
@@ -171,9 +151,7 @@ impl Archive {
             Compression::Deflated => {
                 let mut content = Vec::new();
                 let mut decoder = DeflateDecoder::new(raw.as_slice()).take(entry.size + 1);
-                decoder
-                    .read_to_end(&mut content)
-                    .map_err(|_| storage("it cannot be inflated"))?;
+                decoder.read_to_end(&mut content).map_err(|_| storage("it cannot be inflated"))?;
                 content
             }
         };
@@ -188,9 +166,7 @@ impl Archive {
 
     /// Reads the entry of a name as text.
     pub(super) fn read_text(&self, name: &str) -> Result<String, Rule> {
-        let entry = self
-            .entry(name)
-            .ok_or_else(|| Rule::Missing(name.to_owned()))?;
+        let entry = self.entry(name).ok_or_else(|| Rule::Missing(name.to_owned()))?;
         let content = self.read(entry)?;
         String::from_utf8(content).map_err(|_| Rule::NotText(entry.path.clone()))
     }
@@ -220,9 +196,7 @@ impl Reader<'_> {
             directory_end = zip64_offset;
         }
         if offset.checked_add(size) != Some(directory_end) {
-            return Err(Rule::Framing(
-                "its directory is not where its end record says",
-            ));
+            return Err(Rule::Framing("its directory is not where its end record says"));
         }
         if size > LARGEST_DIRECTORY {
             return Err(Rule::Framing("its directory is larger than 64 MiB"));
@@ -283,9 +257,7 @@ fn next_entry(rest: &mut &[u8]) -> Result<Option<Entry>, Rule> {
     const CUT: Rule = Rule::Framing("its directory is cut off");
     let header = rest.get(..CENTRAL_SIZE).ok_or(CUT)?;
     if header[..4] != CENTRAL_SIGNATURE {
-        return Err(Rule::Framing(
-            "its directory holds something else than entries",
-        ));
+        return Err(Rule::Framing("its directory holds something else than entries"));
     }
     let [name_length, extra_length, comment_length] =
         [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
@@ -293,27 +265,16 @@ fn next_entry(rest: &mut &[u8]) -> Result<Option<Entry>, Rule> {
     let variable = rest.get(CENTRAL_SIZE..record).ok_or(CUT)?;
     let (name, variable) = variable.split_at(name_length);
     let extra = &variable[..extra_length];
-    let (header, remaining) = (
-        *header.first_chunk::<CENTRAL_SIZE>().ok_or(CUT)?,
-        &rest[record..],
-    );
+    let (header, remaining) = (*header.first_chunk::<CENTRAL_SIZE>().ok_or(CUT)?, &rest[record..]);
     *rest = remaining;
 
-    let mut sizes = [
-        u32_at(&header, 24),
-        u32_at(&header, 20),
-        u32_at(&header, 42),
-    ]
-    .map(u64::from);
+    let mut sizes = [u32_at(&header, 24), u32_at(&header, 20), u32_at(&header, 42)].map(u64::from);
     if let Some(name) = name.strip_suffix(b"/") {
         EntryPath::parse(name)?;
         return Ok(None);
     }
     let path = EntryPath::parse(name)?;
-    let storage = |reason| Rule::Storage {
-        entry: path.clone(),
-        reason,
-    };
+    let storage = |reason| Rule::Storage { entry: path.clone(), reason };
     widen(&mut sizes, extra).map_err(storage)?;
     let [size, compressed_size, header_offset] = sizes;
     let flags = u16_at(&header, 8);
@@ -352,18 +313,15 @@ fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) -> Result<(), &'static str> {
     let mut wide: &[u8] = &[];
     while extra.len() >= 4 {
         let (id, length) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-        let field = extra
-            .get(4..4 + length)
-            .ok_or("its extra field is cut off")?;
+        let field = extra.get(4..4 + length).ok_or("its extra field is cut off")?;
         if id == ZIP64_EXTRA {
             wide = field;
         }
         extra = &extra[4 + length..];
     }
     for value in sizes.iter_mut().filter(|value| **value == full) {
-        let (next, rest) = wide
-            .split_first_chunk::<8>()
-            .ok_or("its ZIP64 extra field is too short")?;
+        let (next, rest) =
+            wide.split_first_chunk::<8>().ok_or("its ZIP64 extra field is too short")?;
         *value = u64::from_le_bytes(*next);
         wide = rest;
     }
@@ -371,14 +329,10 @@ fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) -> Result<(), &'static str> {
 }
 
 fn read_exact_at(file: &File, path: &Path, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
-    file.read_exact_at(buffer, offset)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => Rule::Framing("it is cut off"),
-            _ => Rule::Io {
-                path: path.to_owned(),
-                source,
-            },
-        })
+    file.read_exact_at(buffer, offset).map_err(|source| match source.kind() {
+        io::ErrorKind::UnexpectedEof => Rule::Framing("it is cut off"),
+        _ => Rule::Io { path: path.to_owned(), source },
+    })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

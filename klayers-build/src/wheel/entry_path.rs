@@ -14,10 +14,7 @@ impl EntryPath {
     /// Reads the name of a file, as it stands in an archive.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rule> {
         let refuse = |reason: &'static str| {
-            Err(Rule::Name {
-                name: String::from_utf8_lossy(bytes).into_owned(),
-                reason,
-            })
+            Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
         };
         let Ok(name) = std::str::from_utf8(bytes) else {
             return refuse("it is not UTF-8");

@@ -18,27 +18,21 @@ pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
     let mut scripts: Vec<EntryPoint> = Vec::new();
     let mut in_scripts = false;
     for (index, line) in text.lines().enumerate() {
-        let refuse = |reason| Rule::EntryPoint {
-            line: index + 1,
-            reason,
-        };
+        let refuse = |reason| Rule::EntryPoint { line: index + 1, reason };
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
         if let Some(section) = line.strip_prefix('[') {
-            let section = section
-                .strip_suffix(']')
-                .ok_or_else(|| refuse("] expected"))?;
+            let section = section.strip_suffix(']').ok_or_else(|| refuse("] expected"))?;
             in_scripts = matches!(section.trim(), "console_scripts" | "gui_scripts");
             continue;
         }
         if !in_scripts {
             continue;
         }
-        let (name, reference) = line
-            .split_once('=')
-            .ok_or_else(|| refuse("name = module:function expected"))?;
+        let (name, reference) =
+            line.split_once('=').ok_or_else(|| refuse("name = module:function expected"))?;
         let reference = reference.split('[').next().unwrap_or_default();
         let (module, function) = reference
             .split_once(':')
@@ -58,27 +52,20 @@ pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
     }
     scripts.sort_by(|one, other| one.name.cmp(&other.name));
     if scripts.windows(2).any(|pair| pair[0].name == pair[1].name) {
-        return Err(Rule::EntryPoint {
-            line: 0,
-            reason: "two scripts have the same name",
-        });
+        return Err(Rule::EntryPoint { line: 0, reason: "two scripts have the same name" });
     }
     Ok(scripts)
 }
 
 fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
-        && name
-            .chars()
-            .all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':'))
+        && name.chars().all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':'))
 }
 
 /// Identifiers divided by dots. The names stand in a program, so nothing else may be in them.
 fn is_dotted_name(name: &str) -> bool {
     name.split('.').all(|part| {
-        part.chars()
-            .next()
-            .is_some_and(|c| c == '_' || c.is_alphabetic())
+        part.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic())
             && part.chars().all(|c| c == '_' || c.is_alphanumeric())
     })
 }
@@ -96,10 +83,7 @@ mod tests {
             .iter()
             .map(|script| format!("{}={}:{}", script.name, script.module, script.function))
             .collect();
-        assert_eq!(
-            read,
-            ["a-gui=foo:gui", "bar=foo.sub:obj.run", "foo=foo:main"]
-        );
+        assert_eq!(read, ["a-gui=foo:gui", "bar=foo.sub:obj.run", "foo=foo:main"]);
     }
 
     #[test]
@@ -119,10 +103,7 @@ mod tests {
             "= a:b",
             "x = 1a:b",
         ] {
-            assert!(
-                console_scripts(&format!("[console_scripts]\n{line}\n")).is_err(),
-                "{line}"
-            );
+            assert!(console_scripts(&format!("[console_scripts]\n{line}\n")).is_err(), "{line}");
         }
         assert!(console_scripts("[console_scripts\nx = a:b\n").is_err());
         assert!(console_scripts("[console_scripts]\nx = a:b\nx = a:c\n").is_err());

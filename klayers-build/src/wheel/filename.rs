@@ -27,9 +27,7 @@ impl WheelFilename {
 
     /// The build tag, as installers compare it; none is the least.
     pub fn build(&self) -> Option<(u64, &str)> {
-        self.build
-            .as_ref()
-            .map(|(number, rest)| (*number, rest.as_str()))
+        self.build.as_ref().map(|(number, rest)| (*number, rest.as_str()))
     }
 
     /// The tags it says it fits: Python, ABI and platform, its compressed tag sets spread out.
@@ -39,9 +37,7 @@ impl WheelFilename {
         let [platforms, abis, pythons] = [(); 3].map(|()| parts.next().unwrap_or_default());
         pythons.split('.').flat_map(move |python| {
             abis.split('.').flat_map(move |abi| {
-                platforms
-                    .split('.')
-                    .map(move |platform| [python, abi, platform])
+                platforms.split('.').map(move |platform| [python, abi, platform])
             })
         })
     }
@@ -69,18 +65,14 @@ impl FromStr for WheelFilename {
         };
         let plain = |part: &&str| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
         };
         if !parts.iter().rev().take(3).all(plain) {
             return Err(refuse(form));
         }
         Ok(Self {
             text: text.to_owned(),
-            name: name
-                .parse()
-                .map_err(|_| refuse("it must begin with a package name"))?,
+            name: name.parse().map_err(|_| refuse("it must begin with a package name"))?,
             version: version
                 .replace('_', "-")
                 .parse()
@@ -104,9 +96,8 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_name_are_told_apart() {
-        let wheel: WheelFilename = "Foo_Bar-1.0+local.1-3b-py2.py3-none-any.whl"
-            .parse()
-            .expect("a wheel");
+        let wheel: WheelFilename =
+            "Foo_Bar-1.0+local.1-3b-py2.py3-none-any.whl".parse().expect("a wheel");
         assert_eq!(*wheel.name(), "foo-bar".parse().expect("a name"));
         assert_eq!(wheel.version().to_string(), "1.0+local.1");
         assert_eq!(wheel.build(), Some((3, "b")));

@@ -74,22 +74,13 @@ mod tests {
              Classifier: Programming Language :: Python\n\
              Classifier: License :: Public Domain";
         assert_eq!(license(""), None);
-        assert_eq!(
-            license(classifiers).as_deref(),
-            Some("MIT License, Public Domain")
-        );
+        assert_eq!(license(classifiers).as_deref(), Some("MIT License, Public Domain"));
         let field = format!("License: BSD\n{classifiers}");
         assert_eq!(license(&field).as_deref(), Some("BSD"));
         let expression = format!("License-Expression: MIT OR Apache-2.0\n{field}");
         assert_eq!(license(&expression).as_deref(), Some("MIT OR Apache-2.0"));
-        assert_eq!(
-            license(&format!("License: UNKNOWN\n{classifiers}")),
-            license(classifiers)
-        );
-        assert_eq!(
-            license("License: one\n        two").as_deref(),
-            Some("one\ntwo")
-        );
+        assert_eq!(license(&format!("License: UNKNOWN\n{classifiers}")), license(classifiers));
+        assert_eq!(license("License: one\n        two").as_deref(), Some("one\ntwo"));
     }
 
     #[test]

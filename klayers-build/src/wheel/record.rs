@@ -52,10 +52,7 @@ impl Record {
             };
             let size = match size {
                 "" => None,
-                _ => Some(
-                    size.parse()
-                        .map_err(|_| refuse(format!("{size:?} is not a size")))?,
-                ),
+                _ => Some(size.parse().map_err(|_| refuse(format!("{size:?} is not a size")))?),
             };
             lines.insert(path.to_owned(), RecordLine { sha256, size });
         }
@@ -80,18 +77,10 @@ mod tests {
             digest.to_base64_url()
         );
         let record = Record::parse(&text).expect("a record");
-        let line = |size| {
-            Some(RecordLine {
-                sha256: Some(digest),
-                size,
-            })
-        };
+        let line = |size| Some(RecordLine { sha256: Some(digest), size });
         assert_eq!(record.get("a/__init__.py"), line(Some(12)));
         assert_eq!(record.get("a/b,c.py"), line(None));
-        let own = Some(RecordLine {
-            sha256: None,
-            size: None,
-        });
+        let own = Some(RecordLine { sha256: None, size: None });
         assert_eq!(record.get("a-1.dist-info/RECORD"), own);
         assert_eq!(record.get("other"), None);
     }
@@ -99,14 +88,8 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         for (text, message) in [
-            (
-                "a,,\nb,md5=00,1\n",
-                "RECORD, line 2: \"md5=00\" is not a SHA-256 hash",
-            ),
-            (
-                "a,sha256=00,1\n",
-                "RECORD, line 1: \"00\" is not a SHA-256 digest",
-            ),
+            ("a,,\nb,md5=00,1\n", "RECORD, line 2: \"md5=00\" is not a SHA-256 hash"),
+            ("a,sha256=00,1\n", "RECORD, line 1: \"00\" is not a SHA-256 digest"),
             ("a,,many\n", "RECORD, line 1: \"many\" is not a size"),
             (",,\n", "RECORD, line 1: it names no file"),
         ] {

@@ -30,14 +30,9 @@ fn contents(path: &Path) -> Vec<(String, Vec<u8>, u32)> {
         .map(|index| {
             let mut entry = archive.by_index(index).expect("an entry");
             let mut content = Vec::new();
-            entry
-                .read_to_end(&mut content)
-                .expect("its content, with the right CRC");
+            entry.read_to_end(&mut content).expect("its content, with the right CRC");
             let modified = entry.last_modified().expect("a time");
-            assert_eq!(
-                (modified.year(), modified.month(), modified.day()),
-                (1980, 1, 1)
-            );
+            assert_eq!((modified.year(), modified.month(), modified.day()), (1980, 1, 1));
             assert_eq!(entry.comment(), "");
             assert!(entry.extra_data().is_none_or(|extra| extra.is_empty()));
             (
@@ -71,10 +66,8 @@ async fn a_layer_is_laid_out_as_an_installer_would() {
     let lock = lock_of(&[sample()], &folder.path().join("wheels"), target());
     let layer = build(&lock, folder.path()).await.expect("a layer");
     let files = contents(&layer.file);
-    let listing: Vec<String> = files
-        .iter()
-        .map(|(path, _, mode)| format!("{mode:o} {path}"))
-        .collect();
+    let listing: Vec<String> =
+        files.iter().map(|(path, _, mode)| format!("{mode:o} {path}")).collect();
     insta::assert_snapshot!(listing.join("\n"));
     assert!(files.is_sorted_by(|one, other| one.0.as_bytes() < other.0.as_bytes()));
     assert_eq!(layer.files, files.len());
@@ -90,18 +83,9 @@ async fn a_layer_is_laid_out_as_an_installer_would() {
     };
     insta::assert_snapshot!("record", text("python/Foo_Bar-1.0.dist-info/RECORD"));
     assert!(text("python/bin/foo").starts_with("#!/var/lang/bin/python3.12\n"));
-    assert_eq!(
-        text("python/bin/tool"),
-        "#!/var/lang/bin/python3.12\nprint(1)\n"
-    );
-    assert_eq!(
-        text("klayers/Klayers-p312-sample/requirements.txt"),
-        "foo-bar==1.0\n"
-    );
-    assert_eq!(
-        text("klayers/Klayers-p312-sample/pylock.toml"),
-        layer.pylock
-    );
+    assert_eq!(text("python/bin/tool"), "#!/var/lang/bin/python3.12\nprint(1)\n");
+    assert_eq!(text("klayers/Klayers-p312-sample/requirements.txt"), "foo-bar==1.0\n");
+    assert_eq!(text("klayers/Klayers-p312-sample/pylock.toml"), layer.pylock);
 }
 
 #[tokio::test]
@@ -110,15 +94,11 @@ async fn every_line_of_record_is_true() {
     let other = WheelFile::new("other", "2").file("other.py", "y = 2\n");
     let lock = lock_of(&[sample(), other], &folder.path().join("wheels"), target());
     let layer = build(&lock, folder.path()).await.expect("a layer");
-    let files: BTreeMap<String, Vec<u8>> = contents(&layer.file)
-        .into_iter()
-        .map(|(path, content, _)| (path, content))
-        .collect();
+    let files: BTreeMap<String, Vec<u8>> =
+        contents(&layer.file).into_iter().map(|(path, content, _)| (path, content)).collect();
     let mut listed = 0;
     for (path, record) in files.iter().filter(|(path, _)| path.ends_with("/RECORD")) {
-        let mut rows = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .from_reader(record.as_slice());
+        let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(record.as_slice());
         for row in rows.records() {
             let row = row.expect("a row");
             let named = format!("python/{}", &row[0]);
@@ -128,20 +108,11 @@ async fn every_line_of_record_is_true() {
                 assert_eq!((&row[1], &row[2]), ("", ""));
                 continue;
             }
-            assert_eq!(
-                row[1],
-                format!("sha256={}", Digest::of(content).to_base64_url())
-            );
+            assert_eq!(row[1], format!("sha256={}", Digest::of(content).to_base64_url()));
             assert_eq!(row[2], content.len().to_string());
         }
     }
-    assert_eq!(
-        listed,
-        files
-            .keys()
-            .filter(|path| path.starts_with("python/"))
-            .count()
-    );
+    assert_eq!(listed, files.keys().filter(|path| path.starts_with("python/")).count());
 }
 
 #[tokio::test]
@@ -166,18 +137,12 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     let lock = lock_of(&[one.clone(), same], &wheels, target());
     let layer = build(&lock, folder.path()).await.expect("a layer");
     let shared = contents(&layer.file);
-    let shared = shared
-        .iter()
-        .filter(|(path, ..)| path == "python/shared/__init__.py")
-        .count();
+    let shared = shared.iter().filter(|(path, ..)| path == "python/shared/__init__.py").count();
     assert_eq!(shared, 1);
 
     let other = WheelFile::new("two", "1").file("shared/__init__.py", "other\n");
     let lock = lock_of(&[one.clone(), other], &wheels, target());
-    let error = build(&lock, folder.path())
-        .await
-        .expect_err("a conflict")
-        .to_string();
+    let error = build(&lock, folder.path()).await.expect_err("a conflict").to_string();
     assert_eq!(
         error,
         "python/shared/__init__.py is in one-1-py3-none-any.whl and, with other content, in \
@@ -188,32 +153,17 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     for wheels_in_order in [[one.clone(), file.clone()], [file, one]] {
         let lock = lock_of(&wheels_in_order, &wheels, target());
         let error = build(&lock, folder.path()).await.expect_err("a conflict");
-        assert!(
-            matches!(error, AssembleError::FileAndFolder { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, AssembleError::FileAndFolder { .. }), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_wheel_that_breaks_a_rule_is_refused_and_nothing_is_left() {
     let cases = [
-        (
-            WheelFile::new("bad", "1").file("../out.py", ""),
-            "it contains a part . or ..",
-        ),
-        (
-            WheelFile::new("bad", "1").file("a\\b.py", ""),
-            "it contains a backslash",
-        ),
-        (
-            WheelFile::new("bad", "1").data("unknown/x", ""),
-            "a .data folder may hold",
-        ),
-        (
-            WheelFile::new("bad", "1").file("other-2.dist-info/METADATA", ""),
-            "2 .dist-info folders",
-        ),
+        (WheelFile::new("bad", "1").file("../out.py", ""), "it contains a part . or .."),
+        (WheelFile::new("bad", "1").file("a\\b.py", ""), "it contains a backslash"),
+        (WheelFile::new("bad", "1").data("unknown/x", ""), "a .data folder may hold"),
+        (WheelFile::new("bad", "1").file("other-2.dist-info/METADATA", ""), "2 .dist-info folders"),
         (
             WheelFile::new("bad", "1")
                 .dist_info("entry_points.txt", "[console_scripts]\n../x = a:b\n"),
@@ -224,13 +174,8 @@ async fn a_wheel_that_breaks_a_rule_is_refused_and_nothing_is_left() {
         let folder = tempfile::tempdir().expect("a folder");
         let lock = lock_of(&[wheel], &folder.path().join("wheels"), target());
         let error = build(&lock, folder.path()).await.expect_err(message);
-        assert_eq!(
-            error.to_string(),
-            "wheel bad-1-py3-none-any.whl cannot be used"
-        );
-        let rule = std::error::Error::source(&error)
-            .expect("a rule")
-            .to_string();
+        assert_eq!(error.to_string(), "wheel bad-1-py3-none-any.whl cannot be used");
+        let rule = std::error::Error::source(&error).expect("a rule").to_string();
         assert!(rule.contains(message), "{rule}");
         let left: Vec<_> = fs::read_dir(folder.path())
             .expect("the folder")

@@ -30,17 +30,11 @@ async fn a_file_that_was_cut_is_replaced() {
     let artifacts = home.open();
     let digest = Digest::of(b"whole");
     for damage in [&b""[..], b"whol", b"holes"] {
-        artifacts
-            .put(staged(&*artifacts, b"whole"), digest)
-            .await
-            .unwrap();
+        artifacts.put(staged(&*artifacts, b"whole"), digest).await.unwrap();
         let stored = artifacts.get(digest).await.unwrap();
         std::fs::write(stored.path(), damage).unwrap();
     }
-    artifacts
-        .put(staged(&*artifacts, b"whole"), digest)
-        .await
-        .unwrap();
+    artifacts.put(staged(&*artifacts, b"whole"), digest).await.unwrap();
     assert_eq!(read(&*artifacts, digest).await, b"whole");
 }
 
@@ -57,9 +51,6 @@ async fn a_place_that_cannot_be_written_is_named() {
         other => panic!("{other:?}"),
     }
     let in_the_way = FolderArtifacts::open(&folder).unwrap_err();
-    assert!(
-        matches!(in_the_way, ArtifactError::Io { .. }),
-        "{in_the_way:?}"
-    );
+    assert!(matches!(in_the_way, ArtifactError::Io { .. }), "{in_the_way:?}");
     assert_eq!(std::fs::read_dir(artifacts.staging()).unwrap().count(), 0);
 }

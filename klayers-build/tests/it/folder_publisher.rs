@@ -47,18 +47,8 @@ async fn content_is_stored_once_and_outlives_the_upload() {
     std::fs::remove_file(&layer.zip).unwrap();
     assert_eq!(std::fs::read(&stored).unwrap(), content);
     publish(&*publisher, &layer, "us-west-2").await;
-    assert_eq!(
-        std::fs::read_dir(home.root().join("content"))
-            .unwrap()
-            .count(),
-        1
-    );
-    assert_eq!(
-        std::fs::read_dir(home.root().join("staging"))
-            .unwrap()
-            .count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(home.root().join("content")).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(home.root().join("staging")).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -79,19 +69,10 @@ async fn other_files_are_passed_over_and_damaged_records_named() {
     let layer = upload(&home, "Klayers-p312-a");
     let published = publish(&*publisher, &layer, "eu-west-1").await;
     let folder = home.root().join("eu-west-1/Klayers-p312-a");
-    for name in [
-        "0.json",
-        "x.json",
-        "8.json~",
-        ".DS_Store",
-        "99999999999999999999.json",
-    ] {
+    for name in ["0.json", "x.json", "8.json~", ".DS_Store", "99999999999999999999.json"] {
         std::fs::write(folder.join(name), "{}").unwrap();
     }
-    assert_eq!(
-        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
-        [published]
-    );
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, [published]);
 
     let damaged = folder.join("5.json");
     std::fs::write(&damaged, "{").unwrap();
@@ -101,11 +82,5 @@ async fn other_files_are_passed_over_and_damaged_records_named() {
         other => panic!("{other:?}"),
     }
     // Its number was given, whatever it says.
-    assert_eq!(
-        publish(&*publisher, &layer, "eu-west-1")
-            .await
-            .arn
-            .version(),
-        6
-    );
+    assert_eq!(publish(&*publisher, &layer, "eu-west-1").await.arn.version(), 6);
 }

@@ -1,18 +1,13 @@
 //! What crosses modules, on real files and real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that fails may say so in the shortest way"
-)]
-#![expect(
-    clippy::similar_names,
-    reason = "what a publisher published is called so"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that fails may say so in the shortest way")]
+#![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
 mod conformance;
 mod folder_artifacts;
 mod folder_publisher;
 mod samples;
+mod serve;
 mod sqlite_catalog;
 mod support;

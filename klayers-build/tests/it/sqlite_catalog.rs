@@ -44,16 +44,10 @@ async fn a_reader_sees_what_another_process_commits_and_cannot_write() {
     let build = build("p3.12", "requests", "2.32.5");
     writer.record_build(&build).await.unwrap();
     let version = published(&build, "eu-west-1", 1);
-    writer
-        .complete(&version, at("2027-11-01T02:00:00Z"))
-        .await
-        .unwrap();
+    writer.complete(&version, at("2027-11-01T02:00:00Z")).await.unwrap();
     assert_eq!(reader.regions().await.unwrap(), [region("eu-west-1")]);
     drop(writer);
-    assert_eq!(
-        reader.layer_versions(&Query::default()).await.unwrap(),
-        [version]
-    );
+    assert_eq!(reader.layer_versions(&Query::default()).await.unwrap(), [version]);
     let error = reader.record_build(&build).await.unwrap_err();
     assert!(matches!(error, CatalogError::Storage(_)), "{error:?}");
 }
@@ -62,12 +56,7 @@ async fn a_reader_sees_what_another_process_commits_and_cannot_write() {
 async fn a_killed_process_leaves_its_publication_under_way() {
     let home = File::new();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "sqlite_catalog::begins_and_waits",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "sqlite_catalog::begins_and_waits", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -81,17 +70,11 @@ async fn a_killed_process_leaves_its_publication_under_way() {
 
     let catalog = home.open();
     let intent = intent(&build("p3.12", "requests", "2.32.5"), "eu-west-1");
-    assert_eq!(
-        catalog.under_way().await.unwrap(),
-        std::slice::from_ref(&intent)
-    );
+    assert_eq!(catalog.under_way().await.unwrap(), std::slice::from_ref(&intent));
     let error = catalog.begin(&intent).await.unwrap_err();
     assert!(matches!(error, CatalogError::UnderWay { .. }));
     let version = published(&intent.build, "eu-west-1", 1);
-    catalog
-        .complete(&version, at("2027-11-01T02:00:00Z"))
-        .await
-        .unwrap();
+    catalog.complete(&version, at("2027-11-01T02:00:00Z")).await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), []);
 }
 
@@ -115,22 +98,10 @@ async fn begins_and_waits() {
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_named() {
     for (change, named) in [
-        (
-            "UPDATE layer_versions SET created_at = 'yesterday'",
-            "created_at in layer_versions",
-        ),
-        (
-            "UPDATE layer_versions SET arn = 'x'",
-            "arn in layer_versions, id 1",
-        ),
-        (
-            "UPDATE builds SET version = 'x'",
-            "version in builds, build 1",
-        ),
-        (
-            "UPDATE builds SET dependencies = '[\"x\"]'",
-            "dependencies in builds",
-        ),
+        ("UPDATE layer_versions SET created_at = 'yesterday'", "created_at in layer_versions"),
+        ("UPDATE layer_versions SET arn = 'x'", "arn in layer_versions, id 1"),
+        ("UPDATE builds SET version = 'x'", "version in builds, build 1"),
+        ("UPDATE builds SET dependencies = '[\"x\"]'", "dependencies in builds"),
         ("UPDATE builds SET code_size = -1", "code_size in builds"),
     ] {
         let home = File::new();
@@ -138,15 +109,10 @@ async fn a_record_that_cannot_be_read_is_named() {
         let build = build("p3.12", "requests", "2.32.5");
         catalog.record_build(&build).await.unwrap();
         let version = published(&build, "eu-west-1", 1);
-        catalog
-            .complete(&version, at("2027-11-01T02:00:00Z"))
-            .await
-            .unwrap();
+        catalog.complete(&version, at("2027-11-01T02:00:00Z")).await.unwrap();
         sql(&home.path(), change);
         let error = catalog.layer_versions(&Query::default()).await.unwrap_err();
-        let CatalogError::Corrupt(source) = error else {
-            panic!("{error:?}")
-        };
+        let CatalogError::Corrupt(source) = error else { panic!("{error:?}") };
         assert!(source.to_string().contains(named), "{source}");
     }
 }
@@ -156,10 +122,7 @@ async fn a_damaged_file_is_an_error() {
     let home = File::new();
     let catalog = home.open();
     for number in 0..200 {
-        catalog
-            .record_build(&build("p3.12", &format!("package-{number}"), "1"))
-            .await
-            .unwrap();
+        catalog.record_build(&build("p3.12", &format!("package-{number}"), "1")).await.unwrap();
     }
     drop(catalog);
     let mut bytes = std::fs::read(home.path()).unwrap();
@@ -174,8 +137,5 @@ async fn a_damaged_file_is_an_error() {
 }
 
 fn sql(path: &Path, statement: &str) {
-    Connection::open(path)
-        .unwrap()
-        .execute_batch(statement)
-        .unwrap();
+    Connection::open(path).unwrap().execute_batch(statement).unwrap();
 }

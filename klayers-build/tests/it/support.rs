@@ -15,10 +15,7 @@ pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lo
     let mut text = String::from("lock-version = \"1.0\"\n");
     for wheel in wheels {
         let path = wheel.write(folder);
-        text.push_str(&package(
-            wheel,
-            Url::from_file_path(path).expect("a path").as_str(),
-        ));
+        text.push_str(&package(wheel, Url::from_file_path(path).expect("a path").as_str()));
     }
     parse(&text, target)
 }
@@ -27,10 +24,7 @@ pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lo
 pub(crate) fn package(wheel: &WheelFile, url: &str) -> String {
     let filename = wheel.filename();
     let mut parts = filename.split('-');
-    let (name, version) = (
-        parts.next().expect("a name"),
-        parts.next().expect("a version"),
-    );
+    let (name, version) = (parts.next().expect("a name"), parts.next().expect("a version"));
     let digest = Digest::of(&wheel.bytes());
     format!(
         "[[packages]]\nname = \"{name}\"\nversion = \"{version}\"\nwheels = [{{ name = \"{filename}\", \

@@ -36,11 +36,7 @@ impl FromStr for Format {
             "json" => Ok(Self::Json),
             "csv" => Ok(Self::Csv),
             "html" => Ok(Self::Html),
-            _ => Err(ParseError::new(
-                text,
-                "a format",
-                "json, csv or html expected",
-            )),
+            _ => Err(ParseError::new(text, "a format", "json, csv or html expected")),
         }
     }
 }
@@ -61,11 +57,7 @@ impl fmt::Display for Format {
 pub fn latest_csv(rows: &[LatestRow]) -> String {
     let mut csv = String::from("Package,Package Version,arn\r\n");
     for row in rows {
-        let cells = [
-            row.package.to_string(),
-            row.package_version.to_string(),
-            row.arn.to_string(),
-        ];
+        let cells = [row.package.to_string(), row.package_version.to_string(), row.arn.to_string()];
         csv.push_str(&cells.map(|cell| csv_cell(&cell)).join(","));
         csv.push_str("\r\n");
     }
@@ -74,11 +66,7 @@ pub fn latest_csv(rows: &[LatestRow]) -> String {
 
 fn csv_cell(value: &str) -> String {
     let formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let value = if formula {
-        format!("'{value}")
-    } else {
-        value.to_owned()
-    };
+    let value = if formula { format!("'{value}") } else { value.to_owned() };
     if value.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
@@ -96,23 +84,10 @@ pub fn latest_html(target: Target, region: &Region, rows: &[LatestRow]) -> Strin
          <th scope=\"col\">arn</th></tr>\n</thead>\n<tbody>\n",
         title = html_text(&title),
     );
-    for LatestRow {
-        package,
-        package_version,
-        arn,
-        ..
-    } in rows
-    {
-        let cells = [
-            package.to_string(),
-            package_version.to_string(),
-            arn.to_string(),
-        ];
+    for LatestRow { package, package_version, arn, .. } in rows {
+        let cells = [package.to_string(), package_version.to_string(), arn.to_string()];
         let [package, version, arn] = cells.map(|cell| html_text(&cell));
-        let _ = writeln!(
-            html,
-            "<tr><td>{package}</td><td>{version}</td><td>{arn}</td></tr>"
-        );
+        let _ = writeln!(html, "<tr><td>{package}</td><td>{version}</td><td>{arn}</td></tr>");
     }
     html.push_str("</tbody>\n</table>\n</body>\n</html>\n");
     html
@@ -182,10 +157,7 @@ mod tests {
         ] {
             assert_eq!(csv_cell(value), cell);
         }
-        assert_eq!(
-            html_text("<a href=\"x\">'&"),
-            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"
-        );
+        assert_eq!(html_text("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
     }
 
     proptest! {

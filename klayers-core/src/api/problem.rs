@@ -24,12 +24,7 @@ impl Problem {
 
     /// A problem that its status code and the code's own words tell.
     pub fn new(status: u16, title: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: about_blank(),
-            title: title.to_owned(),
-            status,
-            detail: Some(detail.into()),
-        }
+        Self { kind: about_blank(), title: title.to_owned(), status, detail: Some(detail.into()) }
     }
 }
 

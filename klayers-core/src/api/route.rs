@@ -84,9 +84,7 @@ impl FromStr for Route {
         if path.len() > LONGEST_PATH {
             return Err(RouteError::TooLong);
         }
-        let below = path
-            .strip_prefix(BASE)
-            .and_then(|rest| rest.strip_prefix('/'));
+        let below = path.strip_prefix(BASE).and_then(|rest| rest.strip_prefix('/'));
         let below = below.ok_or(RouteError::Unknown)?;
         let below = below.strip_suffix('/').unwrap_or(below);
         let segments: Vec<String> = below
@@ -98,12 +96,8 @@ impl FromStr for Route {
         Ok(match *segments.as_slice() {
             ["targets"] => Self::Targets,
             ["regions"] => Self::Regions,
-            ["packages", package] => Self::Package {
-                package: package.parse()?,
-            },
-            [target, "builds", "latest"] => Self::LatestBuilds {
-                target: target.parse()?,
-            },
+            ["packages", package] => Self::Package { package: package.parse()? },
+            [target, "builds", "latest"] => Self::LatestBuilds { target: target.parse()? },
             [target, "layers", "latest", region] => Self::Latest {
                 target: target.parse()?,
                 region: region.parse()?,
@@ -127,25 +121,13 @@ impl FromStr for Route {
 impl fmt::Display for Route {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Latest {
-                target,
-                region,
-                format: Format::Json,
-            } => {
+            Self::Latest { target, region, format: Format::Json } => {
                 write!(formatter, "{BASE}/{target}/layers/latest/{region}")
             }
-            Self::Latest {
-                target,
-                region,
-                format,
-            } => {
+            Self::Latest { target, region, format } => {
                 write!(formatter, "{BASE}/{target}/layers/latest/{region}/{format}")
             }
-            Self::Versions {
-                target,
-                region,
-                package,
-            } => {
+            Self::Versions { target, region, package } => {
                 write!(formatter, "{BASE}/{target}/layers/{region}/{package}")
             }
             Self::LatestBuilds { target } => write!(formatter, "{BASE}/{target}/builds/latest"),

@@ -23,11 +23,7 @@ pub struct LatestRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     /// When the layer version was published.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "wire_time::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     pub created_date_time: Option<Timestamp>,
     /// The package's licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,12 +32,7 @@ pub struct LatestRow {
 
 impl From<&LayerVersion> for LatestRow {
     fn from(version: &LayerVersion) -> Self {
-        let LayerVersion {
-            arn,
-            build,
-            created_at,
-            ..
-        } = version;
+        let LayerVersion { arn, build, created_at, .. } = version;
         Self {
             package: build.package.clone(),
             arn: arn.clone(),
@@ -76,11 +67,7 @@ pub struct VersionRow {
     /// All packages in it, with their versions.
     pub dependencies: Vec<Pin>,
     /// When it is to be deleted; absent on the latest.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "wire_time::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     pub expiry_date: Option<Timestamp>,
     /// The region it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,11 +88,7 @@ pub struct VersionRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unzipped_size: Option<u64>,
     /// When the layer version was published.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "wire_time::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     pub created_date_time: Option<Timestamp>,
     /// The package's licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,12 +98,7 @@ pub struct VersionRow {
 impl VersionRow {
     /// The row of a layer version; none for a deleted one.
     pub fn new(version: &LayerVersion) -> Option<Self> {
-        let LayerVersion {
-            arn,
-            build,
-            created_at,
-            status,
-        } = version;
+        let LayerVersion { arn, build, created_at, status } = version;
         let (deploy_status, expiry_date) = match *status {
             Status::Latest => (DeployStatus::Latest, None),
             Status::Deprecated { expires_at } => (DeployStatus::Deprecated, Some(expires_at)),
@@ -156,11 +134,7 @@ pub struct BuildRow {
     /// All packages in it, with their versions.
     pub dependencies: Vec<Pin>,
     /// When it was built.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "wire_time::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     pub created_date_time: Option<Timestamp>,
     /// The requirements hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -233,11 +207,7 @@ pub struct TargetRow {
 
 impl From<Target> for TargetRow {
     fn from(target: Target) -> Self {
-        Self {
-            target,
-            python_version: target.python,
-            architecture: target.architecture,
-        }
+        Self { target, python_version: target.python, architecture: target.architecture }
     }
 }
 
@@ -295,9 +265,7 @@ mod tests {
     }
 
     fn deprecated() -> Status {
-        Status::Deprecated {
-            expires_at: "2027-11-01T02:00:00Z".parse().expect("a time"),
-        }
+        Status::Deprecated { expires_at: "2027-11-01T02:00:00Z".parse().expect("a time") }
     }
 
     #[test]
@@ -318,12 +286,7 @@ mod tests {
     #[test]
     fn latest_rows_hold_strings_alone() {
         let row = serde_json::to_value(LatestRow::from(&version(Status::Latest))).expect("JSON");
-        assert!(
-            row.as_object()
-                .expect("an object")
-                .values()
-                .all(serde_json::Value::is_string)
-        );
+        assert!(row.as_object().expect("an object").values().all(serde_json::Value::is_string));
     }
 
     #[test]
@@ -354,9 +317,7 @@ mod tests {
 
     #[test]
     fn deleted_versions_have_no_row() {
-        let deleted = Status::Deleted {
-            at: Timestamp::UNIX_EPOCH,
-        };
+        let deleted = Status::Deleted { at: Timestamp::UNIX_EPOCH };
         assert_eq!(VersionRow::new(&version(deleted)), None);
         assert_eq!(PackageRow::new(&version(deleted)), None);
     }

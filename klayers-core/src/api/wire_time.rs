@@ -8,9 +8,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 const LENGTH: usize = "2026-11-01T02:00:00".len();
 
 fn print(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%dT%H:%M:%S")
-        .to_string()
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// What comes after the seconds is left out: older answers have fractions there.
@@ -36,10 +34,7 @@ fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, 
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
-    #[expect(
-        clippy::ref_option,
-        reason = "serde calls it with a reference to the field"
-    )]
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         serializer: S,
@@ -71,13 +66,9 @@ mod tests {
     fn fractions_are_cut_and_other_texts_refused() {
         let time = parse("2026-11-01T02:00:00.123456").expect("a time");
         assert_eq!(print(time), "2026-11-01T02:00:00");
-        for text in [
-            "",
-            "2026-11-01",
-            "2026-13-01T02:00:00",
-            "not a time at all",
-            "2026-11-01T02:00:0é",
-        ] {
+        for text in
+            ["", "2026-11-01", "2026-13-01T02:00:00", "not a time at all", "2026-11-01T02:00:0é"]
+        {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }

@@ -42,11 +42,7 @@ pub(super) const REGIONS: &[Row] = &[
     row("eu-west-1", "EU (Ireland)", false),
     row("eu-west-2", "EU (London)", false),
     row("eu-west-3", "EU (Paris)", false),
-    row(
-        "eusc-de-east-1",
-        "AWS European Sovereign Cloud (Germany)",
-        false,
-    ),
+    row("eusc-de-east-1", "AWS European Sovereign Cloud (Germany)", false),
     row("il-central-1", "Israel (Tel Aviv)", true),
     row("me-central-1", "Middle East (UAE)", true),
     row("me-south-1", "Middle East (Bahrain)", true),
@@ -69,10 +65,7 @@ pub(super) const REGIONS: &[Row] = &[
 ];
 
 pub(super) fn find(code: &str) -> Option<&'static Row> {
-    REGIONS
-        .binary_search_by_key(&code, |row| row.code)
-        .ok()
-        .map(|index| &REGIONS[index])
+    REGIONS.binary_search_by_key(&code, |row| row.code).ok().map(|index| &REGIONS[index])
 }
 
 const fn row(code: &'static str, name: &'static str, opt_in: bool) -> Row {

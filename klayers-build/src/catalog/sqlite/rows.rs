@@ -25,14 +25,9 @@ pub(super) fn stored(time: Timestamp) -> String {
 /// The row of a build, if it is recorded: one that differs in nothing but the time.
 pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Option<i64>, Failure> {
     let (columns, values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
-    let sql = format!(
-        "SELECT id FROM builds WHERE {} IS ?",
-        columns.join(" IS ? AND ")
-    );
+    let sql = format!("SELECT id FROM builds WHERE {} IS ?", columns.join(" IS ? AND "));
     let mut statement = connection.prepare_cached(&sql)?;
-    let id = statement
-        .query_row(params_from_iter(values), |row| row.get(0))
-        .optional()?;
+    let id = statement.query_row(params_from_iter(values), |row| row.get(0)).optional()?;
     Ok(id)
 }
 
@@ -45,9 +40,7 @@ pub(super) fn insert_build(connection: &Connection, build: &Build) -> Result<i64
         columns.join(", "),
         "?, ".repeat(columns.len())
     );
-    connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(values))?;
+    connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -62,10 +55,7 @@ fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
         ("spelling", build.package.spelling().to_owned().into()),
         ("version", build.version.to_string().into()),
         ("dependencies", dependencies.into()),
-        (
-            "requirements_hash",
-            build.requirements_hash.to_string().into(),
-        ),
+        ("requirements_hash", build.requirements_hash.to_string().into()),
         ("wheels_hash", build.wheels_hash.to_string().into()),
         ("lock_digest", build.lock_digest.to_string().into()),
         ("code_size", number(build.code_size)?.into()),
@@ -80,11 +70,7 @@ fn not_storable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
 
 /// Reads a build from the columns [`BUILD`].
 pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
-    let column = Columns {
-        table: "builds",
-        key: "build",
-        row,
-    };
+    let column = Columns { table: "builds", key: "build", row };
     let dependencies: String = column.get("dependencies")?;
     Ok(Build {
         target: column.parse("target")?,
@@ -115,11 +101,7 @@ impl LayerVersions {
          layer_versions.created_at, layer_versions.status, layer_versions.status_at";
 
     pub(super) fn read(&mut self, row: &Row<'_>) -> Result<LayerVersion, Failure> {
-        let column = Columns {
-            table: "layer_versions",
-            key: "id",
-            row,
-        };
+        let column = Columns { table: "layer_versions", key: "id", row };
         let id: i64 = column.get("build")?;
         let build = match self.builds.get(&id) {
             Some(build) => build.clone(),
@@ -132,12 +114,8 @@ impl LayerVersions {
             created_at: column.parse("created_at")?,
             status: match status.as_str() {
                 "latest" => Status::Latest,
-                "deprecated" => Status::Deprecated {
-                    expires_at: column.parse("status_at")?,
-                },
-                "deleted" => Status::Deleted {
-                    at: column.parse("status_at")?,
-                },
+                "deprecated" => Status::Deprecated { expires_at: column.parse("status_at")? },
+                "deleted" => Status::Deleted { at: column.parse("status_at")? },
                 _ => return Err(column.unreadable("status", "no such status")),
             },
         })
@@ -146,11 +124,7 @@ impl LayerVersions {
 
 /// Reads an intent from its columns and [`BUILD`].
 pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
-    let column = Columns {
-        table: "intents",
-        key: "build",
-        row,
-    };
+    let column = Columns { table: "intents", key: "build", row };
     Ok(Intent {
         region: column.parse("region")?,
         layer: column.parse("layer")?,
@@ -168,9 +142,7 @@ struct Columns<'row> {
 
 impl Columns<'_> {
     fn get<T: FromSql>(&self, column: &'static str) -> Result<T, Failure> {
-        self.row
-            .get(column)
-            .map_err(|error| self.unreadable(column, error))
+        self.row.get(column).map_err(|error| self.unreadable(column, error))
     }
 
     fn parse<T>(&self, column: &'static str) -> Result<T, Failure>

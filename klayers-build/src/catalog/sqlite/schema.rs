@@ -31,11 +31,19 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, CatalogError> {
     open_existing(path).map_err(|refusal| refusal.at(path))
 }
 
+/// Opens an empty catalog that lives as long as its connection.
+pub(super) fn open_in_memory() -> Result<Connection, CatalogError> {
+    let open = || {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(connection)
+    };
+    open().map_err(|refusal: Refusal| refusal.at(Path::new("in memory")))
+}
+
 fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
-    let mut connection = connect(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     // Nothing is written before it is known that the file is not another program's.
     let found = identify_at_once(&mut connection)?;
     use_write_ahead_log(&connection)?;
@@ -90,11 +98,7 @@ fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
             outcome => break outcome?,
         }
     };
-    if mode == "wal" {
-        Ok(())
-    } else {
-        Err(Refusal::NoWriteAheadLog)
-    }
+    if mode == "wal" { Ok(()) } else { Err(Refusal::NoWriteAheadLog) }
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -123,9 +127,7 @@ fn identify(connection: &Connection) -> Result<Found, Refusal> {
             "its tables have version {other}, this release knows version {SCHEMA_VERSION}"
         ))),
         (0, 0) if tables == 0 => Ok(Found::Nothing),
-        _ => Err(Refusal::Foreign(
-            "it is the database of another program".to_owned(),
-        )),
+        _ => Err(Refusal::Foreign("it is the database of another program".to_owned())),
     }
 }
 
@@ -149,14 +151,12 @@ impl Refusal {
         );
         match self {
             Self::Foreign(reason) => CatalogError::Foreign { location, reason },
-            Self::Sqlite(_) if not_a_database => CatalogError::Foreign {
-                location,
-                reason: "it is not a SQLite database".to_owned(),
-            },
-            Self::Sqlite(_) | Self::NoWriteAheadLog => CatalogError::Open {
-                location,
-                source: Box::new(self),
-            },
+            Self::Sqlite(_) if not_a_database => {
+                CatalogError::Foreign { location, reason: "it is not a SQLite database".to_owned() }
+            }
+            Self::Sqlite(_) | Self::NoWriteAheadLog => {
+                CatalogError::Open { location, source: Box::new(self) }
+            }
         }
     }
 }
@@ -174,10 +174,8 @@ mod tests {
         open(&path).unwrap();
 
         std::fs::remove_file(&path).unwrap();
-        let interrupted = connect(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        );
+        let interrupted =
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
         use_write_ahead_log(&interrupted.unwrap()).unwrap();
         assert!(std::fs::metadata(&path).unwrap().len() > 0);
         open(&path).unwrap();
@@ -206,24 +204,15 @@ mod tests {
             path
         };
         let text = folder.path().join("text");
-        std::fs::write(
-            &text,
-            "Not a database, though long enough for a header.\n".repeat(99),
-        )
-        .unwrap();
+        std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99))
+            .unwrap();
         let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2");
         for (path, why) in [
             (text, "it is not a SQLite database"),
             (other("tables", "CREATE TABLE t (a)"), "another program"),
             (other("id", "PRAGMA application_id = 7"), "another program"),
-            (
-                other("version", "PRAGMA user_version = 1"),
-                "another program",
-            ),
-            (
-                other("newer", &newer),
-                "version 2, this release knows version 1",
-            ),
+            (other("version", "PRAGMA user_version = 1"), "another program"),
+            (other("newer", &newer), "version 2, this release knows version 1"),
         ] {
             let before = std::fs::read(&path).unwrap();
             for opened in [open(&path), open_read_only(&path)] {
@@ -243,9 +232,6 @@ mod tests {
             let error = opened.unwrap_err();
             assert!(matches!(error, CatalogError::Open { .. }), "{error:?}");
         }
-        assert!(matches!(
-            open(Path::new(":memory:")),
-            Err(CatalogError::Open { .. })
-        ));
+        assert!(matches!(open(Path::new(":memory:")), Err(CatalogError::Open { .. })));
     }
 }

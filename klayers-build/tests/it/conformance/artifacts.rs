@@ -65,10 +65,7 @@ pub(crate) async fn putting_twice_is_putting_once(home: &impl Home) {
 pub(crate) async fn a_file_with_another_digest_is_refused(home: &impl Home) {
     let artifacts = home.open();
     let (claimed, real) = (Digest::of(b"whole"), Digest::of(b"whol"));
-    let error = artifacts
-        .put(staged(&*artifacts, b"whol"), claimed)
-        .await
-        .unwrap_err();
+    let error = artifacts.put(staged(&*artifacts, b"whol"), claimed).await.unwrap_err();
     assert!(
         matches!(error, ArtifactError::Mismatch { digest, actual } if (digest, actual) == (claimed, real))
     );
@@ -113,10 +110,7 @@ pub(crate) async fn many_may_put_the_same_at_once(home: &impl Home) {
 
 pub(crate) async fn opened_again_it_has_the_same(home: &impl Home) {
     let artifacts = home.open();
-    artifacts
-        .put(staged(&*artifacts, b"zip"), Digest::of(b"zip"))
-        .await
-        .unwrap();
+    artifacts.put(staged(&*artifacts, b"zip"), Digest::of(b"zip")).await.unwrap();
     drop(artifacts);
     assert_eq!(read(&*home.open(), Digest::of(b"zip")).await, b"zip");
 }

@@ -65,10 +65,7 @@ pub(crate) async fn each_package_has_one_latest_build(home: &impl Home) {
         build("p3.12", "Pillow", "12.0.0"),
         build("p3.12-arm64", "numpy", "2.3.4"),
     ];
-    catalog
-        .record_build(&build("p3.12", "pillow", "11.0.0"))
-        .await
-        .unwrap();
+    catalog.record_build(&build("p3.12", "pillow", "11.0.0")).await.unwrap();
     for build in expected.iter().rev() {
         catalog.record_build(build).await.unwrap();
     }
@@ -76,25 +73,16 @@ pub(crate) async fn each_package_has_one_latest_build(home: &impl Home) {
     let of_one = catalog.latest_builds(Some(target("p3.12"))).await.unwrap();
     assert_eq!(of_one, expected[2..4]);
     assert_eq!(of_one[1].package.spelling(), "Pillow");
-    assert_eq!(
-        catalog.latest_builds(Some(target("p3.14"))).await.unwrap(),
-        []
-    );
+    assert_eq!(catalog.latest_builds(Some(target("p3.14"))).await.unwrap(), []);
 }
 
 pub(crate) async fn builds_that_differ_in_time_alone_are_one(home: &impl Home) {
     let catalog = home.open();
     let first = build("p3.12", "requests", "2.32.5");
-    let later = Build {
-        created_at: at("2026-12-06T02:00:00Z"),
-        ..first.clone()
-    };
+    let later = Build { created_at: at("2026-12-06T02:00:00Z"), ..first.clone() };
     catalog.record_build(&first).await.unwrap();
     catalog.record_build(&later).await.unwrap();
-    assert_eq!(
-        catalog.latest_builds(None).await.unwrap(),
-        std::slice::from_ref(&first)
-    );
+    assert_eq!(catalog.latest_builds(None).await.unwrap(), std::slice::from_ref(&first));
     publish(&*catalog, &later, "eu-west-1", 1).await;
     assert_eq!(all(&*catalog).await[0].build, first);
 }
@@ -127,11 +115,7 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
             code_size: u64::from(u32::MAX) + 1,
             unzipped_size: i64::MAX.unsigned_abs(),
             dependencies: Vec::new(),
-            ..build(
-                "p3.12",
-                "Ruamel.Yaml",
-                &format!("1!2022.06.15.{index}rc1+local"),
-            )
+            ..build("p3.12", "Ruamel.Yaml", &format!("1!2022.06.15.{index}rc1+local"))
         };
         catalog.record_build(&exact).await.unwrap();
         let recorded = catalog.latest_builds(None).await.unwrap().remove(0);
@@ -144,10 +128,7 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
 pub(crate) async fn beginning_needs_a_recorded_build(home: &impl Home) {
     let catalog = home.open();
     let build = build("p3.12", "requests", "2.32.5");
-    let error = catalog
-        .begin(&intent(&build, "eu-west-1"))
-        .await
-        .unwrap_err();
+    let error = catalog.begin(&intent(&build, "eu-west-1")).await.unwrap_err();
     assert!(
         matches!(error, CatalogError::UnknownBuild(digest) if digest == build.content_digest),
         "{error:?}"
@@ -172,15 +153,9 @@ pub(crate) async fn one_publication_is_under_way_at_a_time(home: &impl Home) {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(
-        catalog.under_way().await.unwrap(),
-        std::slice::from_ref(&first)
-    );
+    assert_eq!(catalog.under_way().await.unwrap(), std::slice::from_ref(&first));
     catalog.begin(&intent(&old, "eu-west-2")).await.unwrap();
-    catalog
-        .begin(&intent(&elsewhere, "eu-west-1"))
-        .await
-        .unwrap();
+    catalog.begin(&intent(&elsewhere, "eu-west-1")).await.unwrap();
     catalog.abandon(&first).await.unwrap();
     catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
 }
@@ -192,18 +167,12 @@ pub(crate) async fn what_is_under_way_says_what_it_publishes(home: &impl Home) {
     for build in [&old, &other] {
         catalog.record_build(build).await.unwrap();
     }
-    let expected = [
-        intent(&other, "af-south-1"),
-        intent(&old, "af-south-1"),
-        intent(&other, "us-east-1"),
-    ];
+    let expected =
+        [intent(&other, "af-south-1"), intent(&old, "af-south-1"), intent(&other, "us-east-1")];
     for index in [2, 0, 1] {
         catalog.begin(&expected[index]).await.unwrap();
     }
-    catalog
-        .record_build(&build("p3.12", "requests", "2.32.5"))
-        .await
-        .unwrap();
+    catalog.record_build(&build("p3.12", "requests", "2.32.5")).await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), expected);
 }
 
@@ -218,18 +187,12 @@ pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
     for another in [
         intent(&new, "eu-west-1"),
         intent(&old, "eu-west-2"),
-        Intent {
-            begun_at: at("2026-11-01T02:10:00.000000001Z"),
-            ..begun.clone()
-        },
+        Intent { begun_at: at("2026-11-01T02:10:00.000000001Z"), ..begun.clone() },
         intent(&build("p3.12", "requests", "0.1"), "eu-west-1"),
     ] {
         catalog.abandon(&another).await.unwrap();
     }
-    assert_eq!(
-        catalog.under_way().await.unwrap(),
-        std::slice::from_ref(&begun)
-    );
+    assert_eq!(catalog.under_way().await.unwrap(), std::slice::from_ref(&begun));
     for _ in 0..2 {
         catalog.abandon(&begun).await.unwrap();
         assert_eq!(catalog.under_way().await.unwrap(), []);
@@ -248,9 +211,7 @@ pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(ho
     catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
     let expires_at = at("2027-11-01T02:00:00.123456789Z");
     let version = LayerVersion {
-        status: Status::Deleted {
-            at: Timestamp::UNIX_EPOCH,
-        },
+        status: Status::Deleted { at: Timestamp::UNIX_EPOCH },
         ..published(&new, "eu-west-1", 2)
     };
     catalog.complete(&version, expires_at).await.unwrap();
@@ -293,19 +254,13 @@ pub(crate) async fn completing_twice_is_completing_once(home: &impl Home) {
             created_at: at("2030-01-01T00:00:00Z"),
             ..published(build, "eu-west-1", number)
         };
-        catalog
-            .complete(&version, at("2031-01-01T00:00:00Z"))
-            .await
-            .unwrap();
+        catalog.complete(&version, at("2031-01-01T00:00:00Z")).await.unwrap();
         assert_eq!(all(&*catalog).await, before);
     }
 
     // A publication that is settled by a version that was recorded before is settled, too.
     catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
-    catalog
-        .complete(&published(&new, "eu-west-1", 2), expiry())
-        .await
-        .unwrap();
+    catalog.complete(&published(&new, "eu-west-1", 2), expiry()).await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), []);
     assert_eq!(all(&*catalog).await, before);
 }
@@ -320,10 +275,7 @@ pub(crate) async fn completing_leaves_other_publications_under_way(home: &impl H
     for other in &others {
         catalog.begin(other).await.unwrap();
     }
-    catalog
-        .complete(&published(&old, "eu-west-1", 1), expiry())
-        .await
-        .unwrap();
+    catalog.complete(&published(&old, "eu-west-1", 1), expiry()).await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), others);
 }
 
@@ -337,10 +289,7 @@ pub(crate) async fn an_arn_belongs_to_one_content(home: &impl Home) {
     let error = catalog.complete(&taken, expiry()).await.unwrap_err();
     assert!(matches!(error, CatalogError::Conflict(arn) if arn == taken.arn));
     assert_eq!(all(&*catalog).await, [published(&old, "eu-west-1", 1)]);
-    assert_eq!(
-        catalog.under_way().await.unwrap(),
-        [intent(&new, "eu-west-1")]
-    );
+    assert_eq!(catalog.under_way().await.unwrap(), [intent(&new, "eu-west-1")]);
 }
 
 pub(crate) async fn completing_needs_a_recorded_build(home: &impl Home) {
@@ -372,29 +321,20 @@ pub(crate) async fn deleting_keeps_the_record_and_the_first_time(home: &impl Hom
     publish(&*catalog, &new, "eu-west-1", 2).await;
     let first = at("2027-11-07T02:00:00.5Z");
     for time in [first, at("2027-12-05T02:00:00Z")] {
-        catalog
-            .record_deletion(&arn(&old, "eu-west-1", 1), time)
-            .await
-            .unwrap();
+        catalog.record_deletion(&arn(&old, "eu-west-1", 1), time).await.unwrap();
     }
     let versions = all(&*catalog).await;
     assert_eq!(versions[0], published(&new, "eu-west-1", 2));
     assert_eq!(versions[1].arn, arn(&old, "eu-west-1", 1));
     assert_eq!(versions[1].status, Status::Deleted { at: first });
     // Its number is not free again: what was published once stays recorded.
-    catalog
-        .complete(&published(&old, "eu-west-1", 1), expiry())
-        .await
-        .unwrap();
+    catalog.complete(&published(&old, "eu-west-1", 1), expiry()).await.unwrap();
     assert_eq!(all(&*catalog).await, versions);
 }
 
 pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
     let catalog = home.open();
-    let (pillow, arm) = (
-        build("p3.12", "Pillow", "11"),
-        build("p3.12-arm64", "Pillow", "11"),
-    );
+    let (pillow, arm) = (build("p3.12", "Pillow", "11"), build("p3.12-arm64", "Pillow", "11"));
     let requests = ["1", "2", "3"].map(|version| build("p3.12", "requests", version));
     for place in ["eu-west-1", "us-east-1"] {
         publish(&*catalog, &pillow, place, 1).await;
@@ -425,9 +365,7 @@ pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
                                 && of_region
                                     .as_ref()
                                     .is_none_or(|region| region == version.region())
-                                && of_package
-                                    .as_ref()
-                                    .is_none_or(|name| *name == build.package)
+                                && of_package.as_ref().is_none_or(|name| *name == build.package)
                                 && match (include, version.status) {
                                     (Include::All, _)
                                     | (_, Status::Latest)
@@ -463,19 +401,12 @@ pub(crate) async fn versions_are_sorted(home: &impl Home) {
     publish(&*catalog, &old, "us-east-1", 1).await;
     publish(&*catalog, &old, "eu-west-1", 9).await;
     publish(&*catalog, &new, "eu-west-1", 10).await;
-    for (for_target, name) in [
-        ("p3.12-arm64", "a"),
-        ("p3.12", "Zope"),
-        ("p3.10", "requests"),
-        ("p3.9", "requests"),
-    ] {
+    for (for_target, name) in
+        [("p3.12-arm64", "a"), ("p3.12", "Zope"), ("p3.10", "requests"), ("p3.9", "requests")]
+    {
         publish(&*catalog, &build(for_target, name, "1"), "eu-west-1", 1).await;
     }
-    let arns: Vec<_> = all(&*catalog)
-        .await
-        .into_iter()
-        .map(|version| version.arn)
-        .collect();
+    let arns: Vec<_> = all(&*catalog).await.into_iter().map(|version| version.arn).collect();
     assert_eq!(arns, expected);
 }
 
@@ -484,20 +415,15 @@ pub(crate) async fn the_latest_comes_first_when_the_clock_was_set_back(home: &im
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
     catalog.record_build(&new).await.unwrap();
-    let version = LayerVersion {
-        created_at: at("2001-01-01T00:00:00Z"),
-        ..published(&new, "eu-west-1", 2)
-    };
+    let version =
+        LayerVersion { created_at: at("2001-01-01T00:00:00Z"), ..published(&new, "eu-west-1", 2) };
     catalog.complete(&version, expiry()).await.unwrap();
     assert_eq!(all(&*catalog).await[0], version);
 }
 
 pub(crate) async fn targets_and_regions_are_those_of_layer_versions(home: &impl Home) {
     let catalog = home.open();
-    catalog
-        .record_build(&build("p3.14", "requests", "1"))
-        .await
-        .unwrap();
+    catalog.record_build(&build("p3.14", "requests", "1")).await.unwrap();
     for for_target in ["p3.12-arm64", "p3.12", "p3.9"] {
         for place in ["us-east-1", "eu-west-1", "cn-north-1"] {
             publish(&*catalog, &build(for_target, "requests", "1"), place, 1).await;
@@ -544,14 +470,8 @@ pub(crate) async fn of_many_completed_at_once_one_is_the_latest(home: &impl Home
     let versions = all(&*home.open()).await;
     assert_eq!(versions.len(), 16);
     assert_eq!(versions[0].status, Status::Latest);
-    let deprecated = Status::Deprecated {
-        expires_at: expiry(),
-    };
-    assert!(
-        versions[1..]
-            .iter()
-            .all(|version| version.status == deprecated)
-    );
+    let deprecated = Status::Deprecated { expires_at: expiry() };
+    assert!(versions[1..].iter().all(|version| version.status == deprecated));
 }
 
 pub(crate) async fn opened_again_it_says_the_same(home: &impl Home) {
@@ -559,10 +479,7 @@ pub(crate) async fn opened_again_it_says_the_same(home: &impl Home) {
     let catalog = home.open();
     publish(&*catalog, &old, "eu-west-1", 1).await;
     publish(&*catalog, &new, "eu-west-1", 2).await;
-    catalog
-        .record_deletion(&arn(&old, "eu-west-1", 1), expiry())
-        .await
-        .unwrap();
+    catalog.record_deletion(&arn(&old, "eu-west-1", 1), expiry()).await.unwrap();
     catalog.begin(&intent(&new, "us-east-1")).await.unwrap();
     let said = everything(&*catalog).await;
     drop(catalog);
@@ -576,17 +493,11 @@ fn expiry() -> Timestamp {
 async fn publish(catalog: &dyn Catalog, build: &Build, region: &str, number: u64) {
     catalog.record_build(build).await.unwrap();
     catalog.begin(&intent(build, region)).await.unwrap();
-    catalog
-        .complete(&published(build, region, number), expiry())
-        .await
-        .unwrap();
+    catalog.complete(&published(build, region, number), expiry()).await.unwrap();
 }
 
 async fn all(catalog: &dyn Catalog) -> Vec<LayerVersion> {
-    let query = Query {
-        include: Include::All,
-        ..Query::default()
-    };
+    let query = Query { include: Include::All, ..Query::default() };
     catalog.layer_versions(&query).await.unwrap()
 }
 

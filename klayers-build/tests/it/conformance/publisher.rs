@@ -39,10 +39,7 @@ pub(crate) use publisher_promises;
 
 pub(crate) async fn versions_are_counted_by_layer_and_region(home: &impl Home) {
     let publisher = home.open();
-    let (one, other) = (
-        upload(home, "Klayers-p312-a"),
-        upload(home, "Klayers-p312-b"),
-    );
+    let (one, other) = (upload(home, "Klayers-p312-a"), upload(home, "Klayers-p312-b"));
     for (layer, place, partition, number) in [
         (&one, "eu-west-1", "aws", 1),
         (&one, "eu-west-1", "aws", 2),
@@ -69,10 +66,7 @@ pub(crate) async fn versions_are_listed_from_the_newest(home: &impl Home) {
         expected.insert(0, publish(&*publisher, &layer, "eu-west-1").await);
     }
     publish(&*publisher, &upload(home, "Klayers-p312-b"), "eu-west-1").await;
-    assert_eq!(
-        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
-        expected
-    );
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, expected);
 }
 
 pub(crate) async fn what_was_never_published_is_an_empty_list(home: &impl Home) {
@@ -90,10 +84,7 @@ pub(crate) async fn a_deleted_version_is_not_listed(home: &impl Home) {
         versions.insert(0, publish(&*publisher, &layer, "eu-west-1").await);
     }
     publisher.delete(&versions.remove(1).arn).await.unwrap();
-    assert_eq!(
-        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
-        versions
-    );
+    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, versions);
 }
 
 pub(crate) async fn deleting_what_is_not_there_is_done(home: &impl Home) {
@@ -146,10 +137,7 @@ pub(crate) async fn a_zip_that_has_changed_is_not_published(home: &impl Home) {
     let publisher = home.open();
     let layer = upload(home, "Klayers-p312-a");
     std::fs::write(&layer.zip, "changed").unwrap();
-    let error = publisher
-        .publish(&region("eu-west-1"), &layer, now())
-        .await
-        .unwrap_err();
+    let error = publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
     assert!(
         matches!(error, PublishError::Mismatch { digest, .. } if digest == layer.digest),
         "{error:?}"
@@ -158,9 +146,8 @@ pub(crate) async fn a_zip_that_has_changed_is_not_published(home: &impl Home) {
 }
 
 pub(crate) async fn versions_of_other_accounts_are_not_deleted(home: &impl Home) {
-    let arn: LayerVersionArn = "arn:aws:lambda:eu-west-1:113088814899:layer:Klayers-p312-a:1"
-        .parse()
-        .unwrap();
+    let arn: LayerVersionArn =
+        "arn:aws:lambda:eu-west-1:113088814899:layer:Klayers-p312-a:1".parse().unwrap();
     let error = home.open().delete(&arn).await.unwrap_err();
     assert!(matches!(error, PublishError::NotOurs(which) if which == arn));
 }
@@ -172,10 +159,7 @@ pub(crate) async fn opened_again_it_lists_the_same(home: &impl Home) {
     let kept = publish(&*publisher, &layer, "eu-west-1").await;
     publisher.delete(&deleted.arn).await.unwrap();
     drop(publisher);
-    assert_eq!(
-        list(&*home.open(), "Klayers-p312-a", "eu-west-1").await,
-        [kept]
-    );
+    assert_eq!(list(&*home.open(), "Klayers-p312-a", "eu-west-1").await, [kept]);
 }
 
 pub(crate) fn upload(home: &impl Home, name: &str) -> LayerUpload {
@@ -207,10 +191,7 @@ pub(crate) async fn publish(
     layer: &LayerUpload,
     place: &str,
 ) -> PublishedVersion {
-    publisher
-        .publish(&region(place), layer, now())
-        .await
-        .unwrap()
+    publisher.publish(&region(place), layer, now()).await.unwrap()
 }
 
 pub(crate) async fn list(
@@ -218,10 +199,7 @@ pub(crate) async fn list(
     layer: &str,
     place: &str,
 ) -> Vec<PublishedVersion> {
-    publisher
-        .list(&region(place), &layer.parse().unwrap())
-        .await
-        .unwrap()
+    publisher.list(&region(place), &layer.parse().unwrap()).await.unwrap()
 }
 
 fn now() -> klayers_core::Timestamp {

@@ -50,8 +50,7 @@ impl WheelFile {
         content: impl AsRef<[u8]>,
         mode: u32,
     ) -> Self {
-        self.files
-            .push((path.to_owned(), content.as_ref().to_vec(), mode));
+        self.files.push((path.to_owned(), content.as_ref().to_vec(), mode));
         self
     }
 
@@ -78,11 +77,8 @@ impl WheelFile {
 
     /// Its bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let requires: String = self
-            .requires
-            .iter()
-            .map(|wanted| format!("Requires-Dist: {wanted}\n"))
-            .collect();
+        let requires: String =
+            self.requires.iter().map(|wanted| format!("Requires-Dist: {wanted}\n")).collect();
         let metadata = format!(
             "Metadata-Version: 2.4\nName: {}\nVersion: {}\nLicense-Expression: MIT\n{requires}\n",
             self.name, self.version
@@ -93,11 +89,7 @@ impl WheelFile {
         );
         let dist_info = format!("{}.dist-info", self.stem());
         let mut files = self.files.clone();
-        files.push((
-            format!("{dist_info}/METADATA"),
-            metadata.into_bytes(),
-            0o644,
-        ));
+        files.push((format!("{dist_info}/METADATA"), metadata.into_bytes(), 0o644));
         files.push((format!("{dist_info}/WHEEL"), wheel.into_bytes(), 0o644));
         let mut record: String = files
             .iter()

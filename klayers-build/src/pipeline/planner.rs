@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, stream};
+use klayers_core::{Build, LayerVersion, PackageName, Region, Runtimes, Target};
+
+use super::PARALLEL_LAYERS;
+use crate::Error;
+use crate::catalog::{Catalog, Query};
+use crate::config::ConfigError;
+use crate::lock::Lock;
+use crate::plan::{Force, LayerPlan, Republish, Wanted, plan_layer};
+use crate::resolve::Resolver;
+
+/// Finds out what has to be done: resolves, and reads the catalog. It changes nothing.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    /// Resolves.
+    pub resolver: Resolver,
+    /// The runtimes that layers are built for.
+    pub runtimes: Runtimes,
+    /// Keeps the records.
+    pub catalog: Arc<dyn Catalog>,
+    /// When a package is published again.
+    pub republish: Republish,
+}
+
+/// A layer that was planned, with what it was planned by.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What has to be done.
+    pub plan: LayerPlan,
+    /// The wheels it would hold.
+    pub lock: Lock,
+    /// Its latest version in each region that has one.
+    pub latest_versions: BTreeMap<Region, LayerVersion>,
+}
+
+impl Planner {
+    /// Plans what has to be done for each of the layers, several at once, in their order.
+    pub fn plan<'a>(
+        &'a self,
+        wanted: &'a [Wanted],
+        regions: &'a [Region],
+        force: Force,
+    ) -> impl Stream<Item = (&'a Wanted, Result<Planned, Error>)> {
+        stream::iter(wanted)
+            .map(move |wanted| async move {
+                (wanted, self.plan_layer(wanted, regions, force).await)
+            })
+            .buffered(PARALLEL_LAYERS)
+    }
+
+    /// Plans what has to be done for one layer.
+    ///
+    /// # Errors
+    ///
+    /// If its requirement cannot be resolved, or the catalog not be read.
+    pub async fn plan_layer(
+        &self,
+        wanted: &Wanted,
+        regions: &[Region],
+        force: Force,
+    ) -> Result<Planned, Error> {
+        let target = wanted.target;
+        let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
+        let requirements = std::slice::from_ref(&wanted.requirement);
+        let lock = self.resolver.resolve(requirements, target, runtime).await?;
+        let package = wanted.requirement.name();
+        let latest_build = self.latest_build(target, package).await?;
+        let latest_versions = self.latest_versions(target, package).await?;
+        let plan = plan_layer(
+            wanted,
+            &lock,
+            latest_build.as_ref(),
+            &latest_versions,
+            regions,
+            self.republish,
+            force,
+        );
+        Ok(Planned { plan, lock, latest_versions })
+    }
+
+    async fn latest_build(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<Build>, Error> {
+        let builds = self.catalog.latest_builds(Some(target)).await?;
+        Ok(builds.into_iter().find(|build| build.package == *package))
+    }
+
+    async fn latest_versions(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<BTreeMap<Region, LayerVersion>, Error> {
+        let query =
+            Query { target: Some(target), package: Some(package.clone()), ..Query::default() };
+        let versions = self.catalog.layer_versions(&query).await?;
+        Ok(versions.into_iter().map(|version| (version.region().clone(), version)).collect())
+    }
+}

@@ -1,0 +1,144 @@
+//! What the API answers to what it does not know or cannot do.
+
+use klayers_core::api::Problem;
+use reqwest::Method;
+
+use super::Served;
+
+#[tokio::test]
+async fn what_is_malformed_or_unknown_is_not_found() {
+    let served = Served::with_layers().await;
+    for path in [
+        "/",
+        "/openapi.json",
+        "/api/v1/targets",
+        "/api/v2",
+        "/api/v2/",
+        "//api/v2/targets",
+        "/api/v2//targets",
+        "/api/v2/targets//",
+        "/api/v2/../v2/targets",
+        "/api/v2/./targets",
+        "/API/v2/targets",
+        "/api/v2/python3.12/layers/latest/eu-west-1",
+        "/api/v2/p3.12/layers/latest/eu-west-1/xml",
+        "/api/v2/p3.12/layers/latest/eu-west-1/JSON",
+        "/api/v2/p3.12/layers/latest/eu-west-1/json/json",
+        "/api/v2/p3.12/layers/latest/atlantis",
+        "/api/v2/p3.12/layers/eu-west-1/re%20quests",
+        "/api/v2/p3.12/layers/eu-west-1/..%2f..%2fetc%2fpasswd",
+        "/api/v2/p3.12/layers/eu-west-1/requests%00",
+        "/api/v2/p3.12/layers/eu-west-1/%ff%fe",
+        "/api/v2/p3.12/layers/eu-west-1/%zz",
+        "/api/v2/p3.12/layers/eu-west-1/%3Cscript%3E",
+        "/api/v2/p3.12/layers/eu-west-1/requests;x=1",
+        "/api/v2/packages/*",
+        "/api/v2/packages/",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert_problem(&served.raw(request).await, 404, "Not Found");
+    }
+}
+
+#[tokio::test]
+async fn odd_requests_get_odd_answers_and_no_harm() {
+    let served = Served::with_layers().await;
+    let long = format!("/api/v2/packages/{}", "a".repeat(8 * 1024));
+    let endless = format!("/{}", "a".repeat(100 * 1024));
+    for (request, status) in [
+        (format!("GET {long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 414),
+        (format!("GET {endless} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 414),
+        ("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 204),
+        ("CONNECT x:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 404),
+        (
+            "GET http://x/api/v2/targets HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                .to_owned(),
+            200,
+        ),
+        ("GET /api/v2/targets HTTP/1.0\r\n\r\n".to_owned(), 200),
+        ("GET /api/v2/targets\0 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
+        ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
+        ("\u{16}\u{3}\u{1}\u{2}\0".to_owned(), 400),
+    ] {
+        let answer = served.raw(&request).await;
+        let expected = format!("HTTP/1.1 {status}");
+        let first = answer.lines().next().unwrap_or_default();
+        assert!(
+            first.replace("HTTP/1.0", "HTTP/1.1").starts_with(&expected),
+            "{first} to {request:.60?}"
+        );
+    }
+    assert!(served.body("/api/v2/targets").await.len() > 2);
+}
+
+#[tokio::test]
+async fn other_methods_are_not_allowed() {
+    let served = Served::with_layers().await;
+    for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {
+        let method: Method = method.parse().unwrap();
+        let url = served.url("/api/v2/p3.12/layers/latest/eu-west-1");
+        let request = served.client.request(method.clone(), url).body("x");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(answer.headers()["allow"], "GET, HEAD, OPTIONS");
+        assert_eq!(answer.headers()["content-type"], Problem::CONTENT_TYPE);
+        let problem: Problem = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(problem.status, 405);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_any_origin_may_ask() {
+    let served = Served::with_layers().await;
+    let preflight = served
+        .client
+        .request(Method::OPTIONS, served.url("/api/v2/targets"))
+        .header("origin", "https://page.example")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "x-requested-with");
+    let answer = preflight.send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    for (name, value) in [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "GET, HEAD, OPTIONS"),
+        ("access-control-allow-headers", "*"),
+        ("allow", "GET, HEAD, OPTIONS"),
+    ] {
+        assert_eq!(answer.headers()[name], value);
+    }
+    assert_eq!(answer.text().await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn what_fails_inside_is_not_told_outside() {
+    for (damage, status) in [
+        ("UPDATE builds SET version = 'secret'", 500),
+        ("ALTER TABLE layer_versions RENAME TO secret", 503),
+    ] {
+        let served = Served::with_layers().await;
+        let file = served.folder.path().join("klayers.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute_batch(damage).unwrap();
+        let answer = served.get("/api/v2/p3.12/layers/latest/eu-west-1").await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let body = answer.text().await.unwrap();
+        for inside in ["secret", "layer_versions", "builds", "SQL", "sql", "klayers.db"] {
+            assert!(!body.contains(inside), "{body}");
+        }
+        let problem: Problem = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem.status, status);
+    }
+}
+
+fn assert_problem(answer: &str, status: u16, title: &str) {
+    let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(headers.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(headers.contains("content-type: application/problem+json\r\n"), "{answer}");
+    assert!(headers.contains("access-control-allow-origin: *\r\n"), "{answer}");
+    let problem: Problem = serde_json::from_str(body).unwrap();
+    assert_eq!((problem.status, problem.title.as_str()), (status, title));
+    assert_eq!(problem.kind, "about:blank");
+    assert!(problem.detail.is_some());
+}
