@@ -39,10 +39,7 @@ impl ExpiryPolicy {
 }
 
 /// The layer versions that are to be deleted at `now`. A latest version never is.
-pub fn due<'a>(
-    versions: &'a [LayerVersion],
-    now: Timestamp,
-) -> impl Iterator<Item = &'a LayerVersion> {
+pub fn due(versions: &[LayerVersion], now: Timestamp) -> impl Iterator<Item = &LayerVersion> {
     versions.iter().filter(move |version| version.expires_at().is_some_and(|at| at <= now))
 }
 

@@ -34,8 +34,8 @@ impl Output {
 
     /// What it said went wrong, on one line.
     pub(super) fn explanation(&self) -> String {
-        let said: Vec<&str> = self.stderr.split_whitespace().collect();
-        let said = said.join(" ");
+        let words: Vec<&str> = self.stderr.split_whitespace().collect();
+        let said = words.join(" ").replace(" cause: ", ": ");
         let said = said.trim_start_matches("error: ");
         match (said, self.status) {
             ("", Some(status)) => format!("it ended with status {status} and said nothing"),

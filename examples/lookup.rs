@@ -1,0 +1,36 @@
+//! Finds the layers that a Lambda function needs, all at once.
+//!
+//! `cargo run -p klayers-examples --bin lookup`; `KLAYERS_API_URL` names another collection than
+//! the public one.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a program reads its environment and prints its result"
+)]
+
+use std::error::Error;
+
+use klayers_client::{Client, Region, Target};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
+    let client = Client::builder().base_url(api_url).build()?;
+
+    let region: Region = "us-east-1".parse()?;
+    let target: Target = "p3.13".parse()?;
+    let (requests, pillow) = tokio::join!(
+        client.latest_arn("requests", &region, &target),
+        client.latest_arn("pillow", &region, &target),
+    );
+    println!("requests  {}", requests?);
+    println!("pillow    {}", pillow?);
+
+    // A name that nobody knows is an error that suggests the nearest.
+    match client.latest_arn("reqeusts", &region, &target).await {
+        Err(error) if error.is_not_found() => println!("reqeusts  {error}"),
+        other => println!("reqeusts  {}", other?),
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Lists the layer versions of a package and when they expire, without async code.
+//!
+//! `cargo run -p klayers-examples --bin lookup_blocking`; `KLAYERS_API_URL` names another
+//! collection than the public one.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a program reads its environment and prints its result"
+)]
+
+use std::error::Error;
+
+use klayers_client::{Client, DeployStatus, Region, Target};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
+    let client = Client::builder().base_url(api_url).build_blocking()?;
+
+    let region: Region = "us-east-1".parse()?;
+    let target: Target = "p3.13".parse()?;
+    for version in client.versions("requests", &region, &target)? {
+        let until = match (version.deploy_status, version.expiry_date) {
+            (DeployStatus::Latest, _) => "latest".to_owned(),
+            (DeployStatus::Deprecated, Some(date)) => format!("until {date}"),
+            (DeployStatus::Deprecated, None) => "deprecated".to_owned(),
+        };
+        println!("{}  {}  {until}", version.arn, version.package_version);
+    }
+    Ok(())
+}

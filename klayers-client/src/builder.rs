@@ -1,0 +1,99 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use klayers_core::AccountId;
+
+use crate::protocol::Api;
+use crate::transport::{Options, Transport};
+use crate::{Client, Error, blocking};
+
+/// The options of a [`Client`], from [`Client::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let client = klayers_client::Client::builder()
+///     .base_url("https://layers.example.com")
+///     .total_timeout(Duration::from_secs(5))
+///     .build()?;
+/// # Ok::<(), klayers_client::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    base_url: String,
+    accounts: Option<BTreeSet<AccountId>>,
+    options: Options,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            base_url: Client::PUBLIC_URL.to_owned(),
+            accounts: None,
+            options: Options {
+                connect_timeout: Duration::from_secs(5),
+                read_timeout: Duration::from_secs(10),
+                total_timeout: Duration::from_secs(30),
+                user_agent: concat!("klayers-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+        }
+    }
+
+    /// The API's address, without `/api/v2`; [`Client::PUBLIC_URL`] if it is not set.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// Accepts layers of these accounts alone; an answer that names another is an error. If it is
+    /// not set, the layers may be of any account.
+    pub fn accounts(mut self, accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        self.accounts = Some(accounts.into_iter().collect());
+        self
+    }
+
+    /// How long it may take to connect; 5 seconds if it is not set.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the server may be silent; 10 seconds if it is not set.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.options.read_timeout = timeout;
+        self
+    }
+
+    /// How long a call may take, over all its requests; 30 seconds if it is not set.
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.options.total_timeout = timeout;
+        self
+    }
+
+    /// What the client calls itself in the `User-Agent` header.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.options.user_agent = user_agent.into();
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BaseUrl`] if the base URL is none, and [`Error::Setup`] if the user agent cannot
+    /// stand in a header or the system's certificates cannot be read.
+    pub fn build(self) -> Result<Client, Error> {
+        let api = Api::new(&self.base_url, self.accounts)?;
+        Ok(Client::from_parts(api, Transport::new(self.options)?))
+    }
+
+    /// The client for code that is not async.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`build`](Self::build), and [`Error::Setup`] if no thread can be started.
+    pub fn build_blocking(self) -> Result<blocking::Client, Error> {
+        blocking::Client::from_async(self.build()?)
+    }
+}
