@@ -139,6 +139,35 @@ impl Pipeline {
 
 /// Fetches the wheels of a lock and assembles a layer from them, in a temporary file of `folder`.
 ///
+/// ```
+/// use klayers_build::fetch::Fetcher;
+/// use klayers_build::pipeline::build_layer;
+/// use klayers_build::resolve::{Resolver, Sources};
+/// use klayers_core::{LayerName, Runtimes, Target};
+///
+/// # mod wheel { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wheel.rs")); }
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// # wheel::WheelFile::new("greeting", "1.0").file("greeting.py", "").write(folder);
+/// # let find_links = vec![folder.display().to_string()];
+/// # let sources = Sources { find_links, no_index: true, ..Sources::default() };
+/// let target: Target = "p3.13-arm64".parse()?;
+/// let runtimes = Runtimes::default();
+/// let runtime = runtimes.get(target.python).expect("3.13 is a runtime of Lambda");
+/// let resolver = Resolver::find(sources).await?;
+/// let lock = resolver.resolve(&["greeting".parse()?], target, runtime).await?;
+///
+/// let fetcher = Fetcher::new(&folder.join("cache"), None)?;
+/// let name = LayerName::new("Klayers", target, "greeting")?;
+/// let layer = build_layer(&fetcher, &name, &lock, folder).await?;
+/// let zip = layer.keep(folder)?;
+/// assert!(zip.ends_with("Klayers-p313-arm64-greeting.zip"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// If a wheel cannot be fetched, or the layer cannot be assembled.

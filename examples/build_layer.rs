@@ -1,0 +1,45 @@
+//! Builds a layer of one's own wheels: a package in a folder of wheels, with what it needs.
+//!
+//! `cargo run -p klayers-examples --bin build_layer -- PACKAGE TARGET WHEELS OUT`, as in
+//! `greeting p3.13-arm64 dist layers`.
+
+#![expect(clippy::print_stdout, reason = "a program prints its result")]
+
+use std::error::Error;
+use std::path::Path;
+
+use klayers_build::fetch::Fetcher;
+use klayers_build::pipeline::build_layer;
+use klayers_build::resolve::{Resolver, Sources};
+use klayers_core::{LayerName, Requirement, Runtimes, Target};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [package, target, wheels, out] = arguments.as_slice() else {
+        return Err("usage: build_layer PACKAGE TARGET WHEELS OUT".into());
+    };
+    let requirement: Requirement = package.parse()?;
+    let target: Target = target.parse()?;
+    let out = Path::new(out);
+    std::fs::create_dir_all(out)?;
+
+    // Which wheels? No index is asked, only the folder.
+    let wheels = std::path::absolute(wheels)?.display().to_string();
+    let sources = Sources { find_links: vec![wheels], no_index: true, ..Sources::default() };
+    let runtimes = Runtimes::default();
+    let runtime = runtimes.get(target.python).ok_or("Lambda has no such Python")?;
+    let resolver = Resolver::find(sources).await?;
+    let lock = resolver.resolve(&[requirement.clone()], target, runtime).await?;
+    for pin in lock.pins() {
+        println!("{pin}");
+    }
+
+    // Their bytes, verified; and the zip, which is the same each time.
+    let fetcher = Fetcher::new(&out.join("cache"), None)?;
+    let name = LayerName::new("Acme", target, &requirement.name().to_string())?;
+    let layer = build_layer(&fetcher, &name, &lock, out).await?;
+    println!("{} bytes in {} files, SHA-256 {}", layer.unzipped_size, layer.files, layer.digest);
+    println!("{}", layer.keep(out)?.display());
+    Ok(())
+}
