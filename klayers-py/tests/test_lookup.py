@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+import klayers
+import pytest
+from conftest import Server
+
+REQUESTS = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4"
+
+
+def test_a_package_leads_to_the_arn_of_its_latest_layer(server: Server) -> None:
+    arn = klayers.latest_arn("requests", region="us-east-1", python="3.13", arch="x86_64")
+    assert isinstance(arn, klayers.LayerVersionArn)
+    assert str(arn) == REQUESTS
+    assert server.asked == ["/api/v2/p3.13/layers/us-east-1/requests"]
+
+
+def test_values_and_texts_are_taken_alike(server: Server) -> None:
+    region, target = klayers.Region("us-east-1"), klayers.Target("p3.13")
+    arn = klayers.LayerVersionArn(REQUESTS)
+    assert klayers.latest_arn("requests", region=region, python="3.13") == arn
+    assert klayers.latest_arn("Requests", region=region, target=target) == arn
+    assert klayers.latest_arn("requests", region="us-east-1", target="p3.13") == arn
+
+
+def test_the_architecture_is_that_which_was_asked_for(server: Server) -> None:
+    for arch in ["arm64", "aarch64"]:
+        arn = klayers.latest_arn("requests", region="us-east-1", python="3.13", arch=arch)
+        assert arn.layer_name == "Klayers-p313-arm64-requests"
+
+
+def test_any_spelling_will_do(server: Server) -> None:
+    for spelling in ["Pillow", "pillow", "PILLOW"]:
+        arn = klayers.latest_arn(spelling, region="us-east-1", python="3.13")
+        assert arn.layer_name == "Klayers-p313-Pillow"
+
+
+def test_latest_is_a_sorted_list(server: Server) -> None:
+    rows = klayers.latest(region="us-east-1", python="3.13")
+    assert [(row.package, row.package_version) for row in rows] == [
+        ("numpy", "2.3.4"),
+        ("Pillow", "12.0.0"),
+        ("requests", "2.32.5"),
+    ]
+    assert rows[2].arn == klayers.LayerVersionArn(REQUESTS)
+    assert (rows[0].created_at, rows[0].code_sha256, rows[0].license) == (None, None, None)
+    assert klayers.latest(region="eu-west-1", python="3.13") == []
+
+
+def test_versions_are_the_newest_first_with_aware_dates(server: Server) -> None:
+    rows = klayers.versions("requests", region="us-east-1", python="3.13")
+    assert [row.version for row in rows] == [4, 3, 1]
+    assert [row.status for row in rows] == ["latest", "deprecated", "deprecated"]
+    assert rows[0].expires_at is None
+    assert rows[1].expires_at == datetime(2026, 11, 1, 2, tzinfo=timezone.utc)
+    assert rows[0].dependencies == ("idna==3.11", "requests==2.32.5")
+    assert rows[0].region == klayers.Region("us-east-1")
+    assert rows[0].code_size is None
+
+
+def test_added_fields_are_there_where_the_server_sends_them(server: Server) -> None:
+    [row] = klayers.versions("requests", region="us-east-1", target="p3.13-arm64")
+    assert row.created_at == datetime(2026, 10, 4, 2, 11, 9, tzinfo=timezone.utc)
+    assert (row.code_size, row.unzipped_size) == (1000, 3000)
+    assert row.requirements_hash == "ab" * 32
+    assert row.code_sha256 == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    assert row.license == "Apache-2.0"
+
+
+def test_a_client_asks_the_address_it_is_given(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
+    client = klayers.Client(server.url, timeout=20)
+    assert client.base_url == server.url
+    assert repr(client) == f"Client('{server.url}')"
+    assert str(client.latest_arn("requests", region="us-east-1", python="3.13")) == REQUESTS
+    assert len(client.latest(region="us-east-1", target="p3.13")) == 3
+    assert len(client.versions("requests", region="us-east-1", python="3.13")) == 3
+
+
+def test_without_an_address_it_is_the_variables_or_the_public_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
+    assert klayers.Client().base_url == "http://127.0.0.1:9"
+    monkeypatch.setenv("KLAYERS_API_URL", "")
+    assert klayers.Client().base_url == "https://api.klayers.cloud"
+    monkeypatch.delenv("KLAYERS_API_URL")
+    assert klayers.Client().base_url == "https://api.klayers.cloud"
+
+
+def test_threads_share_a_client(server: Server) -> None:
+    client = klayers.Client(server.url)
+
+    def look_up(package: str) -> str:
+        return client.latest_arn(package, region="us-east-1", python="3.13").layer_name
+
+    packages = ["requests", "Pillow"] * 50
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        names = list(pool.map(look_up, packages))
+    assert names == [f"Klayers-p313-{package}" for package in packages]
+
+
+def test_other_threads_run_while_one_waits(server: Server) -> None:
+    """The server is a thread of this process, so a call that held the interpreter would hang."""
+    went_on = threading.Event()
+    threading.Timer(0.05, went_on.set).start()
+    while not went_on.is_set():
+        klayers.latest(region="us-east-1", python="3.13")
+    assert server.asked
