@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use klayers_build::Error;
 use klayers_build::config::Config;
-use klayers_core::{EVENTBRIDGE_CRON, Timestamp, next_build};
+use klayers_core::{EVENTBRIDGE_CRON, Runtime, Timestamp, next_build};
 
 mod build;
 mod collection;
@@ -118,8 +118,8 @@ pub(crate) fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<u8, Error> {
     match command {
-        Command::Build(args) => build::build(args).await,
-        Command::Plan(args) => collection::plan(&args).await,
+        Command::Build(args) => build::build(args, now()).await,
+        Command::Plan(args) => collection::plan(&args, now()).await,
         Command::Run(args) => collection::run(&args, now()).await,
         Command::Serve(args) => serve::serve(&args).await,
         Command::NextRun(args) => Ok(next_run(&args)),
@@ -143,6 +143,17 @@ fn next_run(args: &NextRunArgs) -> u8 {
 #[expect(clippy::disallowed_methods, reason = "this is the edge where the clock enters")]
 fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// Tells of runtimes that AWS no longer updates. Layers for them are built all the same: functions
+/// that use them go on.
+fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Timestamp) {
+    for runtime in runtimes.into_iter().filter(|runtime| runtime.is_deprecated(now)) {
+        if let Some(day) = runtime.deprecated_on {
+            let name = runtime.python.runtime();
+            output::note(&format!("note: AWS no longer updates the runtime {name}, since {day}"));
+        }
+    }
 }
 
 fn exit_code(error: &Error) -> u8 {

@@ -58,3 +58,8 @@ pub use klayers_core::{
     AccountId, Architecture, LayerArn, LayerName, LayerVersionArn, PackageName, PackageVersion,
     ParseError, Partition, Pin, PythonVersion, Region, Target, Timestamp,
 };
+
+/// The examples in the repository's README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

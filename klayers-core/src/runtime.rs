@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::error::through_string;
@@ -52,6 +54,14 @@ pub struct Runtime {
     /// From which day on AWS no longer updates the runtime; none where that is not known.
     #[serde(default)]
     pub deprecated_on: Option<Date>,
+}
+
+impl Runtime {
+    /// Whether AWS no longer updates the runtime at `now`. Days begin at midnight UTC.
+    pub fn is_deprecated(&self, now: Timestamp) -> bool {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        self.deprecated_on.is_some_and(|day| day <= today)
+    }
 }
 
 /// The runtimes that layers can be built for, by Python version.
@@ -148,6 +158,15 @@ mod tests {
         runtimes.extend([newer.clone()]);
         assert_eq!(runtimes.get(newer.python), Some(&newer));
         assert_eq!(runtimes.iter().count(), 7);
+    }
+
+    #[test]
+    fn a_runtime_is_deprecated_from_the_first_hour_of_its_day() {
+        let runtimes = Runtimes::default();
+        let runtime = runtimes.get(PythonVersion::new(3, 8)).expect("3.8 is there");
+        for (now, deprecated) in [("2024-10-13T23:59:59Z", false), ("2024-10-14T00:00:00Z", true)] {
+            assert_eq!(runtime.is_deprecated(now.parse().expect("a time")), deprecated);
+        }
     }
 
     #[test]

@@ -23,9 +23,7 @@ impl<T: FromStr<Err = ParseError>> FromPyObject<'_, '_> for Parsed<T> {
 
 fn parse<T: FromStr<Err = ParseError>>(object: Borrowed<'_, '_, PyAny>) -> PyResult<T> {
     let text = object.cast::<PyString>()?;
-    text.to_cow()?
-        .parse()
-        .map_err(|error: ParseError| to_python(object.py(), &error.into()))
+    text.to_cow()?.parse().map_err(|error: ParseError| to_python(object.py(), &error.into()))
 }
 
 /// A `Region`, or its code.

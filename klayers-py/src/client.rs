@@ -147,10 +147,7 @@ fn default_client(py: Python<'_>) -> PyResult<Client> {
     static DEFAULT: Mutex<Option<Client>> = Mutex::new(None);
 
     let base_url = default_url();
-    let kept = DEFAULT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let kept = DEFAULT.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(client) = kept.filter(|client| client.base_url == base_url) {
         return Ok(client);
     }
@@ -161,10 +158,7 @@ fn default_client(py: Python<'_>) -> PyResult<Client> {
     Ok(client)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the bindings are where the environment enters"
-)]
+#[expect(clippy::disallowed_methods, reason = "the bindings are where the environment enters")]
 fn default_url() -> String {
     match std::env::var_os("KLAYERS_API_URL") {
         Some(url) if !url.is_empty() => url.to_string_lossy().into_owned(),
@@ -173,15 +167,9 @@ fn default_url() -> String {
 }
 
 fn duration(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| {
-            invalid_value(
-                py,
-                &format!("{seconds} is not a timeout: seconds above 0 expected"),
-            )
-        })
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(
+        || invalid_value(py, &format!("{seconds} is not a timeout: seconds above 0 expected")),
+    )
 }
 
 /// Does something that takes its time, while other threads of Python run.

@@ -18,12 +18,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let attributes = PyDict::new(py);
     let class = match error {
         Error::Parse(_) | Error::BaseUrl { .. } => "InvalidValueError",
-        Error::UnknownPackage {
-            package,
-            region,
-            target,
-            suggestions,
-        } => {
+        Error::UnknownPackage { package, region, target, suggestions } => {
             let suggestions: Vec<String> = suggestions.iter().map(ToString::to_string).collect();
             attributes.set_item("package", package.to_string())?;
             attributes.set_item("region", Region(region.clone()))?;
@@ -31,12 +26,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             attributes.set_item("suggestions", suggestions)?;
             "UnknownPackageError"
         }
-        Error::NoLatest {
-            package,
-            region,
-            target,
-            ..
-        } => {
+        Error::NoLatest { package, region, target, .. } => {
             attributes.set_item("package", package.to_string())?;
             attributes.set_item("region", Region(region.clone()))?;
             attributes.set_item("target", Target(*target))?;
@@ -47,11 +37,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             attributes.set_item("timed_out", error.is_timeout())?;
             "TransportError"
         }
-        Error::Status {
-            url,
-            status,
-            detail,
-        } => {
+        Error::Status { url, status, detail } => {
             attributes.set_item("url", url)?;
             attributes.set_item("status", status)?;
             attributes.set_item("detail", detail)?;

@@ -32,8 +32,7 @@ fn unreadable(error: serde_json::Error) -> PyErr {
 )]
 fn aware(py: Python<'_>, time: Option<Timestamp>) -> PyResult<Option<Bound<'_, PyDateTime>>> {
     let utc = PyTzInfo::utc(py)?;
-    time.map(|time| PyDateTime::from_timestamp(py, time.as_second() as f64, Some(&utc)))
-        .transpose()
+    time.map(|time| PyDateTime::from_timestamp(py, time.as_second() as f64, Some(&utc))).transpose()
 }
 
 /// A package's latest layer version, as `latest` lists it.
@@ -86,12 +85,7 @@ impl LatestLayer {
     }
 
     fn __repr__(&self) -> String {
-        let LatestRow {
-            package,
-            package_version,
-            arn,
-            ..
-        } = &self.0;
+        let LatestRow { package, package_version, arn, .. } = &self.0;
         format!("<LatestLayer package='{package}' package_version='{package_version}' arn='{arn}'>")
     }
 
@@ -200,11 +194,7 @@ impl LayerVersion {
     }
 
     fn __repr__(&self) -> String {
-        let VersionRow {
-            arn,
-            package_version,
-            ..
-        } = &self.0;
+        let VersionRow { arn, package_version, .. } = &self.0;
         let status = self.status();
         format!("<LayerVersion arn='{arn}' package_version='{package_version}' status='{status}'>")
     }

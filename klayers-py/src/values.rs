@@ -7,8 +7,7 @@ use crate::arguments::{self, Parsed};
 use crate::error::to_python;
 
 fn parse<T: FromStr<Err = ParseError>>(py: Python<'_>, text: &str) -> PyResult<T> {
-    text.parse()
-        .map_err(|error: ParseError| to_python(py, &error.into()))
+    text.parse().map_err(|error: ParseError| to_python(py, &error.into()))
 }
 
 /// An AWS region, by its code, as in Region("eu-west-1").
@@ -67,10 +66,7 @@ impl Region {
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Target(pub(crate) klayers_client::Target);
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "Python has its values by reference alone"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "Python has its values by reference alone")]
 #[pymethods]
 impl Target {
     #[new]

@@ -9,11 +9,13 @@ use klayers_build::lock::Lock;
 use klayers_build::pipeline::build_layer;
 use klayers_build::resolve::{Resolver, Sources};
 use klayers_build::{Error, plan::PlanError};
-use klayers_core::{Architecture, LayerName, PythonVersion, Requirement, Runtimes, Target};
+use klayers_core::{
+    Architecture, LayerName, PythonVersion, Requirement, Runtimes, Target, Timestamp,
+};
 use serde_json::json;
 use url::Url;
 
-use super::{CacheArgs, DONE, output};
+use super::{CacheArgs, DONE, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
@@ -51,7 +53,7 @@ pub(super) struct BuildArgs {
     cache: CacheArgs,
 }
 
-pub(super) async fn build(args: BuildArgs) -> Result<u8, Error> {
+pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> {
     let target = Target::new(args.python, args.arch);
     let packages: Vec<String> =
         args.requirements.iter().map(|requirement| requirement.name().to_string()).collect();
@@ -59,6 +61,7 @@ pub(super) async fn build(args: BuildArgs) -> Result<u8, Error> {
         .map_err(PlanError::LayerName)?;
     let runtimes = Runtimes::default();
     let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
+    note_deprecated([runtime], now);
     let fetcher = Fetcher::new(&args.cache.folder(), args.index_url.clone())?;
     let lock = match &args.lock {
         Some(path) => {

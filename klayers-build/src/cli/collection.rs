@@ -1,5 +1,6 @@
 //! The commands that work on a whole collection: `plan` and `run`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use klayers_build::plan::{
 };
 use klayers_build::publish::FolderPublisher;
 use klayers_build::resolve::Resolver;
-use klayers_core::{PackageName, Region, Target, Timestamp};
+use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
-use super::{CacheArgs, ConfigArgs, DONE, FAILED, output};
+use super::{CacheArgs, ConfigArgs, DONE, FAILED, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct CollectionArgs {
@@ -67,6 +68,7 @@ impl CollectionArgs {
         &self,
         config: &Config,
         catalog: impl FnOnce() -> Result<SqliteCatalog, Error>,
+        now: Timestamp,
     ) -> Result<Work, Error> {
         let selection = Selection {
             packages: self.package.clone(),
@@ -76,6 +78,9 @@ impl CollectionArgs {
         let collection = config.collection()?;
         let wanted = wanted(&collection, &selection, &config.publish.layer_prefix)?;
         let regions = regions(&collection, &selection)?;
+        let pythons: BTreeSet<PythonVersion> =
+            wanted.iter().map(|wanted| wanted.target.python).collect();
+        note_deprecated(pythons.into_iter().filter_map(|python| config.runtimes.get(python)), now);
         let planner = Planner {
             resolver: Resolver::find(config.sources.clone()).await?,
             runtimes: config.runtimes.clone(),
@@ -87,7 +92,7 @@ impl CollectionArgs {
     }
 }
 
-pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
+pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Error> {
     let config = args.config.load()?;
     let catalog = || {
         let catalog = if config.catalog.exists() {
@@ -97,7 +102,7 @@ pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
         };
         Ok(catalog)
     };
-    let Work { planner, wanted, regions, force } = args.work(&config, catalog).await?;
+    let Work { planner, wanted, regions, force } = args.work(&config, catalog, now).await?;
     let mut failed = Vec::new();
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));
@@ -124,7 +129,7 @@ pub(super) async fn plan(args: &CollectionArgs) -> Result<u8, Error> {
 
 pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     if args.dry_run {
-        return plan(&args.collection).await;
+        return plan(&args.collection, now).await;
     }
     let config = args.collection.config.load()?;
     let mut lock = None;
@@ -132,7 +137,8 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
         lock = Some(RunLock::take(&config.catalog)?);
         Ok(SqliteCatalog::open(&config.catalog)?)
     };
-    let Work { planner, wanted, regions, force } = args.collection.work(&config, catalog).await?;
+    let Work { planner, wanted, regions, force } =
+        args.collection.work(&config, catalog, now).await?;
     let pipeline = Pipeline {
         planner,
         fetcher: Fetcher::new(&args.collection.cache.folder(), config.sources.index_url)?,
