@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from klayers._klayers import Region, Target
+from klayers._klayers import Region, Target
 
 
 class KlayersError(Exception):
     """A layer could not be looked up. All exceptions of this package are of this class."""
 
-    def __init__(self, message: str, **attributes: Any) -> None:
+    def __init__(self, message: str, **attributes: object) -> None:
         # Of an exception, pickle keeps the arguments and the instance's attributes.
         super().__init__(message)
         self.__dict__.update(attributes)
