@@ -47,14 +47,15 @@ test-python: WHEEL_PROFILE = dev
 test-python: wheel ## Install the wheel in a fresh environment, and run its tests
 	$(WITH_TOOLS) uv venv --quiet --clear --no-project --python "$(TOOLS)/python" build/venv
 	$(WITH_TOOLS) uv pip install --quiet --python build/venv --constraint tools/requirements.txt \
-		pytest build/wheels/*.whl
+		pytest mypy build/wheels/*.whl
 	$(WITH_TOOLS) build/venv/bin/pytest -o cache_dir="$(CURDIR)/build/pytest" klayers-py/tests
 
 lint: setup ## Check format, lints, types, dependencies and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
-	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py
+	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py \
+		examples/lookup.py
 	@if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check licenses bans sources; \
 	else \

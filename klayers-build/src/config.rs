@@ -9,6 +9,7 @@ use klayers_core::{ExpiryPolicy, PackageName, Region, Requirement, Runtime, Runt
 use serde::Deserialize;
 use url::Url;
 
+use crate::lock::LockError;
 use crate::plan::Republish;
 use crate::resolve::Sources;
 
@@ -267,6 +268,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong, and where.
         source: CollectionError,
+    },
+    /// A lock that was given cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: LockError,
     },
     /// A target's Python version has no runtime.
     #[error(

@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 4;
 /// again, so that many that failed together do not come back together.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest that a server's `Retry-After` is honoured.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may stay silent within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ impl Fetcher {
             let outcome = self.transfer(wheel, &mut partial).await;
             let found = partial.digest();
             match outcome {
-                Ok(()) if found == wheel.sha256 => return self.cache.keep(partial),
+                Ok(()) if found == wheel.sha256 => return self.cache.keep(&partial),
                 Ok(()) => {
                     partial.clear()?;
                     // Only what one answer gave is held against the server: the beginning may

@@ -157,7 +157,7 @@ pub enum LockError {
     #[error("none of the {count} wheels of {pin} fits {target}")]
     NoFittingWheel {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// How many there are.
         count: usize,
         /// The target.
@@ -165,7 +165,7 @@ pub enum LockError {
     },
     /// A wheel has no SHA-256.
     #[error("wheel {0} has no SHA-256 in the lock, so its bytes could not be verified")]
-    NoDigest(WheelFilename),
+    NoDigest(Box<WheelFilename>),
     /// A wheel has no location, or one that is not a URL or not of a known scheme.
     #[error("wheel {wheel} has no usable location: {location:?}")]
     Location {
@@ -178,9 +178,9 @@ pub enum LockError {
     #[error("wheel {wheel} is locked under {pin}, but its name says otherwise")]
     OtherPackage {
         /// The wheel.
-        wheel: WheelFilename,
+        wheel: Box<WheelFilename>,
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
     },
 }
 

@@ -110,14 +110,14 @@ impl Pipeline {
     async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
         let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } =
             planned;
-        let (build, built) = match build {
+        let (build, reason) = match build {
             BuildStep::Reuse(build) => (*build, None),
             BuildStep::Build(reason) => {
                 let build = self.build_and_store(&wanted, &lock, now).await?;
                 (build, Some(reason))
             }
         };
-        if built == Some(BuildReason::Forced) {
+        if reason == Some(BuildReason::Forced) {
             // The wheels are the same, but the builder may have made something else of them.
             for (region, version) in latest_versions {
                 if version.build.content_digest != build.content_digest {
@@ -133,7 +133,7 @@ impl Pipeline {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        Ok(LayerDone { build, built, published })
+        Ok(LayerDone { build, built: reason, published })
     }
 }
 

@@ -15,7 +15,7 @@ use command::{CommandError, run};
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
 /// How long one resolution may take.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a tool may take to say its version.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The second numbers of the glibc versions for which uv has a platform, the newest first.
@@ -77,8 +77,8 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<Lock, ResolveError> {
-        let input: String =
-            requirements.iter().map(|requirement| format!("{requirement}\n")).collect();
+        let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
+        let input = lines.join("\n");
         let arguments = self.arguments(target, runtime.glibc);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = run(&self.uv, &arguments, &input, TIMEOUT)

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-/// The schedule expression of Amazon `EventBridge` for the monthly build: 02:00 UTC on the first
+/// The schedule expression of Amazon EventBridge for the monthly build: 02:00 UTC on the first
 /// Sunday of the month ([specification][spec]).
 ///
 /// [spec]: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html

@@ -156,8 +156,8 @@ impl<'w> Installed<'w> {
                 installed.insert(format!("bin/{}", script.name), file)?;
             }
         }
-        let installer = LayerFile::made(INSTALLER.to_vec(), false, owner());
-        installed.insert(format!("{}/INSTALLER", wheel.dist_info()), installer)?;
+        let tool = LayerFile::made(INSTALLER.to_vec(), false, owner());
+        installed.insert(format!("{}/INSTALLER", wheel.dist_info()), tool)?;
         Ok(installed)
     }
 

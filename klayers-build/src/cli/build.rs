@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use klayers_build::assemble::{AssembleError, LayerZip};
@@ -10,7 +10,7 @@ use klayers_build::pipeline::build_layer;
 use klayers_build::resolve::{Resolver, Sources};
 use klayers_build::{Error, plan::PlanError};
 use klayers_core::{
-    Architecture, LayerName, PythonVersion, Requirement, Runtimes, Target, Timestamp,
+    Architecture, LayerName, PythonVersion, Requirement, Runtime, Runtimes, Target, Timestamp,
 };
 use serde_json::json;
 use url::Url;
@@ -25,7 +25,7 @@ pub(super) struct BuildArgs {
     /// The Python version of the Lambda runtime.
     #[arg(long, value_name = "VERSION")]
     python: PythonVersion,
-    /// The architecture of the Lambda function: x86_64 or arm64.
+    /// The architecture of the Lambda function.
     #[arg(long, default_value_t)]
     arch: Architecture,
     /// The folder that the zip is written to; it is made if it is not there.
@@ -63,20 +63,13 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
     note_deprecated([runtime], now);
     let fetcher = Fetcher::new(&args.cache.folder(), args.index_url.clone())?;
-    let lock = match &args.lock {
-        Some(path) => {
-            let read = |source| ConfigError::Read { path: path.clone(), source };
-            let text = fs::read_to_string(path).map_err(read)?;
-            let absolute = std::path::absolute(path).map_err(read)?;
-            Lock::parse(&text, Url::from_file_path(absolute).ok().as_ref(), target, runtime)?
-        }
-        None => {
-            let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
-            let sources =
-                Sources { index_url: args.index_url, find_links, no_index: args.no_index };
-            let resolver = Resolver::find(sources).await?;
-            resolver.resolve(&args.requirements, target, runtime).await?
-        }
+    let lock = if let Some(path) = &args.lock {
+        read_lock(path, target, runtime)?
+    } else {
+        let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
+        let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
+        let resolver = Resolver::find(sources).await?;
+        resolver.resolve(&args.requirements, target, runtime).await?
     };
     let write = |source| AssembleError::Write { path: args.out.clone(), source };
     fs::create_dir_all(&args.out).map_err(write)?;
@@ -104,6 +97,15 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
     }
     Ok(DONE)
+}
+
+fn read_lock(path: &Path, target: Target, runtime: &Runtime) -> Result<Lock, Error> {
+    let read = |source| ConfigError::Read { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(read)?;
+    let base = Url::from_file_path(std::path::absolute(path).map_err(read)?).ok();
+    let lock = Lock::parse(&text, base.as_ref(), target, runtime)
+        .map_err(|source| ConfigError::Lock { path: path.to_owned(), source })?;
+    Ok(lock)
 }
 
 /// uv runs in another folder, so a folder is named from the root.

@@ -1,7 +1,8 @@
 //! What is printed: results to stdout, everything else to stderr.
 
 use std::error::Error;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// Prints a line of the result. A reader that went away is no error.
 pub(super) fn line(text: &str) {
@@ -23,7 +24,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!("\n  caused by: {error}"));
+        let _ = write!(text, "\n  caused by: {error}");
         cause = error.source();
     }
     text

@@ -57,7 +57,7 @@ impl WheelCache {
     }
 
     /// Stores a part that has become whole.
-    pub(super) fn keep(&self, partial: Partial) -> Result<PathBuf, FetchError> {
+    pub(super) fn keep(&self, partial: &Partial) -> Result<PathBuf, FetchError> {
         let path = self.path(partial.wanted);
         let io = |source| FetchError::io("store", &path, source);
         partial.file.sync_all().map_err(io)?;

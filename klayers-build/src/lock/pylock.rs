@@ -65,14 +65,14 @@ pub(super) fn parse(
                 }
             }
         }
-        wheels.push(choose(package, base, target, tags)?);
+        wheels.push(choose(&package, base, target, tags)?);
     }
     Ok(wheels)
 }
 
 /// The wheel of a package that an installer would take on the target.
 fn choose(
-    package: Package,
+    package: &Package,
     base: Option<&Url>,
     target: Target,
     tags: &Tags,
@@ -80,7 +80,7 @@ fn choose(
     let malformed =
         |source: ParseError| LockError::Malformed { package: package.name.clone(), source };
     let name: PackageName = package.name.parse().map_err(malformed)?;
-    if let Some(what) = other_source(&package) {
+    if let Some(what) = other_source(package) {
         return Err(LockError::NotAWheel { package: name, what });
     }
     let mut candidates = Vec::with_capacity(package.wheels.len());
@@ -100,12 +100,12 @@ fn choose(
             one.cmp(other).then_with(|| second.build().cmp(&first.build()))
         })
         .map(|(_, filename, wheel)| (filename, wheel))
-        .ok_or_else(|| LockError::NoFittingWheel { pin: pin.clone(), count, target })?;
+        .ok_or_else(|| LockError::NoFittingWheel { pin: pin.clone().into(), count, target })?;
     if *filename.name() != pin.name || *filename.version() != pin.version {
-        return Err(LockError::OtherPackage { wheel: filename, pin });
+        return Err(LockError::OtherPackage { wheel: filename.into(), pin: pin.into() });
     }
     let Some(sha256) = wheel.hashes.get("sha256") else {
-        return Err(LockError::NoDigest(filename));
+        return Err(LockError::NoDigest(filename.into()));
     };
     Ok(LockedWheel {
         sha256: sha256.parse().map_err(malformed)?,

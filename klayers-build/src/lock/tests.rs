@@ -152,8 +152,9 @@ fn the_wheels_hash_depends_on_the_wheels_alone() {
     let one = package("a", "1", &["a-1-py3-none-any.whl"]);
     let moved = one.replace("index.example", "mirror.example");
     let other = one.replace(SHA, &SHA.replace('e', "f"));
-    let hash =
-        |package: &String| parse(&lock(&[package.clone()]), "p3.12").expect("a lock").wheels_hash();
+    let hash = |package: &String| {
+        parse(&lock(std::slice::from_ref(package)), "p3.12").expect("a lock").wheels_hash()
+    };
     assert_eq!(hash(&one), hash(&moved));
     assert_ne!(hash(&one), hash(&other));
 }

@@ -14,6 +14,10 @@ pub struct EntryPoint {
 }
 
 /// Reads the scripts of an `entry_points.txt`, sorted by name.
+///
+/// # Errors
+///
+/// Names the line that is not an entry point, or one that could leave `bin` or the launcher.
 pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
     let mut scripts: Vec<EntryPoint> = Vec::new();
     let mut in_scripts = false;
