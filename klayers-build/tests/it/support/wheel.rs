@@ -28,7 +28,7 @@ impl WheelFile {
 
     /// With another tag than `py3-none-any`.
     pub(crate) fn tag(mut self, tag: &str) -> Self {
-        self.tag = tag.to_owned();
+        tag.clone_into(&mut self.tag);
         self
     }
 
@@ -77,8 +77,9 @@ impl WheelFile {
 
     /// Its bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let requires: String =
+        let requires: Vec<String> =
             self.requires.iter().map(|wanted| format!("Requires-Dist: {wanted}\n")).collect();
+        let requires = requires.concat();
         let metadata = format!(
             "Metadata-Version: 2.4\nName: {}\nVersion: {}\nLicense-Expression: MIT\n{requires}\n",
             self.name, self.version
@@ -91,7 +92,7 @@ impl WheelFile {
         let mut files = self.files.clone();
         files.push((format!("{dist_info}/METADATA"), metadata.into_bytes(), 0o644));
         files.push((format!("{dist_info}/WHEEL"), wheel.into_bytes(), 0o644));
-        let mut record: String = files
+        let mut record: Vec<String> = files
             .iter()
             .map(|(path, content, _)| {
                 let digest = Digest::of(content).to_base64_url();
@@ -99,8 +100,8 @@ impl WheelFile {
                 format!("{quote}{path}{quote},sha256={digest},{}\n", content.len())
             })
             .collect();
-        record.push_str(&format!("{dist_info}/RECORD,,\n"));
-        files.push((format!("{dist_info}/RECORD"), record.into_bytes(), 0o644));
+        record.push(format!("{dist_info}/RECORD,,\n"));
+        files.push((format!("{dist_info}/RECORD"), record.concat().into_bytes(), 0o644));
 
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         for (path, content, mode) in files {
