@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use futures::FutureExt as _;
 use klayers_build::Error;
+use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Timestamp, next_build};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod build;
 mod collection;
@@ -19,8 +24,12 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// Bad usage or configuration; nothing was done.
 const UNUSABLE: u8 = 2;
-/// As shells have it for a program that Ctrl-C ended: 128 and the number of the signal.
+/// As shells have it for a program that a signal ended: 128 and its number. This is Ctrl-C's.
 const INTERRUPTED: u8 = 130;
+/// The one of SIGTERM.
+const TERMINATED: u8 = 143;
+/// How long work that cannot be given up halfway, as on the disk, may take to end.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
 #[derive(Debug, Parser)]
@@ -99,30 +108,53 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        let outcome = match cli.command {
-            // Serving ends well when it is told to end.
-            Command::Serve(args) => serve::serve(&args).await,
-            command => tokio::select! {
-                outcome = run(command) => outcome,
-                // What was under way is dropped, and with it the programs that it started.
-                Ok(()) = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
-            },
-        };
-        outcome.unwrap_or_else(|error| {
+        run(cli.command, stopped()).await.unwrap_or_else(|error| {
             output::error(&error);
             exit_code(&error)
         })
     });
+    runtime.shutdown_timeout(LAST_WORK);
     code.into()
 }
 
-async fn run(command: Command) -> Result<u8, Error> {
-    match command {
-        Command::Build(args) => build::build(args, now()).await,
-        Command::Plan(args) => collection::plan(&args, now()).await,
-        Command::Run(args) => collection::run(&args, now()).await,
-        Command::Serve(args) => serve::serve(&args).await,
-        Command::NextRun(args) => Ok(next_run(&args)),
+/// Ends when the process is asked to, by Ctrl-C or SIGTERM, with the exit code that says so. From
+/// when this is called, not only from when it is waited for, neither ends the process by itself.
+fn stopped() -> impl Future<Output = u8> {
+    let [interrupted, terminated] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| {
+            let signal = signal(kind);
+            async move {
+                match signal {
+                    Ok(mut signal) => signal.recv().await,
+                    // It ends the process by itself then.
+                    Err(_) => std::future::pending().await,
+                }
+            }
+        });
+    async {
+        tokio::select! {
+            _ = interrupted => INTERRUPTED,
+            _ = terminated => TERMINATED,
+        }
+    }
+}
+
+async fn run(
+    command: Command,
+    stopped: impl Future<Output = u8> + Send + 'static,
+) -> Result<u8, Error> {
+    let work = match command {
+        Command::Build(args) => build::build(args, now()).boxed_local(),
+        Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
+        Command::Run(args) => async move { collection::run(&args, now()).await }.boxed_local(),
+        // Serving ends well when it is told to end.
+        Command::Serve(args) => return serve::serve(&args, stopped).await,
+        Command::NextRun(args) => return Ok(next_run(&args)),
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        // What was under way is dropped, and with it the programs that it started.
+        code = stopped => Ok(code),
     }
 }
 
@@ -158,7 +190,10 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
 
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Config(_) | Error::Plan(_) => UNUSABLE,
+        Error::Config(_)
+        | Error::Plan(_)
+        | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
+        | Error::Catalog(CatalogError::Foreign { .. }) => UNUSABLE,
         _ => FAILED,
     }
 }

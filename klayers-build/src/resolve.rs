@@ -10,11 +10,11 @@ use crate::lock::{Lock, LockError};
 
 mod command;
 
-use command::{CommandError, run};
+use command::{CommandError, run, shortened};
 
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
-/// How long one resolution may take.
+/// How long one resolution may take, unless it is said.
 const TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a tool may take to say its version.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +27,7 @@ pub struct Resolver {
     uv: PathBuf,
     python: PathBuf,
     sources: Sources,
+    timeout: Duration,
 }
 
 /// Where packages come from. What `uv` is configured to use by its own files and variables holds,
@@ -51,19 +52,34 @@ impl Resolver {
     ///
     /// If one of the two is missing or does not answer, or if uv is too old.
     pub async fn find(sources: Sources) -> Result<Self, ResolveError> {
-        let uv = PathBuf::from("uv");
-        let asked = run(&uv, &["--version"], "", PROBE_TIMEOUT).await;
+        Self::with_uv(Path::new("uv"), sources).await
+    }
+
+    /// The same with another `uv` than the one on `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub async fn with_uv(uv: &Path, sources: Sources) -> Result<Self, ResolveError> {
+        let asked = run(uv, &["--version"], &[], "", PROBE_TIMEOUT).await;
         let answer = asked.map_err(|error| ResolveError::tool("uv", error))?.success("uv")?;
         let version = answer.split_whitespace().nth(1).unwrap_or_default();
         let numbers: Vec<u64> = version.split('.').map_while(|part| part.parse().ok()).collect();
         if numbers.len() != 3 || numbers.as_slice() < OLDEST_UV.as_slice() {
-            return Err(ResolveError::OldUv { found: answer.trim().to_owned() });
+            return Err(ResolveError::OldUv { found: shortened(answer.trim(), 100) });
         }
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
-        let asked = run(Path::new("python3"), &ask, "", PROBE_TIMEOUT).await;
+        let asked = run(Path::new("python3"), &ask, &[], "", PROBE_TIMEOUT).await;
         let answer =
             asked.map_err(|error| ResolveError::tool("python3", error))?.success("python3")?;
-        Ok(Self { uv, python: PathBuf::from(answer.trim()), sources })
+        let python = PathBuf::from(answer.trim());
+        Ok(Self { uv: uv.to_owned(), python, sources, timeout: TIMEOUT })
+    }
+
+    /// Gives one resolution this long, in the place of five minutes.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
@@ -81,7 +97,10 @@ impl Resolver {
         let input = lines.join("\n");
         let arguments = self.arguments(target, runtime.glibc);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let output = run(&self.uv, &arguments, &input, TIMEOUT)
+        // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
+        // password.
+        let index = self.sources.index_url.as_ref().map(|url| ("UV_DEFAULT_INDEX", url.as_str()));
+        let output = run(&self.uv, &arguments, index.as_slice(), &input, self.timeout)
             .await
             .map_err(|error| ResolveError::tool("uv", error))?;
         match output.status {
@@ -125,9 +144,6 @@ impl Resolver {
         option("--python", self.python.display().to_string());
         option("--python-version", target.python.to_string());
         option("--python-platform", platform(target.architecture, glibc));
-        if let Some(index) = &self.sources.index_url {
-            option("--default-index", index.to_string());
-        }
         for links in &self.sources.find_links {
             option("--find-links", links.clone());
         }

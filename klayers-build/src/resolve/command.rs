@@ -13,6 +13,8 @@ use super::ResolveError;
 
 /// The most that is read of a program's output, in bytes.
 const MOST_OUTPUT: u64 = 64 << 20;
+/// The most that is shown of what it said went wrong, in characters.
+const LONGEST_EXPLANATION: usize = 4_000;
 
 /// What a program did.
 #[derive(Debug)]
@@ -40,8 +42,16 @@ impl Output {
         match (said, self.status) {
             ("", Some(status)) => format!("it ended with status {status} and said nothing"),
             ("", None) => "it was ended by a signal".to_owned(),
-            _ => said.to_owned(),
+            _ => shortened(said, LONGEST_EXPLANATION),
         }
+    }
+}
+
+/// A text, or the beginning of one that is too long to be shown.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -49,6 +59,7 @@ impl Output {
 pub(super) async fn run(
     program: &Path,
     arguments: &[&str],
+    environment: &[(&str, &str)],
     input: &str,
     timeout: Duration,
 ) -> Result<Output, CommandError> {
@@ -61,6 +72,7 @@ pub(super) async fn run(
         .env_remove("UV_PYTHON")
         .env_remove("VIRTUAL_ENV")
         .env_remove("FORCE_COLOR")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -68,18 +80,19 @@ pub(super) async fn run(
         .spawn()
         .map_err(CommandError::Start)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let group = Group(child);
-    let mut group = group;
+    let mut group = Group(child);
     let work = async {
         let give = async {
             if let Some(mut stdin) = stdin {
                 // A program that ends without reading all says so by its status.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
+            Ok(())
         };
-        let ((), stdout, stderr) = tokio::join!(give, read(stdout), read(stderr));
+        // What is wrong with one of them ends it all: the others may never come to their end.
+        let ((), stdout, stderr) = tokio::try_join!(give, read(stdout), read(stderr))?;
         let status = group.0.wait().await.map_err(CommandError::Start)?.code();
-        Ok(Output { status, stdout: stdout?, stderr: stderr? })
+        Ok(Output { status, stdout, stderr })
     };
     tokio::time::timeout(timeout, work).await.map_err(|_| CommandError::Timeout(timeout))?
 }
@@ -139,7 +152,7 @@ mod tests {
     use super::*;
 
     async fn shell(script: &str, timeout: Duration) -> Result<Output, CommandError> {
-        run(Path::new("sh"), &["-c", script], "in\n", timeout).await
+        run(Path::new("sh"), &["-c", script], &[], "in\n", timeout).await
     }
 
     const LONG: Duration = Duration::from_secs(20);
@@ -175,8 +188,10 @@ mod tests {
     #[tokio::test]
     async fn endless_output_and_rubbish_are_refused() {
         assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless)));
+        let stubborn = "trap '' PIPE; (exec sleep 600 >&2) & while :; do printf '%65536d'; done";
+        assert!(matches!(shell(stubborn, LONG).await, Err(CommandError::Endless)));
         assert!(matches!(shell("printf '\\377'", LONG).await, Err(CommandError::NotText)));
-        let missing = run(Path::new("no-such-program"), &[], "", LONG).await;
+        let missing = run(Path::new("no-such-program"), &[], &[], "", LONG).await;
         assert!(missing.expect_err("missing").is_not_found());
     }
 }

@@ -7,6 +7,7 @@ mod assemble;
 mod conformance;
 mod folder_artifacts;
 mod folder_publisher;
+mod resolve_faults;
 mod samples;
 mod serve;
 mod sqlite_catalog;

@@ -1,0 +1,217 @@
+//! The `klayers-pipeline` command, run as a process in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::WheelFile;
+
+/// What takes longer than this does not come, and is ended.
+const DEADLINE: Duration = Duration::from_mins(2);
+/// Where the caches are: not part of what a command is asked to make.
+const CACHES: &str = "caches";
+
+/// A folder in which the command works, with its own wheels, configuration and caches.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    /// Writes a file, and the folders that it is in.
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Puts wheels into the folder `wheels`.
+    pub(crate) fn wheels(&self, wheels: &[WheelFile]) -> PathBuf {
+        let folder = self.path("wheels");
+        for wheel in wheels {
+            wheel.write(&folder);
+        }
+        folder
+    }
+
+    /// Writes a `klayers.toml` that takes packages from the folder `wheels` alone, and its config
+    /// folder: the packages of each target, and the regions.
+    pub(crate) fn collection(&self, packages: &[(&str, &[&str])], regions: &[&str]) {
+        fs::create_dir_all(self.path("wheels")).unwrap();
+        self.write(
+            "klayers.toml",
+            "config_dir = \"config\"\n[build]\nfind_links = [\"wheels\"]\nno_index = true\n",
+        );
+        let mut config = serde_json::Map::new();
+        let targets: Vec<&str> = packages.iter().map(|(target, _)| *target).collect();
+        config.insert("python_versions".to_owned(), targets.into());
+        for (target, names) in packages {
+            let file = format!("packages_{target}.csv");
+            let rows: Vec<String> = names.iter().map(|name| format!("{name}, MIT, x")).collect();
+            let csv = format!("Package_Name,License,Authors/Maintainers\n{}\n", rows.join("\n"));
+            self.write(&format!("config/{file}"), csv);
+            config.insert((*target).to_owned(), serde_json::json!({ "packages_file": file }));
+        }
+        self.write("config/config.json", serde_json::Value::Object(config).to_string());
+        self.regions(regions);
+    }
+
+    /// Writes the `regions.csv`.
+    pub(crate) fn regions(&self, regions: &[&str]) {
+        let rows: Vec<String> = regions.iter().map(|region| format!("{region}, A place")).collect();
+        self.write("config/regions.csv", format!("Code,Name\n{}\n", rows.join("\n")));
+    }
+
+    /// A script that is found as `uv` in the place of the real one.
+    pub(crate) fn fake_uv(&self, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.write("bin/uv", format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The command with arguments, told nothing of this machine but where programs are.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klayers-pipeline"));
+        command.args(arguments);
+        self.confine(&mut command);
+        command
+    }
+
+    /// Gives a command this folder to work in, and the environment of [`Home::command`].
+    pub(crate) fn confine(&self, command: &mut Command) {
+        let mut search = vec![self.path("bin")];
+        search.extend(std::env::split_paths(&environment("PATH").unwrap_or_default()));
+        command
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("PATH", std::env::join_paths(search).unwrap())
+            .env("HOME", self.0.path())
+            .env("UV_CACHE_DIR", self.path(CACHES).join("uv"))
+            .env("KLAYERS_CACHE_DIR", self.path(CACHES).join("klayers"))
+            .env("UV_NO_CONFIG", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+    }
+
+    /// Runs the command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        self.finish(self.command(arguments).spawn().unwrap())
+    }
+
+    /// Waits for the end of a command that was started.
+    pub(crate) fn finish(&self, child: Child) -> Outcome {
+        let id = Pid::from_child(&child);
+        let (ended, waiting) = channel::<()>();
+        let watchdog = thread::spawn(move || {
+            let late = waiting.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout);
+            if late {
+                let _ = kill_process(id, Signal::KILL);
+            }
+            late
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        assert!(!watchdog.join().unwrap(), "it did not end: {output:?}");
+        // The folder has another name each time.
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes).unwrap().replace(&self.0.path().display().to_string(), "HOME")
+        };
+        Outcome {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// The files and folders that are there, without the caches, with the content of the files.
+    pub(crate) fn contents(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        let mut found = BTreeMap::new();
+        collect(self.0.path(), self.0.path(), &mut found);
+        found.retain(|path, _| !path.starts_with(CACHES));
+        found
+    }
+
+    /// The files that are below a folder, sorted.
+    pub(crate) fn files(&self, below: &str) -> Vec<String> {
+        let mut found = BTreeMap::new();
+        collect(&self.path(below), &self.path(below), &mut found);
+        found.into_iter().filter(|(_, content)| content.is_some()).map(|(path, _)| path).collect()
+    }
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Option<Vec<u8>>>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        if path.is_dir() {
+            found.insert(name, None);
+            collect(root, &path, found);
+        } else if path.is_file() {
+            found.insert(name, Some(fs::read(&path).unwrap()));
+        }
+    }
+}
+
+/// What a command did. The folder that it worked in is called HOME in what it said.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Its result, if it ended with this code.
+    #[track_caller]
+    pub(crate) fn ended_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks all that it said, and with which code it ended, when it had nothing to give.
+    #[track_caller]
+    pub(crate) fn refused(self, code: i32, stderr: &str) {
+        assert_eq!(self.stderr, stderr);
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""));
+    }
+}
+
+/// Whether a test that needs uv can be run. Where uv is not there it says so, and fails if it runs
+/// where all tests are to be run.
+#[track_caller]
+pub(crate) fn uv_is_there() -> bool {
+    let asked = Command::new("uv").arg("--version").stdout(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success()) || skip("uv is not on PATH")
+}
+
+/// Says loudly that a test is not run; where all tests are to be run, that is a failure.
+#[track_caller]
+pub(crate) fn skip(reason: &str) -> bool {
+    assert!(environment("CI").is_none(), "{reason}");
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    // Not with a macro: what those print of a test that passes is not shown.
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED {test}: {reason}");
+    false
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are an edge, too")]
+pub(crate) fn environment(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable)
+}
