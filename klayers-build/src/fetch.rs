@@ -1,5 +1,6 @@
 //! Fetching: the wheels of a lock, verified, as files of a cache.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest that a server's `Retry-After` is honoured.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server may stay silent within an answer.
+/// How long a server may stay silent within an answer, unless it is said.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest wheel that is taken where the lock does not say its size, in bytes.
 const LARGEST_WHEEL: u64 = 1 << 30;
@@ -60,10 +61,23 @@ impl Fetcher {
     ///
     /// If the folder cannot be made, or the system's certificates cannot be loaded.
     pub fn new(cache: &Path, login: Option<Url>) -> Result<Self, FetchError> {
+        Self::with_patience(cache, login, READ_TIMEOUT)
+    }
+
+    /// The same with another time that a server may stay silent within an answer than 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_patience(
+        cache: &Path,
+        login: Option<Url>,
+        read_timeout: Duration,
+    ) -> Result<Self, FetchError> {
         let client = Client::builder()
             .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
+            .read_timeout(read_timeout)
             .build()
             .map_err(FetchError::Client)?;
         Ok(Self { cache: WheelCache::open(cache)?, client, login })
@@ -148,7 +162,7 @@ impl Fetcher {
         };
         let mut request = self.client.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &wheel.url)) {
-            request = request.basic_auth(login.username(), login.password());
+            request = request.basic_auth(decoded(login.username()), login.password().map(decoded));
         }
         if partial.len() > 0 {
             request = request.header(RANGE, format!("bytes={}-", partial.len()));
@@ -161,7 +175,8 @@ impl Fetcher {
                 .get(CONTENT_RANGE)
                 .and_then(|range| range.to_str().ok())
                 .is_some_and(|range| range.starts_with(&format!("bytes {}-", partial.len())));
-        if !continues {
+        // A refusal says nothing of what is there already.
+        if (status.is_success() && !continues) || status == StatusCode::RANGE_NOT_SATISFIABLE {
             partial.clear()?;
         }
         if status == StatusCode::RANGE_NOT_SATISFIABLE
@@ -222,7 +237,13 @@ fn take(wheel: &LockedWheel, partial: &mut Partial, chunk: &[u8]) -> Result<(), 
 }
 
 fn same_place(login: &Url, wheel: &Url) -> bool {
-    !login.username().is_empty() && login.origin() == wheel.origin()
+    let has_login = !login.username().is_empty() || login.password().is_some();
+    has_login && login.origin() == wheel.origin()
+}
+
+/// A user name or password: in a URL, some of its characters are percent-encoded.
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }
 
 /// How long to wait after an attempt. What spreads the waits is taken from the digest, so that a

@@ -8,6 +8,7 @@ use klayers_core::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::FetchError;
+use crate::durable;
 
 /// A folder of wheels. A file stands under its digest only when it is whole; what is under way
 /// stands in another folder, locked by the process that works on it.
@@ -31,8 +32,8 @@ impl WheelCache {
         self.wheels.join(&name[..2]).join(format!("{name}.whl"))
     }
 
-    /// The wheel with a digest, if it is there. One whose size is not the lock's was damaged after
-    /// it was stored, and counts as missing.
+    /// The wheel with a digest, if it is there. One that was damaged after it was stored counts as
+    /// missing: its size is not the lock's or, where the lock does not say it, its digest another.
     pub(super) fn get(
         &self,
         digest: Digest,
@@ -40,8 +41,16 @@ impl WheelCache {
     ) -> Result<Option<PathBuf>, FetchError> {
         let path = self.path(digest);
         match path.metadata() {
-            Ok(found) if found.is_file() && size.is_none_or(|size| found.len() == size) => {
-                Ok(Some(path))
+            Ok(found) if found.is_file() => {
+                let sound = match size {
+                    Some(size) => found.len() == size,
+                    None => {
+                        durable::digest(&path)
+                            .map_err(|source| FetchError::io("read", &path, source))?
+                            == digest
+                    }
+                };
+                Ok(sound.then_some(path))
             }
             Ok(_) => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

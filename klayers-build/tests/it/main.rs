@@ -5,6 +5,7 @@
 
 mod assemble;
 mod conformance;
+mod fetch;
 mod folder_artifacts;
 mod folder_publisher;
 mod resolve_faults;

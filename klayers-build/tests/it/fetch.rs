@@ -1,0 +1,89 @@
+//! Wheels are fetched whole or not at all, from servers of every kind.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use klayers_build::fetch::{FetchError, FetchedWheel, Fetcher};
+use klayers_build::lock::Lock;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::samples::target;
+use crate::support::server::{Answer, WheelServer};
+use crate::support::{self, WheelFile};
+
+mod answers;
+mod logins;
+mod sharing;
+
+/// A wheel of some 20 kB that do not get smaller when they are compressed.
+fn wheel(name: &str) -> WheelFile {
+    let mut noise = Vec::new();
+    let mut state = 1_u32;
+    while noise.len() < 20_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.extend_from_slice(&state.to_be_bytes()[..2]);
+    }
+    WheelFile::new(name, "1.0").file(&format!("{name}.bin"), noise)
+}
+
+/// A cache of its own, and the servers it is filled from.
+struct Cache(TempDir);
+
+impl Cache {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn fetcher(&self) -> Fetcher {
+        Fetcher::with_patience(self.0.path(), None, Duration::from_millis(500)).unwrap()
+    }
+
+    async fn fetch(&self, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {
+        self.fetcher().fetch(lock).await
+    }
+
+    /// The files that count as whole. What is in them is what their names say, whatever happened.
+    fn whole(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for folder in fs::read_dir(self.0.path().join("wheels")).unwrap() {
+            for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let digest = klayers_core::Digest::of(&fs::read(&path).unwrap());
+                assert_eq!(path.file_stem().unwrap().to_str().unwrap(), digest.to_string());
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    /// The bytes that are there of wheels that are not whole.
+    fn begun(&self) -> Vec<usize> {
+        let files = fs::read_dir(self.0.path().join("partial")).unwrap();
+        files.map(|file| fs::read(file.unwrap().path()).unwrap().len()).collect()
+    }
+}
+
+/// The lock of wheels on a server, with their sizes.
+fn lock(server: &WheelServer, wheels: &[WheelFile]) -> Lock {
+    written(wheels, |wheel| {
+        let package = support::package(wheel, &server.url(&wheel.filename()));
+        let size = wheel.bytes().len();
+        package.replace("hashes =", &format!("size = {size}, hashes ="))
+    })
+}
+
+/// The lock of wheels on a server, as one that does not say their sizes.
+fn lock_without_sizes(server: &WheelServer, wheels: &[WheelFile]) -> Lock {
+    written(wheels, |wheel| support::package(wheel, &server.url(&wheel.filename())))
+}
+
+fn written(wheels: &[WheelFile], package: impl Fn(&WheelFile) -> String) -> Lock {
+    let packages: String = wheels.iter().map(package).collect();
+    support::parse(&format!("lock-version = \"1.0\"\n{packages}"), target("p3.12"))
+}
+
+fn login(server: &WheelServer, user: &str) -> Url {
+    format!("http://{user}@{}/simple/", server.address).parse().unwrap()
+}

@@ -1,0 +1,207 @@
+//! What a server may answer.
+
+use super::*;
+
+#[tokio::test]
+async fn wheels_are_asked_for_once_and_later_runs_ask_for_nothing() {
+    let wheels = [wheel("alpha"), wheel("beta"), wheel("gamma")];
+    let server = WheelServer::of(&wheels).await;
+    let (cache, lock) = (Cache::new(), lock(&server, &wheels));
+    let fetched = cache.fetch(&lock).await.unwrap();
+    let names: Vec<&str> = fetched.iter().map(|wheel| wheel.wheel.pin.name.normalized()).collect();
+    assert_eq!(names, ["alpha", "beta", "gamma"]);
+    for (found, wheel) in fetched.iter().zip(&wheels) {
+        let bytes = fs::read(&found.path).unwrap();
+        assert_eq!((&bytes, found.size), (&wheel.bytes(), bytes.len() as u64));
+    }
+    assert_eq!(server.ranges(), [None, None, None]);
+    assert_eq!((cache.whole().len(), cache.begun()), (3, vec![]));
+    assert_eq!(cache.fetch(&lock).await.unwrap(), fetched);
+    assert_eq!(server.asked(), []);
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_resumed_and_only_the_rest_asked_for() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let cache = Cache::new();
+    server.next([Answer::Cut(5_000), Answer::Status(503, Some("0"))]);
+    cache.fetch(&lock(&server, &wheels)).await.unwrap();
+    let rest = Some("bytes=5000-".to_owned());
+    // What is there already outlives a refusal.
+    assert_eq!(server.ranges(), [None, rest.clone(), rest]);
+    assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
+
+    let cache = Cache::new();
+    server.next([Answer::Cut(5_000), Answer::Cut(3_000)]);
+    cache.fetch(&lock(&server, &wheels)).await.unwrap();
+    let parts = ["bytes=5000-", "bytes=8000-"].map(|part| Some(part.to_owned()));
+    assert_eq!(server.ranges(), [None, parts[0].clone(), parts[1].clone()]);
+    assert_eq!(cache.whole().len(), 1);
+}
+
+#[tokio::test]
+async fn what_one_run_began_another_completes() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let cache = Cache::new();
+    server.next([1_000, 1_000, 1_000, 1_000].map(Answer::Cut));
+    let error = cache.fetch(&lock(&server, &wheels)).await.unwrap_err();
+    assert!(matches!(error, FetchError::Transport { .. } | FetchError::Cut { .. }), "{error:?}");
+    assert_eq!((server.asked().len(), cache.whole(), cache.begun()), (4, vec![], vec![4_000]));
+    cache.fetch(&lock(&server, &wheels)).await.unwrap();
+    assert_eq!(server.ranges(), [Some("bytes=4000-".to_owned())]);
+    assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_parts_is_asked_for_the_whole() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    for second in [Answer::Whole, Answer::OtherPart, Answer::Status(416, None)] {
+        let cache = Cache::new();
+        server.next([Answer::Cut(5_000), second]);
+        cache.fetch(&lock(&server, &wheels)).await.unwrap();
+        assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
+        let asked = server.ranges();
+        assert_eq!(asked[..2], [None, Some("bytes=5000-".to_owned())]);
+        assert!(asked[2..].iter().all(Option::is_none), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_beginning_from_elsewhere_is_not_held_against_the_server() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let (cache, lock) = (Cache::new(), lock(&server, &wheels));
+    cache.fetcher();
+    let begun = cache.0.path().join("partial").join(lock.wheels()[0].sha256.to_string());
+    fs::write(begun, [b'x'; 300]).unwrap();
+    cache.fetch(&lock).await.unwrap();
+    assert_eq!(server.ranges(), [Some("bytes=300-".to_owned()), None]);
+    assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_for_a_while_is_asked_again() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    for status in [500, 502, 503, 429, 408] {
+        let cache = Cache::new();
+        server.next([Answer::Status(status, Some("0")), Answer::Status(status, Some("0"))]);
+        cache.fetch(&lock(&server, &wheels)).await.unwrap();
+        assert_eq!(server.asked().len(), 3, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_that_a_server_asks_for_is_waited() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    server.next([Answer::Status(429, Some("1"))]);
+    let begun = std::time::Instant::now();
+    Cache::new().fetch(&lock(&server, &wheels)).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_server_that_stays_down_is_given_up_and_named() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let cache = Cache::new();
+    server.next(vec![Answer::Status(503, Some("0")); 9]);
+    let error = cache.fetch(&lock(&server, &wheels)).await.unwrap_err().to_string();
+    let url = server.url("alpha-1.0-py3-none-any.whl");
+    let expected =
+        format!("could not fetch alpha-1.0-py3-none-any.whl from {url}: the server answered 503");
+    assert_eq!(error, expected);
+    assert_eq!((server.asked().len(), cache.whole()), (4, vec![]));
+}
+
+#[tokio::test]
+async fn what_will_not_change_is_not_asked_again() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    for status in [400, 401, 403, 404, 410] {
+        let cache = Cache::new();
+        server.next([Answer::Status(status, None)]);
+        let error = cache.fetch(&lock(&server, &wheels)).await.unwrap_err();
+        assert!(matches!(error, FetchError::Status { status: found, .. } if found == status));
+        assert_eq!((server.asked().len(), cache.whole()), (1, vec![]));
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_are_refused_at_once_and_nothing_is_kept() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let mut other = wheels[0].bytes();
+    other[400] ^= 1;
+    let page = b"<html>a page of a proxy</html>".to_vec();
+    for (lock, answer) in [
+        (lock(&server, &wheels), other),
+        (lock_without_sizes(&server, &wheels), page),
+        (lock_without_sizes(&server, &wheels), Vec::new()),
+    ] {
+        let cache = Cache::new();
+        server.next([Answer::Other(answer.clone())]);
+        let error = cache.fetch(&lock).await.unwrap_err();
+        let digest = klayers_core::Digest::of(&answer);
+        let FetchError::WrongDigest { found, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*found, digest);
+        assert!(error.to_string().contains("alpha-1.0-py3-none-any.whl"), "{error}");
+        assert_eq!(server.asked().len(), 1);
+        assert_eq!((cache.whole(), cache.begun()), (vec![], vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_locks_size_is_cut_off() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let cache = Cache::new();
+    server.next([Answer::Endless]);
+    let error = cache.fetch(&lock(&server, &wheels)).await.unwrap_err();
+    let size = wheels[0].bytes().len() as u64;
+    assert!(matches!(error, FetchError::TooLarge { limit, .. } if limit == size), "{error:?}");
+    assert_eq!((server.asked().len(), cache.whole()), (1, vec![]));
+    assert_eq!(cache.begun().iter().sum::<usize>(), 0);
+}
+
+#[tokio::test]
+async fn a_body_shorter_than_the_locks_size_is_not_taken() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let cache = Cache::new();
+    let beginning = wheels[0].bytes()[..700].to_vec();
+    server.next([Answer::Other(beginning)]);
+    cache.fetch(&lock(&server, &wheels)).await.unwrap();
+    assert_eq!(server.ranges(), [None, Some("bytes=700-".to_owned())]);
+    assert_eq!(cache.whole().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_server_is_waited_for_and_a_silent_one_asked_again() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    // All of it takes longer than the server may be silent.
+    server.next([Answer::Slow(Duration::from_millis(5))]);
+    Cache::new().fetch(&lock(&server, &wheels)).await.unwrap();
+    assert_eq!(server.asked().len(), 1);
+    server.next([Answer::Silence(600)]);
+    Cache::new().fetch(&lock(&server, &wheels)).await.unwrap();
+    assert_eq!(server.ranges(), [None, Some("bytes=600-".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_that_names_the_wheel() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let lock = lock(&server, &wheels);
+    drop(server);
+    let cache = Cache::new();
+    let error = cache.fetch(&lock).await.unwrap_err();
+    assert!(matches!(error, FetchError::Transport { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("could not fetch alpha-1.0-py3-none-any.whl from "));
+    assert_eq!(cache.whole(), [] as [PathBuf; 0]);
+}
