@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
+mod command_build;
 mod conformance;
 mod fetch;
 mod folder_artifacts;
