@@ -5,6 +5,7 @@
 
 mod assemble;
 mod command_build;
+mod command_run;
 mod conformance;
 mod fetch;
 mod folder_artifacts;

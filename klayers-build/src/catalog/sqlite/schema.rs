@@ -61,7 +61,10 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
 }
 
 fn open_existing(path: &Path) -> Result<Connection, Refusal> {
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // Of those that may write, the last to leave takes the log with it; one that may not would
+    // leave it behind. Where the file may not be written SQLite opens it for reading by itself.
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
     match identify_at_once(&mut connection)? {
         Found::Catalog => Ok(connection),
         Found::Nothing => Err(Refusal::Foreign("it is empty".to_owned())),
