@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
+mod bad_input;
 mod command_build;
 mod command_run;
 mod conformance;

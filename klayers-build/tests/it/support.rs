@@ -1,6 +1,7 @@
 //! What several tests need: wheels, an index, locks.
 
 pub(crate) mod command;
+pub(crate) mod disk;
 pub(crate) mod server;
 pub(crate) mod wheel;
 

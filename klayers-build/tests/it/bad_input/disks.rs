@@ -1,0 +1,132 @@
+//! Disks that are full, and folders that may not be written to.
+
+use std::fs;
+
+use super::home;
+use crate::support::WheelFile;
+use crate::support::command::{Home, uv_is_there};
+use crate::support::disk::Folder::{ReadOnly, Small};
+
+const BUILD: [&str; 9] =
+    ["build", "large", "--python", "3.12", "--find-links", "wheels", "--no-index", "--out", "out"];
+const FULL: &str = "  caused by: ";
+
+/// A wheel of a megabyte that does not get smaller.
+fn large(home: &Home) {
+    let mut noise = Vec::new();
+    let mut state = 7_u32;
+    while noise.len() < 1 << 20 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.extend_from_slice(&state.to_be_bytes()[..2]);
+    }
+    home.wheels(&[WheelFile::new("large", "1.0").file("large.bin", noise)]);
+}
+
+/// A cause that says that there is no space, or that a file may not be so large.
+fn is_full(text: &str) -> bool {
+    text.contains("No space left on device (os error 28)")
+        || text.contains("File too large (os error 27)")
+}
+
+#[test]
+fn a_full_disk_is_named_and_nothing_is_left_on_it() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    large(&home);
+    let Some(outcome) = home.run_with("out", Small(256), &BUILD) else { return };
+    let outcome = outcome.ended_with(1);
+    assert_eq!(outcome.stdout, "left:\n");
+    assert!(outcome.stderr.starts_with(&format!("error: could not write a layer in out\n{FULL}")));
+    assert!(is_full(&outcome.stderr), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
+    home.run(&BUILD).ended_with(0);
+}
+
+#[test]
+fn a_cache_that_is_full_keeps_no_wheel_that_is_not_whole() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    large(&home);
+    let Some(outcome) = home.run_with("caches/klayers", Small(256), &BUILD) else { return };
+    let outcome = outcome.ended_with(1);
+    let expected = "error: could not write HOME/caches/klayers/partial/";
+    assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    assert!(is_full(&outcome.stderr), "{}", outcome.stderr);
+    assert!(!outcome.stdout.contains("./wheels"), "{}", outcome.stdout);
+    assert_eq!(home.files("out"), [] as [String; 0]);
+    home.run(&BUILD).ended_with(0);
+}
+
+#[test]
+fn a_run_whose_disk_is_full_is_completed_when_there_is_space() {
+    if !uv_is_there() {
+        return;
+    }
+    for folder in ["artifacts", "published"] {
+        let home = home();
+        large(&home);
+        home.collection(&[("p3.12", &["alpha", "large"])], &["us-east-1", "eu-west-1"]);
+        let Some(outcome) = home.run_with(folder, Small(512), &["run"]) else { return };
+        let outcome = outcome.ended_with(1);
+        assert!(is_full(&outcome.stderr), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("error: p3.12 large: "), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(", 1 failed\n"), "{}", outcome.stderr);
+        // The small layer had its place beside the large one.
+        assert!(outcome.stdout.contains("p3.12 alpha 1.0: built (new)"), "{}", outcome.stdout);
+        let left = outcome.stdout.split_once("left:\n").unwrap().1;
+        assert!(!left.contains("staging"), "{left}");
+
+        if folder == "published" {
+            // What was on the small disk is gone with it, but this layer never was there.
+            let done = home.run(&["run"]).ended_with(0);
+            let published = "  arn:aws:lambda:us-east-1:000000000000:layer:Klayers-p312-large:1\n";
+            assert!(done.stdout.contains(published), "{}", done.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_named() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    large(&home);
+    let Some(outcome) = home.run_with("out", ReadOnly, &BUILD) else { return };
+    let expected =
+        "error: could not write a layer in out\n  caused by: Read-only file system (os error 30)";
+    assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), "left:\n"));
+}
+
+#[test]
+fn a_collection_that_may_not_be_written_to_can_be_planned_and_not_run() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.write("collection/klayers.toml", "config_dir = \".\"\n[build]\nno_index = true\n");
+    home.write("collection/regions.csv", "Code,Name\nus-east-1,x\n");
+    home.write("collection/config.json", r#"{"python_versions": []}"#);
+    let before = home.contents();
+    let with = |command: &str| {
+        home.run_with("collection", ReadOnly, &[command, "--config", "collection/klayers.toml"])
+    };
+    let Some(planned) = with("plan") else { return };
+    assert_eq!(planned.stderr, "0 layers: 0 to build, 0 layer versions to publish, 0 failed\n");
+    assert_eq!(planned.code, Some(0));
+    let ran = with("run").unwrap();
+    assert_eq!(
+        ran.stderr,
+        "error: could not lock collection/klayers.db.lock\n  \
+         caused by: Read-only file system (os error 30)\n"
+    );
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(home.contents(), before);
+    assert!(fs::exists(home.path("collection/klayers.toml")).unwrap());
+}
