@@ -208,8 +208,13 @@ impl<'w> Installed<'w> {
     /// The file of an entry, with the hash that the wheel lists for it, or else its own.
     fn copied(&self, entry: &'w Entry, executable: bool) -> Result<LayerFile<'w>, AssembleError> {
         let wheel = self.wheel;
-        let listed = wheel.record().get(entry.path.as_str()).and_then(|line| line.sha256);
-        let sha256 = match listed {
+        let listed = wheel.record().get(entry.path.as_str());
+        if listed.and_then(|line| line.size).is_some_and(|size| size != entry.size) {
+            let reason = "its size is not what RECORD says";
+            let rule = Rule::Storage { entry: entry.path.clone(), reason };
+            return Err(WheelError::new(wheel.filename(), rule).into());
+        }
+        let sha256 = match listed.and_then(|line| line.sha256) {
             Some(digest) => digest,
             None => Digest::of(&wheel.read(entry)?),
         };

@@ -126,7 +126,9 @@ impl Archive {
             return Err(storage("its local header is not where the directory says"));
         }
         let name_length = u64::from(u16_at(&header, 26));
-        if name_length != entry.path.as_str().len() as u64 {
+        let mut name = vec![0; usize::from(u16_at(&header, 26))];
+        self.read_at(&mut name, entry.header_offset + LOCAL_SIZE as u64)?;
+        if name != entry.path.as_str().as_bytes() {
             return Err(storage("its local header has another name"));
         }
         let extra_length = u64::from(u16_at(&header, 28));
