@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let runtimes = Runtimes::default();
     let runtime = runtimes.get(target.python).ok_or("Lambda has no such Python")?;
     let resolver = Resolver::find(sources).await?;
-    let lock = resolver.resolve(&[requirement.clone()], target, runtime).await?;
+    let lock = resolver.resolve(std::slice::from_ref(&requirement), target, runtime).await?;
     for pin in lock.pins() {
         println!("{pin}");
     }
