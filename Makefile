@@ -35,8 +35,8 @@ test: test-rust test-docs test-python ## Run all tests
 
 test-rust: setup ## Run the Rust tests, with cargo-nextest where it is installed
 	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
-		cargo nextest run $(RUST), \
-		cargo build $(RUST) --bins --examples && cargo test $(RUST) --lib --bins --tests)
+		cargo nextest run --no-fail-fast $(RUST), \
+		cargo build $(RUST) --bins --examples && cargo test --no-fail-fast $(RUST) --lib --bins --tests)
 
 test-docs: setup ## Run the examples in the documentation, and build it without warnings
 	$(WITH_TOOLS) cargo test $(RUST) --doc
