@@ -16,9 +16,11 @@ use crate::wheel::{Rule, Wheel, WheelError};
 
 mod launcher;
 mod layout;
+mod output;
 mod zip_writer;
 
 use layout::{Layout, Source};
+use output::Finished;
 use zip_writer::ZipWriter;
 
 /// The zip of a layer: a temporary file until it is kept.
@@ -130,7 +132,8 @@ enum Failure<'w> {
 
 fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failure<'w>> {
     let (handle, path) = file.into_parts();
-    let mut zip = ZipWriter::new(handle);
+    make_readable(&handle).map_err(Failure::Write)?;
+    let mut zip = ZipWriter::new(handle).map_err(Failure::Write)?;
     let mut unzipped_size = 0;
     for (path, file) in layout.files() {
         unzipped_size += match &file.source {
@@ -149,10 +152,8 @@ fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failur
             }
         };
     }
-    let finished = zip.finish().map_err(Failure::Write)?;
-    make_readable(&finished.file).map_err(Failure::Write)?;
-    finished.file.sync_all().map_err(Failure::Write)?;
-    Ok(Written { file: path, digest: finished.digest, size: finished.size, unzipped_size })
+    let Finished { digest, size } = zip.finish().map_err(Failure::Write)?;
+    Ok(Written { file: path, digest, size, unzipped_size })
 }
 
 /// Temporary files are made for their owner alone; a layer is for everybody whom its folder lets

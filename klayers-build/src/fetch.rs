@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,6 +10,7 @@ use klayers_core::Digest;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use tokio::io::AsyncReadExt;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::lock::{Lock, LockedWheel};
@@ -36,7 +38,9 @@ const LARGEST_WHEEL: u64 = 1 << 30;
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     cache: WheelCache,
-    client: Client,
+    /// Made when the first wheel is missing: it loads the system's certificates.
+    client: Arc<OnceCell<Client>>,
+    read_timeout: Duration,
     login: Option<Url>,
 }
 
@@ -59,7 +63,7 @@ impl Fetcher {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made, or the system's certificates cannot be loaded.
+    /// If the folder cannot be made.
     pub fn new(cache: &Path, login: Option<Url>) -> Result<Self, FetchError> {
         Self::with_patience(cache, login, READ_TIMEOUT)
     }
@@ -74,13 +78,20 @@ impl Fetcher {
         login: Option<Url>,
         read_timeout: Duration,
     ) -> Result<Self, FetchError> {
-        let client = Client::builder()
-            .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(read_timeout)
-            .build()
-            .map_err(FetchError::Client)?;
-        Ok(Self { cache: WheelCache::open(cache)?, client, login })
+        let client = Arc::default();
+        Ok(Self { cache: WheelCache::open(cache)?, client, read_timeout, login })
+    }
+
+    async fn client(&self) -> Result<&Client, FetchError> {
+        let make = async || {
+            Client::builder()
+                .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(self.read_timeout)
+                .build()
+                .map_err(FetchError::Client)
+        };
+        self.client.get_or_try_init(make).await
     }
 
     /// Fetches the wheels of a lock, those that are not in the cache, several at once. They come
@@ -160,7 +171,8 @@ impl Fetcher {
                 Failure::Transient { error, retry_after: None }
             }
         };
-        let mut request = self.client.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
+        let mut request =
+            self.client().await?.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &wheel.url)) {
             request = request.basic_auth(decoded(login.username()), login.password().map(decoded));
         }

@@ -6,11 +6,9 @@
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 
-use klayers_core::Digest;
-use sha2::{Digest as _, Sha256};
-
+use super::output::{Finished, Output};
 use crate::wheel::{Archive, Compression, Entry, Rule};
 
 /// 1980-01-01, the first day that the format knows: year 0, month 1, day 1.
@@ -30,21 +28,14 @@ const BUFFER: usize = 1 << 20;
 /// Writes an archive to a file, from its first byte to its last.
 #[derive(Debug)]
 pub(super) struct ZipWriter {
-    file: File,
+    output: Output,
+    /// Always of the same length, of which `filled` bytes are not yet handed over.
     buffer: Vec<u8>,
-    hasher: Sha256,
-    /// How many bytes were handed to the file.
+    filled: usize,
+    /// How many bytes were handed over.
     flushed: u64,
     directory: Vec<u8>,
     count: u64,
-}
-
-/// An archive that is finished.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) file: File,
-    pub(super) digest: Digest,
-    pub(super) size: u64,
 }
 
 /// Why an entry could not be copied.
@@ -64,15 +55,15 @@ struct Header<'a> {
 }
 
 impl ZipWriter {
-    pub(super) fn new(file: File) -> Self {
-        Self {
-            file,
-            buffer: Vec::with_capacity(BUFFER),
-            hasher: Sha256::new(),
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        Ok(Self {
+            output: Output::new(file)?,
+            buffer: vec![0; BUFFER],
+            filled: 0,
             flushed: 0,
             directory: Vec::new(),
             count: 0,
-        }
+        })
     }
 
     /// Adds a file that was made here. It is not compressed: what a compressor makes may change
@@ -104,14 +95,13 @@ impl ZipWriter {
         self.begin(&header).map_err(CopyError::Write)?;
         let mut left = compressed_size;
         while left > 0 {
-            if self.buffer.len() >= BUFFER {
+            if self.filled == BUFFER {
                 self.flush().map_err(CopyError::Write)?;
             }
-            let start = self.buffer.len();
-            let space = BUFFER - start;
-            let length = usize::try_from(left).map_or(space, |left| left.min(space));
-            self.buffer.resize(start + length, 0);
-            archive.read_at(&mut self.buffer[start..], offset).map_err(CopyError::Read)?;
+            let space = &mut self.buffer[self.filled..];
+            let length = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
+            archive.read_at(&mut space[..length], offset).map_err(CopyError::Read)?;
+            self.filled += length;
             offset += length as u64;
             left -= length as u64;
         }
@@ -133,11 +123,7 @@ impl ZipWriter {
         put(&mut end, [0]);
         self.write(&end)?;
         self.flush()?;
-        Ok(Finished {
-            digest: Digest::from_bytes(self.hasher.finalize().into()),
-            size: self.flushed,
-            file: self.file,
-        })
+        self.output.finish()
     }
 
     /// Writes the local header of an entry, and remembers the one for the directory.
@@ -173,27 +159,29 @@ impl ZipWriter {
     }
 
     fn position(&self) -> u64 {
-        self.flushed + self.buffer.len() as u64
+        self.flushed + self.filled as u64
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.buffer.len() >= BUFFER {
+            if self.filled == BUFFER {
                 self.flush()?;
             }
-            let length = bytes.len().min(BUFFER - self.buffer.len());
-            let (now, later) = bytes.split_at(length);
-            self.buffer.extend_from_slice(now);
+            let (now, later) = bytes.split_at(bytes.len().min(BUFFER - self.filled));
+            self.buffer[self.filled..][..now.len()].copy_from_slice(now);
+            self.filled += now.len();
             bytes = later;
         }
         Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.hasher.update(&self.buffer);
-        self.file.write_all(&self.buffer)?;
-        self.flushed += self.buffer.len() as u64;
-        self.buffer.clear();
+        let mut full = std::mem::take(&mut self.buffer);
+        full.truncate(self.filled);
+        self.flushed += self.filled as u64;
+        self.filled = 0;
+        self.buffer = self.output.write(full)?;
+        self.buffer.resize(BUFFER, 0);
         Ok(())
     }
 }

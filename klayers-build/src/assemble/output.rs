@@ -1,0 +1,97 @@
+//! The file that a layer is written to.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use klayers_core::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// How many full buffers may wait for being written.
+const WAITING: usize = 4;
+/// After how many bytes the disk is asked to begin. Left to the end, waiting for it would take as
+/// long as all the rest.
+const SYNC_EVERY: usize = 4 << 20;
+
+/// A file that other threads write, hash and make durable, while its next part is made.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// None when no more will come.
+    full: Option<SyncSender<Vec<u8>>>,
+    written: Receiver<Vec<u8>>,
+    writer: Option<JoinHandle<io::Result<Finished>>>,
+}
+
+/// A file that is whole and durable.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+impl Output {
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        let (full, to_write) = sync_channel(WAITING);
+        let (back, written) = channel();
+        let work = move || write(file, &to_write, |buffer| drop(back.send(buffer)));
+        let writer = thread::Builder::new().name("layer-writer".to_owned()).spawn(work)?;
+        Ok(Self { full: Some(full), written, writer: Some(writer) })
+    }
+
+    /// Hands over the next part of the file, and gives a buffer for the one after, whose content
+    /// does not matter.
+    pub(super) fn write(&mut self, part: Vec<u8>) -> io::Result<Vec<u8>> {
+        match self.full.as_ref().map(|full| full.send(part)) {
+            Some(Ok(())) => Ok(self.written.try_recv().unwrap_or_default()),
+            // The writer takes no more: it has failed, and says why.
+            _ => Err(self.outcome().err().unwrap_or(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    /// Waits until all is written and durable.
+    pub(super) fn finish(mut self) -> io::Result<Finished> {
+        self.full = None;
+        self.outcome()
+    }
+
+    fn outcome(&mut self) -> io::Result<Finished> {
+        match self.writer.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+fn write(
+    mut file: File,
+    parts: &Receiver<Vec<u8>>,
+    give_back: impl Fn(Vec<u8>),
+) -> io::Result<Finished> {
+    let (ask, asked) = sync_channel(1);
+    let same_file = file.try_clone()?;
+    let syncing = thread::Builder::new()
+        .name("layer-sync".to_owned())
+        .spawn(move || asked.iter().try_for_each(|()| same_file.sync_data()))?;
+    let mut hasher = Sha256::new();
+    let (mut size, mut unsynced) = (0, 0);
+    for part in parts {
+        file.write_all(&part)?;
+        unsynced += part.len();
+        // If the one before is still under way, this part waits for the next.
+        if unsynced >= SYNC_EVERY && !matches!(ask.try_send(()), Err(TrySendError::Full(()))) {
+            unsynced = 0;
+        }
+        hasher.update(&part);
+        size += part.len() as u64;
+        give_back(part);
+    }
+    drop(ask);
+    match syncing.join() {
+        Ok(outcome) => outcome?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    file.sync_all()?;
+    Ok(Finished { digest: Digest::from_bytes(hasher.finalize().into()), size })
+}
