@@ -32,6 +32,8 @@ pub(super) struct ZipWriter {
     /// Always of the same length, of which `filled` bytes are not yet handed over.
     buffer: Vec<u8>,
     filled: usize,
+    /// For the headers of what is copied.
+    scratch: Vec<u8>,
     /// How many bytes were handed over.
     flushed: u64,
     directory: Vec<u8>,
@@ -60,6 +62,7 @@ impl ZipWriter {
             output: Output::new(file)?,
             buffer: vec![0; BUFFER],
             filled: 0,
+            scratch: Vec::new(),
             flushed: 0,
             directory: Vec::new(),
             count: 0,
@@ -89,11 +92,15 @@ impl ZipWriter {
         entry: &Entry,
         executable: bool,
     ) -> Result<(), CopyError> {
-        let mut offset = archive.content_offset(entry).map_err(CopyError::Read)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let local = archive.read_local(entry, &mut scratch).map_err(CopyError::Read)?;
         let Entry { compression, crc, compressed_size, size, .. } = *entry;
         let header = Header { path, compression, crc, compressed_size, size, executable };
         self.begin(&header).map_err(CopyError::Write)?;
-        let mut left = compressed_size;
+        self.write(local.beginning).map_err(CopyError::Write)?;
+        let mut offset = local.content_offset + local.beginning.len() as u64;
+        let mut left = compressed_size - local.beginning.len() as u64;
+        self.scratch = scratch;
         while left > 0 {
             if self.filled == BUFFER {
                 self.flush().map_err(CopyError::Write)?;

@@ -35,11 +35,17 @@ const LARGEST_DIRECTORY: u64 = 64 << 20;
 /// The largest entry that is read whole, in bytes.
 const LARGEST_READ: u64 = 64 << 20;
 
+/// How long the extra field of a local header usually is at most, in bytes.
+const USUAL_EXTRA: usize = 64;
+/// How much of an entry's content is read together with its header, in bytes.
+const MOST_READ_AHEAD: u64 = 64 << 10;
+
 /// A ZIP archive, opened.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
     file: File,
+    length: u64,
     entries: Vec<Entry>,
     by_name: HashMap<EntryPath, usize>,
 }
@@ -60,6 +66,15 @@ pub struct Entry {
     /// Whether it is to be executable.
     pub executable: bool,
     header_offset: u64,
+}
+
+/// What stands at the place of an entry.
+#[derive(Debug)]
+pub(crate) struct LocalEntry<'b> {
+    /// Where its content begins in the archive.
+    pub(crate) content_offset: u64,
+    /// The first bytes of its content, all of it if it is short.
+    pub(crate) beginning: &'b [u8],
 }
 
 /// How an entry is compressed.
@@ -103,7 +118,7 @@ impl Archive {
         if !rest.is_empty() {
             return Err(Rule::Framing("its directory is longer than its entries"));
         }
-        Ok(Self { path: path.to_owned(), file, entries, by_name })
+        Ok(Self { path: path.to_owned(), file, length, entries, by_name })
     }
 
     /// Its files, in the order of its directory; folders are left out.
@@ -117,22 +132,37 @@ impl Archive {
         self.by_name.get(&path).map(|&index| &self.entries[index])
     }
 
-    /// Where the content of an entry begins.
-    pub(crate) fn content_offset(&self, entry: &Entry) -> Result<u64, Rule> {
-        let mut header = [0; LOCAL_SIZE];
-        self.read_at(&mut header, entry.header_offset)?;
+    /// Reads the local header of an entry, and with it the beginning of its content, in one go:
+    /// most entries are small, and most of the time would go into asking for them.
+    pub(crate) fn read_local<'b>(
+        &self,
+        entry: &Entry,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<LocalEntry<'b>, Rule> {
         let storage = |reason| Rule::Storage { entry: entry.path.clone(), reason };
+        let name = entry.path.as_str().as_bytes();
+        let usual = (LOCAL_SIZE + name.len() + USUAL_EXTRA) as u64;
+        let wanted = usual + entry.compressed_size.min(MOST_READ_AHEAD);
+        let there = self.length.saturating_sub(entry.header_offset).min(wanted);
+        buffer.resize(usize::try_from(there).unwrap_or(usize::MAX), 0);
+        self.read_at(buffer, entry.header_offset)?;
+        let cut = || Rule::Framing("it is cut off");
+        let header = buffer.get(..LOCAL_SIZE).ok_or_else(cut)?;
         if header[..4] != LOCAL_SIGNATURE {
             return Err(storage("its local header is not where the directory says"));
         }
-        let name_length = u64::from(u16_at(&header, 26));
-        let mut name = vec![0; usize::from(u16_at(&header, 26))];
-        self.read_at(&mut name, entry.header_offset + LOCAL_SIZE as u64)?;
-        if name != entry.path.as_str().as_bytes() {
+        let name_length = usize::from(u16_at(header, 26));
+        let extra_length = usize::from(u16_at(header, 28));
+        if buffer.get(LOCAL_SIZE..LOCAL_SIZE + name_length) != Some(name) {
             return Err(storage("its local header has another name"));
         }
-        let extra_length = u64::from(u16_at(&header, 28));
-        Ok(entry.header_offset + LOCAL_SIZE as u64 + name_length + extra_length)
+        let start = LOCAL_SIZE + name_length + extra_length;
+        let content = buffer.get(start..).unwrap_or_default();
+        let length = usize::try_from(entry.compressed_size).unwrap_or(usize::MAX);
+        Ok(LocalEntry {
+            content_offset: entry.header_offset + start as u64,
+            beginning: &content[..content.len().min(length)],
+        })
     }
 
     /// Fills a buffer with the bytes at an offset.
@@ -146,8 +176,9 @@ impl Archive {
         if entry.size > LARGEST_READ || entry.compressed_size > LARGEST_READ {
             return Err(storage("it is larger than 64 MiB, which no such file has to be"));
         }
+        let offset = self.read_local(entry, &mut Vec::new())?.content_offset;
         let mut raw = vec![0; usize::try_from(entry.compressed_size).unwrap_or(usize::MAX)];
-        self.read_at(&mut raw, self.content_offset(entry)?)?;
+        self.read_at(&mut raw, offset)?;
         let content = match entry.compression {
             Compression::Stored => raw,
             Compression::Deflated => {
