@@ -19,7 +19,7 @@ use super::{CacheArgs, DONE, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
-    /// What the layer is to hold, as in requests, "psycopg[binary]" or "numpy>=2,<3".
+    /// What the layer is to hold, as in requests or "numpy>=2,<3"; extras go in brackets.
     #[arg(value_name = "REQUIREMENT", required = true)]
     requirements: Vec<Requirement>,
     /// The Python version of the Lambda runtime.
