@@ -57,7 +57,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn parent(folder: &Path) -> &Path {
+/// The folder that a file or folder is in.
+pub(crate) fn parent(folder: &Path) -> &Path {
     match folder.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

@@ -21,5 +21,6 @@ pub mod wheel;
 
 mod durable;
 mod error;
+mod sealed;
 
 pub use error::Error;

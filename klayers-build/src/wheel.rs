@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 mod archive;
+mod content;
 mod entry_path;
 mod entry_points;
 mod filename;
+mod inventory;
 mod metadata;
 mod record;
 
-pub use archive::{Archive, Compression, Entry};
+pub use archive::{Archive, Entry};
+pub use content::{Compression, Content};
 pub use entry_path::EntryPath;
 pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
+pub use inventory::{Inventory, WheelFile};
 pub use metadata::Metadata;
 pub use record::{Record, RecordLine};
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 
-use super::{EntryPath, Rule};
+use super::{Compression, EntryPath, Rule};
 
 const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 const END_SIZE: usize = 22;
@@ -75,25 +75,6 @@ pub(crate) struct LocalEntry<'b> {
     pub(crate) content_offset: u64,
     /// The first bytes of its content, all of it if it is short.
     pub(crate) beginning: &'b [u8],
-}
-
-/// How an entry is compressed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Compression {
-    /// Not at all.
-    Stored,
-    /// With DEFLATE.
-    Deflated,
-}
-
-impl Compression {
-    /// Its number in a ZIP header.
-    pub fn method(self) -> u16 {
-        match self {
-            Self::Stored => 0,
-            Self::Deflated => 8,
-        }
-    }
 }
 
 impl Archive {

@@ -1,10 +1,13 @@
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Rule;
 
 /// The name of an archive's entry, known to stay below the place that it is unpacked to: parts
 /// divided by `/`, none of them empty, `.` or `..`, without backslashes and control characters.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct EntryPath(String);
 
 impl EntryPath {
@@ -47,6 +50,20 @@ impl EntryPath {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for EntryPath {
+    type Error = Rule;
+
+    fn try_from(name: String) -> Result<Self, Rule> {
+        Self::parse(name.as_bytes())
+    }
+}
+
+impl From<EntryPath> for String {
+    fn from(path: EntryPath) -> Self {
+        path.0
     }
 }
 

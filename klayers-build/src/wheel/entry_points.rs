@@ -1,9 +1,11 @@
+use serde::{Deserialize, Serialize};
+
 use super::Rule;
 
 /// A console script or graphical script of a wheel ([entry points specification][spec]).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/entry-points/
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct EntryPoint {
     /// The file name of the command.
     pub name: String,

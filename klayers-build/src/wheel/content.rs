@@ -1,0 +1,39 @@
+use klayers_core::Digest;
+use serde::{Deserialize, Serialize};
+
+/// Where the content of one file lies in another, a wheel for instance, and what it is. It was
+/// read once to its end, so that all of this is known to be true.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// Where its first byte is, compressed as it is.
+    pub offset: u64,
+    /// The number of bytes there.
+    pub compressed_size: u64,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// The number of bytes that they unpack to.
+    pub size: u64,
+    /// The CRC-32 of those.
+    pub crc: u32,
+    /// The SHA-256 of those.
+    pub sha256: Digest,
+}
+
+/// How a file of an archive is compressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Compression {
+    /// Not at all.
+    Stored,
+    /// With DEFLATE.
+    Deflated,
+}
+
+impl Compression {
+    /// Its number in a ZIP header.
+    pub fn method(self) -> u16 {
+        match self {
+            Self::Stored => 0,
+            Self::Deflated => 8,
+        }
+    }
+}
