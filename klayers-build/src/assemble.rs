@@ -7,21 +7,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use klayers_core::{Digest, LayerName, PackageName, PythonVersion, requirements_txt};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 use crate::durable;
-use crate::fetch::FetchedWheel;
 use crate::lock::Lock;
-use crate::wheel::{Rule, Wheel, WheelError};
+use crate::wheel::{Wheel, WheelError};
 
 mod launcher;
 mod layout;
 mod output;
 mod zip_writer;
 
-use layout::{Layout, Source};
+use layout::{LayerFile, Layout, Source};
 use output::Finished;
-use zip_writer::ZipWriter;
+use zip_writer::{CopyError, ZipWriter};
 
 /// The zip of a layer: a temporary file until it is kept.
 #[derive(Debug)]
@@ -77,83 +76,52 @@ impl LayerZip {
 pub fn assemble(
     name: &LayerName,
     lock: &Lock,
-    wheels: &[FetchedWheel],
+    wheels: &[Wheel],
     folder: &Path,
 ) -> Result<LayerZip, AssembleError> {
-    let opened: Vec<Wheel> = wheels
-        .iter()
-        .map(|fetched| Wheel::open(&fetched.path, &fetched.wheel.filename))
-        .collect::<Result<_, _>>()?;
-    let size = |wanted: &crate::lock::LockedWheel| {
-        wheels.iter().find(|fetched| fetched.wheel == *wanted).map(|fetched| fetched.size)
-    };
-    let pylock = lock.to_pylock(size);
-    let mut layout = Layout::new();
-    for wheel in &opened {
-        layout.add_wheel(wheel, lock.target().python)?;
-    }
-    layout.add_file(&format!("klayers/{name}/pylock.toml"), pylock.clone().into_bytes());
-    let requirements = requirements_txt(&lock.pins());
-    layout.add_file(&format!("klayers/{name}/requirements.txt"), requirements.into_bytes());
+    let pylock = lock.to_pylock(|locked| {
+        let wheel = wheels.iter().find(|wheel| *wheel.filename() == locked.filename);
+        wheel.map(Wheel::size)
+    });
+    let own =
+        [("pylock.toml", pylock.clone()), ("requirements.txt", requirements_txt(&lock.pins()))]
+            .map(|(file, text)| (format!("klayers/{name}/{file}"), text.into_bytes()));
+    let layout = Layout::new(wheels, lock.target().python, own)?;
 
     let io = |source| AssembleError::Write { path: folder.to_owned(), source };
     let file = tempfile::Builder::new().prefix(".layer-").tempfile_in(folder).map_err(io)?;
-    let Written { file, digest, size, unzipped_size } =
-        write(file, &layout).map_err(|failure| match failure {
-            Failure::Write(source) => io(source),
-            Failure::Read(wheel, rule) => WheelError::new(wheel.filename(), rule).into(),
-        })?;
+    let (handle, path) = file.into_parts();
+    let Finished { digest, size } = write(handle, &layout).map_err(|error| match error {
+        CopyError::Write(source) => io(source),
+        CopyError::Read { path, source } => AssembleError::Read { path, source },
+    })?;
     Ok(LayerZip {
         name: name.clone(),
-        file,
+        file: path,
         digest,
         size,
-        unzipped_size,
-        files: layout.len(),
+        unzipped_size: layout.files().iter().map(|file| file.source.size()).sum(),
+        files: layout.files().len(),
         pylock,
-        licenses: opened
+        licenses: wheels
             .iter()
-            .filter_map(|wheel| Some((wheel.name().clone(), wheel.metadata().license.clone()?)))
+            .filter_map(|wheel| Some((wheel.name().clone(), wheel.inventory().license.clone()?)))
             .collect(),
     })
 }
 
-struct Written {
-    file: TempPath,
-    digest: Digest,
-    size: u64,
-    unzipped_size: u64,
-}
-
-enum Failure<'w> {
-    Write(std::io::Error),
-    Read(&'w Wheel, Rule),
-}
-
-fn write<'w>(file: NamedTempFile, layout: &Layout<'w>) -> Result<Written, Failure<'w>> {
-    let (handle, path) = file.into_parts();
-    make_readable(&handle).map_err(Failure::Write)?;
-    let mut zip = ZipWriter::new(handle).map_err(Failure::Write)?;
-    let mut unzipped_size = 0;
-    for (path, file) in layout.files() {
-        unzipped_size += match &file.source {
-            Source::Made(content) => {
-                zip.add(path, content, file.executable).map_err(Failure::Write)?;
-                content.len() as u64
+fn write(file: File, layout: &Layout<'_>) -> Result<Finished, CopyError> {
+    make_readable(&file).map_err(CopyError::Write)?;
+    let mut zip = ZipWriter::new(file).map_err(CopyError::Write)?;
+    for LayerFile { path, executable, source, .. } in layout.files() {
+        match source {
+            Source::Made { bytes, .. } => {
+                zip.add(path, bytes, *executable).map_err(CopyError::Write)?;
             }
-            Source::Entry { wheel, entry } => {
-                zip.copy(path, wheel.archive(), entry, file.executable).map_err(
-                    |error| match error {
-                        zip_writer::CopyError::Write(source) => Failure::Write(source),
-                        zip_writer::CopyError::Read(rule) => Failure::Read(wheel, rule),
-                    },
-                )?;
-                entry.size
-            }
-        };
+            Source::Copied { from, content } => zip.copy(path, from, content, *executable)?,
+        }
     }
-    let Finished { digest, size } = zip.finish().map_err(Failure::Write)?;
-    Ok(Written { file: path, digest, size, unzipped_size })
+    zip.finish().map_err(CopyError::Write)
 }
 
 /// Temporary files are made for their owner alone; a layer is for everybody whom its folder lets
@@ -196,6 +164,14 @@ pub enum AssembleError {
         first: String,
         /// The wheel where it is a folder.
         second: String,
+    },
+    /// A wheel can no longer be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// The zip cannot be written.
     #[error("could not write a layer in {}", path.display())]

@@ -9,6 +9,7 @@ use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::resolve::ResolveError;
 use crate::serve::ServeError;
+use crate::verify::VerifyError;
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Error {
     /// A wheel could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// A wheel is not what it should be.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// A layer could not be assembled.
     #[error(transparent)]
     Assemble(#[from] AssembleError),

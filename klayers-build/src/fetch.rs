@@ -44,15 +44,13 @@ pub struct Fetcher {
     login: Option<Url>,
 }
 
-/// A wheel whose bytes have the SHA-256 of its lock.
+/// A wheel that is in the cache under the SHA-256 of its lock.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FetchedWheel {
     /// What the lock says of it.
     pub wheel: LockedWheel,
     /// The file that holds it.
     pub path: PathBuf,
-    /// Its size, in bytes.
-    pub size: u64,
 }
 
 impl Fetcher {
@@ -114,8 +112,21 @@ impl Fetcher {
             Some(path) => path,
             None => self.fetch_missing(wheel).await?,
         };
-        let size = path.metadata().map_err(|source| FetchError::io("read", &path, source))?.len();
-        Ok(FetchedWheel { wheel: wheel.clone(), path, size })
+        Ok(FetchedWheel { wheel: wheel.clone(), path })
+    }
+
+    /// Gives up a wheel of the cache that was damaged there, so that it is fetched again.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    pub fn discard(&self, damaged: &Path) -> Result<(), FetchError> {
+        match std::fs::remove_file(damaged) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(FetchError::io("remove", damaged, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn fetch_missing(&self, wheel: &LockedWheel) -> Result<PathBuf, FetchError> {

@@ -1,7 +1,7 @@
 //! Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
 //!
 //! The modules stand in the order of the data: requirements are resolved to a [`lock`], whose
-//! wheels are fetched and [`assemble`]d to a zip, which is stored among the [`artifacts`] and
+//! wheels are fetched, verified to the last byte and [`assemble`]d to a zip, which is stored among the [`artifacts`] and
 //! published region by region, all of it recorded in the [`catalog`], from which the API is
 //! served. Each stage takes the value of the one before and knows nothing of the others;
 //! [`pipeline`] alone composes them.
@@ -17,6 +17,7 @@ pub mod plan;
 pub mod publish;
 pub mod resolve;
 pub mod serve;
+pub mod verify;
 pub mod wheel;
 
 mod durable;

@@ -15,6 +15,8 @@ use crate::fetch::Fetcher;
 use crate::lock::Lock;
 use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
+use crate::verify::{VerifyError, verify};
+use crate::wheel::Wheel;
 
 mod planner;
 mod publication;
@@ -137,7 +139,7 @@ impl Pipeline {
     }
 }
 
-/// Fetches the wheels of a lock and assembles a layer from them, in a temporary file of `folder`.
+/// Fetches and verifies the wheels of a lock and assembles a layer from them, in a temporary file of `folder`.
 ///
 /// ```
 /// use klayers_build::fetch::Fetcher;
@@ -170,18 +172,37 @@ impl Pipeline {
 ///
 /// # Errors
 ///
-/// If a wheel cannot be fetched, or the layer cannot be assembled.
+/// If a wheel cannot be fetched or breaks a rule, or the layer cannot be assembled.
 pub async fn build_layer(
     fetcher: &Fetcher,
     name: &LayerName,
     lock: &Lock,
     folder: &std::path::Path,
 ) -> Result<LayerZip, Error> {
-    let wheels = fetcher.fetch(lock).await?;
+    let wheels = fetch_and_verify(fetcher, lock).await?;
     let (name, lock, folder) = (name.clone(), lock.clone(), folder.to_owned());
-    let assembling = tokio::task::spawn_blocking(move || assemble(&name, &lock, &wheels, &folder));
-    match assembling.await {
-        Ok(outcome) => Ok(outcome?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    Ok(blocking(move || assemble(&name, &lock, &wheels, &folder)).await?)
+}
+
+/// Wheels of the cache may have been damaged since they were fetched: those are fetched again,
+/// once.
+async fn fetch_and_verify(fetcher: &Fetcher, lock: &Lock) -> Result<Vec<Wheel>, Error> {
+    let mut damaged_before = None;
+    loop {
+        let wheels = fetcher.fetch(lock).await?;
+        match blocking(move || verify(&wheels)).await {
+            Ok(wheels) => return Ok(wheels),
+            Err(VerifyError::Damaged { path, .. }) if damaged_before.as_ref() != Some(&path) => {
+                fetcher.discard(&path)?;
+                damaged_before = Some(path);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
+}
+
+/// Does work that waits for the disk and keeps the cores busy, beside the other tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

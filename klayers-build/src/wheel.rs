@@ -1,15 +1,26 @@
-//! Wheels: reading one, and saying what is in it.
+//! Wheels: reading one to its last byte, and saying what is in it.
 
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
+
+use flate2::read::DeflateDecoder;
+use klayers_core::PackageName;
 
 mod archive;
 mod content;
 mod entry_path;
 mod entry_points;
+mod examination;
 mod filename;
+mod installation;
 mod inventory;
 mod metadata;
+mod modules;
+mod notice;
+mod read_through;
 mod record;
+mod rule;
+mod standard_library;
 
 pub use archive::{Archive, Entry};
 pub use content::{Compression, Content};
@@ -18,46 +29,67 @@ pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
 pub use inventory::{Inventory, WheelFile};
 pub use metadata::Metadata;
-pub use record::{Record, RecordLine};
+pub use notice::Notice;
+pub use record::{Hash, Record, RecordLine};
+pub use rule::{EntryFault, Framing, Rule, WheelError};
 
-use klayers_core::{PackageName, PackageVersion};
+pub(crate) use content::ContentFile;
+pub(crate) use installation::{Destination, Installation};
 
-/// A wheel, opened and checked as far as its framing, its names and its own lists go.
+use examination::examine;
+
+/// The largest file that is read whole, in bytes.
+const LARGEST_TEXT: u64 = 64 << 20;
+
+/// A wheel whose every byte was checked.
+///
+/// ```
+/// use klayers_build::wheel::Wheel;
+/// # mod wheel { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wheel.rs")); }
+/// # let folder = tempfile::tempdir()?;
+/// # let made = wheel::WheelFile::new("greeting", "1.0").file("greeting.py", "hello = 1\n");
+/// # let path = made.write(folder.path());
+///
+/// let wheel = Wheel::verify(&path, &"greeting-1.0-py3-none-any.whl".parse()?)?;
+/// assert_eq!(wheel.inventory().modules, ["greeting"]);
+/// let file = wheel.inventory().file("greeting.py").expect("it is in the wheel");
+/// assert_eq!(wheel.read(file)?, b"hello = 1\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Wheel {
     filename: WheelFilename,
-    archive: Archive,
-    dist_info: String,
-    data: String,
-    record: Record,
-    metadata: Metadata,
+    size: u64,
+    file: ContentFile,
+    inventory: Inventory,
 }
 
 impl Wheel {
-    /// Opens the wheel at `path`, which is known by `filename`.
+    /// Reads the wheel at `path`, which is known by `filename`, from its first byte to its last.
+    ///
+    /// Every header, name, size, CRC and hash in it must be right; [`Rule`]
+    /// lists what that means.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, if it is not a ZIP archive that a wheel may be, if an entry's
-    /// name would leave the place it is unpacked to, or if what a wheel must hold is missing or
-    /// contradicts its file name.
-    pub fn open(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
+    /// Names the entry and the rule it breaks, or says why the file cannot be read.
+    pub fn verify(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
         let refuse = |rule: Rule| WheelError::new(filename, rule);
         let archive = Archive::open(path).map_err(refuse)?;
-        let dist_info = dist_info(&archive, filename).map_err(refuse)?;
-        let wheel_version = archive.read_text(&format!("{dist_info}/WHEEL")).map_err(refuse)?;
-        check_wheel_version(&wheel_version).map_err(refuse)?;
-        let record = archive.read_text(&format!("{dist_info}/RECORD")).map_err(refuse)?;
-        let metadata = archive.read_text(&format!("{dist_info}/METADATA")).map_err(refuse)?;
-        let data = format!("{}.data", dist_info.trim_end_matches(".dist-info"));
-        Ok(Self {
-            record: Record::parse(&record).map_err(refuse)?,
-            metadata: Metadata::parse(&metadata).map_err(refuse)?,
-            filename: filename.clone(),
-            archive,
-            dist_info,
-            data,
-        })
+        let inventory = examine(&archive, filename).map_err(refuse)?;
+        let size = archive.length();
+        let file = archive.into_file();
+        Ok(Self { filename: filename.clone(), size, file, inventory })
+    }
+
+    /// A wheel that was verified before, with the inventory of then.
+    pub(crate) fn verified(
+        filename: WheelFilename,
+        size: u64,
+        file: ContentFile,
+        inventory: Inventory,
+    ) -> Self {
+        Self { filename, size, file, inventory }
     }
 
     /// The file name it is known by.
@@ -70,179 +102,54 @@ impl Wheel {
         self.filename.name()
     }
 
-    /// The ZIP archive.
-    pub fn archive(&self) -> &Archive {
-        &self.archive
+    /// The size of the wheel itself, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
-    /// The name of its `.dist-info` folder.
-    pub fn dist_info(&self) -> &str {
-        &self.dist_info
+    /// What is in it.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
     }
 
-    /// The name of the folder of files that are spread out, which it need not have.
-    pub fn data(&self) -> &str {
-        &self.data
+    pub(crate) fn file(&self) -> &ContentFile {
+        &self.file
     }
 
-    /// Its list of files with their hashes.
-    pub fn record(&self) -> &Record {
-        &self.record
+    /// Where an installer puts its files.
+    pub(crate) fn installation(&self) -> Installation<'_> {
+        Installation { dist_info: &self.inventory.dist_info, package: self.filename.name() }
     }
 
-    /// What it says of its package.
-    pub fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    /// Reads an entry whole, at most 64 MiB of it, and checks its CRC.
+    /// Reads a file of it whole, at most 64 MiB.
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is not what the archive's directory says.
-    pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, WheelError> {
-        self.archive.read(entry).map_err(|rule| WheelError::new(&self.filename, rule))
+    /// If the wheel can no longer be read, or is another one than when it was verified.
+    pub fn read(&self, file: &WheelFile) -> Result<Vec<u8>, WheelError> {
+        let refuse = |rule: Rule| WheelError::new(&self.filename, rule);
+        let fault = |fault| refuse(Rule::Entry { entry: file.path.clone(), fault });
+        let Content { offset, compressed_size, compression, size, crc, .. } = file.content;
+        if size.max(compressed_size) > LARGEST_TEXT {
+            return Err(fault(EntryFault::TooLarge));
+        }
+        let mut packed = vec![0; usize::try_from(compressed_size).unwrap_or(usize::MAX)];
+        archive::read_at(&self.file, &mut packed, offset).map_err(refuse)?;
+        let content = match compression {
+            Compression::Stored => packed,
+            Compression::Deflated => {
+                let mut content = Vec::new();
+                let mut unpacked = DeflateDecoder::new(packed.as_slice()).take(size + 1);
+                unpacked.read_to_end(&mut content).map_err(|_| fault(EntryFault::Stream))?;
+                content
+            }
+        };
+        if content.len() as u64 != size {
+            return Err(fault(EntryFault::Size));
+        }
+        if crc32fast::hash(&content) != crc {
+            return Err(fault(EntryFault::Crc));
+        }
+        Ok(content)
     }
-}
-
-/// Finds the one `.dist-info` folder, whose name must say what the file name says.
-fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule> {
-    let mut folders: Vec<&str> = archive
-        .entries()
-        .iter()
-        .filter_map(|entry| entry.path.as_str().split_once('/'))
-        .map(|(folder, _)| folder)
-        .filter(|folder| folder.ends_with(".dist-info"))
-        .collect();
-    folders.sort_unstable();
-    folders.dedup();
-    let [folder] = folders.as_slice() else {
-        return Err(Rule::DistInfo { found: folders.len() });
-    };
-    let stem = folder.trim_end_matches(".dist-info");
-    let agrees = stem.split_once('-').is_some_and(|(name, version)| {
-        let name: Result<PackageName, _> = name.parse();
-        let version: Result<PackageVersion, _> = version.parse();
-        name.is_ok_and(|name| name == *filename.name())
-            && version.is_ok_and(|version| version == *filename.version())
-    });
-    if agrees {
-        Ok((*folder).to_owned())
-    } else {
-        Err(Rule::OtherDistribution((*folder).to_owned()))
-    }
-}
-
-/// A wheel of a newer major version may have to be unpacked in another way.
-fn check_wheel_version(text: &str) -> Result<(), Rule> {
-    let version = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(key, _)| key.eq_ignore_ascii_case("Wheel-Version"))
-        .map(|(_, version)| version.trim());
-    match version {
-        Some(version) if version.split('.').next() == Some("1") => Ok(()),
-        version => Err(Rule::WheelVersion(version.unwrap_or_default().to_owned())),
-    }
-}
-
-/// A wheel that cannot be used: which one, and the rule it breaks.
-#[derive(Debug, thiserror::Error)]
-#[error("wheel {wheel} cannot be used")]
-pub struct WheelError {
-    wheel: String,
-    #[source]
-    rule: Box<Rule>,
-}
-
-impl WheelError {
-    pub(crate) fn new(wheel: &WheelFilename, rule: Rule) -> Self {
-        Self { wheel: wheel.to_string(), rule: Box::new(rule) }
-    }
-
-    /// The wheel's file name.
-    pub fn wheel(&self) -> &str {
-        &self.wheel
-    }
-
-    /// The rule it breaks.
-    pub fn rule(&self) -> &Rule {
-        &self.rule
-    }
-}
-
-/// A rule that a wheel breaks, with the entry where it does.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The file cannot be read.
-    #[error("could not read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is not a ZIP archive, or one cut off or added to.
-    #[error("it is not a sound ZIP archive: {0}")]
-    Framing(&'static str),
-    /// An entry's name cannot be that of a file in a layer.
-    #[error("entry {name:?}: {reason}")]
-    Name {
-        /// The name, with what is not text replaced.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// Two entries have the same name.
-    #[error("entry {0}: there are two of this name")]
-    DuplicateEntry(EntryPath),
-    /// An entry is stored in a way that Lambda may not be able to read.
-    #[error("entry {entry}: {reason}")]
-    Storage {
-        /// The entry.
-        entry: EntryPath,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A file that every wheel has is missing.
-    #[error("it has no {0}")]
-    Missing(String),
-    /// A file of its own lists is not text.
-    #[error("entry {0}: it is not UTF-8")]
-    NotText(EntryPath),
-    /// There is not one `.dist-info` folder.
-    #[error("it has {found} .dist-info folders instead of one")]
-    DistInfo {
-        /// How many it has.
-        found: usize,
-    },
-    /// Its `.dist-info` folder is another distribution's.
-    #[error("its folder {0} does not go with its file name")]
-    OtherDistribution(String),
-    /// The version of its format is not known.
-    #[error("its Wheel-Version is {0:?}; version 1 is known")]
-    WheelVersion(String),
-    /// A line of `RECORD` cannot be read.
-    #[error("RECORD, line {line}: {reason}")]
-    Record {
-        /// The line, counted from 1.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A field of `METADATA` is missing or malformed.
-    #[error("METADATA: {0}")]
-    Metadata(String),
-    /// A line of `entry_points.txt` cannot be read.
-    #[error("entry_points.txt, line {line}: {reason}")]
-    EntryPoint {
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A `.data` folder has a part that is not known.
-    #[error("entry {0}: a .data folder may hold purelib, platlib, scripts, headers and data")]
-    DataScheme(EntryPath),
 }

@@ -1,253 +1,228 @@
 //! Where each file of the wheels stands in the layer.
 
-use std::collections::BTreeMap;
-
 use klayers_core::{Digest, PythonVersion};
 
 use super::AssembleError;
 use super::launcher::{launcher, with_interpreter};
-use crate::wheel::{Entry, Rule, Wheel, WheelError, console_scripts};
+use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
 
 /// The folder of a layer that is on Python's path.
-const ROOT: &str = "python";
+const ROOT: &str = "python/";
 /// What `INSTALLER` says ([specification][spec]).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-installer-file
 const INSTALLER: &[u8] = b"klayers\n";
+/// To whom the files belong that are no wheel's.
+const LAYER_ITSELF: &str = "the layer itself";
 
-/// The files of a layer, by path.
+/// The files of a layer, sorted by path as bytes.
 #[derive(Debug)]
 pub(super) struct Layout<'w> {
-    files: BTreeMap<String, LayerFile<'w>>,
+    files: Vec<LayerFile<'w>>,
 }
 
 /// A file of a layer.
 #[derive(Debug)]
 pub(super) struct LayerFile<'w> {
-    pub(super) source: Source<'w>,
+    /// Its path in the zip.
+    pub(super) path: String,
+    /// Whether it is executable.
     pub(super) executable: bool,
-    fingerprint: Fingerprint,
-    owner: String,
+    /// Its content.
+    pub(super) source: Source<'w>,
+    /// The file name of the wheel that it is from.
+    owner: Owner<'w>,
 }
 
 /// Where the content of a file comes from.
 #[derive(Debug)]
 pub(super) enum Source<'w> {
     /// It is copied, compressed as it is.
-    Entry {
-        /// From this wheel.
-        wheel: &'w Wheel,
-        /// This entry.
-        entry: &'w Entry,
+    Copied {
+        /// From this file.
+        from: &'w ContentFile,
+        /// What lies there.
+        content: Content,
     },
     /// It was made here.
-    Made(Vec<u8>),
+    Made {
+        /// All of it.
+        bytes: Vec<u8>,
+        sha256: Digest,
+    },
 }
 
-/// What two files must have in common to be the same.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Fingerprint {
-    sha256: Digest,
-    size: u64,
-    crc: u32,
+/// To whom a file belongs.
+#[derive(Clone, Copy, Debug)]
+enum Owner<'w> {
+    Wheel(&'w Wheel),
+    Layer,
+}
+
+impl Owner<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Wheel(wheel) => wheel.filename().to_string(),
+            Self::Layer => LAYER_ITSELF.to_owned(),
+        }
+    }
+}
+
+impl Source<'_> {
+    fn made(bytes: Vec<u8>) -> Self {
+        let sha256 = Digest::of(&bytes);
+        Self::Made { bytes, sha256 }
+    }
+
+    /// The size of the file, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Copied { content, .. } => content.size,
+            Self::Made { bytes, .. } => bytes.len() as u64,
+        }
+    }
+
+    fn sha256(&self) -> Digest {
+        match self {
+            Self::Copied { content, .. } => content.sha256,
+            Self::Made { sha256, .. } => *sha256,
+        }
+    }
 }
 
 impl<'w> Layout<'w> {
-    pub(super) fn new() -> Self {
-        Self { files: BTreeMap::new() }
+    /// Lays out the wheels as an installer would, and beside them the layer's own files.
+    pub(super) fn new(
+        wheels: &'w [Wheel],
+        python: PythonVersion,
+        own: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<Self, AssembleError> {
+        let mut files: Vec<LayerFile<'w>> = own
+            .into_iter()
+            .map(|(path, bytes)| {
+                let source = Source::made(bytes);
+                LayerFile { path, executable: false, source, owner: Owner::Layer }
+            })
+            .collect();
+        for wheel in wheels {
+            files.extend(installed(wheel, python)?);
+        }
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        let files = merged(files)?;
+        refuse_files_as_folders(&files)?;
+        Ok(Self { files })
     }
 
     /// The files, sorted by path as bytes.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &LayerFile<'w>)> {
-        self.files.iter().map(|(path, file)| (path.as_str(), file))
+    pub(super) fn files(&self) -> &[LayerFile<'w>] {
+        &self.files
     }
+}
 
-    pub(super) fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    /// Adds a file of the layer's own, outside Python's path.
-    pub(super) fn add_file(&mut self, path: &str, content: Vec<u8>) {
-        let file = LayerFile::made(content, false, "the layer itself".to_owned());
-        self.files.insert(path.to_owned(), file);
-    }
-
-    /// Adds the files of a wheel where an installer would put them.
-    pub(super) fn add_wheel(
-        &mut self,
-        wheel: &'w Wheel,
-        python: PythonVersion,
-    ) -> Result<(), AssembleError> {
-        let installed = Installed::new(wheel, python)?;
-        let mut record = installed.record();
-        record.push(format!("{}/RECORD,,\n", wheel.dist_info()));
-        record.sort_unstable();
-        let record =
-            LayerFile::made(record.concat().into_bytes(), false, wheel.filename().to_string());
-        for (path, file) in installed.files {
-            self.add(format!("{ROOT}/{path}"), file)?;
+/// Files of one path become one, if they are the same.
+fn merged(files: Vec<LayerFile<'_>>) -> Result<Vec<LayerFile<'_>>, AssembleError> {
+    let mut merged: Vec<LayerFile<'_>> = Vec::with_capacity(files.len());
+    for file in files {
+        match merged.last_mut() {
+            Some(there) if there.path == file.path => {
+                if there.source.sha256() != file.source.sha256() {
+                    let (first, second) = (there.owner.name(), file.owner.name());
+                    return Err(AssembleError::Conflict { path: file.path, first, second });
+                }
+                there.executable |= file.executable;
+            }
+            _ => merged.push(file),
         }
-        self.add(format!("{ROOT}/{}/RECORD", wheel.dist_info()), record)
     }
+    Ok(merged)
+}
 
-    fn add(&mut self, path: String, file: LayerFile<'w>) -> Result<(), AssembleError> {
-        for (at, _) in path.match_indices('/') {
-            if let Some(above) = self.files.get(&path[..at]) {
+/// No path of a file may be that of a folder of another.
+fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError> {
+    let mut checked = "";
+    for file in files {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if folder == checked {
+            continue;
+        }
+        checked = folder;
+        let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+        for above in ends.map(|end| &folder[..end]) {
+            if let Ok(at) = files.binary_search_by(|other| other.path.as_str().cmp(above)) {
                 return Err(AssembleError::FileAndFolder {
-                    path: path[..at].to_owned(),
-                    first: above.owner.clone(),
-                    second: file.owner,
+                    path: above.to_owned(),
+                    first: files[at].owner.name(),
+                    second: file.owner.name(),
                 });
             }
         }
-        let inside = format!("{path}/");
-        let below = self.files.range(inside.clone()..).next();
-        if let Some((_, below)) = below.filter(|(other, _)| other.starts_with(&inside)) {
-            let second = below.owner.clone();
-            return Err(AssembleError::FileAndFolder { path, first: file.owner, second });
-        }
-        match self.files.get_mut(&path) {
-            None => {
-                self.files.insert(path, file);
-            }
-            Some(there) if there.fingerprint == file.fingerprint => {
-                there.executable |= file.executable;
-            }
-            Some(there) => {
-                let first = there.owner.clone();
-                return Err(AssembleError::Conflict { path, first, second: file.owner });
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
-impl LayerFile<'_> {
-    fn made(content: Vec<u8>, executable: bool, owner: String) -> Self {
-        let fingerprint = Fingerprint {
-            sha256: Digest::of(&content),
-            size: content.len() as u64,
-            crc: crc32fast::hash(&content),
-        };
-        Self { source: Source::Made(content), executable, fingerprint, owner }
+/// The files of one wheel, with those that an installer adds.
+fn installed(wheel: &Wheel, python: PythonVersion) -> Result<Vec<LayerFile<'_>>, AssembleError> {
+    let inventory = wheel.inventory();
+    let owner = Owner::Wheel(wheel);
+    let made = |path: &str, bytes: Vec<u8>, executable| {
+        let source = Source::made(bytes);
+        LayerFile { path: format!("{ROOT}{path}"), executable, source, owner }
+    };
+    let mut files = Vec::with_capacity(inventory.files.len() + inventory.scripts.len() + 2);
+    for file in &inventory.files {
+        let destination = wheel.installation().destination(&file.path);
+        let destination =
+            destination.map_err(|rule| crate::wheel::WheelError::new(wheel.filename(), rule))?;
+        if let Some(destination) = destination {
+            files.push(installed_file(wheel, file, destination, python)?);
+        }
     }
+    for script in &inventory.scripts {
+        files.push(made(&format!("bin/{}", script.name), launcher(script, python), true));
+    }
+    let dist_info = &inventory.dist_info;
+    files.push(made(&format!("{dist_info}/INSTALLER"), INSTALLER.to_vec(), false));
+    let record_path = format!("{dist_info}/RECORD");
+    let record = record(&files, &record_path);
+    files.push(made(&record_path, record, false));
+    Ok(files)
 }
 
-/// The files of one wheel, by their path below the root.
-struct Installed<'w> {
+fn installed_file<'w>(
     wheel: &'w Wheel,
-    files: BTreeMap<String, LayerFile<'w>>,
+    file: &'w WheelFile,
+    Destination { path, script }: Destination,
+    python: PythonVersion,
+) -> Result<LayerFile<'w>, AssembleError> {
+    let copied = Source::Copied { from: wheel.file(), content: file.content };
+    let (source, executable) = if script {
+        let rewritten = with_interpreter(&wheel.read(file)?, python);
+        (rewritten.map_or(copied, Source::made), true)
+    } else {
+        (copied, file.executable)
+    };
+    let path = format!("{ROOT}{path}");
+    Ok(LayerFile { path, executable, source, owner: Owner::Wheel(wheel) })
 }
 
-impl<'w> Installed<'w> {
-    fn new(wheel: &'w Wheel, python: PythonVersion) -> Result<Self, AssembleError> {
-        let mut installed = Self { wheel, files: BTreeMap::new() };
-        for entry in wheel.archive().entries() {
-            installed.place(entry, python)?;
-        }
-        let owner = || wheel.filename().to_string();
-        let entry_points = format!("{}/entry_points.txt", wheel.dist_info());
-        if let Some(entry) = wheel.archive().entry(&entry_points) {
-            let refuse = |rule| WheelError::new(wheel.filename(), rule);
-            let text = String::from_utf8(wheel.read(entry)?)
-                .map_err(|_| refuse(Rule::NotText(entry.path.clone())))?;
-            for script in console_scripts(&text).map_err(refuse)? {
-                let file = LayerFile::made(launcher(&script, python), true, owner());
-                installed.insert(format!("bin/{}", script.name), file)?;
-            }
-        }
-        let tool = LayerFile::made(INSTALLER.to_vec(), false, owner());
-        installed.insert(format!("{}/INSTALLER", wheel.dist_info()), tool)?;
-        Ok(installed)
-    }
+/// The layer's own `RECORD` for these files and itself.
+fn record(files: &[LayerFile<'_>], own_path: &str) -> Vec<u8> {
+    let line = |file: &LayerFile<'_>| {
+        let path = file.path.strip_prefix(ROOT).unwrap_or(&file.path);
+        let (sha256, size) = (file.source.sha256().to_base64_url(), file.source.size());
+        format!("{},sha256={sha256},{size}\n", quoted(path))
+    };
+    let mut lines: Vec<String> = files.iter().map(line).collect();
+    lines.push(format!("{},,\n", quoted(own_path)));
+    lines.sort_unstable();
+    lines.concat().into_bytes()
+}
 
-    /// Puts an entry where it belongs: at the root, or, from the `.data` folder, where its scheme
-    /// says.
-    fn place(&mut self, entry: &'w Entry, python: PythonVersion) -> Result<(), AssembleError> {
-        let wheel = self.wheel;
-        let name = entry.path.as_str();
-        if self.is_written_anew(name) {
-            return Ok(());
-        }
-        let inside = name.strip_prefix(wheel.data()).and_then(|rest| rest.strip_prefix('/'));
-        let Some(inside) = inside else {
-            return self.insert(name.to_owned(), self.copied(entry, entry.executable)?);
-        };
-        match inside.split_once('/') {
-            Some(("purelib" | "platlib" | "data", path)) => {
-                self.insert(path.to_owned(), self.copied(entry, entry.executable)?)
-            }
-            Some(("headers", path)) => {
-                let path = format!("include/{}/{path}", wheel.name().normalized());
-                self.insert(path, self.copied(entry, entry.executable)?)
-            }
-            Some(("scripts", path)) => {
-                let rewritten = with_interpreter(&wheel.read(entry)?, python);
-                let file = match rewritten {
-                    Some(content) => LayerFile::made(content, true, wheel.filename().to_string()),
-                    None => self.copied(entry, true)?,
-                };
-                self.insert(format!("bin/{path}"), file)
-            }
-            _ => {
-                let rule = Rule::DataScheme(entry.path.clone());
-                Err(WheelError::new(wheel.filename(), rule).into())
-            }
-        }
-    }
-
-    /// Whether an installer writes a file anew instead of taking the wheel's.
-    fn is_written_anew(&self, name: &str) -> bool {
-        name.strip_prefix(self.wheel.dist_info())
-            .and_then(|rest| rest.strip_prefix('/'))
-            .is_some_and(|file| {
-                matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json")
-            })
-    }
-
-    /// The file of an entry, with the hash that the wheel lists for it, or else its own.
-    fn copied(&self, entry: &'w Entry, executable: bool) -> Result<LayerFile<'w>, AssembleError> {
-        let wheel = self.wheel;
-        let listed = wheel.record().get(entry.path.as_str());
-        if listed.and_then(|line| line.size).is_some_and(|size| size != entry.size) {
-            let reason = "its size is not what RECORD says";
-            let rule = Rule::Storage { entry: entry.path.clone(), reason };
-            return Err(WheelError::new(wheel.filename(), rule).into());
-        }
-        let sha256 = match listed.and_then(|line| line.sha256) {
-            Some(digest) => digest,
-            None => Digest::of(&wheel.read(entry)?),
-        };
-        let fingerprint = Fingerprint { sha256, size: entry.size, crc: entry.crc };
-        let owner = wheel.filename().to_string();
-        Ok(LayerFile { source: Source::Entry { wheel, entry }, executable, fingerprint, owner })
-    }
-
-    fn insert(&mut self, path: String, file: LayerFile<'w>) -> Result<(), AssembleError> {
-        if let Some(there) = self.files.get(&path) {
-            if there.fingerprint != file.fingerprint {
-                let owner = file.owner;
-                return Err(AssembleError::Conflict { path, first: owner.clone(), second: owner });
-            }
-            return Ok(());
-        }
-        self.files.insert(path, file);
-        Ok(())
-    }
-
-    /// The lines of the layer's own `RECORD` for these files.
-    fn record(&self) -> Vec<String> {
-        self.files
-            .iter()
-            .map(|(path, file)| {
-                let path = if path.contains([',', '"']) {
-                    format!("\"{}\"", path.replace('"', "\"\""))
-                } else {
-                    path.clone()
-                };
-                let Fingerprint { sha256, size, .. } = file.fingerprint;
-                format!("{path},sha256={},{size}\n", sha256.to_base64_url())
-            })
-            .collect()
+/// A field of CSV.
+fn quoted(field: &str) -> std::borrow::Cow<'_, str> {
+    if field.contains([',', '"']) {
+        format!("\"{}\"", field.replace('"', "\"\"")).into()
+    } else {
+        field.into()
     }
 }

@@ -14,13 +14,14 @@ const WAITING: usize = 4;
 /// long as all the rest.
 const SYNC_EVERY: usize = 4 << 20;
 
-/// A file that other threads write, hash and make durable, while its next part is made.
+/// A file that other threads hash, write and make durable, while its next part is made.
 #[derive(Debug)]
 pub(super) struct Output {
     /// None when no more will come.
     full: Option<SyncSender<Vec<u8>>>,
     written: Receiver<Vec<u8>>,
-    writer: Option<JoinHandle<io::Result<Finished>>>,
+    hasher: Option<JoinHandle<Digest>>,
+    writer: Option<JoinHandle<io::Result<u64>>>,
 }
 
 /// A file that is whole and durable.
@@ -32,11 +33,14 @@ pub(super) struct Finished {
 
 impl Output {
     pub(super) fn new(file: File) -> io::Result<Self> {
-        let (full, to_write) = sync_channel(WAITING);
+        let (full, to_hash) = sync_channel(WAITING);
+        let (hashed, to_write) = sync_channel(WAITING);
         let (back, written) = channel();
-        let work = move || write(file, &to_write, |buffer| drop(back.send(buffer)));
-        let writer = thread::Builder::new().name("layer-writer".to_owned()).spawn(work)?;
-        Ok(Self { full: Some(full), written, writer: Some(writer) })
+        let hashing = move || hash(&to_hash, &hashed);
+        let writing = move || write(file, &to_write, |buffer| drop(back.send(buffer)));
+        let hasher = thread::Builder::new().name("layer-hasher".to_owned()).spawn(hashing)?;
+        let writer = thread::Builder::new().name("layer-writer".to_owned()).spawn(writing)?;
+        Ok(Self { full: Some(full), written, hasher: Some(hasher), writer: Some(writer) })
     }
 
     /// Hands over the next part of the file, and gives a buffer for the one after, whose content
@@ -44,37 +48,53 @@ impl Output {
     pub(super) fn write(&mut self, part: Vec<u8>) -> io::Result<Vec<u8>> {
         match self.full.as_ref().map(|full| full.send(part)) {
             Some(Ok(())) => Ok(self.written.try_recv().unwrap_or_default()),
-            // The writer takes no more: it has failed, and says why.
+            // No more is taken: the writer has failed, and says why.
             _ => Err(self.outcome().err().unwrap_or(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
     /// Waits until all is written and durable.
     pub(super) fn finish(mut self) -> io::Result<Finished> {
-        self.full = None;
         self.outcome()
     }
 
     fn outcome(&mut self) -> io::Result<Finished> {
-        match self.writer.take().map(JoinHandle::join) {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
+        self.full = None;
+        let digest = joined(&mut self.hasher)?;
+        let size = joined(&mut self.writer)??;
+        Ok(Finished { digest, size })
+    }
+}
+
+fn joined<T>(thread: &mut Option<JoinHandle<T>>) -> io::Result<T> {
+    match thread.take().map(JoinHandle::join) {
+        Some(Ok(outcome)) => Ok(outcome),
+        Some(Err(panic)) => std::panic::resume_unwind(panic),
+        None => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
+fn hash(parts: &Receiver<Vec<u8>>, hashed: &SyncSender<Vec<u8>>) -> Digest {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(&part);
+        if hashed.send(part).is_err() {
+            break;
         }
     }
+    Digest::from_bytes(hasher.finalize().into())
 }
 
 fn write(
     mut file: File,
     parts: &Receiver<Vec<u8>>,
     give_back: impl Fn(Vec<u8>),
-) -> io::Result<Finished> {
+) -> io::Result<u64> {
     let (ask, asked) = sync_channel(1);
     let same_file = file.try_clone()?;
     let syncing = thread::Builder::new()
         .name("layer-sync".to_owned())
         .spawn(move || asked.iter().try_for_each(|()| same_file.sync_data()))?;
-    let mut hasher = Sha256::new();
     let (mut size, mut unsynced) = (0, 0);
     for part in parts {
         file.write_all(&part)?;
@@ -83,7 +103,6 @@ fn write(
         if unsynced >= SYNC_EVERY && !matches!(ask.try_send(()), Err(TrySendError::Full(()))) {
             unsynced = 0;
         }
-        hasher.update(&part);
         size += part.len() as u64;
         give_back(part);
     }
@@ -93,5 +112,5 @@ fn write(
         Err(panic) => std::panic::resume_unwind(panic),
     }
     file.sync_all()?;
-    Ok(Finished { digest: Digest::from_bytes(hasher.finalize().into()), size })
+    Ok(size)
 }

@@ -7,9 +7,10 @@
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 
 use super::output::{Finished, Output};
-use crate::wheel::{Archive, Compression, Entry, Rule};
+use crate::wheel::{Compression, Content, ContentFile};
 
 /// 1980-01-01, the first day that the format knows: year 0, month 1, day 1.
 const DATE: u16 = 1 << 5 | 1;
@@ -32,8 +33,6 @@ pub(super) struct ZipWriter {
     /// Always of the same length, of which `filled` bytes are not yet handed over.
     buffer: Vec<u8>,
     filled: usize,
-    /// For the headers of what is copied.
-    scratch: Vec<u8>,
     /// How many bytes were handed over.
     flushed: u64,
     directory: Vec<u8>,
@@ -43,7 +42,7 @@ pub(super) struct ZipWriter {
 /// Why an entry could not be copied.
 #[derive(Debug)]
 pub(super) enum CopyError {
-    Read(Rule),
+    Read { path: PathBuf, source: io::Error },
     Write(io::Error),
 }
 
@@ -62,7 +61,6 @@ impl ZipWriter {
             output: Output::new(file)?,
             buffer: vec![0; BUFFER],
             filled: 0,
-            scratch: Vec::new(),
             flushed: 0,
             directory: Vec::new(),
             count: 0,
@@ -84,30 +82,26 @@ impl ZipWriter {
         self.write(content)
     }
 
-    /// Adds an entry of another archive, compressed as it is there.
+    /// Adds a file whose content lies in another, compressed as it is there.
     pub(super) fn copy(
         &mut self,
         path: &str,
-        archive: &Archive,
-        entry: &Entry,
+        from: &ContentFile,
+        content: &Content,
         executable: bool,
     ) -> Result<(), CopyError> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let local = archive.read_local(entry, &mut scratch).map_err(CopyError::Read)?;
-        let Entry { compression, crc, compressed_size, size, .. } = *entry;
+        let Content { mut offset, compressed_size, compression, size, crc, .. } = *content;
         let header = Header { path, compression, crc, compressed_size, size, executable };
         self.begin(&header).map_err(CopyError::Write)?;
-        self.write(local.beginning).map_err(CopyError::Write)?;
-        let mut offset = local.content_offset + local.beginning.len() as u64;
-        let mut left = compressed_size - local.beginning.len() as u64;
-        self.scratch = scratch;
+        let mut left = compressed_size;
         while left > 0 {
             if self.filled == BUFFER {
                 self.flush().map_err(CopyError::Write)?;
             }
             let space = &mut self.buffer[self.filled..];
             let length = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
-            archive.read_at(&mut space[..length], offset).map_err(CopyError::Read)?;
+            from.read_at(&mut space[..length], offset)
+                .map_err(|source| CopyError::Read { path: from.path().to_owned(), source })?;
             self.filled += length;
             offset += length as u64;
             left -= length as u64;

@@ -32,8 +32,8 @@ impl WheelCache {
         self.wheels.join(&name[..2]).join(format!("{name}.whl"))
     }
 
-    /// The wheel with a digest, if it is there. One that was damaged after it was stored counts as
-    /// missing: its size is not the lock's or, where the lock does not say it, its digest another.
+    /// The wheel with a digest, if it is there. One whose size is not the lock's was damaged after
+    /// it was stored, and counts as missing; whether its bytes are right is not looked at here.
     pub(super) fn get(
         &self,
         digest: Digest,
@@ -42,15 +42,7 @@ impl WheelCache {
         let path = self.path(digest);
         match path.metadata() {
             Ok(found) if found.is_file() => {
-                let sound = match size {
-                    Some(size) => found.len() == size,
-                    None => {
-                        durable::digest(&path)
-                            .map_err(|source| FetchError::io("read", &path, source))?
-                            == digest
-                    }
-                };
-                Ok(sound.then_some(path))
+                Ok(size.is_none_or(|size| found.len() == size).then_some(path))
             }
             Ok(_) => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -71,9 +63,9 @@ impl WheelCache {
         let io = |source| FetchError::io("store", &path, source);
         partial.file.sync_all().map_err(io)?;
         let folder = path.parent().unwrap_or(&self.wheels);
-        fs::create_dir_all(folder).map_err(io)?;
+        durable::create_folder(folder).map_err(io)?;
         fs::rename(&partial.path, &path).map_err(io)?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        durable::sync_folders(folder, folder).map_err(io)?;
         Ok(path)
     }
 }

@@ -1,3 +1,8 @@
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
 use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -35,5 +40,31 @@ impl Compression {
             Self::Stored => 0,
             Self::Deflated => 8,
         }
+    }
+}
+
+/// A file that holds the contents of others.
+#[derive(Debug)]
+pub(crate) struct ContentFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ContentFile {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: File::open(path)? })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// Fills a buffer with the bytes at an offset.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
     }
 }

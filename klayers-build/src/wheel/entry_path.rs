@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Rule;
 
 /// The name of an archive's entry, known to stay below the place that it is unpacked to: parts
-/// divided by `/`, none of them empty, `.` or `..`, without backslashes and control characters.
+/// divided by `/`, none of them empty, `.` or `..`, without backslashes, control characters, and
+/// characters that change the direction of text.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntryPath(String);
@@ -31,6 +32,9 @@ impl EntryPath {
         if name.chars().any(char::is_control) {
             return refuse("it contains a control character");
         }
+        if name.chars().any(changes_direction) {
+            return refuse("it contains a character that changes the direction of text");
+        }
         if name.as_bytes().get(1) == Some(&b':') {
             return refuse("it begins with a drive letter");
         }
@@ -51,6 +55,15 @@ impl EntryPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character makes what follows it show in another order than it has: embeddings,
+/// overrides, isolates and marks of [UAX #9](https://www.unicode.org/reports/tr9/).
+fn changes_direction(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 impl TryFrom<String> for EntryPath {
@@ -97,6 +110,8 @@ mod tests {
             "a\0b",
             "a\nb",
             "a\u{7f}b",
+            "a\u{202e}yp.b",
+            "a\u{2067}b",
         ] {
             assert!(EntryPath::parse(name.as_bytes()).is_err(), "{name:?}");
         }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Content, EntryPath, EntryPoint};
+use super::{Content, EntryPath, EntryPoint, Notice};
 
 /// All that is known of a wheel whose every byte was checked. It is kept beside the wheel, so that
 /// a wheel is read through once and not each time a layer is made of it.
@@ -18,7 +18,7 @@ pub struct Inventory {
     /// The modules and packages that it puts at the root of Python's path, sorted.
     pub modules: Vec<String>,
     /// What is unusual about it, but no reason to refuse it.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
 }
 
 /// A file in a wheel.

@@ -5,9 +5,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use klayers_build::assemble::{AssembleError, LayerZip, assemble};
+use klayers_build::Error;
+use klayers_build::assemble::{AssembleError, LayerZip};
 use klayers_build::fetch::Fetcher;
 use klayers_build::lock::Lock;
+use klayers_build::pipeline::build_layer;
 use klayers_core::{Digest, LayerName, Target};
 
 use crate::support::{WheelFile, lock_of};
@@ -16,11 +18,10 @@ fn target() -> Target {
     "p3.12".parse().expect("a target")
 }
 
-async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, AssembleError> {
+async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, Error> {
     let fetcher = Fetcher::new(&folder.join("cache"), None).expect("a fetcher");
-    let fetched = fetcher.fetch(lock).await.expect("wheels");
     let name = LayerName::new("Klayers", target(), "sample").expect("a name");
-    assemble(&name, lock, &fetched, folder)
+    build_layer(&fetcher, &name, lock, folder).await
 }
 
 /// What is in a zip: content and mode by path, in the order of the zip.
@@ -153,7 +154,7 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     for wheels_in_order in [[one.clone(), file.clone()], [file, one]] {
         let lock = lock_of(&wheels_in_order, &wheels, target());
         let error = build(&lock, folder.path()).await.expect_err("a conflict");
-        assert!(matches!(error, AssembleError::FileAndFolder { .. }), "{error}");
+        assert!(matches!(error, Error::Assemble(AssembleError::FileAndFolder { .. })), "{error}");
     }
 }
 

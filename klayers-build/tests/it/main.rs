@@ -17,3 +17,4 @@ mod samples;
 mod serve;
 mod sqlite_catalog;
 mod support;
+mod verify;

@@ -39,7 +39,7 @@ impl Mangled {
         let lock = lock_of(&[wheel()], folder.path(), target("p3.12"));
         let locked = lock.wheels()[0].clone();
         let path = folder.path().join(wheel().filename());
-        let fetched = FetchedWheel { wheel: locked, path, size: 0 };
+        let fetched = FetchedWheel { wheel: locked, path };
         let mut mangled = Self { folder, fetched, lock, whole: BTreeMap::new() };
         mangled.whole = mangled.layer(&wheel().bytes()).expect("a layer");
         mangled
@@ -50,9 +50,10 @@ impl Mangled {
     fn layer(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
         fs::write(&self.fetched.path, bytes).unwrap();
         let name = LayerName::new("Klayers", target("p3.12"), "small").unwrap();
-        let wheels = std::slice::from_ref(&self.fetched);
-        let zip = assemble(&name, &self.lock, wheels, self.folder.path());
-        let contents = zip.ok().and_then(|zip| unpacked(&zip.file));
+        let wheel = Wheel::verify(&self.fetched.path, &self.fetched.wheel.filename).ok();
+        let zip =
+            wheel.and_then(|wheel| assemble(&name, &self.lock, &[wheel], self.folder.path()).ok());
+        let contents = zip.and_then(|zip| unpacked(&zip.file));
         // Whatever happened, nothing is left of it.
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1);
         contents
@@ -78,7 +79,7 @@ fn a_wheel_that_is_cut_anywhere_is_refused() {
     let whole = wheel().bytes();
     for length in 0..whole.len() {
         fs::write(&mangled.fetched.path, &whole[..length]).unwrap();
-        let error = Wheel::open(&mangled.fetched.path, &mangled.fetched.wheel.filename);
+        let error = Wheel::verify(&mangled.fetched.path, &mangled.fetched.wheel.filename);
         let error = error.map(drop).unwrap_err();
         assert_eq!(error.wheel(), "small-1-py3-none-any.whl");
         assert!(matches!(error.rule(), Rule::Framing(_)), "{length}: {error:?}");

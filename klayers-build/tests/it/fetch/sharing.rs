@@ -41,19 +41,18 @@ async fn two_processes_on_one_cache_ask_once_for_each_wheel() {
 }
 
 #[tokio::test]
-async fn a_cached_wheel_that_was_damaged_is_fetched_again() {
+async fn a_cached_wheel_that_was_cut_is_fetched_again() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
-    for lock in [lock(&server, &wheels), lock_without_sizes(&server, &wheels)] {
-        let cache = Cache::new();
-        let fetched = cache.fetch(&lock).await.unwrap();
-        assert_eq!(server.asked().len(), 1);
-        let file = fs::OpenOptions::new().write(true).open(&fetched[0].path).unwrap();
-        file.set_len(700).unwrap();
-        assert_eq!(cache.fetch(&lock).await.unwrap(), fetched);
-        assert_eq!(server.asked().len(), 1);
-        assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
-    }
+    let lock = lock(&server, &wheels);
+    let cache = Cache::new();
+    let fetched = cache.fetch(&lock).await.unwrap();
+    assert_eq!(server.asked().len(), 1);
+    let file = fs::OpenOptions::new().write(true).open(&fetched[0].path).unwrap();
+    file.set_len(700).unwrap();
+    assert_eq!(cache.fetch(&lock).await.unwrap(), fetched);
+    assert_eq!(server.asked().len(), 1);
+    assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
 }
 
 #[tokio::test]

@@ -1,0 +1,126 @@
+//! Verifying: from fetched wheels to wheels whose every byte was checked, once for each wheel.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use klayers_core::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::fetch::FetchedWheel;
+use crate::wheel::{ContentFile, Inventory, Wheel, WheelError};
+use crate::{durable, sealed};
+
+/// What an inventory file says that it is. The number changes with the rules and with what is
+/// kept: inventories of older ones are made again.
+const KIND: &str = "klayers inventory 1";
+
+/// What is kept of a verified wheel.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    filename: String,
+    sha256: Digest,
+    stamp: Stamp,
+    inventory: Inventory,
+}
+
+/// What of a file changes when somebody changes it: a wheel that has the stamp of its inventory is
+/// the one that was verified.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &ContentFile) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            size: metadata.size(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// Verifies wheels, in the order in which they come. One that was verified before is not read
+/// again: its inventory is kept beside it.
+///
+/// # Errors
+///
+/// If a wheel breaks a rule, cannot be read, or has another SHA-256 than its lock says, the first
+/// of them.
+pub fn verify(fetched: &[FetchedWheel]) -> Result<Vec<Wheel>, VerifyError> {
+    fetched.iter().map(verify_one).collect()
+}
+
+fn verify_one(fetched: &FetchedWheel) -> Result<Wheel, VerifyError> {
+    let FetchedWheel { wheel: locked, path } = fetched;
+    let read = |source| VerifyError::Read { path: path.clone(), source };
+    let kept_at = path.with_extension("inventory");
+    let file = ContentFile::open(path).map_err(read)?;
+    let stamp = Stamp::of(&file).map_err(read)?;
+    // An inventory that cannot be read is like none.
+    if let Ok(Some(kept)) = sealed::read::<Kept>(&kept_at, KIND)
+        && kept.stamp == stamp
+        && kept.sha256 == locked.sha256
+        && kept.filename == locked.filename.to_string()
+    {
+        return Ok(Wheel::verified(locked.filename.clone(), stamp.size, file, kept.inventory));
+    }
+    drop(file);
+    // Bytes other than the lock's are not even looked at.
+    let found = durable::digest(path).map_err(read)?;
+    if found != locked.sha256 {
+        let (path, wheel) = (path.clone(), locked.filename.to_string());
+        return Err(VerifyError::Damaged { path, wheel, found, wanted: locked.sha256 });
+    }
+    let wheel = Wheel::verify(path, &locked.filename)?;
+    // A wheel that changes while it is read has another stamp than the one taken before.
+    if Stamp::of(wheel.file()).map_err(read)? == stamp {
+        let kept = Kept {
+            filename: locked.filename.to_string(),
+            sha256: found,
+            stamp,
+            inventory: wheel.inventory().clone(),
+        };
+        // Where it cannot be kept, it is made again the next time.
+        let _ = sealed::write(&kept_at, KIND, &kept);
+    }
+    Ok(wheel)
+}
+
+/// Why a wheel was not verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The wheel breaks a rule.
+    #[error(transparent)]
+    Wheel(#[from] WheelError),
+    /// The file cannot be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file does not hold what was once stored in it.
+    #[error(
+        "{wheel} has SHA-256 {found} in the cache, but the lock asks for {wanted}; remove {}",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The wheel's file name.
+        wheel: String,
+        /// The SHA-256 that it has.
+        found: Digest,
+        /// The one it should have.
+        wanted: Digest,
+    },
+}

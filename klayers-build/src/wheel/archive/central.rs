@@ -1,0 +1,147 @@
+//! The central directory (section 4.3.12).
+
+use super::extra::Extra;
+use super::{Entry, u16_at, u32_at};
+use crate::wheel::{Compression, EntryFault, EntryPath, Framing, Rule};
+
+const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
+const SIZE: usize = 46;
+/// 4.5, which brought ZIP64.
+const NEWEST_VERSION: u16 = 45;
+const MADE_ON_UNIX: u8 = 3;
+const FILE_TYPE: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+const FOLDER: u32 = 0o040_000;
+
+/// Says that sizes and CRC follow the content.
+pub(super) const FLAG_DESCRIPTOR: u16 = 1 << 3;
+/// Says that the name is UTF-8.
+const FLAG_UTF8: u16 = 1 << 11;
+/// Two bits say how hard the compressor tried.
+const FLAG_EFFORT: u16 = 0b110;
+const FLAG_ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
+
+/// What the directory says of a file or folder.
+#[derive(Debug)]
+pub(super) struct CentralEntry {
+    pub(super) path: EntryPath,
+    pub(super) folder: bool,
+    pub(super) flags: u16,
+    pub(super) compression: Compression,
+    pub(super) crc: u32,
+    pub(super) compressed_size: u64,
+    pub(super) size: u64,
+    pub(super) executable: bool,
+    pub(super) header_offset: u64,
+    /// The name as it stands there: that of a folder ends with a slash.
+    pub(super) name: Vec<u8>,
+}
+
+impl CentralEntry {
+    pub(super) fn fault(&self, fault: EntryFault) -> Rule {
+        Rule::Entry { entry: self.path.clone(), fault }
+    }
+
+    /// The file, with its content at an offset; none for a folder.
+    pub(super) fn into_file(self, offset: u64) -> Option<Entry> {
+        let Self { path, folder, compression, crc, compressed_size, size, executable, .. } = self;
+        let file = Entry { path, compression, crc, compressed_size, size, executable, offset };
+        (!folder).then_some(file)
+    }
+}
+
+/// Reads a directory of so many entries, which must fill it.
+pub(super) fn parse(mut bytes: &[u8], count: u64) -> Result<Vec<CentralEntry>, Rule> {
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        entries.push(next(&mut bytes)?);
+    }
+    if bytes.is_empty() { Ok(entries) } else { Err(Framing::DirectoryTooLong.into()) }
+}
+
+fn next(bytes: &mut &[u8]) -> Result<CentralEntry, Rule> {
+    let (header, rest) = bytes.split_first_chunk::<SIZE>().ok_or(Framing::DirectoryCut)?;
+    if header[..4] != SIGNATURE {
+        return Err(Framing::NotAnEntry.into());
+    }
+    let [name, extra, comment] = [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
+    let (name, rest) = rest.split_at_checked(name).ok_or(Framing::DirectoryCut)?;
+    let (extra, rest) = rest.split_at_checked(extra).ok_or(Framing::DirectoryCut)?;
+    let (comment, rest) = rest.split_at_checked(comment).ok_or(Framing::DirectoryCut)?;
+    *bytes = rest;
+
+    let (folder, path) = match name.strip_suffix(b"/") {
+        Some(folder) => (true, EntryPath::parse(folder)?),
+        None => (false, EntryPath::parse(name)?),
+    };
+    let entry = of(header, name, extra, folder, &path);
+    let entry = entry.and_then(|entry| match comment {
+        [] => Ok(entry),
+        _ => Err(EntryFault::Comment),
+    });
+    entry.map_err(|fault| Rule::Entry { entry: path, fault })
+}
+
+fn of(
+    header: &[u8; SIZE],
+    name: &[u8],
+    extra: &[u8],
+    folder: bool,
+    path: &EntryPath,
+) -> Result<CentralEntry, EntryFault> {
+    let flags = u16_at(header, 8);
+    check_flags(flags, name)?;
+    if u16_at(header, 6) & 0xff > NEWEST_VERSION {
+        return Err(EntryFault::VersionNeeded);
+    }
+    if u16_at(header, 34) != 0 {
+        return Err(EntryFault::OtherDisk);
+    }
+    let mut sizes = [24, 20, 42].map(|at| u64::from(u32_at(header, at)));
+    Extra::parse(extra, name)?.widen(&mut sizes)?;
+    let [size, compressed_size, header_offset] = sizes;
+    let compression = match u16_at(header, 10) {
+        0 if size != compressed_size => return Err(EntryFault::StoredSizes),
+        0 => Compression::Stored,
+        8 => Compression::Deflated,
+        method => return Err(EntryFault::Method(method)),
+    };
+    let crc = u32_at(header, 16);
+    if folder && (size, compressed_size, crc) != (0, 0, 0) {
+        return Err(EntryFault::FolderWithContent);
+    }
+    // The upper half of the external attributes is the file mode where Unix made the archive.
+    let mode = if header[5] == MADE_ON_UNIX { u32_at(header, 38) >> 16 } else { 0 };
+    match mode & FILE_TYPE {
+        0 => {}
+        REGULAR if !folder => {}
+        FOLDER if folder => {}
+        _ => return Err(EntryFault::NotAFile),
+    }
+    Ok(CentralEntry {
+        path: path.clone(),
+        folder,
+        flags,
+        compression,
+        crc,
+        compressed_size,
+        size,
+        executable: mode & 0o111 != 0,
+        header_offset,
+        name: name.to_owned(),
+    })
+}
+
+fn check_flags(flags: u16, name: &[u8]) -> Result<(), EntryFault> {
+    if flags & FLAG_ENCRYPTED != 0 {
+        return Err(EntryFault::Encrypted);
+    }
+    if flags & !(FLAG_DESCRIPTOR | FLAG_UTF8 | FLAG_EFFORT) != 0 {
+        return Err(EntryFault::Flags(flags));
+    }
+    // Without the flag, some read such a name as code page 437.
+    if flags & FLAG_UTF8 == 0 && !name.is_ascii() {
+        return Err(EntryFault::NameEncoding);
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Reading every byte of a wheel, and holding it against the rules of wheels.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use klayers_core::{PackageName, PackageVersion};
+use unicode_normalization::UnicodeNormalization;
+
+use super::archive::{Archive, Entry};
+use super::installation::Installation;
+use super::read_through::{Read, Reader};
+use super::record::Record;
+use super::{
+    Content, EntryFault, EntryPath, Inventory, Metadata, Notice, Rule, WheelFile, WheelFilename,
+    console_scripts, modules, standard_library,
+};
+
+/// The most that the files of a wheel may unpack to together, in bytes. A layer takes an eighth of
+/// it; what is left out of a layer may be more.
+const MOST_UNPACKED: u64 = 2 << 30;
+/// Reads all of an archive, on all cores, and checks it as the wheel of that file name.
+pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
+    let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
+    if unpacked > MOST_UNPACKED {
+        return Err(Rule::TooLarge { size: unpacked, limit: MOST_UNPACKED });
+    }
+    let dist_info = dist_info(archive, filename)?;
+    let in_dist_info = |file: &str| format!("{dist_info}/{file}");
+    let record = Record::parse(&text_of(archive, &in_dist_info("RECORD"))?)?;
+    check_listing(archive, &record, &dist_info)?;
+
+    let kept_names = ["METADATA", "WHEEL", "entry_points.txt"].map(in_dist_info);
+    let files = read_all(archive, &record, &kept_names)?;
+    let text = |name: &str| -> Result<Option<&str>, Rule> {
+        let kept = files.iter().find(|(entry, _)| entry.path.as_str() == name);
+        let kept = kept.and_then(|(entry, read)| Some((entry, read.kept.as_ref()?)));
+        kept.map(|(entry, bytes)| {
+            std::str::from_utf8(bytes).map_err(|_| fault(entry, EntryFault::NotText))
+        })
+        .transpose()
+    };
+    let [metadata, wheel, entry_points] = &kept_names;
+    let missing = |name: &String| Rule::Missing(name.clone());
+    let metadata = Metadata::parse(text(metadata)?.ok_or_else(|| missing(metadata))?)?;
+    let mut notices = Vec::new();
+    check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
+    let scripts = match text(entry_points)? {
+        Some(text) => console_scripts(text)?,
+        None => Vec::new(),
+    };
+
+    let installation = Installation { dist_info: &dist_info, package: filename.name() };
+    let mut destinations: BTreeMap<String, &str> = BTreeMap::new();
+    let same = |first: &str, second: &str, destination: &str| Rule::SameDestination {
+        first: first.to_owned(),
+        second: second.to_owned(),
+        destination: destination.to_owned(),
+    };
+    for (entry, _) in &files {
+        if let Some(destination) = installation.destination(&entry.path)? {
+            let name = entry.path.as_str();
+            if let Some(other) = destinations.get(&destination.path) {
+                return Err(same(other, name, &destination.path));
+            }
+            destinations.insert(destination.path, name);
+        }
+    }
+    for script in &scripts {
+        let destination = format!("bin/{}", script.name);
+        if let Some(other) = destinations.get(&destination) {
+            return Err(same(other, "entry_points.txt", &destination));
+        }
+    }
+    for path in destinations.keys() {
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        if let Some(file) = above.find_map(|above| destinations.get(above)) {
+            return Err(same(file, destinations[path], path));
+        }
+    }
+
+    let modules = modules::at_root(files.iter().map(|(entry, _)| &entry.path), &dist_info);
+    note_names(&files, &modules, &mut notices);
+    let files = files.into_iter().map(|(entry, read)| wheel_file(entry, &read)).collect();
+    let license = metadata.license;
+    Ok(Inventory { files, dist_info, license, scripts, modules, notices })
+}
+
+/// Reads a file of the wheel's own lists, which must be there and be text.
+fn text_of(archive: &Archive, name: &str) -> Result<String, Rule> {
+    let found = archive.entries().iter().find(|entry| entry.path.as_str() == name);
+    let entry = found.ok_or_else(|| Rule::Missing(name.to_owned()))?;
+    if entry.size > super::LARGEST_TEXT {
+        return Err(fault(entry, EntryFault::TooLarge));
+    }
+    let read = Reader::new(archive.file()).read(entry, None, |_| true)?;
+    String::from_utf8(read.kept.unwrap_or_default()).map_err(|_| fault(entry, EntryFault::NotText))
+}
+
+/// Finds the one `.dist-info` folder, whose name must say what the file name says.
+fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule> {
+    let mut folders: Vec<&str> = archive
+        .entries()
+        .iter()
+        .filter_map(|entry| entry.path.as_str().split_once('/'))
+        .map(|(folder, _)| folder)
+        .filter(|folder| folder.ends_with(".dist-info"))
+        .collect();
+    folders.dedup();
+    let [folder] = folders.as_slice() else {
+        return Err(Rule::DistInfo { found: folders.len() });
+    };
+    let stem = folder.trim_end_matches(".dist-info");
+    let agrees = stem.split_once('-').is_some_and(|(name, version)| {
+        let name: Result<PackageName, _> = name.parse();
+        let version: Result<PackageVersion, _> = version.parse();
+        name.is_ok_and(|name| name == *filename.name())
+            && version.is_ok_and(|version| version == *filename.version())
+    });
+    if agrees {
+        Ok((*folder).to_owned())
+    } else {
+        Err(Rule::OtherDistribution((*folder).to_owned()))
+    }
+}
+
+/// `RECORD` must list every file but its signatures, each with a hash and with the right size, and
+/// nothing else.
+fn check_listing(archive: &Archive, record: &Record, dist_info: &str) -> Result<(), Rule> {
+    let own = |path: &EntryPath, names: &[&str]| {
+        let file = path.as_str().strip_prefix(dist_info).and_then(|rest| rest.strip_prefix('/'));
+        file.is_some_and(|file| names.contains(&file))
+    };
+    for entry in archive.entries() {
+        let Some(line) = record.get(&entry.path) else {
+            if own(&entry.path, &["RECORD", "RECORD.jws", "RECORD.p7s"]) {
+                continue;
+            }
+            return Err(fault(entry, EntryFault::NotRecorded));
+        };
+        if line.hash.is_none() && !own(&entry.path, &["RECORD", "RECORD.jws", "RECORD.p7s"]) {
+            return Err(fault(entry, EntryFault::NoRecordHash));
+        }
+        if line.size.is_some_and(|size| size != entry.size) {
+            return Err(fault(entry, EntryFault::RecordSize));
+        }
+    }
+    let entries = archive.entries();
+    let there = |path: &EntryPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
+    match record.paths().find(|path| !there(path)) {
+        Some(path) => Err(Rule::RecordedOnly(path.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Reads every entry through, the largest first, on as many threads as there are cores. They come
+/// back in the order of the archive's list.
+fn read_all<'a>(
+    archive: &'a Archive,
+    record: &Record,
+    kept_names: &[String],
+) -> Result<Vec<(&'a Entry, Read)>, Rule> {
+    let entries = archive.entries();
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(entries[index].size));
+    let next = AtomicUsize::new(0);
+    let reads: Mutex<Vec<(usize, Result<Read, Rule>)>> = Mutex::default();
+    let work = || {
+        let mut reader = Reader::new(archive.file());
+        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let entry = &entries[index];
+            let listed = record.get(&entry.path).and_then(|line| line.hash.as_ref());
+            let keep = kept_names.iter().any(|name| name == entry.path.as_str())
+                && entry.size <= super::LARGEST_TEXT;
+            let read = reader.read(entry, listed, |_| keep);
+            lock(&reads).push((index, read));
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for _ in 1..cores.min(entries.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut reads = reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // The first entry that is at fault is named, however the threads took turns.
+    reads.sort_by_key(|(index, _)| *index);
+    reads.into_iter().map(|(index, read)| read.map(|read| (&entries[index], read))).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A wheel of a newer major version may have to be unpacked in another way.
+fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule> {
+    let version = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.eq_ignore_ascii_case("Wheel-Version"))
+        .map_or("", |(_, version)| version.trim());
+    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+    if major != "1" || minor.parse::<u32>().is_err() {
+        return Err(Rule::WheelVersion(version.to_owned()));
+    }
+    if minor != "0" {
+        notices.push(Notice::WheelVersion(version.to_owned()));
+    }
+    Ok(())
+}
+
+fn note_names(files: &[(&Entry, Read)], modules: &[String], notices: &mut Vec<Notice>) {
+    let mut alike: BTreeMap<String, &EntryPath> = BTreeMap::new();
+    for (entry, _) in files {
+        let path = entry.path.as_str();
+        let key: String = path.nfc().flat_map(char::to_lowercase).collect();
+        if let Some(other) = alike.insert(key, &entry.path) {
+            notices.push(Notice::NamesAlike(other.clone(), entry.path.clone()));
+        }
+        let ends_pth = path.len() > 4 && path.as_bytes()[path.len() - 4..] == *b".pth";
+        if ends_pth && !path.contains('/') {
+            notices.push(Notice::PathFile(entry.path.clone()));
+        }
+    }
+    let shadowing = modules.iter().filter(|module| standard_library::has(module));
+    notices.extend(shadowing.cloned().map(Notice::ShadowsStandardLibrary));
+}
+
+fn wheel_file(entry: &Entry, read: &Read) -> WheelFile {
+    let Entry { path, compression, crc, compressed_size, size, executable, offset } = entry.clone();
+    let content = Content { offset, compressed_size, compression, size, crc, sha256: read.sha256 };
+    WheelFile { path, executable, content }
+}
+
+fn fault(entry: &Entry, fault: EntryFault) -> Rule {
+    Rule::Entry { entry: entry.path.clone(), fault }
+}

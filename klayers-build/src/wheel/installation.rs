@@ -1,0 +1,57 @@
+//! Where an installer puts the files of a wheel ([specification][spec]).
+//!
+//! [spec]: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#installing-a-wheel-distribution-1-0-py32-none-any-whl
+
+use klayers_core::PackageName;
+
+use super::{EntryFault, EntryPath, Rule};
+
+/// Where files of one wheel go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Installation<'a> {
+    /// The name of its `.dist-info` folder.
+    pub(crate) dist_info: &'a str,
+    /// The package, whose headers have a folder of their own.
+    pub(crate) package: &'a PackageName,
+}
+
+/// The place of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Destination {
+    /// Its path below the root of Python's path.
+    pub(crate) path: String,
+    /// Whether it is a script, whose first line is to name the interpreter.
+    pub(crate) script: bool,
+}
+
+impl Installation<'_> {
+    /// Where a file goes; nowhere if an installer writes it anew.
+    pub(crate) fn destination(&self, path: &EntryPath) -> Result<Option<Destination>, Rule> {
+        let name = path.as_str();
+        if self.is_written_anew(name) {
+            return Ok(None);
+        }
+        let plain = |path: String| Ok(Some(Destination { path, script: false }));
+        let stem = self.dist_info.strip_suffix(".dist-info").unwrap_or(self.dist_info);
+        let inside = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(".data/"));
+        let Some(inside) = inside else {
+            return plain(name.to_owned());
+        };
+        match inside.split_once('/') {
+            Some(("purelib" | "platlib" | "data", path)) => plain(path.to_owned()),
+            Some(("headers", path)) => {
+                plain(format!("include/{}/{path}", self.package.normalized()))
+            }
+            Some(("scripts", path)) => {
+                Ok(Some(Destination { path: format!("bin/{path}"), script: true }))
+            }
+            _ => Err(Rule::Entry { entry: path.clone(), fault: EntryFault::DataScheme }),
+        }
+    }
+
+    fn is_written_anew(&self, name: &str) -> bool {
+        name.strip_prefix(self.dist_info).and_then(|rest| rest.strip_prefix('/')).is_some_and(
+            |file| matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json"),
+        )
+    }
+}

@@ -1,0 +1,44 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::EntryPath;
+
+/// What is unusual about a wheel, but no reason to refuse it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Its format is newer than the one that is known, in a way that may be passed over.
+    WheelVersion(String),
+    /// Two names are one where letters are not told apart by case or by how they are composed.
+    NamesAlike(EntryPath, EntryPath),
+    /// A file at the root tells Python to change its path, or to run code, when it starts; in a
+    /// layer it does nothing.
+    PathFile(EntryPath),
+    /// A module has the name of one of the standard library; which one is imported depends on the
+    /// order of the path.
+    ShadowsStandardLibrary(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WheelVersion(version) => {
+                write!(
+                    formatter,
+                    "its Wheel-Version is {version}, newer than the 1.0 that is known"
+                )
+            }
+            Self::NamesAlike(one, other) => write!(
+                formatter,
+                "{one} and {other} are one name on file systems that do not tell letters apart"
+            ),
+            Self::PathFile(path) => {
+                write!(formatter, "{path} does nothing in a layer: Python looks for it elsewhere")
+            }
+            Self::ShadowsStandardLibrary(module) => {
+                write!(formatter, "its module {module} has the name of one of the standard library")
+            }
+        }
+    }
+}

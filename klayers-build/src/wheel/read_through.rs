@@ -1,0 +1,190 @@
+//! Reading an entry to its end, and finding it to be what its headers say.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use klayers_core::Digest;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::archive::{Entry, read_at};
+use super::content::ContentFile;
+use super::record::Hash;
+use super::{Compression, EntryFault, Rule};
+
+/// How much is read and unpacked at once.
+const BUFFER: usize = 128 << 10;
+/// DEFLATE shrinks a thousandfold at most; what comes near that in earnest is small.
+const LARGEST_RATIO: u64 = 500;
+/// Up to this size an entry may be packed as tightly as DEFLATE can, in bytes.
+const FREE_OF_RATIO: u64 = 16 << 20;
+
+/// What an entry's content turned out to be.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) sha256: Digest,
+    /// The whole content, if it was wanted.
+    pub(super) kept: Option<Vec<u8>>,
+}
+
+/// The buffers of one thread, which reads one entry after the other.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    file: &'a ContentFile,
+    packed: Vec<u8>,
+    unpacked: Vec<u8>,
+    inflate: Decompress,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(file: &'a ContentFile) -> Self {
+        let buffer = || vec![0; BUFFER];
+        let inflate = Decompress::new(false);
+        Self { file, packed: buffer(), unpacked: buffer(), inflate }
+    }
+
+    /// Reads an entry through. Its size and CRC must be what the headers say, its hash, if one is
+    /// listed, what `RECORD` says. `keep` decides by the first bytes whether the content is kept.
+    pub(super) fn read(
+        &mut self,
+        entry: &Entry,
+        listed: Option<&Hash>,
+        keep: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Read, Rule> {
+        let mut sink = Sink::new(entry, listed, keep);
+        self.unpack(entry, &mut sink)?;
+        sink.finish().map_err(|fault| refuse(entry, fault))
+    }
+
+    fn unpack(
+        &mut self,
+        entry: &Entry,
+        sink: &mut Sink<'_, impl FnOnce(&[u8]) -> bool>,
+    ) -> Result<(), Rule> {
+        let stream = |_| refuse(entry, EntryFault::Stream);
+        let mut offset = entry.offset;
+        let mut left = entry.compressed_size;
+        self.inflate.reset(false);
+        let mut ended = false;
+        while left > 0 {
+            let length = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
+            read_at(self.file, &mut self.packed[..length], offset)?;
+            (offset, left) = (offset + length as u64, left - length as u64);
+            let mut packed = &self.packed[..length];
+            if entry.compression == Compression::Stored {
+                sink.take(packed).map_err(|fault| refuse(entry, fault))?;
+                continue;
+            }
+            // A full buffer may mean that more is waiting to come out, without more going in.
+            let mut full = false;
+            while !ended && (full || !packed.is_empty()) {
+                let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
+                let status = self
+                    .inflate
+                    .decompress(packed, &mut self.unpacked, FlushDecompress::None)
+                    .map_err(stream)?;
+                let read = usize::try_from(self.inflate.total_in() - read).unwrap_or_default();
+                let written =
+                    usize::try_from(self.inflate.total_out() - written).unwrap_or_default();
+                packed = &packed[read..];
+                full = written == self.unpacked.len();
+                ended = status == Status::StreamEnd;
+                if read == 0 && written == 0 && !ended {
+                    if packed.is_empty() {
+                        break;
+                    }
+                    return Err(refuse(entry, EntryFault::Stream));
+                }
+                sink.take(&self.unpacked[..written]).map_err(|fault| refuse(entry, fault))?;
+            }
+            if ended && (!packed.is_empty() || left > 0) {
+                return Err(refuse(entry, EntryFault::StreamGoesOn));
+            }
+        }
+        match entry.compression {
+            Compression::Deflated if !ended => Err(refuse(entry, EntryFault::StreamCut)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A listed hash is checked with its own algorithm; SHA-256 is computed in any case.
+enum Listed {
+    Sha384(Sha384, [u8; 48]),
+    Sha512(Box<Sha512>, [u8; 64]),
+    Sha256([u8; 32]),
+    Nothing,
+}
+
+struct Sink<'e, K> {
+    entry: &'e Entry,
+    size: u64,
+    crc: crc32fast::Hasher,
+    sha256: Sha256,
+    listed: Listed,
+    keep: Option<K>,
+    kept: Option<Vec<u8>>,
+}
+
+impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
+    fn new(entry: &'e Entry, listed: Option<&Hash>, keep: K) -> Self {
+        let listed = match listed {
+            None => Listed::Nothing,
+            Some(Hash::Sha256(digest)) => Listed::Sha256(*digest.as_bytes()),
+            Some(Hash::Sha384(digest)) => Listed::Sha384(Sha384::new(), **digest),
+            Some(Hash::Sha512(digest)) => Listed::Sha512(Box::default(), **digest),
+        };
+        let (crc, sha256) = (crc32fast::Hasher::new(), Sha256::new());
+        Self { entry, size: 0, crc, sha256, listed, keep: Some(keep), kept: None }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), EntryFault> {
+        self.size += bytes.len() as u64;
+        // What comes out is counted, whatever the headers said would.
+        if self.size > self.entry.size {
+            return Err(EntryFault::Size);
+        }
+        let tight = self.entry.compressed_size.saturating_mul(LARGEST_RATIO);
+        if self.size > FREE_OF_RATIO && self.size > tight {
+            return Err(EntryFault::Bomb);
+        }
+        if self.keep.take().is_some_and(|keep| keep(bytes)) {
+            self.kept = Some(Vec::new());
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
+        self.crc.update(bytes);
+        self.sha256.update(bytes);
+        match &mut self.listed {
+            Listed::Sha384(hasher, _) => hasher.update(bytes),
+            Listed::Sha512(hasher, _) => hasher.update(bytes),
+            Listed::Sha256(_) | Listed::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Read, EntryFault> {
+        if self.keep.take().is_some_and(|keep| keep(&[])) {
+            self.kept = Some(Vec::new());
+        }
+        if self.size != self.entry.size {
+            return Err(EntryFault::Size);
+        }
+        if self.crc.finalize() != self.entry.crc {
+            return Err(EntryFault::Crc);
+        }
+        let sha256: [u8; 32] = self.sha256.finalize().into();
+        let matches = match self.listed {
+            Listed::Sha256(listed) => listed == sha256,
+            Listed::Sha384(hasher, listed) => hasher.finalize().as_slice() == listed,
+            Listed::Sha512(hasher, listed) => hasher.finalize().as_slice() == listed,
+            Listed::Nothing => true,
+        };
+        if !matches {
+            return Err(EntryFault::RecordHash);
+        }
+        Ok(Read { sha256: Digest::from_bytes(sha256), kept: self.kept })
+    }
+}
+
+fn refuse(entry: &Entry, fault: EntryFault) -> Rule {
+    Rule::Entry { entry: entry.path.clone(), fault }
+}
