@@ -34,9 +34,9 @@ pub(super) struct Finished {
 impl Output {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let (full, to_hash) = sync_channel(WAITING);
-        let (hashed, to_write) = sync_channel(WAITING);
+        let (onward, to_write) = sync_channel(WAITING);
         let (back, written) = channel();
-        let hashing = move || hash(&to_hash, &hashed);
+        let hashing = move || hash(&to_hash, &onward);
         let writing = move || write(file, &to_write, |buffer| drop(back.send(buffer)));
         let hasher = thread::Builder::new().name("layer-hasher".to_owned()).spawn(hashing)?;
         let writer = thread::Builder::new().name("layer-writer".to_owned()).spawn(writing)?;
@@ -74,11 +74,11 @@ fn joined<T>(thread: &mut Option<JoinHandle<T>>) -> io::Result<T> {
     }
 }
 
-fn hash(parts: &Receiver<Vec<u8>>, hashed: &SyncSender<Vec<u8>>) -> Digest {
+fn hash(parts: &Receiver<Vec<u8>>, onward: &SyncSender<Vec<u8>>) -> Digest {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(&part);
-        if hashed.send(part).is_err() {
+        if onward.send(part).is_err() {
             break;
         }
     }

@@ -97,7 +97,7 @@ async fn a_wheel_that_was_touched_is_read_again() {
     cached.verify().unwrap();
     let before = fs::read(cached.inventory()).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&cached.fetched.path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
     assert_eq!(cached.verify().unwrap(), FILES);
     assert_ne!(fs::read(cached.inventory()).unwrap(), before);
 }
