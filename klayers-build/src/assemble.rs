@@ -113,7 +113,9 @@ pub fn assemble(
         pylock,
         licenses: opened
             .iter()
-            .filter_map(|wheel| Some((wheel.name().clone(), wheel.metadata().license.clone()?)))
+            .filter_map(|wheel| {
+                Some((wheel.name().clone(), wheel.metadata().license.as_ref()?.to_string()))
+            })
             .collect(),
     })
 }

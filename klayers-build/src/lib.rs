@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod resolve;
+pub mod sbom;
 pub mod serve;
 pub mod wheel;
 

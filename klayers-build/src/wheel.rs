@@ -17,7 +17,7 @@ pub use entry_path::EntryPath;
 pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
 pub use inventory::{Inventory, WheelFile};
-pub use metadata::Metadata;
+pub use metadata::{License, Metadata, MetadataError};
 pub use record::{Record, RecordLine};
 
 use klayers_core::{PackageName, PackageVersion};
@@ -233,7 +233,7 @@ pub enum Rule {
     },
     /// A field of `METADATA` is missing or malformed.
     #[error("METADATA: {0}")]
-    Metadata(String),
+    Metadata(MetadataError),
     /// A line of `entry_points.txt` cannot be read.
     #[error("entry_points.txt, line {line}: {reason}")]
     EntryPoint {
