@@ -18,6 +18,7 @@ pub mod publish;
 pub mod resolve;
 pub mod sbom;
 pub mod serve;
+pub mod slim;
 pub mod wheel;
 
 mod durable;
