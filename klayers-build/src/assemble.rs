@@ -105,7 +105,9 @@ pub fn assemble(
         pylock,
         licenses: wheels
             .iter()
-            .filter_map(|wheel| Some((wheel.name().clone(), wheel.inventory().license.clone()?)))
+            .filter_map(|wheel| {
+                Some((wheel.name().clone(), wheel.inventory().license.as_ref()?.to_string()))
+            })
             .collect(),
     })
 }

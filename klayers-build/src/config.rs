@@ -5,13 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
-use klayers_core::{ExpiryPolicy, PackageName, Region, Requirement, Runtime, Runtimes, Target};
-use serde::Deserialize;
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, Region, Runtimes, Target};
 use url::Url;
 
 use crate::lock::LockError;
-use crate::plan::Republish;
+use crate::plan::{Contents, Republish};
 use crate::resolve::Sources;
+use crate::slim::Slimming;
+
+mod file;
+
+use file::{File, PublishTarget};
 
 /// What `klayers.toml` says. Relative paths in it are relative to the file.
 #[derive(Clone, Debug)]
@@ -26,6 +30,10 @@ pub struct Config {
     pub publish: PublishConfig,
     /// Where packages come from.
     pub sources: Sources,
+    /// What is left out of layers.
+    pub slimming: Slimming,
+    /// The layers of several packages.
+    pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
     /// The runtimes of this release and of the file.
@@ -46,8 +54,8 @@ pub struct PublishConfig {
 /// The collection that a config folder describes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Collection {
-    /// The packages of each target.
-    pub targets: BTreeMap<Target, Vec<Requirement>>,
+    /// What each target's layers are to hold: the packages, then the bundles.
+    pub targets: BTreeMap<Target, Vec<Contents>>,
     /// The regions, in the order of the file.
     pub regions: Vec<Region>,
 }
@@ -94,6 +102,8 @@ impl Config {
                     .collect(),
                 no_index: file.build.no_index,
             },
+            slimming: file.slim,
+            bundles: file.bundle,
             expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
             runtimes,
         })
@@ -116,13 +126,39 @@ impl Config {
             let packages_path = self.config_dir.join(file);
             let packages = parse_packages(&read(&packages_path)?)
                 .map_err(|error| ConfigError::collection(&packages_path, error))?;
-            targets.insert(target, packages);
+            targets.insert(target, packages.into_iter().map(Contents::Package).collect());
+        }
+        for bundle in &self.bundles {
+            add_bundle(bundle, &mut targets)?;
         }
         let path = self.config_dir.join("regions.csv");
         let regions =
             parse_regions(&read(&path)?).map_err(|error| ConfigError::collection(&path, error))?;
         Ok(Collection { targets, regions: regions.into_iter().map(|row| row.region).collect() })
     }
+}
+
+/// Adds a bundle to the targets that it is for. A name stands for one layer of a target, in lists
+/// and in the catalog.
+fn add_bundle(
+    bundle: &Bundle,
+    targets: &mut BTreeMap<Target, Vec<Contents>>,
+) -> Result<(), ConfigError> {
+    let unknown = bundle.targets().iter().find(|target| !targets.contains_key(target));
+    if let Some(&target) = unknown {
+        return Err(ConfigError::BundleTarget { bundle: bundle.name().clone(), target });
+    }
+    for (&target, contents) in targets.iter_mut().filter(|(target, _)| bundle.is_for(**target)) {
+        if let Some(other) = contents.iter().find(|other| other.name() == bundle.name()) {
+            let what = match other {
+                Contents::Package(_) => "a package in its packages list",
+                Contents::Bundle(_) => "another bundle",
+            };
+            return Err(ConfigError::BundleName { bundle: bundle.name().clone(), target, what });
+        }
+        contents.push(Contents::Bundle(bundle.clone()));
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -139,96 +175,6 @@ fn located(folder: &Path, links: &str) -> String {
 
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    config_dir: PathBuf,
-    #[serde(default)]
-    catalog: CatalogSection,
-    #[serde(default)]
-    artifacts: ArtifactsSection,
-    #[serde(default)]
-    publish: PublishSection,
-    #[serde(default)]
-    build: BuildSection,
-    #[serde(default)]
-    expiry: ExpirySection,
-    #[serde(default)]
-    runtime: Vec<Runtime>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct CatalogSection {
-    url: String,
-}
-
-impl Default for CatalogSection {
-    fn default() -> Self {
-        Self { url: "sqlite:klayers.db".to_owned() }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ArtifactsSection {
-    url: String,
-}
-
-impl Default for ArtifactsSection {
-    fn default() -> Self {
-        Self { url: "file:artifacts".to_owned() }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PublishSection {
-    target: PublishTarget,
-    layer_prefix: String,
-    root: PathBuf,
-    republish: Republish,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PublishTarget {
-    Local,
-}
-
-impl Default for PublishSection {
-    fn default() -> Self {
-        Self {
-            target: PublishTarget::Local,
-            layer_prefix: "Klayers".to_owned(),
-            root: PathBuf::from("published"),
-            republish: Republish::default(),
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct BuildSection {
-    index_url: Option<Url>,
-    find_links: Vec<String>,
-    no_index: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ExpirySection {
-    days: u32,
-    packages: BTreeMap<PackageName, u32>,
-}
-
-impl Default for ExpirySection {
-    fn default() -> Self {
-        let ExpiryPolicy { days, packages } = ExpiryPolicy::default();
-        Self { days, packages }
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -282,6 +228,24 @@ pub enum ConfigError {
         "no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml"
     )]
     NoRuntime(Target),
+    /// A bundle is for a target that the collection does not have.
+    #[error("bundle {bundle} is for {target}, which is not in the collection's config.json")]
+    BundleTarget {
+        /// The bundle.
+        bundle: PackageName,
+        /// The target.
+        target: Target,
+    },
+    /// A bundle has the name of something else.
+    #[error("bundle {bundle} has the name of {what} for {target}; give it a name of its own")]
+    BundleName {
+        /// The bundle.
+        bundle: PackageName,
+        /// The target.
+        target: Target,
+        /// What has the name, too.
+        what: &'static str,
+    },
 }
 
 impl ConfigError {

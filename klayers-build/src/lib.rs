@@ -16,7 +16,9 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod resolve;
+pub mod sbom;
 pub mod serve;
+pub mod slim;
 pub mod verify;
 pub mod wheel;
 

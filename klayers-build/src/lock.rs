@@ -12,6 +12,7 @@ mod markers;
 mod pylock;
 mod tags;
 
+pub(crate) use pylock::public_location;
 pub use tags::Tags;
 
 /// The exact wheels of a layer for one target, one for each package, sorted by name.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use klayers_core::{
-    Build, Digest, LayerName, LayerVersion, PackageName, ParseError, Region, Requirement, Target,
+    Build, Bundle, Digest, LayerName, LayerVersion, PackageName, ParseError, Region, Requirement,
+    Target,
 };
 use serde::Deserialize;
 
@@ -23,13 +24,49 @@ pub enum Republish {
     Requirements,
 }
 
+/// What a layer is to hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Contents {
+    /// A package, and what it needs.
+    Package(Requirement),
+    /// Several packages and what they need, in versions that agree.
+    Bundle(Bundle),
+}
+
+impl Contents {
+    /// The package's name or the bundle's: what the layer is named after, listed and selected by.
+    pub fn name(&self) -> &PackageName {
+        match self {
+            Self::Package(requirement) => requirement.name(),
+            Self::Bundle(bundle) => bundle.name(),
+        }
+    }
+
+    /// What is resolved, together.
+    pub fn requirements(&self) -> &[Requirement] {
+        match self {
+            Self::Package(requirement) => std::slice::from_ref(requirement),
+            Self::Bundle(bundle) => bundle.packages(),
+        }
+    }
+
+    /// The package whose version is the layer's: the first of a bundle.
+    ///
+    /// A bundle has no version of its own, and the API must show one that clients can compare. That
+    /// of its first package is true, the same on every machine, and what its reader looks for; that
+    /// another of its packages changed is told by the list of dependencies, as it is for packages.
+    pub fn leader(&self) -> &PackageName {
+        self.requirements()[0].name()
+    }
+}
+
 /// A layer that a collection asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Wanted {
     /// The target.
     pub target: Target,
     /// What it is to hold.
-    pub requirement: Requirement,
+    pub contents: Contents,
     /// Its name.
     pub layer: LayerName,
 }
@@ -37,7 +74,7 @@ pub struct Wanted {
 /// Restricts a run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Selection {
-    /// To these packages; all, if there are none.
+    /// To these packages and bundles; all, if there are none.
     pub packages: Vec<PackageName>,
     /// To these targets; all, if there are none.
     pub targets: Vec<Target>,
@@ -113,31 +150,31 @@ pub fn wanted(
         }
     }
     let listed = |package: &PackageName| {
-        collection.targets.values().flatten().any(|requirement| requirement.name() == package)
+        collection.targets.values().flatten().any(|contents| contents.name() == package)
     };
     if let Some(package) = selection.packages.iter().find(|package| !listed(package)) {
         return Err(PlanError::UnknownPackage(package.clone()));
     }
     let mut names: BTreeMap<LayerName, String> = BTreeMap::new();
     let mut all = Vec::new();
-    for (&target, requirements) in &collection.targets {
-        for requirement in requirements {
-            let package = requirement.name();
+    for (&target, layers) in &collection.targets {
+        for contents in layers {
+            let package = contents.name();
             let layer = LayerName::new(layer_prefix, target, &package.to_string())?;
             let this = format!("{package} for {target}");
             if let Some(other) = names.insert(layer.clone(), this.clone()) {
                 return Err(PlanError::SameName { layer, first: other, second: this });
             }
-            all.push(Wanted { target, requirement: requirement.clone(), layer });
+            all.push(Wanted { target, contents: contents.clone(), layer });
         }
     }
     all.retain(|wanted| {
         (selection.targets.is_empty() || selection.targets.contains(&wanted.target))
             && (selection.packages.is_empty()
-                || selection.packages.contains(wanted.requirement.name()))
+                || selection.packages.contains(wanted.contents.name()))
     });
     all.sort_by(|one, other| {
-        (one.target, one.requirement.name()).cmp(&(other.target, other.requirement.name()))
+        (one.target, one.contents.name()).cmp(&(other.target, other.contents.name()))
     });
     Ok(all)
 }
@@ -197,8 +234,8 @@ pub enum PlanError {
     /// A target was selected that the collection does not have.
     #[error("target {0} is not in the collection's config.json")]
     UnknownTarget(Target),
-    /// A package was selected that the collection does not have.
-    #[error("package {0} is in none of the collection's packages lists")]
+    /// A package or bundle was selected that the collection does not have.
+    #[error("{0} is in none of the collection's packages lists, and is no bundle")]
     UnknownPackage(PackageName),
     /// A region was selected that the collection does not have.
     #[error("region {0} is not in the collection's regions.csv")]

@@ -28,7 +28,7 @@ pub use entry_path::EntryPath;
 pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
 pub use inventory::{Inventory, WheelFile};
-pub use metadata::Metadata;
+pub use metadata::{License, Metadata, MetadataError};
 pub use notice::Notice;
 pub use record::{Hash, Record, RecordLine};
 pub use rule::{EntryFault, Framing, Rule, WheelError};

@@ -9,9 +9,9 @@ use crate::{Digest, LayerVersionArn, PackageName, PackageVersion, Pin, Region, T
 pub struct Build {
     /// The target it was built for.
     pub target: Target,
-    /// The package that the layer is named after.
+    /// The package that the layer is named after, or the bundle.
     pub package: PackageName,
-    /// That package's version.
+    /// That package's version; of a bundle, the version of its first package.
     pub version: PackageVersion,
     /// All packages in the layer, that one included, sorted.
     pub dependencies: Vec<Pin>,
@@ -28,7 +28,8 @@ pub struct Build {
     pub code_size: u64,
     /// The size of what the zip unpacks to, in bytes.
     pub unzipped_size: u64,
-    /// The licence of the package that the layer is named after, as its metadata says.
+    /// The licence of the package that the layer is named after, as its metadata says; of a bundle,
+    /// those of its packages with their names.
     pub license: Option<String>,
     /// When it was built.
     pub created_at: Timestamp,

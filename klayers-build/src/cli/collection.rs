@@ -26,7 +26,7 @@ use super::{CacheArgs, ConfigArgs, DONE, FAILED, note_deprecated, output};
 pub(super) struct CollectionArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Only this package; may be given several times.
+    /// Only this package or bundle; may be given several times.
     #[arg(long, value_name = "P")]
     package: Vec<PackageName>,
     /// Only this target, as in p3.12-arm64; may be given several times.
@@ -159,7 +159,7 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
 fn planned_line(planned: &Planned) -> String {
     let Planned { plan, lock, .. } = planned;
     let mut line = head(&plan.wanted);
-    if let Some(wheel) = lock.wheel(plan.wanted.requirement.name()) {
+    if let Some(wheel) = lock.wheel(plan.wanted.contents.leader()) {
         let _ = write!(line, " {}", wheel.pin.version);
     }
     let _ = match &plan.build {
@@ -211,7 +211,7 @@ fn report_failure(wanted: &Wanted, error: &Error) {
 }
 
 fn head(wanted: &Wanted) -> String {
-    format!("{} {}", wanted.target, wanted.requirement.name())
+    format!("{} {}", wanted.target, wanted.contents.name())
 }
 
 fn head_of(build: &klayers_core::Build) -> String {

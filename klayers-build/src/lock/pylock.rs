@@ -182,18 +182,26 @@ pub(super) fn print(lock: &Lock, size: impl Fn(&LockedWheel) -> Option<u64>) -> 
     text
 }
 
-/// Where a reader of the layer's own lock finds the wheel: never with credentials, and for a file
-/// of this machine its name alone.
+/// Where a reader of the layer's own lock finds the wheel.
 fn printed_location(wheel: &LockedWheel) -> String {
-    if wheel.url.scheme() == "file" {
-        return format!("path = {}", quoted(&wheel.filename.to_string()));
+    match public_location(&wheel.url) {
+        Some(url) => format!("url = {}", quoted(url.as_str())),
+        None => format!("path = {}", quoted(&wheel.filename.to_string())),
     }
-    let mut url = wheel.url.clone();
+}
+
+/// A location as it may be shown to everybody: never with credentials, and none for a file of this
+/// machine.
+pub(crate) fn public_location(url: &Url) -> Option<Url> {
+    if url.scheme() == "file" {
+        return None;
+    }
+    let mut url = url.clone();
     // Both fail only for URLs that have no host, which cannot have credentials either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
-    format!("url = {}", quoted(url.as_str()))
+    Some(url)
 }
 
 /// A basic string of TOML.

@@ -55,7 +55,7 @@ impl Planner {
     ///
     /// # Errors
     ///
-    /// If its requirement cannot be resolved, or the catalog not be read.
+    /// If its requirements cannot be resolved, or the catalog not be read.
     pub async fn plan_layer(
         &self,
         wanted: &Wanted,
@@ -64,9 +64,8 @@ impl Planner {
     ) -> Result<Planned, Error> {
         let target = wanted.target;
         let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
-        let requirements = std::slice::from_ref(&wanted.requirement);
-        let lock = self.resolver.resolve(requirements, target, runtime).await?;
-        let package = wanted.requirement.name();
+        let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
+        let package = wanted.contents.name();
         let latest_build = self.latest_build(target, package).await?;
         let latest_versions = self.latest_versions(target, package).await?;
         let plan = plan_layer(

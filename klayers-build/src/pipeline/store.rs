@@ -4,13 +4,14 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use klayers_core::{Build, Digest};
+use klayers_core::{Build, Digest, Requirement};
 
 use super::{Pipeline, build_layer};
 use crate::Error;
 use crate::artifacts::ArtifactError;
+use crate::assemble::LayerZip;
 use crate::lock::{Lock, LockError};
-use crate::plan::Wanted;
+use crate::plan::{Contents, Wanted};
 
 impl Pipeline {
     pub(super) async fn build_and_store(
@@ -19,17 +20,17 @@ impl Pipeline {
         lock: &Lock,
         now: Timestamp,
     ) -> Result<Build, Error> {
-        let package = wanted.requirement.name();
+        let leader = wanted.contents.leader();
         let staging = self.artifacts.staging();
         let zip = build_layer(&self.fetcher, &wanted.layer, lock, staging).await?;
-        let version = match lock.wheel(package) {
+        let version = match lock.wheel(leader) {
             Some(wheel) => wheel.pin.version.clone(),
-            None => return Err(LockError::Lacks(package.clone()).into()),
+            None => return Err(LockError::Lacks(leader.clone()).into()),
         };
         let lock_digest = Digest::of(zip.pylock.as_bytes());
         let build = Build {
             target: wanted.target,
-            package: package.clone(),
+            package: wanted.contents.name().clone(),
             version,
             dependencies: lock.pins(),
             requirements_hash: lock.requirements_hash(),
@@ -38,7 +39,7 @@ impl Pipeline {
             content_digest: zip.digest,
             code_size: zip.size,
             unzipped_size: zip.unzipped_size,
-            license: zip.license(package).map(str::to_owned),
+            license: license(&wanted.contents, &zip),
             created_at: now,
         };
         let staged =
@@ -49,5 +50,19 @@ impl Pipeline {
         self.artifacts.put(zip.file, zip.digest).await?;
         self.catalog().record_build(&build).await?;
         Ok(build)
+    }
+}
+
+/// The licence of a package, or those of a bundle's packages with their names.
+fn license(contents: &Contents, zip: &LayerZip) -> Option<String> {
+    match contents {
+        Contents::Package(requirement) => zip.license(requirement.name()).map(str::to_owned),
+        Contents::Bundle(bundle) => {
+            let packages = bundle.packages().iter().map(Requirement::name);
+            let stated: Vec<String> = packages
+                .filter_map(|package| Some(format!("{package}: {}", zip.license(package)?)))
+                .collect();
+            (!stated.is_empty()).then(|| stated.join("; "))
+        }
     }
 }

@@ -11,7 +11,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 }
 
 fn collection(targets: &[(&str, &[&str])], regions: &[&str]) -> Collection {
-    let list = |names: &[&str]| names.iter().map(|name| parsed(name)).collect();
+    let list = |names: &[&str]| names.iter().map(|name| Contents::Package(parsed(name))).collect();
     Collection {
         targets: targets.iter().map(|(target, names)| (parsed(target), list(names))).collect(),
         regions: regions.iter().map(|region| parsed(region)).collect(),
@@ -71,7 +71,7 @@ fn plan(
 ) -> (String, Vec<String>) {
     let wanted = Wanted {
         target: parsed("p3.12"),
-        requirement: parsed("sample"),
+        contents: Contents::Package(parsed("sample")),
         layer: parsed("Klayers-p312-sample"),
     };
     let regions = [parsed("us-east-1"), parsed("eu-west-1")];
@@ -154,7 +154,7 @@ fn a_selection_restricts_and_must_name_what_there_is() {
     assert_eq!(regions(&collection, &west).expect("regions"), [parsed("eu-west-1")]);
 
     for (selection, message) in [
-        (Selection { packages: vec![parsed("numpy")], ..Selection::default() }, "package numpy"),
+        (Selection { packages: vec![parsed("numpy")], ..Selection::default() }, "numpy is in none"),
         (Selection { targets: vec![parsed("p3.13")], ..Selection::default() }, "target p3.13"),
     ] {
         let error = wanted(&collection, &selection, "Klayers").expect_err(message).to_string();

@@ -45,6 +45,9 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     let [metadata, wheel, entry_points] = &kept_names;
     let missing = |name: &String| Rule::Missing(name.clone());
     let metadata = Metadata::parse(text(metadata)?.ok_or_else(|| missing(metadata))?)?;
+    if metadata.name != *filename.name() || metadata.version != *filename.version() {
+        return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
+    }
     let mut notices = Vec::new();
     check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
     let scripts = match text(entry_points)? {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Content, EntryPath, EntryPoint, Notice};
+use super::{Content, EntryPath, EntryPoint, License, Notice};
 
 /// All that is known of a wheel whose every byte was checked. It is kept beside the wheel, so that
 /// a wheel is read through once and not each time a layer is made of it.
@@ -12,7 +12,7 @@ pub struct Inventory {
     pub dist_info: String,
     /// The licence: the SPDX expression first (PEP 639), then the licence field, then the licence
     /// classifiers.
-    pub license: Option<String>,
+    pub license: Option<License>,
     /// Its console scripts and graphical scripts, sorted by name.
     pub scripts: Vec<EntryPoint>,
     /// The modules and packages that it puts at the root of Python's path, sorted.

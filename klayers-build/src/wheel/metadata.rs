@@ -1,71 +1,315 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use klayers_core::{PackageName, PackageVersion, ParseError};
+use serde::{Deserialize, Serialize};
+
 use super::Rule;
 
-/// What a wheel says of its package in `METADATA` ([core metadata][spec]), as far as layers need
-/// it.
+/// The fields that a package says at most once, as core metadata 2.4 lists them.
+const SINGLE_USE: [&str; 16] = [
+    "metadata-version",
+    "name",
+    "version",
+    "summary",
+    "description",
+    "description-content-type",
+    "keywords",
+    "home-page",
+    "download-url",
+    "author",
+    "author-email",
+    "maintainer",
+    "maintainer-email",
+    "license",
+    "license-expression",
+    "requires-python",
+];
+/// The longest part of a line that a message repeats, in characters.
+const SHOWN: usize = 80;
+
+/// What a wheel says of its package in `METADATA` ([core metadata][spec], version 2.4), as far as
+/// layers need it.
+///
+/// Fields that are not known are passed over, since later versions of the format may have more.
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/core-metadata/
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Metadata {
+    /// The package.
+    pub name: PackageName,
+    /// Its version.
+    pub version: PackageVersion,
     /// The licence: the SPDX expression first (PEP 639), then the licence field, then the licence
     /// classifiers.
-    pub license: Option<String>,
+    pub license: Option<License>,
+    /// The Python versions that it says it runs on, in its own words: the resolver has judged them,
+    /// and old packages spell them in ways that no specification knows.
+    pub requires_python: Option<String>,
+}
+
+/// A licence, as a package states it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum License {
+    /// An SPDX licence expression, from `License-Expression` ([PEP 639][spec]): `MIT OR Apache-2.0`.
+    ///
+    /// [spec]: https://peps.python.org/pep-0639/
+    Expression(String),
+    /// A name or a text in the package's own words.
+    Named(String),
+}
+
+impl License {
+    /// The expression, the name or the text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Expression(text) | Self::Named(text) => text,
+        }
+    }
+}
+
+impl fmt::Display for License {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
 }
 
 impl Metadata {
     /// Reads a `METADATA` file.
-    pub(super) fn parse(text: &str) -> Result<Self, Rule> {
-        let headers = headers(text);
-        let value = |wanted: &str| {
-            headers
-                .iter()
-                .find(|(key, value)| key.eq_ignore_ascii_case(wanted) && !value.is_empty())
-                .map(|(_, value)| value.clone())
-        };
-        if value("Name").is_none() || value("Version").is_none() {
-            return Err(Rule::Metadata("it lacks Name or Version".to_owned()));
+    ///
+    /// # Errors
+    ///
+    /// Names the line that is not a header, or that says again what may be said once, and the field
+    /// that is missing or malformed.
+    pub(super) fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
+        Ok(Self::read(bytes.as_ref())?)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let fields = Fields::read(bytes)?;
+        let format = fields.required("Metadata-Version")?;
+        if !matches!(format.value.split('.').next(), Some("1" | "2")) {
+            let (line, found) = (format.line, shown(&format.value));
+            return Err(MetadataError::Format { line, found });
+        }
+        Ok(Self {
+            name: fields.parsed("Name")?,
+            version: fields.parsed("Version")?,
+            license: fields.license(),
+            requires_python: fields.first("Requires-Python").map(|field| field.value.clone()),
+        })
+    }
+}
+
+/// The headers of a file, by their names in lower case, each in the order of the file.
+struct Fields(BTreeMap<String, Vec<Field>>);
+
+struct Field {
+    line: usize,
+    value: String,
+}
+
+impl Fields {
+    /// Reads the headers, each value with its continuation lines; what comes after the first empty
+    /// line is the description.
+    fn read(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let text = text(bytes)?;
+        let mut fields: Vec<(String, Field)> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let number = index + 1;
+            if line.is_empty() {
+                break;
+            }
+            // Some readers would see a new line, or the end, where others see neither.
+            if line.contains(['\r', '\0']) {
+                return Err(MetadataError::Control { line: number });
+            }
+            let not_a_header = || MetadataError::NotAHeader { line: number, found: shown(line) };
+            if let Some(continued) = line.strip_prefix([' ', '\t']) {
+                let (_, field) = fields.last_mut().ok_or_else(not_a_header)?;
+                field.value.push('\n');
+                field.value.push_str(continued.trim());
+                continue;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(not_a_header)?;
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(not_a_header());
+            }
+            let value = value.trim().to_owned();
+            fields.push((name.to_ascii_lowercase(), Field { line: number, value }));
+        }
+        let mut by_name: BTreeMap<String, Vec<Field>> = BTreeMap::new();
+        for (name, field) in fields {
+            let earlier = by_name.entry(name.clone()).or_default();
+            match earlier.first() {
+                Some(first) if SINGLE_USE.contains(&name.as_str()) => {
+                    let (line, first) = (field.line, first.line);
+                    return Err(MetadataError::Repeated { line, field: name, first });
+                }
+                _ => earlier.push(field),
+            }
+        }
+        Ok(Self(by_name))
+    }
+
+    fn all(&self, name: &str) -> &[Field] {
+        self.0.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of a name that says anything.
+    fn first(&self, name: &str) -> Option<&Field> {
+        self.all(name).iter().find(|field| !field.value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<&Field, MetadataError> {
+        self.first(name).ok_or(MetadataError::Missing(name))
+    }
+
+    fn parsed<T>(&self, name: &'static str) -> Result<T, MetadataError>
+    where
+        T: std::str::FromStr<Err = ParseError>,
+    {
+        let Field { line, value } = self.required(name)?;
+        value.parse().map_err(|error| MetadataError::Value { line: *line, field: name, error })
+    }
+
+    fn license(&self) -> Option<License> {
+        let said = |field: &&Field| !field.value.eq_ignore_ascii_case("UNKNOWN");
+        let stated = |name: &str| self.first(name).filter(said).map(|field| field.value.clone());
+        if let Some(expression) = stated("License-Expression") {
+            return Some(match is_expression(&expression) {
+                true => License::Expression(expression),
+                false => License::Named(expression),
+            });
         }
         let classifiers = || {
-            let licenses: Vec<&str> = headers
+            let licenses: Vec<&str> = self
+                .all("Classifier")
                 .iter()
-                .filter(|(key, _)| key.eq_ignore_ascii_case("Classifier"))
-                .filter_map(|(_, value)| value.strip_prefix("License :: "))
+                .filter_map(|field| field.value.strip_prefix("License :: "))
                 .map(|license| license.trim_start_matches("OSI Approved :: "))
                 .collect();
             (!licenses.is_empty()).then(|| licenses.join(", "))
         };
-        let unknown = |license: &String| !license.eq_ignore_ascii_case("UNKNOWN");
-        let license = value("License-Expression")
-            .or_else(|| value("License").filter(unknown))
-            .or_else(classifiers);
-        Ok(Self { license })
+        stated("License").or_else(classifiers).map(License::Named)
     }
 }
 
-/// The headers, each value with its continuation lines; what comes after the first empty line is
-/// the description.
-fn headers(text: &str) -> Vec<(&str, String)> {
-    let mut headers: Vec<(&str, String)> = Vec::new();
-    for line in text.lines().take_while(|line| !line.is_empty()) {
-        if let Some(continued) = line.strip_prefix([' ', '\t']) {
-            if let Some((_, value)) = headers.last_mut() {
-                value.push('\n');
-                value.push_str(continued.trim());
-            }
-        } else if let Some((key, value)) = line.split_once(':') {
-            headers.push((key, value.trim().to_owned()));
-        }
+/// Whether a text has the characters and words of an SPDX licence expression. Which licences there
+/// are is not asked: that list grows, and a layer's bytes must not change with it.
+fn is_expression(text: &str) -> bool {
+    let words = text.replace(['(', ')'], " ");
+    let mut words = words.split_ascii_whitespace().peekable();
+    let is_id = |word: &str| {
+        word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.+:".contains(&byte))
+    };
+    let is_operator = |word: &str| matches!(word, "AND" | "OR" | "WITH");
+    let mut operand_expected = true;
+    let alternate = words.all(|word| {
+        let fits = is_operator(word) != operand_expected && is_id(word);
+        operand_expected = !operand_expected;
+        fits
+    });
+    alternate && !operand_expected
+}
+
+/// The text of a file, all of which is UTF-8, as core metadata has asked for since version 2.1.
+fn text(bytes: &[u8]) -> Result<&str, MetadataError> {
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => error,
+    };
+    let before = &bytes[..error.valid_up_to()];
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    Err(MetadataError::NotText { line })
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
     }
-    headers
+    shown
+}
+
+/// What is wrong with a `METADATA` file. Lines are counted from 1.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// A line is not text.
+    #[error("line {line}: it is not UTF-8")]
+    NotText {
+        /// The line.
+        line: usize,
+    },
+    /// A line holds a character that readers take in different ways.
+    #[error("line {line}: it holds a carriage return or a NUL")]
+    Control {
+        /// The line.
+        line: usize,
+    },
+    /// A line is neither a header nor the continuation of one.
+    #[error("line {line}: {found:?} is not a header: NAME: VALUE expected")]
+    NotAHeader {
+        /// The line.
+        line: usize,
+        /// What it says.
+        found: String,
+    },
+    /// A field that is said at most once is said again.
+    #[error("line {line}: {field} is already said on line {first}")]
+    Repeated {
+        /// The line.
+        line: usize,
+        /// The field, in lower case.
+        field: String,
+        /// The line where it is said first.
+        first: usize,
+    },
+    /// The format is of a version that is not known.
+    #[error("line {line}: Metadata-Version is {found:?}; versions 1 and 2 are known")]
+    Format {
+        /// The line.
+        line: usize,
+        /// The version.
+        found: String,
+    },
+    /// The value of a field is malformed.
+    #[error("line {line}: {field}: {error}")]
+    Value {
+        /// The line.
+        line: usize,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+    /// A field that every package has is missing.
+    #[error("it lacks {0}")]
+    Missing(&'static str),
+}
+
+impl From<MetadataError> for Rule {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn license(headers: &str) -> Option<String> {
-        let text =
-            format!("Metadata-Version: 2.4\nName: a\nVersion: 1\n{headers}\n\nLicense: no\n");
-        Metadata::parse(&text).expect("metadata").license
+    const REQUIRED: &str = "Metadata-Version: 2.4\nName: Sample.Name\nVersion: 1.0\n";
+
+    fn license(headers: &str) -> Option<License> {
+        let text = format!("{REQUIRED}{headers}\n\nLicense: no\n");
+        Metadata::read(text.as_bytes()).expect("metadata").license
+    }
+
+    fn named(text: &str) -> Option<License> {
+        Some(License::Named(text.to_owned()))
     }
 
     #[test]
@@ -74,18 +318,82 @@ mod tests {
              Classifier: Programming Language :: Python\n\
              Classifier: License :: Public Domain";
         assert_eq!(license(""), None);
-        assert_eq!(license(classifiers).as_deref(), Some("MIT License, Public Domain"));
+        assert_eq!(license(classifiers), named("MIT License, Public Domain"));
         let field = format!("License: BSD\n{classifiers}");
-        assert_eq!(license(&field).as_deref(), Some("BSD"));
+        assert_eq!(license(&field), named("BSD"));
         let expression = format!("License-Expression: MIT OR Apache-2.0\n{field}");
-        assert_eq!(license(&expression).as_deref(), Some("MIT OR Apache-2.0"));
+        let expected = License::Expression("MIT OR Apache-2.0".to_owned());
+        assert_eq!(license(&expression), Some(expected));
         assert_eq!(license(&format!("License: UNKNOWN\n{classifiers}")), license(classifiers));
-        assert_eq!(license("License: one\n        two").as_deref(), Some("one\ntwo"));
+        assert_eq!(license("License: one\n        two"), named("one\ntwo"));
     }
 
     #[test]
-    fn metadata_without_a_name_is_refused() {
-        assert!(Metadata::parse("Version: 1\n").is_err());
-        assert!(Metadata::parse("").is_err());
+    fn an_expression_that_is_none_is_a_text() {
+        for text in ["MIT", "(MIT OR Apache-2.0) AND BSD-3-Clause", "GPL-2.0-only WITH x-exception"]
+        {
+            assert!(is_expression(text), "{text}");
+        }
+        for text in ["", "MIT OR", "MIT Apache-2.0", "OR MIT", "see <LICENSE>", "MIT, BSD"] {
+            assert!(!is_expression(text), "{text}");
+        }
+        assert_eq!(license("License-Expression: see LICENSE"), named("see LICENSE"));
+    }
+
+    #[test]
+    fn name_version_and_python_are_given_out() {
+        let text = format!("\u{feff}{REQUIRED}requires-python: >=3.9\r\nX-New: 1\r\n\r\n\u{e9}");
+        let metadata = Metadata::read(text.as_bytes()).expect("metadata");
+        assert_eq!(metadata.name.spelling(), "Sample.Name");
+        assert_eq!(metadata.version.to_string(), "1.0");
+        assert_eq!(metadata.requires_python.as_deref(), Some(">=3.9"));
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_with_its_line() {
+        for (headers, message) in [
+            ("Name: other\n", "line 4: name is already said on line 2"),
+            ("Summary: a\nSUMMARY: a\n", "line 5: summary is already said on line 4"),
+            ("License-Expression: MIT\nLicense-Expression: MIT\n", "line 5: license-expression"),
+            ("no header\n", "line 4: \"no header\" is not a header"),
+            (": x\n", "line 4: \": x\" is not a header"),
+            ("Sum mary: x\n", "line 4: \"Sum mary: x\" is not a header"),
+            ("Summary: a\rName: b\n", "line 4: it holds a carriage return or a NUL"),
+            ("Summary: a\0\n", "line 4: it holds a carriage return or a NUL"),
+        ] {
+            let text = format!("{REQUIRED}{headers}");
+            let error = Metadata::read(text.as_bytes()).expect_err(headers).to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        for (text, message) in [
+            ("", "it lacks Metadata-Version"),
+            ("Metadata-Version: 2.4\nVersion: 1\n", "it lacks Name"),
+            ("Metadata-Version: 2.4\nName: a\nVersion:\n", "it lacks Version"),
+            ("Metadata-Version: 2.4\n\nName: a\n", "it lacks Name"),
+            ("Metadata-Version: 3.0\nName: a\nVersion: 1\n", "line 1: Metadata-Version is \"3.0\""),
+            ("Metadata-Version: 2.4\nName: a b\nVersion: 1\n", "line 2: Name: \"a b\" is not"),
+            ("Metadata-Version: 2.4\nName: a\nVersion: x\n", "line 3: Version: \"x\" is not"),
+            (" continued\n", "line 1: \" continued\" is not a header"),
+        ] {
+            let error = Metadata::read(text.as_bytes()).expect_err(text).to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        let latin = [REQUIRED.as_bytes(), b"Author: Ren\xe9\n"].concat();
+        assert_eq!(Metadata::read(&latin), Err(MetadataError::NotText { line: 4 }));
+    }
+
+    #[test]
+    fn what_may_be_said_often_is_read() {
+        let often = "Classifier: a\nClassifier: b\nRequires-Dist: c\nRequires-Dist: d\n\
+             Project-URL: e, http://index.example\nProject-URL: f, http://index.example\n";
+        assert_eq!(license(often), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".*") {
+            let _ = Metadata::read(&bytes);
+            let _ = Metadata::read(format!("{REQUIRED}{text}").as_bytes());
+        }
     }
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{EntryPath, WheelFilename};
+use super::{EntryPath, MetadataError, WheelFilename};
 
 /// A wheel that cannot be used: which one, and the rule it breaks.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,9 @@ pub enum Rule {
     /// Its `.dist-info` folder is another distribution's.
     #[error("its folder {0} does not go with its file name")]
     OtherDistribution(String),
+    /// Its `METADATA` is another distribution's.
+    #[error("its METADATA is that of {0}, which does not go with its file name")]
+    OtherMetadata(String),
     /// The version of its format is not known.
     #[error("its Wheel-Version is {0:?}; version 1 is known")]
     WheelVersion(String),
@@ -92,9 +95,9 @@ pub enum Rule {
     /// `RECORD` lists a file that is not there.
     #[error("RECORD lists {0}, which is not in the wheel")]
     RecordedOnly(EntryPath),
-    /// A field of `METADATA` is missing or malformed.
+    /// `METADATA` is not what it should be.
     #[error("METADATA: {0}")]
-    Metadata(String),
+    Metadata(MetadataError),
     /// A line of `entry_points.txt` cannot be read.
     #[error("entry_points.txt, line {line}: {reason}")]
     EntryPoint {

@@ -11,6 +11,7 @@ use klayers_core::{Digest, LayerVersion, Status};
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
+mod bundles;
 mod selections;
 mod served;
 

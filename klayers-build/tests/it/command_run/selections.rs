@@ -30,7 +30,11 @@ fn what_the_collection_does_not_have_cannot_be_selected() {
     let home = home();
     let before = home.contents();
     for (option, value, message) in [
-        ("--package", "delta", "package delta is in none of the collection's packages lists"),
+        (
+            "--package",
+            "delta",
+            "delta is in none of the collection's packages lists, and is no bundle",
+        ),
         ("--target", "p3.9", "target p3.9 is not in the collection's config.json"),
         ("--region", "sa-east-1", "region sa-east-1 is not in the collection's regions.csv"),
     ] {

@@ -1,0 +1,106 @@
+//! The shape of `klayers.toml`, with what holds where it says nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, Runtime};
+use serde::Deserialize;
+use url::Url;
+
+use crate::plan::Republish;
+use crate::slim::Slimming;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) config_dir: PathBuf,
+    #[serde(default)]
+    pub(super) catalog: CatalogSection,
+    #[serde(default)]
+    pub(super) artifacts: ArtifactsSection,
+    #[serde(default)]
+    pub(super) publish: PublishSection,
+    #[serde(default)]
+    pub(super) build: BuildSection,
+    #[serde(default)]
+    pub(super) slim: Slimming,
+    #[serde(default)]
+    pub(super) expiry: ExpirySection,
+    #[serde(default)]
+    pub(super) bundle: Vec<Bundle>,
+    #[serde(default)]
+    pub(super) runtime: Vec<Runtime>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CatalogSection {
+    pub(super) url: String,
+}
+
+impl Default for CatalogSection {
+    fn default() -> Self {
+        Self { url: "sqlite:klayers.db".to_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ArtifactsSection {
+    pub(super) url: String,
+}
+
+impl Default for ArtifactsSection {
+    fn default() -> Self {
+        Self { url: "file:artifacts".to_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PublishSection {
+    pub(super) target: PublishTarget,
+    pub(super) layer_prefix: String,
+    pub(super) root: PathBuf,
+    pub(super) republish: Republish,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PublishTarget {
+    Local,
+}
+
+impl Default for PublishSection {
+    fn default() -> Self {
+        Self {
+            target: PublishTarget::Local,
+            layer_prefix: "Klayers".to_owned(),
+            root: PathBuf::from("published"),
+            republish: Republish::default(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct BuildSection {
+    pub(super) index_url: Option<Url>,
+    pub(super) find_links: Vec<String>,
+    pub(super) no_index: bool,
+    pub(super) allow_sdist: BTreeSet<PackageName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ExpirySection {
+    pub(super) days: u32,
+    pub(super) packages: BTreeMap<PackageName, u32>,
+}
+
+impl Default for ExpirySection {
+    fn default() -> Self {
+        let ExpiryPolicy { days, packages } = ExpiryPolicy::default();
+        Self { days, packages }
+    }
+}
