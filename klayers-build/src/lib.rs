@@ -19,8 +19,10 @@ pub mod resolve;
 pub mod serve;
 pub mod wheel;
 
+mod command;
 mod durable;
 mod error;
 mod sealed;
 
+pub use command::CommandError;
 pub use error::Error;
