@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -111,34 +111,24 @@ async fn read(
 
 /// A program that is ended, with all that it started, when this is dropped before its end.
 #[derive(Debug)]
-pub(crate) struct Group(pub(crate) Child);
+struct Group(Child);
 
 impl Group {
     /// Starts a program in a process group of its own, with pipes for its input and its output.
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+    fn start(command: &mut Command) -> io::Result<Self> {
         let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         Ok(Self(command.process_group(0).spawn()?))
     }
+}
 
-    /// Ends it now. Gives how it ended, if it had ended by itself, or by what was sent to it here.
-    pub(crate) async fn end(&mut self) -> io::Result<ExitStatus> {
-        self.kill();
-        self.0.wait().await
-    }
-
-    fn kill(&self) {
+impl Drop for Group {
+    fn drop(&mut self) {
         // The id is there only while the program has not been waited for.
         let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(id) = id {
             // It fails only if the group is gone already.
             let _ = kill_process_group(id, Signal::KILL);
         }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

@@ -8,9 +8,11 @@
 
 pub mod artifacts;
 pub mod assemble;
+pub mod bytecode;
 pub mod catalog;
 pub mod config;
 pub mod fetch;
+pub mod interpreter;
 pub mod lock;
 pub mod pipeline;
 pub mod plan;
