@@ -3,13 +3,16 @@
 //! What `marshal.dumps` gives depends on the past of the process, too. Whether an object is marked
 //! as one that may be referred to depends on how many references to it the process happens to hold;
 //! whether a string of one character is marked as interned, on whether another file had it as a
-//! name; the order of a set, up to Python 3.10, on addresses. So the code is read as a tree and
-//! written anew: marked is what is referred to, interned are all strings of at most one character,
-//! of which there is one object each in any case, and the members of a set are sorted. Python loads
-//! the same code of it.
+//! name; the order of a set, up to Python 3.10, on addresses; whether two equal sets are one object,
+//! in Python 3.12, on what was compiled before. So the code is read as a tree and written anew:
+//! marked is what is referred to, interned are all strings of at most one character, of which there
+//! is one object each in any case, the members of a set are sorted, and equal constants are one
+//! object, as the compiler means them to be. Python loads equal code of it.
 //!
 //! The format has no specification but `Python/marshal.c`. Only what constants and code consist of
 //! is known here.
+
+use std::collections::HashMap;
 
 mod writer;
 
@@ -41,8 +44,14 @@ pub(super) fn canonical(
     layout: Layout,
     file_name: &str,
 ) -> Result<Vec<u8>, Malformed> {
-    let mut reader =
-        Reader { left: marshalled, layout, file_name, nodes: Vec::new(), referred: Vec::new() };
+    let mut reader = Reader {
+        left: marshalled,
+        layout,
+        file_name,
+        nodes: Vec::new(),
+        equal: HashMap::new(),
+        referred: Vec::new(),
+    };
     let root = reader.object(0)?;
     if !reader.left.is_empty() {
         return Err("something stands behind it");
@@ -55,7 +64,7 @@ pub(super) fn canonical(
 }
 
 /// An object: its type, what it holds, and the numbers of the objects in it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Node<'a> {
     /// None, a number, a string: something without objects in it.
     Plain { kind: u8, content: &'a [u8] },
@@ -72,6 +81,8 @@ struct Reader<'a> {
     layout: Layout,
     file_name: &'a str,
     nodes: Vec<Node<'a>>,
+    /// The numbers of the constants.
+    equal: HashMap<Node<'a>, usize>,
     /// The objects that were marked, in their order; none while one is being read.
     referred: Vec<Option<usize>>,
 }
@@ -112,12 +123,25 @@ impl<'a> Reader<'a> {
             self.referred.len() - 1
         });
         let node = self.node(kind, depth)?;
-        self.nodes.push(node);
-        let object = self.nodes.len() - 1;
+        let object = self.numbered(node);
         if let Some(place) = place {
             self.referred[place] = Some(object);
         }
         Ok(object)
+    }
+
+    /// The number of an object: that of an equal one, if there is one already. Floating-point
+    /// numbers keep theirs, since one that is not a number is equal to itself alone.
+    fn numbered(&mut self, node: Node<'a>) -> usize {
+        let next = self.nodes.len();
+        if !matches!(node, Node::Code { .. } | Node::Plain { kind: b'g' | b'y', .. }) {
+            let number = *self.equal.entry(node.clone()).or_insert(next);
+            if number != next {
+                return number;
+            }
+        }
+        self.nodes.push(node);
+        next
     }
 
     fn node(&mut self, kind: u8, depth: usize) -> Result<Node<'a>, Malformed> {

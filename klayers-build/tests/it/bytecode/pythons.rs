@@ -69,3 +69,21 @@ pub(super) fn standard_library(interpreter: &Interpreter) -> PathBuf {
     let version = interpreter.version().python();
     interpreter.path().parent().unwrap().parent().unwrap().join(format!("lib/python{version}"))
 }
+
+/// Writes a program that answers as an interpreter does when it is asked what it is, with some
+/// lines of the answer changed, and does as `script` says otherwise.
+pub(super) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut lines =
+        ["klayers probe", "cpython", "3.12.1", "cpython-312", "3531", "", "x86_64", "$0"];
+    for (line, text) in changed {
+        lines[*line] = text;
+    }
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *'klayers probe'*)\necho \"{}\"\nexit;; esac\n{script}\n",
+        lines.join("\n")
+    );
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -20,7 +20,7 @@ fn real_files(interpreter: &Interpreter) -> Vec<Source> {
             if path.extension().is_some_and(|extension| extension == "py") {
                 let name = path.file_name().unwrap().to_str().unwrap();
                 let content = fs::read(&path).unwrap();
-                files.push(Source { path: format!("lib/{folder}/{name}"), content });
+                files.push(Source { path: format!("lib/{folder}-{name}"), content });
             }
         }
     }
