@@ -1,8 +1,10 @@
 use crate::artifacts::ArtifactError;
 use crate::assemble::AssembleError;
+use crate::bytecode::BytecodeError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::fetch::FetchError;
+use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
 use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
@@ -36,6 +38,12 @@ pub enum Error {
     /// A wheel is not what it should be.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// The interpreter that was asked for cannot be used.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    /// A wheel could not be compiled.
+    #[error(transparent)]
+    Bytecode(#[from] BytecodeError),
     /// A layer could not be assembled.
     #[error(transparent)]
     Assemble(#[from] AssembleError),

@@ -8,9 +8,11 @@
 
 pub mod artifacts;
 pub mod assemble;
+pub mod bytecode;
 pub mod catalog;
 pub mod config;
 pub mod fetch;
+pub mod interpreter;
 pub mod lock;
 pub mod pipeline;
 pub mod plan;
@@ -22,8 +24,10 @@ pub mod slim;
 pub mod verify;
 pub mod wheel;
 
+mod command;
 mod durable;
 mod error;
 mod sealed;
 
+pub use command::CommandError;
 pub use error::Error;

@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klayers_core::{Architecture, Glibc, Requirement, Runtime, Target};
+use tokio::process::Command;
 use url::Url;
 
+use crate::command::{Bounds, CommandError, Output, run, shortened, uv};
 use crate::lock::{Lock, LockError};
-
-mod command;
-
-use command::{CommandError, run, shortened};
 
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
 /// How long one resolution may take, unless it is said.
 const TIMEOUT: Duration = Duration::from_mins(5);
-/// How long a tool may take to say its version.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most that is read of what uv writes, in MiB.
+const OUTPUT_MIB: u64 = 64;
+/// What a tool may take to say its version.
+const PROBE: Bounds = Bounds { time: Duration::from_secs(30), output_mib: 1 };
 /// The second numbers of the glibc versions for which uv has a platform, the newest first.
 const UV_GLIBC_MINORS: [u16; 12] = [40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17];
 
@@ -60,20 +60,18 @@ impl Resolver {
     /// # Errors
     ///
     /// As [`find`](Self::find).
-    pub async fn with_uv(uv: &Path, sources: Sources) -> Result<Self, ResolveError> {
-        let asked = run(uv, &["--version"], &[], "", PROBE_TIMEOUT).await;
-        let answer = asked.map_err(|error| ResolveError::tool("uv", error))?.success("uv")?;
+    pub async fn with_uv(program: &Path, sources: Sources) -> Result<Self, ResolveError> {
+        let asked = run(uv(program).arg("--version"), "", PROBE).await;
+        let answer = succeeded("uv", asked)?;
         let version = answer.split_whitespace().nth(1).unwrap_or_default();
         let numbers: Vec<u64> = version.split('.').map_while(|part| part.parse().ok()).collect();
         if numbers.len() != 3 || numbers.as_slice() < OLDEST_UV.as_slice() {
             return Err(ResolveError::OldUv { found: shortened(answer.trim(), 100) });
         }
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
-        let asked = run(Path::new("python3"), &ask, &[], "", PROBE_TIMEOUT).await;
-        let answer =
-            asked.map_err(|error| ResolveError::tool("python3", error))?.success("python3")?;
-        let python = PathBuf::from(answer.trim());
-        Ok(Self { uv: uv.to_owned(), python, sources, timeout: TIMEOUT })
+        let asked = run(Command::new("python3").args(ask), "", PROBE).await;
+        let python = PathBuf::from(succeeded("python3", asked)?.trim());
+        Ok(Self { uv: program.to_owned(), python, sources, timeout: TIMEOUT })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -95,12 +93,15 @@ impl Resolver {
     ) -> Result<Lock, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
-        let arguments = self.arguments(target, runtime.glibc);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut command = uv(&self.uv);
+        command.args(self.arguments(target, runtime.glibc));
         // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
         // password.
-        let index = self.sources.index_url.as_ref().map(|url| ("UV_DEFAULT_INDEX", url.as_str()));
-        let output = run(&self.uv, &arguments, index.as_slice(), &input, self.timeout)
+        if let Some(url) = &self.sources.index_url {
+            command.env("UV_DEFAULT_INDEX", url.as_str());
+        }
+        let bounds = Bounds { time: self.timeout, output_mib: OUTPUT_MIB };
+        let output = run(&mut command, &input, bounds)
             .await
             .map_err(|error| ResolveError::tool("uv", error))?;
         match output.status {
@@ -151,6 +152,18 @@ impl Resolver {
             arguments.push("--no-index".to_owned());
         }
         arguments
+    }
+}
+
+/// What a tool wrote, if it did as it was asked.
+fn succeeded(
+    tool: &'static str,
+    asked: Result<Output, CommandError>,
+) -> Result<String, ResolveError> {
+    let output = asked.map_err(|error| ResolveError::tool(tool, error))?;
+    match output.status {
+        Some(0) => Ok(output.stdout),
+        _ => Err(ResolveError::Failed { tool, message: output.explanation() }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running another program: with a deadline, with bounded output, and with all that it started
 //! ended when it is given up.
 
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,33 +10,30 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::ResolveError;
-
-/// The most that is read of a program's output, in bytes.
-const MOST_OUTPUT: u64 = 64 << 20;
-/// The most that is shown of what it said went wrong, in characters.
+/// The most that is shown of what a program said went wrong, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
+
+/// How much a program may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// How long it may run.
+    pub(crate) time: Duration,
+    /// How much it may write to each of its outputs, in MiB.
+    pub(crate) output_mib: u64,
+}
 
 /// What a program did.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Its exit status; none if a signal ended it.
-    pub(super) status: Option<i32>,
-    pub(super) stdout: String,
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
 impl Output {
-    /// Its output, if it succeeded.
-    pub(super) fn success(self, tool: &'static str) -> Result<String, ResolveError> {
-        match self.status {
-            Some(0) => Ok(self.stdout),
-            _ => Err(ResolveError::Failed { tool, message: self.explanation() }),
-        }
-    }
-
     /// What it said went wrong, on one line.
-    pub(super) fn explanation(&self) -> String {
+    pub(crate) fn explanation(&self) -> String {
         let words: Vec<&str> = self.stderr.split_whitespace().collect();
         let said = words.join(" ").replace(" cause: ", ": ");
         let said = said.trim_start_matches("error: ");
@@ -48,39 +46,36 @@ impl Output {
 }
 
 /// A text, or the beginning of one that is too long to be shown.
-pub(super) fn shortened(text: &str, longest: usize) -> String {
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// Runs a program to its end.
-pub(super) async fn run(
-    program: &Path,
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-    input: &str,
-    timeout: Duration,
-) -> Result<Output, CommandError> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .current_dir("/")
+/// `uv`, told to leave alone what does not concern a build: it downloads no interpreter, and the
+/// environment that the caller happens to work in does not choose one.
+pub(crate) fn uv(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_NO_PROGRESS", "1")
         .env("NO_COLOR", "1")
         .env_remove("UV_PYTHON")
         .env_remove("VIRTUAL_ENV")
-        .env_remove("FORCE_COLOR")
-        .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(CommandError::Start)?;
+        .env_remove("FORCE_COLOR");
+    command
+}
+
+/// Runs a program to its end.
+pub(crate) async fn run(
+    command: &mut Command,
+    input: &str,
+    bounds: Bounds,
+) -> Result<Output, CommandError> {
+    let mut group = Group::start(command.stderr(Stdio::piped())).map_err(CommandError::Start)?;
+    let child = &mut group.0;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let mut group = Group(child);
     let work = async {
         let give = async {
             if let Some(mut stdin) = stdin {
@@ -90,26 +85,41 @@ pub(super) async fn run(
             Ok(())
         };
         // What is wrong with one of them ends it all: the others may never come to their end.
-        let ((), stdout, stderr) = tokio::try_join!(give, read(stdout), read(stderr))?;
-        let status = group.0.wait().await.map_err(CommandError::Start)?.code();
+        let limit = bounds.output_mib;
+        let ((), stdout, stderr) =
+            tokio::try_join!(give, read(stdout, limit), read(stderr, limit))?;
+        let status = child.wait().await.map_err(CommandError::Start)?.code();
         Ok(Output { status, stdout, stderr })
     };
-    tokio::time::timeout(timeout, work).await.map_err(|_| CommandError::Timeout(timeout))?
+    tokio::time::timeout(bounds.time, work).await.map_err(|_| CommandError::Timeout(bounds.time))?
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<String, CommandError> {
+async fn read(
+    stream: Option<impl AsyncRead + Unpin>,
+    limit_mib: u64,
+) -> Result<String, CommandError> {
+    let limit = limit_mib << 20;
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        stream.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await.map_err(CommandError::Start)?;
+        stream.take(limit + 1).read_to_end(&mut bytes).await.map_err(CommandError::Start)?;
     }
-    if bytes.len() as u64 > MOST_OUTPUT {
-        return Err(CommandError::Endless);
+    if bytes.len() as u64 > limit {
+        return Err(CommandError::Endless { limit_mib });
     }
     String::from_utf8(bytes).map_err(|_| CommandError::NotText)
 }
 
 /// A program that is ended, with all that it started, when this is dropped before its end.
+#[derive(Debug)]
 struct Group(Child);
+
+impl Group {
+    /// Starts a program in a process group of its own, with pipes for its input and its output.
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Self(command.process_group(0).spawn()?))
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -128,13 +138,16 @@ impl Drop for Group {
 pub enum CommandError {
     /// It could not be started or talked to.
     #[error("it could not be started")]
-    Start(#[source] std::io::Error),
+    Start(#[source] io::Error),
     /// It took too long.
     #[error("it did not end within {} s and was stopped", .0.as_secs())]
     Timeout(Duration),
     /// It wrote more than anybody needs.
-    #[error("it wrote more than 64 MiB and was stopped")]
-    Endless,
+    #[error("it wrote more than {limit_mib} MiB and was stopped")]
+    Endless {
+        /// How much it may write, in MiB.
+        limit_mib: u64,
+    },
     /// It wrote something else than text.
     #[error("it wrote something that is not UTF-8")]
     NotText,
@@ -142,8 +155,8 @@ pub enum CommandError {
 
 impl CommandError {
     /// Whether the program is not there.
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Start(error) if error.kind() == std::io::ErrorKind::NotFound)
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Start(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -152,7 +165,8 @@ mod tests {
     use super::*;
 
     async fn shell(script: &str, timeout: Duration) -> Result<Output, CommandError> {
-        run(Path::new("sh"), &["-c", script], &[], "in\n", timeout).await
+        let bounds = Bounds { time: timeout, output_mib: 1 };
+        run(Command::new("sh").args(["-c", script]), "in\n", bounds).await
     }
 
     const LONG: Duration = Duration::from_secs(20);
@@ -187,11 +201,12 @@ mod tests {
 
     #[tokio::test]
     async fn endless_output_and_rubbish_are_refused() {
-        assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless)));
+        assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless { limit_mib: 1 })));
         let stubborn = "trap '' PIPE; (exec sleep 600 >&2) & while :; do printf '%65536d'; done";
-        assert!(matches!(shell(stubborn, LONG).await, Err(CommandError::Endless)));
+        assert!(matches!(shell(stubborn, LONG).await, Err(CommandError::Endless { limit_mib: 1 })));
         assert!(matches!(shell("printf '\\377'", LONG).await, Err(CommandError::NotText)));
-        let missing = run(Path::new("no-such-program"), &[], &[], "", LONG).await;
+        let bounds = Bounds { time: LONG, output_mib: 1 };
+        let missing = run(&mut Command::new("no-such-program"), "", bounds).await;
         assert!(missing.expect_err("missing").is_not_found());
     }
 }

@@ -1,0 +1,219 @@
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::interpreter::Interpreter;
+
+/// What the interpreter runs.
+const SCRIPT: &str = include_str!("worker.py");
+/// The longest answer, in bytes. The bytecode of the longest modules that are known has a few MiB.
+const LONGEST_ANSWER: usize = 256 << 20;
+/// The kind of an answer, and its length.
+const ANSWER_HEAD: usize = 5;
+
+/// An interpreter that compiles what it is given. It is ended, with all that it started, when this
+/// is dropped.
+#[derive(Debug)]
+pub(super) struct Worker {
+    interpreter: Interpreter,
+    child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+}
+
+/// What a worker made of a source.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// A `.pyc` file, as far as the worker says.
+    Compiled(Vec<u8>),
+    /// None, for this reason.
+    NotCompiled(String),
+}
+
+impl Worker {
+    pub(super) fn start(interpreter: &Interpreter) -> Result<Self, WorkerFailure> {
+        let mut child = Command::new(interpreter.path())
+            .args(["-s", "-S", "-B", "-W", "ignore", "-c", SCRIPT])
+            .current_dir("/")
+            .env_clear()
+            // The order of a set, and with it the bytecode of some releases, depends on it.
+            .env("PYTHONHASHSEED", "0")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(WorkerFailure::Start)?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(WorkerFailure::Start(ErrorKind::BrokenPipe.into()));
+        };
+        let worker = Self { interpreter: interpreter.clone(), child, stdin, stdout };
+        worker.unblock().map_err(|errno| WorkerFailure::Start(errno.into()))?;
+        Ok(worker)
+    }
+
+    /// Neither pipe is waited for alone: a worker that does not read may write, and the reverse.
+    fn unblock(&self) -> Result<(), Errno> {
+        fcntl_setfl(&self.stdin, fcntl_getfl(&self.stdin)? | OFlags::NONBLOCK)?;
+        fcntl_setfl(&self.stdout, fcntl_getfl(&self.stdout)? | OFlags::NONBLOCK)
+    }
+
+    pub(super) fn interpreter(&self) -> &Interpreter {
+        &self.interpreter
+    }
+
+    /// Compiles a source under a file name. After a failure the worker is of no more use.
+    pub(super) fn compile(
+        &mut self,
+        name: &str,
+        source: &[u8],
+        time: Duration,
+    ) -> Result<Answer, WorkerFailure> {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| WorkerFailure::TooLong);
+        let mut request = Vec::with_capacity(8 + name.len() + source.len());
+        request.extend(length(name.as_bytes())?.to_be_bytes());
+        request.extend(length(source)?.to_be_bytes());
+        request.extend(name.as_bytes());
+        request.extend(source);
+        let answer = self.exchange(&request, time)?;
+        let content = &answer[ANSWER_HEAD..];
+        match answer[0] {
+            b'c' => Ok(Answer::Compiled(content.to_vec())),
+            b'n' => Ok(Answer::NotCompiled(String::from_utf8_lossy(content).into_owned())),
+            _ => Err(WorkerFailure::Rubbish("which does not begin as an answer")),
+        }
+    }
+
+    /// Gives a request and takes one answer, whole.
+    fn exchange(&mut self, mut request: &[u8], time: Duration) -> Result<Vec<u8>, WorkerFailure> {
+        let until = Instant::now() + time;
+        let mut answer = Vec::new();
+        let mut chunk = vec![0; 1 << 16];
+        while !is_whole(&answer)? {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(WorkerFailure::Timeout(time));
+            }
+            let (writable, readable) = self.ready(!request.is_empty(), left)?;
+            if writable {
+                match self.stdin.write(request) {
+                    Ok(written) => request = &request[written..],
+                    Err(error) if is_passing(&error) => {}
+                    // Why it has closed its input shows where its output ends.
+                    Err(_) => request = &[],
+                }
+            }
+            if readable {
+                match self.stdout.read(&mut chunk) {
+                    Ok(0) => return Err(WorkerFailure::Ended(self.how_it_ended())),
+                    Ok(read) => answer.extend(&chunk[..read]),
+                    Err(error) if is_passing(&error) => {}
+                    Err(error) => return Err(WorkerFailure::Talk(error)),
+                }
+            }
+        }
+        if request.is_empty() {
+            Ok(answer)
+        } else {
+            Err(WorkerFailure::Rubbish("before it had read what it was asked"))
+        }
+    }
+
+    /// Waits until something can be written, if there is something, or read.
+    fn ready(&self, write: bool, time: Duration) -> Result<(bool, bool), WorkerFailure> {
+        let time = Timespec::try_from(time).ok();
+        let mut pipes = vec![PollFd::new(&self.stdout, PollFlags::IN)];
+        if write {
+            pipes.push(PollFd::new(&self.stdin, PollFlags::OUT));
+        }
+        match poll(&mut pipes, time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(WorkerFailure::Talk(errno.into())),
+        }
+        let ready = |at: usize| pipes.get(at).is_some_and(|pipe| !pipe.revents().is_empty());
+        Ok((ready(1), ready(0)))
+    }
+
+    /// Waits a moment for its end, which closes its output a little before. It is only looked at:
+    /// while nobody has waited for it, its number and that of its group remain its own.
+    fn how_it_ended(&self) -> String {
+        let child = Pid::from_child(&self.child);
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        for _ in 0..50 {
+            if let Ok(Some(status)) = waitid(WaitId::Pid(child), look) {
+                return match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => format!("it ended with status {code}"),
+                    (None, Some(signal)) => format!("signal {signal} ended it"),
+                    (None, None) => "it ended".to_owned(),
+                };
+            }
+            sleep(Duration::from_millis(10));
+        }
+        "it closed its output".to_owned()
+    }
+}
+
+/// Whether a whole answer is there, and nothing else.
+fn is_whole(answer: &[u8]) -> Result<bool, WorkerFailure> {
+    let Some((head, content)) = answer.split_first_chunk::<ANSWER_HEAD>() else {
+        return Ok(false);
+    };
+    let [kind, length @ ..] = *head;
+    if !matches!(kind, b'c' | b'n') {
+        return Err(WorkerFailure::Rubbish("which does not begin as an answer"));
+    }
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if length > LONGEST_ANSWER {
+        return Err(WorkerFailure::Rubbish("which would be longer than 256 MiB"));
+    }
+    if content.len() > length {
+        return Err(WorkerFailure::Rubbish("with more behind the answer"));
+    }
+    Ok(content.len() == length)
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It fails only if the group is gone already.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// Why an interpreter could not compile.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerFailure {
+    /// It could not be started.
+    #[error("it could not be started")]
+    Start(#[source] io::Error),
+    /// It could not be written to or read from.
+    #[error("it could not be talked to")]
+    Talk(#[source] io::Error),
+    /// It ended before it had answered.
+    #[error("{0} before it had answered")]
+    Ended(String),
+    /// It took too long.
+    #[error("it did not answer within {} s and was stopped", .0.as_secs())]
+    Timeout(Duration),
+    /// It wrote something else than an answer.
+    #[error("it wrote something {0}")]
+    Rubbish(&'static str),
+    /// What it calls bytecode is none, or is that of something else.
+    #[error("what it made is not the bytecode of this file: {0}")]
+    Bytecode(&'static str),
+    /// The source is longer than 4 GiB.
+    #[error("the source is longer than can be said")]
+    TooLong,
+}

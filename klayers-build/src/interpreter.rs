@@ -1,0 +1,163 @@
+//! Finding the interpreter of a Python version, to compile with and to import with.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use klayers_core::PythonVersion;
+
+mod magic;
+mod probe;
+mod release;
+
+pub use magic::Magic;
+pub use probe::Unfit;
+pub use release::{NotARelease, PythonRelease};
+
+pub(crate) use probe::cache_tag;
+
+use crate::command::{self, Bounds};
+
+/// How long an interpreter may take to say what it is.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A CPython that has answered, as it was released.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Interpreter {
+    path: PathBuf,
+    version: PythonRelease,
+    magic: Magic,
+    machine: String,
+}
+
+/// Where interpreters are looked for.
+#[derive(Clone, Debug)]
+pub struct Places {
+    search: OsString,
+    timeout: Duration,
+}
+
+impl Places {
+    /// The folders of a `PATH`.
+    pub fn new(search: impl Into<OsString>) -> Self {
+        Self { search: search.into(), timeout: TIMEOUT }
+    }
+
+    /// Gives an interpreter this long to say what it is, in the place of 20 seconds.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The files of a name in these folders, in their order.
+    fn programs(&self, name: &str) -> Vec<PathBuf> {
+        let folders = std::env::split_paths(&self.search);
+        // Programs are run in another folder, where a relative one would mean something else.
+        let absolute = folders.filter(|folder| folder.is_absolute());
+        let mut programs: Vec<PathBuf> = Vec::new();
+        for program in absolute.map(|folder| folder.join(name)) {
+            if program.is_file() && !programs.contains(&program) {
+                programs.push(program);
+            }
+        }
+        programs
+    }
+}
+
+impl Interpreter {
+    /// Finds CPython of a version: the explicit one, which must be it then; or the first
+    /// `python3.X` in the places that answers as one; or else uv's own, if it has one already.
+    /// None if there is no such interpreter. Nothing is downloaded.
+    ///
+    /// # Errors
+    ///
+    /// If there is an explicit one, and it does not answer or is not of that version.
+    pub async fn find(
+        python: PythonVersion,
+        explicit: Option<&Path>,
+        places: &Places,
+    ) -> Result<Option<Self>, InterpreterError> {
+        if let Some(path) = explicit {
+            let wanted = |source| InterpreterError::Explicit { python, path: path.into(), source };
+            let program = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            return places.probe(&program, python).await.map(Some).map_err(wanted);
+        }
+        for program in places.programs(&python.runtime()) {
+            // A shim may know no such version, and what stands first may be broken.
+            if let Some(found) = places.tried(&program, python).await {
+                return Ok(Some(found));
+            }
+        }
+        for uv in places.programs("uv") {
+            if let Some(program) = places.uvs_own(&uv, python).await
+                && let Some(found) = places.tried(&program, python).await
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The program, behind links and wrappers.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its release.
+    pub fn version(&self) -> &PythonRelease {
+        &self.version
+    }
+
+    /// The magic number of its bytecode.
+    pub fn magic(&self) -> Magic {
+        self.magic
+    }
+
+    /// The machine that it runs on, in the kernel's words: `x86_64` or `aarch64`, for instance.
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+}
+
+impl Places {
+    async fn probe(&self, program: &Path, python: PythonVersion) -> Result<Interpreter, Unfit> {
+        probe::probe(program, python, &self.search, self.timeout).await
+    }
+
+    async fn tried(&self, program: &Path, python: PythonVersion) -> Option<Interpreter> {
+        let probed = self.probe(program, python).await;
+        probed
+            .inspect_err(|reason| {
+                tracing::debug!(program = %program.display(), %reason, "not Python {python}");
+            })
+            .ok()
+    }
+
+    /// The interpreter of a version that uv has installed before.
+    async fn uvs_own(&self, uv: &Path, python: PythonVersion) -> Option<PathBuf> {
+        let version = python.to_string();
+        let mut command = command::uv(uv);
+        command.args(["python", "find", "--managed-python", "--system", "--no-project"]);
+        command.args(["--no-config", "--no-python-downloads", "--offline", &version]);
+        let bounds = Bounds { time: self.timeout, output_mib: 1 };
+        let output = command::run(&mut command, "", bounds).await.ok()?;
+        let path = Path::new(output.stdout.trim_end_matches('\n'));
+        (output.status == Some(0) && path.is_absolute()).then(|| path.to_owned())
+    }
+}
+
+/// Why the interpreter that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InterpreterError {
+    /// The explicit one is not it.
+    #[error("{} is to be used as Python {python}, and cannot be", path.display())]
+    Explicit {
+        /// The version that it is to be.
+        python: PythonVersion,
+        /// Where it is said to be.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Unfit,
+    },
+}

@@ -1,0 +1,164 @@
+//! Interpreters that hang, die, lie, or print rubbish while they are to compile.
+
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use klayers_build::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
+use klayers_build::interpreter::{Interpreter, Places};
+use klayers_core::PythonVersion;
+use tempfile::TempDir;
+
+use super::pythons::pretender;
+use super::{sources, wheel};
+
+const LIMITS: Limits =
+    Limits { file: Duration::from_secs(20), wheel: Duration::from_mins(1), workers: 1 };
+
+/// A cache, and a program that answers for its version, and then does this.
+struct Fault {
+    folder: TempDir,
+    interpreter: Interpreter,
+}
+
+impl Fault {
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("python");
+        pretender(&path, &[], &script.replace("HOME", &folder.path().display().to_string()));
+        let python = PythonVersion::new(3, 12);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let found = Interpreter::find(python, Some(&path), &Places::new(""));
+        let interpreter = runtime.block_on(found).unwrap().unwrap();
+        Self { folder, interpreter }
+    }
+
+    fn compile(&self, limits: Limits, content: &str) -> BytecodeError {
+        let cache = BytecodeCache::with_limits(self.folder.path(), limits);
+        let files = sources([("pkg/one.py", content), ("pkg/two.py", content)]);
+        let error = cache.compile(wheel("a"), &self.interpreter, files).unwrap_err();
+        assert_eq!(cache.get(wheel("a"), &self.interpreter).unwrap(), None);
+        error
+    }
+
+    /// That compiling fails for a reason, and says whose and at what.
+    #[track_caller]
+    fn fails(&self, limits: Limits, content: &str, reason: &str) {
+        let error = self.compile(limits, content);
+        let program = self.interpreter.path().display();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{program} could not compile pkg/one.py; another interpreter can be named, or \
+                 bytecode turned off"
+            )
+        );
+        assert_eq!(error.source().unwrap().to_string(), reason);
+    }
+}
+
+/// Waits until the process whose number is in a file has ended.
+pub(super) fn gone(file: &Path) {
+    let pid = fs::read_to_string(file).unwrap();
+    let status = format!("/proc/{}/stat", pid.trim());
+    for _ in 0..200 {
+        // An ended process that nobody has waited for yet is a zombie.
+        if fs::read_to_string(&status).map_or(true, |stat| stat.contains(" Z ")) {
+            return;
+        }
+        sleep(Duration::from_millis(25));
+    }
+    panic!("process {pid} lives on");
+}
+
+#[test]
+fn one_that_hangs_is_ended_with_all_that_it_started() {
+    let fault = Fault::new("sleep 600 & echo $! > 'HOME/pid'; wait");
+    let limits = Limits { file: Duration::from_secs(2), ..LIMITS };
+    fault.fails(limits, "", "it did not answer within 2 s and was stopped");
+    gone(&fault.folder.path().join("pid"));
+}
+
+#[test]
+fn one_that_reads_nothing_of_a_long_source_is_ended() {
+    let fault = Fault::new("sleep 600 & echo $! > 'HOME/pid'; wait");
+    let limits = Limits { file: Duration::from_secs(2), ..LIMITS };
+    let long = "a = 1\n".repeat(100_000);
+    fault.fails(limits, &long, "it did not answer within 2 s and was stopped");
+    gone(&fault.folder.path().join("pid"));
+}
+
+#[test]
+fn a_wheel_that_takes_too_long_in_all_is_given_up() {
+    let fault = Fault::new("exec sleep 600");
+    let limits = Limits { wheel: Duration::ZERO, ..LIMITS };
+    let error = fault.compile(limits, "");
+    assert!(matches!(error, BytecodeError::Timeout { .. }), "{error:?}");
+    let limits = Limits { wheel: Duration::from_secs(1), ..LIMITS };
+    let error = fault.compile(limits, "");
+    let BytecodeError::Compile { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, WorkerFailure::Timeout(_)), "{source:?}");
+}
+
+#[test]
+fn one_that_dies_is_named_with_how_it_ended() {
+    for (script, reason) in [
+        ("exit 3", "it ended with status 3 before it had answered"),
+        ("exit 0", "it ended with status 0 before it had answered"),
+        ("kill -SEGV $$", "signal 11 ended it before it had answered"),
+        ("printf 'c\\0\\0\\0\\11cut'", "it ended with status 0 before it had answered"),
+        ("exec >&-; sleep 600", "it closed its output before it had answered"),
+    ] {
+        Fault::new(script).fails(LIMITS, "", reason);
+    }
+}
+
+#[test]
+fn what_is_no_answer_is_refused() {
+    for (script, reason) in [
+        ("echo hello; sleep 600", "it wrote something which does not begin as an answer"),
+        ("yes", "it wrote something which does not begin as an answer"),
+        ("yes ccccccccc", "it wrote something which would be longer than 256 MiB"),
+        ("printf 'n\\0\\0\\0\\1xy'; sleep 600", "it wrote something with more behind the answer"),
+    ] {
+        Fault::new(script).fails(LIMITS, "", reason);
+    }
+    let long = "a = 1\n".repeat(100_000);
+    let reason = "it wrote something before it had read what it was asked";
+    Fault::new("printf 'n\\0\\0\\0\\1x'; sleep 600").fails(LIMITS, &long, reason);
+}
+
+#[test]
+fn what_is_no_bytecode_of_the_version_is_refused() {
+    let of = "what it made is not the bytecode of this file";
+    for (answer, reason) in [
+        ("c\\0\\0\\0\\4\\313\\15\\r\\n", "it is cut off"),
+        // The magic number of Python 3.13, then flags that ask for a check of the hash.
+        ("c\\0\\0\\0\\20\\363\\15\\r\\n\\1\\0\\0\\0hashhash", "its magic number is another"),
+        (
+            "c\\0\\0\\0\\20\\313\\15\\r\\n\\3\\0\\0\\0hashhash",
+            "its flags are not those of an unchecked hash",
+        ),
+        ("c\\0\\0\\0\\20\\313\\15\\r\\n\\1\\0\\0\\0hashhash", "it is cut off"),
+        ("c\\0\\0\\0\\21\\313\\15\\r\\n\\1\\0\\0\\0hashhashN", "it is no code"),
+        ("c\\0\\0\\0\\22\\313\\15\\r\\n\\1\\0\\0\\0hashhashNN", "something stands behind it"),
+    ] {
+        let script = format!("printf '{answer}'; sleep 600");
+        Fault::new(&script).fails(LIMITS, "", &format!("{of}: {reason}"));
+    }
+}
+
+#[test]
+fn one_that_has_failed_is_not_used_again() {
+    // It dies at the first file that it is given, and says no to all after it was started anew.
+    let script = "if mkdir HOME/once 2>&-; then exit 1; fi; \
+                  while head -c 8 >&2 && head -c 29 >&2; do printf 'n\\0\\0\\0\\2no'; done";
+    let fault = Fault::new(script);
+    let cache = BytecodeCache::with_limits(fault.folder.path(), LIMITS);
+    let source = || [Ok(Source { path: "pkg/one.py".to_owned(), content: b"a = 1".to_vec() })];
+    cache.compile(wheel("a"), &fault.interpreter, source()).unwrap_err();
+    let pack = cache.compile(wheel("a"), &fault.interpreter, source()).unwrap();
+    assert_eq!(pack.skipped[0].reason, "no");
+}

@@ -1,0 +1,89 @@
+//! The interpreters of this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use klayers_build::interpreter::{Interpreter, Places};
+use klayers_core::PythonVersion;
+
+use crate::support::command::{environment, say_skipped};
+
+/// The versions that Lambda has or had.
+pub(super) const MINORS: std::ops::RangeInclusive<u8> = 8..=14;
+
+/// CPython of a version: the one that `KLAYERS_PYTHON_3_12` names, for instance, the one on `PATH`,
+/// or one of pyenv's.
+pub(super) fn python(minor: u8) -> Option<Interpreter> {
+    let python = PythonVersion::new(3, minor);
+    let places = Places::new(environment("PATH").unwrap_or_default());
+    let find = |explicit: Option<&Path>| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(Interpreter::find(python, explicit, &places))
+    };
+    if let Some(named) = environment(&format!("KLAYERS_PYTHON_3_{minor}")) {
+        return find(Some(Path::new(&named))).unwrap();
+    }
+    let in_pyenv = || of_pyenv(python).into_iter().find_map(|path| find(Some(&path)).ok()?);
+    find(None).unwrap().or_else(in_pyenv)
+}
+
+/// All that are here. Where there are none, that is said.
+pub(super) fn pythons() -> Vec<Interpreter> {
+    let found: Vec<Interpreter> = MINORS.filter_map(python).collect();
+    if found.is_empty() {
+        say_skipped("there is no CPython 3.8 to 3.14: none on PATH, and pyenv has none");
+    }
+    found
+}
+
+/// The newest that is here.
+pub(super) fn any_python() -> Option<Interpreter> {
+    let found = MINORS.rev().find_map(python);
+    if found.is_none() {
+        say_skipped("there is no CPython 3.8 to 3.14: none on PATH, and pyenv has none");
+    }
+    found
+}
+
+fn of_pyenv(python: PythonVersion) -> Vec<PathBuf> {
+    let root = environment("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&environment("HOME")?).join(".pyenv")));
+    let versions = root.and_then(|root| fs::read_dir(root.join("versions")).ok());
+    let mut found: Vec<PathBuf> = versions
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&format!("{python}."))
+        })
+        .map(|path| path.join("bin").join(format!("python{python}")))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The folder of an interpreter's standard library.
+pub(super) fn standard_library(interpreter: &Interpreter) -> PathBuf {
+    let version = interpreter.version().python();
+    interpreter.path().parent().unwrap().parent().unwrap().join(format!("lib/python{version}"))
+}
+
+/// Writes a program that answers as an interpreter does when it is asked what it is, with some
+/// lines of the answer changed, and does as `script` says otherwise.
+pub(super) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut lines =
+        ["klayers probe", "cpython", "3.12.1", "cpython-312", "3531", "", "x86_64", "$0"];
+    for (line, text) in changed {
+        lines[*line] = text;
+    }
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *'klayers probe'*)\necho \"{}\"\nexit;; esac\n{script}\n",
+        lines.join("\n")
+    );
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -1,0 +1,71 @@
+//! The same release of Python gives the same bytes, whatever was compiled before, and where.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use klayers_build::bytecode::{BytecodeCache, Limits, Pack, Source};
+use klayers_build::interpreter::Interpreter;
+use klayers_core::Digest;
+
+use super::pythons::{pythons, standard_library};
+use super::wheel;
+
+/// The largest files of the standard library, of all kinds of code.
+fn real_files(interpreter: &Interpreter) -> Vec<Source> {
+    let mut files: Vec<Source> = Vec::new();
+    for folder in ["", "asyncio", "email", "unittest", "xml/etree"] {
+        for entry in fs::read_dir(standard_library(interpreter).join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "py") {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                let content = fs::read(&path).unwrap();
+                files.push(Source { path: format!("lib/{folder}-{name}"), content });
+            }
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files
+}
+
+fn digests(pack: &Pack) -> BTreeMap<&str, Digest> {
+    pack.files.iter().map(|file| (file.path.as_str(), file.content.sha256)).collect()
+}
+
+#[test]
+fn bytes_depend_on_neither_the_order_nor_what_was_compiled_before() {
+    for interpreter in pythons() {
+        let files = real_files(&interpreter);
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let compile = |cache: &BytecodeCache, name: &str, files: Vec<Source>| {
+            cache.compile(wheel(name), &interpreter, files.into_iter().map(io::Result::Ok)).unwrap()
+        };
+        let one = BytecodeCache::open(folders[0].path());
+        let forward = compile(&one, "one", files.clone());
+        let again = compile(&one, "again", files.clone());
+        let other = BytecodeCache::with_limits(
+            folders[1].path(),
+            Limits { workers: 3, ..Limits::default() },
+        );
+        let backward = compile(&other, "one", files.iter().rev().cloned().collect());
+        assert_eq!(forward.files.len() + forward.skipped.len(), files.len());
+        assert!(forward.skipped.len() < 3, "{:?}", forward.skipped);
+        let forward_digests = digests(&forward);
+        for pack in [&again, &backward] {
+            let digests = digests(pack);
+            let differ: Vec<&str> = forward_digests
+                .iter()
+                .filter(|(path, digest)| digests[*path] != **digest)
+                .map(|(path, _)| *path)
+                .collect();
+            assert!(differ.is_empty(), "Python {}: {differ:?}", interpreter.version());
+        }
+        assert_eq!(fs::read(&forward.path).unwrap(), fs::read(&again.path).unwrap());
+        eprintln!(
+            "{} {} files {} skipped",
+            interpreter.version(),
+            forward.files.len(),
+            forward.skipped.len()
+        );
+    }
+}
