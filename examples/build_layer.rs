@@ -8,8 +8,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use klayers_build::builder::Builder;
 use klayers_build::fetch::Fetcher;
-use klayers_build::pipeline::build_layer;
 use klayers_build::resolve::{Resolver, Sources};
 use klayers_core::{LayerName, Requirement, Runtimes, Target};
 
@@ -36,9 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // Their bytes, verified; and the zip, which is the same each time.
-    let fetcher = Fetcher::new(&out.join("cache"), None)?;
+    let builder = Builder::new(Fetcher::new(&out.join("cache"), None)?);
     let name = LayerName::new("Acme", target, &requirement.name().to_string())?;
-    let layer = build_layer(&fetcher, &name, &lock, out).await?;
+    let layer = builder.build(&name, &lock, out).await?.zip;
     println!("{} bytes in {} files, SHA-256 {}", layer.unzipped_size, layer.files, layer.digest);
     println!("{}", layer.keep(out)?.display());
     Ok(())

@@ -6,27 +6,34 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use klayers_core::{Digest, LayerName, PackageName, PythonVersion, requirements_txt};
+use klayers_core::{Digest, LayerName, PackageName, PythonVersion, Target, requirements_txt};
 use tempfile::TempPath;
 
 use crate::durable;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockedWheel};
+use crate::recipe::Recipe;
+use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
 use crate::wheel::{Wheel, WheelError};
 
+mod bytecode;
 mod launcher;
 mod layout;
 mod output;
 mod zip_writer;
 
-use layout::{LayerFile, Layout, Source};
+pub use bytecode::Bytecode;
+
+use layout::{LayerFile, Layout, Rules, Source};
 use output::Finished;
 use zip_writer::{CopyError, ZipWriter};
 
 /// The zip of a layer: a temporary file until it is kept.
 #[derive(Debug)]
 pub struct LayerZip {
-    /// The layer's name.
-    pub name: LayerName,
+    /// How it was made, and its name.
+    pub recipe: Recipe,
+    /// What it was made for.
+    pub target: Target,
     /// The file. It is removed when this is dropped, unless it was kept.
     pub file: TempPath,
     /// Its SHA-256.
@@ -52,7 +59,7 @@ impl LayerZip {
     /// If the folder cannot be written to.
     pub fn keep(self, folder: &Path) -> Result<PathBuf, AssembleError> {
         let write = |source| AssembleError::Write { path: folder.to_owned(), source };
-        let path = folder.join(format!("{}.zip", self.name));
+        let path = folder.join(format!("{}.zip", self.recipe.layer));
         self.file.persist(&path).map_err(|error| write(error.error))?;
         durable::sync_folders(folder, folder).map_err(write)?;
         Ok(path)
@@ -65,51 +72,101 @@ impl LayerZip {
     }
 }
 
-/// Assembles a layer from the wheels of its lock, in a temporary file of `folder`.
-///
-/// The file is whole and durable when this returns.
-///
-/// # Errors
-///
-/// If a wheel cannot be used, if two of them disagree about a file, or if the zip cannot be
-/// written.
-pub fn assemble(
-    name: &LayerName,
-    lock: &Lock,
-    wheels: &[Wheel],
-    folder: &Path,
-) -> Result<LayerZip, AssembleError> {
-    let pylock = lock.to_pylock(|locked| {
-        let wheel = wheels.iter().find(|wheel| *wheel.filename() == locked.filename);
-        wheel.map(Wheel::size)
-    });
-    let own =
-        [("pylock.toml", pylock.clone()), ("requirements.txt", requirements_txt(&lock.pins()))]
-            .map(|(file, text)| (format!("klayers/{name}/{file}"), text.into_bytes()));
-    let layout = Layout::new(wheels, lock.target().python, own)?;
+/// A layer, laid out and not yet written.
+#[derive(Debug)]
+pub struct Layer<'w> {
+    recipe: &'w Recipe,
+    lock: &'w Lock,
+    wheels: &'w [Wheel],
+    pylock: String,
+    layout: Layout<'w>,
+}
 
-    let io = |source| AssembleError::Write { path: folder.to_owned(), source };
-    let file = tempfile::Builder::new().prefix(".layer-").tempfile_in(folder).map_err(io)?;
-    let (handle, path) = file.into_parts();
-    let Finished { digest, size } = write(handle, &layout).map_err(|error| match error {
-        CopyError::Write(source) => io(source),
-        CopyError::Read { path, source } => AssembleError::Read { path, source },
-    })?;
-    Ok(LayerZip {
-        name: name.clone(),
-        file: path,
-        digest,
-        size,
-        unzipped_size: layout.files().iter().map(|file| file.source.size()).sum(),
-        files: layout.files().len(),
-        pylock,
-        licenses: wheels
-            .iter()
-            .filter_map(|wheel| {
-                Some((wheel.name().clone(), wheel.inventory().license.as_ref()?.to_string()))
-            })
-            .collect(),
-    })
+impl<'w> Layer<'w> {
+    /// Lays out the wheels of a lock, in their order, each with its bytecode if there is any, and
+    /// the layer's own files beside them.
+    ///
+    /// # Errors
+    ///
+    /// If a wheel cannot be read, or if two of them disagree about a file.
+    pub fn new(
+        recipe: &'w Recipe,
+        lock: &'w Lock,
+        wheels: &'w [Wheel],
+        bytecode: &'w [Bytecode],
+    ) -> Result<Self, AssembleError> {
+        let size = |locked: &LockedWheel| {
+            let wheel = wheels.iter().find(|wheel| *wheel.filename() == locked.filename);
+            wheel.map(Wheel::size)
+        };
+        let pylock = format!("{}\n{}", lock.to_pylock(size), recipe.to_toml());
+        let own = [
+            ("pylock.toml", pylock.clone()),
+            ("requirements.txt", requirements_txt(&lock.pins())),
+            ("sbom.cdx.json", sbom(&recipe.layer, lock, wheels)?),
+        ]
+        .map(|(file, text)| (format!("klayers/{}/{file}", recipe.layer), text.into_bytes()));
+        let rules = Rules { python: lock.target().python, slimming: &recipe.slim };
+        let layout = Layout::new(rules, wheels, bytecode, own)?;
+        Ok(Self { recipe, lock, wheels, pylock, layout })
+    }
+
+    /// The size of what it unpacks to, in bytes.
+    pub fn unzipped_size(&self) -> u64 {
+        self.layout.files().iter().map(|file| file.source.size()).sum()
+    }
+
+    /// Writes it to a temporary file of a folder. The file is whole and durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the zip cannot be written, or a wheel can no longer be read.
+    pub fn write(self, folder: &Path) -> Result<LayerZip, AssembleError> {
+        let io = |source| AssembleError::Write { path: folder.to_owned(), source };
+        let file = tempfile::Builder::new().prefix(".layer-").tempfile_in(folder).map_err(io)?;
+        let (handle, path) = file.into_parts();
+        let Finished { digest, size } =
+            write(handle, &self.layout).map_err(|error| match error {
+                CopyError::Write(source) => io(source),
+                CopyError::Read { path, source } => AssembleError::Read { path, source },
+            })?;
+        let license = |wheel: &Wheel| {
+            Some((wheel.name().clone(), wheel.inventory().license.as_ref()?.to_string()))
+        };
+        Ok(LayerZip {
+            target: self.lock.target(),
+            file: path,
+            digest,
+            size,
+            unzipped_size: self.unzipped_size(),
+            files: self.layout.files().len(),
+            licenses: self.wheels.iter().filter_map(license).collect(),
+            pylock: self.pylock,
+            recipe: self.recipe.clone(),
+        })
+    }
+}
+
+/// What a layer says of what is in it.
+fn sbom(layer: &LayerName, lock: &Lock, wheels: &[Wheel]) -> Result<String, AssembleError> {
+    let package = |(locked, wheel): (&LockedWheel, &Wheel)| {
+        let folder = format!("{}/sboms/", wheel.inventory().dist_info);
+        let sboms = wheel.inventory().files.iter();
+        let sboms = sboms.filter(|file| file.path.as_str().starts_with(&folder)).map(|file| {
+            let path = format!("python/{}", file.path);
+            Ok(EmbeddedSbom { path, bytes: wheel.read(file)? })
+        });
+        Ok(SbomPackage {
+            pin: locked.pin.clone(),
+            filename: locked.filename.clone(),
+            url: locked.url.clone(),
+            sha256: locked.sha256,
+            license: wheel.inventory().license.clone(),
+            sboms: sboms.collect::<Result<_, WheelError>>()?,
+        })
+    };
+    let packages = lock.wheels().iter().zip(wheels).map(package);
+    Ok(cyclonedx(layer, &packages.collect::<Result<Vec<_>, WheelError>>()?))
 }
 
 fn write(file: File, layout: &Layout<'_>) -> Result<Finished, CopyError> {

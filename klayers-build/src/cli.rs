@@ -7,10 +7,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use futures::FutureExt as _;
 use klayers_build::Error;
+use klayers_build::builder::{Interpreters, WithoutBytecode};
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::interpreter::Places;
 use klayers_build::resolve::ResolveError;
-use klayers_core::{EVENTBRIDGE_CRON, Runtime, Timestamp, next_build};
+use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod build;
@@ -95,6 +97,19 @@ impl CacheArgs {
             .or_else(|| user("HOME", ".cache/klayers"))
             .unwrap_or_else(|| Path::new(".klayers-cache").to_owned())
     }
+}
+
+/// Where interpreters are looked for: those that variables such as `KLAYERS_PYTHON_3_12` name, and
+/// then on the path.
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
+fn interpreters(runtimes: &Runtimes) -> Interpreters {
+    let named = runtimes.iter().filter_map(|runtime| {
+        let variable = format!("KLAYERS_PYTHON_{}", runtime.python.to_string().replace('.', "_"));
+        let path = std::env::var_os(variable).filter(|path| !path.is_empty())?;
+        Some((runtime.python, PathBuf::from(path)))
+    });
+    let places = Places::new(std::env::var_os("PATH").unwrap_or_default());
+    Interpreters { places, explicit: named.collect() }
 }
 
 /// Does what the arguments of this process ask for.
@@ -188,10 +203,22 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
     }
 }
 
+/// Tells why a layer has no bytecode where that was wanted.
+fn note_bytecode(reason: Option<&WithoutBytecode>) {
+    if let Some(reason) = reason {
+        output::note(&format!("note: the layer has no bytecode: {reason}"));
+        if let WithoutBytecode::Failed(error) = reason {
+            output::note(&format!("  {}", output::chain(&**error)));
+        }
+    }
+}
+
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_)
         | Error::Plan(_)
+        | Error::Interpreter(_)
+        | Error::NoInterpreter(_)
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. }) => UNUSABLE,
         _ => FAILED,

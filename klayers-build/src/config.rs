@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
-use klayers_core::{Bundle, ExpiryPolicy, PackageName, Region, Runtimes, Target};
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Region, Runtimes, Target};
 use url::Url;
 
+use crate::builder::BytecodeMode;
 use crate::lock::LockError;
 use crate::plan::{Contents, Republish};
 use crate::resolve::Sources;
@@ -30,6 +31,10 @@ pub struct Config {
     pub publish: PublishConfig,
     /// Where packages come from.
     pub sources: Sources,
+    /// Whether layers hold bytecode.
+    pub bytecode: BytecodeMode,
+    /// The interpreters to make it with, where they are not those that would be found.
+    pub interpreters: BTreeMap<PythonVersion, PathBuf>,
     /// What is left out of layers.
     pub slimming: Slimming,
     /// The layers of several packages.
@@ -102,6 +107,13 @@ impl Config {
                     .collect(),
                 no_index: file.build.no_index,
             },
+            bytecode: file.build.bytecode,
+            interpreters: file
+                .build
+                .interpreters
+                .into_iter()
+                .map(|(python, program)| (python, folder.join(program)))
+                .collect(),
             slimming: file.slim,
             bundles: file.bundle,
             expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },

@@ -41,6 +41,12 @@ pub enum Error {
     /// The interpreter that was asked for cannot be used.
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
+    /// Bytecode is required, and there is nothing to make it with.
+    #[error(
+        "no interpreter of Python {0} was found to make bytecode with; install one, name one, or \
+         build without bytecode"
+    )]
+    NoInterpreter(klayers_core::PythonVersion),
     /// A wheel could not be compiled.
     #[error(transparent)]
     Bytecode(#[from] BytecodeError),

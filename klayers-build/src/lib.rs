@@ -8,6 +8,7 @@
 
 pub mod artifacts;
 pub mod assemble;
+pub mod builder;
 pub mod bytecode;
 pub mod catalog;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod lock;
 pub mod pipeline;
 pub mod plan;
 pub mod publish;
+pub mod recipe;
 pub mod resolve;
 pub mod sbom;
 pub mod serve;

@@ -5,18 +5,14 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersionArn, Region};
+use klayers_core::{Build, ExpiryPolicy, LayerVersionArn, Region};
 
 use crate::Error;
 use crate::artifacts::Artifacts;
-use crate::assemble::{LayerZip, assemble};
+use crate::builder::Builder;
 use crate::catalog::Catalog;
-use crate::fetch::Fetcher;
-use crate::lock::Lock;
 use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
-use crate::verify::{VerifyError, verify};
-use crate::wheel::Wheel;
 
 mod planner;
 mod publication;
@@ -36,8 +32,8 @@ const PARALLEL_REGIONS: usize = 16;
 pub struct Pipeline {
     /// Plans.
     pub planner: Planner,
-    /// Fetches.
-    pub fetcher: Fetcher,
+    /// Builds.
+    pub builder: Builder,
     /// Keeps the zips and locks.
     pub artifacts: Arc<dyn Artifacts>,
     /// Publishes.
@@ -137,72 +133,4 @@ impl Pipeline {
             .await;
         Ok(LayerDone { build, built: reason, published })
     }
-}
-
-/// Fetches and verifies the wheels of a lock and assembles a layer from them, in a temporary file of `folder`.
-///
-/// ```
-/// use klayers_build::fetch::Fetcher;
-/// use klayers_build::pipeline::build_layer;
-/// use klayers_build::resolve::{Resolver, Sources};
-/// use klayers_core::{LayerName, Runtimes, Target};
-///
-/// # mod wheel { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wheel.rs")); }
-/// # tokio::runtime::Runtime::new()?.block_on(async {
-/// # let folder = tempfile::tempdir()?;
-/// # let folder = folder.path();
-/// # wheel::WheelFile::new("greeting", "1.0").file("greeting.py", "").write(folder);
-/// # let find_links = vec![folder.display().to_string()];
-/// # let sources = Sources { find_links, no_index: true, ..Sources::default() };
-/// let target: Target = "p3.13-arm64".parse()?;
-/// let runtimes = Runtimes::default();
-/// let runtime = runtimes.get(target.python).expect("3.13 is a runtime of Lambda");
-/// let resolver = Resolver::find(sources).await?;
-/// let lock = resolver.resolve(&["greeting".parse()?], target, runtime).await?;
-///
-/// let fetcher = Fetcher::new(&folder.join("cache"), None)?;
-/// let name = LayerName::new("Klayers", target, "greeting")?;
-/// let layer = build_layer(&fetcher, &name, &lock, folder).await?;
-/// let zip = layer.keep(folder)?;
-/// assert!(zip.ends_with("Klayers-p313-arm64-greeting.zip"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-///
-/// If a wheel cannot be fetched or breaks a rule, or the layer cannot be assembled.
-pub async fn build_layer(
-    fetcher: &Fetcher,
-    name: &LayerName,
-    lock: &Lock,
-    folder: &std::path::Path,
-) -> Result<LayerZip, Error> {
-    let wheels = fetch_and_verify(fetcher, lock).await?;
-    let (name, lock, folder) = (name.clone(), lock.clone(), folder.to_owned());
-    Ok(blocking(move || assemble(&name, &lock, &wheels, &folder)).await?)
-}
-
-/// Wheels of the cache may have been damaged since they were fetched: those are fetched again,
-/// once.
-async fn fetch_and_verify(fetcher: &Fetcher, lock: &Lock) -> Result<Vec<Wheel>, Error> {
-    let mut damaged_before = None;
-    loop {
-        let wheels = fetcher.fetch(lock).await?;
-        match blocking(move || verify(&wheels)).await {
-            Ok(wheels) => return Ok(wheels),
-            Err(VerifyError::Damaged { path, .. }) if damaged_before.as_ref() != Some(&path) => {
-                fetcher.discard(&path)?;
-                damaged_before = Some(path);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Does work that waits for the disk and keeps the cores busy, beside the other tasks.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -2,8 +2,9 @@
 
 use klayers_core::{Digest, PythonVersion};
 
-use super::AssembleError;
 use super::launcher::{launcher, with_interpreter};
+use super::{AssembleError, Bytecode};
+use crate::slim::Slimming;
 use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
 
 /// The folder of a layer that is on Python's path.
@@ -19,6 +20,24 @@ const LAYER_ITSELF: &str = "the layer itself";
 #[derive(Debug)]
 pub(super) struct Layout<'w> {
     files: Vec<LayerFile<'w>>,
+}
+
+/// What decides where files go, and which.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'r> {
+    /// The version of the runtime.
+    pub(super) python: PythonVersion,
+    /// What is left out.
+    pub(super) slimming: &'r Slimming,
+}
+
+impl Rules<'_> {
+    /// Whether a file of a wheel is left out, or the source of its bytecode is.
+    fn leave_out(&self, wheel: &Wheel, path: &str) -> bool {
+        let in_dist_info = path.strip_prefix(&wheel.inventory().dist_info);
+        // Without its metadata, a package would not be found to be there.
+        !in_dist_info.is_some_and(|rest| rest.starts_with('/')) && self.slimming.leaves_out(path)
+    }
 }
 
 /// A file of a layer.
@@ -93,8 +112,9 @@ impl Source<'_> {
 impl<'w> Layout<'w> {
     /// Lays out the wheels as an installer would, and beside them the layer's own files.
     pub(super) fn new(
+        rules: Rules<'_>,
         wheels: &'w [Wheel],
-        python: PythonVersion,
+        bytecode: &'w [Bytecode],
         own: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Result<Self, AssembleError> {
         let mut files: Vec<LayerFile<'w>> = own
@@ -104,8 +124,9 @@ impl<'w> Layout<'w> {
                 LayerFile { path, executable: false, source, owner: Owner::Layer }
             })
             .collect();
+        let mut bytecode = bytecode.iter();
         for wheel in wheels {
-            files.extend(installed(wheel, python)?);
+            files.extend(installed(rules, wheel, bytecode.next())?);
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         let files = merged(files)?;
@@ -161,7 +182,11 @@ fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError>
 }
 
 /// The files of one wheel, with those that an installer adds.
-fn installed(wheel: &Wheel, python: PythonVersion) -> Result<Vec<LayerFile<'_>>, AssembleError> {
+fn installed<'w>(
+    rules: Rules<'_>,
+    wheel: &'w Wheel,
+    bytecode: Option<&'w Bytecode>,
+) -> Result<Vec<LayerFile<'w>>, AssembleError> {
     let inventory = wheel.inventory();
     let owner = Owner::Wheel(wheel);
     let made = |path: &str, bytes: Vec<u8>, executable| {
@@ -173,12 +198,24 @@ fn installed(wheel: &Wheel, python: PythonVersion) -> Result<Vec<LayerFile<'_>>,
         let destination = wheel.installation().destination(&file.path);
         let destination =
             destination.map_err(|rule| crate::wheel::WheelError::new(wheel.filename(), rule))?;
-        if let Some(destination) = destination {
-            files.push(installed_file(wheel, file, destination, python)?);
+        if let Some(destination) = destination
+            && !rules.leave_out(wheel, &destination.path)
+        {
+            files.push(installed_file(wheel, file, destination, rules.python)?);
         }
     }
+    if let Some(Bytecode { file, files: compiled }) = bytecode {
+        let kept =
+            |path: &str| !rules.leave_out(wheel, path) && !rules.leave_out(wheel, &source_of(path));
+        files.extend(compiled.iter().filter(|pyc| kept(&pyc.path)).map(|pyc| LayerFile {
+            path: format!("{ROOT}{}", pyc.path),
+            executable: false,
+            source: Source::Copied { from: file, content: pyc.content },
+            owner,
+        }));
+    }
     for script in &inventory.scripts {
-        files.push(made(&format!("bin/{}", script.name), launcher(script, python), true));
+        files.push(made(&format!("bin/{}", script.name), launcher(script, rules.python), true));
     }
     let dist_info = &inventory.dist_info;
     files.push(made(&format!("{dist_info}/INSTALLER"), INSTALLER.to_vec(), false));
@@ -203,6 +240,13 @@ fn installed_file<'w>(
     };
     let path = format!("{ROOT}{path}");
     Ok(LayerFile { path, executable, source, owner: Owner::Wheel(wheel) })
+}
+
+/// The source that a `.pyc` file is the bytecode of.
+fn source_of(pyc: &str) -> String {
+    let (folder, name) = pyc.rsplit_once('/').unwrap_or(("", pyc));
+    let folder = folder.strip_suffix("__pycache__").unwrap_or(folder);
+    format!("{folder}{}.py", name.split('.').next().unwrap_or(name))
 }
 
 /// The layer's own `RECORD` for these files and itself.

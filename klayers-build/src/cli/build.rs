@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use klayers_build::assemble::{AssembleError, LayerZip};
+use klayers_build::builder::{Builder, BuiltLayer, BytecodeMode};
 use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
 use klayers_build::lock::Lock;
-use klayers_build::pipeline::build_layer;
 use klayers_build::resolve::{Resolver, Sources};
 use klayers_build::{Error, plan::PlanError};
 use klayers_core::{
@@ -15,7 +15,7 @@ use klayers_core::{
 use serde_json::json;
 use url::Url;
 
-use super::{CacheArgs, DONE, note_deprecated, output};
+use super::{CacheArgs, DONE, interpreters, note_bytecode, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
@@ -46,6 +46,13 @@ pub(super) struct BuildArgs {
     /// What the layer's name begins with.
     #[arg(long, value_name = "PREFIX", default_value = "Klayers")]
     layer_prefix: String,
+    /// Whether the layer holds bytecode: auto (where there is an interpreter of its Python
+    /// version, and where it fits), on, or off.
+    #[arg(long, value_name = "MODE", default_value_t)]
+    bytecode: BytecodeMode,
+    /// The interpreter to make bytecode with [default: python3.X, then uv's own].
+    #[arg(long, value_name = "PROGRAM")]
+    interpreter: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -62,7 +69,14 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let runtimes = Runtimes::default();
     let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
     note_deprecated([runtime], now);
-    let fetcher = Fetcher::new(&args.cache.folder(), args.index_url.clone())?;
+    let cache = args.cache.folder();
+    let mut interpreters = interpreters(&runtimes);
+    interpreters.explicit.extend(args.interpreter.map(|program| (target.python, program)));
+    let builder = Builder::new(Fetcher::new(&cache, args.index_url.clone())?).with_bytecode(
+        args.bytecode,
+        &cache,
+        interpreters,
+    );
     let lock = if let Some(path) = &args.lock {
         read_lock(path, target, runtime)?
     } else {
@@ -73,8 +87,10 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     };
     let write = |source| AssembleError::Write { path: args.out.clone(), source };
     fs::create_dir_all(&args.out).map_err(write)?;
-    let zip = build_layer(&fetcher, &name, &lock, &args.out).await?;
-    let LayerZip { digest, size, unzipped_size, files, .. } = zip;
+    let BuiltLayer { zip, without_bytecode } = builder.build(&name, &lock, &args.out).await?;
+    note_bytecode(without_bytecode.as_ref());
+    let LayerZip { digest, size, unzipped_size, files, ref recipe, .. } = zip;
+    let bytecode = recipe.bytecode.clone();
     let path = zip.keep(&args.out)?;
     if args.json {
         let result = json!({
@@ -85,6 +101,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
             "size": size,
             "unzippedSize": unzipped_size,
             "files": files,
+            "bytecode": bytecode,
             "dependencies": lock.pins(),
             "requirementsHash": lock.requirements_hash(),
         });
@@ -95,6 +112,9 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         output::line(&format!("zipped    {size} bytes ({})", output::bytes(size)));
         let unzipped = output::bytes(unzipped_size);
         output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
+        if let Some(release) = bytecode {
+            output::line(&format!("bytecode  CPython {release}"));
+        }
     }
     Ok(DONE)
 }

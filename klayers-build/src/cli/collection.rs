@@ -9,6 +9,7 @@ use clap::Args;
 use futures::StreamExt;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
+use klayers_build::builder::Builder;
 use klayers_build::catalog::SqliteCatalog;
 use klayers_build::config::Config;
 use klayers_build::fetch::Fetcher;
@@ -20,7 +21,7 @@ use klayers_build::publish::FolderPublisher;
 use klayers_build::resolve::Resolver;
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
-use super::{CacheArgs, ConfigArgs, DONE, FAILED, note_deprecated, output};
+use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct CollectionArgs {
@@ -139,9 +140,14 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     };
     let Work { planner, wanted, regions, force } =
         args.collection.work(&config, catalog, now).await?;
+    let cache = args.collection.cache.folder();
+    let mut interpreters = interpreters(&config.runtimes);
+    interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        fetcher: Fetcher::new(&args.collection.cache.folder(), config.sources.index_url)?,
+        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
+            .with_bytecode(config.bytecode, &cache, interpreters)
+            .with_slimming(config.slimming),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
         expiry: config.expiry,

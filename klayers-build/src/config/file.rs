@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use klayers_core::{Bundle, ExpiryPolicy, PackageName, Runtime};
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Runtime};
 use serde::Deserialize;
 use url::Url;
 
+use crate::builder::BytecodeMode;
 use crate::plan::Republish;
 use crate::slim::Slimming;
 
@@ -89,6 +90,8 @@ pub(super) struct BuildSection {
     pub(super) find_links: Vec<String>,
     pub(super) no_index: bool,
     pub(super) allow_sdist: BTreeSet<PackageName>,
+    pub(super) bytecode: BytecodeMode,
+    pub(super) interpreters: BTreeMap<PythonVersion, PathBuf>,
 }
 
 #[derive(Deserialize)]

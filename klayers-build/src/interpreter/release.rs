@@ -2,9 +2,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use klayers_core::PythonVersion;
+use serde::{Deserialize, Serialize};
 
 /// A release of CPython, to the last number: `3.12.1`, or `3.14.0rc2` before its minor is final.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PythonRelease {
     python: PythonVersion,
     micro: u16,
@@ -51,6 +53,20 @@ fn is_stage(stage: &str) -> bool {
 impl fmt::Display for PythonRelease {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&format!("{}.{}{}", self.python, self.micro, self.stage))
+    }
+}
+
+impl TryFrom<String> for PythonRelease {
+    type Error = NotARelease;
+
+    fn try_from(text: String) -> Result<Self, NotARelease> {
+        text.parse()
+    }
+}
+
+impl From<PythonRelease> for String {
+    fn from(release: PythonRelease) -> Self {
+        release.to_string()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use klayers_core::{Build, Digest, Requirement};
 
-use super::{Pipeline, build_layer};
+use super::Pipeline;
 use crate::Error;
 use crate::artifacts::ArtifactError;
 use crate::assemble::LayerZip;
@@ -22,7 +22,7 @@ impl Pipeline {
     ) -> Result<Build, Error> {
         let leader = wanted.contents.leader();
         let staging = self.artifacts.staging();
-        let zip = build_layer(&self.fetcher, &wanted.layer, lock, staging).await?;
+        let zip = self.builder.build(&wanted.layer, lock, staging).await?.zip;
         let version = match lock.wheel(leader) {
             Some(wheel) => wheel.pin.version.clone(),
             None => return Err(LockError::Lacks(leader.clone()).into()),

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use klayers_build::Error;
 use klayers_build::assemble::{AssembleError, LayerZip};
+use klayers_build::builder::Builder;
 use klayers_build::fetch::Fetcher;
 use klayers_build::lock::Lock;
-use klayers_build::pipeline::build_layer;
 use klayers_core::{Digest, LayerName, Target};
 
 use crate::support::{WheelFile, lock_of};
@@ -21,7 +21,7 @@ fn target() -> Target {
 async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, Error> {
     let fetcher = Fetcher::new(&folder.join("cache"), None).expect("a fetcher");
     let name = LayerName::new("Klayers", target(), "sample").expect("a name");
-    build_layer(&fetcher, &name, lock, folder).await
+    Ok(Builder::new(fetcher).build(&name, lock, folder).await?.zip)
 }
 
 /// What is in a zip: content and mode by path, in the order of the zip.

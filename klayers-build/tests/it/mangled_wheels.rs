@@ -8,9 +8,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use klayers_build::assemble::assemble;
+use klayers_build::assemble::Layer;
 use klayers_build::fetch::FetchedWheel;
 use klayers_build::lock::Lock;
+use klayers_build::recipe::Recipe;
 use klayers_build::wheel::{Rule, Wheel};
 use klayers_core::LayerName;
 use proptest::prelude::*;

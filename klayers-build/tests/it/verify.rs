@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use klayers_build::Error;
 use klayers_build::assemble::LayerZip;
+use klayers_build::builder::Builder;
 use klayers_build::fetch::{FetchedWheel, Fetcher};
 use klayers_build::lock::Lock;
-use klayers_build::pipeline::build_layer;
 use klayers_build::verify::{VerifyError, verify};
 use klayers_core::LayerName;
 
@@ -51,7 +51,8 @@ impl Cached {
 
     async fn build(&self) -> Result<LayerZip, Error> {
         let name = LayerName::new("Klayers", target("p3.12"), "sample").unwrap();
-        build_layer(&fetcher(self.folder.path()), &name, &self.lock, self.folder.path()).await
+        let builder = Builder::new(fetcher(self.folder.path()));
+        Ok(builder.build(&name, &self.lock, self.folder.path()).await?.zip)
     }
 }
 

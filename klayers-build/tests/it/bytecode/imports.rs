@@ -37,8 +37,7 @@ fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
     for interpreter in pythons() {
         let folder = tempfile::tempdir().unwrap();
         let cache = BytecodeCache::open(&folder.path().join("cache"));
-        let files =
-            [("pkg/__init__.py", ""), ("pkg/deep.py", "def answer():\n    return 6 * 7\n")];
+        let files = [("pkg/__init__.py", ""), ("pkg/deep.py", "def answer():\n    return 6 * 7\n")];
         let pack = cache.compile(wheel("a"), &interpreter, sources(files)).unwrap();
         let layer = folder.path().join("layer");
         unpack(&pack, &layer);

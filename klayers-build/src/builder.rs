@@ -1,0 +1,311 @@
+//! Building a layer: from its lock to its zip, through every stage between.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use futures::future::try_join;
+use klayers_core::{Digest, LayerName, ParseError, PythonVersion};
+use serde::Deserialize;
+
+use crate::Error;
+use crate::assemble::{Bytecode, Layer, LayerZip};
+use crate::bytecode::{BytecodeCache, Source};
+use crate::fetch::Fetcher;
+use crate::interpreter::{Interpreter, Places};
+use crate::lock::Lock;
+use crate::recipe::Recipe;
+use crate::slim::Slimming;
+use crate::verify::{VerifyError, verify};
+use crate::wheel::{Wheel, WheelFile};
+
+/// The most that a function and all of its layers may unpack to, in bytes ([quotas][spec]).
+///
+/// [spec]: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+pub const MOST_UNZIPPED: u64 = 262_144_000;
+
+/// Builds layers.
+///
+/// ```
+/// use klayers_build::builder::Builder;
+/// use klayers_build::fetch::Fetcher;
+/// use klayers_build::resolve::{Resolver, Sources};
+/// use klayers_core::{LayerName, Runtimes, Target};
+///
+/// # mod wheel { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wheel.rs")); }
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// # wheel::WheelFile::new("greeting", "1.0").file("greeting.py", "").write(folder);
+/// # let find_links = vec![folder.display().to_string()];
+/// # let sources = Sources { find_links, no_index: true, ..Sources::default() };
+/// let target: Target = "p3.13-arm64".parse()?;
+/// let runtimes = Runtimes::default();
+/// let runtime = runtimes.get(target.python).expect("3.13 is a runtime of Lambda");
+/// let resolver = Resolver::find(sources).await?;
+/// let lock = resolver.resolve(&["greeting".parse()?], target, runtime).await?;
+///
+/// let builder = Builder::new(Fetcher::new(&folder.join("cache"), None)?);
+/// let name = LayerName::new("Klayers", target, "greeting")?;
+/// let layer = builder.build(&name, &lock, folder).await?;
+/// let zip = layer.zip.keep(folder)?;
+/// assert!(zip.ends_with("Klayers-p313-arm64-greeting.zip"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder {
+    fetcher: Fetcher,
+    compiling: Option<Compiling>,
+    slimming: Slimming,
+}
+
+/// Whether layers hold bytecode.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BytecodeMode {
+    /// Where there is an interpreter of the layer's version, and the layer stays within what Lambda
+    /// takes.
+    #[default]
+    Auto,
+    /// In any case: where there is no interpreter, no layer is built.
+    On,
+    /// Never.
+    Off,
+}
+
+impl FromStr for BytecodeMode {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            _ => Err(ParseError::new(text, "a mode of bytecode", "auto, on or off expected")),
+        }
+    }
+}
+
+impl fmt::Display for BytecodeMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// Where bytecode comes from.
+#[derive(Clone, Debug)]
+struct Compiling {
+    required: bool,
+    cache: Arc<BytecodeCache>,
+    interpreters: Interpreters,
+}
+
+/// Where the interpreters are.
+#[derive(Clone, Debug)]
+pub struct Interpreters {
+    /// Where they are looked for.
+    pub places: Places,
+    /// Those that are to be used, and no others of their version.
+    pub explicit: BTreeMap<PythonVersion, PathBuf>,
+}
+
+impl Interpreters {
+    /// Finds the interpreter of a version; none if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If there is an explicit one that cannot be used.
+    pub async fn find(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
+        let explicit = self.explicit.get(&python).map(PathBuf::as_path);
+        Ok(Interpreter::find(python, explicit, &self.places).await?)
+    }
+}
+
+impl Builder {
+    /// A builder of layers without bytecode, and with all that is in their wheels.
+    pub fn new(fetcher: Fetcher) -> Self {
+        Self { fetcher, compiling: None, slimming: Slimming::default() }
+    }
+
+    /// With bytecode, which is kept in a cache folder.
+    #[must_use]
+    pub fn with_bytecode(
+        self,
+        mode: BytecodeMode,
+        cache: &Path,
+        interpreters: Interpreters,
+    ) -> Self {
+        let compiling = (mode != BytecodeMode::Off).then(|| Compiling {
+            required: mode == BytecodeMode::On,
+            cache: Arc::new(BytecodeCache::open(cache)),
+            interpreters,
+        });
+        Self { compiling, ..self }
+    }
+
+    /// With some of it left out.
+    #[must_use]
+    pub fn with_slimming(self, slimming: Slimming) -> Self {
+        Self { slimming, ..self }
+    }
+
+    /// Fetches and verifies the wheels of a lock, and assembles a layer from them in a temporary
+    /// file of `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled where bytecode is
+    /// required, or if the layer cannot be assembled.
+    pub async fn build(
+        &self,
+        name: &LayerName,
+        lock: &Lock,
+        folder: &Path,
+    ) -> Result<BuiltLayer, Error> {
+        let python = lock.target().python;
+        let (wheels, interpreter) =
+            try_join(self.fetch_and_verify(lock), self.interpreter(python)).await?;
+        let wheels = Arc::new(wheels);
+        let mut recipe = Recipe::new(name.clone());
+        recipe.slim = self.slimming.clone();
+        let mut without_bytecode = None;
+        let mut bytecode = Vec::new();
+        match (&self.compiling, interpreter) {
+            (None, _) => {}
+            (Some(_), None) => without_bytecode = Some(WithoutBytecode::NoInterpreter(python)),
+            (Some(compiling), Some(interpreter)) => {
+                let release = interpreter.version().clone();
+                match compiling.compile(lock, &wheels, interpreter).await {
+                    Ok(compiled) => {
+                        bytecode = compiled;
+                        recipe.bytecode = Some(release);
+                    }
+                    Err(error) if compiling.required => return Err(error),
+                    Err(error) => without_bytecode = Some(WithoutBytecode::Failed(error.into())),
+                }
+            }
+        }
+        let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
+        let (lock, folder) = (lock.clone(), folder.to_owned());
+        blocking(move || {
+            let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode)?;
+            if recipe.bytecode.is_some() && !required && layer.unzipped_size() > MOST_UNZIPPED {
+                recipe.bytecode = None;
+                without_bytecode = Some(WithoutBytecode::TooLarge);
+                layer = Layer::new(&recipe, &lock, &wheels, &[])?;
+            }
+            Ok(BuiltLayer { zip: layer.write(&folder)?, without_bytecode })
+        })
+        .await
+    }
+
+    async fn interpreter(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
+        let Some(compiling) = &self.compiling else { return Ok(None) };
+        match compiling.interpreters.find(python).await? {
+            None if compiling.required => Err(Error::NoInterpreter(python)),
+            found => Ok(found),
+        }
+    }
+
+    /// Wheels of the cache may have been damaged since they were fetched: those are fetched again,
+    /// once.
+    async fn fetch_and_verify(&self, lock: &Lock) -> Result<Vec<Wheel>, Error> {
+        let mut damaged_before = None;
+        loop {
+            let wheels = self.fetcher.fetch(lock).await?;
+            match blocking(move || verify(&wheels)).await {
+                Ok(wheels) => return Ok(wheels),
+                Err(VerifyError::Damaged { path, .. })
+                    if damaged_before.as_ref() != Some(&path) =>
+                {
+                    self.fetcher.discard(&path)?;
+                    damaged_before = Some(path);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A layer that was built, and what there is to say of it.
+#[derive(Debug)]
+pub struct BuiltLayer {
+    /// The layer.
+    pub zip: LayerZip,
+    /// Why it has no bytecode, where that was wanted.
+    pub without_bytecode: Option<WithoutBytecode>,
+}
+
+/// Why a layer has no bytecode although it could.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WithoutBytecode {
+    /// There is no interpreter of the version.
+    NoInterpreter(PythonVersion),
+    /// It would unpack to more than Lambda takes.
+    TooLarge,
+    /// A wheel could not be compiled.
+    Failed(Box<Error>),
+}
+
+impl fmt::Display for WithoutBytecode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInterpreter(python) => {
+                write!(formatter, "no interpreter of Python {python} was found")
+            }
+            Self::TooLarge => {
+                write!(formatter, "with it, the layer would unpack to more than Lambda takes")
+            }
+            Self::Failed(_) => write!(formatter, "the interpreter failed"),
+        }
+    }
+}
+
+impl Compiling {
+    /// The bytecode of each wheel, in their order.
+    async fn compile(
+        &self,
+        lock: &Lock,
+        wheels: &Arc<Vec<Wheel>>,
+        interpreter: Interpreter,
+    ) -> Result<Vec<Bytecode>, Error> {
+        let (cache, wheels) = (Arc::clone(&self.cache), Arc::clone(wheels));
+        let digests: Vec<Digest> = lock.wheels().iter().map(|wheel| wheel.sha256).collect();
+        blocking(move || {
+            let compiled = digests.into_iter().zip(wheels.iter()).map(|(digest, wheel)| {
+                let pack = match cache.get(digest, &interpreter)? {
+                    Some(pack) => pack,
+                    None => cache.compile(digest, &interpreter, sources(wheel))?,
+                };
+                Ok(Bytecode::open(pack)?)
+            });
+            compiled.collect()
+        })
+        .await
+    }
+}
+
+/// The Python files of a wheel, where they are in the layer.
+fn sources(wheel: &Wheel) -> impl Iterator<Item = std::io::Result<Source>> {
+    let is_python = |file: &&WheelFile| file.path.as_str().as_bytes().ends_with(b".py");
+    wheel.inventory().files.iter().filter(is_python).filter_map(|file| {
+        let destination = wheel.installation().destination(&file.path).ok()??;
+        let source = wheel.read(file).map(|content| Source { path: destination.path, content });
+        (!destination.script).then(|| source.map_err(std::io::Error::other))
+    })
+}
+
+/// Does work that waits for the disk and keeps the cores busy, beside the other tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
