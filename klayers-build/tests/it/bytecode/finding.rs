@@ -129,7 +129,10 @@ async fn what_only_pretends_is_refused() {
             "it says that it is Python 3.12.1 with the magic number 3571, which no Python 3.12.1 \
              has",
         ),
-        (vec![(0, "hello")], "it does not answer as CPython does, but \"hello\\ncpython\\n3.12.1\\n"),
+        (
+            vec![(0, "hello")],
+            "it does not answer as CPython does, but \"hello\\ncpython\\n3.12.1\\n",
+        ),
         (vec![(2, "3.12")], "it does not answer as CPython does"),
         (vec![(4, "99999")], "it does not answer as CPython does"),
         (vec![(7, "python3.12")], "it does not answer as CPython does"),
@@ -177,7 +180,8 @@ async fn uvs_own_is_the_last_resort() {
     search.script("b/uv", &answer);
     assert_eq!(search.find().await, Some(own));
     let asked = fs::read_to_string(asked).unwrap();
-    for option in ["python find", "--managed-python", "--no-python-downloads", "--offline", "3.12"] {
+    for option in ["python find", "--managed-python", "--no-python-downloads", "--offline", "3.12"]
+    {
         assert!(asked.contains(option), "{asked}");
     }
     pretender(&search.path("e/python3.12"), &[], "");

@@ -46,7 +46,13 @@ fn a_pack_holds_the_bytecode_of_what_can_be_compiled() {
         cache.compile(wheel("a"), &interpreter, sources(FILES.into_iter().chain(others))).unwrap();
     let tag = tag(&interpreter);
     let paths: Vec<&str> = pack.files.iter().map(|file| file.path.as_str()).collect();
-    let expected = ["__pycache__/latin", "__pycache__/one", "__pycache__/py", "pkg/__pycache__/__init__", "pkg/__pycache__/deep"];
+    let expected = [
+        "__pycache__/latin",
+        "__pycache__/one",
+        "__pycache__/py",
+        "pkg/__pycache__/__init__",
+        "pkg/__pycache__/deep",
+    ];
     assert_eq!(paths, expected.map(|path| format!("{path}.{tag}.pyc")));
     let skipped: Vec<&str> = pack.skipped.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(skipped, ["nul.py", "odd.py", "pkg/template.py"]);
@@ -158,9 +164,9 @@ fn two_at_once_make_one_sound_pack() {
     let folder = tempfile::tempdir().unwrap();
     let caches = [(); 2].map(|()| BytecodeCache::open(folder.path()));
     let packs: Vec<Pack> = thread::scope(|scope| {
-        let builds = caches.each_ref().map(|cache| {
-            [(); 2].map(|()| scope.spawn(|| compiled(cache, &interpreter)))
-        });
+        let builds = caches
+            .each_ref()
+            .map(|cache| [(); 2].map(|()| scope.spawn(|| compiled(cache, &interpreter))));
         builds.into_iter().flatten().map(|build| build.join().unwrap()).collect()
     });
     let kept = caches[0].get(wheel("a"), &interpreter).unwrap().unwrap();
