@@ -121,7 +121,7 @@ impl BytecodeCache {
         let write = |source| BytecodeError::Write { path: place.pack.clone(), source };
         let mut pack = Writer::new(&place).map_err(write)?;
         run.all(sources, |path, outcome| match outcome {
-            Outcome::Compiled(stream) => pack.add(path, stream).map_err(write),
+            Outcome::Compiled(stream) => pack.add(path, &stream).map_err(write),
             Outcome::NotCompiled(reason) => {
                 pack.skip(path, reason);
                 Ok(())
