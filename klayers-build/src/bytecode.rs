@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -116,11 +117,11 @@ impl BytecodeCache {
     ) -> Result<Pack, BytecodeError> {
         let place = self.place(wheel, interpreter);
         let until = Instant::now() + self.limits.wheel;
-        let run = Run { cache: self, wheel, interpreter, until };
+        let run = Run { cache: self, wheel, interpreter, until, failed: AtomicBool::new(false) };
         let write = |source| BytecodeError::Write { path: place.pack.clone(), source };
         let mut pack = Writer::new(&place).map_err(write)?;
         run.all(sources, |path, outcome| match outcome {
-            Outcome::Compiled(stream) => pack.add(path, stream).map_err(write),
+            Outcome::Compiled(stream) => pack.add(path, &stream).map_err(write),
             Outcome::NotCompiled(reason) => {
                 pack.skip(path, reason);
                 Ok(())
@@ -140,6 +141,8 @@ struct Run<'a> {
     wheel: Digest,
     interpreter: &'a Interpreter,
     until: Instant,
+    /// Whether a file has failed, so that no other needs to be begun.
+    failed: AtomicBool,
 }
 
 /// What became of a source.
@@ -207,8 +210,13 @@ impl Run<'_> {
         loop {
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(Job { source, path, done }) = job else { return };
+            if self.failed.load(Ordering::Relaxed) {
+                continue;
+            }
+            let outcome = self.one(source, path);
+            self.failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
             // Nobody waits for it any more if another one has failed.
-            let _ = done.send(self.one(source, path));
+            let _ = done.send(outcome);
         }
     }
 
@@ -227,8 +235,10 @@ impl Run<'_> {
         let answer = self
             .cache
             .workers
-            .with(self.interpreter, |worker| worker.compile(&name, &source.content, time))
-            .and_then(|answer| pyc::checked(answer, self.interpreter, &name))
+            .with(self.interpreter, |worker| {
+                let answer = worker.compile(&name, &source.content, time)?;
+                pyc::checked(answer, self.interpreter, &name)
+            })
             .map_err(|failure| BytecodeError::Compile {
                 interpreter: self.interpreter.path().to_owned(),
                 file: source.path.clone(),

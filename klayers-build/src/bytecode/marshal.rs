@@ -116,9 +116,7 @@ impl<'a> Reader<'a> {
             let object = self.referred.get(number).copied().flatten();
             return object.ok_or("it refers to what is not there");
         }
-        // These are written in full each time, whatever their mark.
-        let single = matches!(kind, b'N' | b'T' | b'F' | b'.' | b'S');
-        let place = (mark != kind && !single).then(|| {
+        let place = (mark != kind && !is_single(kind)).then(|| {
             self.referred.push(None);
             self.referred.len() - 1
         });
@@ -134,7 +132,12 @@ impl<'a> Reader<'a> {
     /// numbers keep theirs, since one that is not a number is equal to itself alone.
     fn numbered(&mut self, node: Node<'a>) -> usize {
         let next = self.nodes.len();
-        if !matches!(node, Node::Code { .. } | Node::Plain { kind: b'g' | b'y', .. }) {
+        let apart = match node {
+            Node::Plain { kind, .. } => matches!(kind, b'g' | b'y') || is_single(kind),
+            Node::Code { .. } => true,
+            Node::Sequence { .. } | Node::Set { .. } => false,
+        };
+        if !apart {
             let number = *self.equal.entry(node.clone()).or_insert(next);
             if number != next {
                 return number;
@@ -147,7 +150,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, kind: u8, depth: usize) -> Result<Node<'a>, Malformed> {
         let whole = self.left;
         let plain = match kind {
-            b'N' | b'T' | b'F' | b'.' | b'S' => 0,
+            _ if is_single(kind) => 0,
             b'i' => 4,
             b'g' => 8,
             b'y' => 16,
@@ -205,6 +208,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether it is `None`, a truth value, or another that is there once and is never referred to by
+/// number: marked or not, CPython gives it none.
+fn is_single(kind: u8) -> bool {
+    matches!(kind, b'N' | b'T' | b'F' | b'.' | b'S')
+}
+
 /// Of a string of at most one character in Latin-1 a process has one object, which was interned
 /// by this file or by another one.
 fn interned(kind: u8, content: &[u8]) -> Node<'_> {
@@ -215,3 +224,6 @@ fn interned(kind: u8, content: &[u8]) -> Node<'_> {
     };
     Node::Plain { kind, content }
 }
+
+#[cfg(test)]
+mod tests;

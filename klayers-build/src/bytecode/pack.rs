@@ -161,7 +161,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    pub(super) fn add(&mut self, path: String, stream: Stream) -> io::Result<()> {
+    pub(super) fn add(&mut self, path: String, stream: &Stream) -> io::Result<()> {
         self.file.write_all(&stream.bytes)?;
         self.hasher.update(&stream.bytes);
         let content = Content { offset: self.offset, ..stream.content };

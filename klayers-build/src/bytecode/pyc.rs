@@ -26,10 +26,7 @@ const UNCHECKED_HASH: [u8; 4] = [1, 0, 0, 0];
 /// # Ok::<(), klayers_core::ParseError>(())
 /// ```
 pub fn pyc_path(source: &str, python: PythonVersion) -> Option<String> {
-    let (folder, name) = source.rsplit_once('/').map_or(("", source), |(_, name)| {
-        let folder = &source[..source.len() - name.len()];
-        (folder, name)
-    });
+    let (folder, name) = source.split_at(source.rfind('/').map_or(0, |slash| slash + 1));
     let stem = name.strip_suffix(".py").filter(|_| !source.starts_with("bin/"))?;
     // What `importlib` does with a name that is nothing but ".py".
     let stem = if stem.is_empty() { "py" } else { stem };
@@ -46,8 +43,8 @@ pub(super) fn file_name(source: &str) -> String {
     format!("{ROOT}{source}")
 }
 
-/// A worker's answer, once it is known to be what was asked for, and in the form that does not
-/// depend on the worker's past.
+/// A worker's answer, if it is what was asked for, in the form that does not depend on the worker's
+/// past.
 pub(super) fn checked(
     answer: Answer,
     interpreter: &Interpreter,

@@ -89,13 +89,13 @@ async fn ask(
     if version.python() != python {
         return Err(Unfit::OtherVersion(release.to_owned()));
     }
-    let lie = |what| Unfit::Lie { release: release.to_owned(), what };
+    let belied = |what| Unfit::Lie { release: release.to_owned(), what };
     if tag != cache_tag(python) {
-        return Err(lie(format!("the cache tag {tag:?}")));
+        return Err(belied(format!("the cache tag {tag:?}")));
     }
     // Before a minor is final, its magic number changes.
     if Magic::released(python).is_some_and(|known| known != magic) {
-        return Err(lie(format!("the magic number {}", magic.number())));
+        return Err(belied(format!("the magic number {}", magic.number())));
     }
     if !path.starts_with('/') {
         return Err(rubbish());

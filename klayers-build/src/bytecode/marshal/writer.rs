@@ -22,10 +22,14 @@ fn count(nodes: &[Node<'_>], object: usize, occurrences: &mut BTreeMap<usize, Oc
         match &nodes[object] {
             Node::Plain { .. } => {}
             Node::Sequence { objects, .. } | Node::Set { objects } => {
-                objects.iter().for_each(|inner| count(nodes, *inner, occurrences));
+                for inner in objects {
+                    count(nodes, *inner, occurrences);
+                }
             }
             Node::Code { before, after, .. } => {
-                before.iter().chain(after).for_each(|inner| count(nodes, *inner, occurrences));
+                for inner in before.iter().chain(after) {
+                    count(nodes, *inner, occurrences);
+                }
             }
         }
     }
@@ -98,7 +102,9 @@ impl Writer<'_> {
     }
 
     fn objects(&mut self, objects: &[usize]) {
-        objects.iter().for_each(|object| self.object(*object));
+        for object in objects {
+            self.object(*object);
+        }
     }
 
     fn length(&mut self, length: usize) {

@@ -30,7 +30,8 @@ impl Fault {
         pretender(&path, &[], &script.replace("HOME", &folder.path().display().to_string()));
         let python = PythonVersion::new(3, 12);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let found = Interpreter::find(python, Some(&path), &Places::new(""));
+        let places = Places::new("");
+        let found = Interpreter::find(python, Some(&path), &places);
         let interpreter = runtime.block_on(found).unwrap().unwrap();
         Self { folder, interpreter }
     }
@@ -154,7 +155,7 @@ fn what_is_no_bytecode_of_the_version_is_refused() {
 fn one_that_has_failed_is_not_used_again() {
     // It dies at the first file that it is given, and says no to all after it was started anew.
     let script = "if mkdir HOME/once 2>&-; then exit 1; fi; \
-                  while head -c 8 >&2 && head -c 29 >&2; do printf 'n\\0\\0\\0\\2no'; done";
+                  while head -c 8 >&2 && head -c 27 >&2; do printf 'n\\0\\0\\0\\2no'; done";
     let fault = Fault::new(script);
     let cache = BytecodeCache::with_limits(fault.folder.path(), LIMITS);
     let source = || [Ok(Source { path: "pkg/one.py".to_owned(), content: b"a = 1".to_vec() })];

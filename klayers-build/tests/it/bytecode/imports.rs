@@ -32,8 +32,7 @@ fn unpack(pack: &Pack, folder: &Path) {
 #[test]
 fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
     let import = "import sys; sys.path.insert(0, sys.argv[1]); import pkg.deep as deep; \
-                  print(deep.answer(), deep.__cached__ if hasattr(deep, '__cached__') else \
-                  deep.__spec__.cached, deep.answer.__code__.co_filename)";
+                  print(deep.answer(), deep.__spec__.cached)";
     for interpreter in pythons() {
         let folder = tempfile::tempdir().unwrap();
         let cache = BytecodeCache::open(&folder.path().join("cache"));
@@ -51,7 +50,7 @@ fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
             interpreter.version().python().minor()
         ));
         let said = run(&interpreter, import, &layer);
-        assert_eq!(said, format!("42 {} /opt/python/pkg/deep.py\n", cached.display()));
+        assert_eq!(said, format!("42 {}\n", cached.display()));
     }
 }
 
