@@ -20,6 +20,7 @@ pub mod api;
 pub mod collection;
 
 mod arn;
+mod base_image;
 mod digest;
 mod error;
 mod expiry;
@@ -34,6 +35,7 @@ mod target;
 mod version;
 
 pub use arn::{AccountId, LayerArn, LayerVersionArn};
+pub use base_image::{AbiVersion, BaseImage};
 pub use digest::{Digest, requirements_hash, requirements_txt};
 pub use error::ParseError;
 pub use expiry::{ExpiryPolicy, due};
