@@ -9,6 +9,7 @@ mod entry_points;
 mod filename;
 mod inventory;
 mod metadata;
+mod native_library;
 mod record;
 
 pub use archive::{Archive, Entry};
@@ -18,6 +19,9 @@ pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
 pub use inventory::{Inventory, WheelFile};
 pub use metadata::Metadata;
+pub use native_library::{
+    Class, Interface, Machine, NativeLibrary, NativeLibraryError, RequiredVersion,
+};
 pub use record::{Record, RecordLine};
 
 use klayers_core::{PackageName, PackageVersion};
