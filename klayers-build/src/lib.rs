@@ -11,6 +11,7 @@ pub mod assemble;
 pub mod catalog;
 pub mod config;
 pub mod fetch;
+pub mod gate;
 pub mod lock;
 pub mod pipeline;
 pub mod plan;

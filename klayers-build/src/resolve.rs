@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::lock::{Lock, LockError};
 
-mod command;
+pub(crate) mod command;
 
 use command::{CommandError, run, shortened};
 

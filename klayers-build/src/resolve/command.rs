@@ -18,16 +18,16 @@ const LONGEST_EXPLANATION: usize = 4_000;
 
 /// What a program did.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Its exit status; none if a signal ended it.
-    pub(super) status: Option<i32>,
-    pub(super) stdout: String,
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
 impl Output {
     /// Its output, if it succeeded.
-    pub(super) fn success(self, tool: &'static str) -> Result<String, ResolveError> {
+    pub(crate) fn success(self, tool: &'static str) -> Result<String, ResolveError> {
         match self.status {
             Some(0) => Ok(self.stdout),
             _ => Err(ResolveError::Failed { tool, message: self.explanation() }),
@@ -35,7 +35,7 @@ impl Output {
     }
 
     /// What it said went wrong, on one line.
-    pub(super) fn explanation(&self) -> String {
+    pub(crate) fn explanation(&self) -> String {
         let words: Vec<&str> = self.stderr.split_whitespace().collect();
         let said = words.join(" ").replace(" cause: ", ": ");
         let said = said.trim_start_matches("error: ");
@@ -48,7 +48,7 @@ impl Output {
 }
 
 /// A text, or the beginning of one that is too long to be shown.
-pub(super) fn shortened(text: &str, longest: usize) -> String {
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -56,7 +56,7 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
 }
 
 /// Runs a program to its end.
-pub(super) async fn run(
+pub(crate) async fn run(
     program: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
@@ -142,7 +142,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// Whether the program is not there.
-    pub(super) fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Start(error) if error.kind() == std::io::ErrorKind::NotFound)
     }
 }
