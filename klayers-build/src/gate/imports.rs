@@ -77,7 +77,11 @@ impl ImportCheck {
         layer: &Path,
         modules: &[String],
     ) -> Result<ImportReport, ImportCheckError> {
-        let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(&self.scratch);
+        // Processes work in another folder than this one.
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|source| self.scratch_error(source));
+        let (layer, scratch) = (&absolute(layer)?, absolute(&self.scratch)?);
+        let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(scratch);
         let work = work.map_err(|source| self.scratch_error(source))?;
         let confinement = Confinement::find().await;
         if let Err(reason) = self.probe(confinement, work.path()).await {
@@ -141,8 +145,7 @@ impl ImportCheck {
         work: &TempDir,
     ) -> Result<PathBuf, ImportCheckError> {
         let folder = work.path().join("layer");
-        let zip = std::path::absolute(layer).map_err(|source| self.scratch_error(source))?;
-        let job = json!({ "zip": zip, "folder": folder, "most": UNPACKED_LIMIT }).to_string();
+        let job = json!({ "zip": layer, "folder": folder, "most": UNPACKED_LIMIT }).to_string();
         let script = include_str!("imports/unpack.py");
         let unpacked = self
             .python(confinement, work.path(), work.path(), script, &job, UNPACK_TIMEOUT)
