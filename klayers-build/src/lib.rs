@@ -13,6 +13,7 @@ pub mod bytecode;
 pub mod catalog;
 pub mod config;
 pub mod fetch;
+pub mod gate;
 pub mod interpreter;
 pub mod lock;
 pub mod pipeline;

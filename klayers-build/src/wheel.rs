@@ -16,6 +16,7 @@ mod installation;
 mod inventory;
 mod metadata;
 mod modules;
+mod native_library;
 mod notice;
 mod read_through;
 mod record;
@@ -29,6 +30,9 @@ pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
 pub use inventory::{Inventory, WheelFile};
 pub use metadata::{License, Metadata, MetadataError};
+pub use native_library::{
+    Class, Interface, Machine, NativeLibrary, NativeLibraryError, RequiredVersion,
+};
 pub use notice::Notice;
 pub use record::{Hash, Record, RecordLine};
 pub use rule::{EntryFault, Framing, Rule, WheelError};

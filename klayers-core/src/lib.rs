@@ -20,6 +20,7 @@ pub mod api;
 pub mod collection;
 
 mod arn;
+mod base_image;
 mod bundle;
 mod digest;
 mod error;
@@ -35,6 +36,7 @@ mod target;
 mod version;
 
 pub use arn::{AccountId, LayerArn, LayerVersionArn};
+pub use base_image::{AbiVersion, BaseImage};
 pub use bundle::{Bundle, BundleError};
 pub use digest::{Digest, requirements_hash, requirements_txt};
 pub use error::ParseError;

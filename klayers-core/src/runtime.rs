@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::error::through_string;
-use crate::{ParseError, PythonVersion};
+use crate::{AbiVersion, ParseError, PythonVersion};
 
 /// A version of the GNU C library, which decides the newest manylinux wheels that a runtime takes.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -54,6 +54,16 @@ pub struct Runtime {
     /// From which day on AWS no longer updates the runtime; none where that is not known.
     #[serde(default)]
     pub deprecated_on: Option<Date>,
+    /// The newest `GLIBCXX_` version of its C++ library, where it is not what
+    /// [`base_image`](Self::base_image) takes it for.
+    #[serde(default)]
+    pub glibcxx: Option<AbiVersion>,
+    /// The newest `CXXABI_` version of its C++ library, likewise.
+    #[serde(default)]
+    pub cxxabi: Option<AbiVersion>,
+    /// The libraries that it has besides the parts of the C library, likewise.
+    #[serde(default)]
+    pub libraries: Option<BTreeSet<String>>,
 }
 
 impl Runtime {
@@ -114,6 +124,9 @@ impl Default for Runtimes {
             os: os.to_owned(),
             glibc,
             deprecated_on: Some(deprecated_on),
+            glibcxx: None,
+            cxxabi: None,
+            libraries: None,
         })
         .collect()
     }
@@ -154,6 +167,9 @@ mod tests {
             os: "Amazon Linux 2025".to_owned(),
             glibc: "2.40".parse().expect("a version"),
             deprecated_on: None,
+            glibcxx: None,
+            cxxabi: None,
+            libraries: None,
         };
         runtimes.extend([newer.clone()]);
         assert_eq!(runtimes.get(newer.python), Some(&newer));

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use klayers_core::{PackageName, PackageVersion};
+use klayers_core::{Digest, PackageName, PackageVersion};
 use unicode_normalization::UnicodeNormalization;
 
 use super::archive::{Archive, Entry};
@@ -14,13 +14,16 @@ use super::installation::Installation;
 use super::read_through::{Read, Reader};
 use super::record::Record;
 use super::{
-    Content, EntryFault, EntryPath, Inventory, Metadata, Notice, Rule, WheelFile, WheelFilename,
-    console_scripts, modules, standard_library,
+    Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary, NativeLibraryError, Notice,
+    Rule, WheelFile, WheelFilename, console_scripts, modules, standard_library,
 };
 
 /// The most that the files of a wheel may unpack to together, in bytes. A layer takes an eighth of
 /// it; what is left out of a layer may be more.
 const MOST_UNPACKED: u64 = 2 << 30;
+/// What native libraries begin with.
+const ELF: [u8; 4] = *b"\x7fELF";
+
 /// Reads all of an archive, on all cores, and checks it as the wheel of that file name.
 pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
     let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
@@ -33,7 +36,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     check_listing(archive, &record, &dist_info)?;
 
     let kept_names = ["METADATA", "WHEEL", "entry_points.txt"].map(in_dist_info);
-    let files = read_all(archive, &record, &kept_names)?;
+    let mut files = read_all(archive, &record, &kept_names)?;
     let text = |name: &str| -> Result<Option<&str>, Rule> {
         let kept = files.iter().find(|(entry, _)| entry.path.as_str() == name);
         let kept = kept.and_then(|(entry, read)| Some((entry, read.kept.as_ref()?)));
@@ -86,9 +89,16 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
 
     let modules = modules::at_root(files.iter().map(|(entry, _)| &entry.path), &dist_info);
     note_names(&files, &modules, &mut notices);
+    let mut libraries = Vec::new();
+    for library in files.iter_mut().filter_map(|(_, read)| read.library.take()) {
+        match library {
+            Ok(library) => libraries.push(library),
+            Err(error) => notices.push(Notice::UnsoundLibrary(error.to_string())),
+        }
+    }
     let files = files.into_iter().map(|(entry, read)| wheel_file(entry, &read)).collect();
     let license = metadata.license;
-    Ok(Inventory { files, dist_info, license, scripts, modules, notices })
+    Ok(Inventory { files, dist_info, license, scripts, modules, libraries, notices })
 }
 
 /// Reads a file of the wheel's own lists, which must be there and be text.
@@ -158,18 +168,36 @@ fn check_listing(archive: &Archive, record: &Record, dist_info: &str) -> Result<
     }
 }
 
+/// What reading an entry gave.
+struct ReadEntry {
+    sha256: Digest,
+    kept: Option<Vec<u8>>,
+    /// What it is, if it is a native library.
+    library: Option<Result<NativeLibrary, NativeLibraryError>>,
+}
+
+impl ReadEntry {
+    fn new(entry: &Entry, Read { sha256, kept }: Read) -> Self {
+        let bytes = kept.as_deref().unwrap_or_default();
+        let library = NativeLibrary::read(entry.path.as_str(), bytes).transpose();
+        // A library may be large, and all that there is to know of it is known now.
+        let kept = kept.filter(|bytes| !bytes.starts_with(&ELF));
+        Self { sha256, kept, library }
+    }
+}
+
 /// Reads every entry through, the largest first, on as many threads as there are cores. They come
 /// back in the order of the archive's list.
 fn read_all<'a>(
     archive: &'a Archive,
     record: &Record,
     kept_names: &[String],
-) -> Result<Vec<(&'a Entry, Read)>, Rule> {
+) -> Result<Vec<(&'a Entry, ReadEntry)>, Rule> {
     let entries = archive.entries();
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(entries[index].size));
     let next = AtomicUsize::new(0);
-    let reads: Mutex<Vec<(usize, Result<Read, Rule>)>> = Mutex::default();
+    let reads: Mutex<Vec<(usize, Result<ReadEntry, Rule>)>> = Mutex::default();
     let work = || {
         let mut reader = Reader::new(archive.file());
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -177,8 +205,8 @@ fn read_all<'a>(
             let listed = record.get(&entry.path).and_then(|line| line.hash.as_ref());
             let keep = kept_names.iter().any(|name| name == entry.path.as_str())
                 && entry.size <= super::LARGEST_TEXT;
-            let read = reader.read(entry, listed, |_| keep);
-            lock(&reads).push((index, read));
+            let read = reader.read(entry, listed, |first| keep || first.starts_with(&ELF));
+            lock(&reads).push((index, read.map(|read| ReadEntry::new(entry, read))));
         }
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -215,7 +243,7 @@ fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule
     Ok(())
 }
 
-fn note_names(files: &[(&Entry, Read)], modules: &[String], notices: &mut Vec<Notice>) {
+fn note_names(files: &[(&Entry, ReadEntry)], modules: &[String], notices: &mut Vec<Notice>) {
     let mut alike: BTreeMap<String, &EntryPath> = BTreeMap::new();
     for (entry, _) in files {
         let path = entry.path.as_str();
@@ -232,7 +260,7 @@ fn note_names(files: &[(&Entry, Read)], modules: &[String], notices: &mut Vec<No
     notices.extend(shadowing.cloned().map(Notice::ShadowsStandardLibrary));
 }
 
-fn wheel_file(entry: &Entry, read: &Read) -> WheelFile {
+fn wheel_file(entry: &Entry, read: &ReadEntry) -> WheelFile {
     let Entry { path, compression, crc, compressed_size, size, executable, offset } = entry.clone();
     let content = Content { offset, compressed_size, compression, size, crc, sha256: read.sha256 };
     WheelFile { path, executable, content }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Content, EntryPath, EntryPoint, License, Notice};
+use super::{Content, EntryPath, EntryPoint, License, NativeLibrary, Notice};
 
 /// All that is known of a wheel whose every byte was checked. It is kept beside the wheel, so that
 /// a wheel is read through once and not each time a layer is made of it.
@@ -17,6 +17,8 @@ pub struct Inventory {
     pub scripts: Vec<EntryPoint>,
     /// The modules and packages that it puts at the root of Python's path, sorted.
     pub modules: Vec<String>,
+    /// Its native libraries and programs, sorted by path.
+    pub libraries: Vec<NativeLibrary>,
     /// What is unusual about it, but no reason to refuse it.
     pub notices: Vec<Notice>,
 }

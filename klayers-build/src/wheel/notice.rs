@@ -18,6 +18,8 @@ pub enum Notice {
     /// A module has the name of one of the standard library; which one is imported depends on the
     /// order of the path.
     ShadowsStandardLibrary(String),
+    /// A file begins as a native library does, and is none that can be loaded.
+    UnsoundLibrary(String),
 }
 
 impl fmt::Display for Notice {
@@ -39,6 +41,7 @@ impl fmt::Display for Notice {
             Self::ShadowsStandardLibrary(module) => {
                 write!(formatter, "its module {module} has the name of one of the standard library")
             }
+            Self::UnsoundLibrary(what) => formatter.write_str(what),
         }
     }
 }

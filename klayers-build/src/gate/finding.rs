@@ -1,0 +1,181 @@
+use std::fmt;
+
+use klayers_core::{AbiVersion, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::wheel::{Class, Machine, RequiredVersion};
+
+/// How bad a finding is. Errors come before warnings.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The layer, or a part of it, cannot work.
+    Error,
+    /// It may work.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// A file of a layer, and the wheel it came from.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct LayerFile {
+    /// The wheel's file name.
+    pub wheel: String,
+    /// The file's path in it.
+    pub path: String,
+}
+
+impl fmt::Display for LayerFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {}", self.path, self.wheel)
+    }
+}
+
+/// A rule that a layer does not keep, and where.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Finding {
+    /// A native library is made for another processor.
+    Machine {
+        /// The file.
+        file: LayerFile,
+        /// The processor it is made for.
+        machine: Machine,
+        /// The width of its addresses.
+        class: Class,
+        /// What the layer is for.
+        target: Target,
+    },
+    /// A native library requires a newer version of a system library than the runtime has.
+    NewerVersion {
+        /// The file.
+        file: LayerFile,
+        /// What it requires.
+        required: RequiredVersion,
+        /// The newest version that the runtime has.
+        newest: AbiVersion,
+    },
+    /// A native library requires a version that is no number, and of which it is not known whether
+    /// the runtime has it.
+    UnknownVersion {
+        /// The file.
+        file: LayerFile,
+        /// What it requires.
+        required: RequiredVersion,
+    },
+    /// A native library needs another that is neither in the layer nor in the runtime.
+    MissingLibrary {
+        /// The file.
+        file: LayerFile,
+        /// The library it needs.
+        library: String,
+    },
+    /// An extension module is tagged for another Python, and none of its name fits.
+    OtherPython {
+        /// The file.
+        file: LayerFile,
+        /// Its tag: `cpython-311-x86_64-linux-gnu`.
+        tag: String,
+        /// What the layer is for.
+        target: Target,
+    },
+    /// The layer holds nothing.
+    Empty,
+    /// The layer is larger than a function may be, or almost.
+    Large {
+        /// Its unpacked size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+        /// Its biggest distributions with their unpacked sizes in bytes, the biggest first.
+        biggest: Vec<(String, u64)>,
+    },
+}
+
+impl Finding {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::UnknownVersion { .. } => Severity::Warning,
+            Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine { file, machine, class, target } => {
+                let bits = match class {
+                    Class::Elf32 => 32,
+                    Class::Elf64 => 64,
+                };
+                let expected = target.architecture.machine();
+                write!(
+                    formatter,
+                    "{file} is made for {machine}, {bits} bits; {target} needs {expected}, 64 bits"
+                )
+            }
+            Self::NewerVersion { file, required, newest } => {
+                write!(
+                    formatter,
+                    "{file} needs {}; the runtime has versions up to {newest}",
+                    Asked(required)
+                )
+            }
+            Self::UnknownVersion { file, required } => {
+                write!(
+                    formatter,
+                    "{file} needs {}, which the runtime may not have",
+                    Asked(required)
+                )
+            }
+            Self::MissingLibrary { file, library } => {
+                write!(
+                    formatter,
+                    "{file} needs {library}, which is neither in the layer nor in the runtime"
+                )
+            }
+            Self::OtherPython { file, tag, target } => {
+                write!(
+                    formatter,
+                    "{file} is an extension module for {tag}, which {target} does not load"
+                )
+            }
+            Self::Empty => formatter.write_str("the layer holds no files of any distribution"),
+            Self::Large { size, limit, biggest } => {
+                write!(
+                    formatter,
+                    "the layer unpacks to {size} bytes; Lambda takes {limit} for a function and all its layers; \
+                     the biggest are"
+                )?;
+                for (at, (distribution, size)) in biggest.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { "," };
+                    write!(formatter, "{comma} {distribution} ({size})")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A required version, with the symbol that asks for it.
+struct Asked<'a>(&'a RequiredVersion);
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RequiredVersion { name, library, symbol } = self.0;
+        write!(formatter, "{name} of {library}")?;
+        symbol.as_ref().map_or(Ok(()), |symbol| write!(formatter, " (for {symbol})"))
+    }
+}

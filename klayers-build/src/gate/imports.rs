@@ -1,0 +1,261 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use klayers_core::{Glibc, Runtime, Target};
+use serde::Deserialize;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::UNPACKED_LIMIT;
+use crate::command::{CommandError, Output};
+
+mod confined;
+mod report;
+
+use confined::Confinement;
+pub use report::{ImportReport, ModuleOutcome, Network};
+
+/// How long importing one module may take, unless it is said.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How long an interpreter may take to say what it is.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long unpacking a layer may take.
+const UNPACK_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Imports each module of a layer in a fresh process of an interpreter.
+///
+/// The process has the layer's `python` folder before the standard library on its path and nothing
+/// else, as Lambda puts it, an environment without credentials, no network, and bounds on time,
+/// memory and the size of files. What it prints to standard output is dropped.
+///
+/// This finds what does not work by accident. It is no prison: a package that means harm can read
+/// and write what this user can, as it could when it is used.
+#[derive(Clone, Debug)]
+pub struct ImportCheck {
+    interpreter: PathBuf,
+    scratch: PathBuf,
+    target: Target,
+    glibc: Glibc,
+    deadline: Duration,
+}
+
+impl ImportCheck {
+    /// A check for one target. Layers are unpacked into folders below `scratch`, and removed again.
+    pub fn new(interpreter: &Path, scratch: &Path, target: Target, runtime: &Runtime) -> Self {
+        Self {
+            interpreter: interpreter.to_owned(),
+            scratch: scratch.to_owned(),
+            target,
+            glibc: runtime.glibc,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Gives the import of one module this long, in the place of one minute.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Imports the modules of a layer, which is a zip or a folder that it was unpacked to, some at
+    /// a time.
+    ///
+    /// If the interpreter is not one that loads the target's extension modules (another version of
+    /// Python, another processor, another C library), or does not answer, nothing is imported and
+    /// the report says so.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot be unpacked, or a process cannot be started.
+    pub async fn run(
+        &self,
+        layer: &Path,
+        modules: &[String],
+    ) -> Result<ImportReport, ImportCheckError> {
+        // Processes work in another folder than this one.
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|source| self.scratch_error(source));
+        let (layer, scratch) = (&absolute(layer)?, absolute(&self.scratch)?);
+        let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(scratch);
+        let work = work.map_err(|source| self.scratch_error(source))?;
+        let confinement = Confinement::find().await;
+        if let Err(reason) = self.probe(confinement, work.path()).await {
+            return Ok(ImportReport::NotRun { reason });
+        }
+        let folder = if layer.is_dir() {
+            layer.to_owned()
+        } else {
+            self.unpack(confinement, layer, &work).await?
+        };
+        let at_once = available_parallelism().map_or(1, NonZeroUsize::get);
+        let outcomes: Vec<(String, Result<ModuleOutcome, _>)> =
+            futures::stream::iter(modules.iter().enumerate())
+                .map(async |(number, module)| {
+                    let home = work.path().join(format!("home-{number}"));
+                    (module.clone(), self.import(confinement, &folder, &home, module).await)
+                })
+                .buffer_unordered(at_once)
+                .collect()
+                .await;
+        let modules: Result<BTreeMap<_, _>, _> =
+            outcomes.into_iter().map(|(module, outcome)| Ok((module, outcome?))).collect();
+        Ok(ImportReport::Run { modules: modules?, network: confinement.network })
+    }
+
+    /// Whether the interpreter loads what Lambda's does; why not, otherwise.
+    async fn probe(&self, confinement: Confinement, home: &Path) -> Result<(), String> {
+        let (target, shown) = (self.target, self.interpreter.display());
+        let script = include_str!("imports/probe.py");
+        let output = self
+            .python(confinement, home, home, script, "", PROBE_TIMEOUT)
+            .await
+            .map_err(|error| format!("{shown} does not answer: {error}"))?;
+        let answer: Probe = match serde_json::from_str(&output.stdout) {
+            Ok(answer) if output.status == Some(0) => answer,
+            _ => return Err(format!("{shown} does not answer: {}", output.explanation())),
+        };
+        let (python, machine) = (target.python, target.architecture.machine());
+        let expected =
+            format!(".cpython-{}{}-{machine}-linux-gnu.so", python.major(), python.minor());
+        let first = answer.suffixes.first().map_or("nothing", String::as_str);
+        if first != expected {
+            return Err(format!("{shown} loads {first}, and {target} loads {expected}"));
+        }
+        let glibc: Option<Glibc> =
+            answer.libc.as_ref().and_then(|libc| libc.strip_prefix("glibc ")?.parse().ok());
+        match glibc {
+            Some(glibc) if glibc >= self.glibc => Ok(()),
+            Some(glibc) => Err(format!(
+                "this machine has glibc {glibc}, which is older than {target}'s {}",
+                self.glibc
+            )),
+            None => Err(format!("{shown} does not know the version of its C library")),
+        }
+    }
+
+    async fn unpack(
+        &self,
+        confinement: Confinement,
+        layer: &Path,
+        work: &TempDir,
+    ) -> Result<PathBuf, ImportCheckError> {
+        let folder = work.path().join("layer");
+        let job = json!({ "zip": layer, "folder": folder, "most": UNPACKED_LIMIT }).to_string();
+        let script = include_str!("imports/unpack.py");
+        let unpacked = self
+            .python(confinement, work.path(), work.path(), script, &job, UNPACK_TIMEOUT)
+            .await
+            .map_err(|source| self.start_error(source))?;
+        if unpacked.status == Some(0) {
+            return Ok(folder);
+        }
+        Err(ImportCheckError::Unpack { layer: layer.to_owned(), message: unpacked.explanation() })
+    }
+
+    async fn import(
+        &self,
+        confinement: Confinement,
+        layer: &Path,
+        home: &Path,
+        module: &str,
+    ) -> Result<ModuleOutcome, ImportCheckError> {
+        std::fs::create_dir(home).map_err(|source| self.scratch_error(source))?;
+        // Twice the time on the clock, for those that use several processors.
+        let seconds = self.deadline.as_secs().saturating_mul(2).saturating_add(1);
+        let job = json!({ "module": module, "layer": layer, "seconds": seconds }).to_string();
+        let script = include_str!("imports/import_module.py");
+        let ended = self.python(confinement, home, layer, script, &job, self.deadline).await;
+        let output = match ended {
+            Ok(output) => output,
+            Err(CommandError::Timeout(_)) => return Ok(ModuleOutcome::TimedOut),
+            Err(error @ CommandError::Start(_)) => return Err(self.start_error(error)),
+            Err(error) => return Ok(ModuleOutcome::Failed { message: error.to_string() }),
+        };
+        // What counts is the answer, not the status: a module may end the process as it likes.
+        Ok(match serde_json::from_str::<Answer>(&output.stdout) {
+            Ok(answer) if answer.module == module => match answer.failure {
+                None => ModuleOutcome::Passed,
+                Some(message) => ModuleOutcome::Failed { message },
+            },
+            _ => ModuleOutcome::Failed {
+                message: format!(
+                    "the interpreter ended before the import had: {}",
+                    output.explanation()
+                ),
+            },
+        })
+    }
+
+    /// Runs a script without the `site` module, user folders and writing of bytecode. `-I` is not
+    /// used since it would have `PYTHONHASHSEED` ignored; the environment is empty of the rest.
+    async fn python(
+        &self,
+        confinement: Confinement,
+        home: &Path,
+        layer: &Path,
+        script: &str,
+        input: &str,
+        time: Duration,
+    ) -> Result<Output, CommandError> {
+        let interpreter = self.interpreter.display().to_string();
+        let program = [interpreter.as_str(), "-s", "-S", "-B", "-c", script];
+        confinement.run(home, layer, &program, input, time).await
+    }
+
+    fn scratch_error(&self, source: io::Error) -> ImportCheckError {
+        ImportCheckError::Scratch { folder: self.scratch.clone(), source }
+    }
+
+    fn start_error(&self, source: CommandError) -> ImportCheckError {
+        ImportCheckError::Start { interpreter: self.interpreter.clone(), source }
+    }
+}
+
+/// What an interpreter says of itself.
+#[derive(Deserialize)]
+struct Probe {
+    suffixes: Vec<String>,
+    libc: Option<String>,
+}
+
+/// What is said of an import that came to its end.
+#[derive(Deserialize)]
+struct Answer {
+    module: String,
+    failure: Option<String>,
+}
+
+/// Why a layer could not be tried.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportCheckError {
+    /// The folder for temporary files cannot be used.
+    #[error("could not work in {}, where layers are unpacked to be tried", folder.display())]
+    Scratch {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The layer cannot be unpacked.
+    #[error("could not unpack {}: {message}", layer.display())]
+    Unpack {
+        /// The layer.
+        layer: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// The interpreter cannot be run.
+    #[error("could not run {}", interpreter.display())]
+    Start {
+        /// The interpreter.
+        interpreter: PathBuf,
+        /// Why not.
+        source: CommandError,
+    },
+}

@@ -1,0 +1,271 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use klayers_build::gate::{ImportCheck, ImportReport, ModuleOutcome};
+use klayers_core::{Architecture, PythonVersion, Runtime, Target};
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A Python of this machine, and the target it is for.
+fn python() -> (PathBuf, Target) {
+    let ask = "import sys; print(sys.executable, *sys.version_info[:2])";
+    let output = Command::new("python3").args(["-I", "-c", ask]).output().expect("python3");
+    let answer = String::from_utf8(output.stdout).unwrap();
+    let [path, major, minor] = answer.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("python3 answers {answer:?}");
+    };
+    let version = PythonVersion::new(major.parse().unwrap(), minor.parse().unwrap());
+    let architecture: Architecture = std::env::consts::ARCH.parse().unwrap();
+    (PathBuf::from(path), Target::new(version, architecture))
+}
+
+/// A runtime that this machine is new enough for.
+fn runtime(target: Target) -> Runtime {
+    Runtime {
+        python: target.python,
+        os: "a system".to_owned(),
+        glibc: "2.17".parse().unwrap(),
+        deprecated_on: None,
+        glibcxx: None,
+        cxxabi: None,
+        libraries: None,
+    }
+}
+
+/// A layer of modules: name and source.
+fn layer(modules: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("python")).unwrap();
+    for (name, source) in modules {
+        fs::write(folder.path().join(format!("python/{name}.py")), source).unwrap();
+    }
+    folder
+}
+
+async fn check_with(
+    interpreter: &Path,
+    target: Target,
+    layer: &Path,
+    modules: &[&str],
+    deadline: Duration,
+) -> ImportReport {
+    let scratch = tempfile::tempdir().unwrap();
+    let check = ImportCheck::new(interpreter, scratch.path(), target, &runtime(target));
+    let modules: Vec<String> = modules.iter().map(|module| (*module).to_owned()).collect();
+    let report = check.with_deadline(deadline).run(layer, &modules).await.expect("a report");
+    let left: Vec<_> = fs::read_dir(scratch.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    report
+}
+
+/// What comes of the one module of a layer.
+async fn outcome(source: &str, deadline: Duration) -> ModuleOutcome {
+    let (interpreter, target) = python();
+    let layer = layer(&[("m", source)]);
+    match check_with(&interpreter, target, layer.path(), &["m"], deadline).await {
+        ImportReport::Run { modules, .. } => modules["m"].clone(),
+        ImportReport::NotRun { reason } => panic!("not run: {reason}"),
+    }
+}
+
+async fn failure(source: &str) -> String {
+    match outcome(source, LONG).await {
+        ModuleOutcome::Failed { message } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn modules_of_a_folder_and_of_a_zip_are_imported() {
+    let (interpreter, target) = python();
+    let layer = layer(&[
+        ("plain", "import json, helper"),
+        ("helper", "assert __name__ == 'helper'"),
+        ("broken", "import helper\nimport no_such_module"),
+    ]);
+    let zip = layer.path().join("layer.zip");
+    let pack = "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2], 'python')";
+    let stem = layer.path().join("layer");
+    let packed =
+        Command::new(&interpreter).args(["-I", "-c", pack]).arg(&stem).arg(layer.path()).status();
+    assert!(packed.unwrap().success());
+    for layer in [layer.path(), &zip] {
+        let modules = ["plain", "helper", "broken", "absent"];
+        let report = check_with(&interpreter, target, layer, &modules, LONG).await;
+        assert!(!report.all_passed());
+        let failures: Vec<_> =
+            report.failures().map(|(module, outcome)| format!("{module}: {outcome}")).collect();
+        assert_eq!(
+            failures,
+            [
+                "absent: ModuleNotFoundError: No module named 'absent'",
+                "broken: ModuleNotFoundError: No module named 'no_such_module' \
+                 (/opt/python/broken.py, line 2)",
+            ]
+        );
+    }
+    let report = check_with(&interpreter, target, layer.path(), &["plain"], LONG).await;
+    assert!(report.all_passed(), "{report}");
+}
+
+#[tokio::test]
+async fn exceptions_are_told_in_one_line_of_their_own() {
+    assert_eq!(
+        failure("\nraise RuntimeError('no\\nway')").await,
+        "RuntimeError: no\nway (/opt/python/m.py, line 2)"
+    );
+    assert!(failure("import sys; sys.exit()").await.starts_with("SystemExit"));
+    let mute = "class E(Exception):\n def __str__(self): raise self\nraise E";
+    assert!(failure(mute).await.contains('E'));
+    assert!(failure("def f(:").await.starts_with("File") || !failure("def f(:").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_module_that_ends_the_process_has_not_passed() {
+    for source in [
+        "import os; os._exit(0)",
+        "import os; os.abort()",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL); os._exit(0)",
+        "import os; os.execv('/bin/true', ['true'])",
+        "import os; os.closerange(0, 1024)",
+        "print('{\"module\": \"m\", \"failure\": null}', flush=True); import os; os._exit(0)",
+    ] {
+        let message = failure(source).await;
+        assert!(message.starts_with("the interpreter ended before the import had"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_hangs_is_ended_at_the_deadline() {
+    let begun = Instant::now();
+    let hangs = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass";
+    assert_eq!(outcome(hangs, Duration::from_secs(2)).await, ModuleOutcome::TimedOut);
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_a_module_starts_ends_with_it() {
+    // The mark is an argument that can be found in the list of processes.
+    let mark = format!("{}.25", 40_000 + std::process::id());
+    let source =
+        |then: &str| format!("import subprocess\nsubprocess.Popen(['/bin/sleep', '{mark}']){then}");
+    assert_eq!(outcome(&source(""), LONG).await, ModuleOutcome::Passed);
+    assert_eq!(
+        outcome(&source("\nwhile True: pass"), Duration::from_secs(2)).await,
+        ModuleOutcome::TimedOut
+    );
+    for _ in 0..100 {
+        if !runs(&mark) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("sleep {mark} lives on");
+}
+
+/// Whether a process has an argument.
+fn runs(argument: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|line| line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes()))
+}
+
+#[tokio::test]
+async fn a_module_has_no_network() {
+    for source in [
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import socket; socket.getaddrinfo('localhost', 80)",
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
+    ] {
+        let message = failure(source).await;
+        assert!(message.contains("may not use the network"), "{message}");
+    }
+    // A module that can do without it is in order.
+    let copes = "import socket\ntry:\n socket.create_connection(('127.0.0.1', 9))\n\
+                 except OSError:\n pass";
+    assert_eq!(outcome(copes, LONG).await, ModuleOutcome::Passed);
+}
+
+#[tokio::test]
+async fn a_module_sees_neither_credentials_nor_the_home_of_this_user() {
+    let source = "import os, sys\n\
+        unexpected = set(os.environ) - {'PATH', 'LANG', 'LC_CTYPE', 'TZ', 'PYTHONHASHSEED', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH'}\n\
+        assert not unexpected, unexpected\n\
+        assert 'AWS_SECRET_ACCESS_KEY' not in os.environ\n\
+        assert os.listdir(os.path.expanduser('~')) == []\n\
+        assert os.environ['LD_LIBRARY_PATH'].endswith('/lib')\n\
+        assert hash('x') == hash('x') and sys.flags.hash_randomization == 0\n\
+        assert not any('site-packages' in path for path in sys.path), sys.path\n\
+        assert sys.path[0].endswith('/python') and '' not in sys.path, sys.path\n";
+    assert_eq!(outcome(source, LONG).await, ModuleOutcome::Passed);
+    let message = failure("import os; os.environ['AWS_SECRET_ACCESS_KEY']").await;
+    assert!(message.starts_with("KeyError: 'AWS_SECRET_ACCESS_KEY'"), "{message}");
+}
+
+#[tokio::test]
+async fn output_and_appetite_are_bounded() {
+    let chatty =
+        "import sys\nfor _ in range(1024): sys.stdout.write('x' * 2**20)\nsys.stdout.flush()";
+    assert_eq!(outcome(chatty, LONG).await, ModuleOutcome::Passed);
+    let loud = "import sys\nfor _ in range(1024): sys.stderr.write('x' * 2**20)";
+    let message = failure(loud).await;
+    assert!(message.contains("was stopped"), "{message}");
+    let greedy = "held = bytearray(6 * 2**30)";
+    assert!(failure(greedy).await.starts_with("MemoryError"));
+    let wasteful = "import tempfile\nfile = tempfile.TemporaryFile()\n\
+                    for _ in range(128): file.write(b'x' * 2**20)";
+    assert!(failure(wasteful).await.contains("File too large"));
+}
+
+#[tokio::test]
+async fn nothing_is_imported_by_what_is_not_the_runtime_s_python() {
+    let (interpreter, target) = python();
+    let layer = layer(&[("m", "")]);
+    let not_run = async |interpreter: &Path, target| match check_with(
+        interpreter,
+        target,
+        layer.path(),
+        &["m"],
+        LONG,
+    )
+    .await
+    {
+        ImportReport::NotRun { reason } => reason,
+        report @ ImportReport::Run { .. } => panic!("{report}"),
+    };
+    let other_minor = Target { python: PythonVersion::new(3, 99), ..target };
+    let reason = not_run(&interpreter, other_minor).await;
+    assert!(
+        reason.contains("loads .cpython-3") && reason.contains("loads .cpython-399"),
+        "{reason}"
+    );
+    let architecture = match target.architecture {
+        Architecture::X86_64 => Architecture::Arm64,
+        Architecture::Arm64 => Architecture::X86_64,
+    };
+    not_run(&interpreter, Target { architecture, ..target }).await;
+    for script in ["exit 0", "echo rubbish", "echo no such thing >&2; exit 1"] {
+        let fake = layer.path().join("fake");
+        fs::write(&fake, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+        let reason = not_run(&fake, target).await;
+        assert!(reason.contains("does not answer"), "{reason}");
+    }
+    not_run(Path::new("/no/such/python"), target).await;
+}
+
+#[tokio::test]
+async fn a_layer_that_cannot_be_unpacked_is_an_error() {
+    let (interpreter, target) = python();
+    let scratch = tempfile::tempdir().unwrap();
+    let zip = scratch.path().join("no.zip");
+    fs::write(&zip, "no zip").unwrap();
+    let check = ImportCheck::new(&interpreter, scratch.path(), target, &runtime(target));
+    let error = check.run(&zip, &[]).await.expect_err("no zip").to_string();
+    assert!(error.contains("no.zip") && error.contains("not a zip file"), "{error}");
+}
