@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bad_input;
+mod bad_wheels;
 mod command_build;
 mod command_run;
 mod conformance;

@@ -1,0 +1,79 @@
+//! Wheels that break a rule are refused for that rule, and those that are only odd are taken.
+//!
+//! The wheels are data of the crate `bad-wheels`, numbered by rule. Rules 15, 32 and 42 to 45 need
+//! more than one wheel's bytes: every prefix and every flipped bit are in `mangled_wheels`, the
+//! others in `supply`.
+
+use std::collections::BTreeSet;
+
+use bad_wheels::{Case, Verdict, Wheel as Sample, cases};
+use klayers_build::wheel::{Wheel, WheelFilename};
+
+/// What is said of a wheel: notices, or the rule that it breaks.
+fn verdict(bytes: &[u8], filename: &str) -> Result<Vec<String>, String> {
+    let filename: WheelFilename = filename.parse().expect(filename);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    match Wheel::open(file.path(), &filename) {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => {
+            assert_eq!(error.wheel(), filename.to_string());
+            Err(error.rule().to_string())
+        }
+    }
+}
+
+/// What is wrong with what is said of a case.
+fn complaint(case: &Case) -> Option<String> {
+    let said = verdict(&case.bytes, &case.filename);
+    let as_expected = match (&said, case.verdict) {
+        (Ok(notices), Verdict::Accepted) => notices.is_empty(),
+        (Ok(notices), Verdict::Noticed(part)) => notices.len() == 1 && notices[0].contains(part),
+        (Err(rule), Verdict::Refused(part)) => rule.contains(part),
+        _ => false,
+    };
+    let Case { number, name, verdict, .. } = case;
+    (!as_expected).then(|| format!("{number}, {name}: expected {verdict:?}, got {said:?}"))
+}
+
+#[track_caller]
+fn all_as_expected(numbers: std::ops::RangeInclusive<u8>) {
+    let cases = cases().into_iter().filter(|case| numbers.contains(&case.number));
+    let complaints: Vec<String> = cases.filter_map(|case| complaint(&case)).collect();
+    assert!(complaints.is_empty(), "{} cases:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn the_frame_of_the_archive_is_checked() {
+    all_as_expected(1..=15);
+}
+
+#[test]
+fn every_byte_of_the_content_is_checked() {
+    all_as_expected(16..=21);
+}
+
+#[test]
+fn names_are_checked() {
+    all_as_expected(22..=31);
+}
+
+#[test]
+fn what_a_wheel_says_of_itself_is_checked() {
+    all_as_expected(33..=41);
+}
+
+#[test]
+fn each_rule_has_a_wheel_and_no_two_wheels_a_name() {
+    let cases = cases();
+    let numbers: BTreeSet<u8> = cases.iter().map(|case| case.number).collect();
+    let expected: BTreeSet<u8> = (1..=41).filter(|&number| number != 32).collect();
+    assert_eq!(numbers, expected);
+    let names: BTreeSet<(u8, &str)> = cases.iter().map(|case| (case.number, case.name)).collect();
+    assert_eq!(names.len(), cases.len());
+    // A case that were the sample itself would show nothing.
+    let sample = Sample::sample().bytes();
+    for case in cases.iter().filter(|case| case.filename == bad_wheels::FILENAME) {
+        assert!(case.bytes != sample, "{}, {}", case.number, case.name);
+    }
+}
