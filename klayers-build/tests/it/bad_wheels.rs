@@ -4,10 +4,14 @@
 //! more than one wheel's bytes: every prefix and every flipped bit are in `mangled_wheels`, the
 //! others in `supply`.
 
+mod supply;
+
 use std::collections::BTreeSet;
 
 use bad_wheels::{Case, Verdict, Wheel as Sample, cases};
 use klayers_build::wheel::{Wheel, WheelFilename};
+
+use crate::support::layers::Layers;
 
 /// What is said of a wheel: notices, or the rule that it breaks.
 fn verdict(bytes: &[u8], filename: &str) -> Result<Vec<String>, String> {
@@ -61,6 +65,39 @@ fn names_are_checked() {
 #[test]
 fn what_a_wheel_says_of_itself_is_checked() {
     all_as_expected(33..=41);
+}
+
+#[test]
+fn what_is_odd_and_sound_gives_the_layer_of_the_plain_wheel() {
+    let sample = Sample::sample();
+    let layers = Layers::of(bad_wheels::FILENAME);
+    let plain = layers.bytes(&sample.bytes()).expect("a layer");
+    let same = |case: &Case| {
+        let taken = !matches!(case.verdict, Verdict::Refused(_));
+        // Beyond these, wheels hold other files, listed or not.
+        taken && case.number <= 31 && case.listed == sample.listed()
+    };
+    let mut tried = 0;
+    for case in cases().into_iter().filter(same) {
+        let layer = layers.bytes(&case.bytes);
+        let layer = layer.unwrap_or_else(|error| panic!("{}, {}: {error}", case.number, case.name));
+        // A mode that lets somebody run a file is the one thing that is taken over.
+        if !matches!(case.name, "mode 0755" | "setuid" | "mode 07777") {
+            assert!(layer == plain, "{}, {}", case.number, case.name);
+        }
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn every_wheel_that_is_taken_gives_a_layer() {
+    for case in cases() {
+        if !matches!(case.verdict, Verdict::Refused(_)) {
+            let layer = Layers::of(&case.filename).bytes(&case.bytes);
+            assert!(layer.is_ok(), "{}, {}: {layer:?}", case.number, case.name);
+        }
+    }
 }
 
 #[test]
