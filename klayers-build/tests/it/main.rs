@@ -12,6 +12,7 @@ mod conformance;
 mod fetch;
 mod folder_artifacts;
 mod folder_publisher;
+mod fuzz_seeds;
 mod mangled_wheels;
 mod resolve_faults;
 mod samples;

@@ -45,7 +45,7 @@ fn checks() -> Vec<Case> {
             17,
             "a stored file with two sizes",
             &Wheel::sample().change(DATA, |entry| entry.both(|header| header.size -= 1)),
-            rules::SIZE,
+            rules::STORED_SIZES,
         ),
     ]
 }
@@ -69,15 +69,15 @@ fn streams() -> Vec<Case> {
         stream(
             "no final block",
             |_| deflated_without_end("answer = 42\n".repeat(20).as_bytes()),
-            rules::STREAM,
+            rules::STREAM_CUT,
         ),
         stream(
             "a stream that is cut by a byte",
             |data| data[..data.len() - 1].to_vec(),
-            rules::STREAM,
+            rules::STREAM_CUT,
         ),
-        stream("half a stream", |data| data[..data.len() / 2].to_vec(), rules::STREAM),
-        stream("no stream", |_| Vec::new(), rules::STREAM),
+        stream("half a stream", |data| data[..data.len() / 2].to_vec(), rules::STREAM_CUT),
+        stream("no stream", |_| Vec::new(), rules::STREAM_CUT),
         stream("a block of the reserved type", |_| vec![0b111, 0, 0, 0], rules::STREAM),
         stream("a stored block with a wrong length", |_| vec![1, 5, 0, 5, 0, 0], rules::STREAM),
         stream("a match before the beginning", |_| vec![0x4b, 0x04, 0x12, 0x00], rules::STREAM),
@@ -162,7 +162,7 @@ fn bombs() -> Vec<Case> {
             21,
             "a few bytes that say they are 1 GiB",
             &module(|entry| entry.both(|header| header.size = 1 << 30)),
-            rules::RATIO,
+            rules::RECORD_SIZE,
         ),
         refused(21, "one entry too many", &files(MOST_ENTRIES + 1 - own), rules::TOO_MANY),
         refused(21, "1,000 names for 16 MiB", &shared(&zeros, 1_000), rules::OVERLAP),

@@ -31,20 +31,20 @@ fn around() -> Vec<Case> {
             1,
             "another archive appended",
             &with(|zip| zip.after = impostor().bytes()),
-            rules::TWO_ENDS,
+            rules::DIRECTORY_PLACE,
         ),
         refused(
             1,
             "another end record appended",
             &with(|zip| zip.after = RawZip::default().bytes()),
-            rules::TWO_ENDS,
+            rules::DIRECTORY_PLACE,
         ),
         Case::of_bytes(
             1,
             "another archive in front",
             &sample(),
             nested,
-            Verdict::Refused(rules::TWO_ENDS),
+            Verdict::Refused(rules::DIRECTORY_PLACE),
         ),
         refused(2, "a byte after the end", &with(|zip| zip.after = vec![0]), rules::AFTER_END),
         refused(
@@ -57,7 +57,7 @@ fn around() -> Vec<Case> {
             2,
             "64 KiB after the end",
             &with(|zip| zip.after = vec![0; 1 << 16]),
-            rules::AFTER_END,
+            rules::NO_END,
         ),
         refused(
             3,
@@ -74,7 +74,12 @@ fn around() -> Vec<Case> {
         ),
         accepted(4, "a plain comment", &commented(b"made by hand".to_vec())),
         accepted(4, "the longest comment", &commented(vec![b'x'; 0xffff])),
-        refused(4, "an archive in the comment", &commented(impostor().bytes()), rules::TWO_ENDS),
+        refused(
+            4,
+            "an archive in the comment",
+            &commented(impostor().bytes()),
+            rules::DIRECTORY_PLACE,
+        ),
         refused(
             4,
             "an end record's signature in the comment",
@@ -85,7 +90,7 @@ fn around() -> Vec<Case> {
             4,
             "a comment longer than the file",
             &with(|zip| zip.spoil.push(|ends| ends.comment_length = 10)),
-            rules::NO_END,
+            rules::AFTER_END,
         ),
         refused(
             5,
@@ -119,14 +124,14 @@ fn directory() -> Vec<Case> {
         spoilt(
             "one entry less",
             |ends| (ends.count, ends.count_here) = (ends.count - 1, ends.count_here - 1),
-            rules::ENTRY_COUNT,
+            rules::TOO_FEW,
         ),
         spoilt(
             "one entry more",
             |ends| (ends.count, ends.count_here) = (ends.count + 1, ends.count_here + 1),
-            rules::ENTRY_COUNT,
+            rules::TOO_MANY_SAID,
         ),
-        spoilt("no entries", |ends| (ends.count, ends.count_here) = (0, 0), rules::ENTRY_COUNT),
+        spoilt("no entries", |ends| (ends.count, ends.count_here) = (0, 0), rules::TOO_FEW),
         spoilt("fewer entries on this disk", |ends| ends.count_here -= 1, rules::DISKS),
         spoilt("another disk", |ends| ends.disk = 1, rules::DISKS),
         spoilt("a directory on another disk", |ends| ends.directory_disk = 1, rules::DISKS),
@@ -134,7 +139,7 @@ fn directory() -> Vec<Case> {
             6,
             "bytes in the directory that are no entry",
             &with(|zip| zip.directory_tail = b"PK\x05\x05\0\0".to_vec()),
-            rules::ENTRY_COUNT,
+            rules::TOO_FEW,
         ),
         refused(
             6,
@@ -146,7 +151,7 @@ fn directory() -> Vec<Case> {
             6,
             "an entry on another disk",
             &sample().change(MODULE, |entry| entry.central(|header| header.disk = 1)),
-            rules::DISKS,
+            rules::ENTRY_DISK,
         ),
         refused(
             7,
@@ -158,25 +163,25 @@ fn directory() -> Vec<Case> {
             7,
             "an entry that only the directory has",
             &sample().entry(absent(Entry::deflated("sample/absent.py", "x = 1\n"))),
-            rules::OVERLAP,
+            rules::LOCAL_NAME,
         ),
         refused(
             7,
             "an offset into the content of another entry",
-            &sample().change(MODULE, |mut entry| {
+            &sample().change(DATA, |mut entry| {
                 entry.locate = |header, _| header.offset = 40;
                 entry
             }),
-            rules::NO_LOCAL,
+            rules::OVERLAP,
         ),
         refused(
             7,
             "an offset after the end",
-            &sample().change(MODULE, |mut entry| {
+            &sample().change(DATA, |mut entry| {
                 entry.locate = |header, _| header.offset = 1 << 30;
                 entry
             }),
-            rules::CUT,
+            rules::GAP,
         ),
     ]
 }
@@ -244,7 +249,7 @@ fn cut() -> Vec<Case> {
     let in_record = whole.windows(record.len()).position(|bytes| bytes == record.as_bytes());
     vec![
         changed("an empty file", Vec::new(), rules::NO_END),
-        changed("the last byte missing", whole[..whole.len() - 1].to_vec(), rules::NO_END),
+        changed("the last byte missing", whole[..whole.len() - 1].to_vec(), rules::AFTER_END),
         changed("the second half missing", whole[..whole.len() / 2].to_vec(), rules::NO_END),
         changed("the first byte missing", whole[1..].to_vec(), rules::DIRECTORY_PLACE),
         changed(

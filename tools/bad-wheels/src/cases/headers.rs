@@ -85,7 +85,7 @@ fn local_headers() -> Vec<Case> {
             different,
         ),
         differs("another method", |header| header.method = 0, different),
-        differs("encrypted in one header alone", |header| header.flags |= 1, rules::ENCRYPTED),
+        differs("encrypted in one header alone", |header| header.flags |= 1, rules::LOCAL_DIFFERS),
         differs("UTF-8 in one header alone", |header| header.flags |= FLAG_UTF8, different),
         differs(
             "a descriptor in one header alone",
@@ -153,7 +153,7 @@ fn descriptors() -> Vec<Case> {
         wrong("no descriptor", Vec::clear, rules::DESCRIPTOR),
         wrong("a descriptor that is cut", |bytes| bytes.truncate(9), rules::DESCRIPTOR),
         wrong("a descriptor of 8-byte sizes without ZIP64", wide, rules::DESCRIPTOR),
-        wrong("bytes after the descriptor", |bytes| bytes.push(0), rules::GAP),
+        wrong("bytes after the descriptor", |bytes| bytes.push(0), rules::DESCRIPTOR),
         refused(
             13,
             "a descriptor that no header announces",

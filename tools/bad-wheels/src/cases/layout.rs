@@ -308,18 +308,13 @@ fn tar() -> Vec<Case> {
     vec![
         refused(41, "a tar in the first extra field", &in_an_extra_field(), rules::TAR),
         refused(41, "a tar in the first file", &in_content(), rules::TAR),
-        refused(
-            41,
-            "a tar in front",
-            &sample().archive(|zip| zip.before = archive),
-            rules::BEFORE_START,
-        ),
+        refused(41, "a tar in front", &sample().archive(|zip| zip.before = archive), rules::TAR),
         Case::of_bytes(
             41,
             "a tar and nothing else",
             &sample(),
             [tar_header(b"x.txt"), [0; 512], [0; 512]].concat(),
-            Verdict::Refused(rules::NO_END),
+            Verdict::Refused(rules::TAR),
         ),
     ]
 }

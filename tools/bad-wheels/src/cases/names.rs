@@ -24,7 +24,7 @@ fn leaving() -> Vec<Case> {
         refused(22, "a folder ../", &folder("../x/"), rules::DOTS),
         refused(22, "/x", &named("/tmp/klayers-x"), rules::ABSOLUTE),
         refused(22, "//x", &named("//x"), rules::ABSOLUTE),
-        refused(22, "a folder /", &folder("/"), rules::ABSOLUTE),
+        refused(22, "a folder /", &folder("/"), rules::EMPTY_PART),
         refused(22, "C:/x", &named("C:/x"), rules::DRIVE),
         refused(22, "C:x", &named("C:x"), rules::DRIVE),
         refused(22, "C:\\x", &named("C:\\x"), rules::BACKSLASH),
@@ -63,11 +63,12 @@ fn odd() -> Vec<Case> {
         ),
         refused(26, "a surrogate", &named(b"sample/\xed\xa0\x80.py"), rules::NOT_UTF8),
         accepted(26, "UTF-8, flagged", &named("sample/ünï.py")),
-        accepted(
+        refused(
             26,
             "UTF-8, not flagged",
             &named("sample/ünï.py")
                 .change("sample/ünï.py", |entry| entry.both(|header| header.flags &= !FLAG_UTF8)),
+            rules::NAME_ENCODING,
         ),
         refused(26, "an empty name", &named(""), rules::EMPTY_PART),
         refused(26, "an empty part", &named("sample//x.py"), rules::EMPTY_PART),
@@ -137,7 +138,7 @@ fn colliding() -> Vec<Case> {
             29,
             "a folder of a file's name",
             &named("p").entry(Entry::folder("p/")),
-            rules::FILE_AND_FOLDER,
+            rules::DUPLICATE,
         ),
     ]
 }

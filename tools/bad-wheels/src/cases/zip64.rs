@@ -49,7 +49,7 @@ fn records() -> Vec<Case> {
             |ends| wide(ends).gap = b"hidden".to_vec(),
             locator,
         ),
-        wrong("a record of another size", |ends| wide(ends).record_size = 45, locator),
+        wrong("a record of another size", |ends| wide(ends).record_size = 45, disagrees),
         wrong(
             "a record with more data",
             |ends| {
@@ -58,9 +58,9 @@ fn records() -> Vec<Case> {
             },
             locator,
         ),
-        wrong("two disks", |ends| wide(ends).locator_disks = 2, rules::DISKS),
-        wrong("another disk", |ends| wide(ends).disk = 1, rules::DISKS),
-        wrong("fewer entries on this disk", |ends| wide(ends).count_here -= 1, rules::DISKS),
+        wrong("two disks", |ends| wide(ends).locator_disks = 2, locator),
+        wrong("another disk", |ends| wide(ends).disk = 1, disagrees),
+        wrong("fewer entries on this disk", |ends| wide(ends).count_here -= 1, disagrees),
         wrong(
             "a classic count that disagrees",
             |ends| {
@@ -91,7 +91,7 @@ fn records() -> Vec<Case> {
                 let zip64 = wide(ends);
                 (zip64.count, zip64.count_here) = (zip64.count + 1, zip64.count_here + 1);
             },
-            rules::ENTRY_COUNT,
+            rules::TOO_MANY_SAID,
         ),
         wrong(
             "a ZIP64 count of 2^64 - 1",
@@ -118,7 +118,7 @@ fn records() -> Vec<Case> {
             &Wheel::sample().archive(|zip| {
                 zip.spoil.push(|ends| (ends.size, ends.offset) = (u32::MAX, u32::MAX));
             }),
-            rules::DIRECTORY_PLACE,
+            rules::ZIP64_MISSING,
         ),
     ]
 }
