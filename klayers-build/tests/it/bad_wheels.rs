@@ -99,7 +99,7 @@ fn installed(layer: &[u8]) -> Vec<(String, Option<u32>, bool, Vec<u8>)> {
     for index in 0..archive.len() {
         let mut entry = archive.by_index_raw(index).expect("an entry");
         let name = entry.name().expect("a name").into_owned();
-        assert!(entry.extra_data().is_none_or(<[u8]>::is_empty), "{name}");
+        assert!(entry.extra_data().is_none_or(|extra| extra.is_empty()), "{name}");
         let mut stored = Vec::new();
         entry.read_to_end(&mut stored).expect("its content");
         let compressed = entry.compression() != zip::CompressionMethod::Stored;

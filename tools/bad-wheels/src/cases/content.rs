@@ -150,6 +150,12 @@ fn bombs() -> Vec<Case> {
     let own = 5;
     vec![
         accepted(21, "16 MiB of zeros", &many(1)),
+        refused(
+            21,
+            "64 MiB of zeros",
+            &Wheel::sample().entry(Entry::deflated("sample/zeros.bin", vec![0; 4 * ZEROS])),
+            rules::RATIO,
+        ),
         refused(21, "more than 2 GiB in all", &many(TOO_MANY_ZEROS), rules::TOO_LARGE),
         refused(21, "16 MiB that say they are 100 bytes", &claimed(100), rules::SIZE),
         refused(
