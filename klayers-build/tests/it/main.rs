@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bad_input;
+mod bad_wheels;
 mod bytecode;
 mod command_build;
 mod command_run;
@@ -12,6 +13,7 @@ mod conformance;
 mod fetch;
 mod folder_artifacts;
 mod folder_publisher;
+mod fuzz_seeds;
 mod gate;
 mod mangled_wheels;
 mod resolve_faults;

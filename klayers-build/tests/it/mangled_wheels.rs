@@ -1,70 +1,61 @@
-//! A wheel with a byte that is not as it was gives the same layer or none: nothing panics, and
-//! nobody is given other content.
+//! A wheel with bytes that are not as they were gives the same layer or none: nothing panics or
+//! hangs, nobody is given other content, and whoever unpacks the layer finds the same in it.
 //!
 //! Fetched wheels have the SHA-256 of their lock, so this is what stands behind that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use klayers_build::assemble::Layer;
-use klayers_build::fetch::FetchedWheel;
-use klayers_build::lock::Lock;
-use klayers_build::recipe::Recipe;
-use klayers_build::wheel::{Rule, Wheel};
-use klayers_core::LayerName;
-use proptest::prelude::*;
+use bad_wheels::raw_zip::Entry;
+use bad_wheels::{FILENAME, Wheel as Sample};
+use klayers_core::Digest;
 
-use crate::samples::target;
-use crate::support::{WheelFile, lock_of};
+use crate::support::layers::Layers;
+use crate::support::random::Random;
+use crate::support::unpackers::{Tree, Unpacker};
+use mutation::Mutation;
 
-fn wheel() -> WheelFile {
-    WheelFile::new("small", "1")
-        .file("small/__init__.py", "answer = 42\n")
-        .data("scripts/small", "#!python\nprint(42)\n")
-        .dist_info("entry_points.txt", "[console_scripts]\nother = small:main\n")
-}
+mod mutation;
 
-/// A wheel that changes, and the lock it stays under.
-struct Mangled {
-    folder: tempfile::TempDir,
-    fetched: FetchedWheel,
-    lock: Lock,
-    whole: BTreeMap<String, Vec<u8>>,
-}
+/// How many wheels are changed at random.
+const MUTANTS: u64 = 10_000;
+/// What they follow from. A wheel that fails is made again from this and its number.
+const SEED: u64 = 0x6b6c_6179_6572_7300;
+/// How long one wheel may take before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Mangled {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let lock = lock_of(&[wheel()], folder.path(), target("p3.12"));
-        let locked = lock.wheels()[0].clone();
-        let path = folder.path().join(wheel().filename());
-        let fetched = FetchedWheel { wheel: locked, path };
-        let mut mangled = Self { folder, fetched, lock, whole: BTreeMap::new() };
-        mangled.whole = mangled.layer(&wheel().bytes()).expect("a layer");
-        mangled
-    }
-
-    /// What is in the layer of a wheel of these bytes; none if the layer is refused, by us or by
-    /// whoever unpacks it.
-    fn layer(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
-        fs::write(&self.fetched.path, bytes).unwrap();
-        let name = LayerName::new("Klayers", target("p3.12"), "small").unwrap();
-        let wheel = Wheel::verify(&self.fetched.path, &self.fetched.wheel.filename).ok();
-        let zip =
-            wheel.and_then(|wheel| assemble(&name, &self.lock, &[wheel], self.folder.path()).ok());
-        let contents = zip.and_then(|zip| unpacked(&zip.file));
-        // Whatever happened, nothing is left of it.
-        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1);
-        contents
-    }
+/// Sound wheels of every kind, all of one file name.
+fn sound_wheels() -> Vec<Vec<u8>> {
+    let spread = Sample::sample()
+        .file("sample-1.0.data/scripts/tool", "#!python\nprint(42)\n")
+        .file("sample-1.0.data/purelib/pure.py", "pure = True\n")
+        .dist_info("entry_points.txt", "[console_scripts]\nother = sample:main\n");
+    let large = || Sample::sample().archive(|zip| zip.zip64 = true);
+    let commented = Sample::sample()
+        .entry(Entry::folder("sample/"))
+        .change(bad_wheels::MODULE, |entry| entry.mode(0o100_755).extra(0x5455, &[1, 0, 0, 0, 0]))
+        .archive(|zip| zip.comment = b"made by hand".to_vec());
+    [
+        Sample::sample(),
+        spread,
+        Sample::sample().each(Entry::with_descriptor),
+        large().each(Entry::with_zip64_sizes),
+        large().each(Entry::with_zip64_offset).each(Entry::with_descriptor),
+        commented,
+    ]
+    .map(|wheel| wheel.bytes())
+    .to_vec()
 }
 
 /// The files of a zip; none if it cannot be unpacked.
-fn unpacked(path: &Path) -> Option<BTreeMap<String, Vec<u8>>> {
+fn unpacked(path: &Path) -> Option<Tree> {
     let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).ok()?;
-    let mut files = BTreeMap::new();
+    let mut files = Tree::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).ok()?;
         let mut content = Vec::new();
@@ -74,53 +65,119 @@ fn unpacked(path: &Path) -> Option<BTreeMap<String, Vec<u8>>> {
     Some(files)
 }
 
+/// What is in the layer of a wheel; none if the wheel is refused.
+fn tree(layers: &Layers, wheel: &[u8]) -> Option<Tree> {
+    let zip = layers.zip(wheel).ok()?;
+    Some(unpacked(&zip.file).expect("a layer can be unpacked"))
+}
+
 #[test]
 fn a_wheel_that_is_cut_anywhere_is_refused() {
-    let mangled = Mangled::new();
-    let whole = wheel().bytes();
-    for length in 0..whole.len() {
-        fs::write(&mangled.fetched.path, &whole[..length]).unwrap();
-        let error = Wheel::verify(&mangled.fetched.path, &mangled.fetched.wheel.filename);
-        let error = error.map(drop).unwrap_err();
-        assert_eq!(error.wheel(), "small-1-py3-none-any.whl");
-        assert!(matches!(error.rule(), Rule::Framing(_)), "{length}: {error:?}");
+    let layers = Layers::of(FILENAME);
+    for (kind, whole) in sound_wheels().into_iter().enumerate() {
+        for length in 0..whole.len() {
+            let layer = layers.zip(&whole[..length]);
+            assert!(layer.is_err(), "wheel {kind}, {length} of {} bytes", whole.len());
+        }
     }
 }
 
 #[test]
 fn a_wheel_with_a_bit_flipped_anywhere_gives_the_same_layer_or_none() {
-    let mangled = Mangled::new();
-    let whole = wheel().bytes();
-    let mut refused = 0;
-    for at in 0..whole.len() {
-        for bit in [0x01, 0x20, 0x80] {
+    let layers = Layers::of(FILENAME);
+    for (kind, whole) in sound_wheels().into_iter().enumerate() {
+        let expected = tree(&layers, &whole).expect("a layer");
+        let mut refused = 0;
+        for at in 0..whole.len() {
             let mut bytes = whole.clone();
-            bytes[at] ^= bit;
-            match mangled.layer(&bytes) {
+            bytes[at] ^= 1 << (at % 8);
+            match tree(&layers, &bytes) {
                 None => refused += 1,
-                Some(layer) => assert!(layer == mangled.whole, "byte {at}, bit {bit:#x}"),
+                Some(tree) => assert!(tree == expected, "wheel {kind}, byte {at}"),
             }
         }
+        // Times, modes and the like are not taken over; all the rest is missed.
+        assert!(refused > whole.len() * 2 / 3, "wheel {kind}: {refused} of {}", whole.len());
     }
-    // Times, modes and the like are not taken over; all the rest is missed.
-    assert!(refused > whole.len() * 2, "{refused} of {}", whole.len() * 3);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+/// What became of a changed wheel.
+enum Outcome {
+    Refused,
+    /// A layer was made: its digest and its bytes.
+    Taken(Digest, Vec<u8>),
+    Panicked,
+}
 
-    #[test]
-    fn a_wheel_with_some_bytes_written_over_gives_the_same_layer_or_none(
-        patches in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-    ) {
-        let mangled = Mangled::new();
-        let mut bytes = wheel().bytes();
-        for (at, value) in patches {
-            let at = at.index(bytes.len());
-            bytes[at] = value;
+#[test]
+fn ten_thousand_changed_wheels_give_the_same_layers_or_none() {
+    let wheels = sound_wheels();
+    let layers = Layers::of(FILENAME);
+    let expected: Vec<Tree> =
+        wheels.iter().map(|wheel| tree(&layers, wheel).expect("a layer")).collect();
+    let (sender, outcomes) = mpsc::channel();
+    for worker in 0..2 {
+        let (wheels, sender) = (wheels.clone(), sender.clone());
+        std::thread::spawn(move || {
+            let layers = Layers::of(FILENAME);
+            for number in (worker..MUTANTS).step_by(2) {
+                let outcome = outcome(&layers, &wheels, number);
+                if sender.send((number, outcome)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(sender);
+
+    let mut open: BTreeSet<u64> = (0..MUTANTS).collect();
+    let mut distinct: BTreeMap<Digest, (u64, Vec<u8>)> = BTreeMap::new();
+    let mut taken = 0;
+    while let Some(&next) = open.first() {
+        let (number, outcome) = outcomes.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!("no answer ({error}) about wheel {next} or the one after it, of seed {SEED:#x}")
+        });
+        open.remove(&number);
+        match outcome {
+            Outcome::Refused => {}
+            Outcome::Taken(digest, bytes) => {
+                taken += 1;
+                distinct.entry(digest).or_insert((number, bytes));
+            }
+            Outcome::Panicked => panic!("wheel {number} of seed {SEED:#x} makes it panic"),
         }
-        if let Some(layer) = mangled.layer(&bytes) {
-            prop_assert_eq!(layer, mangled.whole);
+    }
+    eprintln!("{taken} of {MUTANTS} were taken, and gave {} layers", distinct.len());
+    assert!(taken > 0, "a test of layers needs some");
+    let unpackers = Unpacker::installed();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("layer.zip");
+    for (number, bytes) in distinct.into_values() {
+        fs::write(&path, bytes).unwrap();
+        let found = unpacked(&path).unwrap_or_default();
+        let as_before = expected.contains(&found);
+        assert!(as_before, "wheel {number} of seed {SEED:#x} has other content");
+        for unpacker in &unpackers {
+            let other = unpacker.unpack(&path).unwrap_or_else(|error| panic!("{number}: {error}"));
+            assert!(other == found, "{unpacker:?} unpacks the layer of wheel {number} otherwise");
         }
+    }
+}
+
+/// What becomes of the changed wheel of a number.
+fn outcome(layers: &Layers, wheels: &[Vec<u8>], number: u64) -> Outcome {
+    let mut random = Random(SEED.wrapping_add(number << 20));
+    let mut bytes = random.pick(wheels).clone();
+    for _ in 0..=random.below(3) {
+        Mutation::random(&mut random).apply(&mut bytes, wheels, &mut random);
+    }
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let zip = layers.zip(&bytes).ok()?;
+        Some((zip.digest, fs::read(&zip.file).unwrap()))
+    }));
+    match made {
+        Ok(None) => Outcome::Refused,
+        Ok(Some((digest, bytes))) => Outcome::Taken(digest, bytes),
+        Err(_) => Outcome::Panicked,
     }
 }

@@ -2,7 +2,10 @@
 
 pub(crate) mod command;
 pub(crate) mod disk;
+pub(crate) mod layers;
+pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod unpackers;
 pub(crate) mod wheel;
 
 use std::path::Path;

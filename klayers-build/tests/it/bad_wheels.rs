@@ -1,0 +1,135 @@
+//! Wheels that break a rule are refused for that rule, and those that are only odd are taken.
+//!
+//! The wheels are data of the crate `bad-wheels`, numbered by rule. Rules 15, 32 and 42 to 45 need
+//! more than one wheel's bytes: every prefix and every flipped bit are in `mangled_wheels`, the
+//! others in `supply`.
+
+mod supply;
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read as _};
+
+use bad_wheels::{Case, Verdict, Wheel as Sample, cases};
+use klayers_build::wheel::{Wheel, WheelFilename};
+
+use crate::support::layers::Layers;
+
+/// What is said of a wheel: notices, or the rule that it breaks.
+fn verdict(bytes: &[u8], filename: &str) -> Result<Vec<String>, String> {
+    let filename: WheelFilename = filename.parse().expect(filename);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    match Wheel::verify(file.path(), &filename) {
+        Ok(wheel) => Ok(wheel.inventory().notices.iter().map(ToString::to_string).collect()),
+        Err(error) => {
+            assert_eq!(error.wheel(), filename.to_string());
+            Err(error.rule().to_string())
+        }
+    }
+}
+
+/// What is wrong with what is said of a case.
+fn complaint(case: &Case) -> Option<String> {
+    let said = verdict(&case.bytes, &case.filename);
+    let as_expected = match (&said, case.verdict) {
+        (Ok(notices), Verdict::Accepted) => notices.is_empty(),
+        (Ok(notices), Verdict::Noticed(part)) => notices.len() == 1 && notices[0].contains(part),
+        (Err(rule), Verdict::Refused(part)) => rule.contains(part),
+        _ => false,
+    };
+    let Case { number, name, verdict, .. } = case;
+    (!as_expected).then(|| format!("{number}, {name}: expected {verdict:?}, got {said:?}"))
+}
+
+#[track_caller]
+fn all_as_expected(numbers: std::ops::RangeInclusive<u8>) {
+    let cases = cases().into_iter().filter(|case| numbers.contains(&case.number));
+    let complaints: Vec<String> = cases.filter_map(|case| complaint(&case)).collect();
+    assert!(complaints.is_empty(), "{} cases:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn the_frame_of_the_archive_is_checked() {
+    all_as_expected(1..=15);
+}
+
+#[test]
+fn every_byte_of_the_content_is_checked() {
+    all_as_expected(16..=21);
+}
+
+#[test]
+fn names_are_checked() {
+    all_as_expected(22..=31);
+}
+
+#[test]
+fn what_a_wheel_says_of_itself_is_checked() {
+    all_as_expected(33..=41);
+}
+
+#[test]
+fn what_is_odd_and_sound_gives_the_layer_of_the_plain_wheel() {
+    let sample = Sample::sample();
+    let layers = Layers::of(bad_wheels::FILENAME);
+    let plain = installed(&layers.bytes(&sample.bytes()).expect("a layer"));
+    let same = |case: &Case| {
+        let taken = !matches!(case.verdict, Verdict::Refused(_));
+        // Beyond these, wheels hold other files, listed or not.
+        taken && case.number <= 31 && case.listed == sample.listed()
+    };
+    let mut tried = 0;
+    for case in cases().into_iter().filter(same) {
+        let layer = layers.bytes(&case.bytes);
+        let layer = layer.unwrap_or_else(|error| panic!("{}, {}: {error}", case.number, case.name));
+        // A mode that lets somebody run a file is the one thing that is taken over.
+        if !matches!(case.name, "mode 0755" | "setuid" | "mode 07777") {
+            assert!(installed(&layer) == plain, "{}, {}", case.number, case.name);
+        }
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+/// What is below `python` in a layer: name, mode, and the content as it is stored. The lock beside
+/// it knows the size of the wheel, which may differ.
+fn installed(layer: &[u8]) -> Vec<(String, Option<u32>, bool, Vec<u8>)> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(layer)).expect("a zip");
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index_raw(index).expect("an entry");
+        let name = entry.name().expect("a name").into_owned();
+        assert!(entry.extra_data().is_none_or(|extra| extra.is_empty()), "{name}");
+        let mut stored = Vec::new();
+        entry.read_to_end(&mut stored).expect("its content");
+        let compressed = entry.compression() != zip::CompressionMethod::Stored;
+        files.push((name, entry.unix_mode(), compressed, stored));
+    }
+    files.retain(|(name, ..)| name.starts_with("python/"));
+    files
+}
+
+#[test]
+fn every_wheel_that_is_taken_gives_a_layer() {
+    for case in cases() {
+        if !matches!(case.verdict, Verdict::Refused(_)) {
+            let layer = Layers::of(&case.filename).bytes(&case.bytes);
+            assert!(layer.is_ok(), "{}, {}: {layer:?}", case.number, case.name);
+        }
+    }
+}
+
+#[test]
+fn each_rule_has_a_wheel_and_no_two_wheels_a_name() {
+    let cases = cases();
+    let numbers: BTreeSet<u8> = cases.iter().map(|case| case.number).collect();
+    let expected: BTreeSet<u8> = (1..=41).filter(|&number| number != 32).collect();
+    assert_eq!(numbers, expected);
+    let names: BTreeSet<(u8, &str)> = cases.iter().map(|case| (case.number, case.name)).collect();
+    assert_eq!(names.len(), cases.len());
+    // A case that were the sample itself would show nothing.
+    let sample = Sample::sample().bytes();
+    for case in cases.iter().filter(|case| case.filename == bad_wheels::FILENAME) {
+        assert!(case.bytes != sample, "{}, {}", case.number, case.name);
+    }
+}

@@ -1,0 +1,117 @@
+//! Rules 42 to 45: what comes with a wheel, and where it came from.
+//!
+//! Tested elsewhere: locks (43) in `lock/tests.rs`; other bytes, other sizes and broken answers
+//! (42) in `fetch/answers.rs`; formulas and markup in what the API writes (45) in `api/format.rs`
+//! of core and `serve/bodies.rs`; one path in two wheels (32) in `assemble.rs`.
+
+use std::error::Error as _;
+
+use klayers_build::fetch::{FetchError, Fetcher};
+use klayers_build::lock::{Lock, LockError};
+use klayers_core::Runtimes;
+
+use super::{Sample, cases};
+use crate::samples::target;
+use crate::support::layers::Layers;
+use crate::support::parse;
+
+/// Of no wheel.
+const SHA: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+
+fn lock(url: &str, rest: &str) -> String {
+    format!(
+        "lock-version = \"1.0\"\n[[packages]]\nname = \"sample\"\nversion = \"1.0\"\n\
+         wheels = [{{ url = \"{url}\", {rest} }}]\n"
+    )
+}
+
+fn parsed(text: &str) -> Result<Lock, LockError> {
+    let runtimes = Runtimes::default();
+    let target = target("p3.12");
+    Lock::parse(text, None, target, runtimes.get(target.python).unwrap())
+}
+
+/// Rule 42: what is wrong with a wheel does not matter while it is not the lock's.
+#[tokio::test]
+async fn a_wheel_that_is_not_the_locks_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = cases().into_iter().filter(|case| case.bytes.len() < 10_000);
+    for case in small.filter(|case| case.filename == bad_wheels::FILENAME) {
+        let path = folder.path().join(&case.filename);
+        std::fs::write(&path, &case.bytes).unwrap();
+        let url = url::Url::from_file_path(&path).unwrap();
+        let text = lock(url.as_str(), &format!("hashes = {{ sha256 = \"{SHA}\" }}"));
+        let fetcher = Fetcher::new(&folder.path().join("cache"), None).unwrap();
+        let fetched = fetcher.fetch(&parse(&text, target("p3.12"))).await;
+        let error = fetched.unwrap_err();
+        assert!(matches!(error, FetchError::WrongDigest { .. }), "{}: {error:?}", case.name);
+    }
+}
+
+/// Rule 42: a lock must say what a wheel is.
+#[test]
+fn a_lock_without_a_sha256_is_refused() {
+    let url = "http://index.example/sample-1.0-py3-none-any.whl";
+    for rest in [
+        "hashes = {}",
+        "hashes = { md5 = \"d41d8cd98f00b204e9800998ecf8427e\" }",
+        "hashes = { sha512 = \"cf83e1\" }",
+        "hashes = { SHA256 = \"e3b0c442\" }",
+        "hashes = { sha256 = \"\" }",
+        "size = 0",
+    ] {
+        let error = parsed(&lock(url, rest)).expect_err(rest);
+        let said = format!("{error} {:?}", error.source());
+        assert!(said.contains("SHA-256") || said.contains("hashes"), "{rest}: {said}");
+    }
+}
+
+/// Rule 44: a file name comes from somewhere else, and must be that of a wheel and nothing more.
+#[test]
+fn urls_whose_file_name_would_lead_elsewhere_are_refused() {
+    let hashes = format!("hashes = {{ sha256 = \"{SHA}\" }}");
+    for file in [
+        "%2e%2e",
+        "%2e%2e/",
+        "..%2f..%2fsample-1.0-py3-none-any.whl",
+        "%2e%2e%2fsample-1.0-py3-none-any.whl",
+        "..%5csample-1.0-py3-none-any.whl",
+        "sample-1.0-py3-none-any.whl%00",
+        "sample-1.0-py3-none-any%00.whl",
+        "sample-1.0-py3-none-any.whl%0a",
+        "sample-1.0-py3-none-any.whl/",
+        "sample-1.0-py3-none-%2fany.whl",
+        "%ff-1.0-py3-none-any.whl",
+        "?sample-1.0-py3-none-any.whl",
+        "#sample-1.0-py3-none-any.whl",
+        "",
+    ] {
+        let lock = parsed(&lock(&format!("http://index.example/{file}"), &hashes));
+        assert!(lock.is_err(), "{file:?}: {lock:?}");
+    }
+    for name in ["..", "../sample-1.0-py3-none-any.whl", "/sample-1.0-py3-none-any.whl"] {
+        let url = "http://index.example/sample-1.0-py3-none-any.whl";
+        let lock = parsed(&lock(url, &format!("name = \"{name}\", {hashes}")));
+        assert!(lock.is_err(), "{name:?}: {lock:?}");
+    }
+}
+
+/// Rule 45: what a package says of itself is data wherever it is written.
+#[test]
+fn what_metadata_says_stays_out_of_the_lists_of_a_layer() {
+    let head = "Metadata-Version: 2.4\nName: sample\nVersion: 1.0\n";
+    let long = "x".repeat(600);
+    for (field, expected) in [
+        ("=cmd|'/C calc'!A0", "=cmd|'/C calc'!A0"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("one\r\n two", "one\ntwo"),
+        ("one\r two", "one\r two"),
+        ("\u{202e}TIM", "\u{202e}TIM"),
+        (long.as_str(), long.as_str()),
+    ] {
+        let wheel = Sample::sample().dist_info("METADATA", &format!("{head}License: {field}\n"));
+        let zip = Layers::of(bad_wheels::FILENAME).zip(&wheel.bytes()).expect(field);
+        assert_eq!(zip.license(&"sample".parse().unwrap()), Some(expected));
+        assert!(!zip.pylock.contains(field), "{}", zip.pylock);
+    }
+}

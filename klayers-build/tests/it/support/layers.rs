@@ -1,0 +1,58 @@
+use std::fs;
+use std::path::PathBuf;
+
+use klayers_build::assemble::{AssembleError, Layer, LayerZip};
+use klayers_build::lock::Lock;
+use klayers_build::recipe::Recipe;
+use klayers_build::wheel::Wheel;
+use klayers_core::{Digest, LayerName};
+use tempfile::TempDir;
+
+use crate::samples::target;
+
+/// A place where layers are made of one wheel, whose bytes change and whose lock does not.
+///
+/// A fetched wheel has the SHA-256 of its lock; what is tested here is what stands behind that.
+pub(crate) struct Layers {
+    folder: TempDir,
+    lock: Lock,
+    path: PathBuf,
+}
+
+impl Layers {
+    /// For a wheel of this file name.
+    pub(crate) fn of(filename: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut parts = filename.split('-');
+        let (name, version) = (parts.next().unwrap(), parts.next().unwrap());
+        let digest = Digest::of(b"");
+        let text = format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"{name}\"\nversion = \"{version}\"\n\
+             wheels = [{{ url = \"http://index.example/{filename}\", \
+             hashes = {{ sha256 = \"{digest}\" }} }}]\n"
+        );
+        let lock = super::parse(&text, target("p3.12"));
+        let path = folder.path().join(filename);
+        Self { folder, lock, path }
+    }
+
+    /// The layer of a wheel of these bytes.
+    pub(crate) fn zip(&self, wheel: &[u8]) -> Result<LayerZip, AssembleError> {
+        fs::write(&self.path, wheel).unwrap();
+        let recipe = Recipe::new(LayerName::new("Klayers", target("p3.12"), "sample").unwrap());
+        let zip = Wheel::verify(&self.path, &self.lock.wheels()[0].filename)
+            .map_err(AssembleError::from)
+            .and_then(|wheel| {
+                Layer::new(&recipe, &self.lock, &[wheel], &[])?.write(self.folder.path())
+            });
+        // Whatever happened, nothing else is left.
+        let kept = usize::from(zip.is_ok());
+        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1 + kept);
+        zip
+    }
+
+    /// The bytes of that layer.
+    pub(crate) fn bytes(&self, wheel: &[u8]) -> Result<Vec<u8>, AssembleError> {
+        Ok(fs::read(&self.zip(wheel)?.file).unwrap())
+    }
+}

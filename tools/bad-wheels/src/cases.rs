@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+
+use klayers_core::Digest;
+
+use crate::wheel::Wheel;
+
+mod content;
+mod framing;
+mod headers;
+mod layout;
+mod names;
+mod zip64;
+
+/// A wheel, and what is to be said of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The number of the rule that it is about.
+    pub number: u8,
+    /// What is odd about it, in a few words.
+    pub name: &'static str,
+    /// The file name that it is known by.
+    pub filename: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The files that its entries are listed with in `RECORD`, and their SHA-256.
+    pub listed: BTreeMap<String, Digest>,
+    /// How many bytes whoever believes it would write.
+    pub unpacked: u64,
+    /// What is to be said of it.
+    pub verdict: Verdict,
+}
+
+/// What is to be said of a wheel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It can be used.
+    Accepted,
+    /// It can be used, with a notice of which this is a part.
+    Noticed(&'static str),
+    /// It cannot be used, for a reason of which this is a part.
+    Refused(&'static str),
+}
+
+/// All wheels, sorted by number.
+pub fn cases() -> Vec<Case> {
+    let mut cases = [
+        framing::cases(),
+        headers::cases(),
+        zip64::cases(),
+        content::cases(),
+        names::cases(),
+        layout::cases(),
+    ]
+    .concat();
+    cases.sort_by_key(|case| case.number);
+    cases
+}
+
+impl Case {
+    fn new(number: u8, name: &'static str, wheel: &Wheel, verdict: Verdict) -> Self {
+        Self::of_bytes(number, name, wheel, wheel.bytes(), verdict)
+    }
+
+    /// A wheel whose bytes were changed after they were made.
+    fn of_bytes(
+        number: u8,
+        name: &'static str,
+        wheel: &Wheel,
+        bytes: Vec<u8>,
+        verdict: Verdict,
+    ) -> Self {
+        let entries = &wheel.zip.entries;
+        Self {
+            number,
+            name,
+            filename: wheel.filename.clone(),
+            bytes,
+            listed: wheel.listed(),
+            unpacked: entries.iter().filter_map(|entry| Some(entry.listed?.1)).sum(),
+            verdict,
+        }
+    }
+}
+
+fn accepted(number: u8, name: &'static str, wheel: &Wheel) -> Case {
+    Case::new(number, name, wheel, Verdict::Accepted)
+}
+
+fn noticed(number: u8, name: &'static str, wheel: &Wheel, notice: &'static str) -> Case {
+    Case::new(number, name, wheel, Verdict::Noticed(notice))
+}
+
+fn refused(number: u8, name: &'static str, wheel: &Wheel, rule: &'static str) -> Case {
+    Case::new(number, name, wheel, Verdict::Refused(rule))
+}

@@ -1,0 +1,385 @@
+//! Cases 33 to 41: what a wheel says of itself.
+
+use super::{Case, Verdict, accepted, noticed, refused};
+use crate::raw_zip::{Entry, RawZip, extra};
+use crate::rules;
+use crate::wheel::{DATA, DIST_INFO, MODULE, Wheel};
+
+pub(super) fn cases() -> Vec<Case> {
+    [record(), identity(), spread(), entry_points(), noticeable(), tar()].concat()
+}
+
+fn sample() -> Wheel {
+    Wheel::sample()
+}
+
+fn record() -> Vec<Case> {
+    let wrong = |number, name, change: fn(String) -> String, rule| {
+        refused(number, name, &sample().record(change), rule)
+    };
+    let signature = |file: &str| {
+        sample().entry(Entry::deflated(format!("{DIST_INFO}/{file}"), "{}").unlisted())
+    };
+    vec![
+        refused(
+            33,
+            "a file that RECORD does not list",
+            &sample().entry(Entry::deflated("sample/extra.py", "x = 1\n").unlisted()),
+            rules::UNLISTED,
+        ),
+        refused(
+            33,
+            "METADATA not in RECORD",
+            &sample().change("sample-1.0.dist-info/METADATA", Entry::unlisted),
+            rules::UNLISTED,
+        ),
+        wrong(
+            33,
+            "a line without a file",
+            |text| text + "sample/gone.py,,\n",
+            rules::LISTED_MISSING,
+        ),
+        wrong(33, "../ in RECORD", |text| text + "../x,,\n", rules::RECORD_PATH),
+        wrong(33, "/ in RECORD", |text| text + "/etc/passwd,,\n", rules::RECORD_PATH),
+        wrong(33, "a backslash in RECORD", |text| text + "sample\\x.py,,\n", rules::RECORD_PATH),
+        wrong(33, "an empty RECORD", |_| String::new(), rules::UNLISTED),
+        wrong(
+            33,
+            "a line twice, different",
+            |text| format!("{MODULE},sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n{text}"),
+            rules::RECORD_PATH,
+        ),
+        wrong(33, "a quote that is not closed", |text| format!("\"{text}"), rules::RECORD_PATH),
+        accepted(33, "RECORD.jws is exempt", &signature("RECORD.jws")),
+        accepted(33, "RECORD.p7s is exempt", &signature("RECORD.p7s")),
+        accepted(33, "RECORD with CRLF", &sample().record(|text| text.replace('\n', "\r\n"))),
+        accepted(
+            33,
+            "RECORD without its own line",
+            &sample().record(|text| text.replace("sample-1.0.dist-info/RECORD,,\n", "")),
+        ),
+        wrong(
+            34,
+            "a hash that is too long",
+            |text| text.replacen("sha256=", "sha256=A", 1),
+            rules::RECORD_PATH,
+        ),
+        wrong(34, "the hash of other content", |text| of_other_content(&text), rules::RECORD_HASH),
+        wrong(34, "another size", |text| text.replacen(",240\n", ",241\n", 1), rules::RECORD_SIZE),
+        wrong(
+            34,
+            "a size that is no number",
+            |text| text.replacen(",240\n", ",many\n", 1),
+            rules::RECORD_PATH,
+        ),
+        wrong(
+            34,
+            "a negative size",
+            |text| text.replacen(",240\n", ",-240\n", 1),
+            rules::RECORD_PATH,
+        ),
+        wrong(
+            34,
+            "md5",
+            |text| in_first_line(&text, "md5=1B2M2Y8AsgTpgAmY7PhCfg"),
+            rules::NOT_SHA256,
+        ),
+        wrong(
+            34,
+            "sha1",
+            |text| in_first_line(&text, "sha1=2jmj7l5rSw0yVb_vlWAYkK_YBwk"),
+            rules::NOT_SHA256,
+        ),
+        wrong(34, "no hash", |text| in_first_line(&text, ""), rules::WITHOUT_HASH),
+        accepted(34, "no size", &sample().record(|text| text.replacen(",240\n", ",\n", 1))),
+        refused(35, "no RECORD", &sample().without_record(), rules::NO_RECORD),
+        refused(
+            35,
+            "RECORD.jws alone",
+            &signature("RECORD.jws").without_record(),
+            rules::NO_RECORD,
+        ),
+    ]
+}
+
+/// The list with the hash of no bytes in its first line.
+fn of_other_content(text: &str) -> String {
+    in_first_line(text, "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")
+}
+
+/// The list with another hash in its first line.
+fn in_first_line(text: &str, hash: &str) -> String {
+    let (first, rest) = text.split_once('\n').expect("a line");
+    let mut fields = first.split(',');
+    let path = fields.next().expect("a path");
+    let size = fields.nth(1).expect("a size");
+    format!("{path},{hash},{size}\n{rest}")
+}
+
+fn identity() -> Vec<Case> {
+    let metadata = |text: &str| sample().dist_info("METADATA", text);
+    let version = |text: &str| {
+        sample().dist_info("WHEEL", &format!("{text}Root-Is-Purelib: true\nTag: py3-none-any\n"))
+    };
+    let (other, metadata_rule) = (rules::OTHER_DISTRIBUTION, rules::METADATA_DISAGREES);
+    let mut none = sample();
+    none.zip.entries.truncate(2);
+    vec![
+        refused(36, "no .dist-info", &none.without_record(), rules::DIST_INFO_COUNT),
+        refused(
+            36,
+            "two .dist-info",
+            &sample().file("other-1.0.dist-info/METADATA", "Name: other\n"),
+            rules::DIST_INFO_COUNT,
+        ),
+        refused(
+            36,
+            "two .dist-info that differ by case",
+            &sample().file("Sample-1.0.dist-info/METADATA", "Name: other\n"),
+            rules::DIST_INFO_COUNT,
+        ),
+        refused(36, "another name", &sample().named("other-1.0-py3-none-any.whl"), other),
+        refused(36, "another version", &sample().named("sample-1.1-py3-none-any.whl"), other),
+        accepted(
+            36,
+            "the name spelled differently",
+            &sample().named("Sample-1.0-py3-none-any.whl"),
+        ),
+        accepted(
+            36,
+            "the version spelled differently",
+            &sample().named("sample-1.0.0-py3-none-any.whl"),
+        ),
+        refused(
+            36,
+            "another name in METADATA",
+            &metadata("Metadata-Version: 2.4\nName: other\nVersion: 1.0\n"),
+            metadata_rule,
+        ),
+        refused(
+            36,
+            "another version in METADATA",
+            &metadata("Metadata-Version: 2.4\nName: sample\nVersion: 1.1\n"),
+            metadata_rule,
+        ),
+        refused(36, "METADATA without a name", &metadata("Version: 1.0\n"), metadata_rule),
+        refused(
+            36,
+            "METADATA with two names",
+            &metadata("Metadata-Version: 2.4\nName: sample\nName: other\nVersion: 1.0\n"),
+            metadata_rule,
+        ),
+        refused(36, "an empty METADATA", &metadata(""), metadata_rule),
+        refused(
+            36,
+            "no METADATA",
+            &sample().without("sample-1.0.dist-info/METADATA"),
+            "it has no sample-1.0.dist-info/METADATA",
+        ),
+        refused(
+            36,
+            "no WHEEL",
+            &sample().without("sample-1.0.dist-info/WHEEL"),
+            "it has no sample-1.0.dist-info/WHEEL",
+        ),
+        refused(37, "Wheel-Version 2.0", &version("Wheel-Version: 2.0\n"), rules::WHEEL_VERSION),
+        refused(37, "Wheel-Version 10.0", &version("Wheel-Version: 10.0\n"), rules::WHEEL_VERSION),
+        refused(37, "no Wheel-Version", &version(""), rules::WHEEL_VERSION),
+        refused(37, "Wheel-Version 1.x", &version("Wheel-Version: 1.x\n"), rules::WHEEL_VERSION),
+        noticed(37, "Wheel-Version 1.9", &version("Wheel-Version: 1.9\n"), rules::NOTICE_VERSION),
+    ]
+}
+
+fn spread() -> Vec<Case> {
+    let data = |path: &str| sample().file(format!("sample-1.0.data/{path}"), "other\n");
+    vec![
+        accepted(38, "purelib", &data("purelib/sample/pure.py")),
+        accepted(
+            38,
+            "all of its parts",
+            &data("platlib/sample/plat.py")
+                .file("sample-1.0.data/scripts/tool", "#!python\nprint(1)\n")
+                .file("sample-1.0.data/headers/sample.h", "//\n")
+                .file("sample-1.0.data/data/share/sample.txt", "x\n"),
+        ),
+        refused(38, "an unknown part", &data("unknown/x"), rules::DATA_SCHEME),
+        refused(38, "a file in no part", &data("x"), rules::DATA_SCHEME),
+        refused(38, "scripts/../../x", &data("scripts/../../x"), rules::DOTS),
+        refused(
+            38,
+            "purelib over a file at the root",
+            &data(&format!("purelib/{MODULE}")),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "data over a file at the root",
+            &data(&format!("data/{DATA}")),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "platlib over purelib",
+            &data("purelib/x.py").file("sample-1.0.data/platlib/x.py", "x\n"),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "purelib over METADATA",
+            &data(&format!("purelib/{DIST_INFO}/METADATA")),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "the data folder of another wheel",
+            &sample().file("other-1.0.data/purelib/x.py", "x\n"),
+            rules::DATA_SCHEME,
+        ),
+    ]
+}
+
+fn entry_points() -> Vec<Case> {
+    let script = |line: &str| {
+        sample().dist_info("entry_points.txt", &format!("[console_scripts]\n{line}\n"))
+    };
+    let wrong = |name, line| refused(39, name, &script(line), rules::ENTRY_POINT);
+    vec![
+        accepted(39, "a script", &script("tool = sample:main")),
+        accepted(39, "a script with extras", &script("tool = sample:main [extra]")),
+        wrong("../x", "../x = sample:main"),
+        wrong("/x", "/tmp/x = sample:main"),
+        wrong("a folder", "sub/x = sample:main"),
+        wrong("a backslash", "..\\x = sample:main"),
+        wrong("..", ".. = sample:main"),
+        wrong("no name", "= sample:main"),
+        wrong("no function", "tool = sample"),
+        wrong("code instead of a function", "tool = sample:main();import os"),
+        wrong("code instead of a module", "tool = os;os.system('x'):main"),
+        wrong("two scripts of a name", "tool = sample:main\ntool = sample:other"),
+        wrong("no =", "tool"),
+        refused(
+            39,
+            "a heading that is not closed",
+            &sample().dist_info("entry_points.txt", "[console_scripts\ntool = sample:main\n"),
+            rules::ENTRY_POINT,
+        ),
+        refused(
+            39,
+            "a script in the place of another file",
+            &script("tool = sample:main").file("sample-1.0.data/scripts/tool", "#!python\n"),
+            rules::DATA_CONFLICT,
+        ),
+    ]
+}
+
+fn noticeable() -> Vec<Case> {
+    vec![
+        noticed(
+            40,
+            ".pth at the root",
+            &sample().file("sample.pth", "import sys\n"),
+            rules::NOTICE_PTH,
+        ),
+        noticed(
+            40,
+            ".pth in purelib",
+            &sample().file("sample-1.0.data/purelib/sample.pth", "import sys\n"),
+            rules::NOTICE_PTH,
+        ),
+        accepted(40, ".pth below the root", &sample().file("sample/x.pth", "import sys\n")),
+        noticed(
+            40,
+            "json.py at the root",
+            &sample().file("json.py", "x = 1\n"),
+            rules::NOTICE_SHADOW,
+        ),
+        noticed(
+            40,
+            "json at the root",
+            &sample().file("json/__init__.py", "x = 1\n"),
+            rules::NOTICE_SHADOW,
+        ),
+        accepted(40, "json.py below the root", &sample().file("sample/json.py", "x = 1\n")),
+    ]
+}
+
+fn tar() -> Vec<Case> {
+    let archive = tar_header(b"x.txt").into_iter().chain([0; 1024]).collect();
+    vec![
+        refused(41, "a tar in the first extra field", &in_an_extra_field(), rules::TAR),
+        refused(41, "a tar in the first file", &in_content(), rules::TAR),
+        refused(41, "a tar in front", &sample().archive(|zip| zip.before = archive), rules::TAR),
+        Case::of_bytes(
+            41,
+            "a tar and nothing else",
+            &sample(),
+            [tar_header(b"x.txt"), [0; 512], [0; 512]].concat(),
+            Verdict::Refused(rules::TAR),
+        ),
+    ]
+}
+
+/// The header of an empty file of a tar archive (POSIX.1-1988, ustar) that begins with these bytes.
+fn tar_header(beginning: &[u8]) -> [u8; 512] {
+    let mut header = [0; 512];
+    header[..beginning.len()].copy_from_slice(beginning);
+    for (at, field) in [
+        (100, &b"0000644\0"[..]),
+        (108, b"0000000\0"),
+        (116, b"0000000\0"),
+        (124, b"00000000000\0"),
+        (136, b"00000000000\0"),
+        (156, b"0"),
+        (257, b"ustar\x0000"),
+    ] {
+        header[at..at + field.len()].copy_from_slice(field);
+    }
+    summed(header)
+}
+
+/// A wheel whose first local header, with its extra field, is a header of tar.
+fn in_an_extra_field() -> Wheel {
+    let padded = |field: &[u8]| {
+        sample().change(MODULE, |entry| entry.local(|header| header.extra = extra(0xcafe, field)))
+    };
+    let begins_at = 30 + MODULE.len() + 4;
+    let beginning = padded(&vec![0; 512 - begins_at]).bytes();
+    let header = tar_header(&beginning[..begins_at]);
+    padded(&header[begins_at..])
+}
+
+/// A wheel whose first file, stored, makes the beginning a header of tar. Its CRC is a part of
+/// what the header's own sum is taken over, so a byte is tried until both agree.
+fn in_content() -> Wheel {
+    let name = "a.txt";
+    let first = |content: &[u8]| {
+        let mut wheel = sample();
+        wheel.zip.entries.insert(0, Entry::stored(name, content));
+        wheel
+    };
+    let begins_at = 30 + name.len();
+    let sum_at = 148 - begins_at..156 - begins_at;
+    let mut content = tar_header(&[])[begins_at..].to_vec();
+    (0..u16::MAX)
+        .find_map(|filler| {
+            // The last bytes of a header of tar mean nothing.
+            content[470..472].copy_from_slice(&filler.to_le_bytes());
+            // Most sums occur in a range of a few thousand: go by the one that was found last.
+            let alone =
+                RawZip { entries: vec![Entry::stored(name, &content)], ..RawZip::default() };
+            let header: [u8; 512] = *alone.bytes().first_chunk().expect("a long file");
+            let wanted = summed(header)[148..156].to_vec();
+            let fits = content[sum_at.clone()] == wanted[..];
+            content[sum_at.clone()].copy_from_slice(&wanted);
+            fits.then(|| first(&content))
+        })
+        .expect("a filler whose sum and CRC agree")
+}
+
+/// The header with its sum made anew.
+fn summed(mut header: [u8; 512]) -> [u8; 512] {
+    header[148..156].copy_from_slice(b"        ");
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    header
+}

@@ -1,0 +1,17 @@
+//! Wheels that break one rule each, and some that are odd and yet sound: data for the tests of
+//! `klayers-build`, seeds for its fuzzer, and files for a comparison with other installers.
+//!
+//! Everything is made here when it is asked for; no file that somebody would have to trust is kept.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic here is a mistake in a case")]
+
+pub mod raw_zip;
+pub mod rules;
+
+mod cases;
+mod seeds;
+mod wheel;
+
+pub use cases::{Case, Verdict, cases};
+pub use seeds::{Seed, metadata, records, seeds};
+pub use wheel::{DATA, DIST_INFO, FILENAME, MODULE, Wheel};
