@@ -9,12 +9,14 @@ use futures::FutureExt as _;
 use klayers_build::Error;
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::import::ImportError;
 use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Timestamp, next_build};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod build;
 mod collection;
+mod import;
 mod output;
 mod serve;
 
@@ -47,6 +49,8 @@ enum Command {
     Plan(collection::CollectionArgs),
     /// Build and publish what changed.
     Run(collection::RunArgs),
+    /// Take in a layer that was made by hand, and publish it.
+    Import(import::ImportArgs),
     /// Serve the API over HTTP.
     Serve(serve::ServeArgs),
     /// Say when the next monthly run starts (UTC).
@@ -147,6 +151,7 @@ async fn run(
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
         Command::Run(args) => async move { collection::run(&args, now()).await }.boxed_local(),
+        Command::Import(args) => import::import(args, now()).boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
@@ -192,6 +197,7 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_)
         | Error::Plan(_)
+        | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. }) => UNUSABLE,
         _ => FAILED,

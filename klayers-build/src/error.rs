@@ -3,6 +3,7 @@ use crate::assemble::AssembleError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::fetch::FetchError;
+use crate::import::ImportError;
 use crate::lock::LockError;
 use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
@@ -35,6 +36,9 @@ pub enum Error {
     /// A layer could not be assembled.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// A layer that was made by hand is not taken in.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// An artifact could not be stored or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

@@ -11,6 +11,7 @@ pub mod assemble;
 pub mod catalog;
 pub mod config;
 pub mod fetch;
+pub mod import;
 pub mod lock;
 pub mod pipeline;
 pub mod plan;

@@ -6,6 +6,7 @@
 mod assemble;
 mod bad_input;
 mod command_build;
+mod command_import;
 mod command_run;
 mod conformance;
 mod fetch;
