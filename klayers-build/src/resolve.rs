@@ -1,12 +1,15 @@
 //! Resolving: from requirements to a lock, through the `uv` command.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use klayers_core::{Architecture, Glibc, Requirement, Runtime, Target};
+use klayers_core::{Architecture, Glibc, PackageName, Requirement, Runtime, Target};
+use tempfile::NamedTempFile;
 use url::Url;
 
 use crate::lock::{Lock, LockError};
+use crate::slim::Slimming;
 
 mod command;
 
@@ -27,6 +30,7 @@ pub struct Resolver {
     uv: PathBuf,
     python: PathBuf,
     sources: Sources,
+    slimming: Slimming,
     timeout: Duration,
 }
 
@@ -73,7 +77,13 @@ impl Resolver {
         let answer =
             asked.map_err(|error| ResolveError::tool("python3", error))?.success("python3")?;
         let python = PathBuf::from(answer.trim());
-        Ok(Self { uv: uv.to_owned(), python, sources, timeout: TIMEOUT })
+        Ok(Self {
+            uv: uv.to_owned(),
+            python,
+            sources,
+            slimming: Slimming::default(),
+            timeout: TIMEOUT,
+        })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -82,7 +92,17 @@ impl Resolver {
         Self { timeout, ..self }
     }
 
+    /// Makes locks of layers that are slimmed in this way, in the place of none.
+    #[must_use]
+    pub fn with_slimming(self, slimming: Slimming) -> Self {
+        Self { slimming, ..self }
+    }
+
     /// Resolves requirements together, to the newest versions that have wheels for the target.
+    ///
+    /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
+    /// The versions of the others are those that they would have beside them. Where one of them is
+    /// asked for by name, all of them stay: who asks for a package wants it whole.
     ///
     /// # Errors
     ///
@@ -93,9 +113,42 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<Lock, ResolveError> {
+        let lock = self.compile(requirements, target, runtime, &[]).await?;
+        let absent = self.slimming.leave_out.iter().filter(|name| lock.wheel(name).is_some());
+        let absent: Vec<&PackageName> = absent.collect();
+        let asked_for =
+            |name: &&PackageName| requirements.iter().any(|asked| asked.name() == *name);
+        if absent.is_empty() || absent.iter().any(asked_for) {
+            return Ok(lock.with_slimming(self.slimming.clone()));
+        }
+        // A requirement with a marker that never holds takes the place of all others for a package,
+        // so uv does not follow it. What is left keeps the versions of the whole.
+        let overrides: Vec<String> = absent
+            .iter()
+            .map(|name| format!("{} ; python_version < '0'", name.normalized()))
+            .collect();
+        let overrides = written(&overrides)?;
+        let pins: Vec<String> = lock.pins().iter().map(ToString::to_string).collect();
+        let constraints = written(&pins)?;
+        let [overrides, constraints] =
+            [&overrides, &constraints].map(|file| file.path().display().to_string());
+        let extra = ["--overrides", &overrides, "--constraints", &constraints];
+        let lock = self.compile(requirements, target, runtime, &extra).await?;
+        Ok(lock.with_slimming(self.slimming.clone()))
+    }
+
+    /// Runs uv once.
+    async fn compile(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        extra: &[&str],
+    ) -> Result<Lock, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
-        let arguments = self.arguments(target, runtime.glibc);
+        let mut arguments = self.arguments(target, runtime.glibc);
+        arguments.extend(extra.iter().map(|&argument| argument.to_owned()));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
         // password.
@@ -154,6 +207,17 @@ impl Resolver {
     }
 }
 
+/// A temporary file of some lines.
+fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
+    let write = || {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(lines.join("\n").as_bytes())?;
+        file.flush()?;
+        Ok(file)
+    };
+    write().map_err(ResolveError::Temporary)
+}
+
 /// The platform to ask uv for: the newest glibc it knows that the runtime has.
 fn platform(architecture: Architecture, glibc: Glibc) -> String {
     let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
@@ -197,6 +261,9 @@ pub enum ResolveError {
         /// Why not.
         source: CommandError,
     },
+    /// What a tool is to read cannot be written.
+    #[error("could not write a temporary file")]
+    Temporary(#[source] std::io::Error),
     /// A tool failed.
     #[error("{tool} failed: {message}")]
     Failed {

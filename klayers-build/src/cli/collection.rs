@@ -82,7 +82,9 @@ impl CollectionArgs {
             wanted.iter().map(|wanted| wanted.target.python).collect();
         note_deprecated(pythons.into_iter().filter_map(|python| config.runtimes.get(python)), now);
         let planner = Planner {
-            resolver: Resolver::find(config.sources.clone()).await?,
+            resolver: Resolver::find(config.sources.clone())
+                .await?
+                .with_slimming(config.slimming.clone()),
             runtimes: config.runtimes.clone(),
             catalog: Arc::new(catalog()?),
             republish: config.publish.republish,
