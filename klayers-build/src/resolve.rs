@@ -12,6 +12,9 @@ use crate::lock::{Lock, LockError};
 use crate::slim::Slimming;
 
 mod command;
+mod sdist;
+
+pub use sdist::{BuiltWheel, Sdist, SdistError};
 
 use command::{CommandError, run, shortened};
 

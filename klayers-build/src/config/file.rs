@@ -1,6 +1,6 @@
 //! The shape of `klayers.toml`, with what holds where it says nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, Runtime};
@@ -88,7 +88,6 @@ pub(super) struct BuildSection {
     pub(super) index_url: Option<Url>,
     pub(super) find_links: Vec<String>,
     pub(super) no_index: bool,
-    pub(super) allow_sdist: BTreeSet<PackageName>,
 }
 
 #[derive(Deserialize)]
