@@ -140,10 +140,8 @@ fn read_through(
     if entry.is_symlink() {
         let mut target = Vec::new();
         entry.take(LONGEST_LINK + 1).read_to_end(&mut target).map_err(unreadable)?;
-        return match stays_inside(path.as_str(), &target) {
-            true => Ok(target.len() as u64),
-            false => Err(ZipFault::Link(path.clone())),
-        };
+        let inside = stays_inside(path.as_str(), &target);
+        return inside.then_some(target.len() as u64).ok_or_else(|| ZipFault::Link(path.clone()));
     }
     let size = entry.size();
     let most = MOST_UNZIPPED - before;

@@ -61,10 +61,10 @@ impl LayerImport {
             let listed_as = (wanted.target, wanted.contents.name());
             wanted.layer == self.layer || listed_as == (self.target, &self.package)
         };
-        match wanted.iter().any(same) {
-            true => Err(ImportError::Listed(self.layer.clone())),
-            false => Ok(()),
+        if wanted.iter().any(same) {
+            return Err(ImportError::Listed(self.layer.clone()));
         }
+        Ok(())
     }
 }
 

@@ -83,6 +83,10 @@ impl BuiltWheel {
     }
 }
 
+fn is_wheel(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "whl")
+}
+
 fn is_pure(filename: &WheelFilename) -> bool {
     filename.tags().all(|[_, abi, platform]| abi == "none" && platform == "any")
 }
@@ -116,10 +120,10 @@ impl Resolver {
         if !allowed.contains(&sdist.pin.name) {
             return Err(SdistError::NotAllowed(sdist.pin.name.clone()));
         }
-        let io = |source| SdistError::Io { pin: sdist.pin.clone(), source };
+        let io = |source| SdistError::Io { pin: sdist.pin.clone().into(), source };
         let found = durable::digest(&sdist.path).map_err(io)?;
         if found != sdist.sha256 {
-            let (pin, wanted) = (sdist.pin.clone(), sdist.sha256);
+            let (pin, wanted) = (sdist.pin.clone().into(), sdist.sha256);
             return Err(SdistError::WrongDigest { pin, found, wanted });
         }
         let room = Room::new(self, sdist).await?;
@@ -131,7 +135,7 @@ impl Resolver {
         let path = folder.path().join("out").join(filename.to_string());
         if !is_pure(&filename) {
             native(&path, &filename).map_err(|reason| SdistError::Native {
-                pin: sdist.pin.clone(),
+                pin: sdist.pin.clone().into(),
                 wheel: Box::new(filename.clone()),
                 reason,
             })?;
@@ -158,7 +162,7 @@ struct Room<'a> {
 impl<'a> Room<'a> {
     async fn new(resolver: &'a Resolver, sdist: &'a Sdist) -> Result<Self, SdistError> {
         let pin = &sdist.pin;
-        let io = |source| SdistError::Io { pin: pin.clone(), source };
+        let io = |source| SdistError::Io { pin: pin.clone().into(), source };
         let folder = tempfile::tempdir().map_err(io)?;
         for name in ["home", "cache", "tmp", "source", "out"] {
             fs::create_dir(folder.path().join(name)).map_err(io)?;
@@ -200,16 +204,19 @@ impl<'a> Room<'a> {
         let output = outcome.map_err(|source| self.not_run(source))?;
         match output.status {
             Some(0) => Ok(output.stdout),
-            _ => Err(SdistError::Failed { pin: self.pin.clone(), message: output.explanation() }),
+            _ => Err(SdistError::Failed {
+                pin: self.pin.clone().into(),
+                message: output.explanation(),
+            }),
         }
     }
 
     fn not_run(&self, source: CommandError) -> SdistError {
-        SdistError::Run { pin: self.pin.clone(), source }
+        SdistError::Run { pin: self.pin.clone().into(), source }
     }
 
     fn io(&self, source: std::io::Error) -> SdistError {
-        SdistError::Io { pin: self.pin.clone(), source }
+        SdistError::Io { pin: self.pin.clone().into(), source }
     }
 
     /// Unpacks the source distribution, and gives the folder that is in it.
@@ -265,7 +272,7 @@ impl<'a> Room<'a> {
             Err(error) => return Err(self.io(error)),
         };
         let project: PyProject = toml::from_str(&text).map_err(|source| SdistError::PyProject {
-            pin: self.pin.clone(),
+            pin: self.pin.clone().into(),
             source: Box::new(source),
         })?;
         let default = || DEFAULT_REQUIRES.map(str::to_owned).to_vec();
@@ -291,17 +298,17 @@ impl<'a> Room<'a> {
         let mut names = Vec::new();
         for entry in fs::read_dir(self.path("out")).map_err(|error| self.io(error))? {
             let name = entry.map_err(|error| self.io(error))?.file_name();
-            names.extend(name.into_string().ok().filter(|name| name.ends_with(".whl")));
+            names.extend(name.into_string().ok().filter(|name| is_wheel(name)));
         }
         let [name] = names.as_slice() else {
-            return Err(SdistError::Wheels { pin: self.pin.clone(), found: names.len() });
+            return Err(SdistError::Wheels { pin: self.pin.clone().into(), found: names.len() });
         };
         let filename: WheelFilename = name
             .parse()
-            .map_err(|source| SdistError::Filename { pin: self.pin.clone(), source })?;
+            .map_err(|source| SdistError::Filename { pin: self.pin.clone().into(), source })?;
         if *filename.name() != self.pin.name || *filename.version() != self.pin.version {
             return Err(SdistError::OtherPackage {
-                pin: self.pin.clone(),
+                pin: self.pin.clone().into(),
                 wheel: Box::new(filename),
             });
         }
@@ -323,7 +330,7 @@ pub enum SdistError {
     #[error("the source distribution of {pin} has SHA-256 {found}, but the lock asks for {wanted}")]
     WrongDigest {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// What it has.
         found: Digest,
         /// What it must have.
@@ -333,18 +340,18 @@ pub enum SdistError {
     #[error("could not work on the source distribution of {pin}")]
     Io {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// Why not.
         source: std::io::Error,
     },
     /// A tool is not there.
     #[error(transparent)]
-    Tool(#[from] ResolveError),
+    Tool(Box<ResolveError>),
     /// A program could not be run to its end.
     #[error("could not build a wheel of {pin}")]
     Run {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// Why not.
         source: CommandError,
     },
@@ -352,7 +359,7 @@ pub enum SdistError {
     #[error("a wheel of {pin} could not be built: {message}")]
     Failed {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// What was said.
         message: String,
     },
@@ -360,7 +367,7 @@ pub enum SdistError {
     #[error("the pyproject.toml of {pin} cannot be read")]
     PyProject {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// Why not.
         source: Box<toml::de::Error>,
     },
@@ -368,7 +375,7 @@ pub enum SdistError {
     #[error("the build of {pin} made {found} wheels instead of one")]
     Wheels {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// How many it made.
         found: usize,
     },
@@ -376,7 +383,7 @@ pub enum SdistError {
     #[error("the build of {pin} made a wheel whose name cannot be read")]
     Filename {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// Why not.
         source: ParseError,
     },
@@ -384,7 +391,7 @@ pub enum SdistError {
     #[error("the build of {pin} made {wheel}, which is another package or version")]
     OtherPackage {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// The wheel.
         wheel: Box<WheelFilename>,
     },
@@ -392,12 +399,18 @@ pub enum SdistError {
     #[error("{wheel}, built from the source of {pin}, has native code: {reason}")]
     Native {
         /// The package and version.
-        pin: Pin,
+        pin: Box<Pin>,
         /// The wheel.
         wheel: Box<WheelFilename>,
         /// Why it cannot be used.
         reason: String,
     },
+}
+
+impl From<ResolveError> for SdistError {
+    fn from(error: ResolveError) -> Self {
+        Self::Tool(Box::new(error))
+    }
 }
 
 #[cfg(test)]
