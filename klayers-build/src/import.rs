@@ -60,7 +60,8 @@ impl HandMadeZip {
         let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
         let mut original = File::open(zip).map_err(failed)?;
         let (digest, size) = durable::copy(&mut original, file.as_file_mut()).map_err(failed)?;
-        let refuse = |fault| ImportError::Refused { path: zip.to_owned(), fault };
+        let refuse =
+            |fault: ZipFault| ImportError::Refused { path: zip.to_owned(), fault: fault.into() };
         let Contents { files, unzipped_size } =
             check(file.reopen().map_err(failed)?).map_err(refuse)?;
         Ok(Self { file: file.into_temp_path(), digest, size, unzipped_size, files })
@@ -196,7 +197,7 @@ pub enum ImportError {
         path: PathBuf,
         /// Why not.
         #[source]
-        fault: ZipFault,
+        fault: Box<ZipFault>,
     },
     /// The collection builds a layer of that name.
     #[error(

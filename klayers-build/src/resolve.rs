@@ -165,7 +165,7 @@ impl Resolver {
                 return Err(ResolveError::Unsolvable {
                     requirements: Requirements(requirements.to_vec()),
                     target,
-                    explanation: output.explanation(),
+                    explanation: with_advice(&output.explanation()),
                 });
             }
             _ => {
@@ -207,6 +207,18 @@ impl Resolver {
             arguments.push("--no-index".to_owned());
         }
         arguments
+    }
+}
+
+/// uv's explanation; where a package comes as a source distribution alone, with what can be done in
+/// the place of uv's hint about an option that is not there to be changed.
+fn with_advice(explanation: &str) -> String {
+    match explanation.split_once(" hint: Wheels are required for") {
+        None => explanation.to_owned(),
+        Some((reason, _)) => format!(
+            "{reason} It comes as a source distribution alone, which runs its own code when it is \
+             built. If you trust it, build a wheel of it and list the wheel's folder under find_links"
+        ),
     }
 }
 
@@ -312,6 +324,17 @@ impl ResolveError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_done_about_a_source_distribution_is_said() {
+        let uvs = "No solution found: Because a==1 has no usable wheels, a cannot be used. hint: \
+             Wheels are required for `a` because building from source is disabled";
+        let ours = with_advice(uvs);
+        let beginning = "No solution found: Because a==1 has no usable wheels, a cannot be used. It \
+             comes as a source distribution alone";
+        assert!(ours.starts_with(beginning) && ours.ends_with("under find_links"), "{ours}");
+        assert_eq!(with_advice("No solution found"), "No solution found");
+    }
 
     #[test]
     fn uv_is_asked_for_a_platform_that_it_knows() {

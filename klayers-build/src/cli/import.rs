@@ -65,14 +65,14 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error
         publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
         expiry: config.expiry,
     };
-    let imported = importer.import(&args.zip, import, &regions, now).await?;
-    let build = &imported.build;
+    let taken = importer.import(&args.zip, import, &regions, now).await?;
+    let build = &taken.build;
     let head = format!("{} {}", build.target, build.package);
     let size = output::bytes(build.code_size);
-    let unchanged = if imported.published.is_empty() { ", unchanged" } else { "" };
+    let unchanged = if taken.published.is_empty() { ", unchanged" } else { "" };
     output::line(&format!("{head} {}: imported, {size}{unchanged}", build.version));
     let mut failed = 0;
-    for (region, outcome) in &imported.published {
+    for (region, outcome) in &taken.published {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),
             Err(error) => {
