@@ -106,7 +106,7 @@ impl<'w> Layer<'w> {
             ("sbom.cdx.json", sbom(&recipe.layer, lock, wheels)?),
         ]
         .map(|(file, text)| (format!("klayers/{}/{file}", recipe.layer), text.into_bytes()));
-        let rules = Rules { python: lock.target().python, slimming: &recipe.slim };
+        let rules = Rules { python: lock.target().python, slimming: lock.slimming() };
         let layout = Layout::new(rules, wheels, bytecode, own)?;
         Ok(Self { recipe, lock, wheels, pylock, layout })
     }

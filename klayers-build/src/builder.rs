@@ -17,7 +17,6 @@ use crate::fetch::Fetcher;
 use crate::interpreter::{Interpreter, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
-use crate::slim::Slimming;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
 
@@ -60,7 +59,6 @@ pub const MOST_UNZIPPED: u64 = 262_144_000;
 pub struct Builder {
     fetcher: Fetcher,
     compiling: Option<Compiling>,
-    slimming: Slimming,
 }
 
 /// Whether layers hold bytecode.
@@ -130,9 +128,9 @@ impl Interpreters {
 }
 
 impl Builder {
-    /// A builder of layers without bytecode, and with all that is in their wheels.
+    /// A builder of layers without bytecode.
     pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, compiling: None, slimming: Slimming::default() }
+        Self { fetcher, compiling: None }
     }
 
     /// With bytecode, which is kept in a cache folder.
@@ -149,12 +147,6 @@ impl Builder {
             interpreters,
         });
         Self { compiling, ..self }
-    }
-
-    /// With some of it left out.
-    #[must_use]
-    pub fn with_slimming(self, slimming: Slimming) -> Self {
-        Self { slimming, ..self }
     }
 
     /// Fetches and verifies the wheels of a lock, and assembles a layer from them in a temporary
@@ -175,7 +167,6 @@ impl Builder {
             try_join(self.fetch_and_verify(lock), self.interpreter(python)).await?;
         let wheels = Arc::new(wheels);
         let mut recipe = Recipe::new(name.clone());
-        recipe.slim = self.slimming.clone();
         let mut without_bytecode = None;
         let mut bytecode = Vec::new();
         match (&self.compiling, interpreter) {

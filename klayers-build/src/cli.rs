@@ -10,6 +10,7 @@ use klayers_build::Error;
 use klayers_build::builder::{Interpreters, WithoutBytecode};
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
 use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod build;
 mod collection;
+mod import;
 mod output;
 mod serve;
 
@@ -49,6 +51,8 @@ enum Command {
     Plan(collection::CollectionArgs),
     /// Build and publish what changed.
     Run(collection::RunArgs),
+    /// Take in a layer that was made by hand, and publish it.
+    Import(import::ImportArgs),
     /// Serve the API over HTTP.
     Serve(serve::ServeArgs),
     /// Say when the next monthly run starts (UTC).
@@ -162,6 +166,7 @@ async fn run(
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
         Command::Run(args) => async move { collection::run(&args, now()).await }.boxed_local(),
+        Command::Import(args) => import::import(args, now()).boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
@@ -219,6 +224,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Plan(_)
         | Error::Interpreter(_)
         | Error::NoInterpreter(_)
+        | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. }) => UNUSABLE,
         _ => FAILED,

@@ -158,7 +158,7 @@ fn add_bundle(
 ) -> Result<(), ConfigError> {
     let unknown = bundle.targets().iter().find(|target| !targets.contains_key(target));
     if let Some(&target) = unknown {
-        return Err(ConfigError::BundleTarget { bundle: bundle.name().clone(), target });
+        return Err(ConfigError::BundleTarget { bundle: bundle.name().clone().into(), target });
     }
     for (&target, contents) in targets.iter_mut().filter(|(target, _)| bundle.is_for(**target)) {
         if let Some(other) = contents.iter().find(|other| other.name() == bundle.name()) {
@@ -166,7 +166,11 @@ fn add_bundle(
                 Contents::Package(_) => "a package in its packages list",
                 Contents::Bundle(_) => "another bundle",
             };
-            return Err(ConfigError::BundleName { bundle: bundle.name().clone(), target, what });
+            return Err(ConfigError::BundleName {
+                bundle: bundle.name().clone().into(),
+                target,
+                what,
+            });
         }
         contents.push(Contents::Bundle(bundle.clone()));
     }
@@ -244,7 +248,7 @@ pub enum ConfigError {
     #[error("bundle {bundle} is for {target}, which is not in the collection's config.json")]
     BundleTarget {
         /// The bundle.
-        bundle: PackageName,
+        bundle: Box<PackageName>,
         /// The target.
         target: Target,
     },
@@ -252,7 +256,7 @@ pub enum ConfigError {
     #[error("bundle {bundle} has the name of {what} for {target}; give it a name of its own")]
     BundleName {
         /// The bundle.
-        bundle: PackageName,
+        bundle: Box<PackageName>,
         /// The target.
         target: Target,
         /// What has the name, too.

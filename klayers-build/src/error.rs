@@ -4,6 +4,7 @@ use crate::bytecode::BytecodeError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::fetch::FetchError;
+use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
 use crate::pipeline::RunLockError;
@@ -53,6 +54,9 @@ pub enum Error {
     /// A layer could not be assembled.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// A layer that was made by hand is not taken in.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// An artifact could not be stored or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod config;
 pub mod fetch;
 pub mod gate;
+pub mod import;
 pub mod interpreter;
 pub mod lock;
 pub mod pipeline;

@@ -6,6 +6,7 @@ use klayers_core::{Digest, PackageName, ParseError, Pin, Runtime, Target, requir
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
 
 mod markers;
@@ -20,6 +21,7 @@ pub use tags::Tags;
 pub struct Lock {
     target: Target,
     wheels: Vec<LockedWheel>,
+    slimming: Slimming,
 }
 
 /// One wheel of a lock.
@@ -57,7 +59,7 @@ impl Lock {
         runtime: &Runtime,
     ) -> Result<Self, LockError> {
         let tags = Tags::new(target, runtime.glibc);
-        let mut wheels = pylock::parse(text, base, target, &tags)?;
+        let pylock::Parsed { mut wheels, slimming } = pylock::parse(text, base, target, &tags)?;
         wheels.sort_by(|one, other| one.pin.cmp(&other.pin));
         if let Some(pair) = wheels.windows(2).find(|pair| pair[0].pin.name == pair[1].pin.name) {
             return Err(LockError::Duplicate(pair[0].pin.name.clone()));
@@ -65,7 +67,18 @@ impl Lock {
         if wheels.is_empty() {
             return Err(LockError::Empty(target));
         }
-        Ok(Self { target, wheels })
+        Ok(Self { target, wheels, slimming })
+    }
+
+    /// The same for a layer that is slimmed in this way.
+    #[must_use]
+    pub(crate) fn with_slimming(self, slimming: Slimming) -> Self {
+        Self { slimming, ..self }
+    }
+
+    /// What is left out of the layer.
+    pub fn slimming(&self) -> &Slimming {
+        &self.slimming
     }
 
     /// The target that the wheels were chosen for.
@@ -94,12 +107,16 @@ impl Lock {
     }
 
     /// SHA-256 over the sorted SHA-256 digests of the wheels, in hexadecimal, a line each: locks
-    /// with the same hold the same wheels, wherever they come from.
+    /// with the same hold the same wheels, wherever they come from. Where something is left out of
+    /// the layer, what that is follows, since another layer comes of it.
     pub fn wheels_hash(&self) -> Digest {
         let digests: BTreeSet<Digest> = self.wheels.iter().map(|wheel| wheel.sha256).collect();
         let mut hasher = Sha256::new();
         for digest in digests {
             hasher.update(format!("{digest}\n"));
+        }
+        if !self.slimming.is_off() {
+            hasher.update(pylock::slimming(&self.slimming));
         }
         Digest::from_bytes(hasher.finalize().into())
     }

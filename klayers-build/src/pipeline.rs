@@ -14,13 +14,17 @@ use crate::catalog::Catalog;
 use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
 
+mod importer;
 mod planner;
 mod publication;
 mod run_lock;
 mod store;
 
+pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner};
 pub use run_lock::{RunLock, RunLockError};
+
+use publication::Publishing;
 
 /// How many layers are worked on at once.
 const PARALLEL_LAYERS: usize = 4;
@@ -77,6 +81,15 @@ impl Pipeline {
         &*self.planner.catalog
     }
 
+    fn publishing(&self) -> Publishing<'_> {
+        Publishing {
+            catalog: self.catalog(),
+            artifacts: &*self.artifacts,
+            publisher: &*self.publisher,
+            expiry: &self.expiry,
+        }
+    }
+
     /// Does what has to be done for each of the layers, several at once. The outcomes come in the
     /// order of the layers; one that fails keeps no other from being done.
     ///
@@ -92,7 +105,7 @@ impl Pipeline {
         force: Force,
         now: Timestamp,
     ) -> Result<impl Stream<Item = LayerOutcome> + 'a, Error> {
-        self.settle(now).await?;
+        self.publishing().settle(now).await?;
         let outcomes = stream::iter(wanted)
             .map(move |wanted| async move {
                 let result = async {
@@ -125,7 +138,7 @@ impl Pipeline {
         }
         let published = stream::iter(publish.into_keys())
             .map(|region| async {
-                let outcome = self.publish(&region, &wanted.layer, &build, now).await;
+                let outcome = self.publishing().publish(&region, &wanted.layer, &build, now).await;
                 (region, outcome)
             })
             .buffer_unordered(PARALLEL_REGIONS)

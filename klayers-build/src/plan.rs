@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use klayers_core::{
-    Build, Bundle, Digest, LayerName, LayerVersion, PackageName, ParseError, Region, Requirement,
+    Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
     Target,
 };
 use serde::Deserialize;
@@ -204,12 +204,13 @@ pub fn plan_layer(
     republish: Republish,
     force: Force,
 ) -> LayerPlan {
-    let identity = |wheels: Digest, requirements: Digest| match republish {
-        Republish::Wheels => wheels,
-        Republish::Requirements => requirements,
+    let same = |build: &Build| match build.origin {
+        Origin::Locked { wheels_hash, .. } => match republish {
+            Republish::Wheels => wheels_hash == lock.wheels_hash(),
+            Republish::Requirements => build.requirements_hash == lock.requirements_hash(),
+        },
+        Origin::Imported => false,
     };
-    let locked = identity(lock.wheels_hash(), lock.requirements_hash());
-    let same = |build: &Build| identity(build.wheels_hash, build.requirements_hash) == locked;
     let build = match latest_build {
         None => BuildStep::Build(BuildReason::New),
         Some(build) if !same(build) => BuildStep::Build(BuildReason::Changed),

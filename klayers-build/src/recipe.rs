@@ -5,13 +5,13 @@ use klayers_core::LayerName;
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::PythonRelease;
-use crate::slim::Slimming;
 
 /// The format of layers that this release makes. The number goes up when the same wheels and the
 /// same recipe give other bytes than before.
 pub const FORMAT: u32 = 1;
 
-/// What decides about the bytes of a layer beside its wheels.
+/// What decides about the bytes of a layer beside its wheels and what is left out of them, which the
+/// lock itself says.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -22,15 +22,12 @@ pub struct Recipe {
     /// The release of CPython that its bytecode is of; none where it has no bytecode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytecode: Option<PythonRelease>,
-    /// What is left out of it.
-    #[serde(default, skip_serializing_if = "Slimming::is_off")]
-    pub slim: Slimming,
 }
 
 impl Recipe {
-    /// A layer with all that is in its wheels, and without bytecode.
+    /// A layer without bytecode.
     pub fn new(layer: LayerName) -> Self {
-        Self { format: FORMAT, layer, bytecode: None, slim: Slimming::default() }
+        Self { format: FORMAT, layer, bytecode: None }
     }
 
     /// The tables of a `pylock.toml` that hold the recipe: `[tool.klayers]` and what is below.
@@ -69,6 +66,11 @@ impl Recipe {
         if format != Some(i64::from(FORMAT)) {
             return Err(RecipeError::Format(format.unwrap_or_default()));
         }
+        let mut table = table;
+        if let Some(table) = table.as_table_mut() {
+            // What is left out is the lock's to say.
+            table.remove("slim");
+        }
         table.try_into().map_err(shape)
     }
 }
@@ -95,7 +97,6 @@ mod tests {
     fn recipe() -> Recipe {
         Recipe {
             bytecode: Some("3.12.1".parse().expect("a release")),
-            slim: Slimming { drop_tests: true, ..Slimming::default() },
             ..Recipe::new("Klayers-p312-sample".parse().expect("a name"))
         }
     }

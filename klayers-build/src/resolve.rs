@@ -1,14 +1,21 @@
 //! Resolving: from requirements to a lock, through the `uv` command.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use klayers_core::{Architecture, Glibc, Requirement, Runtime, Target};
+use klayers_core::{Architecture, Glibc, PackageName, Requirement, Runtime, Target};
+use tempfile::NamedTempFile;
 use tokio::process::Command;
 use url::Url;
 
 use crate::command::{Bounds, CommandError, Output, run, shortened, uv};
 use crate::lock::{Lock, LockError};
+use crate::slim::Slimming;
+
+mod sdist;
+
+pub use sdist::{BuiltWheel, Sdist, SdistError};
 
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
@@ -27,6 +34,7 @@ pub struct Resolver {
     uv: PathBuf,
     python: PathBuf,
     sources: Sources,
+    slimming: Slimming,
     timeout: Duration,
 }
 
@@ -71,7 +79,8 @@ impl Resolver {
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
         let asked = run(Command::new("python3").args(ask), "", PROBE).await;
         let python = PathBuf::from(succeeded("python3", asked)?.trim());
-        Ok(Self { uv: program.to_owned(), python, sources, timeout: TIMEOUT })
+        let (uv, slimming) = (program.to_owned(), Slimming::default());
+        Ok(Self { uv, python, sources, slimming, timeout: TIMEOUT })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -80,7 +89,17 @@ impl Resolver {
         Self { timeout, ..self }
     }
 
+    /// Makes locks of layers that are slimmed in this way, in the place of none.
+    #[must_use]
+    pub fn with_slimming(self, slimming: Slimming) -> Self {
+        Self { slimming, ..self }
+    }
+
     /// Resolves requirements together, to the newest versions that have wheels for the target.
+    ///
+    /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
+    /// The versions of the others are those that they would have beside them. Where one of them is
+    /// asked for by name, all of them stay: who asks for a package wants it whole.
     ///
     /// # Errors
     ///
@@ -91,10 +110,42 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<Lock, ResolveError> {
+        let lock = self.compile(requirements, target, runtime, &[]).await?;
+        let absent = self.slimming.leave_out.iter().filter(|name| lock.wheel(name).is_some());
+        let absent: Vec<&PackageName> = absent.collect();
+        let asked_for =
+            |name: &&PackageName| requirements.iter().any(|asked| asked.name() == *name);
+        if absent.is_empty() || absent.iter().any(asked_for) {
+            return Ok(lock.with_slimming(self.slimming.clone()));
+        }
+        // A requirement with a marker that never holds takes the place of all others for a package,
+        // so uv does not follow it. What is left keeps the versions of the whole.
+        let overrides: Vec<String> = absent
+            .iter()
+            .map(|name| format!("{} ; python_version < '0'", name.normalized()))
+            .collect();
+        let overrides = written(&overrides)?;
+        let pins: Vec<String> = lock.pins().iter().map(ToString::to_string).collect();
+        let constraints = written(&pins)?;
+        let [overrides, constraints] =
+            [&overrides, &constraints].map(|file| file.path().display().to_string());
+        let extra = ["--overrides", &overrides, "--constraints", &constraints];
+        let lock = self.compile(requirements, target, runtime, &extra).await?;
+        Ok(lock.with_slimming(self.slimming.clone()))
+    }
+
+    /// Runs uv once.
+    async fn compile(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        extra: &[&str],
+    ) -> Result<Lock, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
         let mut command = uv(&self.uv);
-        command.args(self.arguments(target, runtime.glibc));
+        command.args(self.arguments(target, runtime.glibc)).args(extra);
         // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
         // password.
         if let Some(url) = &self.sources.index_url {
@@ -110,7 +161,7 @@ impl Resolver {
                 return Err(ResolveError::Unsolvable {
                     requirements: Requirements(requirements.to_vec()),
                     target,
-                    explanation: output.explanation(),
+                    explanation: with_advice(&output.explanation()),
                 });
             }
             _ => {
@@ -167,6 +218,29 @@ fn succeeded(
     }
 }
 
+/// uv's explanation; where a package comes as a source distribution alone, with what can be done in
+/// the place of uv's hint about an option that is not there to be changed.
+fn with_advice(explanation: &str) -> String {
+    match explanation.split_once(" hint: Wheels are required for") {
+        None => explanation.to_owned(),
+        Some((reason, _)) => format!(
+            "{reason} It comes as a source distribution alone, which runs its own code when it is \
+             built. If you trust it, build a wheel of it and list the wheel's folder under find_links"
+        ),
+    }
+}
+
+/// A temporary file of some lines.
+fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
+    let write = || {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(lines.join("\n").as_bytes())?;
+        file.flush()?;
+        Ok(file)
+    };
+    write().map_err(ResolveError::Temporary)
+}
+
 /// The platform to ask uv for: the newest glibc it knows that the runtime has.
 fn platform(architecture: Architecture, glibc: Glibc) -> String {
     let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
@@ -210,6 +284,9 @@ pub enum ResolveError {
         /// Why not.
         source: CommandError,
     },
+    /// What a tool is to read cannot be written.
+    #[error("could not write a temporary file")]
+    Temporary(#[source] std::io::Error),
     /// A tool failed.
     #[error("{tool} failed: {message}")]
     Failed {
@@ -255,6 +332,17 @@ impl ResolveError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_done_about_a_source_distribution_is_said() {
+        let uvs = "No solution found: Because a==1 has no usable wheels, a cannot be used. hint: \
+             Wheels are required for `a` because building from source is disabled";
+        let ours = with_advice(uvs);
+        let beginning = "No solution found: Because a==1 has no usable wheels, a cannot be used. It \
+             comes as a source distribution alone";
+        assert!(ours.starts_with(beginning) && ours.ends_with("under find_links"), "{ours}");
+        assert_eq!(with_advice("No solution found"), "No solution found");
+    }
 
     #[test]
     fn uv_is_asked_for_a_platform_that_it_knows() {

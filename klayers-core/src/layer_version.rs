@@ -17,11 +17,8 @@ pub struct Build {
     pub dependencies: Vec<Pin>,
     /// The [requirements hash](crate::requirements_hash()) of the dependencies.
     pub requirements_hash: Digest,
-    /// SHA-256 over the sorted SHA-256 digests of the wheels: two builds with the same hold the
-    /// same wheels.
-    pub wheels_hash: Digest,
-    /// SHA-256 of the layer's `pylock.toml`, under which it is stored.
-    pub lock_digest: Digest,
+    /// What it was made from.
+    pub origin: Origin,
     /// SHA-256 of the layer's zip, under which it is stored.
     pub content_digest: Digest,
     /// The size of the zip, in bytes.
@@ -33,6 +30,40 @@ pub struct Build {
     pub license: Option<String>,
     /// When it was built.
     pub created_at: Timestamp,
+}
+
+/// What a layer was made from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Origin {
+    /// The wheels of a lock.
+    Locked {
+        /// SHA-256 over the sorted SHA-256 digests of the wheels: two builds with the same hold the
+        /// same wheels.
+        wheels_hash: Digest,
+        /// SHA-256 of the layer's `pylock.toml`, under which it is stored.
+        lock_digest: Digest,
+    },
+    /// A zip that somebody made by hand, taken in as it was.
+    Imported,
+}
+
+impl Origin {
+    /// The hash of its wheels; none if it was not made from wheels.
+    pub fn wheels_hash(&self) -> Option<Digest> {
+        match self {
+            Self::Locked { wheels_hash, .. } => Some(*wheels_hash),
+            Self::Imported => None,
+        }
+    }
+
+    /// The SHA-256 of its lock, if it was made from one.
+    pub fn lock_digest(&self) -> Option<Digest> {
+        match self {
+            Self::Locked { lock_digest, .. } => Some(*lock_digest),
+            Self::Imported => None,
+        }
+    }
 }
 
 /// One published version of a layer in one region.

@@ -83,7 +83,9 @@ impl CollectionArgs {
             wanted.iter().map(|wanted| wanted.target.python).collect();
         note_deprecated(pythons.into_iter().filter_map(|python| config.runtimes.get(python)), now);
         let planner = Planner {
-            resolver: Resolver::find(config.sources.clone()).await?,
+            resolver: Resolver::find(config.sources.clone())
+                .await?
+                .with_slimming(config.slimming.clone()),
             runtimes: config.runtimes.clone(),
             catalog: Arc::new(catalog()?),
             republish: config.publish.republish,
@@ -145,9 +147,11 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
-            .with_bytecode(config.bytecode, &cache, interpreters)
-            .with_slimming(config.slimming),
+        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?).with_bytecode(
+            config.bytecode,
+            &cache,
+            interpreters,
+        ),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
         expiry: config.expiry,

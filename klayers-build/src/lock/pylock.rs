@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Lock, LockError, LockedWheel, Tags, markers};
+use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
 
 #[derive(Deserialize)]
@@ -16,6 +17,28 @@ struct File {
     lock_version: String,
     #[serde(default)]
     packages: Vec<Package>,
+    #[serde(default)]
+    tool: Tools,
+}
+
+/// What programs say in a lock beyond its format; the other programs' parts are passed over.
+#[derive(Default, Deserialize)]
+struct Tools {
+    #[serde(default)]
+    klayers: Klayers,
+}
+
+#[derive(Default, Deserialize)]
+struct Klayers {
+    #[serde(default)]
+    slim: Slimming,
+}
+
+/// What is read of a lock.
+pub(super) struct Parsed {
+    /// The wheels, in the order of the file.
+    pub(super) wheels: Vec<LockedWheel>,
+    pub(super) slimming: Slimming,
 }
 
 #[derive(Deserialize)]
@@ -41,13 +64,13 @@ struct Wheel {
     hashes: BTreeMap<String, String>,
 }
 
-/// Reads the wheels of a lock for a target, in the order of the file.
+/// Reads a lock for a target.
 pub(super) fn parse(
     text: &str,
     base: Option<&Url>,
     target: Target,
     tags: &Tags,
-) -> Result<Vec<LockedWheel>, LockError> {
+) -> Result<Parsed, LockError> {
     let file: File = toml::from_str(text).map_err(|error| LockError::Shape(Box::new(error)))?;
     if file.lock_version != "1" && !file.lock_version.starts_with("1.") {
         return Err(LockError::Version(file.lock_version));
@@ -67,7 +90,7 @@ pub(super) fn parse(
         }
         wheels.push(choose(&package, base, target, tags)?);
     }
-    Ok(wheels)
+    Ok(Parsed { wheels, slimming: file.tool.klayers.slim })
 }
 
 /// The wheel of a package that an installer would take on the target.
@@ -179,7 +202,17 @@ pub(super) fn print(lock: &Lock, size: impl Fn(&LockedWheel) -> Option<u64>) -> 
         }
         let _ = writeln!(text, ", hashes = {{ sha256 = \"{}\" }} }}]", wheel.sha256);
     }
+    if !lock.slimming.is_off() {
+        text.push('\n');
+        text.push_str(&slimming(&lock.slimming));
+    }
     text
+}
+
+/// What is left out of a layer, as its lock says it.
+pub(super) fn slimming(slimming: &Slimming) -> String {
+    // It fails only for values that TOML does not have, and there are none.
+    format!("[tool.klayers.slim]\n{}", toml::to_string(slimming).unwrap_or_default())
 }
 
 /// Where a reader of the layer's own lock finds the wheel.

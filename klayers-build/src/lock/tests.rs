@@ -166,3 +166,28 @@ fn older_glibc_takes_no_newer_wheel() {
     let newer = "a-1-cp312-cp312-manylinux_2_18_x86_64.whl".parse().expect("a wheel");
     assert_eq!(tags.priority(&newer), None);
 }
+
+#[test]
+fn what_is_left_out_of_a_layer_stands_in_its_lock_and_decides_whether_it_changed() {
+    let text = lock(&[package("a", "1", &["a-1-py3-none-any.whl"])]);
+    let whole = parse(&text, "p3.12").expect("a lock");
+    assert!(!whole.to_pylock(|_| None).contains("[tool"));
+    let slimming = Slimming {
+        exclude: vec!["**/*.pyi".parse().expect("a pattern")],
+        strip: true,
+        leave_out: ["Boto3".parse().expect("a name")].into(),
+        ..Slimming::default()
+    };
+    let slim = whole.clone().with_slimming(slimming.clone());
+    assert_ne!(slim.wheels_hash(), whole.wheels_hash());
+    let printed = slim.to_pylock(|_| None);
+    let end = "\n[tool.klayers.slim]\nexclude = [\"**/*.pyi\"]\nstrip = true\n\
+         leave_out = [\"Boto3\"]\n";
+    assert!(printed.ends_with(end), "{printed}");
+    let again = parse(&printed, "p3.12").expect("a lock");
+    assert_eq!(*again.slimming(), slimming);
+    assert_eq!(again.wheels_hash(), slim.wheels_hash());
+    let foreign = printed.replace("klayers.slim", "other");
+    assert!(parse(&foreign, "p3.12").expect("a lock").slimming().is_off());
+    assert!(parse(&printed.replace("strip", "strap"), "p3.12").is_err());
+}

@@ -2,14 +2,23 @@
 //! written down. What a process that ended in between left is settled by the next run.
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerName, LayerVersion, LayerVersionArn, Region, Status};
+use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersion, LayerVersionArn, Region, Status};
 
-use super::Pipeline;
 use crate::Error;
-use crate::catalog::Intent;
-use crate::publish::{LayerUpload, PublishedVersion};
+use crate::artifacts::Artifacts;
+use crate::catalog::{Catalog, Intent};
+use crate::publish::{LayerUpload, PublishedVersion, Publisher};
 
-impl Pipeline {
+/// What publishing works with, whoever asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Publishing<'a> {
+    pub(super) catalog: &'a dyn Catalog,
+    pub(super) artifacts: &'a dyn Artifacts,
+    pub(super) publisher: &'a dyn Publisher,
+    pub(super) expiry: &'a ExpiryPolicy,
+}
+
+impl Publishing<'_> {
     pub(super) async fn publish(
         &self,
         region: &Region,
@@ -33,7 +42,7 @@ impl Pipeline {
             digest: build.content_digest,
             size: build.code_size,
         };
-        self.catalog().begin(&intent).await?;
+        self.catalog.begin(&intent).await?;
         let published = self.publisher.publish(region, &upload, now).await?;
         self.complete(&intent, published, now).await
     }
@@ -41,7 +50,7 @@ impl Pipeline {
     /// Settles what an earlier run left under way: a version that was made is recorded, one that
     /// was not is no longer expected.
     pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Error> {
-        for intent in self.catalog().under_way().await? {
+        for intent in self.catalog.under_way().await? {
             let made = self.publisher.list(&intent.region, &intent.layer).await?.into_iter().find(
                 |version| {
                     version.digest == intent.build.content_digest
@@ -52,7 +61,7 @@ impl Pipeline {
                 Some(version) => {
                     self.complete(&intent, version, now).await?;
                 }
-                None => self.catalog().abandon(&intent).await?,
+                None => self.catalog.abandon(&intent).await?,
             }
         }
         Ok(())
@@ -71,7 +80,7 @@ impl Pipeline {
             status: Status::Latest,
         };
         let expires_at = self.expiry.expires_at(&intent.build.package, now);
-        self.catalog().complete(&version, expires_at).await?;
+        self.catalog.complete(&version, expires_at).await?;
         Ok(published.arn)
     }
 }
@@ -87,7 +96,7 @@ fn description(build: &Build) -> String {
 
 #[cfg(test)]
 mod tests {
-    use klayers_core::Digest;
+    use klayers_core::{Digest, Origin};
 
     use super::*;
 
@@ -99,8 +108,7 @@ mod tests {
             version: "12.0.0".parse().expect("a version"),
             dependencies: Vec::new(),
             requirements_hash: Digest::of(b"requirements"),
-            wheels_hash: Digest::of(b"wheels"),
-            lock_digest: Digest::of(b"lock"),
+            origin: Origin::Imported,
             content_digest: Digest::of(b"content"),
             code_size: 1,
             unzipped_size: 1,

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use klayers_core::{Build, Digest, Requirement};
+use klayers_core::{Build, Digest, Origin, Requirement};
 
 use super::Pipeline;
 use crate::Error;
@@ -34,8 +34,7 @@ impl Pipeline {
             version,
             dependencies: lock.pins(),
             requirements_hash: lock.requirements_hash(),
-            wheels_hash: lock.wheels_hash(),
-            lock_digest,
+            origin: Origin::Locked { wheels_hash: lock.wheels_hash(), lock_digest },
             content_digest: zip.digest,
             code_size: zip.size,
             unzipped_size: zip.unzipped_size,

@@ -1,6 +1,6 @@
 use std::num::NonZeroU64;
 
-use klayers_core::{LayerArn, Runtimes, Status, Timestamp};
+use klayers_core::{Digest, LayerArn, Origin, Runtimes, Status, Timestamp};
 
 use super::*;
 
@@ -39,8 +39,10 @@ fn build(lock: &Lock) -> Build {
         version: lock.wheels()[0].pin.version.clone(),
         dependencies: lock.pins(),
         requirements_hash: lock.requirements_hash(),
-        wheels_hash: lock.wheels_hash(),
-        lock_digest: Digest::of(b"lock"),
+        origin: Origin::Locked {
+            wheels_hash: lock.wheels_hash(),
+            lock_digest: Digest::of(b"lock"),
+        },
         content_digest: Digest::of(b"content"),
         code_size: 1,
         unzipped_size: 1,
@@ -119,6 +121,17 @@ fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
     assert_eq!((step.as_str(), publish.len()), ("Changed", 2));
     let (step, publish) = plan(&rebuilt, Some(&before), &both, Republish::Requirements, NOTHING);
     assert_eq!((step.as_str(), publish.len()), ("Reuse", 0));
+}
+
+#[test]
+fn what_was_made_by_hand_is_not_what_a_lock_would_give() {
+    let lock = lock("1", "a");
+    let imported = Build { origin: Origin::Imported, ..build(&lock) };
+    let both = [published(&imported, "us-east-1"), published(&imported, "eu-west-1")];
+    for republish in [Republish::Wheels, Republish::Requirements] {
+        let (step, publish) = plan(&lock, Some(&imported), &both, republish, NOTHING);
+        assert_eq!((step.as_str(), publish.len()), ("Changed", 2));
+    }
 }
 
 #[test]

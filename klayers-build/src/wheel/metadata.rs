@@ -177,10 +177,8 @@ impl Fields {
         let said = |field: &&Field| !field.value.eq_ignore_ascii_case("UNKNOWN");
         let stated = |name: &str| self.first(name).filter(said).map(|field| field.value.clone());
         if let Some(expression) = stated("License-Expression") {
-            return Some(match is_expression(&expression) {
-                true => License::Expression(expression),
-                false => License::Named(expression),
-            });
+            let spdx = is_expression(&expression);
+            return Some(if spdx { License::Expression } else { License::Named }(expression));
         }
         let classifiers = || {
             let licenses: Vec<&str> = self
@@ -220,7 +218,7 @@ fn text(bytes: &[u8]) -> Result<&str, MetadataError> {
         Err(error) => error,
     };
     let before = &bytes[..error.valid_up_to()];
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = before.split(|&byte| byte == b'\n').count();
     Err(MetadataError::NotText { line })
 }
 
@@ -308,8 +306,8 @@ mod tests {
         Metadata::read(text.as_bytes()).expect("metadata").license
     }
 
-    fn named(text: &str) -> Option<License> {
-        Some(License::Named(text.to_owned()))
+    fn named(text: &str) -> License {
+        License::Named(text.to_owned())
     }
 
     #[test]
@@ -318,14 +316,14 @@ mod tests {
              Classifier: Programming Language :: Python\n\
              Classifier: License :: Public Domain";
         assert_eq!(license(""), None);
-        assert_eq!(license(classifiers), named("MIT License, Public Domain"));
+        assert_eq!(license(classifiers), Some(named("MIT License, Public Domain")));
         let field = format!("License: BSD\n{classifiers}");
-        assert_eq!(license(&field), named("BSD"));
+        assert_eq!(license(&field), Some(named("BSD")));
         let expression = format!("License-Expression: MIT OR Apache-2.0\n{field}");
         let expected = License::Expression("MIT OR Apache-2.0".to_owned());
         assert_eq!(license(&expression), Some(expected));
         assert_eq!(license(&format!("License: UNKNOWN\n{classifiers}")), license(classifiers));
-        assert_eq!(license("License: one\n        two"), named("one\ntwo"));
+        assert_eq!(license("License: one\n        two"), Some(named("one\ntwo")));
     }
 
     #[test]
@@ -337,7 +335,7 @@ mod tests {
         for text in ["", "MIT OR", "MIT Apache-2.0", "OR MIT", "see <LICENSE>", "MIT, BSD"] {
             assert!(!is_expression(text), "{text}");
         }
-        assert_eq!(license("License-Expression: see LICENSE"), named("see LICENSE"));
+        assert_eq!(license("License-Expression: see LICENSE"), Some(named("see LICENSE")));
     }
 
     #[test]

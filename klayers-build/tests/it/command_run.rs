@@ -14,6 +14,7 @@ use crate::support::command::{Home, uv_is_there};
 mod bundles;
 mod selections;
 mod served;
+mod slimming;
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 

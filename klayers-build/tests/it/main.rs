@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_wheels;
 mod bytecode;
 mod command_build;
+mod command_import;
 mod command_run;
 mod conformance;
 mod fetch;

@@ -2,8 +2,8 @@
 
 use klayers_build::catalog::Intent;
 use klayers_core::{
-    Build, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Status,
-    Target, Timestamp,
+    Build, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin, PackageName, Region,
+    Status, Target, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -35,8 +35,7 @@ pub(crate) fn build(for_target: &str, name: &str, version: &str) -> Build {
             format!("{name}=={version}").parse().expect("a pin"),
         ],
         requirements_hash: content("requirements"),
-        wheels_hash: content("wheels"),
-        lock_digest: content("lock"),
+        origin: Origin::Locked { wheels_hash: content("wheels"), lock_digest: content("lock") },
         content_digest: content("zip"),
         code_size: 1_048_576,
         unzipped_size: 4_194_304,

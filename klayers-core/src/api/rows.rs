@@ -237,7 +237,7 @@ impl From<&Region> for RegionRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Digest;
+    use crate::{Digest, Origin};
 
     fn version(status: Status) -> LayerVersion {
         let at: Timestamp = "2026-11-01T02:00:00.5Z".parse().expect("a time");
@@ -251,8 +251,7 @@ mod tests {
                 version: "12.0.0".parse().expect("a version"),
                 dependencies: vec!["pillow==12.0.0".parse().expect("a pin")],
                 requirements_hash: Digest::of(b"requirements"),
-                wheels_hash: Digest::of(b"wheels"),
-                lock_digest: Digest::of(b"lock"),
+                origin: Origin::Imported,
                 content_digest: Digest::of(b"zip"),
                 code_size: 7_000_000,
                 unzipped_size: 20_000_000,

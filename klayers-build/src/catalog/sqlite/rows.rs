@@ -5,7 +5,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion, Status};
+use klayers_core::{Build, LayerVersion, Origin, Status};
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params_from_iter};
 
@@ -56,8 +56,8 @@ fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
         ("version", build.version.to_string().into()),
         ("dependencies", dependencies.into()),
         ("requirements_hash", build.requirements_hash.to_string().into()),
-        ("wheels_hash", build.wheels_hash.to_string().into()),
-        ("lock_digest", build.lock_digest.to_string().into()),
+        ("wheels_hash", build.origin.wheels_hash().map(|hash| hash.to_string()).into()),
+        ("lock_digest", build.origin.lock_digest().map(|digest| digest.to_string()).into()),
         ("code_size", number(build.code_size)?.into()),
         ("unzipped_size", number(build.unzipped_size)?.into()),
         ("license", build.license.clone().into()),
@@ -79,8 +79,12 @@ pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
         dependencies: serde_json::from_str(&dependencies)
             .map_err(|error| column.unreadable("dependencies", error))?,
         requirements_hash: column.parse("requirements_hash")?,
-        wheels_hash: column.parse("wheels_hash")?,
-        lock_digest: column.parse("lock_digest")?,
+        origin: match column.parse_optional("wheels_hash")? {
+            Some(wheels_hash) => {
+                Origin::Locked { wheels_hash, lock_digest: column.parse("lock_digest")? }
+            }
+            None => Origin::Imported,
+        },
         content_digest: column.parse("content_digest")?,
         code_size: column.get("code_size")?,
         unzipped_size: column.get("unzipped_size")?,
@@ -151,6 +155,14 @@ impl Columns<'_> {
     {
         let text: String = self.get(column)?;
         text.parse().map_err(|error| self.unreadable(column, error))
+    }
+
+    fn parse_optional<T>(&self, column: &'static str) -> Result<Option<T>, Failure>
+    where
+        T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| text.parse().map_err(|error| self.unreadable(column, error))).transpose()
     }
 
     fn unreadable(

@@ -11,9 +11,12 @@ use crate::catalog::CatalogError;
 const APPLICATION_ID: i32 = 0x4B6C_7972;
 
 /// Grows by one whenever the tables change.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 const SCHEMA: &str = include_str!("schema.sql");
+
+/// From each version to the next, the first of them from version 1.
+const MIGRATIONS: [&str; 1] = [include_str!("from_1_to_2.sql")];
 
 /// How long one process waits while another writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +50,9 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
     // Nothing is written before it is known that the file is not another program's.
     let found = identify_at_once(&mut connection)?;
     use_write_ahead_log(&connection)?;
+    if let Found::Older(_) = found {
+        migrate(&mut connection)?;
+    }
     if found == Found::Nothing {
         let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have made it in the meantime.
@@ -60,13 +66,39 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
     Ok(connection)
 }
 
+/// Brings the tables of an earlier release into the shape of this one: all at once, or not at all.
+fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
+    // A table that others refer to is made anew, which SQLite only lets happen without looking at
+    // the references meanwhile; they are looked at before anything is kept. This is how its
+    // documentation says it is done: https://www.sqlite.org/lang_altertable.html#otheralter
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let migration = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it in the meantime.
+    if let Found::Older(version) = identify(&migration)? {
+        for sql in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or_default()) {
+            migration.execute_batch(sql)?;
+        }
+        let broken: u64 =
+            migration
+                .query_row("SELECT count(*) FROM pragma_foreign_key_check", (), |row| row.get(0))?;
+        if broken > 0 {
+            return Err(Refusal::Broken(broken));
+        }
+        migration.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    migration.commit()?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(())
+}
+
 fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     // Of those that may write, the last to leave takes the log with it; one that may not would
     // leave it behind. Where the file may not be written SQLite opens it for reading by itself.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "query_only", true)?;
     match identify_at_once(&mut connection)? {
-        Found::Catalog => Ok(connection),
+        // All that this release reads stands in the tables of earlier ones under the same names.
+        Found::Catalog | Found::Older(_) => Ok(connection),
         Found::Nothing => Err(Refusal::Foreign("it is empty".to_owned())),
     }
 }
@@ -110,6 +142,8 @@ enum Found {
     Nothing,
     /// A catalog that this release reads and writes.
     Catalog,
+    /// A catalog of an earlier release, whose tables have this version.
+    Older(i32),
 }
 
 /// Reads the signs in one transaction, so that they are of one time.
@@ -126,6 +160,7 @@ fn identify(connection: &Connection) -> Result<Found, Refusal> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     match (application, version) {
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(Found::Catalog),
+        (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Ok(Found::Older(older)),
         (APPLICATION_ID, other) => Err(Refusal::Foreign(format!(
             "its tables have version {other}, this release knows version {SCHEMA_VERSION}"
         ))),
@@ -139,6 +174,8 @@ fn identify(connection: &Connection) -> Result<Found, Refusal> {
 enum Refusal {
     #[error("{0}")]
     Foreign(String),
+    #[error("{0} of its records refer to builds that are not there")]
+    Broken(u64),
     #[error("SQLite cannot keep a write-ahead log beside it")]
     NoWriteAheadLog,
     #[error(transparent)]
@@ -157,7 +194,7 @@ impl Refusal {
             Self::Sqlite(_) if not_a_database => {
                 CatalogError::Foreign { location, reason: "it is not a SQLite database".to_owned() }
             }
-            Self::Sqlite(_) | Self::NoWriteAheadLog => {
+            Self::Sqlite(_) | Self::NoWriteAheadLog | Self::Broken(_) => {
                 CatalogError::Open { location, source: Box::new(self) }
             }
         }
@@ -209,13 +246,13 @@ mod tests {
         let text = folder.path().join("text");
         std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99))
             .unwrap();
-        let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2");
+        let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 3");
         for (path, why) in [
             (text, "it is not a SQLite database"),
             (other("tables", "CREATE TABLE t (a)"), "another program"),
             (other("id", "PRAGMA application_id = 7"), "another program"),
             (other("version", "PRAGMA user_version = 1"), "another program"),
-            (other("newer", &newer), "version 2, this release knows version 1"),
+            (other("newer", &newer), "version 3, this release knows version 2"),
         ] {
             let before = std::fs::read(&path).unwrap();
             for opened in [open(&path), open_read_only(&path)] {
@@ -225,6 +262,98 @@ mod tests {
             }
             assert_eq!(std::fs::read(&path).unwrap(), before);
         }
+    }
+
+    /// A catalog as the first release made it, with a build, a version of it, and a publication
+    /// under way.
+    fn of_version_1(path: &Path) {
+        let connection = Connection::open(path).unwrap();
+        // What version 2 changed.
+        let schema = SCHEMA.replace("wheels_hash TEXT,", "wheels_hash TEXT NOT NULL,").replace(
+            "lock_digest TEXT CHECK ((lock_digest IS NULL) = (wheels_hash IS NULL)),",
+            "lock_digest TEXT NOT NULL,",
+        );
+        assert_ne!(schema, SCHEMA);
+        connection.execute_batch(&schema).unwrap();
+        let records = "
+            INSERT INTO builds VALUES (7, 'p3.12', 'sample', 'Sample', '1.0', '[]', 'r', 'w', 'l',
+                'c', 1, 2, NULL, '2026-11-01T02:00:00.000000000Z');
+            INSERT INTO latest_builds VALUES ('p3.12', 'sample', 7);
+            INSERT INTO layer_versions VALUES (1, 'arn', 'eu-west-1', 'p3.12', 'sample', 7,
+                '2026-11-01T02:00:00.000000000Z', 'latest', NULL);
+            INSERT INTO intents VALUES ('eu-west-2', 'layer', 7, '2026-11-01T02:00:00.000000000Z')";
+        connection.execute_batch(records).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+    }
+
+    /// All records, and the shape of the tables as SQLite understood it.
+    fn everything(connection: &Connection) -> Vec<String> {
+        let text = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map((), |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let mut all =
+            text("SELECT json_array(type, name, tbl_name) FROM sqlite_schema ORDER BY type, name");
+        for table in ["builds", "latest_builds", "layer_versions", "intents"] {
+            let columns = text(&format!(
+                "SELECT json_array(name, type, \"notnull\", pk) FROM pragma_table_info('{table}')"
+            ));
+            let names = text(&format!("SELECT name FROM pragma_table_info('{table}')")).join(", ");
+            all.extend(columns);
+            all.extend(text(&format!("SELECT json_array({names}) FROM {table}")));
+            all.extend(text(&format!(
+                "SELECT json_array(\"table\", \"from\", \"to\") FROM pragma_foreign_key_list('{table}')"
+            )));
+        }
+        all
+    }
+
+    #[test]
+    fn a_catalog_of_the_first_release_is_brought_up_to_date_with_all_its_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+        of_version_1(&path);
+        let read = open_read_only(&path).unwrap();
+        assert_eq!(identify(&read).unwrap(), Found::Older(1));
+        drop(read);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&path))).collect();
+            for thread in threads {
+                let connection = thread.join().unwrap().unwrap();
+                assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+            }
+        });
+        let migrated = open(&path).unwrap();
+        let foreign_keys: bool =
+            migrated.pragma_query_value(None, "foreign_keys", |row| row.get(0)).unwrap();
+        assert!(foreign_keys);
+
+        // What a catalog looks like that was made by this release, with the same records.
+        let new = open_in_memory().unwrap();
+        let attach = format!("ATTACH '{}' AS old", path.display());
+        new.execute_batch(&attach).unwrap();
+        for table in ["builds", "latest_builds", "layer_versions", "intents"] {
+            new.execute_batch(&format!("INSERT INTO {table} SELECT * FROM old.{table}")).unwrap();
+        }
+        new.execute_batch("DETACH old").unwrap();
+        let records = everything(&migrated);
+        assert_eq!(records, everything(&new));
+        assert!(records.iter().any(|record| record.contains("Sample")), "{records:?}");
+    }
+
+    #[test]
+    fn a_catalog_whose_records_do_not_hold_together_is_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+        of_version_1(&path);
+        let break_it = "PRAGMA foreign_keys = OFF; DELETE FROM builds";
+        Connection::open(&path).unwrap().execute_batch(break_it).unwrap();
+        let error = open(&path).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "3 of its records refer to builds that are not there");
+        assert_eq!(identify(&open_read_only(&path).unwrap()).unwrap(), Found::Older(1));
     }
 
     #[test]

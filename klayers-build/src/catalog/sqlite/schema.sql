@@ -10,8 +10,9 @@ CREATE TABLE builds (
     version TEXT NOT NULL,
     dependencies TEXT NOT NULL CHECK (json_valid(dependencies)), -- ["name==version", …]
     requirements_hash TEXT NOT NULL,
-    wheels_hash TEXT NOT NULL,
-    lock_digest TEXT NOT NULL,
+    -- Both are there, or neither: what was made by hand has no lock.
+    wheels_hash TEXT,
+    lock_digest TEXT CHECK ((lock_digest IS NULL) = (wheels_hash IS NULL)),
     content_digest TEXT NOT NULL,
     code_size INTEGER NOT NULL,
     unzipped_size INTEGER NOT NULL,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Query};
-use klayers_core::{Build, LayerVersion, Status, Timestamp};
+use klayers_core::{Build, LayerVersion, Origin, Status, Timestamp};
 
 use crate::samples::{arn, at, build, intent, package, published, region, target};
 
@@ -22,6 +22,7 @@ macro_rules! catalog_promises {
             builds_that_differ_in_time_alone_are_one,
             an_earlier_build_becomes_the_latest_again,
             builds_are_kept_to_the_last_digit,
+            layers_made_by_hand_are_kept_like_others,
             beginning_needs_a_recorded_build,
             one_publication_is_under_way_at_a_time,
             what_is_under_way_says_what_it_publishes,
@@ -123,6 +124,21 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
         assert_eq!(recorded.version.to_string(), exact.version.to_string());
         assert_eq!(recorded.package.spelling(), "Ruamel.Yaml");
     }
+}
+
+pub(crate) async fn layers_made_by_hand_are_kept_like_others(home: &impl Home) {
+    let catalog = home.open();
+    let locked = build("p3.8", "spacy_model_en_small", "2.2.5");
+    let imported = Build { origin: Origin::Imported, ..locked.clone() };
+    for build in [&locked, &imported] {
+        catalog.record_build(build).await.unwrap();
+        // The one is not taken for the other.
+        assert_eq!(catalog.latest_builds(None).await.unwrap(), std::slice::from_ref(build));
+    }
+    catalog.begin(&intent(&imported, "eu-west-1")).await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), [intent(&imported, "eu-west-1")]);
+    publish(&*catalog, &imported, "eu-west-2", 1).await;
+    assert_eq!(all(&*catalog).await, [published(&imported, "eu-west-2", 1)]);
 }
 
 pub(crate) async fn beginning_needs_a_recorded_build(home: &impl Home) {

@@ -1,0 +1,85 @@
+//! The command that takes in a layer which was made by hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use klayers_build::Error;
+use klayers_build::artifacts::FolderArtifacts;
+use klayers_build::catalog::SqliteCatalog;
+use klayers_build::config::ConfigError;
+use klayers_build::pipeline::{Importer, LayerImport, RunLock};
+use klayers_build::plan::{PlanError, Selection, regions, wanted};
+use klayers_build::publish::FolderPublisher;
+use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
+
+use super::{ConfigArgs, DONE, FAILED, output};
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The zip, laid out as below /opt: Python modules stand below python/.
+    #[arg(value_name = "ZIP")]
+    zip: PathBuf,
+    /// The name that it is listed under.
+    #[arg(long, value_name = "N")]
+    name: PackageName,
+    /// Its version.
+    #[arg(long, value_name = "V")]
+    version: PackageVersion,
+    /// The target that it was made for, as in p3.12-arm64.
+    #[arg(long, value_name = "T")]
+    target: Target,
+    /// Its licence, as an SPDX expression or in words.
+    #[arg(long, value_name = "TEXT")]
+    license: Option<String>,
+    /// Only in this region; may be given several times.
+    #[arg(long, value_name = "R")]
+    region: Vec<Region>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error> {
+    let config = args.config.load()?;
+    let prefix = &config.publish.layer_prefix;
+    let import = LayerImport {
+        target: args.target,
+        layer: LayerName::new(prefix, args.target, &args.name.to_string())
+            .map_err(PlanError::LayerName)?,
+        package: args.name,
+        version: args.version,
+        license: args.license,
+    };
+    if config.runtimes.get(import.target.python).is_none() {
+        return Err(ConfigError::NoRuntime(import.target).into());
+    }
+    let collection = config.collection()?;
+    import.refuse_listed(&wanted(&collection, &Selection::default(), prefix)?)?;
+    let selection = Selection { regions: args.region, ..Selection::default() };
+    let regions = regions(&collection, &selection)?;
+
+    let _lock = RunLock::take(&config.catalog)?;
+    let importer = Importer {
+        catalog: Arc::new(SqliteCatalog::open(&config.catalog)?),
+        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
+        expiry: config.expiry,
+    };
+    let taken = importer.import(&args.zip, import, &regions, now).await?;
+    let build = &taken.build;
+    let head = format!("{} {}", build.target, build.package);
+    let size = output::bytes(build.code_size);
+    let unchanged = if taken.published.is_empty() { ", unchanged" } else { "" };
+    output::line(&format!("{head} {}: imported, {size}{unchanged}", build.version));
+    let mut failed = 0;
+    for (region, outcome) in &taken.published {
+        match outcome {
+            Ok(arn) => output::line(&format!("  {arn}")),
+            Err(error) => {
+                failed += 1;
+                output::note(&format!("error: {head}: {region}: {}", output::chain(error)));
+            }
+        }
+    }
+    Ok(if failed == 0 { DONE } else { FAILED })
+}

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use klayers_core::{
+    Build, ExpiryPolicy, LayerName, LayerVersionArn, Origin, PackageName, PackageVersion, Pin,
+    Region, Target, requirements_hash,
+};
+
+use super::PARALLEL_REGIONS;
+use super::publication::Publishing;
+use crate::Error;
+use crate::artifacts::Artifacts;
+use crate::catalog::{Catalog, Query};
+use crate::import::{HandMadeZip, ImportError};
+use crate::plan::Wanted;
+use crate::publish::Publisher;
+
+/// Takes in layers that were made by hand: they are stored, recorded and published like those that
+/// are built, outside the monthly run.
+///
+/// A run works on the layers that the collection lists, and on nothing else. A layer that is listed
+/// is therefore not taken in: the next run would take its place.
+#[derive(Clone, Debug)]
+pub struct Importer {
+    /// Keeps the records.
+    pub catalog: Arc<dyn Catalog>,
+    /// Keeps the zips.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// Publishes.
+    pub publisher: Arc<dyn Publisher>,
+    /// How long deprecated layer versions are kept.
+    pub expiry: ExpiryPolicy,
+}
+
+/// What a layer that was made by hand is to be called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LayerImport {
+    /// The target it was made for.
+    pub target: Target,
+    /// The name that it is listed under, as a package's is.
+    pub package: PackageName,
+    /// Its version.
+    pub version: PackageVersion,
+    /// The layer's name.
+    pub layer: LayerName,
+    /// The licence, where it is known.
+    pub license: Option<String>,
+}
+
+impl LayerImport {
+    /// Checks that the collection does not build the layer itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError::Listed`] if it does.
+    pub fn refuse_listed(&self, wanted: &[Wanted]) -> Result<(), ImportError> {
+        let same = |wanted: &Wanted| {
+            let listed_as = (wanted.target, wanted.contents.name());
+            wanted.layer == self.layer || listed_as == (self.target, &self.package)
+        };
+        if wanted.iter().any(same) {
+            return Err(ImportError::Listed(self.layer.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// What was done for a layer that was made by hand.
+#[derive(Debug)]
+pub struct Imported {
+    /// The build that is the latest now.
+    pub build: Build,
+    /// Where it was published, or why it could not be. Regions that had it already are left out.
+    pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
+}
+
+impl Importer {
+    /// Takes in a zip and publishes it in the regions where it is not the latest already.
+    ///
+    /// # Errors
+    ///
+    /// If the zip is refused, or if it cannot be stored or recorded: nothing is published then.
+    pub async fn import(
+        &self,
+        zip: &Path,
+        import: LayerImport,
+        regions: &[Region],
+        now: Timestamp,
+    ) -> Result<Imported, Error> {
+        let publishing = Publishing {
+            catalog: &*self.catalog,
+            artifacts: &*self.artifacts,
+            publisher: &*self.publisher,
+            expiry: &self.expiry,
+        };
+        let (zip, staging) = (zip.to_owned(), self.artifacts.staging().to_owned());
+        let taking = tokio::task::spawn_blocking(move || HandMadeZip::take(&zip, &staging));
+        let zip = match taking.await {
+            Ok(outcome) => outcome?,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        publishing.settle(now).await?;
+        let build = build(&import, &zip, now);
+        self.artifacts.put(zip.file, build.content_digest).await?;
+        self.catalog.record_build(&build).await?;
+        let query = Query {
+            target: Some(build.target),
+            package: Some(build.package.clone()),
+            ..Query::default()
+        };
+        let latest = self.catalog.layer_versions(&query).await?;
+        let missing = regions.iter().filter(|region| {
+            !latest.iter().any(|version| {
+                version.region() == *region && version.build.content_digest == build.content_digest
+            })
+        });
+        let published = stream::iter(missing)
+            .map(|region| async {
+                let outcome = publishing.publish(region, &import.layer, &build, now).await;
+                (region.clone(), outcome)
+            })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        Ok(Imported { build, published })
+    }
+}
+
+fn build(import: &LayerImport, zip: &HandMadeZip, now: Timestamp) -> Build {
+    let LayerImport { target, package, version, license, .. } = import.clone();
+    let itself = Pin { name: package.clone(), version: version.clone() };
+    Build {
+        target,
+        package,
+        version,
+        requirements_hash: requirements_hash([&itself]),
+        dependencies: vec![itself],
+        origin: Origin::Imported,
+        content_digest: zip.digest,
+        code_size: zip.size,
+        unzipped_size: zip.unzipped_size,
+        license,
+        created_at: now,
+    }
+}

@@ -1,0 +1,419 @@
+//! Wheels from source distributions, for packages that the operator named.
+//!
+//! Building one runs its code. So it happens apart: with no environment but what is said here, no
+//! credentials, a home that is gone afterwards, and, where the system allows it, without a network.
+//! What a build needs first is fetched before, as wheels, which run nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use klayers_core::{Digest, PackageName, ParseError, Pin};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::process::Command;
+use url::Url;
+
+use super::{PROBE, ResolveError, Resolver, succeeded, written};
+use crate::command::{Bounds, CommandError, run};
+use crate::durable;
+use crate::lock::public_location;
+use crate::wheel::WheelFilename;
+
+/// How long one build may take, and as long again what it needs.
+const TIMEOUT: Duration = Duration::from_mins(10);
+/// How much a build may write, in MiB.
+const OUTPUT_MIB: u64 = 64;
+/// Where a build finds compilers and the like.
+const SEARCH_PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
+/// What a build needs whose `pyproject.toml` does not say it ([PEP 518][spec]).
+///
+/// [spec]: https://peps.python.org/pep-0518/#build-system-table
+const DEFAULT_REQUIRES: [&str; 2] = ["setuptools>=40.8.0", "wheel"];
+/// Unpacks a source distribution into a folder, with nothing outside it, and prints the name of the
+/// folder that is in it.
+const UNPACK: &str = "\
+import os, sys, tarfile, zipfile
+archive, folder = sys.argv[1:]
+if zipfile.is_zipfile(archive):
+    zipfile.ZipFile(archive).extractall(folder)
+else:
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter='data')
+inside = os.listdir(folder)
+if len(inside) != 1:
+    sys.exit('it holds %d folders instead of one' % len(inside))
+print(inside[0])";
+
+/// A source distribution on this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sdist {
+    /// The package and version that it is locked as.
+    pub pin: Pin,
+    /// The file.
+    pub path: PathBuf,
+    /// The SHA-256 that it is locked with.
+    pub sha256: Digest,
+}
+
+/// A wheel that was built from a source distribution. It is gone when this is dropped, unless it was
+/// copied.
+#[derive(Debug)]
+pub struct BuiltWheel {
+    /// Its file name.
+    pub filename: WheelFilename,
+    /// Its SHA-256, which is what it is: another build may give other bytes.
+    pub sha256: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// The SHA-256 of the source distribution.
+    pub built_from: Digest,
+    /// Whether the build had no network.
+    pub offline: bool,
+    folder: TempDir,
+}
+
+impl BuiltWheel {
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("out").join(self.filename.to_string())
+    }
+
+    /// Whether it is for any machine: Python alone, without native code.
+    pub fn is_pure(&self) -> bool {
+        is_pure(&self.filename)
+    }
+}
+
+fn is_wheel(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "whl")
+}
+
+fn is_pure(filename: &WheelFilename) -> bool {
+    filename.tags().all(|[_, abi, platform]| abi == "none" && platform == "any")
+}
+
+#[derive(Default, Deserialize)]
+struct PyProject {
+    #[serde(rename = "build-system")]
+    build_system: Option<BuildSystem>,
+}
+
+#[derive(Deserialize)]
+struct BuildSystem {
+    requires: Vec<String>,
+}
+
+impl Resolver {
+    /// Builds a wheel from a source distribution whose package is among the `allowed`.
+    ///
+    /// A wheel with native code is for `native` to judge, which says why it cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// Before anything of it is run, if its package is not allowed or its bytes are not the locked
+    /// ones; then if it cannot be built, or not to a wheel that can be used.
+    pub async fn build_sdist(
+        &self,
+        sdist: &Sdist,
+        allowed: &BTreeSet<PackageName>,
+        native: impl FnOnce(&Path, &WheelFilename) -> Result<(), String>,
+    ) -> Result<BuiltWheel, SdistError> {
+        if !allowed.contains(&sdist.pin.name) {
+            return Err(SdistError::NotAllowed(sdist.pin.name.clone()));
+        }
+        let io = |source| SdistError::Io { pin: sdist.pin.clone().into(), source };
+        let found = durable::digest(&sdist.path).map_err(io)?;
+        if found != sdist.sha256 {
+            let (pin, wanted) = (sdist.pin.clone().into(), sdist.sha256);
+            return Err(SdistError::WrongDigest { pin, found, wanted });
+        }
+        let room = Room::new(self, sdist).await?;
+        let source = room.unpack(sdist).await?;
+        room.prepare(&source).await?;
+        let offline = room.build(&source).await?;
+        let filename = room.built()?;
+        let Room { folder, .. } = room;
+        let path = folder.path().join("out").join(filename.to_string());
+        if !is_pure(&filename) {
+            native(&path, &filename).map_err(|reason| SdistError::Native {
+                pin: sdist.pin.clone().into(),
+                wheel: Box::new(filename.clone()),
+                reason,
+            })?;
+        }
+        Ok(BuiltWheel {
+            sha256: durable::digest(&path).map_err(io)?,
+            size: path.metadata().map_err(io)?.len(),
+            built_from: sdist.sha256,
+            filename,
+            offline,
+            folder,
+        })
+    }
+}
+
+/// A folder in which one build has all that it has.
+struct Room<'a> {
+    resolver: &'a Resolver,
+    pin: &'a Pin,
+    uv: String,
+    folder: TempDir,
+}
+
+impl<'a> Room<'a> {
+    async fn new(resolver: &'a Resolver, sdist: &'a Sdist) -> Result<Self, SdistError> {
+        let pin = &sdist.pin;
+        let io = |source| SdistError::Io { pin: pin.clone().into(), source };
+        let folder = tempfile::tempdir().map_err(io)?;
+        for name in ["home", "cache", "tmp", "source", "out"] {
+            fs::create_dir(folder.path().join(name)).map_err(io)?;
+        }
+        // Without an environment uv would not be found where it is.
+        let uv = resolver.uv.display().to_string();
+        let which = ["-I", "-c", "import shutil, sys; print(shutil.which(sys.argv[1]))", &uv];
+        let asked = run(Command::new(&resolver.python).args(which), "", PROBE).await;
+        let uv = succeeded("python3", asked)?.trim().to_owned();
+        Ok(Self { resolver, pin, uv, folder })
+    }
+
+    fn path(&self, below: &str) -> String {
+        self.folder.path().join(below).display().to_string()
+    }
+
+    /// Runs a program with the environment of this room and no other.
+    async fn run(
+        &self,
+        before: &[&str],
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<String, SdistError> {
+        let (home, cache, tmp) = (self.path("home"), self.path("cache"), self.path("tmp"));
+        let mut line: Vec<String> = before.iter().map(|&word| word.to_owned()).collect();
+        line.extend(["env", "-i", SEARCH_PATH, "LANG=C.UTF-8"].map(str::to_owned));
+        line.push(format!("HOME={home}"));
+        line.push(format!("TMPDIR={tmp}"));
+        line.push(format!("UV_CACHE_DIR={cache}"));
+        let quiet = ["UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "NO_COLOR=1"];
+        line.extend(quiet.map(str::to_owned));
+        // So that what can be the same each time is: 1980-01-01.
+        line.extend(["SOURCE_DATE_EPOCH=315532800", "PYTHONHASHSEED=0"].map(str::to_owned));
+        line.push(program.to_owned());
+        line.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
+        let outcome = run(Command::new(&line[0]).args(&line[1..]), "", bounds).await;
+        let output = outcome.map_err(|source| self.not_run(source))?;
+        match output.status {
+            Some(0) => Ok(output.stdout),
+            _ => Err(SdistError::Failed {
+                pin: self.pin.clone().into(),
+                message: output.explanation(),
+            }),
+        }
+    }
+
+    fn not_run(&self, source: CommandError) -> SdistError {
+        SdistError::Run { pin: self.pin.clone().into(), source }
+    }
+
+    fn io(&self, source: std::io::Error) -> SdistError {
+        SdistError::Io { pin: self.pin.clone().into(), source }
+    }
+
+    /// Unpacks the source distribution, and gives the folder that is in it.
+    async fn unpack(&self, sdist: &Sdist) -> Result<String, SdistError> {
+        let archive = std::path::absolute(&sdist.path).map_err(|error| self.io(error))?;
+        let archive = archive.display().to_string();
+        let python = self.resolver.python.display().to_string();
+        let folder = self.path("source");
+        let inside = self.run(&[], &python, &["-I", "-c", UNPACK, &archive, &folder]).await?;
+        Ok(format!("{folder}/{}", inside.trim_end_matches('\n')))
+    }
+
+    /// Makes an environment that has what the build needs, from wheels alone.
+    async fn prepare(&self, source: &str) -> Result<(), SdistError> {
+        let python = self.resolver.python.display().to_string();
+        let environment = self.path("environment");
+        self.run(
+            &[],
+            &self.uv,
+            &["venv", "--quiet", "--no-config", "--python", &python, &environment],
+        )
+        .await?;
+        let requires = written(&self.requires(source)?)?;
+        let requires = requires.path().display().to_string();
+        let sources = &self.resolver.sources;
+        let mut arguments = vec!["pip", "install", "--quiet", "--no-config", "--only-binary"];
+        arguments.extend([":all:", "--python", &environment, "--requirements", &requires]);
+        let public = |url: &Url| public_location(url).unwrap_or_else(|| url.clone()).to_string();
+        let index = sources.index_url.as_ref().map(public);
+        if let Some(index) = &index {
+            arguments.extend(["--default-index", index]);
+        }
+        let links = sources.find_links.iter().map(|links| match Url::parse(links) {
+            Ok(url) => public(&url),
+            Err(_) => links.clone(),
+        });
+        let links: Vec<String> = links.collect();
+        for links in &links {
+            arguments.extend(["--find-links", links]);
+        }
+        if sources.no_index {
+            arguments.push("--no-index");
+        }
+        self.run(&[], &self.uv, &arguments).await?;
+        Ok(())
+    }
+
+    /// What its `pyproject.toml` says that the build needs.
+    fn requires(&self, source: &str) -> Result<Vec<String>, SdistError> {
+        let text = match fs::read_to_string(Path::new(source).join("pyproject.toml")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(self.io(error)),
+        };
+        let project: PyProject = toml::from_str(&text).map_err(|source| SdistError::PyProject {
+            pin: self.pin.clone().into(),
+            source: Box::new(source),
+        })?;
+        let default = || DEFAULT_REQUIRES.map(str::to_owned).to_vec();
+        Ok(project.build_system.map_or_else(default, |system| system.requires))
+    }
+
+    /// Builds the wheel; gives whether it was without a network.
+    async fn build(&self, source: &str) -> Result<bool, SdistError> {
+        let alone = ["unshare", "--map-root-user", "--net"];
+        // Not every system lets its users make a network of their own.
+        let offline = self.run(&alone, "true", &[]).await.is_ok();
+        let before: &[&str] = if offline { &alone } else { &[] };
+        let (environment, out) = (self.path("environment"), self.path("out"));
+        let mut arguments = vec!["build", "--wheel", "--no-config", "--offline"];
+        arguments.extend(["--no-build-isolation", "--python", &environment]);
+        arguments.extend(["--out-dir", &out, source]);
+        self.run(before, &self.uv, &arguments).await?;
+        Ok(offline)
+    }
+
+    /// The one wheel that was built.
+    fn built(&self) -> Result<WheelFilename, SdistError> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.path("out")).map_err(|error| self.io(error))? {
+            let name = entry.map_err(|error| self.io(error))?.file_name();
+            names.extend(name.into_string().ok().filter(|name| is_wheel(name)));
+        }
+        let [name] = names.as_slice() else {
+            return Err(SdistError::Wheels { pin: self.pin.clone().into(), found: names.len() });
+        };
+        let filename: WheelFilename = name
+            .parse()
+            .map_err(|source| SdistError::Filename { pin: self.pin.clone().into(), source })?;
+        if *filename.name() != self.pin.name || *filename.version() != self.pin.version {
+            return Err(SdistError::OtherPackage {
+                pin: self.pin.clone().into(),
+                wheel: Box::new(filename),
+            });
+        }
+        Ok(filename)
+    }
+}
+
+/// Why a source distribution does not give a wheel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SdistError {
+    /// The operator did not name its package.
+    #[error(
+        "{0} comes as a source distribution, which runs its own code when it is built; if you trust \
+         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml"
+    )]
+    NotAllowed(PackageName),
+    /// Its bytes are not those of the lock.
+    #[error("the source distribution of {pin} has SHA-256 {found}, but the lock asks for {wanted}")]
+    WrongDigest {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// What it has.
+        found: Digest,
+        /// What it must have.
+        wanted: Digest,
+    },
+    /// A file cannot be read or written.
+    #[error("could not work on the source distribution of {pin}")]
+    Io {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A tool is not there.
+    #[error(transparent)]
+    Tool(Box<ResolveError>),
+    /// A program could not be run to its end.
+    #[error("could not build a wheel of {pin}")]
+    Run {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// Why not.
+        source: CommandError,
+    },
+    /// The build failed.
+    #[error("a wheel of {pin} could not be built: {message}")]
+    Failed {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// What was said.
+        message: String,
+    },
+    /// Its `pyproject.toml` is malformed.
+    #[error("the pyproject.toml of {pin} cannot be read")]
+    PyProject {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// Why not.
+        source: Box<toml::de::Error>,
+    },
+    /// The build did not make one wheel.
+    #[error("the build of {pin} made {found} wheels instead of one")]
+    Wheels {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// How many it made.
+        found: usize,
+    },
+    /// The file name of the wheel is malformed.
+    #[error("the build of {pin} made a wheel whose name cannot be read")]
+    Filename {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// Why not.
+        source: ParseError,
+    },
+    /// The wheel is another package's.
+    #[error("the build of {pin} made {wheel}, which is another package or version")]
+    OtherPackage {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// The wheel.
+        wheel: Box<WheelFilename>,
+    },
+    /// The wheel has native code that cannot be used.
+    #[error("{wheel}, built from the source of {pin}, has native code: {reason}")]
+    Native {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// The wheel.
+        wheel: Box<WheelFilename>,
+        /// Why it cannot be used.
+        reason: String,
+    },
+}
+
+impl From<ResolveError> for SdistError {
+    fn from(error: ResolveError) -> Self {
+        Self::Tool(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests;
