@@ -159,7 +159,7 @@ impl Runtime {
     /// | glibc | 2.26 | 2.34 |
     /// | GLIBCXX | 3.4.24 | 3.4.29 |
     /// | CXXABI | 1.3.11 | 1.3.13 |
-    /// | libraries | libgcc_s, libstdc++, libz, libcrypt.so.1, libnsl.so.1 | libgcc_s, libstdc++, libz |
+    /// | libraries | `libgcc_s`, `libstdc++`, `libz`, `libcrypt.so.1`, `libnsl.so.1` | `libgcc_s`, `libstdc++`, `libz` |
     ///
     /// and Python's own `libpythonX.Y.so.1.0`, which lies in `/var/lang/lib`.
     ///
@@ -191,14 +191,12 @@ impl Runtime {
         };
         libraries.insert(loader.to_owned());
         libraries.extend(vectors.map(str::to_owned));
-        match &self.libraries {
-            Some(named) => libraries.extend(named.iter().cloned()),
-            None => {
-                let python = format!("libpython{}.so.1.0", self.python);
-                let common = ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1", python.as_str()];
-                let all = common.iter().chain(system.more);
-                libraries.extend(all.map(|name| (*name).to_owned()));
-            }
+        if let Some(named) = &self.libraries {
+            libraries.extend(named.iter().cloned());
+        } else {
+            let common = ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"];
+            libraries.extend(common.iter().chain(system.more).map(|name| (*name).to_owned()));
+            libraries.insert(format!("libpython{}.so.1.0", self.python));
         }
         BaseImage {
             glibc: self.glibc.into(),

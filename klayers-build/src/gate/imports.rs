@@ -174,20 +174,18 @@ impl ImportCheck {
             Ok(output) => output,
             Err(CommandError::Timeout(_)) => return Ok(ModuleOutcome::TimedOut),
             Err(error @ CommandError::Start(_)) => return Err(self.start_error(error)),
-            Err(error) => return Ok(ModuleOutcome::Failed { message: error.to_string() }),
+            Err(error) => return Ok(ModuleOutcome::failed(&error.to_string())),
         };
         // What counts is the answer, not the status: a module may end the process as it likes.
         Ok(match serde_json::from_str::<Answer>(&output.stdout) {
             Ok(answer) if answer.module == module => match answer.failure {
                 None => ModuleOutcome::Passed,
-                Some(message) => ModuleOutcome::Failed { message },
+                Some(message) => ModuleOutcome::failed(&message),
             },
-            _ => ModuleOutcome::Failed {
-                message: format!(
-                    "the interpreter ended before the import had: {}",
-                    output.explanation()
-                ),
-            },
+            _ => ModuleOutcome::failed(&format!(
+                "the interpreter ended before the import had: {}",
+                output.explanation()
+            )),
         })
     }
 
@@ -258,4 +256,48 @@ pub enum ImportCheckError {
         /// Why not.
         source: CommandError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without namespaces, as where they are not to be had.
+    const REFUSED: Confinement = Confinement { network: Network::Refused };
+
+    async fn outcome(source: &str, deadline: Duration) -> ModuleOutcome {
+        let work = tempfile::tempdir().expect("a folder");
+        let folder = work.path().join("layer/python");
+        std::fs::create_dir_all(&folder).expect("a layer");
+        std::fs::write(folder.join("m.py"), source).expect("a module");
+        let runtimes = klayers_core::Runtimes::default();
+        let target: Target = "p3.12".parse().expect("a target");
+        let runtime = runtimes.get(target.python).expect("known");
+        let python = std::process::Command::new("python3")
+            .args(["-I", "-c", "import sys; print(sys.executable)"])
+            .output()
+            .expect("python3");
+        let python = String::from_utf8(python.stdout).expect("a path");
+        let check = ImportCheck::new(Path::new(python.trim()), work.path(), target, runtime);
+        let (layer, home) = (work.path().join("layer"), work.path().join("home"));
+        let check = check.with_deadline(deadline);
+        check.import(REFUSED, &layer, &home, "m").await.expect("an outcome")
+    }
+
+    #[tokio::test]
+    async fn modules_are_kept_from_the_network_without_namespaces_too() {
+        let source = "import socket; socket.create_connection(('127.0.0.1', 9))";
+        let outcome = outcome(source, DEADLINE).await;
+        let ModuleOutcome::Failed { message } = outcome else { panic!("{outcome:?}") };
+        assert!(message.contains("may not use the network"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn what_a_module_starts_ends_with_it_without_namespaces_too() {
+        let source = "import subprocess; subprocess.Popen(['/bin/sleep', '600'])";
+        // Were it to live on, it would hold the pipes that are read to their end.
+        assert_eq!(outcome(source, DEADLINE).await, ModuleOutcome::Passed);
+        let source = format!("{source}\nwhile True: pass");
+        assert_eq!(outcome(&source, Duration::from_secs(2)).await, ModuleOutcome::TimedOut);
+    }
 }

@@ -51,7 +51,7 @@ def explain(error, layer):
     inside = [frame for frame in frames if frame.filename.startswith(layer)]
     if inside:
         text += f" ({inside[-1].filename}, line {inside[-1].lineno})"
-    return text.replace(layer, "/opt")[:4000]
+    return text.replace(layer, "/opt")[:4000].encode(errors="replace").decode()
 
 
 def main():

@@ -46,6 +46,15 @@ pub enum Network {
     Refused,
 }
 
+impl ModuleOutcome {
+    /// A failure, told on one line. Packages choose what their exceptions say, so that what would
+    /// steer a terminal is replaced.
+    pub(super) fn failed(message: &str) -> Self {
+        let words: Vec<&str> = message.split_whitespace().collect();
+        Self::Failed { message: words.join(" ").replace(char::is_control, "\u{fffd}") }
+    }
+}
+
 impl ImportReport {
     /// Whether modules were imported, and each passed.
     pub fn all_passed(&self) -> bool {

@@ -108,6 +108,9 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
     }
 }
 
+/// Symbols, and the number of each one's version.
+type SymbolTable<'data, Elf> = (&'data [<Elf as FileHeader>::Sym], &'data [Versym<Endianness>]);
+
 /// The entries of the dynamic section that matter here.
 #[derive(Default)]
 struct Dynamic<'data> {
@@ -274,11 +277,11 @@ impl<'data> Dynamic<'data> {
         found
     }
 
-    /// The symbols, and the number of each one's version.
+    /// The symbols that the loader sees.
     fn symbol_table<Elf: FileHeader<Endian = Endianness>>(
         &self,
         image: &Image<'data, Elf>,
-    ) -> Option<(&'data [Elf::Sym], &'data [Versym<Endianness>])> {
+    ) -> Option<SymbolTable<'data, Elf>> {
         let address = self.symbols?;
         let mut symbols = image.at(address).ok()?;
         // Nothing says how long the table is; linkers put the strings behind it.
@@ -300,12 +303,18 @@ fn shown(name: &[u8]) -> String {
     let end = name.iter().take(LONGEST_SYMBOL).position(|byte| *byte == 0);
     let beginning = &name[..end.unwrap_or(LONGEST_SYMBOL.min(name.len()))];
     let ending = if end.is_some() { "" } else { "…" };
-    format!("{}{ending}", String::from_utf8_lossy(beginning))
+    let text = String::from_utf8_lossy(beginning).replace(char::is_control, "\u{fffd}");
+    format!("{text}{ending}")
 }
 
 /// The text that ends at the next zero byte.
 fn text(bytes: &[u8]) -> Result<&str, Problem> {
     let bytes = bytes.get(..=LONGEST_NAME).unwrap_or(bytes);
     let end = bytes.iter().position(|byte| *byte == 0).ok_or("a name has no end")?;
-    std::str::from_utf8(&bytes[..end]).map_err(|_| "a name is not UTF-8")
+    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| "a name is not UTF-8")?;
+    // Names are shown to people.
+    if text.contains(char::is_control) {
+        return Err("a name has control characters");
+    }
+    Ok(text)
 }

@@ -90,7 +90,7 @@ impl Elf {
         }
 
         let headers = 64 + 56 * (2 + usize::from(self.interpreter.is_some()));
-        let mut body = Vec::<u8>::new();
+        let mut body: Vec<u8> = Vec::new();
         let mut place = |content: &[u8]| {
             let at = headers + body.len();
             body.extend(content);

@@ -8,7 +8,7 @@ use klayers_build::gate::{ImportCheck, ImportReport, ModuleOutcome};
 use klayers_core::{Architecture, PythonVersion, Runtime, Target};
 use tempfile::TempDir;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A Python of this machine, and the target it is for.
 fn python() -> (PathBuf, Target) {
@@ -113,15 +113,15 @@ async fn modules_of_a_folder_and_of_a_zip_are_imported() {
 }
 
 #[tokio::test]
-async fn exceptions_are_told_in_one_line_of_their_own() {
+async fn exceptions_are_told_on_one_line() {
     assert_eq!(
-        failure("\nraise RuntimeError('no\\nway')").await,
-        "RuntimeError: no\nway (/opt/python/m.py, line 2)"
+        failure("\nraise RuntimeError('no\\n\\tway\\x1b[2J \\udc80')").await,
+        "RuntimeError: no way\u{fffd}[2J ? (/opt/python/m.py, line 2)"
     );
     assert!(failure("import sys; sys.exit()").await.starts_with("SystemExit"));
     let mute = "class E(Exception):\n def __str__(self): raise self\nraise E";
     assert!(failure(mute).await.contains('E'));
-    assert!(failure("def f(:").await.starts_with("File") || !failure("def f(:").await.is_empty());
+    assert!(failure("def f(:").await.contains("SyntaxError: "));
 }
 
 #[tokio::test]

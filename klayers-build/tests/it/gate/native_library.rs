@@ -134,11 +134,14 @@ fn every_changed_byte_is_read_or_refused() {
 }
 
 #[test]
-fn more_than_any_library_asks_for_is_refused() {
+fn what_no_library_asks_for_is_refused() {
     let many = Elf { needed: vec!["libc.so.6"; 1_025], ..sample() }.bytes();
     assert!(problem(&many).ends_with("it asks for more than 1024 libraries"));
     let long = Elf { needed: vec![Box::leak("x".repeat(256).into_boxed_str())], ..sample() };
     assert!(problem(&long.bytes()).ends_with("a name has no end"));
+
+    let odd = Elf { needed: vec!["lib\u{1b}[2J.so"], ..sample() };
+    assert!(problem(&odd.bytes()).ends_with("a name has control characters"));
 
     // A list of versions that walks over itself, as often as it can.
     let one = Elf { versions: vec![required("libc.so.6", "GLIBC_2.17", "read")], ..sample() };

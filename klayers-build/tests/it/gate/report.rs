@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use klayers_build::gate::{
     Finding, GateReport, ImportReport, LayerFile, ModuleOutcome, Network, UNPACKED_LIMIT,
     check_size,
@@ -7,7 +5,7 @@ use klayers_build::gate::{
 
 fn imports(outcomes: &[(&str, ModuleOutcome)]) -> ImportReport {
     let modules = outcomes.iter().map(|(name, outcome)| ((*name).to_owned(), outcome.clone()));
-    ImportReport::Run { modules: BTreeMap::from_iter(modules), network: Network::Absent }
+    ImportReport::Run { modules: modules.collect(), network: Network::Absent }
 }
 
 fn missing() -> Finding {
@@ -52,7 +50,13 @@ fn a_report_is_printed_with_its_errors_first() {
     ];
     let report =
         GateReport { findings: vec![nearly_full(), missing()], imports: imports(&outcomes) };
-    insta::assert_snapshot!(report, @"");
+    insta::assert_snapshot!(report, @r"
+    error: p/x.so of p-1-py3-none-any.whl needs libexpat.so.1, which is neither in the layer nor in the runtime
+    warning: the layer unpacks to 250000000 bytes; Lambda takes 262144000 for a function and all its layers; the biggest are numpy (250000000)
+    error: import b: it did not come to its end in time
+    error: import c: ImportError: no d
+    imports: 1 of 3 passed
+    ");
 }
 
 #[test]
