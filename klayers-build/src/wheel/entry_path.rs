@@ -29,7 +29,7 @@ impl EntryPath {
         if name.contains('\\') {
             return refuse("it contains a backslash");
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(is_control) {
             return refuse("it contains a control character");
         }
         if name.chars().any(changes_direction) {
@@ -55,6 +55,11 @@ impl EntryPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character is a control character, or ends a line or paragraph as one would.
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether a character makes what follows it show in another order than it has: embeddings,
@@ -110,6 +115,7 @@ mod tests {
             "a\0b",
             "a\nb",
             "a\u{7f}b",
+            "a\u{2028}b",
             "a\u{202e}yp.b",
             "a\u{2067}b",
         ] {

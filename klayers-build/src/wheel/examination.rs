@@ -88,7 +88,8 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     }
 
     let modules = modules::at_root(files.iter().map(|(entry, _)| &entry.path), &dist_info);
-    note_names(&files, &modules, &mut notices);
+    let paths = files.iter().map(|(entry, _)| &entry.path);
+    note_names(paths, destinations.keys(), &modules, &mut notices);
     let mut libraries = Vec::new();
     for library in files.iter_mut().filter_map(|(_, read)| read.library.take()) {
         match library {
@@ -243,19 +244,31 @@ fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule
     Ok(())
 }
 
-fn note_names(files: &[(&Entry, ReadEntry)], modules: &[String], notices: &mut Vec<Notice>) {
-    let mut alike: BTreeMap<String, &EntryPath> = BTreeMap::new();
-    for (entry, _) in files {
-        let path = entry.path.as_str();
-        let key: String = path.nfc().flat_map(char::to_lowercase).collect();
-        if let Some(other) = alike.insert(key, &entry.path) {
-            notices.push(Notice::NamesAlike(other.clone(), entry.path.clone()));
-        }
-        let ends_pth = path.len() > 4 && path.as_bytes()[path.len() - 4..] == *b".pth";
-        if ends_pth && !path.contains('/') {
-            notices.push(Notice::PathFile(entry.path.clone()));
+fn note_names<'a>(
+    paths: impl Iterator<Item = &'a EntryPath>,
+    destinations: impl Iterator<Item = &'a String>,
+    modules: &[String],
+    notices: &mut Vec<Notice>,
+) {
+    // Folders, too, become one where letters are not told apart.
+    let mut alike: BTreeMap<String, &str> = BTreeMap::new();
+    for path in paths.map(EntryPath::as_str) {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        for name in ends.map(|end| &path[..end]) {
+            let key = name.nfc().flat_map(char::to_lowercase).collect();
+            match alike.insert(key, name) {
+                Some(other) if other != name => {
+                    notices.push(Notice::NamesAlike(other.to_owned(), name.to_owned()));
+                    break;
+                }
+                _ => {}
+            }
         }
     }
+    let is_path_file = |path: &&String| {
+        !path.contains('/') && path.as_bytes().to_ascii_lowercase().ends_with(b".pth")
+    };
+    notices.extend(destinations.filter(is_path_file).cloned().map(Notice::PathFile));
     let shadowing = modules.iter().filter(|module| standard_library::has(module));
     notices.extend(shadowing.cloned().map(Notice::ShadowsStandardLibrary));
 }

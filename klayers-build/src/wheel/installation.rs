@@ -35,6 +35,9 @@ impl Installation<'_> {
         let stem = self.dist_info.strip_suffix(".dist-info").unwrap_or(self.dist_info);
         let inside = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(".data/"));
         let Some(inside) = inside else {
+            if is_foreign_data(name) {
+                return Err(Rule::Entry { entry: path.clone(), fault: EntryFault::DataScheme });
+            }
             return plain(name.to_owned());
         };
         match inside.split_once('/') {
@@ -54,4 +57,11 @@ impl Installation<'_> {
             |file| matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json"),
         )
     }
+}
+
+/// Whether a file is in the `.data` folder of another distribution. Where the wheel's own would be
+/// spread out, an installer leaves it lying.
+fn is_foreign_data(name: &str) -> bool {
+    let folder = name.split_once('/').and_then(|(folder, _)| folder.strip_suffix(".data"));
+    folder.is_some_and(|stem| stem.contains('-'))
 }

@@ -2,8 +2,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::EntryPath;
-
 /// What is unusual about a wheel, but no reason to refuse it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -11,10 +9,10 @@ pub enum Notice {
     /// Its format is newer than the one that is known, in a way that may be passed over.
     WheelVersion(String),
     /// Two names are one where letters are not told apart by case or by how they are composed.
-    NamesAlike(EntryPath, EntryPath),
+    NamesAlike(String, String),
     /// A file at the root tells Python to change its path, or to run code, when it starts; in a
     /// layer it does nothing.
-    PathFile(EntryPath),
+    PathFile(String),
     /// A module has the name of one of the standard library; which one is imported depends on the
     /// order of the path.
     ShadowsStandardLibrary(String),

@@ -8,7 +8,8 @@ const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const SIZE: usize = 46;
 /// 4.5, which brought ZIP64.
 const NEWEST_VERSION: u16 = 45;
-const MADE_ON_UNIX: u8 = 3;
+/// Unix, and macOS.
+const MADE_ON_UNIX: [u8; 2] = [3, 19];
 const FILE_TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
@@ -110,8 +111,9 @@ fn of(
     if folder && (size, compressed_size, crc) != (0, 0, 0) {
         return Err(EntryFault::FolderWithContent);
     }
-    // The upper half of the external attributes is the file mode where Unix made the archive.
-    let mode = if header[5] == MADE_ON_UNIX { u32_at(header, 38) >> 16 } else { 0 };
+    // The upper half of the external attributes is a Unix file mode. Readers differ in whether they
+    // believe it of archives that other systems made.
+    let mode = u32_at(header, 38) >> 16;
     match mode & FILE_TYPE {
         0 => {}
         REGULAR if !folder => {}
@@ -126,7 +128,7 @@ fn of(
         crc,
         compressed_size,
         size,
-        executable: mode & 0o111 != 0,
+        executable: MADE_ON_UNIX.contains(&header[5]) && mode & 0o111 != 0,
         header_offset,
         name: name.to_owned(),
     })

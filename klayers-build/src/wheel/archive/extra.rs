@@ -32,6 +32,11 @@ impl<'b> Extra<'b> {
         Ok(extra)
     }
 
+    /// Whether there is a ZIP64 field.
+    pub(super) fn has_zip64(&self) -> bool {
+        self.zip64.is_some()
+    }
+
     /// Puts the values of the ZIP64 field in the place of those that are left to it. It must hold
     /// those and nothing else.
     pub(super) fn widen(&self, values: &mut [u64]) -> Result<(), EntryFault> {

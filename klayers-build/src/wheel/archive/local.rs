@@ -1,5 +1,7 @@
 //! Local file headers and data descriptors (sections 4.3.7 and 4.3.9).
 
+use std::ops::Range;
+
 use super::central::{CentralEntry, FLAG_DESCRIPTOR};
 use super::extra::Extra;
 use super::{Archive, u16_at, u32_at};
@@ -40,7 +42,8 @@ pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result
         return Err(refuse(EntryFault::LocalDiffers("CRC")));
     }
     let mut sizes = [22, 18].map(|at| u64::from(u32_at(&header, at)));
-    Extra::parse(extra, name).and_then(|extra| extra.widen(&mut sizes)).map_err(refuse)?;
+    let extra = Extra::parse(extra, name).map_err(refuse)?;
+    extra.widen(&mut sizes).map_err(refuse)?;
     if sizes != [entry.size, entry.compressed_size] && !(has_descriptor && sizes == [0, 0]) {
         return Err(refuse(EntryFault::LocalDiffers("sizes")));
     }
@@ -48,27 +51,27 @@ pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result
     let after = offset.checked_add(entry.compressed_size).filter(|&after| after <= end);
     let after = after.ok_or_else(|| refuse(EntryFault::Overlaps))?;
     if has_descriptor {
-        check_descriptor(archive, entry, after, end)?;
+        check_descriptor(archive, entry, after..end, extra.has_zip64())?;
     } else if after != end {
         return Err(Framing::Unaccounted { from: after, to: end }.into());
     }
     Ok(offset)
 }
 
-/// Writers differ in whether a descriptor has a signature, and in whether its sizes take 4 bytes
-/// or 8; how long it is tells.
+/// Writers differ in whether a descriptor has a signature, and, where the entry has a ZIP64 field,
+/// in whether its sizes take 4 bytes or 8; how long it is tells.
 fn check_descriptor(
     archive: &Archive,
     entry: &CentralEntry,
-    start: u64,
-    end: u64,
+    place: Range<u64>,
+    has_zip64: bool,
 ) -> Result<(), Rule> {
-    let length = end - start;
+    let length = place.end - place.start;
     if length > LONGEST_DESCRIPTOR {
-        return Err(Framing::Unaccounted { from: start, to: end }.into());
+        return Err(Framing::Unaccounted { from: place.start, to: place.end }.into());
     }
     let mut descriptor = vec![0; usize::try_from(length).unwrap_or_default()];
-    archive.read_at(&mut descriptor, start)?;
+    archive.read_at(&mut descriptor, place.start)?;
     let CentralEntry { crc, compressed_size, size, .. } = *entry;
     let mut narrow = crc.to_le_bytes().to_vec();
     let mut wide = narrow.clone();
@@ -82,7 +85,7 @@ fn check_descriptor(
         _ => Some(descriptor.as_slice()),
     };
     match unsigned {
-        Some(found) if found == narrow || found == wide => Ok(()),
+        Some(found) if found == narrow || (has_zip64 && found == wide) => Ok(()),
         _ => Err(entry.fault(EntryFault::Descriptor)),
     }
 }
