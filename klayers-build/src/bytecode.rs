@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -117,7 +117,8 @@ impl BytecodeCache {
     ) -> Result<Pack, BytecodeError> {
         let place = self.place(wheel, interpreter);
         let until = Instant::now() + self.limits.wheel;
-        let run = Run { cache: self, wheel, interpreter, until, failed: AtomicBool::new(false) };
+        let run =
+            Run { cache: self, wheel, interpreter, until, failed: AtomicUsize::new(usize::MAX) };
         let write = |source| BytecodeError::Write { path: place.pack.clone(), source };
         let mut pack = Writer::new(&place).map_err(write)?;
         run.all(sources, |path, outcome| match outcome {
@@ -141,8 +142,9 @@ struct Run<'a> {
     wheel: Digest,
     interpreter: &'a Interpreter,
     until: Instant,
-    /// Whether a file has failed, so that no other needs to be begun.
-    failed: AtomicBool,
+    /// The number of the first file that has failed: those after it need not be begun. Those before
+    /// it do, so that the error is the same each time, that of the first.
+    failed: AtomicUsize,
 }
 
 /// What became of a source.
@@ -153,6 +155,7 @@ enum Outcome {
 
 /// A source, where its bytecode goes, and who waits for it.
 struct Job {
+    number: usize,
     source: Source,
     path: String,
     done: SyncSender<Result<(String, Outcome), BytecodeError>>,
@@ -187,7 +190,7 @@ impl Run<'_> {
             };
             // Moved in, so that the threads end when there are no more.
             let jobs = jobs;
-            for source in sources {
+            for (number, source) in sources.into_iter().enumerate() {
                 let source = source.map_err(|source| self.unreadable(source))?;
                 let Some(path) = pyc_path(&source.path, self.interpreter.version().python()) else {
                     continue;
@@ -196,7 +199,7 @@ impl Run<'_> {
                     next(&mut waiting)?;
                 }
                 let (done, outcome) = sync_channel(1);
-                jobs.send(Job { source, path, done }).map_err(|_| BytecodeError::Lost)?;
+                jobs.send(Job { number, source, path, done }).map_err(|_| BytecodeError::Lost)?;
                 waiting.push_back(outcome);
             }
             while !waiting.is_empty() {
@@ -209,12 +212,14 @@ impl Run<'_> {
     fn work(&self, queue: &Mutex<Receiver<Job>>) {
         loop {
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Job { source, path, done }) = job else { return };
-            if self.failed.load(Ordering::Relaxed) {
+            let Ok(Job { number, source, path, done }) = job else { return };
+            if number > self.failed.load(Ordering::Relaxed) {
                 continue;
             }
             let outcome = self.one(source, path);
-            self.failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+            if outcome.is_err() {
+                self.failed.fetch_min(number, Ordering::Relaxed);
+            }
             // Nobody waits for it any more if another one has failed.
             let _ = done.send(outcome);
         }
