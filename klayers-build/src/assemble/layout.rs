@@ -1,5 +1,7 @@
 //! Where each file of the wheels stands in the layer.
 
+use std::collections::BTreeSet;
+
 use klayers_core::{Digest, PythonVersion};
 
 use super::launcher::{launcher, with_interpreter};
@@ -194,12 +196,18 @@ fn installed<'w>(
         LayerFile { path: format!("{ROOT}{path}"), executable, source, owner }
     };
     let mut files = Vec::with_capacity(inventory.files.len() + inventory.scripts.len() + 2);
+    let compiled: BTreeSet<&str> = match bytecode {
+        Some(bytecode) => bytecode.files.iter().map(|pyc| pyc.path.as_str()).collect(),
+        None => BTreeSet::new(),
+    };
     for file in &inventory.files {
         let destination = wheel.installation().destination(&file.path);
         let destination =
             destination.map_err(|rule| crate::wheel::WheelError::new(wheel.filename(), rule))?;
         if let Some(destination) = destination
             && !rules.leave_out(wheel, &destination.path)
+            // Bytecode that came in the wheel may be of any release, and stale.
+            && !compiled.contains(destination.path.as_str())
         {
             files.push(installed_file(wheel, file, destination, rules.python)?);
         }
