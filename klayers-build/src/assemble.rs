@@ -3,17 +3,21 @@
 //! Entries are copied compressed, as they stand in the wheels; only what an installer writes anew
 //! is made here. The same lock gives the same bytes on any machine, at any time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use klayers_core::{Digest, LayerName, PackageName, PythonVersion, Target, requirements_txt};
+use klayers_core::{
+    Digest, LayerName, PackageName, PythonVersion, Runtime, Target, requirements_txt,
+};
 use tempfile::TempPath;
 
 use crate::durable;
+use crate::gate::{Finding, UNPACKED_LIMIT, check_native, check_size};
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
-use crate::wheel::{Wheel, WheelError};
+use crate::wheel::{NativeLibrary, Wheel, WheelError};
 
 mod bytecode;
 mod launcher;
@@ -23,7 +27,7 @@ mod zip_writer;
 
 pub use bytecode::Bytecode;
 
-use layout::{LayerFile, Layout, Rules, Source};
+use layout::{LayerFile, Layout, ROOT, Rules, Source};
 use output::Finished;
 use zip_writer::{CopyError, ZipWriter};
 
@@ -114,6 +118,45 @@ impl<'w> Layer<'w> {
     /// The size of what it unpacks to, in bytes.
     pub fn unzipped_size(&self) -> u64 {
         self.layout.files().iter().map(|file| file.source.size()).sum()
+    }
+
+    /// What the gate finds in its files.
+    pub fn findings(&self, runtime: &Runtime) -> Vec<Finding> {
+        let mut sizes: BTreeMap<&PackageName, u64> = BTreeMap::new();
+        for file in self.layout.files() {
+            if let Some(wheel) = file.wheel() {
+                *sizes.entry(wheel.name()).or_default() += file.source.size();
+            }
+        }
+        let names: Vec<String> =
+            self.wheels.iter().map(|wheel| wheel.filename().to_string()).collect();
+        let libraries = self.wheels.iter().zip(&names).flat_map(|(wheel, name)| {
+            let libraries = wheel.inventory().libraries.iter();
+            let held = libraries.filter(|library| self.layout.holds(wheel, &library.path));
+            held.map(|library| (name.as_str(), library))
+        });
+        let libraries: Vec<(&str, &NativeLibrary)> = libraries.collect();
+        let files = self.layout.files().iter().map(|file| file.path.as_str());
+        let mut findings = check_native(&libraries, files, self.lock.target(), runtime);
+        let sizes: Vec<(String, u64)> =
+            sizes.into_iter().map(|(name, size)| (name.to_string(), size)).collect();
+        findings.extend(check_size(&sizes, self.unzipped_size(), UNPACKED_LIMIT));
+        findings
+    }
+
+    /// The modules and packages that it puts at the root of Python's path, sorted.
+    pub fn modules(&self) -> Vec<String> {
+        let paths = self.layout.files().iter().map(|file| file.path.as_str());
+        let roots: BTreeSet<&str> = paths.filter_map(|path| path.strip_prefix(ROOT)).collect();
+        let is_there = |module: &&String| {
+            let (folder, file) = (format!("{module}/"), format!("{module}."));
+            [folder, file].iter().any(|start| {
+                roots.range(start.as_str()..).next().is_some_and(|path| path.starts_with(start))
+            })
+        };
+        let all: BTreeSet<&String> =
+            self.wheels.iter().flat_map(|wheel| &wheel.inventory().modules).collect();
+        all.into_iter().filter(is_there).cloned().collect()
     }
 
     /// Writes it to a temporary file of a folder. The file is whole and durable when this returns.

@@ -7,23 +7,20 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::future::try_join;
-use klayers_core::{Digest, LayerName, ParseError, PythonVersion};
+use klayers_core::{Digest, LayerName, ParseError, PythonVersion, Runtimes};
 use serde::Deserialize;
 
 use crate::Error;
 use crate::assemble::{Bytecode, Layer, LayerZip};
 use crate::bytecode::{BytecodeCache, Source};
+use crate::config::ConfigError;
 use crate::fetch::Fetcher;
+use crate::gate::{Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT};
 use crate::interpreter::{Interpreter, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
-
-/// The most that a function and all of its layers may unpack to, in bytes ([quotas][spec]).
-///
-/// [spec]: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-pub const MOST_UNZIPPED: u64 = 262_144_000;
 
 /// Builds layers.
 ///
@@ -58,6 +55,9 @@ pub const MOST_UNZIPPED: u64 = 262_144_000;
 #[derive(Clone, Debug)]
 pub struct Builder {
     fetcher: Fetcher,
+    runtimes: Runtimes,
+    rules: GateRules,
+    interpreters: Option<Interpreters>,
     compiling: Option<Compiling>,
 }
 
@@ -98,12 +98,11 @@ impl fmt::Display for BytecodeMode {
     }
 }
 
-/// Where bytecode comes from.
+/// Where bytecode is kept.
 #[derive(Clone, Debug)]
 struct Compiling {
     required: bool,
     cache: Arc<BytecodeCache>,
-    interpreters: Interpreters,
 }
 
 /// Where the interpreters are.
@@ -128,34 +127,53 @@ impl Interpreters {
 }
 
 impl Builder {
-    /// A builder of layers without bytecode.
+    /// A builder of layers without bytecode, for the runtimes of this release.
     pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, compiling: None }
+        Self {
+            fetcher,
+            runtimes: Runtimes::default(),
+            rules: GateRules::default(),
+            interpreters: None,
+            compiling: None,
+        }
+    }
+
+    /// For these runtimes.
+    #[must_use]
+    pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
+        Self { runtimes, ..self }
+    }
+
+    /// With these exceptions from what the gate asks for.
+    #[must_use]
+    pub fn with_rules(self, rules: GateRules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// With these interpreters, to make bytecode and to import layers.
+    #[must_use]
+    pub fn with_interpreters(self, interpreters: Interpreters) -> Self {
+        Self { interpreters: Some(interpreters), ..self }
     }
 
     /// With bytecode, which is kept in a cache folder.
     #[must_use]
-    pub fn with_bytecode(
-        self,
-        mode: BytecodeMode,
-        cache: &Path,
-        interpreters: Interpreters,
-    ) -> Self {
+    pub fn with_bytecode(self, mode: BytecodeMode, cache: &Path) -> Self {
         let compiling = (mode != BytecodeMode::Off).then(|| Compiling {
             required: mode == BytecodeMode::On,
             cache: Arc::new(BytecodeCache::open(cache)),
-            interpreters,
         });
         Self { compiling, ..self }
     }
 
-    /// Fetches and verifies the wheels of a lock, and assembles a layer from them in a temporary
-    /// file of `folder`.
+    /// Fetches and verifies the wheels of a lock, assembles a layer from them in a temporary file
+    /// of `folder`, and holds its files against what its target can load.
     ///
     /// # Errors
     ///
     /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled where bytecode is
-    /// required, or if the layer cannot be assembled.
+    /// required, or if the layer cannot be assembled. What the gate finds is no error here, but
+    /// stands in the layer's findings.
     pub async fn build(
         &self,
         name: &LayerName,
@@ -164,7 +182,7 @@ impl Builder {
     ) -> Result<BuiltLayer, Error> {
         let python = lock.target().python;
         let (wheels, interpreter) =
-            try_join(self.fetch_and_verify(lock), self.interpreter(python)).await?;
+            try_join(self.fetch_and_verify(lock), self.compiler(python)).await?;
         let wheels = Arc::new(wheels);
         let mut recipe = Recipe::new(name.clone());
         let mut without_bytecode = None;
@@ -185,22 +203,54 @@ impl Builder {
             }
         }
         let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
-        let (lock, folder) = (lock.clone(), folder.to_owned());
+        let runtime = self.runtimes.get(lock.target().python).cloned();
+        let runtime = runtime.ok_or(ConfigError::NoRuntime(lock.target()))?;
+        let (lock, folder, rules) = (lock.clone(), folder.to_owned(), self.rules.clone());
         blocking(move || {
             let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode)?;
-            if recipe.bytecode.is_some() && !required && layer.unzipped_size() > MOST_UNZIPPED {
-                recipe.bytecode = None;
+            let without;
+            if recipe.bytecode.is_some() && !required && layer.unzipped_size() > UNPACKED_LIMIT {
                 without_bytecode = Some(WithoutBytecode::TooLarge);
-                layer = Layer::new(&recipe, &lock, &wheels, &[])?;
+                without = Recipe { bytecode: None, ..recipe.clone() };
+                layer = Layer::new(&without, &lock, &wheels, &[])?;
             }
-            Ok(BuiltLayer { zip: layer.write(&folder)?, without_bytecode })
+            let findings = rules.kept(layer.findings(&runtime));
+            let modules = layer.modules();
+            Ok(BuiltLayer { zip: layer.write(&folder)?, findings, modules, without_bytecode })
         })
         .await
     }
 
-    async fn interpreter(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
-        let Some(compiling) = &self.compiling else { return Ok(None) };
-        match compiling.interpreters.find(python).await? {
+    /// Imports the modules of a layer, if there is an interpreter that can. It is unpacked below
+    /// `scratch` meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot be unpacked, or no process be started.
+    pub async fn check(&self, layer: &BuiltLayer, scratch: &Path) -> Result<GateReport, Error> {
+        let target = layer.zip.target;
+        let not_run = |reason: String| ImportReport::NotRun { reason };
+        let imports = match (&self.interpreters, self.runtimes.get(target.python)) {
+            _ if !self.rules.imports => not_run("it is turned off".to_owned()),
+            (Some(interpreters), Some(runtime)) => match interpreters.find(target.python).await? {
+                Some(interpreter) => {
+                    let check = ImportCheck::new(interpreter.path(), scratch, target, runtime);
+                    let modules: Vec<String> = self.rules.imported(&layer.modules);
+                    check.run(&layer.zip.file, &modules).await.map_err(Box::new)?
+                }
+                None => not_run(format!("there is no interpreter of Python {}", target.python)),
+            },
+            _ => not_run("no interpreters were named".to_owned()),
+        };
+        Ok(GateReport { findings: layer.findings.clone(), imports })
+    }
+
+    /// The interpreter to make bytecode with, if any is to be made.
+    async fn compiler(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
+        let (Some(compiling), Some(interpreters)) = (&self.compiling, &self.interpreters) else {
+            return Ok(None);
+        };
+        match interpreters.find(python).await? {
             None if compiling.required => Err(Error::NoInterpreter(python)),
             found => Ok(found),
         }
@@ -231,6 +281,10 @@ impl Builder {
 pub struct BuiltLayer {
     /// The layer.
     pub zip: LayerZip,
+    /// What is wrong with its files, or worth knowing.
+    pub findings: Vec<Finding>,
+    /// The modules and packages that it puts at the root of Python's path, sorted.
+    pub modules: Vec<String>,
     /// Why it has no bytecode, where that was wanted.
     pub without_bytecode: Option<WithoutBytecode>,
 }

@@ -8,6 +8,8 @@ use klayers_core::{
     Build, Digest, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Status, Target,
 };
 
+use crate::gate::GateReport;
+
 mod sqlite;
 
 pub use sqlite::SqliteCatalog;
@@ -24,6 +26,14 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// Builds that differ in nothing but the time are one build, of the time at which it was
     /// recorded first; recording it again after another makes it the latest again.
     async fn record_build(&self, build: &Build) -> Result<(), CatalogError>;
+
+    /// Records what the gate said of a layer with this content, in the place of what it said
+    /// before. That is done before the build is recorded, so that there is none without it.
+    async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError>;
+
+    /// What the gate said of the layer with this content; none if it was not asked, as of imported
+    /// layers.
+    async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError>;
 
     /// The latest build of every package, of one target or of all, sorted by target and package.
     async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError>;

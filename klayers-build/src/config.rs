@@ -9,6 +9,7 @@ use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Region, Run
 use url::Url;
 
 use crate::builder::BytecodeMode;
+use crate::gate::GateRules;
 use crate::lock::LockError;
 use crate::plan::{Contents, Republish};
 use crate::resolve::Sources;
@@ -37,6 +38,8 @@ pub struct Config {
     pub interpreters: BTreeMap<PythonVersion, PathBuf>,
     /// What is left out of layers.
     pub slimming: Slimming,
+    /// What the gate lets pass.
+    pub gate: GateRules,
     /// The layers of several packages.
     pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
@@ -115,6 +118,7 @@ impl Config {
                 .map(|(python, program)| (python, folder.join(program)))
                 .collect(),
             slimming: file.slim,
+            gate: file.gate,
             bundles: file.bundle,
             expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
             runtimes,

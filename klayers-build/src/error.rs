@@ -4,6 +4,7 @@ use crate::bytecode::BytecodeError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::fetch::FetchError;
+use crate::gate::{ImportCheckError, Refused};
 use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
@@ -57,6 +58,12 @@ pub enum Error {
     /// A layer that was made by hand is not taken in.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// A layer cannot work, or not all of it.
+    #[error(transparent)]
+    Refused(#[from] Box<Refused>),
+    /// A layer's modules could not be imported, nor be found to fail.
+    #[error(transparent)]
+    ImportCheck(#[from] Box<ImportCheckError>),
     /// An artifact could not be stored or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

@@ -6,16 +6,19 @@
 
 use std::fmt;
 
+use klayers_core::LayerName;
 use serde::{Deserialize, Serialize};
 
 mod finding;
 mod imports;
 mod native;
+mod rules;
 mod size;
 
 pub use finding::{Finding, LayerFile, Severity};
 pub use imports::{ImportCheck, ImportCheckError, ImportReport, ModuleOutcome, Network};
 pub use native::check_native;
+pub use rules::GateRules;
 pub use size::{UNPACKED_LIMIT, check_size};
 
 /// What the gate says about a layer.
@@ -27,7 +30,36 @@ pub struct GateReport {
     pub imports: ImportReport,
 }
 
+/// A layer that the gate does not let through.
+#[derive(Debug, thiserror::Error)]
+#[error("the layer {layer} is not fit to be published:\n{report}")]
+pub struct Refused {
+    /// The layer.
+    pub layer: LayerName,
+    /// What is wrong with it.
+    pub report: GateReport,
+}
+
 impl GateReport {
+    /// What it says of a layer's files alone, whose modules were not imported.
+    pub fn without_imports(findings: Vec<Finding>) -> Self {
+        let reason = "it was not asked for".to_owned();
+        Self { findings, imports: ImportReport::NotRun { reason } }
+    }
+
+    /// This report of a layer, if the layer may be published.
+    ///
+    /// # Errors
+    ///
+    /// If it may not.
+    pub fn required(self, layer: &LayerName) -> Result<Self, Box<Refused>> {
+        if self.passed() {
+            Ok(self)
+        } else {
+            Err(Box::new(Refused { layer: layer.clone(), report: self }))
+        }
+    }
+
     /// Whether the layer may be published: nothing that was found is an error, and no module
     /// failed. An import check that was not run forbids nothing; the report shows that it was not.
     pub fn passed(&self) -> bool {

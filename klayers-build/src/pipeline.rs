@@ -11,6 +11,7 @@ use crate::Error;
 use crate::artifacts::Artifacts;
 use crate::builder::Builder;
 use crate::catalog::Catalog;
+use crate::gate::GateReport;
 use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
 
@@ -72,6 +73,8 @@ pub struct LayerDone {
     pub build: Build,
     /// Why it was built, if it was.
     pub built: Option<BuildReason>,
+    /// What the gate said of it, if it was built.
+    pub report: Option<GateReport>,
     /// Where it was published, or why it could not be.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
 }
@@ -121,11 +124,11 @@ impl Pipeline {
     async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
         let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } =
             planned;
-        let (build, reason) = match build {
-            BuildStep::Reuse(build) => (*build, None),
+        let (build, reason, report) = match build {
+            BuildStep::Reuse(build) => (*build, None, None),
             BuildStep::Build(reason) => {
-                let build = self.build_and_store(&wanted, &lock, now).await?;
-                (build, Some(reason))
+                let (build, report) = self.build_and_store(&wanted, &lock, now).await?;
+                (build, Some(reason), Some(report))
             }
         };
         if reason == Some(BuildReason::Forced) {
@@ -144,6 +147,6 @@ impl Pipeline {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        Ok(LayerDone { build, built: reason, published })
+        Ok(LayerDone { build, built: reason, report, published })
     }
 }

@@ -10,7 +10,7 @@ use crate::slim::Slimming;
 use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
 
 /// The folder of a layer that is on Python's path.
-const ROOT: &str = "python/";
+pub(super) const ROOT: &str = "python/";
 /// What `INSTALLER` says ([specification][spec]).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-installer-file
@@ -89,6 +89,16 @@ impl Owner<'_> {
     }
 }
 
+impl<'w> LayerFile<'w> {
+    /// The wheel that it belongs to; none for the layer's own.
+    pub(super) fn wheel(&self) -> Option<&'w Wheel> {
+        match self.owner {
+            Owner::Wheel(wheel) => Some(wheel),
+            Owner::Layer => None,
+        }
+    }
+}
+
 impl Source<'_> {
     fn made(bytes: Vec<u8>) -> Self {
         let sha256 = Digest::of(&bytes);
@@ -134,6 +144,16 @@ impl<'w> Layout<'w> {
         let files = merged(files)?;
         refuse_files_as_folders(&files)?;
         Ok(Self { files })
+    }
+
+    /// Whether a file of a wheel is in the layer.
+    pub(super) fn holds(&self, wheel: &Wheel, path: &str) -> bool {
+        let destination = wheel.inventory().file(path).and_then(|file| {
+            let destination = wheel.installation().destination(&file.path).ok()??;
+            Some(format!("{ROOT}{}", destination.path))
+        });
+        destination
+            .is_some_and(|path| self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok())
     }
 
     /// The files, sorted by path as bytes.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion, LayerVersionArn, Region, Target};
+use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Region, Target};
 use rusqlite::{
     Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
 };
 use tokio::sync::Mutex;
+
+use crate::gate::GateReport;
 
 use self::rows::{Failure, LayerVersions, stored};
 use super::{Catalog, CatalogError, Include, Intent, Query, sort};
@@ -116,6 +118,35 @@ impl Catalog for SqliteCatalog {
                 params![build.target.to_string(), build.package.normalized(), id],
             )?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError> {
+        let report =
+            serde_json::to_string(report).map_err(|error| CatalogError::Storage(error.into()))?;
+        self.write(move |transaction| {
+            transaction.execute(
+                "INSERT INTO gate_reports (content_digest, report) VALUES (?, ?)
+                 ON CONFLICT (content_digest) DO UPDATE SET report = excluded.report",
+                params![content.to_string(), report],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError> {
+        self.with(move |connection| {
+            let sql = "SELECT report FROM gate_reports WHERE content_digest = ?";
+            let mut statement = connection.prepare_cached(sql)?;
+            let report: Option<String> =
+                statement.query_row([content.to_string()], |row| row.get(0)).optional()?;
+            let read = |text: String| serde_json::from_str(&text);
+            report
+                .map(read)
+                .transpose()
+                .map_err(|error| Failure(CatalogError::Storage(error.into())))
         })
         .await
     }

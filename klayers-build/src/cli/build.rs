@@ -6,6 +6,7 @@ use klayers_build::assemble::{AssembleError, LayerZip};
 use klayers_build::builder::{Builder, BuiltLayer, BytecodeMode};
 use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
+use klayers_build::gate::GateReport;
 use klayers_build::lock::Lock;
 use klayers_build::resolve::{Resolver, Sources};
 use klayers_build::{Error, plan::PlanError};
@@ -53,6 +54,9 @@ pub(super) struct BuildArgs {
     /// The interpreter to make bytecode with [default: python3.X, then uv's own].
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
+    /// Import each top-level module of the layer, without a network and without credentials.
+    #[arg(long)]
+    check_imports: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -72,11 +76,9 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let cache = args.cache.folder();
     let mut interpreters = interpreters(&runtimes);
     interpreters.explicit.extend(args.interpreter.map(|program| (target.python, program)));
-    let builder = Builder::new(Fetcher::new(&cache, args.index_url.clone())?).with_bytecode(
-        args.bytecode,
-        &cache,
-        interpreters,
-    );
+    let builder = Builder::new(Fetcher::new(&cache, args.index_url.clone())?)
+        .with_interpreters(interpreters)
+        .with_bytecode(args.bytecode, &cache);
     let lock = if let Some(path) = &args.lock {
         read_lock(path, target, runtime)?
     } else {
@@ -87,8 +89,18 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     };
     let write = |source| AssembleError::Write { path: args.out.clone(), source };
     fs::create_dir_all(&args.out).map_err(write)?;
-    let BuiltLayer { zip, without_bytecode } = builder.build(&name, &lock, &args.out).await?;
-    note_bytecode(without_bytecode.as_ref());
+    let built = builder.build(&name, &lock, &args.out).await?;
+    note_bytecode(built.without_bytecode.as_ref());
+    let report = if args.check_imports {
+        builder.check(&built, &args.out).await?
+    } else {
+        GateReport::without_imports(built.findings.clone())
+    };
+    let report = report.required(&name)?;
+    for finding in &report.findings {
+        output::note(&format!("{}: {finding}", finding.severity()));
+    }
+    let BuiltLayer { zip, .. } = built;
     let LayerZip { digest, size, unzipped_size, files, ref recipe, .. } = zip;
     let bytecode = recipe.bytecode.clone();
     let path = zip.keep(&args.out)?;
@@ -102,6 +114,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
             "unzippedSize": unzipped_size,
             "files": files,
             "bytecode": bytecode,
+            "gate": report,
             "dependencies": lock.pins(),
             "requirementsHash": lock.requirements_hash(),
         });
@@ -114,6 +127,9 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
         if let Some(release) = bytecode {
             output::line(&format!("bytecode  CPython {release}"));
+        }
+        if args.check_imports {
+            output::line(&report.imports.to_string());
         }
     }
     Ok(DONE)

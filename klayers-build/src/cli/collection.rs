@@ -147,11 +147,11 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?).with_bytecode(
-            config.bytecode,
-            &cache,
-            interpreters,
-        ),
+        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
+            .with_runtimes(config.runtimes)
+            .with_rules(config.gate)
+            .with_interpreters(interpreters)
+            .with_bytecode(config.bytecode, &cache),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
         expiry: config.expiry,
@@ -189,7 +189,7 @@ fn planned_line(planned: &Planned) -> String {
 }
 
 fn report_outcome(outcome: &LayerOutcome) {
-    let LayerDone { build, built, published } = match &outcome.result {
+    let LayerDone { build, built, report, published } = match &outcome.result {
         Ok(done) => done,
         Err(error) => return report_failure(&outcome.wanted, error),
     };
@@ -202,6 +202,9 @@ fn report_outcome(outcome: &LayerOutcome) {
         None => write!(line, ": build kept"),
     };
     output::line(&line);
+    if let Some(report) = report {
+        output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
+    }
     for (region, outcome) in published {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),

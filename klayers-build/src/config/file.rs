@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::builder::BytecodeMode;
+use crate::gate::GateRules;
 use crate::plan::Republish;
 use crate::slim::Slimming;
 
@@ -25,6 +26,8 @@ pub(super) struct File {
     pub(super) build: BuildSection,
     #[serde(default)]
     pub(super) slim: Slimming,
+    #[serde(default)]
+    pub(super) gate: GateRules,
     #[serde(default)]
     pub(super) expiry: ExpirySection,
     #[serde(default)]

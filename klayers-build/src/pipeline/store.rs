@@ -10,6 +10,7 @@ use super::Pipeline;
 use crate::Error;
 use crate::artifacts::ArtifactError;
 use crate::assemble::LayerZip;
+use crate::gate::GateReport;
 use crate::lock::{Lock, LockError};
 use crate::plan::{Contents, Wanted};
 
@@ -19,10 +20,12 @@ impl Pipeline {
         wanted: &Wanted,
         lock: &Lock,
         now: Timestamp,
-    ) -> Result<Build, Error> {
+    ) -> Result<(Build, GateReport), Error> {
         let leader = wanted.contents.leader();
         let staging = self.artifacts.staging();
-        let zip = self.builder.build(&wanted.layer, lock, staging).await?.zip;
+        let built = self.builder.build(&wanted.layer, lock, staging).await?;
+        let report = self.builder.check(&built, staging).await?.required(&wanted.layer)?;
+        let zip = built.zip;
         let version = match lock.wheel(leader) {
             Some(wheel) => wheel.pin.version.clone(),
             None => return Err(LockError::Lacks(leader.clone()).into()),
@@ -47,8 +50,9 @@ impl Pipeline {
         lock_file.write_all(zip.pylock.as_bytes()).map_err(staged)?;
         self.artifacts.put(lock_file.into_temp_path(), lock_digest).await?;
         self.artifacts.put(zip.file, zip.digest).await?;
+        self.catalog().record_gate(build.content_digest, &report).await?;
         self.catalog().record_build(&build).await?;
-        Ok(build)
+        Ok((build, report))
     }
 }
 

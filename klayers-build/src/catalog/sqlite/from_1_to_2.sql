@@ -23,3 +23,8 @@ DROP TABLE builds;
 ALTER TABLE new_builds RENAME TO builds;
 
 CREATE INDEX builds_by_content ON builds (content_digest);
+
+CREATE TABLE gate_reports (
+    content_digest TEXT PRIMARY KEY,
+    report TEXT NOT NULL CHECK (json_valid(report))
+) STRICT, WITHOUT ROWID;

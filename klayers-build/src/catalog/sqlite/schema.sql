@@ -22,6 +22,12 @@ CREATE TABLE builds (
 
 CREATE INDEX builds_by_content ON builds (content_digest);
 
+-- What the gate said of builds, by their content.
+CREATE TABLE gate_reports (
+    content_digest TEXT PRIMARY KEY,
+    report TEXT NOT NULL CHECK (json_valid(report))
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE latest_builds (
     target TEXT NOT NULL,
     package TEXT NOT NULL,
