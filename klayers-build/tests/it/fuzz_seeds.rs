@@ -9,7 +9,6 @@ fn run(target: &str, call: fn(&[u8])) {
     let seeds: Vec<_> = seeds().into_iter().filter(|seed| seed.target == target).collect();
     assert!(seeds.len() > 5, "{} seeds for {target}", seeds.len());
     for seed in seeds {
-        eprintln!("{}", seed.name);
         call(&seed.bytes);
     }
 }

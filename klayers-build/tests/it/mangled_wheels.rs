@@ -27,7 +27,7 @@ const MUTANTS: u64 = 10_000;
 /// What they follow from. A wheel that fails is made again from this and its number.
 const SEED: u64 = 0x6b6c_6179_6572_7300;
 /// How long one wheel may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sound wheels of every kind, all of one file name.
 fn sound_wheels() -> Vec<Vec<u8>> {

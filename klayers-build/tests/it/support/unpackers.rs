@@ -21,6 +21,7 @@ impl Unpacker {
     const ALL: [Self; 3] = [Self::Python, Self::InfoZip, Self::Libarchive];
 
     /// Those that are installed; the others are named on stderr.
+    #[expect(clippy::print_stderr, reason = "what a test leaves out is said")]
     pub(crate) fn installed() -> Vec<Self> {
         let (there, missing): (Vec<Self>, Vec<Self>) =
             Self::ALL.into_iter().partition(|unpacker| unpacker.is_there());
