@@ -79,7 +79,7 @@ fn layer(folder: &Path, wheel: &[u8]) -> Option<Vec<u8>> {
     let runtime = runtimes.get(target.python).expect("a runtime");
     let lock = Lock::parse(&lock, None, target, runtime).expect("a lock");
     let wheel = read(folder, wheel)?;
-    let recipe = Recipe::new(LayerName::new("Klayers", target, "sample").expect("a name"));
+    let recipe = Recipe::new(LayerName::new("Klayers", target, "sample").expect("a name"), target);
     let zip = Layer::new(&recipe, &lock, &[wheel], &[]).ok()?.write(folder).ok()?;
     Some(fs::read(&zip.file).expect("the layer"))
 }

@@ -184,7 +184,7 @@ impl Builder {
         let (wheels, interpreter) =
             try_join(self.fetch_and_verify(lock), self.compiler(python)).await?;
         let wheels = Arc::new(wheels);
-        let mut recipe = Recipe::new(name.clone());
+        let mut recipe = Recipe::new(name.clone(), lock.target());
         let mut without_bytecode = None;
         let mut bytecode = Vec::new();
         match (&self.compiling, interpreter) {

@@ -21,6 +21,7 @@ mod collection;
 mod import;
 mod output;
 mod serve;
+mod verify;
 
 /// All was done.
 const DONE: u8 = 0;
@@ -53,6 +54,8 @@ enum Command {
     Run(collection::RunArgs),
     /// Take in a layer that was made by hand, and publish it.
     Import(import::ImportArgs),
+    /// Make a layer again from the lock in it, and say whether it is the same.
+    Verify(verify::VerifyArgs),
     /// Serve the API over HTTP.
     Serve(serve::ServeArgs),
     /// Say when the next monthly run starts (UTC).
@@ -165,6 +168,7 @@ async fn run(
     let work = match command {
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
+        Command::Verify(args) => verify::verify(args).boxed_local(),
         Command::Run(args) => async move { collection::run(&args, now()).await }.boxed_local(),
         Command::Import(args) => import::import(args, now()).boxed_local(),
         // Serving ends well when it is told to end.

@@ -11,6 +11,7 @@ use crate::lock::LockError;
 use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
 use crate::publish::PublishError;
+use crate::reproduce::ReproduceError;
 use crate::resolve::ResolveError;
 use crate::serve::ServeError;
 use crate::verify::VerifyError;
@@ -64,6 +65,9 @@ pub enum Error {
     /// A layer's modules could not be imported, nor be found to fail.
     #[error(transparent)]
     ImportCheck(#[from] Box<ImportCheckError>),
+    /// A layer cannot be made again.
+    #[error(transparent)]
+    Reproduce(#[from] ReproduceError),
     /// An artifact could not be stored or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

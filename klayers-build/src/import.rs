@@ -15,12 +15,9 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::durable;
+use crate::gate::UNPACKED_LIMIT;
 use crate::wheel::{EntryPath, Rule};
 
-/// The most that a function and all its layers unpack to, in bytes ([quotas][spec]).
-///
-/// [spec]: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-const MOST_UNZIPPED: u64 = 262_144_000;
 /// The longest target of a symbolic link, in bytes.
 const LONGEST_LINK: u64 = 4096;
 /// What each entry in the directory of a zip begins with ([specification][spec], section 4.3.12).
@@ -145,7 +142,7 @@ fn read_through(
         return inside.then_some(target.len() as u64).ok_or_else(|| ZipFault::Link(path.clone()));
     }
     let size = entry.size();
-    let most = MOST_UNZIPPED - before;
+    let most = UNPACKED_LIMIT - before;
     let read = io::copy(&mut entry.take(most + 1), &mut io::sink()).map_err(unreadable)?;
     match read {
         read if read > most => Err(ZipFault::TooLarge),
@@ -242,7 +239,7 @@ pub enum ZipFault {
     Link(EntryPath),
     /// It unpacks to too much.
     #[error(
-        "it unpacks to more than {MOST_UNZIPPED} bytes, which is what a function and all its layers may have"
+        "it unpacks to more than {UNPACKED_LIMIT} bytes, which is what a function and all its layers may have"
     )]
     TooLarge,
     /// It holds no files.

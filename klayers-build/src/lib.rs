@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod recipe;
+pub mod reproduce;
 pub mod resolve;
 pub mod sbom;
 pub mod serve;

@@ -1,7 +1,7 @@
 //! How a layer is made of its wheels. It stands in the layer's own lock, so that whoever has the
 //! layer can make it again.
 
-use klayers_core::LayerName;
+use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::PythonRelease;
@@ -19,6 +19,8 @@ pub struct Recipe {
     pub format: u32,
     /// The layer's name, which is that of a folder in it.
     pub layer: LayerName,
+    /// What it was made for.
+    pub target: Target,
     /// The release of CPython that its bytecode is of; none where it has no bytecode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytecode: Option<PythonRelease>,
@@ -26,8 +28,8 @@ pub struct Recipe {
 
 impl Recipe {
     /// A layer without bytecode.
-    pub fn new(layer: LayerName) -> Self {
-        Self { format: FORMAT, layer, bytecode: None }
+    pub fn new(layer: LayerName, target: Target) -> Self {
+        Self { format: FORMAT, layer, target, bytecode: None }
     }
 
     /// The tables of a `pylock.toml` that hold the recipe: `[tool.klayers]` and what is below.
@@ -94,17 +96,19 @@ pub enum RecipeError {
 mod tests {
     use super::*;
 
+    fn plain() -> Recipe {
+        let target = "p3.12".parse().expect("a target");
+        Recipe::new("Klayers-p312-sample".parse().expect("a name"), target)
+    }
+
     fn recipe() -> Recipe {
-        Recipe {
-            bytecode: Some("3.12.1".parse().expect("a release")),
-            ..Recipe::new("Klayers-p312-sample".parse().expect("a name"))
-        }
+        Recipe { bytecode: Some("3.12.1".parse().expect("a release")), ..plain() }
     }
 
     #[test]
     fn a_recipe_is_read_as_it_was_written() {
         insta::assert_snapshot!(recipe().to_toml());
-        for recipe in [recipe(), Recipe::new("Klayers-p312-sample".parse().expect("a name"))] {
+        for recipe in [recipe(), plain()] {
             let lock = format!("lock-version = \"1.0\"\n\n{}", recipe.to_toml());
             assert_eq!(Recipe::parse(&lock).expect("a recipe"), recipe);
         }

@@ -79,7 +79,7 @@ fn a_bomb_is_given_up_at_the_limit() {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     zip.start_file("python/zeros", SimpleFileOptions::default()).expect("an entry");
     let zeros = vec![0; 1 << 20];
-    for _ in 0..=MOST_UNZIPPED >> 20 {
+    for _ in 0..=UNPACKED_LIMIT >> 20 {
         zip.write_all(&zeros).expect("zeros");
     }
     let bytes = zip.finish().expect("a zip").into_inner();

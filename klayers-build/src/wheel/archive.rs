@@ -12,7 +12,8 @@ use std::io;
 use std::path::Path;
 
 use super::content::ContentFile;
-use super::{Compression, EntryFault, EntryPath, Framing, Rule};
+use super::read_through::Reader;
+use super::{Compression, EntryFault, EntryPath, Framing, LARGEST_TEXT, Rule};
 
 mod central;
 mod end_record;
@@ -90,6 +91,16 @@ impl Archive {
     /// Its files, sorted by path; folders are left out.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Reads an entry whole, at most 64 MiB, and checks its size and CRC.
+    pub(crate) fn read(&self, entry: &Entry) -> Result<Vec<u8>, Rule> {
+        if entry.size > LARGEST_TEXT {
+            let (entry, fault) = (entry.path.clone(), EntryFault::TooLarge);
+            return Err(Rule::Entry { entry, fault });
+        }
+        let read = Reader::new(&self.file).read(entry, None, |_| true)?;
+        Ok(read.kept.unwrap_or_default())
     }
 
     /// The number of bytes of the archive.

@@ -106,11 +106,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
 fn text_of(archive: &Archive, name: &str) -> Result<String, Rule> {
     let found = archive.entries().iter().find(|entry| entry.path.as_str() == name);
     let entry = found.ok_or_else(|| Rule::Missing(name.to_owned()))?;
-    if entry.size > super::LARGEST_TEXT {
-        return Err(fault(entry, EntryFault::TooLarge));
-    }
-    let read = Reader::new(archive.file()).read(entry, None, |_| true)?;
-    String::from_utf8(read.kept.unwrap_or_default()).map_err(|_| fault(entry, EntryFault::NotText))
+    String::from_utf8(archive.read(entry)?).map_err(|_| fault(entry, EntryFault::NotText))
 }
 
 /// Finds the one `.dist-info` folder, whose name must say what the file name says.

@@ -39,7 +39,10 @@ impl Layers {
     /// The layer of a wheel of these bytes.
     pub(crate) fn zip(&self, wheel: &[u8]) -> Result<LayerZip, AssembleError> {
         fs::write(&self.path, wheel).unwrap();
-        let recipe = Recipe::new(LayerName::new("Klayers", target("p3.12"), "sample").unwrap());
+        let recipe = Recipe::new(
+            LayerName::new("Klayers", target("p3.12"), "sample").unwrap(),
+            target("p3.12"),
+        );
         let zip = Wheel::verify(&self.path, &self.lock.wheels()[0].filename)
             .map_err(AssembleError::from)
             .and_then(|wheel| {

@@ -1,0 +1,116 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use klayers_build::Error;
+use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalArtifact};
+use klayers_build::config::ConfigError;
+use klayers_build::fetch::Fetcher;
+use klayers_build::reproduce::{Reproducer, Reproduction};
+use klayers_core::{Digest, Runtimes};
+use serde_json::json;
+use url::Url;
+
+use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, output};
+
+/// How many differences are listed.
+const LISTED: usize = 50;
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The zip of a layer, or the SHA-256 of one that is stored among the artifacts.
+    #[arg(value_name = "ZIP")]
+    layer: String,
+    /// The folder of the wheels that the lock names without saying where they are.
+    #[arg(long, value_name = "DIR")]
+    wheels: Option<PathBuf>,
+    /// The package index, if it asks for a user name and password: they are not in the lock.
+    #[arg(long, value_name = "URL")]
+    index_url: Option<Url>,
+    /// The interpreter to make bytecode with [default: python3.X, then uv's own].
+    #[arg(long, value_name = "PROGRAM")]
+    interpreter: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
+    let runtimes = Runtimes::default();
+    let cache = args.cache.folder();
+    let mut interpreters = interpreters(&runtimes);
+    if let Some(program) = args.interpreter {
+        interpreters.explicit =
+            runtimes.iter().map(|runtime| (runtime.python, program.clone())).collect();
+    }
+    let reproducer = Reproducer {
+        fetcher: Fetcher::new(&cache, args.index_url)?,
+        cache,
+        interpreters,
+        runtimes,
+        wheels: args.wheels.as_deref().map(folder_url).transpose()?,
+    };
+    let layer = match args.layer.parse::<Digest>() {
+        Ok(digest) if !Path::new(&args.layer).exists() => {
+            FolderArtifacts::open(args.config.load()?.artifacts)?.get(digest).await?
+        }
+        _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
+    };
+    let scratch = tempfile::tempdir().map_err(|source| ArtifactError::Io {
+        action: "make a folder in",
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let reproduction = reproducer.reproduce(layer.path(), scratch.path()).await?;
+    if args.json {
+        print_json(&reproduction);
+    } else {
+        print(&reproduction);
+    }
+    Ok(if reproduction.is_same() { DONE } else { FAILED })
+}
+
+fn folder_url(folder: &Path) -> Result<Url, Error> {
+    let absolute = std::path::absolute(folder)
+        .map_err(|source| ConfigError::Read { path: folder.to_owned(), source })?;
+    Url::from_directory_path(absolute).map_err(|()| {
+        let source = std::io::ErrorKind::NotADirectory.into();
+        ConfigError::Read { path: folder.to_owned(), source }.into()
+    })
+}
+
+fn print(reproduction: &Reproduction) {
+    let Reproduction { layer, digest, made, differences } = reproduction;
+    if reproduction.is_same() {
+        output::line(&format!("reproduced {layer}"));
+        output::line(&format!("sha256     {digest}"));
+        return;
+    }
+    output::line(&format!("{layer} differs from what its lock gives"));
+    output::line(&format!("sha256  {digest}"));
+    output::line(&format!("made    {made}"));
+    for difference in differences.iter().take(LISTED) {
+        output::line(&format!("  {difference}"));
+    }
+    match differences.len() {
+        0 => output::line("  its files are the same, the archive around them is not"),
+        count if count > LISTED => output::line(&format!("  and {} more", count - LISTED)),
+        _ => {}
+    }
+}
+
+fn print_json(reproduction: &Reproduction) {
+    let differences: Vec<String> =
+        reproduction.differences.iter().map(ToString::to_string).collect();
+    let result = json!({
+        "layer": reproduction.layer,
+        "reproduced": reproduction.is_same(),
+        "sha256": reproduction.digest,
+        "made": reproduction.made,
+        "differences": differences,
+    });
+    output::line(&result.to_string());
+}

@@ -1,0 +1,224 @@
+//! Reproducing: making a layer again from the lock in it, to see that it holds exactly what the
+//! index holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use klayers_core::{Digest, LayerName, Runtimes};
+use url::Url;
+
+use crate::Error;
+use crate::builder::{Builder, BytecodeMode, Interpreters};
+use crate::durable;
+use crate::fetch::Fetcher;
+use crate::interpreter::PythonRelease;
+use crate::lock::{Lock, LockError};
+use crate::recipe::{Recipe, RecipeError};
+use crate::wheel::{Archive, Entry, EntryPath, Rule};
+
+/// What layers are made again with.
+#[derive(Clone, Debug)]
+pub struct Reproducer {
+    /// Fetches the wheels.
+    pub fetcher: Fetcher,
+    /// Where bytecode is kept.
+    pub cache: PathBuf,
+    /// What makes bytecode.
+    pub interpreters: Interpreters,
+    /// The runtimes that layers are for.
+    pub runtimes: Runtimes,
+    /// Where the wheels are of which a lock says no more than their file names: a URL of scheme
+    /// `file` that ends with a slash.
+    pub wheels: Option<Url>,
+}
+
+/// What came of making a layer again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reproduction {
+    /// The layer's name.
+    pub layer: LayerName,
+    /// The SHA-256 of the zip that was given.
+    pub digest: Digest,
+    /// The SHA-256 of the zip that was made again.
+    pub made: Digest,
+    /// Where the two differ, sorted by path.
+    pub differences: Vec<Difference>,
+}
+
+impl Reproduction {
+    /// Whether the two are the same to the last byte.
+    pub fn is_same(&self) -> bool {
+        self.digest == self.made
+    }
+}
+
+/// A difference between a layer and the one that was made again.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Difference {
+    /// A file is in the layer that should not be there.
+    Added(EntryPath),
+    /// A file is missing from the layer.
+    Missing(EntryPath),
+    /// A file has other content.
+    Content(EntryPath),
+    /// A file has the same content, but is compressed in another way or has another mode.
+    Form(EntryPath),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added(path) => write!(formatter, "{path} is in the layer alone"),
+            Self::Missing(path) => write!(formatter, "{path} is not in the layer"),
+            Self::Content(path) => write!(formatter, "{path} has other content in the layer"),
+            Self::Form(path) => {
+                write!(formatter, "{path} is stored in another form, with the same content")
+            }
+        }
+    }
+}
+
+impl Reproducer {
+    /// Takes the lock out of a layer, fetches its wheels, and builds the layer again in a temporary
+    /// file of `scratch`.
+    ///
+    /// # Errors
+    ///
+    /// If the zip is no layer that says how it was made, or if it cannot be made again here: a
+    /// wheel is gone, or the release of Python that its bytecode is of is not there.
+    pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, Error> {
+        let fault = |fault: LayerFault| ReproduceError { path: zip.to_owned(), fault };
+        let read = |source| Rule::Io { path: zip.to_owned(), source };
+        let archive = Archive::open(zip).map_err(|rule| fault(rule.into()))?;
+        let (layer, text) = own_lock(&archive).map_err(fault)?;
+        let recipe = Recipe::parse(&text).map_err(|error| fault(error.into()))?;
+        if recipe.layer != layer {
+            return Err(fault(LayerFault::OtherLayer(recipe.layer)).into());
+        }
+        let runtime = self.runtimes.get(recipe.target.python);
+        let runtime = runtime.ok_or(crate::config::ConfigError::NoRuntime(recipe.target))?;
+        let lock = Lock::parse(&text, self.wheels.as_ref(), recipe.target, runtime)
+            .map_err(|error| fault(error.into()))?;
+        let builder = self.builder(&recipe).await.map_err(|error| error.or(fault))?;
+        let made = builder.build(&recipe.layer, &lock, scratch).await?.zip;
+        let digest = durable::digest(zip).map_err(|source| fault(read(source).into()))?;
+        let differences = if digest == made.digest {
+            Vec::new()
+        } else {
+            let again = Archive::open(&made.file).map_err(|rule| fault(rule.into()))?;
+            differences(&archive, &again)
+        };
+        Ok(Reproduction { layer, digest, made: made.digest, differences })
+    }
+
+    /// A builder that makes the same bytecode as that of the layer.
+    async fn builder(&self, recipe: &Recipe) -> Result<Builder, NoBuilder> {
+        let builder = Builder::new(self.fetcher.clone()).with_runtimes(self.runtimes.clone());
+        let Some(release) = &recipe.bytecode else { return Ok(builder) };
+        let found = self.interpreters.find(release.python()).await.map_err(NoBuilder::Error)?;
+        match found {
+            Some(found) if found.version() == release => Ok(builder
+                .with_interpreters(self.interpreters.clone())
+                .with_bytecode(BytecodeMode::On, &self.cache)),
+            other => Err(NoBuilder::Fault(LayerFault::OtherRelease {
+                wanted: release.clone(),
+                found: other.map(|other| other.version().clone()),
+            })),
+        }
+    }
+}
+
+enum NoBuilder {
+    Error(Error),
+    Fault(LayerFault),
+}
+
+impl NoBuilder {
+    fn or(self, fault: impl FnOnce(LayerFault) -> ReproduceError) -> Error {
+        match self {
+            Self::Error(error) => error,
+            Self::Fault(found) => fault(found).into(),
+        }
+    }
+}
+
+/// The lock in a layer, and the name of the folder that it is in.
+fn own_lock(archive: &Archive) -> Result<(LayerName, String), LayerFault> {
+    let mut locks = archive.entries().iter().filter_map(|entry| {
+        let rest = entry.path.as_str().strip_prefix("klayers/")?;
+        Some((entry, rest.strip_suffix("/pylock.toml")?))
+    });
+    let (Some((entry, name)), None) = (locks.next(), locks.next()) else {
+        return Err(LayerFault::NoLock);
+    };
+    let name = name.parse().map_err(|_| LayerFault::NoLock)?;
+    let text = String::from_utf8(archive.read(entry)?).map_err(|_| LayerFault::NoLock)?;
+    Ok((name, text))
+}
+
+fn differences(layer: &Archive, made: &Archive) -> Vec<Difference> {
+    let made: BTreeMap<&EntryPath, &Entry> =
+        made.entries().iter().map(|entry| (&entry.path, entry)).collect();
+    let mut missing = made.clone();
+    let mut differences = Vec::new();
+    for entry in layer.entries() {
+        let path = entry.path.clone();
+        missing.remove(&path);
+        let form = |entry: &Entry| (entry.compression, entry.compressed_size, entry.executable);
+        match made.get(&path) {
+            None => differences.push(Difference::Added(path)),
+            Some(other) if (other.crc, other.size) != (entry.crc, entry.size) => {
+                differences.push(Difference::Content(path));
+            }
+            Some(other) if form(other) != form(entry) => differences.push(Difference::Form(path)),
+            Some(_) => {}
+        }
+    }
+    differences.extend(missing.into_keys().cloned().map(Difference::Missing));
+    differences.sort();
+    differences
+}
+
+/// A layer that cannot be made again.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be made again", path.display())]
+pub struct ReproduceError {
+    path: PathBuf,
+    #[source]
+    fault: LayerFault,
+}
+
+/// Why a layer cannot be made again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerFault {
+    /// It is not a sound ZIP archive.
+    #[error(transparent)]
+    Archive(#[from] Rule),
+    /// It does not hold one lock.
+    #[error(
+        "it does not hold one klayers/LAYER/pylock.toml, as layers do that were made of wheels"
+    )]
+    NoLock,
+    /// Its lock does not say how it was made.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// Its lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its lock is another layer's.
+    #[error("the lock in it is that of {0}")]
+    OtherLayer(LayerName),
+    /// Its bytecode is of a release that is not there.
+    #[error(
+        "its bytecode is of CPython {wanted}, and {}; name an interpreter of that release",
+        match found { Some(found) => format!("{found} is here"), None => "there is none here".to_owned() }
+    )]
+    OtherRelease {
+        /// What it is of.
+        wanted: PythonRelease,
+        /// What is there.
+        found: Option<PythonRelease>,
+    },
+}
