@@ -88,7 +88,8 @@ impl Reproducer {
     /// If the zip is no layer that says how it was made, or if it cannot be made again here: a
     /// wheel is gone, or the release of Python that its bytecode is of is not there.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, Error> {
-        let fault = |fault: LayerFault| ReproduceError { path: zip.to_owned(), fault };
+        let fault =
+            |fault: LayerFault| ReproduceError { path: zip.to_owned(), fault: Box::new(fault) };
         let read = |source| Rule::Io { path: zip.to_owned(), source };
         let archive = Archive::open(zip).map_err(|rule| fault(rule.into()))?;
         let (layer, text) = own_lock(&archive).map_err(fault)?;
@@ -186,7 +187,7 @@ fn differences(layer: &Archive, made: &Archive) -> Vec<Difference> {
 pub struct ReproduceError {
     path: PathBuf,
     #[source]
-    fault: LayerFault,
+    fault: Box<LayerFault>,
 }
 
 /// Why a layer cannot be made again.

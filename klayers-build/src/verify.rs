@@ -13,7 +13,7 @@ use crate::{durable, sealed};
 
 /// What an inventory file says that it is. The number changes with the rules and with what is
 /// kept: inventories of older ones are made again.
-const KIND: &str = "klayers inventory 3";
+const KIND: &str = "klayers inventory 4";
 
 /// What is kept of a verified wheel.
 #[derive(Serialize, Deserialize)]
@@ -76,7 +76,7 @@ fn verify_one(fetched: &FetchedWheel) -> Result<Wheel, VerifyError> {
     let found = durable::digest(path).map_err(read)?;
     if found != locked.sha256 {
         let (path, wheel) = (path.clone(), locked.filename.to_string());
-        return Err(VerifyError::Damaged { path, wheel, found, wanted: locked.sha256 });
+        return Err(VerifyError::Damaged { path, wheel, found });
     }
     let wheel = Wheel::verify(path, &locked.filename)?;
     // A wheel that changes while it is read has another stamp than the one taken before.
@@ -110,7 +110,7 @@ pub enum VerifyError {
     },
     /// The file does not hold what was once stored in it.
     #[error(
-        "{wheel} has SHA-256 {found} in the cache, but the lock asks for {wanted}; remove {}",
+        "{wheel} has SHA-256 {found} in the cache, which is not the lock's; remove {}",
         path.display()
     )]
     Damaged {
@@ -120,7 +120,5 @@ pub enum VerifyError {
         wheel: String,
         /// The SHA-256 that it has.
         found: Digest,
-        /// The one it should have.
-        wanted: Digest,
     },
 }

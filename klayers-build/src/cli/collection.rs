@@ -149,18 +149,19 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
         planner,
         builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
             .with_runtimes(config.runtimes)
-            .with_rules(config.gate)
+            .with_rules(config.gate.clone())
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
         expiry: config.expiry,
     };
+    let imports = config.gate.imports;
     let mut tally = Tally::default();
     let mut outcomes = pin!(pipeline.run(&wanted, &regions, force, now).await?);
     while let Some(outcome) = outcomes.next().await {
         tally.add(&outcome);
-        report_outcome(&outcome);
+        report_outcome(&outcome, imports);
     }
     output::note(&tally.summary());
     Ok(if tally.failed == 0 { DONE } else { FAILED })
@@ -188,7 +189,7 @@ fn planned_line(planned: &Planned) -> String {
     line
 }
 
-fn report_outcome(outcome: &LayerOutcome) {
+fn report_outcome(outcome: &LayerOutcome, imports: bool) {
     let LayerDone { build, built, report, published } = match &outcome.result {
         Ok(done) => done,
         Err(error) => return report_failure(&outcome.wanted, error),
@@ -202,7 +203,8 @@ fn report_outcome(outcome: &LayerOutcome) {
         None => write!(line, ": build kept"),
     };
     output::line(&line);
-    if let Some(report) = report {
+    // That nothing was imported is said where it should have been.
+    if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
         output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
     }
     for (region, outcome) in published {

@@ -78,6 +78,9 @@ pub enum Finding {
         file: LayerFile,
         /// The library it needs.
         library: String,
+        /// Whether importing a module of the layer loads the file. What is not loaded so is a plugin
+        /// or a program, and the rest works without it.
+        loaded: bool,
     },
     /// An extension module is tagged for another Python, and none of its name fits.
     OtherPython {
@@ -105,7 +108,9 @@ impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::UnknownVersion { .. } => Severity::Warning,
+            Self::UnknownVersion { .. } | Self::MissingLibrary { loaded: false, .. } => {
+                Severity::Warning
+            }
             Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
             _ => Severity::Error,
         }
@@ -140,7 +145,7 @@ impl fmt::Display for Finding {
                     Asked(required)
                 )
             }
-            Self::MissingLibrary { file, library } => {
+            Self::MissingLibrary { file, library, .. } => {
                 write!(
                     formatter,
                     "{file} needs {library}, which is neither in the layer nor in the runtime"

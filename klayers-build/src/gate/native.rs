@@ -37,6 +37,7 @@ pub fn check_native<'a>(
     names.extend(libraries.iter().filter_map(|(_, library)| library.soname.as_deref()));
     let modules =
         ExtensionModules::new(libraries.iter().map(|(_, library)| library.path.as_str()), target);
+    let loaded = loaded_by_modules(libraries, &modules);
     let mut findings = Vec::new();
     for (wheel, library) in libraries {
         let file = || LayerFile { wheel: (*wheel).to_owned(), path: library.path.clone() };
@@ -60,17 +61,44 @@ pub fn check_native<'a>(
             }
             check_version(required, &image, file)
         }));
+        let loaded = loaded.contains(library.path.as_str());
         let missing = library.needed.iter().filter(|needed| {
             // The loader replaces the variable by the folder of the library that asks.
             let name = if needed.starts_with("$ORIGIN/") { base_name(needed) } else { needed };
             !image.has(name) && !names.contains(name)
         });
-        findings.extend(
-            missing
-                .map(|library| Finding::MissingLibrary { file: file(), library: library.clone() }),
-        );
+        findings.extend(missing.map(|library| {
+            let (file, library) = (file(), library.clone());
+            Finding::MissingLibrary { file, library, loaded }
+        }));
     }
     findings
+}
+
+/// The paths of the libraries that are loaded when Python imports the layer's modules: those
+/// modules, and what they ask for. Others are plugins and programs, which work without them.
+fn loaded_by_modules<'a>(
+    libraries: &[(&str, &'a NativeLibrary)],
+    modules: &ExtensionModules<'_>,
+) -> BTreeSet<&'a str> {
+    let mut by_name: BTreeMap<&str, &'a NativeLibrary> = BTreeMap::new();
+    for (_, library) in libraries {
+        by_name.insert(base_name(&library.path), library);
+        by_name.extend(library.soname.as_deref().map(|soname| (soname, *library)));
+    }
+    let is_imported = |library: &&NativeLibrary| {
+        library.is_module && modules.foreign_tag(&library.path).is_none()
+    };
+    let mut waiting: Vec<&NativeLibrary> =
+        libraries.iter().map(|(_, library)| *library).filter(is_imported).collect();
+    let mut loaded = BTreeSet::new();
+    while let Some(library) = waiting.pop() {
+        if loaded.insert(library.path.as_str()) {
+            let needed = library.needed.iter().map(|needed| base_name(needed));
+            waiting.extend(needed.filter_map(|needed| by_name.get(needed).copied()));
+        }
+    }
+    loaded
 }
 
 fn check_version(
@@ -120,7 +148,7 @@ impl<'a> ExtensionModules<'a> {
     }
 
     /// The tag of an extension module that the target's Python does not look for.
-    fn foreign_tag(&self, path: &'a str) -> Option<&'a str> {
+    fn foreign_tag<'p>(&self, path: &'p str) -> Option<&'p str> {
         let (_, tag) = module_and_tag(path)?;
         tag.filter(|tag| *tag != self.expected && *tag != "abi3")
     }

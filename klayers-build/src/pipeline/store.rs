@@ -23,9 +23,9 @@ impl Pipeline {
     ) -> Result<(Build, GateReport), Error> {
         let leader = wanted.contents.leader();
         let staging = self.artifacts.staging();
-        let built = self.builder.build(&wanted.layer, lock, staging).await?;
-        let report = self.builder.check(&built, staging).await?.required(&wanted.layer)?;
-        let zip = built.zip;
+        let layer = self.builder.build(&wanted.layer, lock, staging).await?;
+        let report = self.builder.check(&layer, staging).await?.required(&wanted.layer)?;
+        let zip = layer.zip;
         let version = match lock.wheel(leader) {
             Some(wheel) => wheel.pin.version.clone(),
             None => return Err(LockError::Lacks(leader.clone()).into()),

@@ -28,6 +28,8 @@ pub struct NativeLibrary {
     pub versions: Vec<RequiredVersion>,
     /// The program that is to load it (`ld-linux`), if it is an executable that needs one.
     pub interpreter: Option<String>,
+    /// Whether Python can import it.
+    pub is_module: bool,
 }
 
 /// The width of addresses.

@@ -10,6 +10,7 @@ mod bytecode;
 mod command_build;
 mod command_import;
 mod command_run;
+mod command_verify;
 mod conformance;
 mod fetch;
 mod folder_artifacts;

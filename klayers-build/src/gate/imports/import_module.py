@@ -71,6 +71,8 @@ def main():
     sys.path.insert(0, os.path.join(job["layer"], "python"))
     failure = None
     try:
+        for before in job["before"]:
+            importlib.import_module(before)
         importlib.import_module(job["module"])
     except BaseException as error:  # SystemExit is no success, either.
         failure = explain(error, job["layer"])

@@ -27,6 +27,8 @@ pub enum ImportReport {
 pub enum ModuleOutcome {
     /// It was imported.
     Passed,
+    /// It was imported after the other modules of the layer, and not alone.
+    PassedAfterOthers,
     /// It could not be imported.
     Failed {
         /// The exception, or how the process ended.
@@ -68,7 +70,11 @@ impl ImportReport {
             Self::Run { modules, .. } => Some(modules),
         };
         let all = modules.into_iter().flatten();
-        all.filter(|(_, outcome)| **outcome != ModuleOutcome::Passed)
+        let has_failed = |outcome: &ModuleOutcome| match outcome {
+            ModuleOutcome::Passed | ModuleOutcome::PassedAfterOthers => false,
+            ModuleOutcome::Failed { .. } | ModuleOutcome::TimedOut => true,
+        };
+        all.filter(move |(_, outcome)| has_failed(outcome))
             .map(|(module, outcome)| (module.as_str(), outcome))
     }
 }
@@ -92,6 +98,7 @@ impl fmt::Display for ModuleOutcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed => formatter.write_str("passed"),
+            Self::PassedAfterOthers => formatter.write_str("passed after the others"),
             Self::Failed { message } => formatter.write_str(message),
             Self::TimedOut => formatter.write_str("it did not come to its end in time"),
         }

@@ -51,6 +51,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
         needed: dynamic.needed()?,
         versions: dynamic.versions(&image)?,
         interpreter: image.interpreter()?,
+        is_module: dynamic.names_a_module(),
     }))
 }
 
@@ -175,6 +176,13 @@ impl<'data> Dynamic<'data> {
 
     fn needed(&self) -> Result<Vec<String>, Problem> {
         self.needed.iter().map(|offset| self.name(*offset).map(str::to_owned)).collect()
+    }
+
+    /// Whether there is the name of a function that makes a Python module among its strings. To
+    /// look for the function itself would take a table that stripped libraries need not have.
+    fn names_a_module(&self) -> bool {
+        const START: &[u8] = b"\0PyInit_";
+        self.strings.windows(START.len()).any(|window| window == START)
     }
 
     fn versions<Elf: FileHeader<Endian = Endianness>>(

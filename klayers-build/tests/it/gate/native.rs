@@ -121,7 +121,7 @@ fn needed_libraries_are_in_the_layer_or_in_the_runtime() {
         ],
         ..Elf::default()
     };
-    let x = library("p/x.so", &elf);
+    let x = NativeLibrary { is_module: true, ..library("p/x.so", &elf) };
     let files = ["p/x.so", "python/p.libs/libbundled-1.so"];
     let of = target("p3.12");
     let findings = check_native(&[(WHEEL, &x)], files, of, &runtime(of));
@@ -167,4 +167,22 @@ fn extension_modules_are_tagged_for_the_target() {
         ("p/x.cpython-312-x86_64-linux-gnu.so", Elf::default()),
     ];
     assert_eq!(findings_of("p3.12", &files), []);
+}
+
+#[test]
+fn what_no_module_loads_may_lack_a_library() {
+    let needs = |name| Elf { needed: vec![name], ..Elf::default() };
+    let bundled = Elf { soname: Some("libbundled-1.so"), ..needs("libnone.so.1") };
+    let module = library("p/x.abi3.so", &needs("libbundled-1.so"));
+    let module = NativeLibrary { is_module: true, ..module };
+    let plugin = library("p/plugin.so", &needs("libudev.so.1"));
+    let bundled = library("p.libs/libbundled-1.so", &bundled);
+    let of = target("p3.12");
+    let libraries = [&module, &plugin, &bundled].map(|library| (WHEEL, library));
+    let findings = check_native(&libraries, [], of, &runtime(of));
+    let found: Vec<(Severity, String)> =
+        findings.iter().map(|finding| (finding.severity(), finding.to_string())).collect();
+    let [(warning, plugin), (error, bundled)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(plugin.contains("p/plugin.so") && bundled.contains("libnone.so.1"), "{found:?}");
+    assert_eq!((*warning, *error), (Severity::Warning, Severity::Error));
 }

@@ -10,7 +10,7 @@ fn imports(outcomes: &[(&str, ModuleOutcome)]) -> ImportReport {
 
 fn missing() -> Finding {
     let file = LayerFile { wheel: "p-1-py3-none-any.whl".to_owned(), path: "p/x.so".to_owned() };
-    Finding::MissingLibrary { file, library: "libexpat.so.1".to_owned() }
+    Finding::MissingLibrary { file, library: "libexpat.so.1".to_owned(), loaded: true }
 }
 
 fn nearly_full() -> Finding {
