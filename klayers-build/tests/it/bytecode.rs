@@ -4,7 +4,7 @@ mod faults;
 mod finding;
 mod imports;
 mod packs;
-mod pythons;
+pub(crate) mod pythons;
 mod same_bytes;
 
 use std::fs;

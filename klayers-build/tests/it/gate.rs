@@ -1,6 +1,6 @@
 //! The gate: native libraries, and importing.
 
-mod elf;
+pub(crate) mod elf;
 mod imports;
 mod native;
 mod native_library;

@@ -6,6 +6,7 @@
 mod assemble;
 mod bad_input;
 mod bad_wheels;
+mod builder;
 mod bytecode;
 mod command_build;
 mod command_import;

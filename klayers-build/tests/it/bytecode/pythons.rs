@@ -37,7 +37,7 @@ pub(super) fn pythons() -> Vec<Interpreter> {
 }
 
 /// The newest that is here.
-pub(super) fn any_python() -> Option<Interpreter> {
+pub(crate) fn any_python() -> Option<Interpreter> {
     let found = MINORS.rev().find_map(python);
     if found.is_none() {
         say_skipped("there is no CPython 3.8 to 3.14: none on PATH, and pyenv has none");

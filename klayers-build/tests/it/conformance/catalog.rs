@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Query};
-use klayers_core::{Build, LayerVersion, Origin, Status, Timestamp};
+use klayers_build::gate::{Finding, GateReport, ImportReport};
+use klayers_core::{Build, Digest, LayerVersion, Origin, Status, Timestamp};
 
 use crate::samples::{arn, at, build, intent, package, published, region, target};
 
@@ -23,6 +24,7 @@ macro_rules! catalog_promises {
             an_earlier_build_becomes_the_latest_again,
             builds_are_kept_to_the_last_digit,
             layers_made_by_hand_are_kept_like_others,
+            what_the_gate_said_is_kept_with_the_content,
             beginning_needs_a_recorded_build,
             one_publication_is_under_way_at_a_time,
             what_is_under_way_says_what_it_publishes,
@@ -55,6 +57,22 @@ pub(crate) async fn a_new_one_is_empty(home: &impl Home) {
     assert_eq!(catalog.under_way().await.unwrap(), []);
     assert_eq!(catalog.targets().await.unwrap(), []);
     assert_eq!(catalog.regions().await.unwrap(), []);
+}
+
+pub(crate) async fn what_the_gate_said_is_kept_with_the_content(home: &impl Home) {
+    let catalog = home.open();
+    let report = |reason: &str| GateReport {
+        findings: vec![Finding::Empty],
+        imports: ImportReport::NotRun { reason: reason.to_owned() },
+    };
+    let [one, other] = [b"one", b"two"].map(|content| Digest::of(content));
+    assert_eq!(catalog.gate(one).await.unwrap(), None);
+    // Before the build itself is recorded, so that there is no build without it.
+    catalog.record_gate(one, &report("first")).await.unwrap();
+    assert_eq!(catalog.gate(one).await.unwrap(), Some(report("first")));
+    catalog.record_gate(one, &report("again, with \"quotes\"")).await.unwrap();
+    assert_eq!(home.open().gate(one).await.unwrap(), Some(report("again, with \"quotes\"")));
+    assert_eq!(catalog.gate(other).await.unwrap(), None);
 }
 
 pub(crate) async fn each_package_has_one_latest_build(home: &impl Home) {

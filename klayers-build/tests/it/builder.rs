@@ -1,0 +1,111 @@
+//! What a layer holds beside its wheels' files, and what keeps it from being one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+
+use klayers_core::Digest;
+
+use crate::bytecode::pythons::any_python;
+use crate::gate::elf::{AARCH64, Elf};
+use crate::support::WheelFile;
+use crate::support::command::{Home, Outcome};
+
+const BUILD: [&str; 6] = ["build", "alpha", "--find-links", "wheels", "--no-index", "--out"];
+
+fn build(home: &Home, out: &str, more: &[&str]) -> Outcome {
+    home.run(&[&BUILD[..], &[out], more].concat())
+}
+
+fn files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(zip).unwrap())).unwrap();
+    let count = archive.len();
+    let read = |index| {
+        let mut entry = archive.by_index(index).unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        (entry.name().unwrap().into_owned(), content)
+    };
+    (0..count).map(read).collect()
+}
+
+#[test]
+fn bytecode_stands_beside_its_source_and_in_record() {
+    let Some(interpreter) = any_python() else { return };
+    let python = interpreter.version().python();
+    let home = Home::new();
+    let tag = format!("cpython-{}{}", python.major(), python.minor());
+    let alpha = WheelFile::new("alpha", "1.0")
+        .file("alpha/__init__.py", "answer = 42\n")
+        .file("alpha/broken.py", "not Python at all\n")
+        .file("alpha/data.txt", "")
+        // What came in the wheel may be stale.
+        .file(&format!("alpha/__pycache__/__init__.{tag}.pyc"), "stale");
+    home.wheels(&[alpha]);
+    let version = python.to_string();
+    let program = interpreter.path().display().to_string();
+    let arguments =
+        ["--python", version.as_str(), "--bytecode", "on", "--interpreter", program.as_str()];
+    let done = build(&home, "out", &arguments).ended_with(0);
+    assert!(done.stdout.contains("bytecode  CPython "), "{}", done.stdout);
+    let name = format!("Klayers-p{}{}-alpha", python.major(), python.minor());
+    let zip = home.path(&format!("out/{name}.zip"));
+    let found = files(&zip);
+    let pyc = format!("python/alpha/__pycache__/__init__.{tag}.pyc");
+    assert_ne!(found[&pyc], b"stale");
+    assert!(!found.keys().any(|path| path.contains("broken.cpython")), "{:?}", found.keys());
+    let record = String::from_utf8(found["python/alpha-1.0.dist-info/RECORD"].clone()).unwrap();
+    let hash = Digest::of(&found[&pyc]).to_base64_url();
+    let line = format!("alpha/__pycache__/__init__.{tag}.pyc,sha256={hash},{}", found[&pyc].len());
+    assert!(record.lines().any(|found| found == line), "{line}: {record}");
+    let lock = String::from_utf8(found[&format!("klayers/{name}/pylock.toml")].clone()).unwrap();
+    assert!(lock.contains(&format!("bytecode = \"{}\"", interpreter.version())), "{lock}");
+
+    // The same from another cache, and by way of `verify`.
+    fs::remove_dir_all(home.path("caches/klayers")).unwrap();
+    build(&home, "again", &arguments).ended_with(0);
+    assert_eq!(fs::read(home.path(&format!("again/{name}.zip"))).unwrap(), fs::read(&zip).unwrap());
+    let zip = zip.display().to_string();
+    let done =
+        home.run(&["verify", &zip, "--wheels", "wheels", "--interpreter", &program]).ended_with(0);
+    assert!(done.stdout.starts_with(&format!("reproduced {name}\n")), "{}", done.stdout);
+}
+
+#[test]
+fn without_an_interpreter_bytecode_is_left_out_or_missed() {
+    let home = Home::new();
+    home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha.py", "")]);
+    let wrong = home.path("bin/no-python").display().to_string();
+    let arguments = ["--python", "3.12", "--interpreter", wrong.as_str(), "--bytecode"];
+    let done = build(&home, "out", &[&arguments[..], &["on"]].concat()).ended_with(2);
+    assert!(done.stderr.contains("is to be used as Python 3.12, and cannot be"), "{}", done.stderr);
+    assert_eq!(home.files("out"), [""; 0]);
+    build(&home, "out", &[&arguments[..], &["off"]].concat()).ended_with(0);
+}
+
+#[test]
+fn a_layer_that_cannot_be_loaded_is_not_kept() {
+    let home = Home::new();
+    let elf = Elf { machine: AARCH64, ..Elf::default() };
+    home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha/_x.so", elf.bytes())]);
+    let done = build(&home, "out", &["--python", "3.12", "--bytecode", "off"]).ended_with(1);
+    for part in ["Klayers-p312-alpha is not fit", "alpha/_x.so of alpha-1.0", "aarch64", "x86_64"] {
+        assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+    }
+    assert_eq!(home.files("out"), [""; 0]);
+    let arm = ["--python", "3.12", "--arch", "arm64", "--bytecode", "off"];
+    build(&home, "out", &arm).ended_with(0);
+}
+
+#[test]
+fn the_parts_of_a_layer_that_say_what_is_in_it_are_there() {
+    let home = Home::new();
+    home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha.py", "")]);
+    build(&home, "out", &["--python", "3.12", "--bytecode", "off"]).ended_with(0);
+    let found = files(&home.path("out/Klayers-p312-alpha.zip"));
+    let sbom = &found["klayers/Klayers-p312-alpha/sbom.cdx.json"];
+    let sbom: serde_json::Value = serde_json::from_slice(sbom).unwrap();
+    assert_eq!(sbom["components"][0]["purl"], "pkg:pypi/alpha@1.0");
+    assert_eq!(sbom["components"][0]["licenses"][0]["expression"], "MIT");
+}
