@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each target calls one of these")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
@@ -12,8 +12,8 @@ use bad_wheels::{DIST_INFO, FILENAME, Wheel as Sample};
 use klayers_build::assemble::Layer;
 use klayers_build::lock::Lock;
 use klayers_build::recipe::Recipe;
-use klayers_build::wheel::Wheel;
-use klayers_core::{LayerName, Runtimes, Target};
+use klayers_build::wheel::{EntryPath, Hash, Metadata, NativeLibrary, Record, Wheel};
+use klayers_core::{Digest, LayerName, Runtimes, Target};
 
 /// The largest entry that is compared, in bytes: a bomb is the reader's business.
 const LARGEST: u64 = 1 << 24;
@@ -26,38 +26,90 @@ pub(crate) fn reader(wheel: &[u8]) {
     read(folder.path(), wheel);
 }
 
-/// A wheel with any `RECORD` is read or refused, and what is read holds the files that it held.
+/// Any `RECORD` is read or refused, and names no file outside the wheel. One that is read is read
+/// in a wheel, too.
 pub(crate) fn record(text: &[u8]) {
+    let Some(record) = std::str::from_utf8(text).ok().and_then(|text| Record::parse(text).ok())
+    else {
+        return;
+    };
+    for path in record.paths().map(EntryPath::as_str) {
+        let mut parts = path.split('/');
+        assert!(parts.all(|part| !matches!(part, "" | "." | "..")), "{path:?}");
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let record = bad_wheels::raw_zip::Entry::stored(format!("{DIST_INFO}/RECORD"), text);
     read(folder.path(), &Sample::sample().without_record().entry(record).bytes());
 }
 
-/// A wheel with any `METADATA` is read or refused; its `RECORD` is true.
+/// Any `METADATA` is read or refused. A wheel with one that is read for its own package is taken,
+/// since its `RECORD` is true.
 pub(crate) fn metadata(text: &[u8]) {
+    let Ok(metadata) = Metadata::parse(text) else { return };
     let path = format!("{DIST_INFO}/METADATA");
     let file = bad_wheels::raw_zip::Entry::stored(&path, text);
     let wheel = Sample::sample().without(&path).entry(file).bytes();
     let folder = tempfile::tempdir().expect("a folder");
-    read(folder.path(), &wheel);
+    let taken = read(folder.path(), &wheel).is_some();
+    let own = metadata.name.normalized() == "sample" && metadata.version.to_string() == "1.0";
+    assert!(taken || !own, "{metadata:?} is read alone, but not in a wheel");
+}
+
+/// Any file that begins as a native library does is read or refused.
+pub(crate) fn library(bytes: &[u8]) {
+    let file = [b"\x7fELF", bytes].concat();
+    let _ = NativeLibrary::read("library.so", &file);
+}
+
+/// What [`assembly`] says of a wheel holds for one with any files, which its `RECORD` lists. Bytes
+/// of 0xff end each name and each content.
+pub(crate) fn files(names_and_contents: &[u8]) {
+    let mut wheel = Sample::sample();
+    let mut parts = names_and_contents.split(|&byte| byte == 0xff);
+    while let (Some(path), Some(content)) = (parts.next(), parts.next()) {
+        // One in the place of a file of the sample is what makes its lists say something else.
+        wheel = wheel.without(&String::from_utf8_lossy(path));
+        wheel = wheel.entry(bad_wheels::raw_zip::Entry::stored(path, content));
+    }
+    assembly(&wheel.bytes());
 }
 
 /// A wheel that is taken gives a layer that another reader unpacks, with every file of the wheel as
-/// that reader finds it there.
+/// that reader finds it there, and a `RECORD` that lists what is in it.
 pub(crate) fn assembly(wheel: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(layer) = layer(folder.path(), wheel) else { return };
+    let Some(verified) = read(folder.path(), wheel) else { return };
+    let dist_info = verified.inventory().dist_info.clone();
+    let Some(layer) = layer(folder.path(), verified) else { return };
     let layer = unpacked(&layer).expect("a layer can be unpacked");
+    check_record(&layer, &dist_info);
     let Some(found) = unpacked(wheel) else { return };
+    let data = format!("{}.data/", dist_info.trim_end_matches(".dist-info"));
     for (path, content) in found {
         let written_anew = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"]
             .iter()
-            .any(|file| path == format!("{DIST_INFO}/{file}"));
-        if written_anew || path.starts_with("sample-1.0.data/") {
+            .any(|file| path == format!("{dist_info}/{file}"));
+        if written_anew || path.starts_with(&data) {
             continue;
         }
         let installed = layer.get(&format!("python/{path}"));
         assert_eq!(installed, Some(&content), "{path} is another file in the layer");
+    }
+}
+
+/// The layer's own list must name the files of the wheel, and say what they are.
+fn check_record(layer: &Tree, dist_info: &str) {
+    let own = format!("{dist_info}/RECORD");
+    let text = String::from_utf8_lossy(&layer[&format!("python/{own}")]);
+    let record = Record::parse(&text).expect("the layer's RECORD can be read");
+    let listed: BTreeSet<&str> = record.paths().map(EntryPath::as_str).collect();
+    let there: BTreeSet<&str> =
+        layer.keys().filter_map(|path| path.strip_prefix("python/")).collect();
+    assert_eq!(listed, there, "the layer's RECORD");
+    for path in record.paths().filter(|path| path.as_str() != own) {
+        let content = &layer[&format!("python/{path}")];
+        let said = record.get(path).and_then(|line| line.hash.clone());
+        assert_eq!(said, Some(Hash::Sha256(Digest::of(content))), "{path} in the layer's RECORD");
     }
 }
 
@@ -67,7 +119,7 @@ fn read(folder: &Path, wheel: &[u8]) -> Option<Wheel> {
     Wheel::verify(&path, &FILENAME.parse().expect("a file name")).ok()
 }
 
-fn layer(folder: &Path, wheel: &[u8]) -> Option<Vec<u8>> {
+fn layer(folder: &Path, wheel: Wheel) -> Option<Vec<u8>> {
     let target: Target = "p3.12".parse().expect("a target");
     let lock = format!(
         "lock-version = \"1.0\"\n[[packages]]\nname = \"sample\"\nversion = \"1.0\"\n\
@@ -78,8 +130,8 @@ fn layer(folder: &Path, wheel: &[u8]) -> Option<Vec<u8>> {
     let runtimes = Runtimes::default();
     let runtime = runtimes.get(target.python).expect("a runtime");
     let lock = Lock::parse(&lock, None, target, runtime).expect("a lock");
-    let wheel = read(folder, wheel)?;
-    let recipe = Recipe::new(LayerName::new("Klayers", target, "sample").expect("a name"), target);
+    let name = LayerName::new("Klayers", target, "sample").expect("a name");
+    let recipe = Recipe::new(name, target);
     let zip = Layer::new(&recipe, &lock, &[wheel], &[]).ok()?.write(folder).ok()?;
     Some(fs::read(&zip.file).expect("the layer"))
 }

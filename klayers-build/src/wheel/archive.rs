@@ -184,7 +184,8 @@ fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
 /// Fills a buffer with the bytes at an offset, which must be there.
 pub(super) fn read_at(file: &ContentFile, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
     file.read_at(buffer, offset).map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => Framing::Cut.into(),
+        // The second is what the system says of an offset that no file can have.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => Framing::Cut.into(),
         _ => Rule::Io { path: file.path().to_owned(), source },
     })
 }

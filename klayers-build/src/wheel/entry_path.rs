@@ -14,12 +14,17 @@ pub struct EntryPath(String);
 impl EntryPath {
     /// The longest part, in bytes: what Linux file systems take.
     const LONGEST_PART: usize = 255;
+    /// The longest name, in bytes: what Linux takes at once, less the folder that it is unpacked to.
+    const LONGEST: usize = 4_000;
 
     /// Reads the name of a file, as it stands in an archive.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rule> {
         let refuse = |reason: &'static str| {
             Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
         };
+        if bytes.len() > Self::LONGEST {
+            return refuse("it is longer than 4,000 bytes");
+        }
         let Ok(name) = std::str::from_utf8(bytes) else {
             return refuse("it is not UTF-8");
         };
@@ -123,6 +128,8 @@ mod tests {
         }
         assert!(EntryPath::parse(b"\xff").is_err());
         assert!(EntryPath::parse(&[b'a'; 256]).is_err());
+        assert!(EntryPath::parse(format!("{}a", "a/".repeat(2_000)).as_bytes()).is_err());
+        assert!(EntryPath::parse(format!("{}aa", "a/".repeat(1_999)).as_bytes()).is_ok());
         for name in ["a", "a/b.py", "ä/ö", "..a/b..", "a b"] {
             assert!(EntryPath::parse(name.as_bytes()).is_ok(), "{name:?}");
         }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
+use super::{EntryPath, Rule};
 
 /// A console script or graphical script of a wheel ([entry points specification][spec]).
 ///
@@ -64,8 +64,7 @@ pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
 }
 
 fn is_file_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..")
-        && name.chars().all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':'))
+    EntryPath::parse(name.as_bytes()).is_ok() && !name.contains(['/', ':'])
 }
 
 /// Identifiers divided by dots. The names stand in a program, so nothing else may be in them.
@@ -108,9 +107,14 @@ mod tests {
             "x = a:b\\n",
             "= a:b",
             "x = 1a:b",
+            "\u{202e}x = a:b",
+            "a:x = a:b",
         ] {
             assert!(console_scripts(&format!("[console_scripts]\n{line}\n")).is_err(), "{line}");
         }
+        let longest = |length: usize| format!("[console_scripts]\n{} = a:b\n", "x".repeat(length));
+        assert!(console_scripts(&longest(255)).is_ok());
+        assert!(console_scripts(&longest(256)).is_err());
         assert!(console_scripts("[console_scripts\nx = a:b\n").is_err());
         assert!(console_scripts("[console_scripts]\nx = a:b\nx = a:c\n").is_err());
     }

@@ -26,7 +26,9 @@ const ELF: [u8; 4] = *b"\x7fELF";
 
 /// Reads all of an archive, on all cores, and checks it as the wheel of that file name.
 pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
-    let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
+    // A ZIP64 field may say any size.
+    let sizes = archive.entries().iter().map(|entry| entry.size);
+    let unpacked = sizes.fold(0, u64::saturating_add);
     if unpacked > MOST_UNPACKED {
         return Err(Rule::TooLarge { size: unpacked, limit: MOST_UNPACKED });
     }
@@ -122,7 +124,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
     let [folder] = folders.as_slice() else {
         return Err(Rule::DistInfo { found: folders.len() });
     };
-    let stem = folder.trim_end_matches(".dist-info");
+    let stem = folder.strip_suffix(".dist-info").unwrap_or(folder);
     let agrees = stem.split_once('-').is_some_and(|(name, version)| {
         let name: Result<PackageName, _> = name.parse();
         let version: Result<PackageVersion, _> = version.parse();
@@ -246,19 +248,22 @@ fn note_names<'a>(
     modules: &[String],
     notices: &mut Vec<Notice>,
 ) {
-    // Folders, too, become one where letters are not told apart.
-    let mut alike: BTreeMap<String, &str> = BTreeMap::new();
+    // Folders, too, become one where letters are not told apart. Each part of a name is looked up
+    // below the part before it, by the number that one got: there may be thousands of them.
+    let mut alike: BTreeMap<(usize, String), (usize, &str)> = BTreeMap::new();
     for path in paths.map(EntryPath::as_str) {
+        let (mut above, mut start) = (0, 0);
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        for name in ends.map(|end| &path[..end]) {
-            let key = name.nfc().flat_map(char::to_lowercase).collect();
-            match alike.insert(key, name) {
-                Some(other) if other != name => {
-                    notices.push(Notice::NamesAlike(other.to_owned(), name.to_owned()));
-                    break;
-                }
-                _ => {}
+        for end in ends {
+            let name = &path[..end];
+            let part = name[start..].nfc().flat_map(char::to_lowercase).collect();
+            let number = alike.len() + 1;
+            let (number, other) = *alike.entry((above, part)).or_insert((number, name));
+            if other[start..] != name[start..] {
+                notices.push(Notice::NamesAlike(other.to_owned(), name.to_owned()));
+                break;
             }
+            (above, start) = (number, end + 1);
         }
     }
     let is_path_file = |path: &&String| {

@@ -81,7 +81,7 @@ impl Metadata {
     ///
     /// Names the line that is not a header, or that says again what may be said once, and the field
     /// that is missing or malformed.
-    pub(super) fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
+    pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
         Ok(Self::read(bytes.as_ref())?)
     }
 

@@ -32,3 +32,13 @@ fn the_reader_survives_the_seeds_of_metadata() {
 fn layers_of_the_seeds_hold_what_their_wheels_hold() {
     run("assembly", targets::assembly);
 }
+
+#[test]
+fn layers_of_wheels_with_odd_files_hold_them() {
+    run("files", targets::files);
+}
+
+#[test]
+fn native_libraries_are_read_or_refused() {
+    run("library", targets::library);
+}

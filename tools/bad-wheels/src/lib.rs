@@ -13,5 +13,5 @@ mod seeds;
 mod wheel;
 
 pub use cases::{Case, Verdict, cases};
-pub use seeds::{Seed, metadata, records, seeds};
+pub use seeds::{Seed, files, libraries, metadata, records, seeds};
 pub use wheel::{DATA, DIST_INFO, FILENAME, MODULE, Wheel};

@@ -54,6 +54,7 @@ pub const BIDIRECTIONAL: &str = "it contains a character that changes the direct
 pub const NOT_UTF8: &str = "it is not UTF-8";
 pub const EMPTY_PART: &str = "a part of it is empty";
 pub const LONG_PART: &str = "longer than 255 bytes";
+pub const LONG_NAME: &str = "longer than 4,000 bytes";
 pub const DUPLICATE: &str = "two of this name";
 pub const FILE_AND_FOLDER: &str = "it is below a file";
 pub const SYMLINK: &str = "it is neither a plain file nor a folder";

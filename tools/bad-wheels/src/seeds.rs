@@ -1,7 +1,7 @@
 //! What the fuzzer starts from.
 
 use crate::cases::cases;
-use crate::wheel::Wheel;
+use crate::wheel::{DIST_INFO, Wheel};
 
 /// The largest wheel that the fuzzer is given, in bytes: it is as fast as its inputs are small.
 const LARGEST: usize = 4 << 10;
@@ -9,7 +9,7 @@ const LARGEST: usize = 4 << 10;
 /// An input for one of the fuzzer's targets.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    /// The target: `reader`, `record`, `metadata` or `assembly`.
+    /// The target, a file in `fuzz/fuzz_targets`.
     pub target: &'static str,
     /// A file name.
     pub name: String,
@@ -29,15 +29,81 @@ pub fn seeds() -> Vec<Seed> {
             seeds.push(Seed { target, name, bytes: case.bytes.clone() });
         }
     }
-    let texts = [("record", records()), ("metadata", metadata())];
-    for (target, texts) in texts {
-        seeds.extend(texts.into_iter().enumerate().map(|(index, text)| Seed {
-            target,
-            name: format!("{index:03}"),
-            bytes: text.into_bytes(),
+    let texts =
+        |texts: Vec<String>| texts.into_iter().map(String::into_bytes).collect::<Vec<Vec<u8>>>();
+    let others = [
+        ("record", texts(records())),
+        ("metadata", texts(metadata())),
+        ("files", files()),
+        ("library", libraries()),
+    ];
+    for (target, inputs) in others {
+        seeds.extend(inputs.into_iter().enumerate().map(|(index, bytes)| {
+            let name = format!("{index:03}");
+            Seed { target, name, bytes }
         }));
     }
     seeds
+}
+
+/// Files of a wheel, names and contents by turns, with a byte behind each that is in no text.
+pub fn files() -> Vec<Vec<u8>> {
+    let scripts = format!("{DIST_INFO}/entry_points.txt");
+    [
+        vec![("sample/other.py", "x = 1\n")],
+        vec![("json.py", "x = 1\n"), ("sample.pth", "import x\n")],
+        vec![("sample/x,\"y\".py", "\n"), ("sample/ünï.py", "\n"), ("sample/ÜNÏ.py", "")],
+        vec![("sample-1.0.data/scripts/tool", "#!python\nprint(1)\n")],
+        vec![("sample-1.0.data/purelib/x.py", "x = 1\n"), ("sample-1.0.data/headers/x.h", "")],
+        vec![("sample-1.0.data/data/share/x", "x\n"), ("sample-1.0.data/platlib/x.so", "\x7fELF")],
+        vec![(
+            scripts.as_str(),
+            "[console_scripts]\ntool = sample:main [x]\n\n[gui_scripts]\nt=a:b.c\n",
+        )],
+        vec![("sample-1.0.dist-info/INSTALLER", "x\n"), ("sample-1.0.dist-info/REQUESTED", "")],
+        vec![("sample-1.0.data/purelib/sample-1.0.dist-info/RECORD", "x\n")],
+        vec![("sample-1.0.dist-info/WHEEL", "Wheel-Version: 1.9\n"), ("bin/tool", "x\n")],
+        vec![("sample-1.0.dist-info/sboms/x.cdx.json", "{\"bomFormat\": \"CycloneDX\"}\n")],
+    ]
+    .map(|files| {
+        let parts = files.into_iter().flat_map(|(name, content)| [name, content]);
+        parts.flat_map(|part| part.bytes().chain([0xff])).collect()
+    })
+    .to_vec()
+}
+
+/// Native libraries behind their first four bytes: an ELF header and one that says where the
+/// dynamic section is, of both classes, in both byte orders, and for both of Lambda's machines.
+pub fn libraries() -> Vec<Vec<u8>> {
+    let mut libraries = Vec::new();
+    for (class, header, program) in [(1, 52, 32), (2, 64, 56)] {
+        for order in [1, 2] {
+            for machine in [62, 183] {
+                let mut bytes = vec![0; header + program + 64];
+                let mut put = |at: usize, value: usize| {
+                    let value = u16::try_from(value).expect("a small file");
+                    let value = if order == 1 { value.to_le_bytes() } else { value.to_be_bytes() };
+                    bytes[at..at + 2].copy_from_slice(&value);
+                };
+                // A number of 4 or 8 bytes has its small values in its last two if the order is
+                // that of a big-endian machine.
+                let low = |at: usize, size: usize| if order == 1 { at } else { at + size - 2 };
+                let word = 4 * class;
+                put(16, 3);
+                put(18, machine);
+                put(low(20, 4), 1);
+                put(low(24 + word, word), header);
+                let counts = header - 12;
+                for (at, value) in [(0, header), (2, program), (4, 1)] {
+                    put(counts + at, value);
+                }
+                put(low(header, 4), 2);
+                bytes[4..7].copy_from_slice(&[u8::try_from(class).expect("1 or 2"), order, 1]);
+                libraries.push(bytes[4..].to_vec());
+            }
+        }
+    }
+    libraries
 }
 
 /// Lists of files: sound ones, and ones with a fault each.

@@ -116,12 +116,21 @@ fn in_first_line(text: &str, hash: &str) -> String {
     format!("{path},{hash},{size}\n{rest}")
 }
 
+/// An ending that is one more than the folder should have.
+const DOUBLED: &str = ".dist-info.dist-info";
+
 fn identity() -> Vec<Case> {
     let metadata = |text: &str| sample().dist_info("METADATA", text);
     let version = |text: &str| {
         sample().dist_info("WHEEL", &format!("{text}Root-Is-Purelib: true\nTag: py3-none-any\n"))
     };
     let (other, metadata_rule) = (rules::OTHER_DISTRIBUTION, rules::METADATA_DISAGREES);
+    let doubled = sample().record(|text| text.replace(".dist-info", DOUBLED)).each(|entry| {
+        entry.both(|header| {
+            let name = String::from_utf8_lossy(&header.name);
+            header.name = name.replace(".dist-info", DOUBLED).into_bytes();
+        })
+    });
     let mut none = sample();
     none.zip.entries.truncate(2);
     vec![
@@ -140,6 +149,7 @@ fn identity() -> Vec<Case> {
         ),
         refused(36, "another name", &sample().named("other-1.0-py3-none-any.whl"), other),
         refused(36, "another version", &sample().named("sample-1.1-py3-none-any.whl"), other),
+        refused(36, ".dist-info.dist-info", &doubled, other),
         accepted(
             36,
             "the name spelled differently",
@@ -251,12 +261,19 @@ fn entry_points() -> Vec<Case> {
         wrong("a folder", "sub/x = sample:main"),
         wrong("a backslash", "..\\x = sample:main"),
         wrong("..", ".. = sample:main"),
+        wrong("right-to-left override", "\u{202e}x = sample:main"),
         wrong("no name", "= sample:main"),
         wrong("no function", "tool = sample"),
         wrong("code instead of a function", "tool = sample:main();import os"),
         wrong("code instead of a module", "tool = os;os.system('x'):main"),
         wrong("two scripts of a name", "tool = sample:main\ntool = sample:other"),
         wrong("no =", "tool"),
+        refused(
+            39,
+            "a name of 256 bytes",
+            &script(&format!("{} = sample:main", "x".repeat(256))),
+            rules::ENTRY_POINT,
+        ),
         refused(
             39,
             "a heading that is not closed",

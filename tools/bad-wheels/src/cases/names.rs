@@ -85,6 +85,18 @@ fn odd() -> Vec<Case> {
             &named(format!("sample/{}", "ü".repeat(128))),
             rules::LONG_PART,
         ),
+        accepted(
+            26,
+            "a name of 4,000 bytes",
+            &named(format!("{}sample", "sub/".repeat(998) + "s/")),
+        ),
+        refused(
+            26,
+            "a name of 4,001 bytes",
+            &named(format!("{}sample", "sub/".repeat(998) + "su/")),
+            rules::LONG_NAME,
+        ),
+        refused(26, "a name of 32,000 parts", &named("a/".repeat(32_000) + "a"), rules::LONG_NAME),
     ]
 }
 

@@ -195,7 +195,44 @@ fn fields() -> Vec<Case> {
             }),
             rules::LOCAL_DIFFERS,
         ),
+        refused(9, "a file behind 2^63 bytes", &behind_2_63(), rules::CUT),
+        refused(
+            9,
+            "two sizes that add up to more than 2^64",
+            &module(|entry| with_wide_size(entry, u64::MAX))
+                .file("sample/other.py", "other\n")
+                .change("sample/other.py", |entry| with_wide_size(entry, u64::MAX)),
+            rules::TOO_LARGE,
+        ),
     ]
+}
+
+/// An entry that says that it unpacks to so many bytes.
+fn with_wide_size(entry: Entry, size: u64) -> Entry {
+    entry.both(|header| {
+        header.extra = extra(EXTRA_ZIP64, &size.to_le_bytes());
+        header.size = u32::MAX;
+    })
+}
+
+/// A wheel with an entry that says that it reaches so far, and one that says that it is there.
+fn behind_2_63() -> Wheel {
+    const FAR: u64 = 1 << 63;
+    let long = "sample/long.py";
+    let directory = Wheel::sample().bytes().windows(4).position(|bytes| bytes == b"PK\x01\x02");
+    let header = 30 + long.len() + extra(EXTRA_ZIP64, &[0; 8]).len();
+    let begins_at = directory.expect("a directory") + header;
+    let length = FAR - begins_at as u64;
+    let reaching = Entry::deflated(long, "").unlisted().both(|header| {
+        header.extra = extra(EXTRA_ZIP64, &length.to_le_bytes());
+        header.compressed_size = u32::MAX;
+    });
+    let mut far = Entry::stored("sample/far.py", "").unlisted();
+    far.locate = |header, _| {
+        header.offset = u32::MAX;
+        header.extra = extra(EXTRA_ZIP64, &FAR.to_le_bytes());
+    };
+    Wheel::sample().last(reaching).last(far)
 }
 
 fn module(change: impl FnOnce(Entry) -> Entry) -> Wheel {
