@@ -22,6 +22,7 @@ mod mangled_wheels;
 mod resolve_faults;
 mod samples;
 mod serve;
+mod slimming;
 mod sqlite_catalog;
 mod support;
 mod verify;
