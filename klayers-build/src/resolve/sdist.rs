@@ -18,6 +18,8 @@ use url::Url;
 use super::{PROBE, ResolveError, Resolver, succeeded, written};
 use crate::command::{Bounds, CommandError, run};
 use crate::durable;
+use crate::fetch::FetchError;
+use crate::interpreter::InterpreterError;
 use crate::lock::public_location;
 use crate::wheel::WheelFilename;
 
@@ -79,19 +81,10 @@ impl BuiltWheel {
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("out").join(self.filename.to_string())
     }
-
-    /// Whether it is for any machine: Python alone, without native code.
-    pub fn is_pure(&self) -> bool {
-        is_pure(&self.filename)
-    }
 }
 
 fn is_wheel(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "whl")
-}
-
-fn is_pure(filename: &WheelFilename) -> bool {
-    filename.tags().all(|[_, abi, platform]| abi == "none" && platform == "any")
 }
 
 #[derive(Default, Deserialize)]
@@ -108,7 +101,8 @@ struct BuildSystem {
 impl Resolver {
     /// Builds a wheel from a source distribution whose package is among the `allowed`.
     ///
-    /// A wheel with native code is for `native` to judge, which says why it cannot be used.
+    /// It is built with `python`, whatever version that is. The wheel is for `judge` to judge, which
+    /// says why it cannot be used.
     ///
     /// # Errors
     ///
@@ -117,8 +111,9 @@ impl Resolver {
     pub async fn build_sdist(
         &self,
         sdist: &Sdist,
+        python: &Path,
         allowed: &BTreeSet<PackageName>,
-        native: impl FnOnce(&Path, &WheelFilename) -> Result<(), String>,
+        judge: impl FnOnce(&Path, &WheelFilename) -> Result<(), String>,
     ) -> Result<BuiltWheel, SdistError> {
         if !allowed.contains(&sdist.pin.name) {
             return Err(SdistError::NotAllowed(sdist.pin.name.clone()));
@@ -129,20 +124,18 @@ impl Resolver {
             let (pin, wanted) = (sdist.pin.clone().into(), sdist.sha256);
             return Err(SdistError::WrongDigest { pin, found, wanted });
         }
-        let room = Room::new(self, sdist).await?;
+        let room = Room::new(self, sdist, python).await?;
         let source = room.unpack(sdist).await?;
         room.prepare(&source).await?;
         let offline = room.build(&source).await?;
         let filename = room.built()?;
         let Room { folder, .. } = room;
         let path = folder.path().join("out").join(filename.to_string());
-        if !is_pure(&filename) {
-            native(&path, &filename).map_err(|reason| SdistError::Native {
-                pin: sdist.pin.clone().into(),
-                wheel: Box::new(filename.clone()),
-                reason,
-            })?;
-        }
+        judge(&path, &filename).map_err(|reason| SdistError::Unusable {
+            pin: sdist.pin.clone().into(),
+            wheel: Box::new(filename.clone()),
+            reason,
+        })?;
         Ok(BuiltWheel {
             sha256: durable::digest(&path).map_err(io)?,
             size: path.metadata().map_err(io)?.len(),
@@ -157,13 +150,18 @@ impl Resolver {
 /// A folder in which one build has all that it has.
 struct Room<'a> {
     resolver: &'a Resolver,
+    python: &'a Path,
     pin: &'a Pin,
     uv: String,
     folder: TempDir,
 }
 
 impl<'a> Room<'a> {
-    async fn new(resolver: &'a Resolver, sdist: &'a Sdist) -> Result<Self, SdistError> {
+    async fn new(
+        resolver: &'a Resolver,
+        sdist: &'a Sdist,
+        python: &'a Path,
+    ) -> Result<Self, SdistError> {
         let pin = &sdist.pin;
         let io = |source| SdistError::Io { pin: pin.clone().into(), source };
         let folder = tempfile::tempdir().map_err(io)?;
@@ -175,7 +173,7 @@ impl<'a> Room<'a> {
         let which = ["-I", "-c", "import shutil, sys; print(shutil.which(sys.argv[1]))", &uv];
         let asked = run(Command::new(&resolver.python).args(which), "", PROBE).await;
         let uv = succeeded("python3", asked)?.trim().to_owned();
-        Ok(Self { resolver, pin, uv, folder })
+        Ok(Self { resolver, python, pin, uv, folder })
     }
 
     fn path(&self, below: &str) -> String {
@@ -233,7 +231,7 @@ impl<'a> Room<'a> {
 
     /// Makes an environment that has what the build needs, from wheels alone.
     async fn prepare(&self, source: &str) -> Result<(), SdistError> {
-        let python = self.resolver.python.display().to_string();
+        let python = self.python.display().to_string();
         let environment = self.path("environment");
         self.run(
             &[],
@@ -325,7 +323,8 @@ pub enum SdistError {
     /// The operator did not name its package.
     #[error(
         "{0} comes as a source distribution, which runs its own code when it is built; if you trust \
-         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml"
+         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml, or with \
+         --allow-sdist {0}"
     )]
     NotAllowed(PackageName),
     /// Its bytes are not those of the lock.
@@ -397,9 +396,28 @@ pub enum SdistError {
         /// The wheel.
         wheel: Box<WheelFilename>,
     },
-    /// The wheel has native code that cannot be used.
-    #[error("{wheel}, built from the source of {pin}, has native code: {reason}")]
-    Native {
+    /// Built again, the wheel is another one.
+    #[error(
+        "the wheel of {pin}, built again from its source, has SHA-256 {found} instead of {wanted}: \
+         its build does not give the same bytes each time, so it cannot be reproduced"
+    )]
+    OtherBytes {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// What it has.
+        found: Digest,
+        /// What it had.
+        wanted: Digest,
+    },
+    /// The source distribution cannot be had, or the wheel not be kept.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The interpreter that was asked for cannot be used.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    /// The wheel is not sound, does not fit, or has native code that cannot be loaded.
+    #[error("{wheel}, built from the source of {pin}, cannot be used: {reason}")]
+    Unusable {
         /// The package and version.
         pin: Box<Pin>,
         /// The wheel.
