@@ -13,14 +13,12 @@ use klayers_core::{Digest, PackageName, ParseError, Pin};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::Command;
-use url::Url;
 
-use super::{PROBE, ResolveError, Resolver, succeeded, written};
-use crate::command::{Bounds, CommandError, run};
+use super::{PROBE, ResolveError, Resolver, Sources, succeeded, written};
+use crate::command::{Bounds, CommandError, Output, run, uv};
 use crate::durable;
 use crate::fetch::FetchError;
 use crate::interpreter::InterpreterError;
-use crate::lock::public_location;
 use crate::wheel::WheelFilename;
 
 /// How long one build may take, and as long again what it needs.
@@ -201,6 +199,11 @@ impl<'a> Room<'a> {
         line.extend(arguments.iter().map(|&argument| argument.to_owned()));
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
         let outcome = run(Command::new(&line[0]).args(&line[1..]), "", bounds).await;
+        self.done(outcome)
+    }
+
+    /// What a program wrote, if it did as it was asked.
+    fn done(&self, outcome: Result<Output, CommandError>) -> Result<String, SdistError> {
         let output = outcome.map_err(|source| self.not_run(source))?;
         match output.status {
             Some(0) => Ok(output.stdout),
@@ -229,7 +232,9 @@ impl<'a> Room<'a> {
         Ok(format!("{folder}/{}", inside.trim_end_matches('\n')))
     }
 
-    /// Makes an environment that has what the build needs, from wheels alone.
+    /// Makes an environment that has what the build needs, from wheels alone. Nothing of them is run
+    /// by that, so it is done as all fetching is: with the proxies, certificates and logins that this
+    /// process has.
     async fn prepare(&self, source: &str) -> Result<(), SdistError> {
         let python = self.python.display().to_string();
         let environment = self.path("environment");
@@ -240,28 +245,25 @@ impl<'a> Room<'a> {
         )
         .await?;
         let requires = written(&self.requires(source)?)?;
-        let requires = requires.path().display().to_string();
-        let sources = &self.resolver.sources;
-        let mut arguments = vec!["pip", "install", "--quiet", "--no-config", "--only-binary"];
-        arguments.extend([":all:", "--python", &environment, "--requirements", &requires]);
-        let public = |url: &Url| public_location(url).unwrap_or_else(|| url.clone()).to_string();
-        let index = sources.index_url.as_ref().map(public);
-        if let Some(index) = &index {
-            arguments.extend(["--default-index", index]);
+        let mut command = uv(&self.resolver.uv);
+        command
+            .args(["pip", "install", "--quiet", "--only-binary", ":all:"])
+            .args(["--python", &environment, "--requirements"])
+            .arg(requires.path())
+            // A build must not reach, through links, what others install from.
+            .env("UV_CACHE_DIR", self.path("cache"));
+        let Sources { index_url, find_links, no_index } = &self.resolver.sources;
+        if let Some(url) = index_url {
+            command.env("UV_DEFAULT_INDEX", url.as_str());
         }
-        let links = sources.find_links.iter().map(|links| match Url::parse(links) {
-            Ok(url) => public(&url),
-            Err(_) => links.clone(),
-        });
-        let links: Vec<String> = links.collect();
-        for links in &links {
-            arguments.extend(["--find-links", links]);
+        for links in find_links {
+            command.args(["--find-links", links]);
         }
-        if sources.no_index {
-            arguments.push("--no-index");
+        if *no_index {
+            command.arg("--no-index");
         }
-        self.run(&[], &self.uv, &arguments).await?;
-        Ok(())
+        let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
+        self.done(run(&mut command, "", bounds).await).map(drop)
     }
 
     /// What its `pyproject.toml` says that the build needs.
