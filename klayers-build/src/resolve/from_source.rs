@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -252,7 +253,20 @@ impl Choosing<'_> {
         &self,
         allowed: &BTreeSet<PackageName>,
     ) -> Result<Vec<LockedSdist>, ResolveError> {
-        let mut sdists = self.sdists(allowed).await?.unwrap_or_default();
+        // One that has wheels alone spoils it for the others, so they are tried without it, too.
+        let alone = allowed.iter().map(|name| BTreeSet::from([name.clone()]));
+        let but_one = allowed.iter().map(|name| {
+            let others = allowed.iter().filter(|other| *other != name);
+            others.cloned().collect::<BTreeSet<PackageName>>()
+        });
+        let parts = alone.chain(but_one).filter(|part| part.len() < allowed.len());
+        let mut sdists = Vec::new();
+        for packages in iter::once(allowed.clone()).chain(parts) {
+            if let Some(found) = self.sdists(&packages).await? {
+                sdists = found;
+                break;
+            }
+        }
         let chosen: Vec<PackageName> = sdists.iter().map(|sdist| sdist.pin.name.clone()).collect();
         for name in chosen {
             let others = sdists.iter().map(|sdist| sdist.pin.name.clone());

@@ -19,6 +19,7 @@ mod gate;
 mod mangled_wheels;
 mod resolve_faults;
 mod samples;
+mod sdists;
 mod serve;
 mod sqlite_catalog;
 mod support;
