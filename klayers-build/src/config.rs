@@ -1,6 +1,6 @@
 //! The operator's configuration: `klayers.toml`, and the config folder it names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub publish: PublishConfig,
     /// Where packages come from.
     pub sources: Sources,
+    /// The packages of which wheels may be built here, where they come as source distributions alone.
+    pub allow_sdist: BTreeSet<PackageName>,
     /// Whether layers hold bytecode.
     pub bytecode: BytecodeMode,
     /// The interpreters to make it with, where they are not those that would be found.
@@ -110,6 +112,7 @@ impl Config {
                     .collect(),
                 no_index: file.build.no_index,
             },
+            allow_sdist: file.build.allow_sdist,
             bytecode: file.build.bytecode,
             interpreters: file
                 .build

@@ -1,4 +1,5 @@
-//! Fetching: the wheels of a lock, verified, as files of a cache.
+//! Fetching: the wheels of a lock, verified, as files of a cache. The source distributions of wheels
+//! that are built here come in the same way.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,15 +14,18 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::lock::{Lock, LockedWheel};
+use crate::lock::{Lock, LockedWheel, SdistSource};
 
 mod cache;
+mod error;
 
-use cache::{Partial, WheelCache};
+pub use error::{FetchError, Named};
+
+use cache::{Kind, Partial, WheelCache};
 
 /// How many wheels are fetched at once.
 const PARALLEL: usize = 8;
-/// How often one wheel is asked for before it is given up.
+/// How often one file is asked for before it is given up.
 const ATTEMPTS: u32 = 4;
 /// How long the first retry waits; each further one waits twice as long, and up to half as long
 /// again, so that many that failed together do not come back together.
@@ -31,8 +35,10 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may stay silent within an answer, unless it is said.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest wheel that is taken where the lock does not say its size, in bytes.
-const LARGEST_WHEEL: u64 = 1 << 30;
+/// The largest file that is taken where the lock does not say its size, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// How much of a file of this machine is read at once, in bytes.
+const BUFFER: usize = 1 << 18;
 
 /// Fetches wheels into a cache that runs and processes share.
 #[derive(Clone, Debug)]
@@ -51,6 +57,30 @@ pub struct FetchedWheel {
     pub wheel: LockedWheel,
     /// The file that holds it.
     pub path: PathBuf,
+}
+
+/// A wheel or a source distribution, as far as fetching is concerned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct IndexFile {
+    kind: Kind,
+    name: String,
+    url: Url,
+    size: Option<u64>,
+    sha256: Digest,
+}
+
+impl IndexFile {
+    fn wheel(wheel: &LockedWheel) -> Self {
+        let LockedWheel { filename, url, size, sha256, .. } = wheel;
+        let (name, url) = (filename.to_string(), url.clone());
+        Self { kind: Kind::Wheel, name, url, size: *size, sha256: *sha256 }
+    }
+
+    fn sdist(sdist: &SdistSource) -> Self {
+        let SdistSource { url, size, sha256 } = sdist;
+        let (name, url) = (sdist.filename(), url.clone());
+        Self { kind: Kind::Sdist, name, url, size: *size, sha256: *sha256 }
+    }
 }
 
 impl Fetcher {
@@ -108,11 +138,74 @@ impl Fetcher {
     }
 
     async fn fetch_one(&self, wheel: &LockedWheel) -> Result<FetchedWheel, FetchError> {
-        let path = match self.cache.get(wheel.sha256, wheel.size)? {
-            Some(path) => path,
-            None => self.fetch_missing(wheel).await?,
+        let path = match (self.kept(wheel)?, &wheel.built_from) {
+            (Some(path), _) => path,
+            (None, None) => self.fetch_missing(&IndexFile::wheel(wheel)).await?,
+            (None, Some(source)) => {
+                let (wheel, source_file) = (wheel.filename.clone().into(), source.filename());
+                return Err(FetchError::Built { wheel, source_file });
+            }
         };
         Ok(FetchedWheel { wheel: wheel.clone(), path })
+    }
+
+    /// Where a wheel is in the cache, if it is there.
+    pub(crate) fn kept(&self, wheel: &LockedWheel) -> Result<Option<PathBuf>, FetchError> {
+        self.cache.get(Kind::Wheel, wheel.sha256, wheel.size)
+    }
+
+    /// Fetches a source distribution, unless it is in the cache.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be had, or has another SHA-256.
+    pub async fn fetch_sdist(&self, sdist: &SdistSource) -> Result<PathBuf, FetchError> {
+        match self.cache.get(Kind::Sdist, sdist.sha256, sdist.size)? {
+            Some(path) => Ok(path),
+            None => self.fetch_missing(&IndexFile::sdist(sdist)).await,
+        }
+    }
+
+    /// Where a wheel of this SHA-256 and size is in the cache, if it is there.
+    pub(crate) fn kept_built(
+        &self,
+        sha256: Digest,
+        size: u64,
+    ) -> Result<Option<PathBuf>, FetchError> {
+        self.cache.get(Kind::Wheel, sha256, Some(size))
+    }
+
+    /// Takes a wheel that was built here into the cache.
+    pub(crate) async fn keep_built(
+        &self,
+        wheel: &Path,
+        wanted: Digest,
+    ) -> Result<PathBuf, FetchError> {
+        if let Some(path) = self.cache.get(Kind::Wheel, wanted, None)? {
+            return Ok(path);
+        }
+        let mut partial = self.cache.partial(Kind::Wheel, wanted).await?;
+        partial.clear()?;
+        let io = |source| FetchError::io("read", wheel, source);
+        let mut file = tokio::fs::File::open(wheel).await.map_err(io)?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match file.read(&mut buffer).await.map_err(io)? {
+                0 => break,
+                read => partial.write(&buffer[..read])?,
+            }
+        }
+        let found = partial.digest();
+        if found != wanted {
+            partial.discard()?;
+            return Err(FetchError::NotKept { path: wheel.to_owned(), found, wanted });
+        }
+        self.cache.keep(&partial)
+    }
+
+    /// The folder of what else is kept of the wheels that were built here.
+    pub(crate) fn built(&self) -> PathBuf {
+        self.cache.built()
     }
 
     /// Gives up a wheel of the cache that was damaged there, so that it is fetched again.
@@ -129,53 +222,53 @@ impl Fetcher {
         }
     }
 
-    async fn fetch_missing(&self, wheel: &LockedWheel) -> Result<PathBuf, FetchError> {
-        let mut partial = self.cache.partial(wheel.sha256).await?;
+    async fn fetch_missing(&self, file: &IndexFile) -> Result<PathBuf, FetchError> {
+        let mut partial = self.cache.partial(file.kind, file.sha256).await?;
         // Whoever held the part before may have completed it.
-        if let Some(path) = self.cache.get(wheel.sha256, wheel.size)? {
+        if let Some(path) = self.cache.get(file.kind, file.sha256, file.size)? {
             partial.discard()?;
             return Ok(path);
         }
         let mut attempt = 1;
         loop {
             let resumed = partial.len() > 0;
-            let outcome = self.transfer(wheel, &mut partial).await;
+            let outcome = self.transfer(file, &mut partial).await;
             let found = partial.digest();
             match outcome {
-                Ok(()) if found == wheel.sha256 => return self.cache.keep(&partial),
+                Ok(()) if found == file.sha256 => return self.cache.keep(&partial),
                 Ok(()) => {
                     partial.clear()?;
                     // Only what one answer gave is held against the server: the beginning may
                     // have come from another place, or another day.
                     if !resumed {
                         partial.discard()?;
-                        return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
+                        return Err(FetchError::WrongDigest { file: file.clone().into(), found });
                     }
                 }
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Transient { error, .. }) if attempt == ATTEMPTS => return Err(error),
                 Err(Failure::Transient { retry_after, .. }) => {
-                    let wait = retry_after.unwrap_or_else(|| backoff(attempt, wheel.sha256));
+                    let wait = retry_after.unwrap_or_else(|| backoff(attempt, file.sha256));
                     tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
                 }
             }
             attempt += 1;
             if attempt > ATTEMPTS {
                 partial.discard()?;
-                return Err(FetchError::WrongDigest { wheel: wheel.clone().into(), found });
+                return Err(FetchError::WrongDigest { file: file.clone().into(), found });
             }
         }
     }
 
     /// Adds to the part what is missing of it.
-    async fn transfer(&self, wheel: &LockedWheel, partial: &mut Partial) -> Result<(), Failure> {
-        if wheel.url.scheme() == "file" {
-            return copy_file(wheel, partial).await;
+    async fn transfer(&self, file: &IndexFile, partial: &mut Partial) -> Result<(), Failure> {
+        if file.url.scheme() == "file" {
+            return copy_file(file, partial).await;
         }
         let transport = |source: reqwest::Error| {
             let final_cause = source.is_builder() || source.is_redirect();
             let error =
-                FetchError::Transport { wheel: wheel.clone().into(), source: source.without_url() };
+                FetchError::Transport { file: file.clone().into(), source: source.without_url() };
             if final_cause {
                 Failure::Final(error)
             } else {
@@ -183,8 +276,8 @@ impl Fetcher {
             }
         };
         let mut request =
-            self.client().await?.get(wheel.url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &wheel.url)) {
+            self.client().await?.get(file.url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &file.url)) {
             request = request.basic_auth(decoded(login.username()), login.password().map(decoded));
         }
         if partial.len() > 0 {
@@ -205,11 +298,11 @@ impl Fetcher {
         if status == StatusCode::RANGE_NOT_SATISFIABLE
             || (status == StatusCode::PARTIAL_CONTENT && !continues)
         {
-            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
+            let error = FetchError::Status { file: file.clone().into(), status: status.as_u16() };
             return Err(Failure::Transient { error, retry_after: Some(Duration::ZERO) });
         }
         if !status.is_success() {
-            let error = FetchError::Status { wheel: wheel.clone().into(), status: status.as_u16() };
+            let error = FetchError::Status { file: file.clone().into(), status: status.as_u16() };
             let retry_after = response
                 .headers()
                 .get(RETRY_AFTER)
@@ -224,37 +317,37 @@ impl Fetcher {
             });
         }
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            take(wheel, partial, &chunk)?;
+            take(file, partial, &chunk)?;
         }
-        if wheel.size.is_some_and(|size| partial.len() < size) {
-            let error = FetchError::Cut { wheel: wheel.clone().into(), received: partial.len() };
+        if file.size.is_some_and(|size| partial.len() < size) {
+            let error = FetchError::Cut { file: file.clone().into(), received: partial.len() };
             return Err(Failure::Transient { error, retry_after: None });
         }
         Ok(())
     }
 }
 
-/// Takes a wheel from a folder of this machine.
-async fn copy_file(wheel: &LockedWheel, partial: &mut Partial) -> Result<(), Failure> {
-    let path = wheel.url.to_file_path().map_err(|()| FetchError::NotAPath(wheel.url.clone()))?;
+/// Takes a file from a folder of this machine.
+async fn copy_file(file: &IndexFile, partial: &mut Partial) -> Result<(), Failure> {
+    let path = file.url.to_file_path().map_err(|()| FetchError::NotAPath(file.url.clone()))?;
     partial.clear()?;
     let io = |source| Failure::Final(FetchError::io("read", &path, source));
-    let mut file = tokio::fs::File::open(&path).await.map_err(io)?;
-    let mut buffer = vec![0; 1 << 18];
+    let mut from = tokio::fs::File::open(&path).await.map_err(io)?;
+    let mut buffer = vec![0; BUFFER];
     loop {
-        let read = file.read(&mut buffer).await.map_err(io)?;
+        let read = from.read(&mut buffer).await.map_err(io)?;
         if read == 0 {
             return Ok(());
         }
-        take(wheel, partial, &buffer[..read])?;
+        take(file, partial, &buffer[..read])?;
     }
 }
 
-fn take(wheel: &LockedWheel, partial: &mut Partial, chunk: &[u8]) -> Result<(), FetchError> {
-    let limit = wheel.size.unwrap_or(LARGEST_WHEEL);
+fn take(file: &IndexFile, partial: &mut Partial, chunk: &[u8]) -> Result<(), FetchError> {
+    let limit = file.size.unwrap_or(LARGEST);
     if partial.len() + chunk.len() as u64 > limit {
         partial.clear()?;
-        return Err(FetchError::TooLarge { wheel: wheel.clone().into(), limit });
+        return Err(FetchError::TooLarge { file: file.clone().into(), limit });
     }
     partial.write(chunk)
 }
@@ -285,92 +378,5 @@ enum Failure {
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         Self::Final(error)
-    }
-}
-
-/// A wheel in an error message: its file name.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Named(Box<LockedWheel>);
-
-impl From<LockedWheel> for Named {
-    fn from(wheel: LockedWheel) -> Self {
-        Self(Box::new(wheel))
-    }
-}
-
-impl std::fmt::Display for Named {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut url = self.0.url.clone();
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        write!(formatter, "{} from {url}", self.0.filename)
-    }
-}
-
-/// Why a wheel could not be fetched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// The HTTP client cannot be made.
-    #[error("could not set up the HTTP client")]
-    Client(#[source] reqwest::Error),
-    /// The server could not be reached, or the transfer broke off.
-    #[error("could not fetch {wheel}")]
-    Transport {
-        /// The wheel.
-        wheel: Named,
-        /// Why not.
-        source: reqwest::Error,
-    },
-    /// The server refused.
-    #[error("could not fetch {wheel}: the server answered {status}")]
-    Status {
-        /// The wheel.
-        wheel: Named,
-        /// The HTTP status code.
-        status: u16,
-    },
-    /// The answer ended early.
-    #[error("could not fetch {wheel}: the answer ended after {received} bytes")]
-    Cut {
-        /// The wheel.
-        wheel: Named,
-        /// How many bytes came.
-        received: u64,
-    },
-    /// The wheel is larger than it may be.
-    #[error("could not fetch {wheel}: it is larger than {limit} bytes")]
-    TooLarge {
-        /// The wheel.
-        wheel: Named,
-        /// The most that is taken, in bytes.
-        limit: u64,
-    },
-    /// The bytes are not those of the lock.
-    #[error("{wheel} has SHA-256 {found}, but the lock asks for {}; its server gives out something else than was locked", wheel.0.sha256)]
-    WrongDigest {
-        /// The wheel.
-        wheel: Named,
-        /// The SHA-256 of what came.
-        found: Digest,
-    },
-    /// A URL of scheme `file` does not name a file.
-    #[error("{0} does not name a file of this machine")]
-    NotAPath(Url),
-    /// A file could not be read or written.
-    #[error("could not {action} {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-}
-
-impl FetchError {
-    fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source }
     }
 }

@@ -1,6 +1,6 @@
 //! Locks: the exact wheels of a layer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klayers_core::{Digest, PackageName, ParseError, Pin, Runtime, Target, requirements_hash};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ mod markers;
 mod pylock;
 mod tags;
 
-pub(crate) use pylock::public_location;
+pub(crate) use pylock::{LockedSdist, public_location};
 pub use tags::Tags;
 
 /// The exact wheels of a layer for one target, one for each package, sorted by name.
@@ -31,12 +31,35 @@ pub struct LockedWheel {
     pub pin: Pin,
     /// The wheel's file name.
     pub filename: WheelFilename,
-    /// Where its bytes are: a URL with scheme `http`, `https` or `file`.
+    /// Where its bytes are: a URL with scheme `http`, `https` or `file`. For a wheel that was built
+    /// here, where its source is.
     pub url: Url,
     /// Its size in bytes, where the lock says it.
     pub size: Option<u64>,
     /// The SHA-256 that its bytes must have.
     pub sha256: Digest,
+    /// The source distribution that it was built from here; none for a wheel of an index. A wheel
+    /// that was built cannot be fetched, only built again.
+    pub built_from: Option<SdistSource>,
+}
+
+/// A source distribution of an index.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SdistSource {
+    /// Where its bytes are: a URL with scheme `http`, `https` or `file`.
+    pub url: Url,
+    /// The SHA-256 that its bytes must have.
+    pub sha256: Digest,
+    /// Its size in bytes, where the lock says it.
+    pub size: Option<u64>,
+}
+
+impl SdistSource {
+    /// Its file name, as its URL ends.
+    pub fn filename(&self) -> String {
+        let last = self.url.path().rsplit('/').next().unwrap_or_default();
+        percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned()
+    }
 }
 
 impl Lock {
@@ -68,6 +91,19 @@ impl Lock {
             return Err(LockError::Empty(target));
         }
         Ok(Self { target, wheels, slimming })
+    }
+
+    /// The same with wheels that were built here from these source distributions, each known by the
+    /// wheel's SHA-256.
+    #[must_use]
+    pub(crate) fn with_sources(mut self, sources: &BTreeMap<Digest, SdistSource>) -> Self {
+        for wheel in &mut self.wheels {
+            if let Some(source) = sources.get(&wheel.sha256) {
+                wheel.url = source.url.clone();
+                wheel.built_from = Some(source.clone());
+            }
+        }
+        self
     }
 
     /// The same for a layer that is slimmed in this way.
@@ -107,10 +143,16 @@ impl Lock {
     }
 
     /// SHA-256 over the sorted SHA-256 digests of the wheels, in hexadecimal, a line each: locks
-    /// with the same hold the same wheels, wherever they come from. Where something is left out of
-    /// the layer, what that is follows, since another layer comes of it.
+    /// with the same hold the same wheels, wherever they come from. For a wheel that was built here
+    /// its source stands, since the same source may give other bytes each time it is built, and a
+    /// layer has not changed by that. Where something is left out of the layer, what that is
+    /// follows, since another layer comes of it.
     pub fn wheels_hash(&self) -> Digest {
-        let digests: BTreeSet<Digest> = self.wheels.iter().map(|wheel| wheel.sha256).collect();
+        let digest = |wheel: &LockedWheel| match &wheel.built_from {
+            Some(source) => source.sha256,
+            None => wheel.sha256,
+        };
+        let digests: BTreeSet<Digest> = self.wheels.iter().map(digest).collect();
         let mut hasher = Sha256::new();
         for digest in digests {
             hasher.update(format!("{digest}\n"));
@@ -119,6 +161,15 @@ impl Lock {
             hasher.update(pylock::slimming(&self.slimming));
         }
         Digest::from_bytes(hasher.finalize().into())
+    }
+
+    /// The source distributions to which a lock of uv locks some packages.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub(crate) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
+        pylock::sdists(text)
     }
 
     /// The lock as a `pylock.toml`, in the one form in which it stands in layers: without
@@ -184,6 +235,11 @@ pub enum LockError {
     /// A wheel has no SHA-256.
     #[error("wheel {0} has no SHA-256 in the lock, so its bytes could not be verified")]
     NoDigest(Box<WheelFilename>),
+    /// A source distribution has no SHA-256.
+    #[error(
+        "the source distribution of {0} has no SHA-256 in the lock, so its bytes could not be verified"
+    )]
+    NoSdistDigest(Box<Pin>),
     /// A wheel has no location, or one that is not a URL or not of a known scheme.
     #[error("wheel {wheel} has no usable location: {location:?}")]
     Location {

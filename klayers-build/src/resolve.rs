@@ -13,9 +13,13 @@ use crate::command::{Bounds, CommandError, Output, run, shortened, uv};
 use crate::lock::{Lock, LockError};
 use crate::slim::Slimming;
 
+mod from_source;
 mod sdist;
 
+pub use from_source::FromSource;
 pub use sdist::{BuiltWheel, Sdist, SdistError};
+
+use from_source::BuiltWheels;
 
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
@@ -35,6 +39,7 @@ pub struct Resolver {
     python: PathBuf,
     sources: Sources,
     slimming: Slimming,
+    from_source: Option<FromSource>,
     timeout: Duration,
 }
 
@@ -80,7 +85,7 @@ impl Resolver {
         let asked = run(Command::new("python3").args(ask), "", PROBE).await;
         let python = PathBuf::from(succeeded("python3", asked)?.trim());
         let (uv, slimming) = (program.to_owned(), Slimming::default());
-        Ok(Self { uv, python, sources, slimming, timeout: TIMEOUT })
+        Ok(Self { uv, python, sources, slimming, from_source: None, timeout: TIMEOUT })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -95,22 +100,33 @@ impl Resolver {
         Self { slimming, ..self }
     }
 
+    /// Builds wheels of these packages where they come as source distributions alone, in the place
+    /// of refusing them.
+    #[must_use]
+    pub fn with_sdists(self, from_source: FromSource) -> Self {
+        Self { from_source: Some(from_source), ..self }
+    }
+
     /// Resolves requirements together, to the newest versions that have wheels for the target.
     ///
     /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
     /// The versions of the others are those that they would have beside them. Where one of them is
     /// asked for by name, all of them stay: who asks for a package wants it whole.
     ///
+    /// Where no wheels meet the requirements, wheels of those packages are built first that are
+    /// [allowed](Self::with_sdists) and have none.
+    ///
     /// # Errors
     ///
-    /// [`ResolveError::Unsolvable`] if there are no such versions, with uv's explanation.
+    /// [`ResolveError::Unsolvable`] if there are no such versions, with uv's explanation;
+    /// [`ResolveError::Sdist`] if a wheel cannot be built.
     pub async fn resolve(
         &self,
         requirements: &[Requirement],
         target: Target,
         runtime: &Runtime,
     ) -> Result<Lock, ResolveError> {
-        let lock = self.compile(requirements, target, runtime, &[]).await?;
+        let (lock, built) = self.whole(requirements, target, runtime).await?;
         let absent = self.slimming.leave_out.iter().filter(|name| lock.wheel(name).is_some());
         let absent: Vec<&PackageName> = absent.collect();
         let asked_for =
@@ -129,19 +145,59 @@ impl Resolver {
         let constraints = written(&pins)?;
         let [overrides, constraints] =
             [&overrides, &constraints].map(|file| file.path().display().to_string());
-        let extra = ["--overrides", &overrides, "--constraints", &constraints];
+        let mut extra =
+            ["--overrides", &overrides, "--constraints", &constraints].map(str::to_owned).to_vec();
+        extra.extend(built.iter().flat_map(BuiltWheels::arguments));
         let lock = self.compile(requirements, target, runtime, &extra).await?;
+        let lock = match built {
+            Some(built) => built.named_in(lock),
+            None => lock,
+        };
         Ok(lock.with_slimming(self.slimming.clone()))
     }
 
-    /// Runs uv once.
+    /// All that the requirements take, whatever is left out of it, and what was built for it.
+    async fn whole(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+    ) -> Result<(Lock, Option<BuiltWheels>), ResolveError> {
+        match (self.compile(requirements, target, runtime, &[]).await, &self.from_source) {
+            (Err(unsolvable @ ResolveError::Unsolvable { .. }), Some(from_source)) => {
+                let (lock, built) = self
+                    .build_and_compile(from_source, requirements, target, runtime, unsolvable)
+                    .await?;
+                Ok((lock, Some(built)))
+            }
+            (outcome, _) => Ok((outcome?, None)),
+        }
+    }
+
+    /// The wheels that uv chooses, told this in addition.
     async fn compile(
         &self,
         requirements: &[Requirement],
         target: Target,
         runtime: &Runtime,
-        extra: &[&str],
+        extra: &[String],
     ) -> Result<Lock, ResolveError> {
+        let text = self.uv_lock(requirements, target, runtime, extra).await?;
+        Lock::parse(&text, None, target, runtime).map_err(|source| ResolveError::Lock {
+            requirements: Requirements(requirements.to_vec()),
+            target,
+            source,
+        })
+    }
+
+    /// The lock that uv writes.
+    async fn uv_lock(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        extra: &[String],
+    ) -> Result<String, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
         let mut command = uv(&self.uv);
@@ -156,24 +212,14 @@ impl Resolver {
             .await
             .map_err(|error| ResolveError::tool("uv", error))?;
         match output.status {
-            Some(0) => {}
-            Some(1) => {
-                return Err(ResolveError::Unsolvable {
-                    requirements: Requirements(requirements.to_vec()),
-                    target,
-                    explanation: with_advice(&output.explanation()),
-                });
-            }
-            _ => {
-                let message = output.explanation();
-                return Err(ResolveError::Failed { tool: "uv", message });
-            }
+            Some(0) => Ok(output.stdout),
+            Some(1) => Err(ResolveError::Unsolvable {
+                requirements: Requirements(requirements.to_vec()),
+                target,
+                explanation: with_advice(&output.explanation()),
+            }),
+            _ => Err(ResolveError::Failed { tool: "uv", message: output.explanation() }),
         }
-        Lock::parse(&output.stdout, None, target, runtime).map_err(|source| ResolveError::Lock {
-            requirements: Requirements(requirements.to_vec()),
-            target,
-            source,
-        })
     }
 
     fn arguments(&self, target: Target, glibc: Glibc) -> Vec<String> {
@@ -221,13 +267,16 @@ fn succeeded(
 /// uv's explanation; where a package comes as a source distribution alone, with what can be done in
 /// the place of uv's hint about an option that is not there to be changed.
 fn with_advice(explanation: &str) -> String {
-    match explanation.split_once(" hint: Wheels are required for") {
-        None => explanation.to_owned(),
-        Some((reason, _)) => format!(
-            "{reason} It comes as a source distribution alone, which runs its own code when it is \
-             built. If you trust it, build a wheel of it and list the wheel's folder under find_links"
-        ),
-    }
+    let Some((reason, hint)) = explanation.split_once(" hint: Wheels are required for ") else {
+        return explanation.to_owned();
+    };
+    // As in: `name` (v1.0) because building from source is disabled
+    let name = hint.split('`').nth(1).unwrap_or("NAME");
+    format!(
+        "{reason} {name} comes as a source distribution alone, which runs its own code when it is \
+         built. If you trust it, allow it with allow_sdist = [\"{name}\"] under [build] in \
+         klayers.toml, or with --allow-sdist {name}"
+    )
 }
 
 /// A temporary file of some lines.
@@ -305,6 +354,9 @@ pub enum ResolveError {
         /// Why not, in uv's words.
         explanation: String,
     },
+    /// A wheel cannot be built from the source of a package.
+    #[error(transparent)]
+    Sdist(Box<SdistError>),
     /// uv's lock cannot be used.
     #[error("the lock that uv made of {requirements} for {target} cannot be used")]
     Lock {
@@ -315,6 +367,12 @@ pub enum ResolveError {
         /// Why not.
         source: LockError,
     },
+}
+
+impl From<SdistError> for ResolveError {
+    fn from(error: SdistError) -> Self {
+        Self::Sdist(Box::new(error))
+    }
 }
 
 const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
@@ -338,9 +396,9 @@ mod tests {
         let uvs = "No solution found: Because a==1 has no usable wheels, a cannot be used. hint: \
              Wheels are required for `a` because building from source is disabled";
         let ours = with_advice(uvs);
-        let beginning = "No solution found: Because a==1 has no usable wheels, a cannot be used. It \
+        let beginning = "No solution found: Because a==1 has no usable wheels, a cannot be used. a \
              comes as a source distribution alone";
-        assert!(ours.starts_with(beginning) && ours.ends_with("under find_links"), "{ours}");
+        assert!(ours.starts_with(beginning) && ours.ends_with("--allow-sdist a"), "{ours}");
         assert_eq!(with_advice("No solution found"), "No solution found");
     }
 

@@ -8,10 +8,11 @@ use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
 use klayers_build::gate::GateReport;
 use klayers_build::lock::Lock;
-use klayers_build::resolve::{Resolver, Sources};
+use klayers_build::resolve::{FromSource, ResolveError, Resolver, Sources};
 use klayers_build::{Error, plan::PlanError};
 use klayers_core::{
-    Architecture, LayerName, PythonVersion, Requirement, Runtime, Runtimes, Target, Timestamp,
+    Architecture, LayerName, PackageName, PythonVersion, Requirement, Runtime, Runtimes, Target,
+    Timestamp,
 };
 use serde_json::json;
 use url::Url;
@@ -44,6 +45,10 @@ pub(super) struct BuildArgs {
     /// The package index, in place of uv's default.
     #[arg(long, value_name = "URL")]
     index_url: Option<Url>,
+    /// Build a wheel of this package where it comes as a source distribution alone, which runs its
+    /// code; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_sdist: Vec<PackageName>,
     /// What the layer's name begins with.
     #[arg(long, value_name = "PREFIX", default_value = "Klayers")]
     layer_prefix: String,
@@ -76,15 +81,22 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let cache = args.cache.folder();
     let mut interpreters = interpreters(&runtimes);
     interpreters.explicit.extend(args.interpreter.map(|program| (target.python, program)));
-    let builder = Builder::new(Fetcher::new(&cache, args.index_url.clone())?)
-        .with_interpreters(interpreters)
-        .with_bytecode(args.bytecode, &cache);
+    let fetcher = Fetcher::new(&cache, args.index_url.clone())?;
+    let allowed = args.allow_sdist.iter().cloned().collect();
+    let from_source = FromSource::new(allowed, fetcher.clone(), interpreters.clone());
+    let builder =
+        Builder::new(fetcher).with_interpreters(interpreters).with_bytecode(args.bytecode, &cache);
+    let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
+    let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
     let lock = if let Some(path) = &args.lock {
-        read_lock(path, target, runtime)?
+        let lock = read_lock(path, target, runtime)?;
+        if !args.allow_sdist.is_empty() {
+            let resolver = Resolver::find(sources).await?.with_sdists(from_source);
+            resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;
+        }
+        lock
     } else {
-        let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
-        let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
-        let resolver = Resolver::find(sources).await?;
+        let resolver = Resolver::find(sources).await?.with_sdists(from_source);
         resolver.resolve(&args.requirements, target, runtime).await?
     };
     let write = |source| AssembleError::Write { path: args.out.clone(), source };

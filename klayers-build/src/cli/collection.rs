@@ -18,7 +18,7 @@ use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
 use klayers_build::publish::FolderPublisher;
-use klayers_build::resolve::Resolver;
+use klayers_build::resolve::{FromSource, Resolver};
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
@@ -82,10 +82,15 @@ impl CollectionArgs {
         let pythons: BTreeSet<PythonVersion> =
             wanted.iter().map(|wanted| wanted.target.python).collect();
         note_deprecated(pythons.into_iter().filter_map(|python| config.runtimes.get(python)), now);
+        let fetcher = Fetcher::new(&self.cache.folder(), config.sources.index_url.clone())?;
+        let mut interpreters = interpreters(&config.runtimes);
+        interpreters.explicit.extend(config.interpreters.clone());
+        let from_source = FromSource::new(config.allow_sdist.clone(), fetcher, interpreters);
         let planner = Planner {
             resolver: Resolver::find(config.sources.clone())
                 .await?
-                .with_slimming(config.slimming.clone()),
+                .with_slimming(config.slimming.clone())
+                .with_sdists(from_source),
             runtimes: config.runtimes.clone(),
             catalog: Arc::new(catalog()?),
             republish: config.publish.republish,

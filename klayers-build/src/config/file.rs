@@ -1,6 +1,6 @@
 //! The shape of `klayers.toml`, with what holds where it says nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Runtime};
@@ -92,6 +92,7 @@ pub(super) struct BuildSection {
     pub(super) index_url: Option<Url>,
     pub(super) find_links: Vec<String>,
     pub(super) no_index: bool,
+    pub(super) allow_sdist: BTreeSet<PackageName>,
     pub(super) bytecode: BytecodeMode,
     pub(super) interpreters: BTreeMap<PythonVersion, PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! The wheels of past fetches, stored under their SHA-256.
+//! The wheels and source distributions of past fetches, stored under their SHA-256.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -14,32 +14,64 @@ use crate::durable;
 /// stands in another folder, locked by the process that works on it.
 #[derive(Clone, Debug)]
 pub(super) struct WheelCache {
-    wheels: PathBuf,
+    folder: PathBuf,
     partial: PathBuf,
+}
+
+/// What a file of the cache is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Wheel,
+    Sdist,
+}
+
+impl Kind {
+    /// The folder of its files.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Wheel => "wheels",
+            Self::Sdist => "sdists",
+        }
+    }
+
+    /// What the names of its files end in. A source distribution is told by what is in it.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Wheel => "whl",
+            Self::Sdist => "sdist",
+        }
+    }
 }
 
 impl WheelCache {
     pub(super) fn open(folder: &Path) -> Result<Self, FetchError> {
-        let cache = Self { wheels: folder.join("wheels"), partial: folder.join("partial") };
-        for made in [&cache.wheels, &cache.partial] {
+        let cache = Self { folder: folder.to_owned(), partial: folder.join("partial") };
+        for made in [&folder.join(Kind::Wheel.folder()), &cache.partial] {
             fs::create_dir_all(made).map_err(|source| FetchError::io("create", made, source))?;
         }
         Ok(cache)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    fn path(&self, kind: Kind, digest: Digest) -> PathBuf {
         let name = digest.to_string();
-        self.wheels.join(&name[..2]).join(format!("{name}.whl"))
+        let folder = self.folder.join(kind.folder()).join(&name[..2]);
+        folder.join(format!("{name}.{}", kind.suffix()))
     }
 
-    /// The wheel with a digest, if it is there. One whose size is not the lock's was damaged after
+    /// The folder of what is known of wheels that were built.
+    pub(super) fn built(&self) -> PathBuf {
+        self.folder.join("built")
+    }
+
+    /// The file with a digest, if it is there. One whose size is not the lock's was damaged after
     /// it was stored, and counts as missing; whether its bytes are right is not looked at here.
     pub(super) fn get(
         &self,
+        kind: Kind,
         digest: Digest,
         size: Option<u64>,
     ) -> Result<Option<PathBuf>, FetchError> {
-        let path = self.path(digest);
+        let path = self.path(kind, digest);
         match path.metadata() {
             Ok(found) if found.is_file() => {
                 Ok(size.is_none_or(|size| found.len() == size).then_some(path))
@@ -50,19 +82,19 @@ impl WheelCache {
         }
     }
 
-    /// The part of a wheel that is there, for this process alone; waits while another has it.
-    pub(super) async fn partial(&self, digest: Digest) -> Result<Partial, FetchError> {
+    /// The part of a file that is there, for this process alone; waits while another has it.
+    pub(super) async fn partial(&self, kind: Kind, digest: Digest) -> Result<Partial, FetchError> {
         let path = self.partial.join(digest.to_string());
-        let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, digest));
+        let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, kind, digest));
         waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Stores a part that has become whole.
     pub(super) fn keep(&self, partial: &Partial) -> Result<PathBuf, FetchError> {
-        let path = self.path(partial.wanted);
+        let path = self.path(partial.kind, partial.wanted);
         let io = |source| FetchError::io("store", &path, source);
         partial.file.sync_all().map_err(io)?;
-        let folder = path.parent().unwrap_or(&self.wheels);
+        let folder = path.parent().unwrap_or(&self.folder);
         durable::create_folder(folder).map_err(io)?;
         fs::rename(&partial.path, &path).map_err(io)?;
         durable::sync_folders(folder, folder).map_err(io)?;
@@ -70,9 +102,10 @@ impl WheelCache {
     }
 }
 
-/// A wheel under way, locked.
+/// A file under way, locked.
 #[derive(Debug)]
 pub(super) struct Partial {
+    kind: Kind,
     path: PathBuf,
     file: File,
     hasher: Sha256,
@@ -81,7 +114,7 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    fn lock(path: PathBuf, wanted: Digest) -> Result<Self, FetchError> {
+    fn lock(path: PathBuf, kind: Kind, wanted: Digest) -> Result<Self, FetchError> {
         let io = |source| FetchError::io("write", &path, source);
         loop {
             let mut file =
@@ -96,7 +129,7 @@ impl Partial {
             loop {
                 let read = file.read(&mut buffer).map_err(io)?;
                 if read == 0 {
-                    return Ok(Self { path, file, hasher, length, wanted });
+                    return Ok(Self { kind, path, file, hasher, length, wanted });
                 }
                 hasher.update(&buffer[..read]);
                 length += read as u64;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use klayers_core::{PackageName, PackageVersion, ParseError, Pin, Target};
+use klayers_core::{Digest, PackageName, PackageVersion, ParseError, Pin, Target};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Lock, LockError, LockedWheel, Tags, markers};
+use super::{Lock, LockError, LockedWheel, SdistSource, Tags, markers};
 use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
 
@@ -47,15 +47,38 @@ struct Package {
     version: Option<String>,
     marker: Option<String>,
     #[serde(default)]
-    wheels: Vec<Wheel>,
-    sdist: Option<toml::Table>,
+    wheels: Vec<Listed>,
+    sdist: Option<Listed>,
     vcs: Option<toml::Table>,
     directory: Option<toml::Table>,
     archive: Option<toml::Table>,
+    #[serde(default)]
+    tool: PackageTools,
 }
 
+/// What programs say of a package beyond the format.
+#[derive(Default, Deserialize)]
+struct PackageTools {
+    #[serde(default)]
+    klayers: PackageKlayers,
+}
+
+#[derive(Default, Deserialize)]
+struct PackageKlayers {
+    /// The wheel that was built from the package's source distribution.
+    built: Option<Listed>,
+}
+
+/// A package that is locked to a source distribution.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct LockedSdist {
+    pub(crate) pin: Pin,
+    pub(crate) source: SdistSource,
+}
+
+/// A file of a package: a wheel or a source distribution.
 #[derive(Deserialize)]
-struct Wheel {
+struct Listed {
     name: Option<String>,
     url: Option<String>,
     path: Option<String>,
@@ -93,6 +116,36 @@ pub(super) fn parse(
     Ok(Parsed { wheels, slimming: file.tool.klayers.slim })
 }
 
+/// The source distributions of the packages of a lock that have no wheels in it. It is one that uv
+/// made for one target, so markers are not looked at.
+pub(super) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
+    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(Box::new(error)))?;
+    let mut sdists = Vec::new();
+    for package in &file.packages {
+        let malformed =
+            |source: ParseError| LockError::Malformed { package: package.name.clone(), source };
+        let (Some(sdist), Some(version), []) =
+            (&package.sdist, &package.version, package.wheels.as_slice())
+        else {
+            continue;
+        };
+        let name = package.name.parse().map_err(malformed)?;
+        let pin = Pin { name, version: version.parse().map_err(malformed)? };
+        let source = sdist_source(sdist, &pin, None)?;
+        sdists.push(LockedSdist { pin, source });
+    }
+    Ok(sdists)
+}
+
+fn sdist_source(sdist: &Listed, pin: &Pin, base: Option<&Url>) -> Result<SdistSource, LockError> {
+    let Some(sha256) = sdist.hashes.get("sha256") else {
+        return Err(LockError::NoSdistDigest(pin.clone().into()));
+    };
+    let malformed = |source| LockError::Malformed { package: pin.name.to_string(), source };
+    let sha256: Digest = sha256.parse().map_err(malformed)?;
+    Ok(SdistSource { sha256, url: location(sdist, base)?, size: sdist.size })
+}
+
 /// The wheel of a package that an installer would take on the target.
 fn choose(
     package: &Package,
@@ -106,8 +159,13 @@ fn choose(
     if let Some(what) = other_source(package) {
         return Err(LockError::NotAWheel { package: name, what });
     }
-    let mut candidates = Vec::with_capacity(package.wheels.len());
-    for wheel in &package.wheels {
+    // A layer's own lock says which wheel it was that was built from the source.
+    let wheels = match &package.tool.klayers.built {
+        Some(built) => std::slice::from_ref(built),
+        None => &package.wheels,
+    };
+    let mut candidates = Vec::with_capacity(wheels.len());
+    for wheel in wheels {
         candidates.push((filename(wheel).map_err(malformed)?, wheel));
     }
     let version: PackageVersion = match &package.version {
@@ -130,10 +188,19 @@ fn choose(
     let Some(sha256) = wheel.hashes.get("sha256") else {
         return Err(LockError::NoDigest(filename.into()));
     };
+    let built_from = match (&package.tool.klayers.built, &package.sdist) {
+        (Some(_), Some(sdist)) => Some(sdist_source(sdist, &pin, base)?),
+        _ => None,
+    };
+    let url = match &built_from {
+        Some(source) => source.url.clone(),
+        None => location(wheel, base)?,
+    };
     Ok(LockedWheel {
         sha256: sha256.parse().map_err(malformed)?,
-        url: location(wheel, base)?,
+        url,
         size: wheel.size,
+        built_from,
         pin,
         filename,
     })
@@ -146,13 +213,14 @@ fn other_source(package: &Package) -> Option<&'static str> {
         Package { directory: Some(_), .. } => Some("a directory"),
         Package { archive: Some(_), .. } => Some("an archive"),
         Package { wheels, .. } if !wheels.is_empty() => None,
+        Package { sdist: Some(_), tool, .. } if tool.klayers.built.is_some() => None,
         Package { sdist: Some(_), .. } => Some("a source distribution"),
         _ => Some("nothing"),
     }
 }
 
 /// The file name that a lock gives a wheel, or that ends its location.
-fn filename(wheel: &Wheel) -> Result<WheelFilename, ParseError> {
+fn filename(wheel: &Listed) -> Result<WheelFilename, ParseError> {
     if let Some(name) = &wheel.name {
         return name.parse();
     }
@@ -163,7 +231,7 @@ fn filename(wheel: &Wheel) -> Result<WheelFilename, ParseError> {
     decoded.parse()
 }
 
-fn location(wheel: &Wheel, base: Option<&Url>) -> Result<Url, LockError> {
+fn location(wheel: &Listed, base: Option<&Url>) -> Result<Url, LockError> {
     let url = match (&wheel.path, &wheel.url) {
         (Some(path), _) => base.and_then(|base| base.join(path).ok()),
         (None, Some(url)) => Url::parse(url).ok(),
@@ -191,16 +259,14 @@ pub(super) fn print(lock: &Lock, size: impl Fn(&LockedWheel) -> Option<u64>) -> 
     for wheel in &lock.wheels {
         let _ = write!(
             text,
-            "\n[[packages]]\nname = {}\nversion = {}\nwheels = [{{ name = {}, {}",
+            "\n[[packages]]\nname = {}\nversion = {}\n",
             quoted(wheel.pin.name.normalized()),
             quoted(&wheel.pin.version.to_string()),
-            quoted(&wheel.filename.to_string()),
-            printed_location(wheel),
         );
-        if let Some(size) = size(wheel) {
-            let _ = write!(text, ", size = {size}");
-        }
-        let _ = writeln!(text, ", hashes = {{ sha256 = \"{}\" }} }}]", wheel.sha256);
+        let _ = match &wheel.built_from {
+            None => writeln!(text, "wheels = [{}]", printed_wheel(wheel, size(wheel))),
+            Some(source) => printed_build(&mut text, wheel, source, size(wheel)),
+        };
     }
     if !lock.slimming.is_off() {
         text.push('\n');
@@ -215,11 +281,44 @@ pub(super) fn slimming(slimming: &Slimming) -> String {
     format!("[tool.klayers.slim]\n{}", toml::to_string(slimming).unwrap_or_default())
 }
 
-/// Where a reader of the layer's own lock finds the wheel.
-fn printed_location(wheel: &LockedWheel) -> String {
-    match public_location(&wheel.url) {
+fn printed_wheel(wheel: &LockedWheel, size: Option<u64>) -> String {
+    let filename = wheel.filename.to_string();
+    let location = printed_location(&wheel.url, &filename);
+    printed_file(&filename, Some(&location), size, wheel.sha256)
+}
+
+/// A wheel that was built here. Installers build it from the source, too; which wheel came of it
+/// stands where they do not look.
+fn printed_build(
+    text: &mut String,
+    wheel: &LockedWheel,
+    source: &SdistSource,
+    size: Option<u64>,
+) -> std::fmt::Result {
+    let filename = source.filename();
+    let location = printed_location(&source.url, &filename);
+    let sdist = printed_file(&filename, Some(&location), source.size, source.sha256);
+    let built = printed_file(&wheel.filename.to_string(), None, size, wheel.sha256);
+    writeln!(text, "sdist = {sdist}\ntool = {{ klayers = {{ built = {built} }} }}")
+}
+
+fn printed_file(name: &str, location: Option<&str>, size: Option<u64>, sha256: Digest) -> String {
+    let mut text = format!("{{ name = {}", quoted(name));
+    if let Some(location) = location {
+        let _ = write!(text, ", {location}");
+    }
+    if let Some(size) = size {
+        let _ = write!(text, ", size = {size}");
+    }
+    let _ = write!(text, ", hashes = {{ sha256 = \"{sha256}\" }} }}");
+    text
+}
+
+/// Where a reader of the layer's own lock finds a file.
+fn printed_location(url: &Url, filename: &str) -> String {
+    match public_location(url) {
         Some(url) => format!("url = {}", quoted(url.as_str())),
-        None => format!("path = {}", quoted(&wheel.filename.to_string())),
+        None => format!("path = {}", quoted(filename)),
     }
 }
 

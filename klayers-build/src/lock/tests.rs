@@ -147,6 +147,34 @@ fn the_printed_lock_is_read_back_and_holds_no_secrets() {
     assert_eq!(again.to_pylock(|wheel| wheel.size), printed);
 }
 
+/// A package whose wheel, of this SHA-256, was built here.
+fn built(sha256: &str) -> String {
+    format!(
+        "[[packages]]\nname = \"a\"\nversion = \"1\"\n\
+         sdist = {{ name = \"a-1.tar.gz\", url = \"http://user:secret@index.example/a-1.tar.gz\", \
+         size = 9, hashes = {{ sha256 = \"{SHA}\" }} }}\n\
+         tool = {{ klayers = {{ built = {{ name = \"a-1-py3-none-any.whl\", size = 7, \
+         hashes = {{ sha256 = \"{sha256}\" }} }} }} }}\n"
+    )
+}
+
+#[test]
+fn a_wheel_that_was_built_here_is_printed_and_read_back_with_its_source() {
+    let read = parse(&lock(&[built(&SHA.replace('e', "f"))]), "p3.12").expect("a lock");
+    let source = read.wheels()[0].built_from.clone().expect("it was built");
+    assert_eq!(source.filename(), "a-1.tar.gz");
+    assert_eq!(source.sha256.to_string(), SHA);
+    let printed = read.to_pylock(|wheel| wheel.size);
+    insta::assert_snapshot!(printed);
+    let again = parse(&printed, "p3.12").expect("a lock");
+    assert_eq!(again.to_pylock(|wheel| wheel.size), printed);
+    let (one, other) = (&read.wheels()[0], &again.wheels()[0]);
+    assert_eq!((&one.filename, one.sha256), (&other.filename, other.sha256));
+    // The same source is the same package, whatever bytes came of it.
+    let otherwise = parse(&lock(&[built(SHA)]), "p3.12").expect("a lock");
+    assert_eq!(otherwise.wheels_hash(), read.wheels_hash());
+}
+
 #[test]
 fn the_wheels_hash_depends_on_the_wheels_alone() {
     let one = package("a", "1", &["a-1-py3-none-any.whl"]);

@@ -13,12 +13,12 @@ use klayers_core::{Digest, PackageName, ParseError, Pin};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::Command;
-use url::Url;
 
-use super::{PROBE, ResolveError, Resolver, succeeded, written};
-use crate::command::{Bounds, CommandError, run};
+use super::{PROBE, ResolveError, Resolver, Sources, succeeded, written};
+use crate::command::{Bounds, CommandError, Output, run, uv};
 use crate::durable;
-use crate::lock::public_location;
+use crate::fetch::FetchError;
+use crate::interpreter::InterpreterError;
 use crate::wheel::WheelFilename;
 
 /// How long one build may take, and as long again what it needs.
@@ -79,19 +79,10 @@ impl BuiltWheel {
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("out").join(self.filename.to_string())
     }
-
-    /// Whether it is for any machine: Python alone, without native code.
-    pub fn is_pure(&self) -> bool {
-        is_pure(&self.filename)
-    }
 }
 
 fn is_wheel(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "whl")
-}
-
-fn is_pure(filename: &WheelFilename) -> bool {
-    filename.tags().all(|[_, abi, platform]| abi == "none" && platform == "any")
 }
 
 #[derive(Default, Deserialize)]
@@ -108,7 +99,8 @@ struct BuildSystem {
 impl Resolver {
     /// Builds a wheel from a source distribution whose package is among the `allowed`.
     ///
-    /// A wheel with native code is for `native` to judge, which says why it cannot be used.
+    /// It is built with `python`, whatever version that is. The wheel is for `judge` to judge, which
+    /// says why it cannot be used.
     ///
     /// # Errors
     ///
@@ -117,8 +109,9 @@ impl Resolver {
     pub async fn build_sdist(
         &self,
         sdist: &Sdist,
+        python: &Path,
         allowed: &BTreeSet<PackageName>,
-        native: impl FnOnce(&Path, &WheelFilename) -> Result<(), String>,
+        judge: impl FnOnce(&Path, &WheelFilename) -> Result<(), String>,
     ) -> Result<BuiltWheel, SdistError> {
         if !allowed.contains(&sdist.pin.name) {
             return Err(SdistError::NotAllowed(sdist.pin.name.clone()));
@@ -129,20 +122,18 @@ impl Resolver {
             let (pin, wanted) = (sdist.pin.clone().into(), sdist.sha256);
             return Err(SdistError::WrongDigest { pin, found, wanted });
         }
-        let room = Room::new(self, sdist).await?;
+        let room = Room::new(self, sdist, python).await?;
         let source = room.unpack(sdist).await?;
         room.prepare(&source).await?;
         let offline = room.build(&source).await?;
         let filename = room.built()?;
         let Room { folder, .. } = room;
         let path = folder.path().join("out").join(filename.to_string());
-        if !is_pure(&filename) {
-            native(&path, &filename).map_err(|reason| SdistError::Native {
-                pin: sdist.pin.clone().into(),
-                wheel: Box::new(filename.clone()),
-                reason,
-            })?;
-        }
+        judge(&path, &filename).map_err(|reason| SdistError::Unusable {
+            pin: sdist.pin.clone().into(),
+            wheel: Box::new(filename.clone()),
+            reason,
+        })?;
         Ok(BuiltWheel {
             sha256: durable::digest(&path).map_err(io)?,
             size: path.metadata().map_err(io)?.len(),
@@ -157,13 +148,18 @@ impl Resolver {
 /// A folder in which one build has all that it has.
 struct Room<'a> {
     resolver: &'a Resolver,
+    python: &'a Path,
     pin: &'a Pin,
     uv: String,
     folder: TempDir,
 }
 
 impl<'a> Room<'a> {
-    async fn new(resolver: &'a Resolver, sdist: &'a Sdist) -> Result<Self, SdistError> {
+    async fn new(
+        resolver: &'a Resolver,
+        sdist: &'a Sdist,
+        python: &'a Path,
+    ) -> Result<Self, SdistError> {
         let pin = &sdist.pin;
         let io = |source| SdistError::Io { pin: pin.clone().into(), source };
         let folder = tempfile::tempdir().map_err(io)?;
@@ -175,7 +171,7 @@ impl<'a> Room<'a> {
         let which = ["-I", "-c", "import shutil, sys; print(shutil.which(sys.argv[1]))", &uv];
         let asked = run(Command::new(&resolver.python).args(which), "", PROBE).await;
         let uv = succeeded("python3", asked)?.trim().to_owned();
-        Ok(Self { resolver, pin, uv, folder })
+        Ok(Self { resolver, python, pin, uv, folder })
     }
 
     fn path(&self, below: &str) -> String {
@@ -203,6 +199,11 @@ impl<'a> Room<'a> {
         line.extend(arguments.iter().map(|&argument| argument.to_owned()));
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
         let outcome = run(Command::new(&line[0]).args(&line[1..]), "", bounds).await;
+        self.done(outcome)
+    }
+
+    /// What a program wrote, if it did as it was asked.
+    fn done(&self, outcome: Result<Output, CommandError>) -> Result<String, SdistError> {
         let output = outcome.map_err(|source| self.not_run(source))?;
         match output.status {
             Some(0) => Ok(output.stdout),
@@ -231,9 +232,11 @@ impl<'a> Room<'a> {
         Ok(format!("{folder}/{}", inside.trim_end_matches('\n')))
     }
 
-    /// Makes an environment that has what the build needs, from wheels alone.
+    /// Makes an environment that has what the build needs, from wheels alone. Nothing of them is run
+    /// by that, so it is done as all fetching is: with the proxies, certificates and logins that this
+    /// process has.
     async fn prepare(&self, source: &str) -> Result<(), SdistError> {
-        let python = self.resolver.python.display().to_string();
+        let python = self.python.display().to_string();
         let environment = self.path("environment");
         self.run(
             &[],
@@ -242,28 +245,25 @@ impl<'a> Room<'a> {
         )
         .await?;
         let requires = written(&self.requires(source)?)?;
-        let requires = requires.path().display().to_string();
-        let sources = &self.resolver.sources;
-        let mut arguments = vec!["pip", "install", "--quiet", "--no-config", "--only-binary"];
-        arguments.extend([":all:", "--python", &environment, "--requirements", &requires]);
-        let public = |url: &Url| public_location(url).unwrap_or_else(|| url.clone()).to_string();
-        let index = sources.index_url.as_ref().map(public);
-        if let Some(index) = &index {
-            arguments.extend(["--default-index", index]);
+        let mut command = uv(&self.resolver.uv);
+        command
+            .args(["pip", "install", "--quiet", "--only-binary", ":all:"])
+            .args(["--python", &environment, "--requirements"])
+            .arg(requires.path())
+            // A build must not reach, through links, what others install from.
+            .env("UV_CACHE_DIR", self.path("cache"));
+        let Sources { index_url, find_links, no_index } = &self.resolver.sources;
+        if let Some(url) = index_url {
+            command.env("UV_DEFAULT_INDEX", url.as_str());
         }
-        let links = sources.find_links.iter().map(|links| match Url::parse(links) {
-            Ok(url) => public(&url),
-            Err(_) => links.clone(),
-        });
-        let links: Vec<String> = links.collect();
-        for links in &links {
-            arguments.extend(["--find-links", links]);
+        for links in find_links {
+            command.args(["--find-links", links]);
         }
-        if sources.no_index {
-            arguments.push("--no-index");
+        if *no_index {
+            command.arg("--no-index");
         }
-        self.run(&[], &self.uv, &arguments).await?;
-        Ok(())
+        let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
+        self.done(run(&mut command, "", bounds).await).map(drop)
     }
 
     /// What its `pyproject.toml` says that the build needs.
@@ -325,7 +325,8 @@ pub enum SdistError {
     /// The operator did not name its package.
     #[error(
         "{0} comes as a source distribution, which runs its own code when it is built; if you trust \
-         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml"
+         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml, or with \
+         --allow-sdist {0}"
     )]
     NotAllowed(PackageName),
     /// Its bytes are not those of the lock.
@@ -397,9 +398,28 @@ pub enum SdistError {
         /// The wheel.
         wheel: Box<WheelFilename>,
     },
-    /// The wheel has native code that cannot be used.
-    #[error("{wheel}, built from the source of {pin}, has native code: {reason}")]
-    Native {
+    /// Built again, the wheel is another one.
+    #[error(
+        "the wheel of {pin}, built again from its source, has SHA-256 {found} instead of {wanted}: \
+         its build does not give the same bytes each time, so it cannot be reproduced"
+    )]
+    OtherBytes {
+        /// The package and version.
+        pin: Box<Pin>,
+        /// What it has.
+        found: Digest,
+        /// What it had.
+        wanted: Digest,
+    },
+    /// The source distribution cannot be had, or the wheel not be kept.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The interpreter that was asked for cannot be used.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    /// The wheel is not sound, does not fit, or has native code that cannot be loaded.
+    #[error("{wheel}, built from the source of {pin}, cannot be used: {reason}")]
+    Unusable {
         /// The package and version.
         pin: Box<Pin>,
         /// The wheel.

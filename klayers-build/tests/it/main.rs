@@ -21,6 +21,7 @@ mod gate;
 mod mangled_wheels;
 mod resolve_faults;
 mod samples;
+mod sdists;
 mod serve;
 mod slimming;
 mod sqlite_catalog;

@@ -82,8 +82,10 @@ async fn a_wheel_is_built_with_nothing_of_this_machine() {
     let backend =
         BACKEND.replace("PORT", &port.to_string()).replace("NAME", "sample-1.0-py3-none-any.whl");
     let made = sdist(&backend);
-    let built = resolver.build_sdist(&made.sdist, &allowed(), refused).await.expect("a wheel");
-    assert!(built.is_pure());
+    let built = resolver
+        .build_sdist(&made.sdist, &resolver.python, &allowed(), |_, _| Ok(()))
+        .await
+        .expect("a wheel");
     assert_eq!(built.built_from, made.sdist.sha256);
     assert_eq!(built.sha256, durable::digest(&built.path()).expect("a digest"));
     let file = fs::File::open(built.path()).expect("a wheel");
@@ -104,18 +106,27 @@ async fn what_is_not_allowed_or_not_locked_is_not_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let ran = folder.path().join("ran");
     let made = sdist(&format!("open({ran:?}, 'w').close()"));
-    let error =
-        resolver.build_sdist(&made.sdist, &BTreeSet::new(), refused).await.expect_err("refused");
+    let error = resolver
+        .build_sdist(&made.sdist, &resolver.python, &BTreeSet::new(), refused)
+        .await
+        .expect_err("refused");
     assert_eq!(
         error.to_string(),
         "sample comes as a source distribution, which runs its own code when it is built; if you \
-         trust it, allow it with allow_sdist = [\"sample\"] under [build] in klayers.toml"
+         trust it, allow it with allow_sdist = [\"sample\"] under [build] in klayers.toml, or with \
+         --allow-sdist sample"
     );
     let other = Sdist { sha256: Digest::of(b"other"), ..made.sdist.clone() };
-    let error = resolver.build_sdist(&other, &allowed(), refused).await.expect_err("refused");
+    let error = resolver
+        .build_sdist(&other, &resolver.python, &allowed(), refused)
+        .await
+        .expect_err("refused");
     assert!(matches!(error, SdistError::WrongDigest { .. }), "{error:?}");
     assert!(!ran.exists());
-    resolver.build_sdist(&made.sdist, &allowed(), refused).await.expect_err("no backend");
+    resolver
+        .build_sdist(&made.sdist, &resolver.python, &allowed(), refused)
+        .await
+        .expect_err("no backend");
     assert!(ran.exists(), "it would have been seen to run");
 }
 
@@ -123,17 +134,22 @@ async fn what_is_not_allowed_or_not_locked_is_not_run() {
 async fn a_wheel_that_cannot_be_used_is_refused() {
     let Some(resolver) = resolver().await else { return };
     for (name, message) in [
-        ("sample-1.0-cp312-cp312-linux_x86_64.whl", "has native code: it was not looked at"),
+        ("sample-1.0-cp312-cp312-linux_x86_64.whl", "cannot be used: it was not looked at"),
         ("other-1.0-py3-none-any.whl", "which is another package or version"),
     ] {
         let backend = BACKEND.replace("PORT", "1").replace("NAME", name);
         let made = sdist(&backend);
-        let error =
-            resolver.build_sdist(&made.sdist, &allowed(), refused).await.expect_err(message);
+        let error = resolver
+            .build_sdist(&made.sdist, &resolver.python, &allowed(), refused)
+            .await
+            .expect_err(message);
         assert!(error.to_string().ends_with(message), "{error}");
     }
     let made = sdist("import sys\nsys.exit('no such compiler')\n");
-    let error = resolver.build_sdist(&made.sdist, &allowed(), refused).await.expect_err("failed");
+    let error = resolver
+        .build_sdist(&made.sdist, &resolver.python, &allowed(), refused)
+        .await
+        .expect_err("failed");
     let SdistError::Failed { message, .. } = error else { panic!("{error:?}") };
     assert!(message.contains("no such compiler"), "{message}");
 }

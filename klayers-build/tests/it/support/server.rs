@@ -63,17 +63,30 @@ struct Shared {
 
 impl WheelServer {
     pub(crate) async fn of(wheels: &[WheelFile]) -> Self {
-        Self::start(wheels, None).await
+        Self::start(wheels, [], None).await
+    }
+
+    /// One that has other files, too.
+    pub(crate) async fn with_files(
+        wheels: &[WheelFile],
+        files: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Self {
+        Self::start(wheels, files, None).await
     }
 
     /// One that lets in whoever sends this as `Authorization`.
     pub(crate) async fn behind(login: &str, wheels: &[WheelFile]) -> Self {
-        Self::start(wheels, Some(login.to_owned())).await
+        Self::start(wheels, [], Some(login.to_owned())).await
     }
 
-    async fn start(wheels: &[WheelFile], login: Option<String>) -> Self {
+    async fn start(
+        wheels: &[WheelFile],
+        files: impl IntoIterator<Item = (String, Vec<u8>)>,
+        login: Option<String>,
+    ) -> Self {
+        let wheels = wheels.iter().map(|wheel| (wheel.filename(), wheel.bytes()));
         let shared = Arc::new(Shared {
-            wheels: wheels.iter().map(|wheel| (wheel.filename(), wheel.bytes())).collect(),
+            wheels: wheels.chain(files).collect(),
             login,
             answers: Mutex::default(),
             asked: Mutex::default(),

@@ -1,0 +1,319 @@
+//! Packages that come as source distributions alone, and that the operator allowed: their wheels are
+//! built first, and then it is resolved as always.
+//!
+//! uv would run a package's code to learn what it requires, with all that uv has. So it is told that
+//! such packages require nothing, chooses their versions without running anything, and what they do
+//! require is read from the wheels, which are built apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use klayers_core::{Digest, PackageName, Pin, Requirement, Runtime, Target};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use super::{Requirements, ResolveError, Resolver, Sdist, SdistError, written};
+use crate::builder::Interpreters;
+use crate::fetch::Fetcher;
+use crate::gate::{Finding, Severity, check_native};
+use crate::interpreter::Interpreter;
+use crate::lock::{Lock, LockedSdist, LockedWheel, SdistSource, Tags};
+use crate::sealed;
+use crate::wheel::{Wheel, WheelFilename};
+
+/// What the file says that it is which names the wheel that was built from a source distribution.
+const KIND: &str = "klayers built wheel 1";
+
+/// The packages that may be built from source, and what that takes.
+#[derive(Clone, Debug)]
+pub struct FromSource {
+    allowed: BTreeSet<PackageName>,
+    fetcher: Fetcher,
+    interpreters: Interpreters,
+    /// Of one source one wheel is built, though several layers wait for it.
+    building: Arc<Mutex<()>>,
+}
+
+impl FromSource {
+    /// These packages; what is fetched and built is kept in the cache of the fetcher. They are built
+    /// with the interpreter of the target's version where there is one, which native code needs.
+    pub fn new(
+        allowed: BTreeSet<PackageName>,
+        fetcher: Fetcher,
+        interpreters: Interpreters,
+    ) -> Self {
+        Self { allowed, fetcher, interpreters, building: Arc::default() }
+    }
+}
+
+/// A wheel that was built before, and is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    filename: String,
+    sha256: Digest,
+    size: u64,
+}
+
+/// Wheels that were built, in a folder that lists them for uv.
+pub(super) struct BuiltWheels {
+    folder: TempDir,
+    sources: BTreeMap<Digest, SdistSource>,
+}
+
+impl BuiltWheels {
+    fn new() -> Result<Self, ResolveError> {
+        let folder = tempfile::tempdir().map_err(ResolveError::Temporary)?;
+        Ok(Self { folder, sources: BTreeMap::new() })
+    }
+
+    fn add(&mut self, wheel: &BuiltInCache, source: SdistSource) -> Result<(), ResolveError> {
+        let listed = self.folder.path().join(wheel.filename.to_string());
+        fs::copy(&wheel.path, listed).map_err(ResolveError::Temporary)?;
+        self.sources.insert(wheel.sha256, source);
+        Ok(())
+    }
+
+    /// What tells uv of them.
+    pub(super) fn arguments(&self) -> [String; 2] {
+        ["--find-links".to_owned(), self.folder.path().display().to_string()]
+    }
+
+    /// The lock, with what is known of where these came from.
+    pub(super) fn named_in(&self, lock: Lock) -> Lock {
+        lock.with_sources(&self.sources)
+    }
+}
+
+/// A wheel that was built and is in the cache.
+struct BuiltInCache {
+    filename: WheelFilename,
+    sha256: Digest,
+    path: PathBuf,
+}
+
+impl Resolver {
+    /// Resolves after wheels of those allowed packages have been built that have none. What made it
+    /// `unsolvable` without is what is said if that does not help.
+    pub(super) async fn build_and_compile(
+        &self,
+        from_source: &FromSource,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        mut unsolvable: ResolveError,
+    ) -> Result<(Lock, BuiltWheels), ResolveError> {
+        let mut built = BuiltWheels::new()?;
+        let mut left = from_source.allowed.clone();
+        // What a package requires is known once it is built, and may have to be built, too.
+        loop {
+            let choosing =
+                Choosing { resolver: self, requirements, target, runtime, built: &built };
+            let sdists = choosing.fewest(&left).await?;
+            if sdists.is_empty() {
+                return Err(unsolvable);
+            }
+            for LockedSdist { pin, source } in sdists {
+                left.remove(&pin.name);
+                let wheel = self.built(from_source, &pin, &source, target, runtime).await?;
+                built.add(&wheel, source)?;
+            }
+            match self.compile(requirements, target, runtime, &built.arguments()).await {
+                Ok(lock) => return Ok((built.named_in(lock), built)),
+                Err(error @ ResolveError::Unsolvable { .. }) => unsolvable = error,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Builds the wheels of a lock again that were built from source and are no longer in the cache,
+    /// so that they can be had as those that are fetched.
+    ///
+    /// # Errors
+    ///
+    /// If a package is not allowed or cannot be built, or if building it again gives other bytes.
+    pub async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), SdistError> {
+        for wheel in lock.wheels() {
+            let LockedWheel { pin, sha256, built_from: Some(source), .. } = wheel else { continue };
+            let not_allowed = || SdistError::NotAllowed(pin.name.clone());
+            let from_source = self.from_source.as_ref().ok_or_else(not_allowed)?;
+            if from_source.fetcher.kept(wheel)?.is_some() {
+                continue;
+            }
+            let again = self.build(from_source, pin, source, lock.target(), runtime).await?;
+            if again.sha256 != *sha256 {
+                let (pin, found, wanted) = (pin.clone().into(), again.sha256, *sha256);
+                return Err(SdistError::OtherBytes { pin, found, wanted });
+            }
+        }
+        Ok(())
+    }
+
+    /// The wheel of a source distribution: the one that was built before, if it is still there.
+    async fn built(
+        &self,
+        from_source: &FromSource,
+        pin: &Pin,
+        source: &SdistSource,
+        target: Target,
+        runtime: &Runtime,
+    ) -> Result<BuiltInCache, SdistError> {
+        let _alone = from_source.building.lock().await;
+        let note = from_source.note(source, target);
+        // One that cannot be read is like none.
+        if let Ok(Some(kept)) = sealed::read::<Kept>(&note, KIND)
+            && let Ok(filename) = kept.filename.parse::<WheelFilename>()
+            && let Some(path) = from_source.fetcher.kept_built(kept.sha256, kept.size)?
+        {
+            return Ok(BuiltInCache { filename, sha256: kept.sha256, path });
+        }
+        self.build(from_source, pin, source, target, runtime).await
+    }
+
+    async fn build(
+        &self,
+        from_source: &FromSource,
+        pin: &Pin,
+        source: &SdistSource,
+        target: Target,
+        runtime: &Runtime,
+    ) -> Result<BuiltInCache, SdistError> {
+        let FromSource { allowed, fetcher, interpreters, .. } = from_source;
+        if !allowed.contains(&pin.name) {
+            return Err(SdistError::NotAllowed(pin.name.clone()));
+        }
+        let path = fetcher.fetch_sdist(source).await?;
+        let sdist = Sdist { pin: pin.clone(), path, sha256: source.sha256 };
+        let explicit = interpreters.explicit.get(&target.python).map(PathBuf::as_path);
+        let found = Interpreter::find(target.python, explicit, &interpreters.places).await?;
+        let python = found.as_ref().map_or(self.python.as_path(), Interpreter::path);
+        let judge = |path: &Path, filename: &WheelFilename| judge(path, filename, target, runtime);
+        let built = self.build_sdist(&sdist, python, allowed, judge).await?;
+        let path = fetcher.keep_built(&built.path(), built.sha256).await?;
+        let kept =
+            Kept { filename: built.filename.to_string(), sha256: built.sha256, size: built.size };
+        // Where it cannot be kept, it is built again the next time.
+        let _ = sealed::write(&from_source.note(source, target), KIND, &kept);
+        Ok(BuiltInCache { filename: built.filename.clone(), sha256: built.sha256, path })
+    }
+}
+
+impl FromSource {
+    /// Where it is noted which wheel was built from a source distribution for a target.
+    fn note(&self, source: &SdistSource, target: Target) -> PathBuf {
+        self.fetcher.built().join(format!("{}-{target}.wheel", source.sha256))
+    }
+}
+
+/// Whether a wheel that was built here can be used: it is sound, and what native code is in it can
+/// be loaded.
+fn judge(
+    path: &Path,
+    filename: &WheelFilename,
+    target: Target,
+    runtime: &Runtime,
+) -> Result<(), String> {
+    if Tags::new(target, runtime.glibc).priority(filename).is_none() {
+        return Err(format!(
+            "it does not fit {target}; native code fits the machine and the Python that it was \
+             built with"
+        ));
+    }
+    let wheel = Wheel::verify(path, filename).map_err(|error| error.to_string())?;
+    let (name, inventory) = (filename.to_string(), wheel.inventory());
+    let libraries: Vec<_> =
+        inventory.libraries.iter().map(|library| (name.as_str(), library)).collect();
+    let files = inventory.files.iter().map(|file| file.path.as_str());
+    let findings = check_native(&libraries, files, target, runtime);
+    let errors: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity() == Severity::Error)
+        .map(Finding::to_string)
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+}
+
+/// The choice of which source distributions are to be built. No code of theirs is run by it.
+struct Choosing<'a> {
+    resolver: &'a Resolver,
+    requirements: &'a [Requirement],
+    target: Target,
+    runtime: &'a Runtime,
+    built: &'a BuiltWheels,
+}
+
+impl Choosing<'_> {
+    /// The source distributions of as few of the allowed packages as it takes: one that has wheels
+    /// is not built. None if it cannot be resolved with them either.
+    async fn fewest(
+        &self,
+        allowed: &BTreeSet<PackageName>,
+    ) -> Result<Vec<LockedSdist>, ResolveError> {
+        // One that has wheels alone spoils it for the others, so they are tried without it, too.
+        let alone = allowed.iter().map(|name| BTreeSet::from([name.clone()]));
+        let but_one = allowed.iter().map(|name| {
+            let others = allowed.iter().filter(|other| *other != name);
+            others.cloned().collect::<BTreeSet<PackageName>>()
+        });
+        let parts = alone.chain(but_one).filter(|part| part.len() < allowed.len());
+        let mut sdists = Vec::new();
+        for packages in iter::once(allowed.clone()).chain(parts) {
+            if let Some(found) = self.sdists(&packages).await? {
+                sdists = found;
+                break;
+            }
+        }
+        let chosen: Vec<PackageName> = sdists.iter().map(|sdist| sdist.pin.name.clone()).collect();
+        for name in chosen {
+            let others = sdists.iter().map(|sdist| sdist.pin.name.clone());
+            let others: BTreeSet<PackageName> = others.filter(|other| *other != name).collect();
+            if others.is_empty() {
+                break;
+            }
+            if let Some(fewer) = self.sdists(&others).await? {
+                sdists = fewer;
+            }
+        }
+        Ok(sdists)
+    }
+
+    /// The source distributions that are chosen if these packages have no wheels, and require
+    /// nothing; none if it cannot be resolved.
+    async fn sdists(
+        &self,
+        packages: &BTreeSet<PackageName>,
+    ) -> Result<Option<Vec<LockedSdist>>, ResolveError> {
+        if packages.is_empty() {
+            return Ok(None);
+        }
+        let mut metadata = String::new();
+        let mut extra = self.built.arguments().to_vec();
+        for name in packages {
+            let name = name.normalized();
+            let _ = writeln!(
+                metadata,
+                "[[dependency-metadata]]\nname = \"{name}\"\nrequires-dist = []"
+            );
+            extra.extend(["--no-binary".to_owned(), name.to_owned()]);
+        }
+        // It stands in the place of uv's own files: there is no other way to say this.
+        let metadata = written(&[metadata])?;
+        extra.extend(["--config-file".to_owned(), metadata.path().display().to_string()]);
+        let Self { resolver, requirements, target, runtime, .. } = *self;
+        let text = match resolver.uv_lock(requirements, target, runtime, &extra).await {
+            Ok(text) => text,
+            Err(ResolveError::Unsolvable { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let sdists = Lock::sdists(&text).map_err(|source| ResolveError::Lock {
+            requirements: Requirements(requirements.to_vec()),
+            target,
+            source,
+        })?;
+        Ok(Some(sdists.into_iter().filter(|sdist| packages.contains(&sdist.pin.name)).collect()))
+    }
+}

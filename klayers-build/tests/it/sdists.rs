@@ -1,0 +1,151 @@
+//! Packages that come as source distributions alone: refused, or built where the operator says so.
+
+use std::fs;
+use std::io::{Cursor, Read as _, Write as _};
+
+use zip::write::SimpleFileOptions;
+
+use crate::support::WheelFile;
+use crate::support::command::{Home, Outcome, uv_is_there};
+use crate::support::server::WheelServer;
+
+/// Gives out the wheel that lies beside it, and ends what runs it with anything of the command's
+/// environment, as it would be run if uv asked it what it requires.
+const BACKEND: &str = r#"
+import os, shutil, sys
+if "KLAYERS_CACHE_DIR" in os.environ:
+    sys.exit("it was run with what the command has")
+def build_wheel(folder, settings=None, metadata=None):
+    shutil.copy("FILENAME", folder)
+    return "FILENAME"
+"#;
+
+/// A source distribution that is built to this wheel.
+fn sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
+    let filename = wheel.filename();
+    let project = format!(
+        "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
+         [project]\nname = \"{name}\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n"
+    );
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in [
+        ("pyproject.toml", project.into_bytes()),
+        ("backend.py", BACKEND.replace("FILENAME", &filename).into_bytes()),
+        (&filename, wheel.bytes()),
+    ] {
+        zip.start_file(format!("{name}-1.0/{path}"), SimpleFileOptions::default()).unwrap();
+        zip.write_all(&content).unwrap();
+    }
+    (format!("{name}-1.0.zip"), zip.finish().unwrap().into_inner())
+}
+
+/// An index that has `app` and `helper` as wheels, and what `app` requires as source.
+async fn index(sample: &WheelFile) -> WheelServer {
+    let inner = WheelFile::new("inner", "1.0").file("inner.py", "y = 2\n");
+    let wheels = [
+        WheelFile::new("app", "1.0").requires("sample<2").file("app.py", "import sample\n"),
+        WheelFile::new("helper", "1.0").file("helper.py", ""),
+    ];
+    WheelServer::with_files(&wheels, [sdist("sample", sample), sdist("inner", &inner)]).await
+}
+
+fn sample() -> WheelFile {
+    let sample = WheelFile::new("sample", "1.0").requires("helper").requires("inner");
+    sample.file("sample.py", "x = 1\n")
+}
+
+fn build(home: &Home, server: &WheelServer, more: &[&str]) -> Outcome {
+    let url = server.url("simple/");
+    let arguments = ["build", "app", "--python", "3.12", "--bytecode", "off", "--index-url", &url];
+    home.run(&[&arguments, more].concat())
+}
+
+fn entry(home: &Home, path: &str) -> String {
+    let file = fs::File::open(home.path("out/Klayers-p312-app.zip")).unwrap();
+    let mut zip = zip::ZipArchive::new(file).unwrap();
+    let mut text = String::new();
+    zip.by_name(path).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_leave_nothing_is_built_and_it_is_said_how_to_give_it() {
+    if !uv_is_there() {
+        return;
+    }
+    let (home, server) = (Home::new(), index(&sample()).await);
+    for more in [&["--out", "out"][..], &["--out", "out", "--allow-sdist", "inner"]] {
+        let refused = build(&home, &server, more).ended_with(1);
+        assert!(refused.stderr.contains("with --allow-sdist sample"), "{}", refused.stderr);
+    }
+    assert!(!server.asked().iter().any(|asked| asked.path.ends_with(".zip")));
+    assert!(!home.path("out").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
+    if !uv_is_there() {
+        return;
+    }
+    let (home, server) = (Home::new(), index(&sample()).await);
+    let allowed = ["--allow-sdist", "Sample", "--allow-sdist", "inner", "--allow-sdist", "helper"];
+    build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
+    assert_eq!(entry(&home, "python/sample.py"), "x = 1\n");
+    assert_eq!(entry(&home, "python/inner.py"), "y = 2\n");
+    let lock = entry(&home, "klayers/Klayers-p312-app/pylock.toml");
+    let built: Vec<&str> = lock.lines().filter(|line| line.starts_with("tool = ")).collect();
+    assert_eq!(built.len(), 2, "helper has a wheel: {lock}");
+    let layer = fs::read(home.path("out/Klayers-p312-app.zip")).unwrap();
+
+    // Another run builds nothing, though the sources are gone.
+    fs::remove_dir_all(home.path("caches/klayers/sdists")).unwrap();
+    server.asked();
+    build(&home, &server, &[&["--out", "again"][..], &allowed].concat()).ended_with(0);
+    assert!(!server.asked().iter().any(|asked| asked.path.ends_with(".zip")));
+    assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
+
+    // On another machine the lock is enough, for who allows it.
+    fs::remove_dir_all(home.path("caches")).unwrap();
+    home.write("own.toml", lock);
+    let from_lock = ["--out", "again", "--lock", "own.toml"];
+    let refused = build(&home, &server, &from_lock).ended_with(1);
+    assert!(refused.stderr.contains("it has to be built again"), "{}", refused.stderr);
+    build(&home, &server, &[&from_lock[..], &allowed].concat()).ended_with(0);
+    assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_built_must_be_sound_and_fit() {
+    if !uv_is_there() {
+        return;
+    }
+    let foreign = sample().tag("cp312-cp312-linux_s390x");
+    let library = sample().file("library.so", b"\x7fELF and then nothing");
+    for (wheel, message) in [(foreign, "it does not fit p3.12"), (library, "cannot be used")] {
+        let (home, server) = (Home::new(), index(&wheel).await);
+        let refused = build(&home, &server, &["--out", "out", "--allow-sdist", "sample"]);
+        let refused = refused.ended_with(1);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+        assert!(!home.path("caches/klayers/built").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_with_other_bytes_than_locked_is_not_run() {
+    if !uv_is_there() {
+        return;
+    }
+    let (home, server) = (Home::new(), index(&sample()).await);
+    let allowed = ["--allow-sdist", "sample", "--allow-sdist", "inner"];
+    build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
+    let lock = entry(&home, "klayers/Klayers-p312-app/pylock.toml");
+    let (_, bytes) = sdist("sample", &sample());
+    let digest = klayers_core::Digest::of(&bytes).to_string();
+    assert!(lock.contains(&digest), "{lock}");
+    fs::remove_dir_all(home.path("caches")).unwrap();
+    home.write("own.toml", lock.replace(&digest, &klayers_core::Digest::of(b"").to_string()));
+    let more = [&["--out", "again", "--lock", "own.toml"][..], &allowed].concat();
+    let refused = build(&home, &server, &more).ended_with(1);
+    assert!(refused.stderr.contains("sample-1.0.zip"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("has SHA-256 {digest}")), "{}", refused.stderr);
+}
