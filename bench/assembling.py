@@ -1,12 +1,11 @@
 """How long a build takes when all that it needs is cached."""
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import layer
 from layer import Layer
-from measure import Claim, Contender, in_turn
+from measure import Claim, Command, Contender, in_turn, run
 from report import Row
 from tools import PYTHON, Bench, interpreter, need, uv_platform
 
@@ -35,7 +34,7 @@ def with_bytecode(bench: Bench, package: str, title: str, folder: Path) -> Row:
     on = ["--bytecode", "on", "--interpreter", python]
     # What uv pip install --compile-bytecode makes is no part of its cache, so it compiles in each
     # round; ours compiles once, here.
-    subprocess.run(built.build(bench, "compiled", *on), cwd=folder, check=True, capture_output=True)
+    run(built.build(bench, "compiled", *on), folder)
     ours, uv = "klayers-pipeline build", "uv pip install --compile-bytecode, zip -r"
     contenders = {
         ours: Contender(built.build(bench, ".", *on)),
@@ -44,12 +43,12 @@ def with_bytecode(bench: Bench, package: str, title: str, folder: Path) -> Row:
     return Row(
         title,
         in_turn(contenders, bench.rounds, folder),
-        f"{built.contents()}, before bytecode; from its lock, wheels and ours' bytecode cached",
+        f"{built.contents()}, before bytecode; from its lock, wheels and our bytecode cached",
         [Claim(ours, uv, faster=20)],
     )
 
 
-def install_and_zip(built: Layer, *options: str) -> list:
+def install_and_zip(built: Layer, *options: str) -> Command:
     """What one would do with uv: install into a folder, and zip it."""
     install = [
         need("uv"), "pip", "install", "--quiet", "--target", "python",

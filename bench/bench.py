@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from functools import partial
@@ -35,15 +36,18 @@ ROWS = {
         verification, package="pandas", title="First verification of the wheels of pandas"
     ),
     "import-pandas": partial(
-        cold_start, package="pandas", statement="import pandas", faster=4
+        cold_start, package="pandas", statement="import pandas", faster=4, often=1
     ),
-    "import-boto3": partial(cold_start, package="boto3", statement="import boto3", faster=0),
+    # These take a fraction of a second, in which the noise is large: so they run more often.
+    "import-boto3": partial(
+        cold_start, package="boto3", statement="import boto3", faster=0, often=3
+    ),
     # What functions import of these: the packages themselves load next to nothing.
     "import-cryptography": partial(
-        cold_start, package="cryptography", statement="import cryptography.fernet", faster=0
+        cold_start, package="cryptography", statement="import cryptography.fernet", faster=0, often=3
     ),
     "import-pydantic": partial(
-        cold_start, package="pydantic", statement="from pydantic import BaseModel", faster=0
+        cold_start, package="pydantic", statement="from pydantic import BaseModel", faster=0, often=3
     ),
 }
 
@@ -82,14 +86,16 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
+    # So that what is mounted is unmounted, and folders are removed, when this is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
     # All at the beginning, so that nobody waits for minutes to be told what is missing.
-    for tool in ["uv", "zip", "unzip", "sha256sum"]:
+    for tool in ["uv", "zip", "unzip", "sha256sum", "split"]:
         need(tool)
     python = interpreter()
     bench = Bench(pipeline(args.binaries), args.rounds)
     machine = {"system": platform.platform(), "cores": cores(), "python": str(python)}
     print(
-        f"Medians of {bench.rounds} rounds, in turn, after one for warmth; in brackets the"
+        "Medians of rounds in turn, after one for warmth; in brackets the"
         f" quartiles, of times and of ratios.\n{machine['cores']} cores; {machine['system']}"
     )
     rows = {}

@@ -4,11 +4,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import layer
 from layer import Layer
-from measure import Claim, Contender, Measured, in_turn
+from measure import Claim, Contender, Measured, in_turn, run
 from read_only import read_only
 from report import Row
 from stale import stale
@@ -20,25 +20,26 @@ EMPTY = "pass"
 
 
 def cold_start(
-    bench: Bench, package: str, statement: str, faster: float, folder: Path
+    bench: Bench, package: str, statement: str, faster: float, often: int, folder: Path
 ) -> Row:
     """A layer with bytecode against the same without, and against what pip makes.
 
-    `faster` is how many times as fast as without bytecode it is to be; 0 for no target.
+    `faster` is how many times as fast as without bytecode it is to be, 0 for no target; `often` is
+    how many times as many rounds as usual are run.
     """
     built = layer.first(bench, package, folder)
     python = environment(folder)
     opt = folder / "opt"
+    opt.mkdir()
     pip_install(built, python, opt / FRESH)
     zip_and_unzip(opt / FRESH, opt / ZIPPED)
     on = ["--bytecode", "on", "--interpreter", interpreter()]
-    command = built.build(bench, "compiled", *on)
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    run(built.build(bench, "compiled", *on), folder)
     unzip(next((folder / "compiled").glob("*.zip")), opt / WITH)
     unzip(built.zip, opt / WITHOUT)
     stale_count, count = stale(opt / ZIPPED, python)
     with read_only(opt) as (place, variables, how):
-        measured = import_times(bench, python, statement, place, variables, folder)
+        measured = import_times(bench.rounds * often, python, statement, place, variables, folder)
     return Row(
         f"Cold start: {statement}",
         measured,
@@ -54,7 +55,7 @@ def cold_start(
 
 
 def import_times(
-    bench: Bench, python: Path, statement: str, place: Path, variables: Dict[str, str], folder: Path
+    rounds: int, python: Path, statement: str, place: Path, variables: Dict[str, str], folder: Path
 ) -> Measured:
     """What the import takes beyond an empty program, round by round."""
     contenders = {
@@ -67,7 +68,7 @@ def import_times(
             for name in [WITH, WITHOUT, ZIPPED, FRESH]
         },
     }
-    measured = in_turn(contenders, bench.rounds, folder)
+    measured = in_turn(contenders, rounds, folder)
     empty = measured.pop(EMPTY)
     return {
         name: [run.minus(nothing) for run, nothing in zip(runs, empty)]
@@ -96,9 +97,9 @@ def environment(folder: Path) -> Path:
 def pip_install(built: Layer, python: Path, place: Path) -> None:
     """Installs the same packages as pip does, which compiles them."""
     # Only wheels, and no more than the lock has, as for a layer.
-    how: List[object] = ["--quiet", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]
-    command = [python, "-m", "pip", "install", *how, "--target", place / "python", *built.pins]
-    subprocess.run(command, check=True)
+    how = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]
+    target = ["--target", place / "python"]
+    run([python, "-m", "pip", "install", *how, *target, *built.pins], place.parent)
 
 
 def zip_and_unzip(source: Path, place: Path) -> None:
@@ -108,4 +109,4 @@ def zip_and_unzip(source: Path, place: Path) -> None:
 
 
 def unzip(archive: Path, place: Path) -> None:
-    subprocess.run([need("unzip"), "-q", archive, "-d", place], check=True)
+    run([need("unzip"), "-q", archive, "-d", place], place.parent)

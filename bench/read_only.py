@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -14,25 +15,36 @@ def read_only(folder: Path) -> Iterator[Tuple[Path, Dict[str, str], str]]:
     with, and in words what was done."""
     mounted = folder.with_name(folder.name + "-read-only")
     mounted.mkdir()
-    mount = ["mount", "--bind", "-o", "ro", folder, mounted]
-    with contextlib.suppress(OSError):
-        if subprocess.run(mount, capture_output=True).returncode == 0:
-            try:
-                if not writable(mounted):
-                    yield mounted, {}, "mounted read-only"
-                    return
-            finally:
-                subprocess.run(["umount", mounted], check=True)
+    if mount(folder, mounted):
+        try:
+            yield mounted, {}, "mounted read-only"
+        finally:
+            subprocess.run(["umount", mounted], check=True)
+        return
     set_writable(folder, False)
     try:
         if not writable(folder):
             yield folder, {}, "without permission to write"
         else:
-            # Only root gets here, where it may not mount.
+            # Root that may not mount may write all the same.
             without = {"PYTHONDONTWRITEBYTECODE": "1"}
             yield folder, without, "writable, with PYTHONDONTWRITEBYTECODE=1"
     finally:
         set_writable(folder, True)
+
+
+def mount(folder: Path, mounted: Path) -> bool:
+    """Mounts a folder read-only in another place, if this is a system and a user that can."""
+    if not shutil.which("mount"):
+        return False
+    done = subprocess.run(["mount", "--bind", "-o", "ro", folder, mounted], capture_output=True)
+    if done.returncode:
+        return False
+    # Old kernels bind first and heed the option only when it is mounted anew.
+    if writable(mounted):
+        subprocess.run(["umount", mounted], check=True)
+        return False
+    return True
 
 
 def writable(folder: Path) -> bool:

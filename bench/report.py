@@ -30,7 +30,8 @@ def text(row: Row) -> str:
         )
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
-    lines.append(f"  {row.note}")
+    rounds = len(next(iter(row.measured.values())))
+    lines.append(f"  {row.note}; {rounds} rounds")
     return "\n".join(lines)
 
 

@@ -16,7 +16,8 @@ HOW_TO_GET = {
     "zip": "install the package zip (apt-get install zip)",
     "unzip": "install the package unzip (apt-get install unzip)",
     "sha256sum": "install the package coreutils",
-    "cargo": "install Rust from https://rustup.rs, or name the folder of the binary with --binaries",
+    "split": "install the package coreutils",
+    "cargo": "install Rust from https://rustup.rs, or name the binary's folder with --binaries",
 }
 
 

@@ -1,8 +1,11 @@
 """How long it takes to check every byte of wheels that were never checked."""
 
 import shlex
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
+from typing import List
 
 import layer
 from layer import Layer
@@ -49,18 +52,16 @@ def verification(bench: Bench, package: str, title: str, folder: Path) -> Row:
     )
 
 
-def unpacked(built: Layer, folder: Path, count: int) -> list:
+def unpacked(built: Layer, folder: Path, count: int) -> List[Path]:
     """The bytes of all files of the wheels, in so many files of one size: sha256sum then has
     nothing to do but hash, and as much on each core."""
-    content = bytearray()
-    for wheel in built.wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            for entry in archive.infolist():
-                content += archive.read(entry)
-    share = -(-len(content) // count)
-    parts = []
-    for number in range(count):
-        part = folder / f"unpacked-{number}"
-        part.write_bytes(content[number * share : (number + 1) * share])
-        parts.append(part)
-    return parts
+    whole = folder / "unpacked"
+    with whole.open("wb") as file:
+        for wheel in built.wheels:
+            with zipfile.ZipFile(wheel) as archive:
+                for entry in archive.infolist():
+                    with archive.open(entry) as source:
+                        shutil.copyfileobj(source, file)
+    share = -(-whole.stat().st_size // count)
+    subprocess.run([need("split"), "-b", str(share), "unpacked", "part-"], cwd=folder, check=True)
+    return sorted(folder.glob("part-*"))
