@@ -1,155 +1,117 @@
-"""Measures Klayers beside other tools, in turn, in one run, and prints ratios of medians.
+"""Measures Klayers beside other tools, in turn, in one run, and prints ratios.
 
-Each row is a command and its peers. They run one after the other, again and again, so that a
-machine that becomes slower becomes slower for all of them.
+    python bench/bench.py [--rounds N] [--only ROW,ROW] [--json FILE] [--binaries FOLDER]
+
+BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON and BENCH_BINARIES say the same to `make bench`.
 """
 
+import argparse
 import json
 import os
-import pathlib
-import shutil
-import statistics
-import subprocess
+import platform
+import signal
 import sys
 import tempfile
-import time
-import zipfile
+from functools import partial
+from pathlib import Path
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
-PYTHON = "3.12"
+import report
+from assembling import assembling, with_bytecode
+from cold_start import cold_start
+from tools import Bench, cores, interpreter, need, pipeline
+from verification import verification
+
+ROWS = {
+    "bytecode": partial(
+        with_bytecode, package="pandas", title="A layer of pandas with bytecode, all cached"
+    ),
+    "assembly": partial(
+        assembling, package="pandas", title="A layer of pandas without bytecode, wheels cached"
+    ),
+    "large": partial(
+        assembling, package="awswrangler",
+        title="A layer of more than 200 MB unpacked, wheels cached",
+    ),
+    "verify": partial(
+        verification, package="pandas", title="First verification of the wheels of pandas"
+    ),
+    "import-pandas": partial(
+        cold_start, package="pandas", statement="import pandas", faster=4, often=1
+    ),
+    # These take a fraction of a second, in which the noise is large: so they run more often.
+    "import-boto3": partial(
+        cold_start, package="boto3", statement="import boto3", faster=0, often=3
+    ),
+    # What functions import of these: the packages themselves load next to nothing.
+    "import-cryptography": partial(
+        cold_start, package="cryptography", statement="import cryptography.fernet", faster=0, often=3
+    ),
+    "import-pydantic": partial(
+        cold_start, package="pydantic", statement="from pydantic import BaseModel", faster=0, often=3
+    ),
+}
 
 
-def target_folder():
-    metadata = subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--no-deps"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
+def arguments() -> argparse.Namespace:
+    setting = os.environ.get
+    parser = argparse.ArgumentParser(
+        description="Measures Klayers beside other tools.",
+        epilog=f"rows: {', '.join(ROWS)}",
     )
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
-
-
-PIPELINE = target_folder() / "release" / "klayers-pipeline"
-
-
-def need(tool):
-    path = shutil.which(tool)
-    if path is None:
-        sys.exit(f"bench: {tool} is missing; install it and try again")
-    return path
-
-
-def interpreter():
-    """An interpreter of PYTHON, which uv lays out for; any other will do where there is none."""
-    names = [os.environ.get("KLAYERS_PYTHON_3_12"), f"python{PYTHON}"]
-    for name in filter(None, names):
-        asked = subprocess.run(
-            [name, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"],
-            capture_output=True, text=True,
-        ) if shutil.which(name) else None
-        if asked and asked.returncode == 0 and asked.stdout.split()[0] == PYTHON:
-            return asked.stdout.split()[1]
-    return sys.executable
-
-
-def run(command, cwd):
-    """Runs a command to its end; gives its wall time in seconds and its peak memory in bytes."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    parser.add_argument(
+        "--rounds", type=int, default=setting("BENCH_ROUNDS", "9"), help="default: 9"
     )
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    elapsed = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"bench: {' '.join(map(str, command))} failed:\n{errors.decode()}")
-    return elapsed, usage.ru_maxrss * 1024
-
-
-def in_turn(contenders, prepare):
-    """Runs all contenders in turn, a first time for warmth and then ROUNDS times."""
-    measured = {name: [] for name in contenders}
-    for turn in range(ROUNDS + 1):
-        for name, command in contenders.items():
-            cwd = prepare()
-            result = run(command, cwd)
-            shutil.rmtree(cwd)
-            if turn:
-                measured[name].append(result)
-    return measured
-
-
-def report(title, ours, measured, note):
-    print(f"\n{title}")
-    medians = {}
-    for name, results in measured.items():
-        times = [elapsed for elapsed, _ in results]
-        medians[name] = statistics.median(times)
-        peak = max(peak for _, peak in results) / 2**20
-        print(
-            f"  {name:<28} {medians[name] * 1000:8.1f} ms"
-            f"  (from {min(times) * 1000:.1f} to {max(times) * 1000:.1f}; peak {peak:.0f} MiB)"
-        )
-    for name, median in medians.items():
-        if name != ours:
-            faster = median / medians[ours]
-            print(f"  {ours} is {faster:.2f} times as fast as {name}")
-    print(f"  {note}")
-
-
-def assembling(folder, package, title):
-    """A layer whose wheels are cached, against installing and zipping, and against cat."""
-    cache = folder / "cache"
-    out = folder / "first"
-    build = [PIPELINE, "build", package, "--python", PYTHON, "--cache-dir", cache]
-    run([*build, "--out", out], folder)
-    zipped = next(out.glob("*.zip"))
-    with zipfile.ZipFile(zipped) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("/pylock.toml"))
-        lock = folder / "pylock.toml"
-        lock.write_bytes(archive.read(name))
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-    wheels = sorted((cache / "wheels").rglob("*.whl"))
-    need("zip")
-    install = (
-        f'uv pip install --quiet --target python --python "{interpreter()}" '
-        f'--python-version {PYTHON} --python-platform x86_64-manylinux_2_34 -r "{lock}" '
-        "&& zip -q -r layer.zip python"
+    parser.add_argument(
+        "--only", metavar="ROWS", default=setting("BENCH_ONLY", ""),
+        help="rows, or what they begin with, with commas between them; default: all",
     )
-    contenders = {
-        "klayers-pipeline build": [*build, "--lock", lock, "--out", "."],
-        "uv pip install, zip -r": ["sh", "-c", install],
-        "cat of the wheels": ["sh", "-c", 'cat "$@" > layer', "cat", *wheels],
-    }
-    count = 0
-
-    def prepare():
-        nonlocal count
-        count += 1
-        cwd = folder / f"run-{count}"
-        cwd.mkdir()
-        return cwd
-
-    measured = in_turn(contenders, prepare)
-    total = sum(wheel.stat().st_size for wheel in wheels)
-    report(
-        title, "klayers-pipeline build", measured,
-        f"{len(wheels)} wheels of {total / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB; "
-        f"medians of {ROUNDS} runs in turn, after one for warmth",
+    parser.add_argument(
+        "--json", metavar="FILE", default=setting("BENCH_JSON", ""),
+        help="a file that every single run is written to",
     )
+    parser.add_argument(
+        "--binaries", metavar="FOLDER", default=setting("BENCH_BINARIES", ""),
+        help="where klayers-pipeline is; default: cargo's target folder",
+    )
+    args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("at least one round is needed")
+    wanted = [name.strip() for name in args.only.split(",") if name.strip()]
+    for name in wanted:
+        if not any(row.startswith(name) for row in ROWS):
+            parser.error(f"there is no row {name}; there are {', '.join(ROWS)}")
+    args.rows = [row for row in ROWS if not wanted or row.startswith(tuple(wanted))]
+    return args
 
 
-def main():
-    if not PIPELINE.exists():
-        sys.exit("bench: run make build first")
-    need("uv")
-    for package, title in [
-        ("pandas", "A layer of pandas and its dependencies, wheels cached"),
-        ("awswrangler", "A layer of more than 200 MB unpacked, wheels cached"),
-    ]:
+def main() -> None:
+    args = arguments()
+    # So that what is mounted is unmounted, and folders are removed, when this is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
+    # All at the beginning, so that nobody waits for minutes to be told what is missing.
+    for tool in ["uv", "zip", "unzip", "sha256sum", "split"]:
+        need(tool)
+    python = interpreter()
+    bench = Bench(pipeline(args.binaries), args.rounds)
+    machine = {"system": platform.platform(), "cores": cores(), "python": str(python)}
+    print(
+        "Medians of rounds in turn, after one for warmth; in brackets the"
+        f" quartiles, of times and of ratios.\n{machine['cores']} cores; {machine['system']}"
+    )
+    rows = {}
+    for name in args.rows:
+        before = os.getloadavg()[0]
         with tempfile.TemporaryDirectory(prefix="klayers-bench-") as folder:
-            assembling(pathlib.Path(folder), package, title)
+            row = ROWS[name](bench, folder=Path(folder))
+        load = {"before": before, "after": os.getloadavg()[0]}
+        print(f"\n{report.text(row)}", flush=True)
+        print(f"  load average {load['before']:.1f}, at the end {load['after']:.1f}", flush=True)
+        rows[name] = {**report.data(row), "load": load}
+        # After each row, so that nothing is lost when somebody stops the rest.
+        if args.json:
+            result = {"rounds": bench.rounds, "machine": machine, "rows": rows}
+            Path(args.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

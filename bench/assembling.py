@@ -1,0 +1,58 @@
+"""How long a build takes when all that it needs is cached."""
+
+import shlex
+from pathlib import Path
+
+import layer
+from layer import Layer
+from measure import Claim, Command, Contender, in_turn, run
+from report import Row
+from tools import PYTHON, Bench, interpreter, need, uv_platform
+
+
+def assembling(bench: Bench, package: str, title: str, folder: Path) -> Row:
+    """A layer without bytecode, against installing and zipping, and against cat."""
+    built = layer.first(bench, package, folder)
+    ours, uv, cat = "klayers-pipeline build", "uv pip install, zip -r", "cat of the wheels"
+    contenders = {
+        ours: Contender(built.build(bench, ".", "--bytecode", "off")),
+        uv: Contender(install_and_zip(built)),
+        cat: Contender(["sh", "-c", 'cat "$@" > layer', "cat", *built.wheels]),
+    }
+    return Row(
+        title,
+        in_turn(contenders, bench.rounds, folder),
+        f"{built.contents()}; from its lock, wheels cached, no bytecode",
+        [Claim(ours, uv), Claim(ours, cat)],
+    )
+
+
+def with_bytecode(bench: Bench, package: str, title: str, folder: Path) -> Row:
+    """A layer with bytecode, which klayers-pipeline keeps and uv makes each time."""
+    built = layer.first(bench, package, folder)
+    python = interpreter()
+    on = ["--bytecode", "on", "--interpreter", python]
+    # What uv pip install --compile-bytecode makes is no part of its cache, so it compiles in each
+    # round; ours compiles once, here.
+    run(built.build(bench, "compiled", *on), folder)
+    ours, uv = "klayers-pipeline build", "uv pip install --compile-bytecode, zip -r"
+    contenders = {
+        ours: Contender(built.build(bench, ".", *on)),
+        uv: Contender(install_and_zip(built, "--compile-bytecode")),
+    }
+    return Row(
+        title,
+        in_turn(contenders, bench.rounds, folder),
+        f"{built.contents()}, before bytecode; from its lock, wheels and our bytecode cached",
+        [Claim(ours, uv, faster=20)],
+    )
+
+
+def install_and_zip(built: Layer, *options: str) -> Command:
+    """What one would do with uv: install into a folder, and zip it."""
+    install = [
+        need("uv"), "pip", "install", "--quiet", "--target", "python",
+        "--python", str(interpreter()), "--python-version", PYTHON,
+        "--python-platform", uv_platform(), *options, "-r", str(built.lock),
+    ]
+    return ["sh", "-c", f"{shlex.join(install)} && {need('zip')} -q -r layer.zip python"]

@@ -1,0 +1,63 @@
+"""Rows as text for people and as JSON for programs."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Dict, List
+
+from measure import Claim, Measured, Spread
+
+
+@dataclass(frozen=True)
+class Row:
+    """A comparison, what it shows, and in one line what was measured."""
+
+    title: str
+    measured: Measured
+    note: str
+    claims: List[Claim] = field(default_factory=list)
+
+
+def text(row: Row) -> str:
+    """A row as it is printed."""
+    lines = [row.title]
+    width = max(map(len, row.measured))
+    for name, runs in row.measured.items():
+        wall = Spread.of([run.seconds * 1000 for run in runs])
+        cpu = Spread.of([run.cpu_seconds * 1000 for run in runs])
+        peak = max(run.peak for run in runs) / 2**20
+        lines.append(
+            f"  {name:<{width}}  {wall.median:8.1f} ms  ({wall.low:.1f} to {wall.high:.1f};"
+            f" processors {cpu.median:.0f} ms; peak {peak:.0f} MiB)"
+        )
+    for claim in row.claims:
+        lines.append(f"  {sentence(claim, row.measured)}")
+    rounds = len(next(iter(row.measured.values())))
+    lines.append(f"  {row.note}; {rounds} rounds")
+    return "\n".join(lines)
+
+
+def sentence(claim: Claim, measured: Measured) -> str:
+    """What a claim comes to."""
+    ratio = claim.ratio(measured)
+    said = f"{claim.ours} is {ratio.median:.2f} times as fast as {claim.peer}"
+    if claim.longer is not None:
+        said = f"{claim.ours} takes {ratio.median:.2f} times as long as {claim.peer}"
+    spread = f"{ratio.low:.2f} to {ratio.high:.2f}"
+    verdict = claim.verdict(measured)
+    if verdict is None:
+        return f"{said} ({spread})"
+    target = f"at least {claim.faster:g}" if claim.longer is None else f"at most {claim.longer:g}"
+    return f"{said} ({spread}; target {target}: {verdict})"
+
+
+def data(row: Row) -> Dict[str, object]:
+    """A row with every single run."""
+    claims = [
+        {
+            **asdict(claim),
+            "ratio": asdict(claim.ratio(row.measured)),
+            "verdict": claim.verdict(row.measured),
+        }
+        for claim in row.claims
+    ]
+    contenders = {name: [asdict(run) for run in runs] for name, runs in row.measured.items()}
+    return {"title": row.title, "contenders": contenders, "claims": claims, "note": row.note}
