@@ -78,7 +78,7 @@ async fn without_leave_nothing_is_built_and_it_is_said_how_to_give_it() {
         let refused = build(&home, &server, more).ended_with(1);
         assert!(refused.stderr.contains("with --allow-sdist sample"), "{}", refused.stderr);
     }
-    assert!(!server.asked().iter().any(|asked| asked.path.ends_with(".zip")));
+    assert!(!server.asked().iter().any(|asked| asked.path.contains(".zip")));
     assert!(!home.path("out").exists());
 }
 
@@ -101,7 +101,7 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
     fs::remove_dir_all(home.path("caches/klayers/sdists")).unwrap();
     server.asked();
     build(&home, &server, &[&["--out", "again"][..], &allowed].concat()).ended_with(0);
-    assert!(!server.asked().iter().any(|asked| asked.path.ends_with(".zip")));
+    assert!(!server.asked().iter().any(|asked| asked.path.contains(".zip")));
     assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
 
     // On another machine the lock is enough, for who allows it.
