@@ -137,3 +137,16 @@ async fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
     fs::set_permissions(folder, writable).unwrap();
     assert_eq!(files.unwrap(), FILES);
 }
+
+#[tokio::test]
+async fn many_at_once_come_to_the_same() {
+    let cached = Cached::new().await;
+    let found: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| cached.verify().unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(found.iter().all(|files| *files == FILES), "{found:?}");
+    // Of those that wrote, none left anything but the inventory.
+    let folder = cached.fetched.path.parent().unwrap();
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
+}
