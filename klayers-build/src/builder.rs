@@ -11,12 +11,13 @@ use klayers_core::{Digest, LayerName, ParseError, PythonVersion};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::assemble::{Bytecode, Layer, LayerZip};
+use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
 use crate::fetch::Fetcher;
 use crate::interpreter::{Interpreter, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
+use crate::strip::StripCache;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
 
@@ -184,16 +185,39 @@ impl Builder {
                 }
             }
         }
+        let stripped = self.strip(lock, &wheels).await?;
         let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
         let (lock, folder) = (lock.clone(), folder.to_owned());
         blocking(move || {
-            let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode)?;
+            let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode, &stripped)?;
             if recipe.bytecode.is_some() && !required && layer.unzipped_size() > MOST_UNZIPPED {
                 recipe.bytecode = None;
                 without_bytecode = Some(WithoutBytecode::TooLarge);
-                layer = Layer::new(&recipe, &lock, &wheels, &[])?;
+                layer = Layer::new(&recipe, &lock, &wheels, &[], &stripped)?;
             }
             Ok(BuiltLayer { zip: layer.write(&folder)?, without_bytecode })
+        })
+        .await
+    }
+
+    /// The stripped libraries of each wheel, in their order; none where nothing is to be stripped.
+    async fn strip(
+        &self,
+        lock: &Lock,
+        wheels: &Arc<Vec<Wheel>>,
+    ) -> Result<Vec<Option<Stripped>>, Error> {
+        if !lock.slimming().strip {
+            return Ok(Vec::new());
+        }
+        let cache = StripCache::open(self.fetcher.cache_folder());
+        let digests: Vec<Digest> = lock.wheels().iter().map(|wheel| wheel.sha256).collect();
+        let wheels = Arc::clone(wheels);
+        blocking(move || {
+            let stripped = digests.into_iter().zip(wheels.iter()).map(|(digest, wheel)| {
+                let pack = cache.strip(digest, wheel)?;
+                Ok(pack.map(Stripped::open).transpose()?)
+            });
+            stripped.collect()
         })
         .await
     }
