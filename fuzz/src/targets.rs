@@ -132,7 +132,7 @@ fn layer(folder: &Path, wheel: Wheel) -> Option<Vec<u8>> {
     let lock = Lock::parse(&lock, None, target, runtime).expect("a lock");
     let name = LayerName::new("Klayers", target, "sample").expect("a name");
     let recipe = Recipe::new(name, target);
-    let zip = Layer::new(&recipe, &lock, &[wheel], &[]).ok()?.write(folder).ok()?;
+    let zip = Layer::new(&recipe, &lock, &[wheel], &[], &[]).ok()?.write(folder).ok()?;
     Some(fs::read(&zip.file).expect("the layer"))
 }
 

@@ -25,7 +25,7 @@ mod layout;
 mod output;
 mod zip_writer;
 
-pub use bytecode::Bytecode;
+pub use bytecode::{Bytecode, Stripped};
 
 use layout::{LayerFile, Layout, ROOT, Rules, Source};
 use output::Finished;
@@ -87,8 +87,8 @@ pub struct Layer<'w> {
 }
 
 impl<'w> Layer<'w> {
-    /// Lays out the wheels of a lock, in their order, each with its bytecode if there is any, and
-    /// the layer's own files beside them.
+    /// Lays out the wheels of a lock, in their order, each with its bytecode if there is any and
+    /// with what was stripped of its libraries, and the layer's own files beside them.
     ///
     /// # Errors
     ///
@@ -98,6 +98,7 @@ impl<'w> Layer<'w> {
         lock: &'w Lock,
         wheels: &'w [Wheel],
         bytecode: &'w [Bytecode],
+        stripped: &'w [Option<Stripped>],
     ) -> Result<Self, AssembleError> {
         let size = |locked: &LockedWheel| {
             let wheel = wheels.iter().find(|wheel| *wheel.filename() == locked.filename);
@@ -111,7 +112,7 @@ impl<'w> Layer<'w> {
         ]
         .map(|(file, text)| (format!("klayers/{}/{file}", recipe.layer), text.into_bytes()));
         let rules = Rules { python: lock.target().python, slimming: lock.slimming() };
-        let layout = Layout::new(rules, wheels, bytecode, own)?;
+        let layout = Layout::new(rules, wheels, bytecode, stripped, own)?;
         Ok(Self { recipe, lock, wheels, pylock, layout })
     }
 

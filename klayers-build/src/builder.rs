@@ -11,7 +11,7 @@ use klayers_core::{Digest, LayerName, ParseError, PythonVersion, Runtimes};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::assemble::{Bytecode, Layer, LayerZip};
+use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
@@ -19,6 +19,7 @@ use crate::gate::{Finding, GateReport, GateRules, ImportCheck, ImportReport, UNP
 use crate::interpreter::{Interpreter, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
+use crate::strip::StripCache;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
 
@@ -202,17 +203,18 @@ impl Builder {
                 }
             }
         }
+        let stripped = self.strip(lock, &wheels).await?;
         let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
         let runtime = self.runtimes.get(lock.target().python).cloned();
         let runtime = runtime.ok_or(ConfigError::NoRuntime(lock.target()))?;
         let (lock, folder, rules) = (lock.clone(), folder.to_owned(), self.rules.clone());
         blocking(move || {
-            let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode)?;
+            let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode, &stripped)?;
             let without;
             if recipe.bytecode.is_some() && !required && layer.unzipped_size() > UNPACKED_LIMIT {
                 without_bytecode = Some(WithoutBytecode::TooLarge);
                 without = Recipe { bytecode: None, ..recipe.clone() };
-                layer = Layer::new(&without, &lock, &wheels, &[])?;
+                layer = Layer::new(&without, &lock, &wheels, &[], &stripped)?;
             }
             let findings = rules.kept(layer.findings(&runtime));
             let modules = layer.modules();
@@ -254,6 +256,28 @@ impl Builder {
             None if compiling.required => Err(Error::NoInterpreter(python)),
             found => Ok(found),
         }
+    }
+
+    /// The stripped libraries of each wheel, in their order; none where nothing is to be stripped.
+    async fn strip(
+        &self,
+        lock: &Lock,
+        wheels: &Arc<Vec<Wheel>>,
+    ) -> Result<Vec<Option<Stripped>>, Error> {
+        if !lock.slimming().strip {
+            return Ok(Vec::new());
+        }
+        let cache = StripCache::open(self.fetcher.cache_folder());
+        let digests: Vec<Digest> = lock.wheels().iter().map(|wheel| wheel.sha256).collect();
+        let wheels = Arc::clone(wheels);
+        blocking(move || {
+            let stripped = digests.into_iter().zip(wheels.iter()).map(|(digest, wheel)| {
+                let pack = cache.strip(digest, wheel)?;
+                Ok(pack.map(Stripped::open).transpose()?)
+            });
+            stripped.collect()
+        })
+        .await
     }
 
     /// Wheels of the cache may have been damaged since they were fetched: those are fetched again,

@@ -25,7 +25,7 @@ pub use pyc::pyc_path;
 pub use worker::WorkerFailure;
 
 use crate::interpreter::Interpreter;
-use pack::{Place, Stream, Writer};
+pub(crate) use pack::{Place, Stream, Writer};
 use worker::Answer;
 use workers::Workers;
 

@@ -14,6 +14,7 @@ use crate::publish::PublishError;
 use crate::reproduce::ReproduceError;
 use crate::resolve::ResolveError;
 use crate::serve::ServeError;
+use crate::strip::StripError;
 use crate::verify::VerifyError;
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
@@ -53,6 +54,9 @@ pub enum Error {
     /// A wheel could not be compiled.
     #[error(transparent)]
     Bytecode(#[from] BytecodeError),
+    /// The libraries of a wheel could not be stripped.
+    #[error(transparent)]
+    Strip(#[from] StripError),
     /// A layer could not be assembled.
     #[error(transparent)]
     Assemble(#[from] AssembleError),

@@ -203,6 +203,11 @@ impl Fetcher {
         self.cache.keep(&partial)
     }
 
+    /// The folder of the cache.
+    pub(crate) fn cache_folder(&self) -> &Path {
+        self.cache.folder()
+    }
+
     /// The folder of what else is kept of the wheels that were built here.
     pub(crate) fn built(&self) -> PathBuf {
         self.cache.built()

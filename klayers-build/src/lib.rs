@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod sbom;
 pub mod serve;
 pub mod slim;
+pub mod strip;
 pub mod verify;
 pub mod wheel;
 

@@ -1,7 +1,32 @@
 use crate::bytecode::{Pack, PackedFile};
-use crate::wheel::ContentFile;
+use crate::wheel::{Content, ContentFile};
 
 use super::AssembleError;
+
+/// The native libraries of one wheel that were stripped, which go in the place of what is in it.
+#[derive(Debug)]
+pub struct Stripped {
+    pub(super) file: ContentFile,
+    files: Vec<PackedFile>,
+}
+
+impl Stripped {
+    /// Opens a pack.
+    ///
+    /// # Errors
+    ///
+    /// If its file cannot be opened.
+    pub fn open(pack: Pack) -> Result<Self, AssembleError> {
+        let Bytecode { file, files } = Bytecode::open(pack)?;
+        Ok(Self { file, files })
+    }
+
+    /// The library of a path below `python/`.
+    pub(super) fn library(&self, path: &str) -> Option<Content> {
+        let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        Some(self.files[at].content)
+    }
+}
 
 /// The bytecode of one wheel, which goes beside its sources.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use klayers_core::{Digest, PythonVersion};
 
 use super::launcher::{launcher, with_interpreter};
-use super::{AssembleError, Bytecode};
+use super::{AssembleError, Bytecode, Stripped};
 use crate::slim::Slimming;
 use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
 
@@ -127,6 +127,7 @@ impl<'w> Layout<'w> {
         rules: Rules<'_>,
         wheels: &'w [Wheel],
         bytecode: &'w [Bytecode],
+        stripped: &'w [Option<Stripped>],
         own: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Result<Self, AssembleError> {
         let mut files: Vec<LayerFile<'w>> = own
@@ -136,9 +137,14 @@ impl<'w> Layout<'w> {
                 LayerFile { path, executable: false, source, owner: Owner::Layer }
             })
             .collect();
-        let mut bytecode = bytecode.iter();
+        let (mut bytecode, mut stripped) = (bytecode.iter(), stripped.iter());
         for wheel in wheels {
-            files.extend(installed(rules, wheel, bytecode.next())?);
+            files.extend(installed(
+                rules,
+                wheel,
+                bytecode.next(),
+                stripped.next().and_then(Option::as_ref),
+            )?);
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         let files = merged(files)?;
@@ -208,6 +214,7 @@ fn installed<'w>(
     rules: Rules<'_>,
     wheel: &'w Wheel,
     bytecode: Option<&'w Bytecode>,
+    stripped: Option<&'w Stripped>,
 ) -> Result<Vec<LayerFile<'w>>, AssembleError> {
     let inventory = wheel.inventory();
     let owner = Owner::Wheel(wheel);
@@ -229,7 +236,7 @@ fn installed<'w>(
             // Bytecode that came in the wheel may be of any release, and stale.
             && !compiled.contains(destination.path.as_str())
         {
-            files.push(installed_file(wheel, file, destination, rules.python)?);
+            files.push(installed_file(wheel, file, stripped, destination, rules.python)?);
         }
     }
     if let Some(Bytecode { file, files: compiled }) = bytecode {
@@ -256,10 +263,13 @@ fn installed<'w>(
 fn installed_file<'w>(
     wheel: &'w Wheel,
     file: &'w WheelFile,
+    stripped: Option<&'w Stripped>,
     Destination { path, script }: Destination,
     python: PythonVersion,
 ) -> Result<LayerFile<'w>, AssembleError> {
-    let copied = Source::Copied { from: wheel.file(), content: file.content };
+    let library = stripped.and_then(|stripped| Some((&stripped.file, stripped.library(&path)?)));
+    let (from, content) = library.unwrap_or((wheel.file(), file.content));
+    let copied = Source::Copied { from, content };
     let (source, executable) = if script {
         let rewritten = with_interpreter(&wheel.read(file)?, python);
         (rewritten.map_or(copied, Source::made), true)

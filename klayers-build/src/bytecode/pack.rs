@@ -76,14 +76,14 @@ impl Stamp {
 
 /// Where a pack and its index are.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) pack: PathBuf,
-    pub(super) index: PathBuf,
+pub(crate) struct Place {
+    pub(crate) pack: PathBuf,
+    pub(crate) index: PathBuf,
     key: String,
 }
 
 impl Place {
-    pub(super) fn new(folder: &Path, key: String) -> Self {
+    pub(crate) fn new(folder: &Path, key: String) -> Self {
         let folder = folder.join(&key[..2]);
         let [pack, index] = ["pack", "index"].map(|suffix| folder.join(format!("{key}.{suffix}")));
         Self { pack, index, key }
@@ -91,7 +91,7 @@ impl Place {
 
     /// The pack that is there. One that is cut, damaged or another's counts as missing, and so does
     /// one without its index.
-    pub(super) fn get(&self) -> io::Result<Option<Pack>> {
+    pub(crate) fn get(&self) -> io::Result<Option<Pack>> {
         let Some(mut index) = sealed::read::<Index>(&self.index, KIND)? else { return Ok(None) };
         let stamp = match fs::metadata(&self.pack) {
             Ok(found) if found.is_file() => Stamp::of(&found),
@@ -116,13 +116,13 @@ impl Place {
 }
 
 /// A compiled file, ready to be put into a pack.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     bytes: Vec<u8>,
     content: Content,
 }
 
 impl Stream {
-    pub(super) fn new(pyc: Vec<u8>) -> Self {
+    pub(crate) fn new(pyc: Vec<u8>) -> Self {
         let (sha256, crc, size) = (Digest::of(&pyc), crc32fast::hash(&pyc), pyc.len() as u64);
         let deflated = compress_to_vec(&pyc, LEVEL);
         let (compression, bytes) = if deflated.len() < pyc.len() {
@@ -137,7 +137,7 @@ impl Stream {
 }
 
 /// A pack under way, which becomes visible when it is whole.
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     place: &'a Place,
     file: BufWriter<NamedTempFile>,
     hasher: Sha256,
@@ -147,7 +147,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(place: &'a Place) -> io::Result<Self> {
+    pub(crate) fn new(place: &'a Place) -> io::Result<Self> {
         let folder = durable::parent(&place.pack);
         durable::create_folder(folder)?;
         let file = tempfile::Builder::new().prefix(".pack-").tempfile_in(folder)?;
@@ -161,7 +161,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    pub(super) fn add(&mut self, path: String, stream: &Stream) -> io::Result<()> {
+    pub(crate) fn add(&mut self, path: String, stream: &Stream) -> io::Result<()> {
         self.file.write_all(&stream.bytes)?;
         self.hasher.update(&stream.bytes);
         let content = Content { offset: self.offset, ..stream.content };
@@ -170,13 +170,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(super) fn skip(&mut self, path: String, reason: String) {
+    pub(crate) fn skip(&mut self, path: String, reason: String) {
         self.skipped.push(Skipped { path, reason });
     }
 
     /// Puts the pack in its place, then its index: an index never speaks of a pack that is not
     /// there.
-    pub(super) fn keep(self) -> io::Result<Pack> {
+    pub(crate) fn keep(self) -> io::Result<Pack> {
         let Self { place, file, hasher, mut files, mut skipped, .. } = self;
         files.sort_by(|one, other| one.path.cmp(&other.path));
         skipped.sort_by(|one, other| one.path.cmp(&other.path));

@@ -58,6 +58,10 @@ impl WheelCache {
         folder.join(format!("{name}.{}", kind.suffix()))
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder of what is known of wheels that were built.
     pub(super) fn built(&self) -> PathBuf {
         self.folder.join("built")

@@ -120,8 +120,11 @@ async fn what_is_built_must_be_sound_and_fit() {
         return;
     }
     let foreign = sample().tag("cp312-cp312-linux_s390x");
-    let library = sample().file("library.so", b"\x7fELF and then nothing");
-    for (wheel, message) in [(foreign, "it does not fit p3.12"), (library, "cannot be used")] {
+    let unsound = sample().file("../sample.py", "");
+    for (wheel, message) in [
+        (foreign, "cannot be used: it does not fit p3.12"),
+        (unsound, "built from the source of sample==1.0, cannot be used: "),
+    ] {
         let (home, server) = (Home::new(), index(&wheel).await);
         let refused = build(&home, &server, &["--out", "out", "--allow-sdist", "sample"]);
         let refused = refused.ended_with(1);

@@ -46,7 +46,7 @@ impl Layers {
         let zip = Wheel::verify(&self.path, &self.lock.wheels()[0].filename)
             .map_err(AssembleError::from)
             .and_then(|wheel| {
-                Layer::new(&recipe, &self.lock, &[wheel], &[])?.write(self.folder.path())
+                Layer::new(&recipe, &self.lock, &[wheel], &[], &[])?.write(self.folder.path())
             });
         // Whatever happened, nothing else is left.
         let kept = usize::from(zip.is_ok());
