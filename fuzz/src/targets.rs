@@ -80,7 +80,7 @@ fn layer(folder: &Path, wheel: &[u8]) -> Option<Vec<u8>> {
     let lock = Lock::parse(&lock, None, target, runtime).expect("a lock");
     let wheel = read(folder, wheel)?;
     let recipe = Recipe::new(LayerName::new("Klayers", target, "sample").expect("a name"));
-    let zip = Layer::new(&recipe, &lock, &[wheel], &[]).ok()?.write(folder).ok()?;
+    let zip = Layer::new(&recipe, &lock, &[wheel], &[], &[]).ok()?.write(folder).ok()?;
     Some(fs::read(&zip.file).expect("the layer"))
 }
 
