@@ -205,6 +205,7 @@ fn sbom(layer: &LayerName, lock: &Lock, wheels: &[Wheel]) -> Result<String, Asse
             filename: locked.filename.clone(),
             url: locked.url.clone(),
             sha256: locked.sha256,
+            built_from: locked.built_from.clone(),
             license: wheel.inventory().license.clone(),
             sboms: sboms.collect::<Result<_, WheelError>>()?,
         })

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde::Serialize;
 use url::Url;
 
-use crate::lock::public_location;
+use crate::lock::{SdistSource, public_location};
 use crate::wheel::{License, WheelFilename};
 
 mod embedded;
@@ -51,6 +51,8 @@ pub struct SbomPackage {
     pub url: Url,
     /// Its SHA-256.
     pub sha256: Digest,
+    /// The source distribution that it was built from here; none if it was fetched.
+    pub built_from: Option<SdistSource>,
     /// Its licence, where it says one.
     pub license: Option<License>,
     /// The SBOMs in its `.dist-info/sboms` ([PEP 770][spec]), in any order.
@@ -83,6 +85,7 @@ pub struct EmbeddedSbom {
 ///     filename: "sample-1.0-py3-none-any.whl".parse()?,
 ///     url: "http://user:password@index.example/sample-1.0-py3-none-any.whl".parse()?,
 ///     sha256: Digest::of(b"the wheel"),
+///     built_from: None,
 ///     license: None,
 ///     sboms: Vec::new(),
 /// };
@@ -231,16 +234,21 @@ struct Property {
 
 impl Component {
     fn new(package: &SbomPackage) -> Self {
-        let SbomPackage { pin, filename, url, sha256, license, sboms } = package;
+        let SbomPackage { pin, filename, url, sha256, built_from, license, sboms } = package;
         let name = pin.name.normalized().to_owned();
         let version = pin.version.to_string();
         let purl = format!("pkg:pypi/{name}@{}", utf8_percent_encode(&version, PURL));
         let mut sboms: Vec<&EmbeddedSbom> = sboms.iter().collect();
         sboms.sort_by_key(|sbom| &sbom.path);
+        // What is referenced is what lies there.
+        let (kind, url, sha256_there) = match built_from {
+            Some(source) => ("source-distribution", &source.url, source.sha256),
+            None => ("distribution", url, *sha256),
+        };
         let distribution = public_location(url).map(|url| Reference {
             url: url.to_string(),
-            kind: "distribution",
-            hashes: [Hash::of(*sha256)],
+            kind,
+            hashes: [Hash::of(sha256_there)],
         });
         let referenced = sboms.iter().map(|sbom| Reference {
             url: utf8_percent_encode(&sbom.path, PATH).to_string(),

@@ -11,6 +11,7 @@ fn package(pin: &str) -> SbomPackage {
     SbomPackage {
         url: format!("http://user:secret@index.example/{filename}#x").parse().expect("a URL"),
         sha256: Digest::of(filename.as_bytes()),
+        built_from: None,
         filename: filename.parse().expect("a file name"),
         pin,
         license: None,
@@ -130,6 +131,14 @@ fn credentials_and_places_of_this_machine_are_left_out() {
     assert!(!text.contains("secret") && !text.contains("user"), "{text}");
     let url = "http://index.example/a-1-py3-none-any.whl";
     assert_eq!(document["components"][0]["externalReferences"][0]["url"], url);
+    let sha256 = Digest::of(b"source");
+    let url = "http://user:secret@index.example/a-1.tar.gz".parse().expect("a URL");
+    let source = SdistSource { url, sha256, size: None };
+    let (_, document) = made(&[SbomPackage { built_from: Some(source), ..package("a==1") }]);
+    let reference = &document["components"][0]["externalReferences"][0];
+    assert_eq!(reference["type"], "source-distribution");
+    assert_eq!(reference["url"], "http://index.example/a-1.tar.gz");
+    assert_eq!(reference["hashes"][0]["content"], sha256.to_string());
     let local = SbomPackage {
         url: "file:///somewhere/a-1-py3-none-any.whl".parse().expect("a URL"),
         ..package("a==1")

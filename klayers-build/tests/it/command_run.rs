@@ -15,6 +15,7 @@ mod bundles;
 mod selections;
 mod served;
 mod slimming;
+mod stripping;
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 

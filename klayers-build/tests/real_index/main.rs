@@ -16,4 +16,5 @@ mod packages;
 mod python;
 mod resolve;
 mod same_bytes;
+mod sdists;
 mod tools;
