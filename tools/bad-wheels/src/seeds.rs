@@ -85,8 +85,7 @@ pub fn libraries() -> Vec<Vec<u8>> {
                     let value = if order == 1 { value.to_le_bytes() } else { value.to_be_bytes() };
                     bytes[at..at + 2].copy_from_slice(&value);
                 };
-                // A number of 4 or 8 bytes has its small values in its last two if the order is
-                // that of a big-endian machine.
+                // Where a small number lies in a field of so many bytes.
                 let low = |at: usize, size: usize| if order == 1 { at } else { at + size - 2 };
                 let word = 4 * class;
                 put(16, 3);
