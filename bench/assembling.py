@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Sequence
 
 import layer
 from layer import Layer
@@ -10,9 +11,9 @@ from report import Row
 from tools import PYTHON, Bench, interpreter, need, uv_platform
 
 
-def assembling(bench: Bench, package: str, title: str, folder: Path) -> Row:
+def assembling(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
     """A layer without bytecode, against installing and zipping, and against cat."""
-    built = layer.first(bench, package, folder)
+    built = layer.first(bench, packages, folder)
     ours, uv, cat = "klayers-pipeline build", "uv pip install, zip -r", "cat of the wheels"
     contenders = {
         ours: Contender(built.build(bench, ".", "--bytecode", "off")),
@@ -27,9 +28,9 @@ def assembling(bench: Bench, package: str, title: str, folder: Path) -> Row:
     )
 
 
-def with_bytecode(bench: Bench, package: str, title: str, folder: Path) -> Row:
+def with_bytecode(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
     """A layer with bytecode, which klayers-pipeline keeps and uv makes each time."""
-    built = layer.first(bench, package, folder)
+    built = layer.first(bench, packages, folder)
     python = interpreter()
     on = ["--bytecode", "on", "--interpreter", python]
     # What uv pip install --compile-bytecode makes is no part of its cache, so it compiles in each

@@ -6,6 +6,7 @@ BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON and BENCH_BINARIES say the same to `make be
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -23,31 +24,34 @@ from verification import verification
 
 ROWS = {
     "bytecode": partial(
-        with_bytecode, package="pandas", title="A layer of pandas with bytecode, all cached"
+        with_bytecode, packages=["pandas"], title="A layer of pandas with bytecode, all cached"
     ),
     "assembly": partial(
-        assembling, package="pandas", title="A layer of pandas without bytecode, wheels cached"
+        assembling, packages=["pandas"], title="A layer of pandas without bytecode, wheels cached"
     ),
     "large": partial(
-        assembling, package="awswrangler",
+        # More than 200 MB, and as much below what Lambda takes as new versions may add.
+        assembling, packages=["pyarrow", "numpy"],
         title="A layer of more than 200 MB unpacked, wheels cached",
     ),
     "verify": partial(
-        verification, package="pandas", title="First verification of the wheels of pandas"
+        verification, packages=["pandas"], title="First verification of the wheels of pandas"
     ),
     "import-pandas": partial(
-        cold_start, package="pandas", statement="import pandas", faster=4, often=1
+        cold_start, packages=["pandas"], statement="import pandas", faster=4, often=1
     ),
     # These take a fraction of a second, in which the noise is large: so they run more often.
     "import-boto3": partial(
-        cold_start, package="boto3", statement="import boto3", faster=0, often=3
+        cold_start, packages=["boto3"], statement="import boto3", faster=0, often=3
     ),
     # What functions import of these: the packages themselves load next to nothing.
     "import-cryptography": partial(
-        cold_start, package="cryptography", statement="import cryptography.fernet", faster=0, often=3
+        cold_start, packages=["cryptography"], statement="import cryptography.fernet", faster=0,
+        often=3,
     ),
     "import-pydantic": partial(
-        cold_start, package="pydantic", statement="from pydantic import BaseModel", faster=0, often=3
+        cold_start, packages=["pydantic"], statement="from pydantic import BaseModel", faster=0,
+        often=3,
     ),
 }
 
@@ -84,6 +88,15 @@ def arguments() -> argparse.Namespace:
     return args
 
 
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, read piece by piece to keep this process small."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(1 << 16), b""):
+            sha256.update(piece)
+    return sha256.hexdigest()
+
+
 def main() -> None:
     args = arguments()
     # So that what is mounted is unmounted, and folders are removed, when this is ended.
@@ -93,7 +106,13 @@ def main() -> None:
         need(tool)
     python = interpreter()
     bench = Bench(pipeline(args.binaries), args.rounds)
-    machine = {"system": platform.platform(), "cores": cores(), "python": str(python)}
+    machine = {
+        "system": platform.platform(),
+        "cores": cores(),
+        "python": str(python),
+        # Figures of two runs can be compared only if it is known of which build each is.
+        "pipeline": digest(bench.pipeline),
+    }
     print(
         "Medians of rounds in turn, after one for warmth; in brackets the"
         f" quartiles, of times and of ratios.\n{machine['cores']} cores; {machine['system']}"

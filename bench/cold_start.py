@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 import layer
 from layer import Layer
@@ -20,14 +20,14 @@ EMPTY = "pass"
 
 
 def cold_start(
-    bench: Bench, package: str, statement: str, faster: float, often: int, folder: Path
+    bench: Bench, packages: Sequence[str], statement: str, faster: float, often: int, folder: Path
 ) -> Row:
     """A layer with bytecode against the same without, and against what pip makes.
 
     `faster` is how many times as fast as without bytecode it is to be, 0 for no target; `often` is
     how many times as many rounds as usual are run.
     """
-    built = layer.first(bench, package, folder)
+    built = layer.first(bench, packages, folder)
     python = environment(folder)
     opt = folder / "opt"
     opt.mkdir()

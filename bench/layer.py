@@ -6,7 +6,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 from measure import Command
 from tools import PYTHON, Bench, architecture
@@ -16,7 +16,7 @@ from tools import PYTHON, Bench, architecture
 class Layer:
     """A layer without bytecode, and what it was built from."""
 
-    package: str
+    packages: Sequence[str]
     cache: Path
     zip: Path
     lock: Path
@@ -40,20 +40,22 @@ class Layer:
 
     def build(self, bench: Bench, out: str, *options: object) -> Command:
         """The command that builds it again from its lock."""
-        return build(bench, self.package, self.cache, out, "--lock", self.lock, *options)
+        return build(bench, self.packages, self.cache, out, "--lock", self.lock, *options)
 
 
-def build(bench: Bench, package: str, cache: Path, out: object, *options: object) -> Command:
+def build(
+    bench: Bench, packages: Sequence[str], cache: Path, out: object, *options: object
+) -> Command:
     """The command that builds a layer."""
     target = ["--python", PYTHON, "--arch", architecture()]
     places = ["--cache-dir", str(cache), "--out", str(out)]
-    return [bench.pipeline, "build", package, *target, *places, *map(str, options)]
+    return [bench.pipeline, "build", *packages, *target, *places, *map(str, options)]
 
 
-def first(bench: Bench, package: str, folder: Path) -> Layer:
-    """Resolves a package, fetches its wheels and builds its layer, below a folder."""
+def first(bench: Bench, packages: Sequence[str], folder: Path) -> Layer:
+    """Resolves packages, fetches their wheels and builds their layer, below a folder."""
     cache, out = folder / "cache", folder / "first"
-    command = build(bench, package, cache, out, "--bytecode", "off", "--json")
+    command = build(bench, packages, cache, out, "--bytecode", "off", "--json")
     done = subprocess.run(command, stdout=subprocess.PIPE, cwd=folder)
     if done.returncode:
         sys.exit(f"bench: {' '.join(map(str, command))} failed, see above")
@@ -63,4 +65,4 @@ def first(bench: Bench, package: str, folder: Path) -> Layer:
     with zipfile.ZipFile(path) as archive:
         name = next(name for name in archive.namelist() if name.endswith("/pylock.toml"))
         lock.write_bytes(archive.read(name))
-    return Layer(package, cache, path, lock, result["dependencies"], result["unzippedSize"])
+    return Layer(packages, cache, path, lock, result["dependencies"], result["unzippedSize"])

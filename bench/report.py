@@ -31,7 +31,7 @@ def text(row: Row) -> str:
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
     rounds = len(next(iter(row.measured.values())))
-    lines.append(f"  {row.note}; {rounds} rounds")
+    lines.append(f"  {row.note}; {rounds} round{'s' if rounds > 1 else ''}")
     return "\n".join(lines)
 
 

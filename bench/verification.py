@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 import layer
 from layer import Layer
@@ -14,13 +14,13 @@ from report import Row
 from tools import Bench, cores, need
 
 
-def verification(bench: Bench, package: str, title: str, folder: Path) -> Row:
+def verification(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
     """A build that has the wheels and no inventory of them, against sha256sum of their files.
 
     The build does more than verify: it starts, reads the lock, hashes the wheels as they are, and
     writes the layer. All of that counts against it.
     """
-    built = layer.first(bench, package, folder)
+    built = layer.first(bench, packages, folder)
 
     def forget() -> None:
         forgotten = list((built.cache / "wheels").rglob("*.inventory"))
