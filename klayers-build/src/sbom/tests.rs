@@ -95,7 +95,10 @@ fn check_component(component: &Value, refs: &mut BTreeSet<String>) {
         assert!(kinds == ["license"] || (kinds == ["expression"] && list("licenses").len() == 1));
     }
     for reference in list("externalReferences") {
-        assert!(["distribution", "bom"].contains(&reference["type"].as_str().expect("a type")));
+        assert!(
+            ["distribution", "source-distribution", "bom"]
+                .contains(&reference["type"].as_str().expect("a type"))
+        );
         let url = reference["url"].as_str().expect("a URL");
         assert!(!url.contains([' ', '"', '<', '>', '\\']), "{url}");
     }

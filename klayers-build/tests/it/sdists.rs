@@ -78,7 +78,7 @@ async fn without_leave_nothing_is_built_and_it_is_said_how_to_give_it() {
         let refused = build(&home, &server, more).ended_with(1);
         assert!(refused.stderr.contains("with --allow-sdist sample"), "{}", refused.stderr);
     }
-    assert!(!server.asked().iter().any(|asked| asked.path.contains(".zip")));
+    assert!(!server.asked().iter().any(|asked| asked.path.contains("1.0.zip")));
     assert!(!home.path("out").exists());
 }
 
@@ -101,7 +101,7 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
     fs::remove_dir_all(home.path("caches/klayers/sdists")).unwrap();
     server.asked();
     build(&home, &server, &[&["--out", "again"][..], &allowed].concat()).ended_with(0);
-    assert!(!server.asked().iter().any(|asked| asked.path.contains(".zip")));
+    assert!(!server.asked().iter().any(|asked| asked.path.contains("1.0.zip")));
     assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
 
     // On another machine the lock is enough, for who allows it.
@@ -151,4 +151,26 @@ async fn a_source_with_other_bytes_than_locked_is_not_run() {
     let refused = build(&home, &server, &more).ended_with(1);
     assert!(refused.stderr.contains("sample-1.0.zip"), "{}", refused.stderr);
     assert!(refused.stderr.contains(&format!("has SHA-256 {digest}")), "{}", refused.stderr);
+}
+
+#[test]
+fn a_run_builds_what_the_configuration_allows_and_publishes_it_once() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.collection(&[("p3.12", &["sample"])], &["us-east-1"]);
+    let sample = WheelFile::new("sample", "1.0").file("sample.py", "x = 1\n");
+    let (filename, bytes) = sdist("sample", &sample);
+    home.write(&format!("wheels/{filename}"), bytes);
+    let refused = home.run(&["run"]).ended_with(1);
+    assert!(refused.stderr.contains("allow_sdist = [\"sample\"]"), "{}", refused.stderr);
+
+    let config = fs::read_to_string(home.path("klayers.toml")).unwrap();
+    home.write("klayers.toml", format!("{config}allow_sdist = [\"Sample\"]\n"));
+    let done = home.run(&["run"]).ended_with(0);
+    assert!(done.stdout.contains("p3.12 sample 1.0: built (new)"), "{}", done.stdout);
+    fs::remove_dir_all(home.path("caches")).unwrap();
+    let again = home.run(&["run"]).ended_with(0);
+    assert!(again.stderr.contains("1 unchanged"), "{}", again.stderr);
 }
