@@ -94,6 +94,10 @@ fn a_layer_that_cannot_be_loaded_is_not_kept() {
         assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
     }
     assert_eq!(home.files("out"), [""; 0]);
+    let forced = ["--python", "3.12", "--bytecode", "off", "--force"];
+    let done = build(&home, "forced", &forced).ended_with(0);
+    assert!(done.stderr.starts_with("error: alpha/_x.so of alpha-1.0"), "{}", done.stderr);
+    assert_eq!(home.files("forced"), ["Klayers-p312-alpha.zip"]);
     let arm = ["--python", "3.12", "--arch", "arm64", "--bytecode", "off"];
     build(&home, "out", &arm).ended_with(0);
 }
