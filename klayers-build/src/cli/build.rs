@@ -20,6 +20,7 @@ use url::Url;
 use super::{CacheArgs, DONE, interpreters, note_bytecode, note_deprecated, output};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
 pub(super) struct BuildArgs {
     /// What the layer is to hold, as in requests or "numpy>=2,<3"; extras go in brackets.
     #[arg(value_name = "REQUIREMENT", required = true)]
