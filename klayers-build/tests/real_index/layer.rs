@@ -34,14 +34,14 @@ impl Layer {
     /// Resolves a requirement by the real index, and builds the layer.
     pub(crate) fn of(requirement: &str) -> Self {
         let folder = scratch();
-        // Some are larger than what Lambda takes; they are compared all the same.
-        Self::build(pipeline().arg("build").arg("--force").arg(requirement), folder)
+        Self::build(pipeline().arg("build").arg(requirement), folder)
     }
 
     /// Runs a `build` command that lacks its target and folder.
     pub(crate) fn build(command: &mut Command, folder: TempDir) -> Self {
         let target = target();
-        command.args(["--python", &target.python.to_string()]);
+        // Some are larger than what Lambda takes; they are compared all the same.
+        command.args(["--force", "--python", &target.python.to_string()]);
         command
             .args(["--arch", target.architecture.as_str(), "--json", "--out"])
             .arg(folder.path());

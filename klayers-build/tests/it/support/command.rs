@@ -55,8 +55,8 @@ impl Home {
         fs::create_dir_all(self.path("wheels")).unwrap();
         self.write(
             "klayers.toml",
-            "config_dir = \"config\"\n[build]\nfind_links = [\"wheels\"]\nno_index = true\n\
-             bytecode = \"off\"\n[gate]\nimports = false\n",
+            "config_dir = \"config\"\n[gate]\nimports = false\n[build]\nbytecode = \"off\"\n\
+             find_links = [\"wheels\"]\nno_index = true\n",
         );
         let mut config = serde_json::Map::new();
         let targets: Vec<&str> = packages.iter().map(|(target, _)| *target).collect();
