@@ -16,7 +16,7 @@ use crate::bytecode::{BytecodeCache, Source};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
 use crate::gate::{Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT};
-use crate::interpreter::{Interpreter, Places};
+use crate::interpreter::{Interpreter, InterpreterError, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::strip::StripCache;
@@ -121,9 +121,12 @@ impl Interpreters {
     /// # Errors
     ///
     /// If there is an explicit one that cannot be used.
-    pub async fn find(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
+    pub async fn find(
+        &self,
+        python: PythonVersion,
+    ) -> Result<Option<Interpreter>, InterpreterError> {
         let explicit = self.explicit.get(&python).map(PathBuf::as_path);
-        Ok(Interpreter::find(python, explicit, &self.places).await?)
+        Interpreter::find(python, explicit, &self.places).await
     }
 }
 

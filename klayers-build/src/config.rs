@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Region, Runtimes, Target};
-use url::Url;
 
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
@@ -108,7 +107,7 @@ impl Config {
                     .build
                     .find_links
                     .iter()
-                    .map(|links| located(folder, links))
+                    .map(|links| Sources::located(folder, links))
                     .collect(),
                 no_index: file.build.no_index,
             },
@@ -186,18 +185,6 @@ fn add_bundle(
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
-}
-
-/// A folder of wheels is relative to the configuration; the URL of a page stays as it is.
-fn located(folder: &Path, links: &str) -> String {
-    match Url::parse(links) {
-        Ok(_) => links.to_owned(),
-        Err(_) => absolute(&folder.join(links)),
-    }
-}
-
-fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Why a configuration cannot be used.

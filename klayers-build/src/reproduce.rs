@@ -117,7 +117,8 @@ impl Reproducer {
     async fn builder(&self, recipe: &Recipe) -> Result<Builder, NoBuilder> {
         let builder = Builder::new(self.fetcher.clone()).with_runtimes(self.runtimes.clone());
         let Some(release) = &recipe.bytecode else { return Ok(builder) };
-        let found = self.interpreters.find(release.python()).await.map_err(NoBuilder::Error)?;
+        let found = self.interpreters.find(release.python()).await;
+        let found = found.map_err(|error| NoBuilder::Error(error.into()))?;
         match found {
             Some(found) if found.version() == release => Ok(builder
                 .with_interpreters(self.interpreters.clone())

@@ -55,6 +55,18 @@ pub struct Sources {
     pub no_index: bool,
 }
 
+impl Sources {
+    /// A place of further wheels, in the words of somebody in `folder`: the URL of a page stays as it
+    /// is, a folder is named from the root, since uv runs in another one.
+    pub fn located(folder: &Path, links: &str) -> String {
+        if Url::parse(links).is_ok() {
+            return links.to_owned();
+        }
+        let path = folder.join(links);
+        std::path::absolute(&path).unwrap_or(path).display().to_string()
+    }
+}
+
 impl Resolver {
     /// A resolver that uses the `uv` and the `python3` on `PATH`.
     ///

@@ -90,7 +90,8 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let from_source = FromSource::new(allowed, fetcher.clone(), interpreters.clone());
     let builder =
         Builder::new(fetcher).with_interpreters(interpreters).with_bytecode(args.bytecode, &cache);
-    let find_links = args.find_links.iter().map(|links| absolute(links)).collect();
+    let find_links =
+        args.find_links.iter().map(|links| Sources::located(Path::new(""), links)).collect();
     let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
     let lock = if let Some(path) = &args.lock {
         let lock = read_lock(path, target, runtime)?;
@@ -158,13 +159,4 @@ fn read_lock(path: &Path, target: Target, runtime: &Runtime) -> Result<Lock, Err
     let lock = Lock::parse(&text, base.as_ref(), target, runtime)
         .map_err(|source| ConfigError::Lock { path: path.to_owned(), source })?;
     Ok(lock)
-}
-
-/// uv runs in another folder, so a folder is named from the root.
-fn absolute(links: &str) -> String {
-    match Url::parse(links) {
-        Ok(_) => links.to_owned(),
-        Err(_) => std::path::absolute(links)
-            .map_or_else(|_| links.to_owned(), |path| path.display().to_string()),
-    }
 }

@@ -188,8 +188,7 @@ impl Resolver {
         }
         let path = fetcher.fetch_sdist(source).await?;
         let sdist = Sdist { pin: pin.clone(), path, sha256: source.sha256 };
-        let explicit = interpreters.explicit.get(&target.python).map(PathBuf::as_path);
-        let found = Interpreter::find(target.python, explicit, &interpreters.places).await?;
+        let found = interpreters.find(target.python).await?;
         let python = found.as_ref().map_or(self.python.as_path(), Interpreter::path);
         let judge = |path: &Path, filename: &WheelFilename| judge(path, filename, target, runtime);
         let built = self.build_sdist(&sdist, python, allowed, judge).await?;

@@ -1,33 +1,18 @@
 //! What a layer holds beside its wheels' files, and what keeps it from being one.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, Read as _};
-use std::path::Path;
 
 use klayers_core::Digest;
 
 use crate::bytecode::pythons::any_python;
 use crate::gate::elf::{AARCH64, Elf};
-use crate::support::WheelFile;
 use crate::support::command::{Home, Outcome};
+use crate::support::{WheelFile, zip_files};
 
 const BUILD: [&str; 6] = ["build", "alpha", "--find-links", "wheels", "--no-index", "--out"];
 
 fn build(home: &Home, out: &str, more: &[&str]) -> Outcome {
     home.run(&[&BUILD[..], &[out], more].concat())
-}
-
-fn files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(zip).unwrap())).unwrap();
-    let count = archive.len();
-    let read = |index| {
-        let mut entry = archive.by_index(index).unwrap();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        (entry.name().unwrap().into_owned(), content)
-    };
-    (0..count).map(read).collect()
 }
 
 #[test]
@@ -51,7 +36,7 @@ fn bytecode_stands_beside_its_source_and_in_record() {
     assert!(done.stdout.contains("bytecode  CPython "), "{}", done.stdout);
     let name = format!("Klayers-p{}{}-alpha", python.major(), python.minor());
     let zip = home.path(&format!("out/{name}.zip"));
-    let found = files(&zip);
+    let found = zip_files(&zip);
     let pyc = format!("python/alpha/__pycache__/__init__.{tag}.pyc");
     assert_ne!(found[&pyc], b"stale");
     assert!(!found.keys().any(|path| path.contains("broken.cpython")), "{:?}", found.keys());
@@ -107,7 +92,7 @@ fn the_parts_of_a_layer_that_say_what_is_in_it_are_there() {
     let home = Home::new();
     home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha.py", "")]);
     build(&home, "out", &["--python", "3.12", "--bytecode", "off"]).ended_with(0);
-    let found = files(&home.path("out/Klayers-p312-alpha.zip"));
+    let found = zip_files(&home.path("out/Klayers-p312-alpha.zip"));
     let sbom = &found["klayers/Klayers-p312-alpha/sbom.cdx.json"];
     let sbom: serde_json::Value = serde_json::from_slice(sbom).unwrap();
     assert_eq!(sbom["components"][0]["purl"], "pkg:pypi/alpha@1.0");

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use klayers_core::Digest;
 
-use crate::support::WheelFile;
 use crate::support::command::Home;
+use crate::support::{WheelFile, zip_files};
 
 /// The one zip among the artifacts.
 fn layer(artifacts: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -25,15 +24,7 @@ fn layer(artifacts: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     let [zip] = zips.as_slice() else { panic!("{zips:?}") };
-    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(zip).unwrap())).unwrap();
-    let count = archive.len();
-    let read = |index| {
-        let mut entry = archive.by_index(index).unwrap();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        (entry.name().unwrap().into_owned(), content)
-    };
-    (0..count).map(read).collect()
+    zip_files(zip)
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod unpackers;
 pub(crate) mod wheel;
+mod zip_files;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use klayers_core::{Digest, Runtimes, Target};
 use url::Url;
 
 pub(crate) use wheel::WheelFile;
+pub(crate) use zip_files::zip_files;
 
 /// The lock of some wheels that lie in a folder.
 pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lock {
