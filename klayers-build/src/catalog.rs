@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use klayers_core::{
     Build, Digest, LayerName, LayerVersion, LayerVersionArn, PackageName, Region, Status, Target,
+    Yank,
 };
 
 use crate::gate::GateReport;
+use crate::report::RunReport;
 
 mod sqlite;
 
@@ -37,6 +39,30 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// The latest build of every package, of one target or of all, sorted by target and package.
     async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError>;
+
+    /// The latest build of one package.
+    async fn latest_build(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<Build>, CatalogError>;
+
+    /// The layer version with this ARN, be it deleted.
+    async fn layer_version(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<LayerVersion>, CatalogError>;
+
+    /// The layer versions that expired until `now` and are not deleted, sorted as those of
+    /// [`layer_versions`](Self::layer_versions).
+    async fn expired(&self, now: Timestamp) -> Result<Vec<LayerVersion>, CatalogError>;
+
+    /// The builds of layer versions that were withdrawn, be they deleted since; sorted by content.
+    async fn yanked_builds(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Vec<Build>, CatalogError>;
 
     /// The layer versions that a query asks for, sorted by target, package and region; of each the
     /// latest first, then the others from the newest to the oldest.
@@ -84,17 +110,69 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// way counts as abandoned.
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError>;
 
-    /// Writes down that a layer version was deleted. For one that is recorded as deleted already,
-    /// the first time stays.
+    /// Writes down that a layer version is about to be deleted: from now on it is listed as
+    /// deleted, and its deletion is under way until [`end_deletion`](Self::end_deletion). So the
+    /// catalog never lists what is gone. For one that is recorded as deleted already nothing
+    /// changes.
     ///
     /// # Errors
     ///
     /// [`CatalogError::NotDeletable`] if it is the latest of its layer, or not there.
-    async fn record_deletion(
+    async fn begin_deletion(
         &self,
         arn: &LayerVersionArn,
         at: Timestamp,
     ) -> Result<(), CatalogError>;
+
+    /// The layer versions whose deletion was begun and has not ended, sorted.
+    async fn deletions_under_way(&self) -> Result<Vec<LayerVersionArn>, CatalogError>;
+
+    /// Writes down that a layer version is gone. A deletion that is not under way counts as ended.
+    async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError>;
+
+    /// Withdraws a layer version, at once: if it is the latest it becomes deprecated and expires at
+    /// `expires_at`, and the newest of the others that exist and were not withdrawn is the latest
+    /// again. One that is withdrawn already stays as it is. Returns what is the latest then.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotYankable`] if it is deleted, or not there.
+    async fn yank(
+        &self,
+        arn: &LayerVersionArn,
+        yank: &Yank,
+        expires_at: Timestamp,
+    ) -> Result<Option<LayerVersion>, CatalogError>;
+
+    /// Keeps the report of a run, under a number higher than all before.
+    async fn record_run(&self, report: &RunReport) -> Result<u64, CatalogError>;
+
+    /// The reports of the last runs with their numbers, the newest first.
+    async fn runs(&self, at_most: usize) -> Result<Vec<(u64, RunReport)>, CatalogError>;
+
+    /// The report of the run with this number.
+    async fn run(&self, number: u64) -> Result<Option<RunReport>, CatalogError>;
+
+    /// Who works on the collection, or did last and did not say that it ended.
+    async fn lease(&self) -> Result<Option<Lease>, CatalogError>;
+
+    /// Takes, renews or gives back the lease, if it still is what is expected; says whether it was.
+    async fn replace_lease(
+        &self,
+        expected: Option<&Lease>,
+        with: Option<&Lease>,
+    ) -> Result<bool, CatalogError>;
+}
+
+/// The right to work on a collection, for a time: so that of two runs one waits for the other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lease {
+    /// The name of the machine that has it.
+    pub host: String,
+    /// The number of the process there.
+    pub process: u32,
+    /// Until when, unless it is renewed.
+    pub until: Timestamp,
 }
 
 /// Which layer versions are asked for; what is not said is not restricted.
@@ -192,6 +270,9 @@ pub enum CatalogError {
     /// The ARN is that of another layer version.
     #[error("{0} is already recorded, with other content")]
     Conflict(LayerVersionArn),
+    /// A layer version cannot be withdrawn.
+    #[error("{0} is not recorded as a layer version that exists, so it cannot be withdrawn")]
+    NotYankable(LayerVersionArn),
     /// A layer version cannot be recorded as deleted.
     #[error(
         "{0} is not recorded as a deprecated layer version, so it cannot be recorded as deleted"

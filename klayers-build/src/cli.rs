@@ -12,6 +12,7 @@ use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
 use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
+use klayers_build::publish::PublishError;
 use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +21,7 @@ mod build;
 mod collection;
 mod import;
 mod output;
+mod publisher;
 mod serve;
 mod verify;
 
@@ -122,6 +124,7 @@ fn interpreters(runtimes: &Runtimes) -> Interpreters {
 /// Does what the arguments of this process ask for.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    arm_failpoints();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -138,6 +141,18 @@ pub(crate) fn main() -> ExitCode {
     runtime.shutdown_timeout(LAST_WORK);
     code.into()
 }
+
+/// Tests say at which place this process is to be killed.
+#[cfg(feature = "failpoints")]
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
+fn arm_failpoints() {
+    let fatal = std::env::var("KLAYERS_FAILPOINT").ok();
+    let seen = std::env::var_os("KLAYERS_FAILPOINTS_SEEN").map(PathBuf::from);
+    klayers_build::failpoint::arm(fatal.as_deref(), seen);
+}
+
+#[cfg(not(feature = "failpoints"))]
+fn arm_failpoints() {}
 
 /// Ends when the process is asked to, by Ctrl-C or SIGTERM, with the exit code that says so. From
 /// when this is called, not only from when it is waited for, neither ends the process by itself.
@@ -230,7 +245,10 @@ fn exit_code(error: &Error) -> u8 {
         | Error::NoInterpreter(_)
         | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
-        | Error::Catalog(CatalogError::Foreign { .. }) => UNUSABLE,
+        | Error::Catalog(CatalogError::Foreign { .. })
+        | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
+            UNUSABLE
+        }
         _ => FAILED,
     }
 }

@@ -3,20 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Region, Runtimes, Target};
+use serde::Deserialize;
 
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
 use crate::lock::LockError;
 use crate::plan::{Contents, Republish};
+use crate::publish::AwsOptions;
 use crate::resolve::Sources;
 use crate::slim::Slimming;
 
 mod file;
 
-use file::{File, PublishTarget};
+use file::File;
 
 /// What `klayers.toml` says. Relative paths in it are relative to the file.
 #[derive(Clone, Debug)]
@@ -58,6 +61,24 @@ pub struct PublishConfig {
     pub root: PathBuf,
     /// When a package is published again.
     pub republish: Republish,
+    /// Where to.
+    pub target: PublishTarget,
+    /// Whether everybody may use what is published.
+    pub public: bool,
+    /// How long publishing one layer in one region may take.
+    pub deadline: Duration,
+    /// How layers are published to AWS.
+    pub aws: AwsOptions,
+}
+
+/// Where layers are published.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishTarget {
+    /// A folder of this machine.
+    Local,
+    /// AWS Lambda.
+    Aws,
 }
 
 /// The collection that a config folder describes.
@@ -91,7 +112,6 @@ impl Config {
         };
         let mut runtimes = Runtimes::default();
         runtimes.extend(file.runtime);
-        let PublishTarget::Local = file.publish.target;
         Ok(Self {
             config_dir: folder.join(&file.config_dir),
             catalog: location(&file.catalog.url, "sqlite:")?,
@@ -100,6 +120,10 @@ impl Config {
                 layer_prefix: file.publish.layer_prefix,
                 root: folder.join(&file.publish.root),
                 republish: file.publish.republish,
+                target: file.publish.target,
+                public: file.publish.public,
+                deadline: Duration::from_secs(file.publish.deadline),
+                aws: file.publish.aws,
             },
             sources: Sources {
                 index_url: file.build.index_url,
@@ -122,7 +146,11 @@ impl Config {
             slimming: file.slim,
             gate: file.gate,
             bundles: file.bundle,
-            expiry: ExpiryPolicy { days: file.expiry.days, packages: file.expiry.packages },
+            expiry: ExpiryPolicy {
+                days: file.expiry.days,
+                packages: file.expiry.packages,
+                keep: file.expiry.keep,
+            },
             runtimes,
         })
     }

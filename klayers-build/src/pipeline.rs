@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wante
 use crate::publish::Publisher;
 
 mod importer;
+mod lane;
 mod planner;
 mod publication;
 mod run_lock;
@@ -25,12 +27,16 @@ pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner};
 pub use run_lock::{RunLock, RunLockError};
 
-use publication::Publishing;
+use lane::Lanes;
+use publication::{Publishing, Settled};
 
-/// How many layers are worked on at once.
+/// How many layers are resolved and built at once.
 const PARALLEL_LAYERS: usize = 4;
-/// In how many regions one layer is published at once.
-const PARALLEL_REGIONS: usize = 16;
+/// How many layers are built and not yet published everywhere, at most. It is high, so that one slow
+/// region holds up no other; what waits are records, not zips.
+const LAYERS_UNDER_WAY: usize = 256;
+/// In how many regions work goes on at once.
+const PARALLEL_REGIONS: usize = 64;
 
 /// All that a run works with.
 #[derive(Clone, Debug)]
@@ -45,6 +51,23 @@ pub struct Pipeline {
     pub publisher: Arc<dyn Publisher>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
+    /// Whether everybody may use what is published.
+    pub public: bool,
+    /// How long publishing one layer in one region may take.
+    pub deadline: Duration,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pipeline: &'a Pipeline,
+    lanes: Lanes,
+    regions: &'a [Region],
+    now: Timestamp,
+    /// Publications that an earlier run had left under way and that turned out to have been made.
+    pub completed: Vec<LayerVersionArn>,
+    /// The regions in which that could not be found out. Nothing else is published there.
+    pub unsettled: BTreeMap<Region, Error>,
 }
 
 /// What became of a layer in a run.
@@ -52,6 +75,8 @@ pub struct Pipeline {
 pub struct LayerOutcome {
     /// The layer.
     pub wanted: Wanted,
+    /// How long planning and building took.
+    pub build_time: Duration,
     /// What was done, or why nothing could be.
     pub result: Result<LayerDone, Error>,
 }
@@ -90,44 +115,64 @@ impl Pipeline {
             artifacts: &*self.artifacts,
             publisher: &*self.publisher,
             expiry: &self.expiry,
+            public: self.public,
         }
     }
 
-    /// Does what has to be done for each of the layers, several at once. The outcomes come in the
-    /// order of the layers; one that fails keeps no other from being done.
+    /// Begins a run: settles what an earlier one left under way.
     ///
-    /// `now` is the time that is written down for all that is done.
+    /// `now` is the time that is written down for all that the run does.
     ///
     /// # Errors
     ///
-    /// If what an earlier run left under way cannot be settled: nothing else is done then.
-    pub async fn run<'a>(
+    /// If the catalog cannot be read or written.
+    pub async fn begin<'a>(
+        &'a self,
+        regions: &'a [Region],
+        now: Timestamp,
+    ) -> Result<Run<'a>, Error> {
+        let Settled { completed, failed } = self.publishing().settle(now).await?;
+        let lanes = Lanes::new(regions, self.deadline);
+        for (region, error) in &failed {
+            lanes.close(region, error);
+        }
+        Ok(Run { pipeline: self, lanes, regions, now, completed, unsettled: failed })
+    }
+}
+
+impl Run<'_> {
+    /// Does what has to be done for each of the layers, several at once. The outcomes come in the
+    /// order of the layers; one that fails keeps no other from being done.
+    pub fn layers<'a>(
         &'a self,
         wanted: &'a [Wanted],
-        regions: &'a [Region],
         force: Force,
-        now: Timestamp,
-    ) -> Result<impl Stream<Item = LayerOutcome> + 'a, Error> {
-        self.publishing().settle(now).await?;
-        let outcomes = stream::iter(wanted)
+    ) -> impl Stream<Item = LayerOutcome> + 'a {
+        stream::iter(wanted)
             .map(move |wanted| async move {
-                let result = async {
-                    let planned = self.planner.plan_layer(wanted, regions, force).await?;
-                    self.run_one(planned, now).await
-                };
-                LayerOutcome { wanted: wanted.clone(), result: result.await }
+                let begun = Instant::now();
+                let built = self.build(wanted, force).await;
+                (wanted, built, begun.elapsed())
             })
-            .buffered(PARALLEL_LAYERS);
-        Ok(outcomes)
+            .buffered(PARALLEL_LAYERS)
+            .map(move |(wanted, built, build_time)| async move {
+                let result = match built {
+                    Ok(built) => Ok(self.publish(wanted, built).await),
+                    Err(error) => Err(error),
+                };
+                LayerOutcome { wanted: wanted.clone(), build_time, result }
+            })
+            .buffered(LAYERS_UNDER_WAY)
     }
 
-    async fn run_one(&self, planned: Planned, now: Timestamp) -> Result<LayerDone, Error> {
-        let Planned { plan: LayerPlan { wanted, build, mut publish }, lock, latest_versions } =
-            planned;
+    async fn build(&self, wanted: &Wanted, force: Force) -> Result<Built, Error> {
+        let planned = self.pipeline.planner.plan_layer(wanted, self.regions, force).await?;
+        let Planned { plan: LayerPlan { build, mut publish, .. }, lock, latest_versions } = planned;
         let (build, reason, report) = match build {
             BuildStep::Reuse(build) => (*build, None, None),
             BuildStep::Build(reason) => {
-                let (build, report) = self.build_and_store(&wanted, &lock, now).await?;
+                let (build, report) =
+                    self.pipeline.build_and_store(wanted, &lock, self.now).await?;
                 (build, Some(reason), Some(report))
             }
         };
@@ -139,14 +184,29 @@ impl Pipeline {
                 }
             }
         }
-        let published = stream::iter(publish.into_keys())
+        Ok(Built { build, reason, report, publish: publish.into_keys().collect() })
+    }
+
+    async fn publish(&self, wanted: &Wanted, built: Built) -> LayerDone {
+        let Built { build, reason, report, publish } = built;
+        let publishing = self.pipeline.publishing();
+        let published = stream::iter(publish)
             .map(|region| async {
-                let outcome = self.publishing().publish(&region, &wanted.layer, &build, now).await;
+                let publication = publishing.publish(&region, &wanted.layer, &build, self.now);
+                let outcome = self.lanes.publish(&region, &wanted.layer, publication).await;
                 (region, outcome)
             })
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        Ok(LayerDone { build, built: reason, report, published })
+        LayerDone { build, built: reason, report, published }
     }
+}
+
+/// A layer that is ready to be published.
+struct Built {
+    build: Build,
+    reason: Option<BuildReason>,
+    report: Option<GateReport>,
+    publish: Vec<Region>,
 }

@@ -8,7 +8,7 @@ use klayers_core::{
     Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
     Target,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Collection;
 use crate::lock::Lock;
@@ -112,7 +112,8 @@ pub enum BuildStep {
 }
 
 /// Why a layer has to be built.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BuildReason {
     /// It never was.
     New,
@@ -193,13 +194,24 @@ pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Reg
     Ok(collection.regions.iter().filter(chosen).cloned().collect())
 }
 
-/// What has to be done for a layer, given its lock, the latest build of its package, and the
-/// latest versions of its package in the regions.
+/// What is recorded of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// The latest build.
+    pub latest_build: Option<&'a Build>,
+    /// The latest versions in the regions.
+    pub latest_versions: &'a BTreeMap<Region, LayerVersion>,
+    /// What was published and withdrawn.
+    pub yanked: &'a [Build],
+}
+
+/// What has to be done for a layer, given its lock and what is recorded of it.
+///
+/// What was withdrawn anywhere is not published again, until it changes or that is asked for.
 pub fn plan_layer(
     wanted: &Wanted,
     lock: &Lock,
-    latest_build: Option<&Build>,
-    latest_versions: &BTreeMap<Region, LayerVersion>,
+    recorded: &Recorded<'_>,
     regions: &[Region],
     republish: Republish,
     force: Force,
@@ -211,13 +223,19 @@ pub fn plan_layer(
         },
         Origin::Imported => false,
     };
+    let Recorded { latest_build, latest_versions, yanked } = recorded;
+    let withdrawn = yanked.iter().any(same);
     let build = match latest_build {
         None => BuildStep::Build(BuildReason::New),
         Some(build) if !same(build) => BuildStep::Build(BuildReason::Changed),
         Some(_) if force.build => BuildStep::Build(BuildReason::Forced),
-        Some(build) => BuildStep::Reuse(Box::new(build.clone())),
+        Some(build) => BuildStep::Reuse(Box::new((*build).clone())),
     };
     let reason = |region: &Region| match latest_versions.get(region) {
+        None if withdrawn => force.publish.then_some(PublishReason::Forced),
+        Some(version) if withdrawn && !same(&version.build) => {
+            force.publish.then_some(PublishReason::Forced)
+        }
         None => Some(PublishReason::New),
         Some(version) if !same(&version.build) => Some(PublishReason::Changed),
         Some(_) if force.publish => Some(PublishReason::Forced),

@@ -1,28 +1,36 @@
 //! Publishing: making a layer version in a region.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use klayers_core::{Digest, LayerName, LayerVersionArn, Region, Target};
+use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Partition, Region, Target};
 
+mod aws;
+mod description;
 mod folder;
 
+pub use aws::{AwsError, AwsOptions, Fault, LambdaPublisher};
+pub use description::{describe, stated_digest};
 pub use folder::FolderPublisher;
 
 /// Makes, lists and deletes layer versions in regions.
 ///
 /// Each publication makes a version with a number that was never given before for that layer and
-/// region, not even to a version that has since been deleted.
+/// region, not even to a version that has since been deleted. There is no way to say twice that
+/// one version is meant: whoever does not know what became of a publication has to
+/// [`list`](Self::list).
 #[async_trait]
 pub trait Publisher: std::fmt::Debug + Send + Sync {
-    /// Publishes a layer in a region and returns the new version's ARN. Calling it again makes
-    /// another version.
+    /// Publishes a layer in a region and returns the new version, which nobody else may use yet.
+    /// Calling it again makes another version.
     ///
     /// # Errors
     ///
     /// [`PublishError::Mismatch`] if the zip is not what the upload says; nothing is published
-    /// then.
+    /// then. After an error that [`is_unclear`](PublishError::is_unclear) it may have been
+    /// published; after any other it was not.
     async fn publish(
         &self,
         region: &Region,
@@ -30,12 +38,29 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError>;
 
+    /// Lets everybody use a layer version, and makes sure that it is so. One that everybody may
+    /// use already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Policy`] if its policy says something else afterwards.
+    async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError>;
+
     /// The versions of a layer that exist in a region, the newest first.
     async fn list(
         &self,
         region: &Region,
         layer: &LayerName,
-    ) -> Result<Vec<PublishedVersion>, PublishError>;
+    ) -> Result<Vec<ListedVersion>, PublishError>;
+
+    /// What a layer version is; none if it does not exist.
+    async fn inspect(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<InspectedVersion>, PublishError>;
+
+    /// The layers that have a version in a region, sorted.
+    async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError>;
 
     /// Deletes a layer version. One that is not there counts as deleted.
     ///
@@ -44,6 +69,23 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
     /// [`PublishError::NotOurs`] if it is in another account: that it is not found here says
     /// nothing about whether it exists.
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError>;
+
+    /// Writes down, where templates can read it, which version of a package's layer is the latest
+    /// in its region; or that there is none. Publishers that have no such place do nothing.
+    async fn point(&self, pointer: &Pointer) -> Result<(), PublishError>;
+}
+
+/// Which layer version is the latest of a package in a region.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pointer {
+    /// The region.
+    pub region: Region,
+    /// The target.
+    pub target: Target,
+    /// The package.
+    pub package: PackageName,
+    /// The layer version; none if all were withdrawn.
+    pub latest: Option<LayerVersionArn>,
 }
 
 /// A layer that is to be published.
@@ -65,15 +107,37 @@ pub struct LayerUpload {
     pub size: u64,
 }
 
-/// A layer version as its publisher lists it.
+/// A layer version that was just published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublishedVersion {
     /// Its ARN.
     pub arn: LayerVersionArn,
-    /// The SHA-256 of its zip.
+    /// The SHA-256 of its zip, as the publisher computed it.
     pub digest: Digest,
     /// When it was published.
     pub created_at: Timestamp,
+}
+
+/// A layer version as its publisher lists it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedVersion {
+    /// Its ARN.
+    pub arn: LayerVersionArn,
+    /// Its description, which [states](stated_digest()) what was to be in it.
+    pub description: String,
+    /// When it was published.
+    pub created_at: Timestamp,
+}
+
+/// What a layer version is, asked one by one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InspectedVersion {
+    /// The SHA-256 of its zip, as the publisher computed it.
+    pub digest: Digest,
+    /// The size of its zip, in bytes.
+    pub size: u64,
+    /// Whether everybody may use it.
+    pub is_public: bool,
 }
 
 /// What can go wrong when publishing.
@@ -111,4 +175,132 @@ pub enum PublishError {
     /// A layer version is in another account.
     #[error("{0} is in an account that this publisher does not publish in")]
     NotOurs(LayerVersionArn),
+    /// AWS did not do what it was asked for.
+    #[error(transparent)]
+    Aws(#[from] Box<AwsError>),
+    /// There are no credentials for AWS that are valid.
+    #[error(
+        "AWS takes no credentials for the partition {partition}{}; see `aws sts \
+         get-caller-identity`, and [publish.aws] profiles in klayers.toml",
+        profile.as_ref().map(|profile| format!(" from the profile {profile}")).unwrap_or_default()
+    )]
+    Credentials {
+        /// The partition.
+        partition: Partition,
+        /// The profile that was to have them, if one was named.
+        profile: Option<String>,
+        /// What AWS says.
+        source: Box<AwsError>,
+    },
+    /// A region that the publisher was not made for.
+    #[error("{0} is none of the regions that this publisher was made for")]
+    UnknownRegion(Region),
+    /// The configured buckets are not one a region.
+    #[error("the bucket {0:?} must have {{region}} in its name: a layer's bucket is in its region")]
+    BucketName(String),
+    /// A bucket cannot be used.
+    #[error(
+        "layers for {region} go through the bucket {bucket}, which {reason}; it must be in {region}"
+    )]
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// The region.
+        region: Region,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A layer is too large to be sent in a request.
+    #[error(
+        "{layer} has {size} bytes; Lambda takes at most {limit} in a request: set [publish.aws] \
+         bucket in klayers.toml, so that it goes through S3"
+    )]
+    TooLarge {
+        /// The layer.
+        layer: LayerName,
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The publisher is being shut down.
+    #[error("the publisher is at its end")]
+    Ended,
+    /// A publication took too long. What became of it is settled by the next run.
+    #[error("publishing {layer} in {region} took more than {deadline:?}")]
+    Overdue {
+        /// The region.
+        region: Region,
+        /// The layer.
+        layer: LayerName,
+        /// How long it may take.
+        deadline: Duration,
+    },
+    /// It is not known whether a layer was published. The next run settles it.
+    #[error(
+        "it is not clear whether {layer} was published in {region}: there was no answer, and the \
+         version cannot be found; the next run looks again before it publishes"
+    )]
+    Unsettled {
+        /// The region.
+        region: Region,
+        /// The layer.
+        layer: LayerName,
+    },
+    /// Something else showed that nothing can be published in a region for now.
+    #[error("{region} is left alone for the rest of this run: {reason}")]
+    Closed {
+        /// The region.
+        region: Region,
+        /// What it was.
+        reason: String,
+    },
+    /// What was published is not what was sent. It is left alone, and not made public.
+    #[error("{arn} was to have the SHA-256 {digest}, but has {actual}; delete it")]
+    WrongContent {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// What it was to have.
+        digest: Digest,
+        /// What it has.
+        actual: Digest,
+    },
+    /// A layer version is not one that everybody may use, and nothing else.
+    #[error("the policy of {arn} {reason}; look at it with get-layer-version-policy")]
+    Policy {
+        /// The layer version.
+        arn: LayerVersionArn,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl PublishError {
+    /// Whether a version may have been published although this error was returned.
+    pub fn is_unclear(&self) -> bool {
+        matches!(self, Self::Aws(error) if *error.fault() == Fault::Unclear)
+    }
+
+    /// Whether the region would refuse all else in the same way: it is closed to this account, full,
+    /// or does not answer.
+    pub fn concerns_region(&self) -> bool {
+        match self {
+            Self::Aws(error) => matches!(
+                error.fault(),
+                Fault::Throttled { .. }
+                    | Fault::Full
+                    | Fault::Denied
+                    | Fault::NoCredentials
+                    | Fault::Unreachable
+            ),
+            Self::Overdue { .. } | Self::Closed { .. } | Self::Bucket { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<AwsError> for PublishError {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(Box::new(error))
+    }
 }

@@ -1,8 +1,9 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{LayerVersion, PackageName};
+use crate::{LayerVersion, PackageName, Status};
 
 /// How long a layer version is kept after a newer one took its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,12 +12,15 @@ pub struct ExpiryPolicy {
     pub days: u32,
     /// Days for single packages.
     pub packages: BTreeMap<PackageName, u32>,
+    /// How many of the newest versions of a layer in a region are kept however old they are, the
+    /// latest among them.
+    pub keep: usize,
 }
 
 impl Default for ExpiryPolicy {
-    /// 365 days for every package.
+    /// 365 days for every package, and the latest.
     fn default() -> Self {
-        Self { days: 365, packages: BTreeMap::new() }
+        Self { days: 365, packages: BTreeMap::new(), keep: 1 }
     }
 }
 
@@ -38,9 +42,19 @@ impl ExpiryPolicy {
     }
 }
 
-/// The layer versions that are to be deleted at `now`. A latest version never is.
-pub fn due(versions: &[LayerVersion], now: Timestamp) -> impl Iterator<Item = &LayerVersion> {
-    versions.iter().filter(move |version| version.expires_at().is_some_and(|at| at <= now))
+/// Those of one layer's versions in one region that are to be deleted at `now`: expired, and not
+/// among the newest `keep` that exist. A latest version never is.
+pub fn due(versions: &[LayerVersion], keep: usize, now: Timestamp) -> Vec<&LayerVersion> {
+    let mut existing: Vec<&LayerVersion> = versions
+        .iter()
+        .filter(|version| !matches!(version.status, Status::Deleted { .. }))
+        .collect();
+    existing.sort_by_key(|version| {
+        let older = version.status != Status::Latest;
+        (older, Reverse((version.created_at, version.arn.version())))
+    });
+    let expired = |version: &&LayerVersion| version.expires_at().is_some_and(|at| at <= now);
+    existing.into_iter().skip(keep).filter(expired).collect()
 }
 
 #[cfg(test)]
@@ -54,7 +68,7 @@ mod tests {
     #[test]
     fn a_package_may_have_its_own_number_of_days() {
         let pandas: PackageName = "pandas".parse().expect("a name");
-        let policy = ExpiryPolicy { days: 365, packages: BTreeMap::from([(pandas, 30)]) };
+        let policy = ExpiryPolicy { days: 365, packages: BTreeMap::from([(pandas, 30)]), keep: 1 };
         let superseded = at("2026-01-31T12:00:00Z");
         let expires = |name: &str| policy.expires_at(&name.parse().expect("a name"), superseded);
         assert_eq!(expires("Pandas"), at("2026-03-02T12:00:00Z"));

@@ -88,26 +88,45 @@ impl LayerVersion {
     /// When it is to be deleted; none for a latest and for a deleted one.
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self.status {
-            Status::Deprecated { expires_at } => Some(expires_at),
+            Status::Deprecated { expires_at, .. } => Some(expires_at),
+            Status::Latest | Status::Deleted { .. } => None,
+        }
+    }
+
+    /// Why it was withdrawn, if it was and still exists.
+    pub fn yanked(&self) -> Option<&Yank> {
+        match &self.status {
+            Status::Deprecated { yanked, .. } => yanked.as_ref(),
             Status::Latest | Status::Deleted { .. } => None,
         }
     }
 }
 
 /// Where a layer version stands in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The newest of its layer in its region. It never expires.
     Latest,
-    /// A newer one exists.
+    /// A newer one exists, or it was withdrawn.
     Deprecated {
         /// From when on it may be deleted.
         expires_at: Timestamp,
+        /// That it was withdrawn, if it was.
+        yanked: Option<Yank>,
     },
     /// Deleted from AWS. Functions that use it go on working.
     Deleted {
         /// When it was deleted.
         at: Timestamp,
     },
+}
+
+/// That an operator withdrew a layer version, so that nobody begins to use it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Yank {
+    /// Why, for those who use it.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }

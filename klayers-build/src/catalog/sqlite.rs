@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Region, Target};
+use klayers_core::{
+    Build, Digest, LayerVersion, LayerVersionArn, PackageName, Region, Target, Yank,
+};
 use rusqlite::{
     Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
 };
@@ -13,10 +15,13 @@ use tokio::sync::Mutex;
 
 use crate::gate::GateReport;
 
-use self::rows::{Failure, LayerVersions, stored};
-use super::{Catalog, CatalogError, Include, Intent, Query, sort};
+use self::rows::{Failure, stored};
+use super::{Catalog, CatalogError, Include, Intent, Lease, Query, sort};
+use crate::report::RunReport;
 
+mod retire;
 mod rows;
+mod runs;
 mod schema;
 
 /// A catalog in one SQLite file, with a write-ahead log beside it.
@@ -89,15 +94,16 @@ impl SqliteCatalog {
     }
 
     /// The same for work that writes: all of it or nothing.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), Failure> + Send + 'static,
-    ) -> Result<(), CatalogError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, CatalogError> {
         self.with(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            work(&transaction)?;
-            Ok(transaction.commit()?)
+            let outcome = work(&transaction)?;
+            transaction.commit()?;
+            Ok(outcome)
         })
         .await
     }
@@ -170,19 +176,62 @@ impl Catalog for SqliteCatalog {
         Ok(builds)
     }
 
+    async fn latest_build(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<Build>, CatalogError> {
+        let parameters = [target.to_string(), package.normalized().to_owned()];
+        self.with(move |connection| {
+            let sql = format!(
+                "SELECT {} FROM latest_builds JOIN builds ON builds.id = latest_builds.build
+                 WHERE latest_builds.target = ? AND latest_builds.package = ?",
+                rows::BUILD
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query_and_then(parameters, rows::build)?;
+            rows.next().transpose()
+        })
+        .await
+    }
+
     async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError> {
-        let (sql, parameters) = select(query);
-        let mut versions: Vec<LayerVersion> = self
+        let (condition, parameters) = condition(query);
+        let mut versions = self
             .with(move |connection| {
-                let mut reader = LayerVersions::default();
-                let mut statement = connection.prepare_cached(&sql)?;
-                let rows = statement
-                    .query_and_then(params_from_iter(parameters), |row| reader.read(row))?;
-                rows.collect()
+                retire::layer_versions(connection, &condition, params_from_iter(parameters))
             })
             .await?;
         sort(&mut versions);
         Ok(versions)
+    }
+
+    async fn layer_version(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<LayerVersion>, CatalogError> {
+        let arn = arn.to_string();
+        let found = self
+            .with(move |connection| {
+                retire::layer_versions(connection, "layer_versions.arn = ?", [arn])
+            })
+            .await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn expired(&self, now: Timestamp) -> Result<Vec<LayerVersion>, CatalogError> {
+        let mut versions = self.with(move |connection| retire::expired(connection, now)).await?;
+        sort(&mut versions);
+        Ok(versions)
+    }
+
+    async fn yanked_builds(
+        &self,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Vec<Build>, CatalogError> {
+        let package = package.clone();
+        self.with(move |connection| retire::yanked_builds(connection, target, &package)).await
     }
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
@@ -273,38 +322,68 @@ impl Catalog for SqliteCatalog {
         .await
     }
 
-    async fn record_deletion(
+    async fn begin_deletion(
         &self,
         arn: &LayerVersionArn,
         at: Timestamp,
     ) -> Result<(), CatalogError> {
         let arn = arn.clone();
+        self.write(move |transaction| retire::begin_deletion(transaction, &arn, at)).await
+    }
+
+    async fn deletions_under_way(&self) -> Result<Vec<LayerVersionArn>, CatalogError> {
+        self.with(|connection| retire::deletions_under_way(connection)).await
+    }
+
+    async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError> {
+        let arn = arn.clone();
+        self.write(move |transaction| retire::end_deletion(transaction, &arn)).await
+    }
+
+    async fn yank(
+        &self,
+        arn: &LayerVersionArn,
+        yank: &Yank,
+        expires_at: Timestamp,
+    ) -> Result<Option<LayerVersion>, CatalogError> {
+        let (arn, yank) = (arn.clone(), yank.clone());
+        self.write(move |transaction| retire::yank(transaction, &arn, &yank, expires_at)).await
+    }
+
+    async fn record_run(&self, report: &RunReport) -> Result<u64, CatalogError> {
+        let report =
+            serde_json::to_string(report).map_err(|error| CatalogError::Storage(error.into()))?;
+        self.write(move |transaction| runs::record(transaction, &report)).await
+    }
+
+    async fn runs(&self, at_most: usize) -> Result<Vec<(u64, RunReport)>, CatalogError> {
+        self.with(move |connection| runs::last(connection, at_most)).await
+    }
+
+    async fn run(&self, number: u64) -> Result<Option<RunReport>, CatalogError> {
+        self.with(move |connection| runs::find(connection, number)).await
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, CatalogError> {
+        self.with(|connection| runs::lease(connection)).await
+    }
+
+    async fn replace_lease(
+        &self,
+        expected: Option<&Lease>,
+        with: Option<&Lease>,
+    ) -> Result<bool, CatalogError> {
+        let (expected, with) = (expected.cloned(), with.cloned());
         self.write(move |transaction| {
-            let name = arn.to_string();
-            let status: Option<String> = transaction
-                .query_row("SELECT status FROM layer_versions WHERE arn = ?", [&name], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            match status.as_deref() {
-                Some("deleted") => {}
-                Some("deprecated") => {
-                    transaction.execute(
-                        "UPDATE layer_versions SET status = 'deleted', status_at = ? WHERE arn = ?",
-                        params![stored(at), name],
-                    )?;
-                }
-                _ => return Err(CatalogError::NotDeletable(arn).into()),
-            }
-            Ok(())
+            runs::replace_lease(transaction, expected.as_ref(), with.as_ref())
         })
         .await
     }
 }
 
-/// The SQL of a query. The conditions on the status are spelled as in the partial indexes, without
-/// which those are not used.
-fn select(query: &Query) -> (String, Vec<String>) {
+/// The SQL condition of a query. What it says of the status is spelled as in the partial indexes,
+/// which are not used otherwise.
+fn condition(query: &Query) -> (String, Vec<String>) {
     let mut conditions = vec![match query.include {
         Include::Latest => "layer_versions.status = 'latest'",
         Include::Existing => "layer_versions.status <> 'deleted'",
@@ -323,14 +402,7 @@ fn select(query: &Query) -> (String, Vec<String>) {
         conditions.push("layer_versions.package = ?");
         parameters.push(package.normalized().to_owned());
     }
-    let sql = format!(
-        "SELECT {}, {} FROM layer_versions JOIN builds ON builds.id = layer_versions.build
-         WHERE {}",
-        LayerVersions::COLUMNS,
-        rows::BUILD,
-        conditions.join(" AND ")
-    );
-    (sql, parameters)
+    (conditions.join(" AND "), parameters)
 }
 
 /// The values of a column of the layer versions that exist. SQLite's own DISTINCT would walk over
@@ -447,9 +519,11 @@ mod tests {
         let mut plans =
             vec![plan(&distinct_sql("target"), &[]), plan(&distinct_sql("region"), &[])];
         for query in [latest, versions, everywhere] {
-            let (sql, parameters) = select(&query);
-            plans.push(plan(&sql, &parameters));
+            let (condition, parameters) = condition(&query);
+            plans.push(plan(&retire::select(&condition), &parameters));
         }
+        let expired = "layer_versions.status = 'deprecated' AND layer_versions.status_at <= ?";
+        plans.push(plan(&retire::select(expired), &["2026".to_owned()]));
         for steps in plans {
             let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
             let scanned: Vec<_> = scans.filter(|step| *step != "SCAN found").collect();

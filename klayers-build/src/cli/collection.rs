@@ -17,10 +17,10 @@ use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, Planned, Planne
 use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
-use klayers_build::publish::FolderPublisher;
 use klayers_build::resolve::{FromSource, Resolver};
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
+use super::publisher::publisher;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
 
 #[derive(Debug, Args)]
@@ -158,12 +158,18 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
-        publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
+        publisher: publisher(&config.publish, &regions).await?,
         expiry: config.expiry,
+        public: config.publish.public,
+        deadline: config.publish.deadline,
     };
     let imports = config.gate.imports;
     let mut tally = Tally::default();
-    let mut outcomes = pin!(pipeline.run(&wanted, &regions, force, now).await?);
+    let run = pipeline.begin(&regions, now).await?;
+    for (region, error) in &run.unsettled {
+        output::note(&format!("error: {region}: {}", output::chain(error)));
+    }
+    let mut outcomes = pin!(run.layers(&wanted, force));
     while let Some(outcome) = outcomes.next().await {
         tally.add(&outcome);
         report_outcome(&outcome, imports);

@@ -10,9 +10,9 @@ use klayers_build::catalog::SqliteCatalog;
 use klayers_build::config::ConfigError;
 use klayers_build::pipeline::{Importer, LayerImport, RunLock};
 use klayers_build::plan::{PlanError, Selection, regions, wanted};
-use klayers_build::publish::FolderPublisher;
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
+use super::publisher::publisher;
 use super::{ConfigArgs, DONE, FAILED, output};
 
 #[derive(Debug, Args)]
@@ -62,8 +62,10 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error
     let importer = Importer {
         catalog: Arc::new(SqliteCatalog::open(&config.catalog)?),
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
-        publisher: Arc::new(FolderPublisher::open(config.publish.root)?),
+        publisher: publisher(&config.publish, &regions).await?,
         expiry: config.expiry,
+        public: config.publish.public,
+        deadline: config.publish.deadline,
     };
     let taken = importer.import(&args.zip, import, &regions, now).await?;
     let build = &taken.build;

@@ -10,7 +10,10 @@ use url::Url;
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
 use crate::plan::Republish;
+use crate::publish::AwsOptions;
 use crate::slim::Slimming;
+
+use super::PublishTarget;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,12 +70,10 @@ pub(super) struct PublishSection {
     pub(super) layer_prefix: String,
     pub(super) root: PathBuf,
     pub(super) republish: Republish,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum PublishTarget {
-    Local,
+    pub(super) public: bool,
+    /// In seconds.
+    pub(super) deadline: u64,
+    pub(super) aws: AwsOptions,
 }
 
 impl Default for PublishSection {
@@ -82,6 +83,9 @@ impl Default for PublishSection {
             layer_prefix: "Klayers".to_owned(),
             root: PathBuf::from("published"),
             republish: Republish::default(),
+            public: false,
+            deadline: 300,
+            aws: AwsOptions::default(),
         }
     }
 }
@@ -102,11 +106,12 @@ pub(super) struct BuildSection {
 pub(super) struct ExpirySection {
     pub(super) days: u32,
     pub(super) packages: BTreeMap<PackageName, u32>,
+    pub(super) keep: usize,
 }
 
 impl Default for ExpirySection {
     fn default() -> Self {
-        let ExpiryPolicy { days, packages } = ExpiryPolicy::default();
-        Self { days, packages }
+        let ExpiryPolicy { days, packages, keep } = ExpiryPolicy::default();
+        Self { days, packages, keep }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use klayers_core::{
 };
 
 use super::PARALLEL_REGIONS;
+use super::lane::Lanes;
 use super::publication::Publishing;
 use crate::Error;
 use crate::artifacts::Artifacts;
@@ -33,6 +35,10 @@ pub struct Importer {
     pub publisher: Arc<dyn Publisher>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
+    /// Whether everybody may use what is published.
+    pub public: bool,
+    /// How long publishing one layer in one region may take.
+    pub deadline: Duration,
 }
 
 /// What a layer that was made by hand is to be called.
@@ -95,6 +101,7 @@ impl Importer {
             artifacts: &*self.artifacts,
             publisher: &*self.publisher,
             expiry: &self.expiry,
+            public: self.public,
         };
         let (zip, staging) = (zip.to_owned(), self.artifacts.staging().to_owned());
         let taking = tokio::task::spawn_blocking(move || HandMadeZip::take(&zip, &staging));
@@ -102,7 +109,10 @@ impl Importer {
             Ok(outcome) => outcome?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        publishing.settle(now).await?;
+        let lanes = Lanes::new(regions, self.deadline);
+        for (region, error) in publishing.settle(now).await?.failed {
+            lanes.close(&region, &error);
+        }
         let build = build(&import, &zip, now);
         self.artifacts.put(zip.file, build.content_digest).await?;
         self.catalog.record_build(&build).await?;
@@ -119,7 +129,8 @@ impl Importer {
         });
         let published = stream::iter(missing)
             .map(|region| async {
-                let outcome = publishing.publish(region, &import.layer, &build, now).await;
+                let publication = publishing.publish(region, &import.layer, &build, now);
+                let outcome = lanes.publish(region, &import.layer, publication).await;
                 (region.clone(), outcome)
             })
             .buffer_unordered(PARALLEL_REGIONS)

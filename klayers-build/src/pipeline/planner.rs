@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
-use klayers_core::{Build, LayerVersion, PackageName, Region, Runtimes, Target};
+use klayers_core::{LayerVersion, PackageName, Region, Runtimes, Target};
 
 use super::PARALLEL_LAYERS;
 use crate::Error;
 use crate::catalog::{Catalog, Query};
 use crate::config::ConfigError;
 use crate::lock::Lock;
-use crate::plan::{Force, LayerPlan, Republish, Wanted, plan_layer};
+use crate::plan::{Force, LayerPlan, Recorded, Republish, Wanted, plan_layer};
 use crate::resolve::Resolver;
 
 /// Finds out what has to be done: resolves, and reads the catalog. It changes nothing.
@@ -66,27 +66,22 @@ impl Planner {
         let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
         let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
         let package = wanted.contents.name();
-        let latest_build = self.latest_build(target, package).await?;
+        let latest_build = self.catalog.latest_build(target, package).await?;
+        let yanked = self.catalog.yanked_builds(target, package).await?;
         let latest_versions = self.latest_versions(target, package).await?;
         let plan = plan_layer(
             wanted,
             &lock,
-            latest_build.as_ref(),
-            &latest_versions,
+            &Recorded {
+                latest_build: latest_build.as_ref(),
+                latest_versions: &latest_versions,
+                yanked: &yanked,
+            },
             regions,
             self.republish,
             force,
         );
         Ok(Planned { plan, lock, latest_versions })
-    }
-
-    async fn latest_build(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Option<Build>, Error> {
-        let builds = self.catalog.latest_builds(Some(target)).await?;
-        Ok(builds.into_iter().find(|build| build.package == *package))
     }
 
     async fn latest_versions(

@@ -1,13 +1,27 @@
 //! One publication: what is intended is written down, then it is done, then what happened is
 //! written down. What a process that ended in between left is settled by the next run.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersion, LayerVersionArn, Region, Status};
+use tracing::{info, warn};
 
+use super::PARALLEL_REGIONS;
 use crate::Error;
 use crate::artifacts::Artifacts;
-use crate::catalog::{Catalog, Intent};
-use crate::publish::{LayerUpload, PublishedVersion, Publisher};
+use crate::catalog::{Catalog, Include, Intent, Query};
+use crate::failpoint;
+use crate::publish::{
+    LayerUpload, Pointer, PublishError, PublishedVersion, Publisher, describe, stated_digest,
+};
+
+/// How long to wait before each look for a version whose publication was not answered. AWS may
+/// still be at it.
+const LOOKS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// What publishing works with, whoever asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +30,27 @@ pub(super) struct Publishing<'a> {
     pub(super) artifacts: &'a dyn Artifacts,
     pub(super) publisher: &'a dyn Publisher,
     pub(super) expiry: &'a ExpiryPolicy,
+    /// Whether everybody may use what is published.
+    pub(super) public: bool,
+}
+
+/// What became of the publications that an earlier run left under way.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Those that had been made, and are recorded now.
+    pub(super) completed: Vec<LayerVersionArn>,
+    /// The regions where that could not be found out.
+    pub(super) failed: BTreeMap<Region, Error>,
+}
+
+/// What became of an attempt to publish.
+enum Attempt {
+    /// There is a version.
+    Made(PublishedVersion),
+    /// There is none, and there will be none.
+    NotMade(Error),
+    /// There may be one; the next run settles it.
+    Unknown(Error),
 }
 
 impl Publishing<'_> {
@@ -36,93 +71,175 @@ impl Publishing<'_> {
         let upload = LayerUpload {
             name: layer.clone(),
             target: build.target,
-            description: description(build),
+            description: describe(build),
             license: build.license.clone(),
             zip: zip.path().to_owned(),
             digest: build.content_digest,
             size: build.code_size,
         };
+        failpoint::reach("publication intended");
         self.catalog.begin(&intent).await?;
-        let published = self.publisher.publish(region, &upload, now).await?;
+        failpoint::reach("publication begun");
+        let published = match self.attempt(&intent, &upload, now).await {
+            Attempt::Made(published) => published,
+            // There is nothing to be settled.
+            Attempt::NotMade(error) => {
+                self.catalog.abandon(&intent).await?;
+                return Err(error);
+            }
+            Attempt::Unknown(error) => return Err(error),
+        };
+        failpoint::reach("published");
         self.complete(&intent, published, now).await
     }
 
-    /// Settles what an earlier run left under way: a version that was made is recorded, one that
-    /// was not is no longer expected.
-    pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Error> {
-        for intent in self.catalog.under_way().await? {
-            let made = self.publisher.list(&intent.region, &intent.layer).await?.into_iter().find(
-                |version| {
-                    version.digest == intent.build.content_digest
-                        && version.created_at >= intent.begun_at
-                },
-            );
-            match made {
-                Some(version) => {
-                    self.complete(&intent, version, now).await?;
+    /// Has one version made. Where it is not clear whether it was, it is looked for, and only if it
+    /// is not there asked for once more.
+    async fn attempt(&self, intent: &Intent, upload: &LayerUpload, now: Timestamp) -> Attempt {
+        let Intent { region, layer, .. } = intent;
+        for last in [false, true] {
+            match self.publisher.publish(region, upload, now).await {
+                Ok(published) => return Attempt::Made(published),
+                Err(error) if !error.is_unclear() => return Attempt::NotMade(error.into()),
+                Err(error) => warn!(%region, %layer, %error, "publication unclear"),
+            }
+            failpoint::reach("publication unclear");
+            for wait in LOOKS {
+                tokio::time::sleep(wait).await;
+                match self.find(intent).await {
+                    Ok(Some(made)) => return Attempt::Made(made),
+                    Ok(None) => {}
+                    Err(error) => return Attempt::Unknown(error),
                 }
-                None => self.catalog.abandon(&intent).await?,
+            }
+            if last {
+                break;
             }
         }
-        Ok(())
+        let (region, layer) = (region.clone(), layer.clone());
+        Attempt::Unknown(PublishError::Unsettled { region, layer }.into())
     }
 
+    /// The version that a publication made, if it did: it says that it is what was to be published,
+    /// it is, and nobody recorded it yet.
+    async fn find(&self, intent: &Intent) -> Result<Option<PublishedVersion>, Error> {
+        let Intent { region, layer, build, .. } = intent;
+        let query = Query {
+            target: Some(build.target),
+            region: Some(region.clone()),
+            package: Some(build.package.clone()),
+            include: Include::All,
+        };
+        let recorded = self.catalog.layer_versions(&query).await?;
+        let recorded: BTreeSet<&LayerVersionArn> =
+            recorded.iter().map(|version| &version.arn).collect();
+        for listed in self.publisher.list(region, layer).await? {
+            let is_it = stated_digest(&listed.description) == Some(build.content_digest)
+                && !recorded.contains(&listed.arn);
+            if !is_it {
+                continue;
+            }
+            let found = self.publisher.inspect(&listed.arn).await?;
+            if let Some(found) = found.filter(|found| found.digest == build.content_digest) {
+                return Ok(Some(PublishedVersion {
+                    arn: listed.arn,
+                    digest: found.digest,
+                    created_at: listed.created_at,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Settles what an earlier run left under way, in all regions side by side: a version that was
+    /// made is recorded, one that was not is no longer expected.
+    pub(super) async fn settle(&self, now: Timestamp) -> Result<Settled, Error> {
+        let mut by_region: BTreeMap<Region, Vec<Intent>> = BTreeMap::new();
+        for intent in self.catalog.under_way().await? {
+            by_region.entry(intent.region.clone()).or_default().push(intent);
+        }
+        let outcomes: Vec<_> = stream::iter(by_region)
+            .map(|(region, intents)| async move {
+                let mut completed = Vec::new();
+                for intent in intents {
+                    match self.settle_one(&intent, now).await {
+                        Ok(arn) => completed.extend(arn),
+                        Err(error) => return (completed, Some((region, error))),
+                    }
+                }
+                (completed, None)
+            })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        let mut settled = Settled::default();
+        for (completed, failed) in outcomes {
+            settled.completed.extend(completed);
+            settled.failed.extend(failed);
+        }
+        settled.completed.sort();
+        Ok(settled)
+    }
+
+    async fn settle_one(
+        &self,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<Option<LayerVersionArn>, Error> {
+        match self.find(intent).await? {
+            Some(made) => Ok(Some(self.complete(intent, made, now).await?)),
+            None => {
+                self.catalog.abandon(intent).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// From a version that was made to one that is listed: it must be what it was to be, and usable
+    /// by whom it is for.
     async fn complete(
         &self,
         intent: &Intent,
         published: PublishedVersion,
         now: Timestamp,
     ) -> Result<LayerVersionArn, Error> {
+        let PublishedVersion { arn, digest: actual, created_at } = published;
+        let digest = intent.build.content_digest;
+        if actual != digest {
+            self.catalog.abandon(intent).await?;
+            return Err(PublishError::WrongContent { arn: Box::new(arn), digest, actual }.into());
+        }
+        if self.public {
+            self.publisher.make_public(&arn).await?;
+            failpoint::reach("made public");
+        }
         let version = LayerVersion {
-            arn: published.arn.clone(),
+            arn: arn.clone(),
             build: intent.build.clone(),
-            created_at: published.created_at,
+            created_at,
             status: Status::Latest,
         };
         let expires_at = self.expiry.expires_at(&intent.build.package, now);
         self.catalog.complete(&version, expires_at).await?;
-        Ok(published.arn)
+        failpoint::reach("publication recorded");
+        self.point(&version, Some(arn.clone())).await;
+        let Build { target, package, .. } = &intent.build;
+        info!(%target, %package, region = %arn.region(), %arn, "published");
+        Ok(arn)
     }
-}
 
-/// What a layer version says of itself in AWS: what it is, and by which digests it is told from
-/// others. Lambda takes at most 256 characters.
-fn description(build: &Build) -> String {
-    let Build { package, version, requirements_hash, content_digest, .. } = build;
-    let digests = format!(" | {requirements_hash} | sha256:{content_digest}");
-    let name: String = format!("{package}=={version}").chars().take(256 - digests.len()).collect();
-    name + &digests
-}
-
-#[cfg(test)]
-mod tests {
-    use klayers_core::{Digest, Origin};
-
-    use super::*;
-
-    #[test]
-    fn a_description_fits_into_256_characters() {
-        let mut build = Build {
-            target: "p3.12".parse().expect("a target"),
-            package: "Pillow".parse().expect("a name"),
-            version: "12.0.0".parse().expect("a version"),
-            dependencies: Vec::new(),
-            requirements_hash: Digest::of(b"requirements"),
-            origin: Origin::Imported,
-            content_digest: Digest::of(b"content"),
-            code_size: 1,
-            unzipped_size: 1,
-            license: None,
-            created_at: Timestamp::UNIX_EPOCH,
+    /// Moves the pointer of a layer. That it could not be moved is said, and mended when the layer
+    /// is published next or reconciled; the layer version is published all the same.
+    pub(super) async fn point(&self, of: &LayerVersion, latest: Option<LayerVersionArn>) {
+        let pointer = Pointer {
+            region: of.region().clone(),
+            target: of.build.target,
+            package: of.build.package.clone(),
+            latest,
         };
-        let expected = format!(
-            "Pillow==12.0.0 | {} | sha256:{}",
-            build.requirements_hash, build.content_digest
-        );
-        assert_eq!(description(&build), expected);
-        build.package = "x".repeat(300).parse().expect("a name");
-        let long = description(&build);
-        assert_eq!(long.len(), 256);
-        assert!(long.ends_with(&build.content_digest.to_string()));
+        if let Err(error) = self.publisher.point(&pointer).await {
+            let Pointer { region, target, package, .. } = &pointer;
+            warn!(%target, %package, %region, error = %error, "pointer not moved");
+        }
     }
 }

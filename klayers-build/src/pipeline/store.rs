@@ -10,6 +10,7 @@ use super::Pipeline;
 use crate::Error;
 use crate::artifacts::ArtifactError;
 use crate::assemble::LayerZip;
+use crate::failpoint;
 use crate::gate::GateReport;
 use crate::lock::{Lock, LockError};
 use crate::plan::{Contents, Wanted};
@@ -48,10 +49,15 @@ impl Pipeline {
             |source| ArtifactError::Io { action: "write in", path: staging.to_owned(), source };
         let mut lock_file = tempfile::NamedTempFile::new_in(staging).map_err(staged)?;
         lock_file.write_all(zip.pylock.as_bytes()).map_err(staged)?;
+        failpoint::reach("built");
         self.artifacts.put(lock_file.into_temp_path(), lock_digest).await?;
+        failpoint::reach("lock stored");
         self.artifacts.put(zip.file, zip.digest).await?;
+        failpoint::reach("zip stored");
         self.catalog().record_gate(build.content_digest, &report).await?;
+        failpoint::reach("gate recorded");
         self.catalog().record_build(&build).await?;
+        failpoint::reach("build recorded");
         Ok((build, report))
     }
 }

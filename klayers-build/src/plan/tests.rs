@@ -77,8 +77,10 @@ fn plan(
         layer: parsed("Klayers-p312-sample"),
     };
     let regions = [parsed("us-east-1"), parsed("eu-west-1")];
-    let versions = versions.iter().cloned().collect();
-    let plan = plan_layer(&wanted, lock, latest, &versions, &regions, republish, force);
+    let latest_versions = versions.iter().cloned().collect();
+    let recorded =
+        Recorded { latest_build: latest, latest_versions: &latest_versions, yanked: &[] };
+    let plan = plan_layer(&wanted, lock, &recorded, &regions, republish, force);
     let step = match plan.build {
         BuildStep::Build(reason) => format!("{reason:?}"),
         BuildStep::Reuse(_) => "Reuse".to_owned(),

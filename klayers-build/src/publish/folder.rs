@@ -11,7 +11,10 @@ use klayers_core::{AccountId, Digest, LayerArn, LayerName, LayerVersionArn, Regi
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{LayerUpload, PublishError, PublishedVersion, Publisher};
+use super::{
+    InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
+    Publisher,
+};
 use crate::durable;
 
 /// Publishes to a folder, in the account 000000000000.
@@ -63,6 +66,7 @@ impl FolderPublisher {
             digest: upload.digest,
             size: upload.size,
             created_at: now,
+            public: false,
             deleted: false,
         };
         let number = layer.claim(self.write(&record)?)?;
@@ -98,11 +102,15 @@ impl FolderPublisher {
         durable::sync_folders(&folder, &self.root).map_err(failed("store", &place))
     }
 
-    fn list(
-        &self,
-        region: &Region,
-        layer: &LayerName,
-    ) -> Result<Vec<PublishedVersion>, PublishError> {
+    fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        if self.inspect(arn)?.is_none() {
+            let reason = "cannot be changed, since the version does not exist".to_owned();
+            return Err(PublishError::Policy { arn: arn.clone(), reason });
+        }
+        self.change(arn, "make public", |record| Record { public: true, ..record })
+    }
+
+    fn list(&self, region: &Region, layer: &LayerName) -> Result<Vec<ListedVersion>, PublishError> {
         let layer = self.layer(region, layer);
         let mut numbers = layer.numbers()?;
         numbers.sort_unstable_by(|one, other| other.cmp(one));
@@ -112,9 +120,9 @@ impl FolderPublisher {
                 continue;
             };
             if !record.deleted {
-                versions.push(PublishedVersion {
+                versions.push(ListedVersion {
                     arn: layer.arn.clone().version(number),
-                    digest: record.digest,
+                    description: record.description,
                     created_at: record.created_at,
                 });
             }
@@ -122,24 +130,56 @@ impl FolderPublisher {
         Ok(versions)
     }
 
-    fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+    fn inspect(&self, arn: &LayerVersionArn) -> Result<Option<InspectedVersion>, PublishError> {
         let layer = self.layer(arn.region(), arn.name());
-        if *arn.layer() != layer.arn {
-            return Err(PublishError::NotOurs(arn.clone()));
-        }
-        let Some(number) = NonZeroU64::new(arn.version()) else {
-            return Ok(());
+        let Some(number) = layer.number_of(arn)? else { return Ok(None) };
+        let record = layer.read(number)?.filter(|record| !record.deleted);
+        Ok(record.map(|record| InspectedVersion {
+            digest: record.digest,
+            size: record.size,
+            is_public: record.public,
+        }))
+    }
+
+    fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        let folder = self.root.join(region.as_str());
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("read", &folder))?,
         };
-        let Some(record) = layer.read(number)? else {
-            return Ok(());
-        };
-        if !record.deleted {
-            let tombstone = self.write(&Record { deleted: true, ..record })?;
-            let place = layer.record(number);
-            replace(tombstone, &place).map_err(failed("delete", &place))?;
+        let mut layers = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed("read", &folder))?.file_name();
+            let layer = name.to_str().and_then(|name| name.parse::<LayerName>().ok());
+            let Some(layer) = layer else { continue };
+            if !self.list(region, &layer)?.is_empty() {
+                layers.push(layer);
+            }
         }
-        durable::sync_folders(&layer.folder, &self.root)
-            .map_err(failed("delete", &layer.record(number)))
+        layers.sort();
+        Ok(layers)
+    }
+
+    fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.change(arn, "delete", |record| Record { deleted: true, ..record })
+    }
+
+    /// Writes a record anew, if it is there.
+    fn change(
+        &self,
+        arn: &LayerVersionArn,
+        action: &'static str,
+        change: impl FnOnce(Record) -> Record,
+    ) -> Result<(), PublishError> {
+        let layer = self.layer(arn.region(), arn.name());
+        let Some(number) = layer.number_of(arn)? else { return Ok(()) };
+        let Some(record) = layer.read(number)? else { return Ok(()) };
+        let place = layer.record(number);
+        let changed = change(record.clone());
+        if changed != record {
+            replace(self.write(&changed)?, &place).map_err(failed(action, &place))?;
+        }
+        durable::sync_folders(&layer.folder, &self.root).map_err(failed(action, &place))
     }
 
     /// Writes a record to a file that has no place yet.
@@ -185,9 +225,31 @@ impl Publisher for FolderPublisher {
         &self,
         region: &Region,
         layer: &LayerName,
-    ) -> Result<Vec<PublishedVersion>, PublishError> {
+    ) -> Result<Vec<ListedVersion>, PublishError> {
         let (region, layer) = (region.clone(), layer.clone());
         self.with(move |publisher| publisher.list(&region, &layer)).await
+    }
+
+    async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        let arn = arn.clone();
+        self.with(move |publisher| publisher.make_public(&arn)).await
+    }
+
+    async fn inspect(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<InspectedVersion>, PublishError> {
+        let arn = arn.clone();
+        self.with(move |publisher| publisher.inspect(&arn)).await
+    }
+
+    async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        let region = region.clone();
+        self.with(move |publisher| publisher.layers(&region)).await
+    }
+
+    async fn point(&self, _: &Pointer) -> Result<(), PublishError> {
+        Ok(())
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
@@ -211,6 +273,14 @@ struct Layer {
 }
 
 impl Layer {
+    /// The number of a version of this layer; none if no version has it.
+    fn number_of(&self, arn: &LayerVersionArn) -> Result<Option<NonZeroU64>, PublishError> {
+        if *arn.layer() != self.arn {
+            return Err(PublishError::NotOurs(arn.clone()));
+        }
+        Ok(NonZeroU64::new(arn.version()))
+    }
+
     fn record(&self, number: NonZeroU64) -> PathBuf {
         self.folder.join(format!("{number}.json"))
     }
@@ -264,7 +334,7 @@ impl Layer {
 }
 
 /// The content of a layer version's file.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Record {
     target: Target,
     description: String,
@@ -272,6 +342,8 @@ struct Record {
     digest: Digest,
     size: u64,
     created_at: Timestamp,
+    #[serde(default)]
+    public: bool,
     deleted: bool,
 }
 

@@ -72,7 +72,10 @@ async fn other_files_are_passed_over_and_damaged_records_named() {
     for name in ["0.json", "x.json", "8.json~", ".DS_Store", "99999999999999999999.json"] {
         std::fs::write(folder.join(name), "{}").unwrap();
     }
-    assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, [published]);
+    assert_eq!(
+        list(&*publisher, "Klayers-p312-a", "eu-west-1").await,
+        [listed(&published, &layer)]
+    );
 
     let damaged = folder.join("5.json");
     std::fs::write(&damaged, "{").unwrap();

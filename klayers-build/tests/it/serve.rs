@@ -63,7 +63,7 @@ impl Served {
                     served.publish(&requests, place, number).await;
                 }
                 let oldest = arn(&build(for_target, "requests", "2.31.0"), place, 1);
-                let deleted = served.catalog.record_deletion(&oldest, at("2027-11-07T02:00:00Z"));
+                let deleted = served.catalog.begin_deletion(&oldest, at("2027-11-07T02:00:00Z"));
                 deleted.await.unwrap();
             }
             let pillow = Build {

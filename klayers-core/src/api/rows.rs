@@ -69,6 +69,9 @@ pub struct VersionRow {
     /// When it is to be deleted; absent on the latest.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     pub expiry_date: Option<Timestamp>,
+    /// Why it was withdrawn, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<String>,
     /// The region it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
@@ -99,9 +102,9 @@ impl VersionRow {
     /// The row of a layer version; none for a deleted one.
     pub fn new(version: &LayerVersion) -> Option<Self> {
         let LayerVersion { arn, build, created_at, status } = version;
-        let (deploy_status, expiry_date) = match *status {
+        let (deploy_status, expiry_date) = match status {
             Status::Latest => (DeployStatus::Latest, None),
-            Status::Deprecated { expires_at } => (DeployStatus::Deprecated, Some(expires_at)),
+            Status::Deprecated { expires_at, .. } => (DeployStatus::Deprecated, Some(*expires_at)),
             Status::Deleted { .. } => return None,
         };
         Some(Self {
@@ -110,6 +113,7 @@ impl VersionRow {
             deploy_status,
             dependencies: build.dependencies.clone(),
             expiry_date,
+            yanked: version.yanked().map(|yank| yank.reason.clone()),
             region: Some(arn.region().clone()),
             layer_version: Some(arn.version()),
             requirements_hash: Some(build.requirements_hash.to_string()),
@@ -264,7 +268,10 @@ mod tests {
     }
 
     fn deprecated() -> Status {
-        Status::Deprecated { expires_at: "2027-11-01T02:00:00Z".parse().expect("a time") }
+        Status::Deprecated {
+            expires_at: "2027-11-01T02:00:00Z".parse().expect("a time"),
+            yanked: None,
+        }
     }
 
     #[test]

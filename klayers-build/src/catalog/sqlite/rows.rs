@@ -5,7 +5,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion, Origin, Status};
+use klayers_core::{Build, LayerVersion, Origin, Status, Yank};
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params_from_iter};
 
@@ -102,7 +102,13 @@ pub(super) struct LayerVersions {
 impl LayerVersions {
     /// The columns of a layer version, as [`read`](Self::read) reads them with [`BUILD`].
     pub(super) const COLUMNS: &str = "layer_versions.id, layer_versions.arn, \
-         layer_versions.created_at, layer_versions.status, layer_versions.status_at";
+         layer_versions.created_at, layer_versions.status, layer_versions.status_at, \
+         yanks.reason AS yank_reason, yanks.at AS yanked_at";
+
+    /// The tables that these columns stand in.
+    pub(super) const TABLES: &str = "layer_versions \
+         JOIN builds ON builds.id = layer_versions.build \
+         LEFT JOIN yanks ON yanks.arn = layer_versions.arn";
 
     pub(super) fn read(&mut self, row: &Row<'_>) -> Result<LayerVersion, Failure> {
         let column = Columns { table: "layer_versions", key: "id", row };
@@ -118,12 +124,20 @@ impl LayerVersions {
             created_at: column.parse("created_at")?,
             status: match status.as_str() {
                 "latest" => Status::Latest,
-                "deprecated" => Status::Deprecated { expires_at: column.parse("status_at")? },
+                "deprecated" => Status::Deprecated {
+                    expires_at: column.parse("status_at")?,
+                    yanked: yank(&column)?,
+                },
                 "deleted" => Status::Deleted { at: column.parse("status_at")? },
                 _ => return Err(column.unreadable("status", "no such status")),
             },
         })
     }
+}
+
+fn yank(column: &Columns<'_>) -> Result<Option<Yank>, Failure> {
+    let Some(reason) = column.get("yank_reason")? else { return Ok(None) };
+    Ok(Some(Yank { reason, at: column.parse("yanked_at")? }))
 }
 
 /// Reads an intent from its columns and [`BUILD`].

@@ -11,12 +11,12 @@ use crate::catalog::CatalogError;
 const APPLICATION_ID: i32 = 0x4B6C_7972;
 
 /// Grows by one whenever the tables change.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each version to the next, the first of them from version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("from_1_to_2.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("from_1_to_2.sql"), include_str!("from_2_to_3.sql")];
 
 /// How long one process waits while another writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,12 +95,31 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     // Of those that may write, the last to leave takes the log with it; one that may not would
     // leave it behind. Where the file may not be written SQLite opens it for reading by itself.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let found = identify_at_once(&mut connection)?;
+    if let Found::Older(version) = found {
+        stand_in(&connection, version)?;
+    }
     connection.pragma_update(None, "query_only", true)?;
-    match identify_at_once(&mut connection)? {
-        // All that this release reads stands in the tables of earlier ones under the same names.
+    match found {
         Found::Catalog | Found::Older(_) => Ok(connection),
         Found::Nothing => Err(Refusal::Foreign("it is empty".to_owned())),
     }
+}
+
+/// Puts empty tables, seen by this connection alone, in the place of those that a catalog of an
+/// earlier release has not got. All else that is read stands in its tables under the same names.
+fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
+    const ADDED: [(i32, &str); 5] = [
+        (2, "gate_reports (content_digest, report)"),
+        (3, "yanks (arn, reason, at)"),
+        (3, "deletions (arn)"),
+        (3, "runs (number, report)"),
+        (3, "lease (only, host, process, until)"),
+    ];
+    for (_, table) in ADDED.iter().filter(|(since, _)| *since > version) {
+        connection.execute_batch(&format!("CREATE TEMP TABLE {table}"))?;
+    }
+    Ok(())
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
@@ -246,13 +265,13 @@ mod tests {
         let text = folder.path().join("text");
         std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99))
             .unwrap();
-        let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 3");
+        let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 4");
         for (path, why) in [
             (text, "it is not a SQLite database"),
             (other("tables", "CREATE TABLE t (a)"), "another program"),
             (other("id", "PRAGMA application_id = 7"), "another program"),
             (other("version", "PRAGMA user_version = 1"), "another program"),
-            (other("newer", &newer), "version 3, this release knows version 2"),
+            (other("newer", &newer), "version 4, this release knows version 3"),
         ] {
             let before = std::fs::read(&path).unwrap();
             for opened in [open(&path), open_read_only(&path)] {
@@ -275,6 +294,8 @@ mod tests {
         );
         let (before, after) = schema.split_once("-- What the gate said").unwrap();
         let (_, after) = after.split_once("WITHOUT ROWID;").unwrap();
+        // And what version 3 added, at the end.
+        let (after, _) = after.split_once("-- Layer versions that were withdrawn").unwrap();
         let schema = format!("{before}{after}");
         assert_ne!(schema, SCHEMA);
         connection.execute_batch(&schema).unwrap();

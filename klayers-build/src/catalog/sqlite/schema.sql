@@ -69,3 +69,32 @@ CREATE TABLE intents (
     begun_at TEXT NOT NULL,
     PRIMARY KEY (region, layer)
 ) STRICT, WITHOUT ROWID;
+
+-- Layer versions that were withdrawn, and why.
+CREATE TABLE yanks (
+    arn TEXT PRIMARY KEY REFERENCES layer_versions (arn),
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Deletions that were begun and have not ended; the layer versions are recorded as deleted.
+CREATE TABLE deletions (
+    arn TEXT PRIMARY KEY REFERENCES layer_versions (arn)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deprecated_layer_versions ON layer_versions (status_at)
+WHERE status = 'deprecated';
+
+-- What runs did.
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    report TEXT NOT NULL CHECK (json_valid(report))
+) STRICT;
+
+-- Who works on the collection: one row, or none.
+CREATE TABLE lease (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    host TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    until TEXT NOT NULL
+) STRICT;

@@ -256,7 +256,7 @@ pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(ho
         [
             published(&new, "eu-west-1", 2),
             LayerVersion {
-                status: Status::Deprecated { expires_at },
+                status: Status::Deprecated { expires_at, yanked: None },
                 ..published(&old, "eu-west-1", 1)
             },
             published(&old, "eu-west-2", 1),
@@ -342,7 +342,7 @@ pub(crate) async fn the_latest_is_never_deleted(home: &impl Home) {
     publish(&*catalog, &build, "eu-west-1", 1).await;
     for number in [1, 2] {
         let arn = arn(&build, "eu-west-1", number);
-        let error = catalog.record_deletion(&arn, expiry()).await.unwrap_err();
+        let error = catalog.begin_deletion(&arn, expiry()).await.unwrap_err();
         assert!(matches!(error, CatalogError::NotDeletable(which) if which == arn));
     }
     assert_eq!(all(&*catalog).await, [published(&build, "eu-west-1", 1)]);
@@ -355,7 +355,7 @@ pub(crate) async fn deleting_keeps_the_record_and_the_first_time(home: &impl Hom
     publish(&*catalog, &new, "eu-west-1", 2).await;
     let first = at("2027-11-07T02:00:00.5Z");
     for time in [first, at("2027-12-05T02:00:00Z")] {
-        catalog.record_deletion(&arn(&old, "eu-west-1", 1), time).await.unwrap();
+        catalog.begin_deletion(&arn(&old, "eu-west-1", 1), time).await.unwrap();
     }
     let versions = all(&*catalog).await;
     assert_eq!(versions[0], published(&new, "eu-west-1", 2));
@@ -377,7 +377,7 @@ pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
             publish(&*catalog, build, place, number).await;
         }
         let deleted = arn(&requests[0], place, 1);
-        catalog.record_deletion(&deleted, expiry()).await.unwrap();
+        catalog.begin_deletion(&deleted, expiry()).await.unwrap();
     }
     let everything = all(&*catalog).await;
     assert_eq!(everything.len(), 10);
@@ -400,7 +400,7 @@ pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
                                     .as_ref()
                                     .is_none_or(|region| region == version.region())
                                 && of_package.as_ref().is_none_or(|name| *name == build.package)
-                                && match (include, version.status) {
+                                && match (include, &version.status) {
                                     (Include::All, _)
                                     | (_, Status::Latest)
                                     | (Include::Existing, Status::Deprecated { .. }) => true,
@@ -504,7 +504,7 @@ pub(crate) async fn of_many_completed_at_once_one_is_the_latest(home: &impl Home
     let versions = all(&*home.open()).await;
     assert_eq!(versions.len(), 16);
     assert_eq!(versions[0].status, Status::Latest);
-    let deprecated = Status::Deprecated { expires_at: expiry() };
+    let deprecated = Status::Deprecated { expires_at: expiry(), yanked: None };
     assert!(versions[1..].iter().all(|version| version.status == deprecated));
 }
 
@@ -513,7 +513,7 @@ pub(crate) async fn opened_again_it_says_the_same(home: &impl Home) {
     let catalog = home.open();
     publish(&*catalog, &old, "eu-west-1", 1).await;
     publish(&*catalog, &new, "eu-west-1", 2).await;
-    catalog.record_deletion(&arn(&old, "eu-west-1", 1), expiry()).await.unwrap();
+    catalog.begin_deletion(&arn(&old, "eu-west-1", 1), expiry()).await.unwrap();
     catalog.begin(&intent(&new, "us-east-1")).await.unwrap();
     let said = everything(&*catalog).await;
     drop(catalog);

@@ -1,0 +1,145 @@
+//! The end of layer versions: what expired, what is being deleted, what was withdrawn.
+
+use jiff::Timestamp;
+use klayers_core::{Build, LayerVersion, LayerVersionArn, PackageName, Target, Yank};
+use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
+
+use super::rows::{self, Failure, LayerVersions, stored};
+use crate::catalog::CatalogError;
+
+/// The layer versions for which a condition holds.
+pub(super) fn layer_versions(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl Params,
+) -> Result<Vec<LayerVersion>, Failure> {
+    let mut reader = LayerVersions::default();
+    let mut statement = connection.prepare_cached(&select(condition))?;
+    let rows = statement.query_and_then(parameters, |row| reader.read(row))?;
+    rows.collect()
+}
+
+pub(super) fn select(condition: &str) -> String {
+    let (columns, tables) = (LayerVersions::COLUMNS, LayerVersions::TABLES);
+    format!("SELECT {columns}, {} FROM {tables} WHERE {condition}", rows::BUILD)
+}
+
+pub(super) fn expired(
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<Vec<LayerVersion>, Failure> {
+    let condition = "layer_versions.status = 'deprecated' AND layer_versions.status_at <= ?";
+    layer_versions(connection, condition, [stored(now)])
+}
+
+pub(super) fn yanked_builds(
+    connection: &Connection,
+    target: Target,
+    package: &PackageName,
+) -> Result<Vec<Build>, Failure> {
+    let sql = format!(
+        "SELECT {} FROM builds WHERE builds.id IN (
+             SELECT layer_versions.build FROM layer_versions
+             JOIN yanks ON yanks.arn = layer_versions.arn
+             WHERE layer_versions.package = ? AND layer_versions.target = ?
+         ) ORDER BY builds.content_digest",
+        rows::BUILD
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let parameters = [package.normalized().to_owned(), target.to_string()];
+    statement.query_and_then(parameters, rows::build)?.collect()
+}
+
+pub(super) fn begin_deletion(
+    transaction: &Transaction<'_>,
+    arn: &LayerVersionArn,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    match status(transaction, arn)?.as_deref() {
+        Some("deleted") => Ok(()),
+        Some("deprecated") => {
+            transaction.execute(
+                "UPDATE layer_versions SET status = 'deleted', status_at = ? WHERE arn = ?",
+                params![stored(at), arn.to_string()],
+            )?;
+            transaction.execute("INSERT INTO deletions (arn) VALUES (?)", [arn.to_string()])?;
+            Ok(())
+        }
+        _ => Err(CatalogError::NotDeletable(arn.clone()).into()),
+    }
+}
+
+pub(super) fn deletions_under_way(
+    connection: &Connection,
+) -> Result<Vec<LayerVersionArn>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT arn FROM deletions")?;
+    let rows = statement.query_and_then((), |row| {
+        let arn: String = row.get(0)?;
+        arn.parse()
+            .map_err(|error: klayers_core::ParseError| Failure(CatalogError::Corrupt(error.into())))
+    })?;
+    let mut arns = rows.collect::<Result<Vec<LayerVersionArn>, Failure>>()?;
+    arns.sort();
+    Ok(arns)
+}
+
+pub(super) fn end_deletion(
+    transaction: &Transaction<'_>,
+    arn: &LayerVersionArn,
+) -> Result<(), Failure> {
+    transaction.execute("DELETE FROM deletions WHERE arn = ?", [arn.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn yank(
+    transaction: &Transaction<'_>,
+    arn: &LayerVersionArn,
+    yank: &Yank,
+    expires_at: Timestamp,
+) -> Result<Option<LayerVersion>, Failure> {
+    let status = match status(transaction, arn)?.as_deref() {
+        Some("latest") => Latest(true),
+        Some("deprecated") => Latest(false),
+        _ => return Err(CatalogError::NotYankable(arn.clone()).into()),
+    };
+    transaction.execute(
+        "INSERT INTO yanks (arn, reason, at) VALUES (?, ?, ?) ON CONFLICT (arn) DO NOTHING",
+        params![arn.to_string(), yank.reason, stored(yank.at)],
+    )?;
+    if let Latest(true) = status {
+        transaction.execute(
+            "UPDATE layer_versions SET status = 'deprecated', status_at = ? WHERE arn = ?",
+            params![stored(expires_at), arn.to_string()],
+        )?;
+        // A trailing number sorts as text otherwise, so the order of recording decides between
+        // versions of one time.
+        transaction.execute(
+            "UPDATE layer_versions SET status = 'latest', status_at = NULL WHERE id = (
+                 SELECT other.id FROM layer_versions AS other
+                 JOIN layer_versions AS this ON this.arn = ?
+                     AND this.package = other.package AND this.target = other.target
+                     AND this.region = other.region
+                 WHERE other.status = 'deprecated'
+                     AND other.arn NOT IN (SELECT arn FROM yanks)
+                 ORDER BY other.created_at DESC, other.id DESC LIMIT 1)",
+            [arn.to_string()],
+        )?;
+    }
+    let latest = layer_versions(
+        transaction,
+        "layer_versions.status = 'latest' AND (layer_versions.target, layer_versions.region,
+             layer_versions.package) = (
+             SELECT target, region, package FROM layer_versions WHERE arn = ?)",
+        [arn.to_string()],
+    )?;
+    Ok(latest.into_iter().next())
+}
+
+/// Whether a layer version is the latest.
+struct Latest(bool);
+
+fn status(connection: &Connection, arn: &LayerVersionArn) -> Result<Option<String>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT status FROM layer_versions WHERE arn = ?")?;
+    Ok(statement.query_row([arn.to_string()], |row| row.get(0)).optional()?)
+}

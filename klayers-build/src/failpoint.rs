@@ -1,0 +1,66 @@
+//! Places where a test can end the process, between an effect and the record of it.
+//!
+//! They are there with the feature `failpoints` alone, and do nothing until they are armed.
+
+#[cfg(feature = "failpoints")]
+pub use armed::arm;
+
+/// Comes by a place. If the place is armed and this is the visit that was chosen, the process is
+/// killed as the system would kill it: nothing is cleaned up.
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn reach(_: &'static str) {}
+
+#[cfg(feature = "failpoints")]
+pub(crate) use armed::reach;
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::collections::BTreeMap;
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::path::PathBuf;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static ARMED: OnceLock<Armed> = OnceLock::new();
+
+    #[derive(Debug)]
+    struct Armed {
+        fatal: Option<(String, u64)>,
+        seen: Option<PathBuf>,
+        visits: Mutex<BTreeMap<&'static str, u64>>,
+    }
+
+    /// Arms the places of this process, once. At `fatal`, as in `published:2` for the second visit
+    /// to the place `published`, it is killed; every visit is a line of the file `seen`.
+    pub fn arm(fatal: Option<&str>, seen: Option<PathBuf>) {
+        let fatal = fatal.map(|fatal| {
+            let (place, visit) = fatal.rsplit_once(':').unwrap_or((fatal, "1"));
+            (place.to_owned(), visit.parse().unwrap_or(1))
+        });
+        // Whoever arms first decides; nobody does so twice.
+        let _ = ARMED.set(Armed { fatal, seen, visits: Mutex::default() });
+    }
+
+    pub(crate) fn reach(place: &'static str) {
+        let Some(armed) = ARMED.get() else { return };
+        let visit = {
+            let mut visits = armed.visits.lock().unwrap_or_else(PoisonError::into_inner);
+            let visit = visits.entry(place).or_default();
+            *visit += 1;
+            *visit
+        };
+        if let Some(seen) = &armed.seen {
+            let file = OpenOptions::new().create(true).append(true).open(seen);
+            // A test that finds the visit missing fails by itself.
+            let _ = file.and_then(|mut file| writeln!(file, "{place}:{visit}"));
+        }
+        if armed.fatal.as_ref().is_some_and(|(name, number)| name == place && *number == visit) {
+            let _ = kill_process(getpid(), Signal::KILL);
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Regions side by side: how much is under way in each, and which are closed.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use klayers_core::{LayerName, Region};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+use crate::Error;
+use crate::publish::PublishError;
+
+/// How many publications are under way in one region at once.
+const PLACES: usize = 4;
+
+/// The regions of a run. One that refuses everything is asked once, not for every layer, and no
+/// other region waits for it.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: BTreeMap<Region, Lane>,
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+struct Lane {
+    places: Semaphore,
+    closed: OnceLock<String>,
+}
+
+impl Lanes {
+    /// Lanes for regions, in each of which one publication may take this long.
+    pub(super) fn new<'a>(
+        regions: impl IntoIterator<Item = &'a Region>,
+        deadline: Duration,
+    ) -> Self {
+        let lane = || Lane { places: Semaphore::new(PLACES), closed: OnceLock::new() };
+        Self {
+            lanes: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
+            deadline,
+        }
+    }
+
+    /// Closes a region: nothing else is published there.
+    pub(super) fn close(&self, region: &Region, error: &Error) {
+        let Some(lane) = self.lanes.get(region) else { return };
+        let reason = reason(error);
+        warn!(%region, reason, "region closed");
+        // The first reason stays.
+        let _ = lane.closed.set(reason);
+    }
+
+    /// Publishes in a region, unless it is closed, as soon as there is a place, within the deadline.
+    pub(super) async fn publish<T>(
+        &self,
+        region: &Region,
+        layer: &LayerName,
+        publication: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(lane) = self.lanes.get(region) else { return publication.await };
+        // It is never closed.
+        let _place = lane.places.acquire().await;
+        if let Some(reason) = lane.closed.get() {
+            let (region, reason) = (region.clone(), reason.clone());
+            return Err(PublishError::Closed { region, reason }.into());
+        }
+        let outcome = match tokio::time::timeout(self.deadline, publication).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(PublishError::Overdue {
+                region: region.clone(),
+                layer: layer.clone(),
+                deadline: self.deadline,
+            }
+            .into()),
+        };
+        if let Err(error @ Error::Publish(why)) = &outcome
+            && why.concerns_region()
+        {
+            self.close(region, error);
+        }
+        outcome
+    }
+}
+
+/// An error with its causes, in one line.
+fn reason(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,413 @@
+//! The publisher to AWS Lambda.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
+use jiff::Timestamp;
+use klayers_core::{AccountId, Digest, LayerName, LayerVersionArn, Partition, Region, Target};
+use serde::Deserialize;
+
+use self::accounts::Accounts;
+use self::bodies::Bodies;
+use self::call::{Answer, Call};
+use self::transfer::Transfer;
+use super::{
+    InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
+    Publisher,
+};
+
+mod accounts;
+mod bodies;
+mod call;
+mod error;
+mod policy;
+mod transfer;
+
+pub use error::{AwsError, Fault};
+
+/// The largest zip that Lambda takes in a request, in bytes.
+const LARGEST_IN_REQUEST: u64 = 50 << 20;
+/// As many characters of a licence as Lambda takes.
+const LONGEST_LICENSE: usize = 512;
+
+/// How layers are published to AWS: the section `[publish.aws]` of `klayers.toml`.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsOptions {
+    /// The name of the S3 bucket in each region through which large layers go, with `{region}` in
+    /// it for the region's code: `my-layers-{region}`. Without it all layers are sent in the
+    /// request, which takes at most 50 MiB.
+    pub bucket: Option<String>,
+    /// Layers of more bytes than this go through S3, where there is a bucket.
+    pub in_request: u64,
+    /// The profile of AWS's configuration files with the credentials of a partition, where those are
+    /// not the ones that AWS's tools would find by themselves.
+    pub profiles: BTreeMap<Partition, String>,
+    /// Whether the latest version of each layer is written down in the SSM Parameter Store of its
+    /// region, as `/klayers/{target}/{package}/latest`.
+    pub pointers: bool,
+}
+
+impl Default for AwsOptions {
+    fn default() -> Self {
+        Self { bucket: None, in_request: 5 << 20, profiles: BTreeMap::new(), pointers: false }
+    }
+}
+
+/// Publishes to AWS Lambda.
+///
+/// Credentials and endpoints are found as in all of AWS's tools: the environment, the configuration
+/// files, the machine's or container's role; `AWS_ENDPOINT_URL` works. No call is repeated by the
+/// SDK: publishing twice would make two versions. What may be repeated is, [`call`] says when.
+#[derive(Debug)]
+pub struct LambdaPublisher {
+    accounts: Accounts,
+    bodies: Bodies,
+    transfer: Option<Transfer>,
+    options: AwsOptions,
+}
+
+impl LambdaPublisher {
+    /// Finds the credentials of each partition that has one of the regions, and asks AWS whose they
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Credentials`] if there are none or AWS does not take them;
+    /// [`PublishError::BucketName`] if `bucket` does not name one bucket a region.
+    pub async fn connect(options: AwsOptions, regions: &[Region]) -> Result<Self, PublishError> {
+        let accounts = Accounts::connect(&options.profiles, regions).await?;
+        Self::new(accounts, options)
+    }
+
+    /// The same with credentials and endpoint that were found in another way.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn with_config(
+        config: &aws_config::SdkConfig,
+        options: AwsOptions,
+        regions: &[Region],
+    ) -> Result<Self, PublishError> {
+        Self::new(Accounts::with_config(config, regions).await?, options)
+    }
+
+    fn new(accounts: Accounts, options: AwsOptions) -> Result<Self, PublishError> {
+        let transfer = options.bucket.as_deref().map(Transfer::new).transpose()?;
+        Ok(Self { accounts, bodies: Bodies::default(), transfer, options })
+    }
+
+    /// The account of a partition.
+    pub fn account(&self, partition: &Partition) -> Option<&AccountId> {
+        self.accounts.account(partition)
+    }
+
+    /// What is published: the zip itself, or where it lies in S3.
+    async fn content(&self, region: &Region, layer: &LayerUpload) -> Result<Content, PublishError> {
+        match &self.transfer {
+            Some(transfer) if layer.size > self.options.in_request => {
+                let content = transfer.bring(&self.accounts, region, layer).await?;
+                Ok(Content::Stored(content))
+            }
+            _ if layer.size > LARGEST_IN_REQUEST => Err(PublishError::TooLarge {
+                layer: layer.name.clone(),
+                size: layer.size,
+                limit: LARGEST_IN_REQUEST,
+            }),
+            _ => Ok(Content::Sent(self.bodies.of(layer).await?)),
+        }
+    }
+
+    fn call<'a>(
+        &self,
+        region: &'a Region,
+        operation: &'static str,
+    ) -> Result<Call<'a>, PublishError> {
+        Ok(Call { operation, region, limit: self.accounts.limit(region)? })
+    }
+
+    fn refuse_foreign(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        let layer = arn.layer();
+        if self.accounts.account(layer.partition()) == Some(layer.account()) {
+            return Ok(());
+        }
+        Err(PublishError::NotOurs(arn.clone()))
+    }
+}
+
+enum Content {
+    Sent(bodies::Body),
+    Stored(LayerVersionContentInput),
+}
+
+#[async_trait]
+impl Publisher for LambdaPublisher {
+    async fn publish(
+        &self,
+        region: &Region,
+        layer: &LayerUpload,
+        _: Timestamp,
+    ) -> Result<PublishedVersion, PublishError> {
+        let content = self.content(region, layer).await?;
+        let call = self.call(region, "PublishLayerVersion")?;
+        let lambda = self.accounts.lambda(region)?;
+        let answer = call
+            .once(|| {
+                let request = lambda
+                    .publish_layer_version()
+                    .layer_name(layer.name.as_str())
+                    .description(&layer.description)
+                    .set_license_info(license(layer))
+                    .compatible_runtimes(Runtime::from(layer.target.python.runtime().as_str()))
+                    .compatible_architectures(architecture(layer.target));
+                let (content, body) = match &content {
+                    Content::Sent(body) => (empty(), Some(body.clone())),
+                    Content::Stored(content) => (content.clone(), None),
+                };
+                async move {
+                    let mut request = request.content(content).customize();
+                    if let Some(body) = body {
+                        request = request.interceptor(body);
+                    }
+                    request.send().await
+                }
+            })
+            .await?;
+        let arn = call.required("LayerVersionArn", answer.layer_version_arn())?;
+        let content = answer.content();
+        Ok(PublishedVersion {
+            arn,
+            digest: call.digest(content.and_then(|content| content.code_sha256()))?,
+            created_at: call.time(answer.created_date())?,
+        })
+    }
+
+    async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.refuse_foreign(arn)?;
+        let region = arn.region();
+        let lambda = self.accounts.lambda(region)?;
+        let (layer, number) = named(arn)?;
+        let added = self
+            .call(region, "AddLayerVersionPermission")?
+            .repeated(|| {
+                lambda
+                    .add_layer_version_permission()
+                    .layer_name(layer)
+                    .version_number(number)
+                    .statement_id(policy::STATEMENT)
+                    .action(policy::ACTION)
+                    .principal("*")
+                    .send()
+            })
+            .await;
+        match added {
+            // It is there already, then. What it says is read below.
+            Err(error) if error.code() == Some("ResourceConflictException") => {}
+            outcome => drop(outcome?),
+        }
+        match self.policy(arn).await? {
+            Some(policy) => policy::check(&policy, arn)
+                .map_err(|reason| PublishError::Policy { arn: arn.clone(), reason }),
+            None => {
+                let reason = "is not there, although it was just added".to_owned();
+                Err(PublishError::Policy { arn: arn.clone(), reason })
+            }
+        }
+    }
+
+    async fn list(
+        &self,
+        region: &Region,
+        layer: &LayerName,
+    ) -> Result<Vec<ListedVersion>, PublishError> {
+        let call = self.call(region, "ListLayerVersions")?;
+        let lambda = self.accounts.lambda(region)?;
+        let mut versions = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let page = call
+                .repeated(|| {
+                    lambda
+                        .list_layer_versions()
+                        .layer_name(layer.as_str())
+                        .set_marker(marker.clone())
+                        .send()
+                })
+                .await;
+            let page = match page {
+                // A layer that never had a version.
+                Err(error) if error.is_not_found() => break,
+                page => page?,
+            };
+            for item in page.layer_versions() {
+                versions.push(ListedVersion {
+                    arn: call.required("LayerVersionArn", item.layer_version_arn())?,
+                    description: item.description().unwrap_or_default().to_owned(),
+                    created_at: call.time(item.created_date())?,
+                });
+            }
+            marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
+            if marker.is_none() {
+                break;
+            }
+        }
+        versions.sort_by_key(|version| std::cmp::Reverse(version.arn.version()));
+        Ok(versions)
+    }
+
+    async fn inspect(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<InspectedVersion>, PublishError> {
+        self.refuse_foreign(arn)?;
+        let region = arn.region();
+        let call = self.call(region, "GetLayerVersion")?;
+        let lambda = self.accounts.lambda(region)?;
+        let (layer, number) = named(arn)?;
+        let answer = call
+            .repeated(|| lambda.get_layer_version().layer_name(layer).version_number(number).send())
+            .await;
+        let answer = match answer {
+            Err(error) if error.is_not_found() => return Ok(None),
+            answer => answer?,
+        };
+        let content = answer.content();
+        let policy = self.policy(arn).await?;
+        Ok(Some(InspectedVersion {
+            digest: call.digest(content.and_then(|content| content.code_sha256()))?,
+            size: content
+                .and_then(|content| u64::try_from(content.code_size()).ok())
+                .unwrap_or_default(),
+            is_public: policy.is_some_and(|policy| policy::check(&policy, arn).is_ok()),
+        }))
+    }
+
+    async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        let call = self.call(region, "ListLayers")?;
+        let lambda = self.accounts.lambda(region)?;
+        let mut layers = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let page =
+                call.repeated(|| lambda.list_layers().set_marker(marker.clone()).send()).await?;
+            for item in page.layers() {
+                layers.push(call.required("LayerName", item.layer_name())?);
+            }
+            marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
+            if marker.is_none() {
+                break;
+            }
+        }
+        layers.sort();
+        Ok(layers)
+    }
+
+    async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.refuse_foreign(arn)?;
+        let lambda = self.accounts.lambda(arn.region())?;
+        let (layer, number) = named(arn)?;
+        let deleted = self
+            .call(arn.region(), "DeleteLayerVersion")?
+            .repeated(|| {
+                lambda.delete_layer_version().layer_name(layer).version_number(number).send()
+            })
+            .await;
+        match deleted {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => Ok(drop(outcome?)),
+        }
+    }
+
+    async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
+        if !self.options.pointers {
+            return Ok(());
+        }
+        let Pointer { region, target, package, latest } = pointer;
+        let ssm = self.accounts.ssm(region)?;
+        let name = format!("/klayers/{target}/{package}/latest");
+        let Some(arn) = latest else {
+            let deleted = self
+                .call(region, "DeleteParameter")?
+                .repeated(|| ssm.delete_parameter().name(&name).send())
+                .await;
+            return match deleted {
+                Err(error) if error.is_not_found() => Ok(()),
+                outcome => Ok(drop(outcome?)),
+            };
+        };
+        self.call(region, "PutParameter")?
+            .repeated(|| {
+                ssm.put_parameter()
+                    .name(&name)
+                    .value(arn.to_string())
+                    .r#type(aws_sdk_ssm::types::ParameterType::String)
+                    .overwrite(true)
+                    .send()
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+impl LambdaPublisher {
+    /// The policy of a layer version, as JSON; none if it has none.
+    async fn policy(&self, arn: &LayerVersionArn) -> Result<Option<String>, PublishError> {
+        let lambda = self.accounts.lambda(arn.region())?;
+        let (layer, number) = named(arn)?;
+        let answer = self
+            .call(arn.region(), "GetLayerVersionPolicy")?
+            .repeated(|| {
+                lambda.get_layer_version_policy().layer_name(layer).version_number(number).send()
+            })
+            .await;
+        match answer {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => Ok(answer?.policy().map(str::to_owned)),
+        }
+    }
+}
+
+/// What Lambda calls a layer version: a name and a number.
+fn named(arn: &LayerVersionArn) -> Result<(&str, i64), PublishError> {
+    let number = i64::try_from(arn.version()).map_err(|_| PublishError::NotOurs(arn.clone()))?;
+    Ok((arn.name().as_str(), number))
+}
+
+/// In the place of a zip that is sent along in another way.
+fn empty() -> LayerVersionContentInput {
+    LayerVersionContentInput::builder().zip_file(Blob::default()).build()
+}
+
+fn architecture(target: Target) -> aws_sdk_lambda::types::Architecture {
+    aws_sdk_lambda::types::Architecture::from(target.architecture.as_str())
+}
+
+fn license(layer: &LayerUpload) -> Option<String> {
+    let license = layer.license.as_deref()?.trim();
+    (!license.is_empty()).then(|| license.chars().take(LONGEST_LICENSE).collect())
+}
+
+impl Call<'_> {
+    fn digest(&self, code_sha256: Option<&str>) -> Answer<Digest> {
+        let digest = code_sha256.and_then(|text| Digest::from_base64(text).ok());
+        digest.ok_or_else(|| self.incomplete("CodeSha256"))
+    }
+
+    fn time(&self, created: Option<&str>) -> Answer<Timestamp> {
+        // With a numeric offset without a colon: 2026-11-01T02:20:00.123+0000.
+        let time =
+            created.and_then(|created| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", created).ok());
+        time.ok_or_else(|| self.incomplete("CreatedDate"))
+    }
+
+    fn required<T: std::str::FromStr>(
+        &self,
+        field: &'static str,
+        value: Option<&str>,
+    ) -> Answer<T> {
+        value.and_then(|value| value.parse().ok()).ok_or_else(|| self.incomplete(field))
+    }
+}

@@ -1,0 +1,180 @@
+//! Layers that are sent in the request.
+//!
+//! A request holds the zip in Base64, and says nothing that differs from region to region. So it is
+//! made once for a layer, and all regions send the same bytes: one copy for each would be 60 MB for
+//! a layer of 45 MB.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use aws_runtime::auth::PayloadSigningOverride;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use bytes::Bytes;
+use data_encoding::{BASE64, Encoder};
+use klayers_core::Digest;
+use serde::Serialize;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use super::license;
+use crate::durable;
+use crate::publish::{LayerUpload, PublishError};
+
+/// How much memory all requests together may take, in KiB: two of the largest.
+const MEMORY: u32 = 140 << 10;
+
+/// The requests that are being sent.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    memory: Arc<Semaphore>,
+    /// By what they depend on. A request is kept as long as somebody sends it.
+    bodies: Mutex<BTreeMap<Key, Weak<OnceCell<Kept>>>>,
+}
+
+type Key = (Digest, String);
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Bytes,
+    digest: Digest,
+    _memory: OwnedSemaphorePermit,
+}
+
+/// The body of a request to publish.
+#[derive(Clone, Debug)]
+pub(super) struct Body(Arc<OnceCell<Kept>>);
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self { memory: Arc::new(Semaphore::new(MEMORY as usize)), bodies: Mutex::default() }
+    }
+}
+
+impl Bodies {
+    /// The request of a layer, made now if nobody else is sending it.
+    pub(super) async fn of(&self, layer: &LayerUpload) -> Result<Body, PublishError> {
+        let key = (layer.digest, layer.description.clone());
+        let cell = {
+            let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+            bodies.retain(|_, body| body.strong_count() > 0);
+            match bodies.get(&key).and_then(Weak::upgrade) {
+                Some(cell) => cell,
+                None => {
+                    let cell = Arc::new(OnceCell::new());
+                    bodies.insert(key, Arc::downgrade(&cell));
+                    cell
+                }
+            }
+        };
+        cell.get_or_try_init(|| self.make(layer)).await?;
+        Ok(Body(cell))
+    }
+
+    async fn make(&self, layer: &LayerUpload) -> Result<Kept, PublishError> {
+        let kib = u32::try_from(encoded(layer.size) >> 10).unwrap_or(MEMORY) + 4;
+        let memory = Arc::clone(&self.memory).acquire_many_owned(kib.min(MEMORY)).await;
+        let layer = layer.clone();
+        let made = tokio::task::spawn_blocking(move || request(&layer)).await;
+        let (bytes, digest) = match made {
+            Ok(made) => made?,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let memory = memory.map_err(|_| PublishError::Ended)?;
+        Ok(Kept { bytes, digest, _memory: memory })
+    }
+}
+
+/// The size of Base64 of so many bytes.
+fn encoded(size: u64) -> u64 {
+    size.div_ceil(3) * 4
+}
+
+/// All of a request but the zip, as Lambda's API reference has it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Head<'a> {
+    description: &'a str,
+    license_info: Option<String>,
+    compatible_runtimes: [String; 1],
+    compatible_architectures: [&'a str; 1],
+}
+
+/// The request, and its SHA-256.
+fn request(layer: &LayerUpload) -> Result<(Bytes, Digest), PublishError> {
+    const END: &str = "\"}}";
+    let head = Head {
+        description: &layer.description,
+        license_info: license(layer),
+        compatible_runtimes: [layer.target.python.runtime()],
+        compatible_architectures: [layer.target.architecture.as_str()],
+    };
+    let head =
+        serde_json::to_string(&head).map_err(|error| unreadable(&layer.zip)(error.into()))?;
+    let head = format!("{},\"Content\":{{\"ZipFile\":\"", head.trim_end_matches('}'));
+    let size = usize::try_from(encoded(layer.size)).unwrap_or_default();
+    let mut request = String::with_capacity(head.len() + size + END.len());
+    request.push_str(&head);
+    let actual = encode(&layer.zip, &mut request).map_err(unreadable(&layer.zip))?;
+    if actual != layer.digest {
+        let (path, digest) = (layer.zip.clone(), layer.digest);
+        return Err(PublishError::Mismatch { path, digest, actual });
+    }
+    request.push_str(END);
+    let digest = Digest::of(request.as_bytes());
+    Ok((Bytes::from(request), digest))
+}
+
+/// Adds a file in Base64; returns the SHA-256 of what was read.
+fn encode(path: &Path, to: &mut String) -> io::Result<Digest> {
+    struct Encoding<'a>(Encoder<'a>);
+    impl Write for Encoding<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.append(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let base64 = BASE64;
+    let mut encoding = Encoding(base64.new_encoder(to));
+    let (digest, _) = durable::copy(&mut File::open(path)?, &mut encoding)?;
+    encoding.0.finalize();
+    Ok(digest)
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> PublishError + use<> {
+    let path = path.to_owned();
+    move |source| PublishError::Io { action: "read", path, source }
+}
+
+/// Puts the body into a request whose own is empty, before it is signed.
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Body {
+    fn name(&self) -> &'static str {
+        "SharedBody"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = self.0.get().ok_or(PublishError::Ended)?;
+        let request = context.request_mut();
+        *request.body_mut() = SdkBody::from(body.bytes.clone());
+        request.headers_mut().insert("content-length", body.bytes.len().to_string());
+        // So that it is not hashed anew for each region.
+        let digest = PayloadSigningOverride::Precomputed(body.digest.to_string());
+        config.interceptor_state().store_put(digest);
+        Ok(())
+    }
+}

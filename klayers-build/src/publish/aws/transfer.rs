@@ -1,0 +1,151 @@
+//! Layers that go through S3: sent once, copied by AWS to a bucket in each region, and published
+//! from there, since Lambda takes layers from a bucket of the region alone.
+//!
+//! Objects are named by what is in them, so sending or copying again does no harm. They are needed
+//! until the layer is published; a lifecycle rule of the bucket may delete them after a day.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_lambda::types::LayerVersionContentInput;
+use aws_sdk_s3::primitives::ByteStream;
+use klayers_core::{Digest, Partition, Region};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::accounts::Accounts;
+use super::call::Call;
+use crate::durable;
+use crate::publish::{LayerUpload, PublishError};
+
+const REGION: &str = "{region}";
+
+/// The way through S3.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pattern: String,
+    /// What was sent to a partition, or is being sent.
+    sent: Mutex<BTreeMap<(Partition, Digest), Arc<OnceCell<()>>>>,
+    /// The buckets that were found to be in their regions.
+    checked: Mutex<BTreeMap<Region, Arc<OnceCell<()>>>>,
+}
+
+impl Transfer {
+    pub(super) fn new(pattern: &str) -> Result<Self, PublishError> {
+        if !pattern.contains(REGION) {
+            return Err(PublishError::BucketName(pattern.to_owned()));
+        }
+        Ok(Self { pattern: pattern.to_owned(), sent: Mutex::default(), checked: Mutex::default() })
+    }
+
+    /// Sees to it that a layer lies in the bucket of a region.
+    pub(super) async fn bring(
+        &self,
+        accounts: &Accounts,
+        region: &Region,
+        layer: &LayerUpload,
+    ) -> Result<LayerVersionContentInput, PublishError> {
+        let home = accounts.home(region)?;
+        let sent = {
+            let mut sent = self.sent.lock().await;
+            Arc::clone(sent.entry((region.partition(), layer.digest)).or_default())
+        };
+        sent.get_or_try_init(|| self.send(accounts, home, layer)).await?;
+        if region != home {
+            self.copy(accounts, home, region, layer).await?;
+        }
+        let (bucket, key) = (self.bucket(region), key(layer));
+        Ok(LayerVersionContentInput::builder().s3_bucket(bucket).s3_key(key).build())
+    }
+
+    fn bucket(&self, region: &Region) -> String {
+        self.pattern.replace(REGION, region.as_str())
+    }
+
+    async fn send(
+        &self,
+        accounts: &Accounts,
+        home: &Region,
+        layer: &LayerUpload,
+    ) -> Result<(), PublishError> {
+        self.check(accounts, home).await?;
+        let zip = layer.zip.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            durable::copy(&mut std::fs::File::open(zip)?, &mut std::io::sink())
+        })
+        .await;
+        let unreadable =
+            |source| PublishError::Io { action: "read", path: layer.zip.clone(), source };
+        let (actual, _) = hashed.map_err(|error| unreadable(error.into()))?.map_err(unreadable)?;
+        if actual != layer.digest {
+            let (path, digest) = (layer.zip.clone(), layer.digest);
+            return Err(PublishError::Mismatch { path, digest, actual });
+        }
+        let (s3, bucket, key) = (accounts.s3(home)?, self.bucket(home), key(layer));
+        let call = Call { operation: "PutObject", region: home, limit: accounts.limit(home)? };
+        call.repeated(|| {
+            let zip = layer.zip.clone();
+            // S3 hashes what arrives, too, and refuses what is not this.
+            let request = s3
+                .put_object()
+                .bucket(&bucket)
+                .key(&key)
+                .checksum_sha256(layer.digest.to_base64())
+                .content_type("application/zip");
+            async move {
+                let body = ByteStream::from_path(&zip).await;
+                let body = body.map_err(aws_sdk_s3::error::SdkError::construction_failure)?;
+                request.body(body).send().await
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn copy(
+        &self,
+        accounts: &Accounts,
+        home: &Region,
+        region: &Region,
+        layer: &LayerUpload,
+    ) -> Result<(), PublishError> {
+        self.check(accounts, region).await?;
+        let (s3, key) = (accounts.s3(region)?, key(layer));
+        let source = format!("{}/{key}", self.bucket(home));
+        let call = Call { operation: "CopyObject", region, limit: accounts.limit(region)? };
+        call.repeated(|| {
+            s3.copy_object().bucket(self.bucket(region)).key(&key).copy_source(&source).send()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Makes sure that a bucket is there, and where it must be.
+    async fn check(&self, accounts: &Accounts, region: &Region) -> Result<(), PublishError> {
+        let checked = {
+            let mut checked = self.checked.lock().await;
+            Arc::clone(checked.entry(region.clone()).or_default())
+        };
+        checked
+            .get_or_try_init(|| async {
+                let (s3, bucket) = (accounts.s3(region)?, self.bucket(region));
+                let call = Call { operation: "HeadBucket", region, limit: accounts.limit(region)? };
+                let found = call.repeated(|| s3.head_bucket().bucket(&bucket).send()).await;
+                let reason = match found {
+                    Ok(found) => match found.bucket_region() {
+                        Some(actual) if actual != region.as_str() => format!("is in {actual}"),
+                        _ => return Ok(()),
+                    },
+                    Err(error) if error.is_not_found() => "does not exist".to_owned(),
+                    Err(error) if error.is_elsewhere() => "is in another region".to_owned(),
+                    Err(error) => return Err(error.into()),
+                };
+                Err(PublishError::Bucket { bucket, region: region.clone(), reason })
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn key(layer: &LayerUpload) -> String {
+    format!("{}.zip", layer.digest)
+}

@@ -1,0 +1,72 @@
+//! What a run did, in numbers and names: kept in the catalog, printed, and sent to who wants to
+//! know.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use klayers_core::{LayerVersionArn, PackageName, PackageVersion, Region, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::BuildReason;
+
+/// What a run did.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// When it began, in UTC.
+    pub begun_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+    /// Whether it was the run of a month.
+    pub scheduled: bool,
+    /// Whether it worked on the whole collection, and not on a part that was selected.
+    pub whole: bool,
+    /// On how many layers it worked.
+    pub layers: usize,
+    /// How many of them had nothing to be done.
+    pub unchanged: usize,
+    /// Those that were built.
+    pub built: Vec<BuiltLayer>,
+    /// How many layer versions were published, by region.
+    pub published: BTreeMap<Region, usize>,
+    /// Publications that an earlier run had left under way and this one completed.
+    pub completed: Vec<LayerVersionArn>,
+    /// What failed.
+    pub failures: Vec<Failure>,
+}
+
+/// A layer that a run built.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct BuiltLayer {
+    /// The target.
+    pub target: Target,
+    /// The package or bundle.
+    pub package: PackageName,
+    /// Its version.
+    pub version: PackageVersion,
+    /// Why it was built.
+    pub reason: BuildReason,
+    /// The size of the zip, in bytes.
+    pub code_size: u64,
+    /// How long resolving and building took, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Something that a run could not do.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The target of the layer; none if it concerns a whole region.
+    pub target: Option<Target>,
+    /// The package or bundle; none if it concerns a whole region.
+    pub package: Option<PackageName>,
+    /// The region; none if the layer could not be built, so that it concerns all of them.
+    pub region: Option<Region>,
+    /// Why, with the causes.
+    pub reason: String,
+}
+
+impl RunReport {
+    /// Whether all was done.
+    pub fn is_complete(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
