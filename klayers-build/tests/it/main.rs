@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
+mod aws_support;
 mod bad_input;
 mod bad_wheels;
 mod builder;
