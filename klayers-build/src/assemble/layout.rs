@@ -154,12 +154,17 @@ impl<'w> Layout<'w> {
 
     /// Whether a file of a wheel is in the layer.
     pub(super) fn holds(&self, wheel: &Wheel, path: &str) -> bool {
-        let destination = wheel.inventory().file(path).and_then(|file| {
-            let destination = wheel.installation().destination(&file.path).ok()??;
-            Some(format!("{ROOT}{}", destination.path))
-        });
-        destination
-            .is_some_and(|path| self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok())
+        let destination = wheel
+            .inventory()
+            .file(path)
+            .and_then(|file| wheel.installation().destination(&file.path).ok()?);
+        destination.is_some_and(|destination| self.has(&destination.path))
+    }
+
+    /// Whether there is a file of this path, below the root of Python's path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let path = format!("{ROOT}{path}");
+        self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok()
     }
 
     /// The files, sorted by path as bytes.

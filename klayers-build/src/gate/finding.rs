@@ -3,7 +3,7 @@ use std::fmt;
 use klayers_core::{AbiVersion, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::wheel::{Class, Machine, RequiredVersion};
+use crate::wheel::{Class, Machine, Notice, RequiredVersion};
 
 /// How bad a finding is. Errors come before warnings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl fmt::Display for LayerFile {
     }
 }
 
-/// A rule that a layer does not keep, and where.
+/// A rule that a layer does not keep, or what is worth knowing of it, and where.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -102,15 +102,22 @@ pub enum Finding {
         /// Its biggest distributions with their unpacked sizes in bytes, the biggest first.
         biggest: Vec<(String, u64)>,
     },
+    /// There is something unusual about a wheel, which was no reason to refuse it.
+    Unusual {
+        /// The wheel's file name.
+        wheel: String,
+        /// What it is.
+        notice: Notice,
+    },
 }
 
 impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::UnknownVersion { .. } | Self::MissingLibrary { loaded: false, .. } => {
-                Severity::Warning
-            }
+            Self::UnknownVersion { .. }
+            | Self::MissingLibrary { loaded: false, .. }
+            | Self::Unusual { .. } => Severity::Warning,
             Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
             _ => Severity::Error,
         }
@@ -170,6 +177,7 @@ impl fmt::Display for Finding {
                 }
                 Ok(())
             }
+            Self::Unusual { wheel, notice } => write!(formatter, "{wheel}: {notice}"),
         }
     }
 }
