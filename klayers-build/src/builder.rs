@@ -15,7 +15,9 @@ use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
-use crate::gate::{Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT};
+use crate::gate::{
+    Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT, WithoutBytecode,
+};
 use crate::interpreter::{Interpreter, InterpreterError, Places};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
@@ -202,7 +204,7 @@ impl Builder {
                         recipe.bytecode = Some(release);
                     }
                     Err(error) if compiling.required => return Err(error),
-                    Err(error) => without_bytecode = Some(WithoutBytecode::Failed(error.into())),
+                    Err(error) => without_bytecode = Some(WithoutBytecode::failed(&error)),
                 }
             }
         }
@@ -219,9 +221,10 @@ impl Builder {
                 without = Recipe { bytecode: None, ..recipe.clone() };
                 layer = Layer::new(&without, &lock, &wheels, &[], &stripped)?;
             }
-            let findings = rules.kept(layer.findings(&runtime));
+            let mut findings = rules.kept(layer.findings(&runtime));
+            findings.extend(without_bytecode.map(Finding::WithoutBytecode));
             let modules = layer.modules();
-            Ok(BuiltLayer { zip: layer.write(&folder)?, findings, modules, without_bytecode })
+            Ok(BuiltLayer { zip: layer.write(&folder)?, findings, modules })
         })
         .await
     }
@@ -312,34 +315,6 @@ pub struct BuiltLayer {
     pub findings: Vec<Finding>,
     /// The modules and packages that it puts at the root of Python's path, sorted.
     pub modules: Vec<String>,
-    /// Why it has no bytecode, where that was wanted.
-    pub without_bytecode: Option<WithoutBytecode>,
-}
-
-/// Why a layer has no bytecode although it could.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WithoutBytecode {
-    /// There is no interpreter of the version.
-    NoInterpreter(PythonVersion),
-    /// It would unpack to more than Lambda takes.
-    TooLarge,
-    /// A wheel could not be compiled.
-    Failed(Box<Error>),
-}
-
-impl fmt::Display for WithoutBytecode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoInterpreter(python) => {
-                write!(formatter, "no interpreter of Python {python} was found")
-            }
-            Self::TooLarge => {
-                write!(formatter, "with it, the layer would unpack to more than Lambda takes")
-            }
-            Self::Failed(_) => write!(formatter, "the interpreter failed"),
-        }
-    }
 }
 
 impl Compiling {
