@@ -1,8 +1,7 @@
 //! Building a layer: from its lock to its zip, through every stage between.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -18,12 +17,18 @@ use crate::fetch::Fetcher;
 use crate::gate::{
     Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT, WithoutBytecode,
 };
-use crate::interpreter::{Interpreter, InterpreterError, Places};
+use crate::interpreter::Interpreter;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::strip::StripCache;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
+
+mod interpreters;
+
+pub use interpreters::Interpreters;
+
+use interpreters::SoughtOnce;
 
 /// Builds layers.
 ///
@@ -60,7 +65,7 @@ pub struct Builder {
     fetcher: Fetcher,
     runtimes: Runtimes,
     rules: GateRules,
-    interpreters: Option<Interpreters>,
+    interpreters: Option<SoughtOnce>,
     compiling: Option<Compiling>,
 }
 
@@ -108,30 +113,6 @@ struct Compiling {
     cache: Arc<BytecodeCache>,
 }
 
-/// Where the interpreters are.
-#[derive(Clone, Debug)]
-pub struct Interpreters {
-    /// Where they are looked for.
-    pub places: Places,
-    /// Those that are to be used, and no others of their version.
-    pub explicit: BTreeMap<PythonVersion, PathBuf>,
-}
-
-impl Interpreters {
-    /// Finds the interpreter of a version; none if there is none.
-    ///
-    /// # Errors
-    ///
-    /// If there is an explicit one that cannot be used.
-    pub async fn find(
-        &self,
-        python: PythonVersion,
-    ) -> Result<Option<Interpreter>, InterpreterError> {
-        let explicit = self.explicit.get(&python).map(PathBuf::as_path);
-        Interpreter::find(python, explicit, &self.places).await
-    }
-}
-
 impl Builder {
     /// A builder of layers without bytecode, for the runtimes of this release.
     pub fn new(fetcher: Fetcher) -> Self {
@@ -159,7 +140,7 @@ impl Builder {
     /// With these interpreters, to make bytecode and to import layers.
     #[must_use]
     pub fn with_interpreters(self, interpreters: Interpreters) -> Self {
-        Self { interpreters: Some(interpreters), ..self }
+        Self { interpreters: Some(SoughtOnce::new(interpreters)), ..self }
     }
 
     /// With bytecode, which is kept in a cache folder.
