@@ -11,7 +11,7 @@ use klayers_core::{Digest, LayerName, Target};
 use crate::bytecode::pythons::any_python;
 use crate::gate::elf::{AARCH64, Elf};
 use crate::support::command::{Home, Outcome};
-use crate::support::{WheelFile, lock_of, zip_files};
+use crate::support::{WheelFile, lock_of, package, zip_files};
 
 const BUILD: [&str; 6] = ["build", "alpha", "--find-links", "wheels", "--no-index", "--out"];
 
@@ -128,4 +128,35 @@ async fn an_interpreter_is_asked_once_what_it_is() {
         builder.check(&built, &home.path("")).await.unwrap();
     }
     assert_eq!(fs::read_to_string(log).unwrap(), "once\n");
+}
+
+#[test]
+fn a_runtime_without_an_interpreter_here_has_layers_without_bytecode() {
+    let home = Home::new();
+    let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "x = 1\n");
+    let path = alpha.write(&home.path("wheels"));
+    let lock = package(&alpha, url::Url::from_file_path(path).unwrap().as_str());
+    home.write("lock.toml", format!("lock-version = \"1.0\"\n{lock}"));
+    // No programs at all, whatever this machine has.
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        home.finish(command.env("PATH", home.path("bin")).spawn().unwrap())
+    };
+    let build = ["build", "alpha", "--python", "3.14", "--lock", "lock.toml", "--out", "out"];
+    let done = run(&[&build[..], &["--check-imports"]].concat()).ended_with(0);
+    assert_eq!(
+        done.stderr,
+        "warning: the layer has no bytecode: no interpreter of Python 3.14 was found\n"
+    );
+    let not_run = "\nimports: not run: there is no interpreter of Python 3.14\n";
+    assert!(done.stdout.ends_with(not_run), "{}", done.stdout);
+    let zip = home.path("out/Klayers-p314-alpha.zip");
+    assert!(!zip_files(&zip).keys().any(|path| path.contains("__pycache__")));
+    fs::remove_dir_all(home.path("caches/klayers")).unwrap();
+    let zip = zip.display().to_string();
+    let done = run(&["verify", &zip, "--wheels", "wheels"]).ended_with(0);
+    assert!(done.stdout.starts_with("reproduced Klayers-p314-alpha\n"), "{}", done.stdout);
+
+    let refused = run(&[&build[..], &["--bytecode", "on"]].concat()).ended_with(2);
+    assert!(refused.stderr.contains("no interpreter of Python 3.14 was found to make bytecode"));
 }
