@@ -74,12 +74,12 @@ impl Installation<'_> {
             destination: destination.to_owned(),
         };
         let mut destinations: BTreeMap<String, &str> = BTreeMap::new();
-        let mut add = |destination: String, from: &'w str| match destinations.get(&destination) {
-            Some(other) => Err(same(other, from, &destination)),
-            None => {
-                destinations.insert(destination, from);
-                Ok(())
+        let mut add = |destination: String, from: &'w str| {
+            if let Some(other) = destinations.get(&destination) {
+                return Err(same(other, from, &destination));
             }
+            destinations.insert(destination, from);
+            Ok(())
         };
         for path in files {
             if let Some(destination) = self.destination(path)? {

@@ -18,8 +18,10 @@ fn odd() -> Vec<u8> {
         .dist_info("WHEEL", "Wheel-Version: 1.9\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         .file("sample.pth", "import sample\n")
         .file("json.py", "")
-        .file("sample/Names.txt", "")
-        .file("sample/names.txt", "")
+        .file("sample/Names/a.txt", "")
+        .file("sample/Names/b.txt", "")
+        .file("sample/names/a.txt", "")
+        .file("sample/names/b.txt", "")
         .file("sample/unsound.so", "\u{7f}ELF")
         .bytes()
 }
@@ -29,8 +31,8 @@ const SAID: [&str; 5] = [
     "its Wheel-Version is 1.9, newer than the 1.0 that is known",
     "its module json has the name of one of the standard library",
     "sample.pth does nothing in a layer: Python looks for it elsewhere",
-    "sample/Names.txt and sample/names.txt are one name on file systems that do not tell letters \
-     apart",
+    // Once, and not of each file.
+    "sample/Names and sample/names are one name on file systems that do not tell letters apart",
     "sample/unsound.so ",
 ];
 
