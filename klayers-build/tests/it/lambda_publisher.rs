@@ -1,5 +1,6 @@
 //! The publisher to AWS Lambda: the promises of every publisher, and those of its own.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,12 +108,12 @@ async fn boto3_sees_what_was_published() {
     let seen = boto_view(&aws.endpoint, &aws.account, &["eu-west-1"], Contents::Downloaded);
     let version = &seen["eu-west-1"]["Klayers-p312-arm64-a"][0];
     assert_eq!(version["description"], layer.description, "{version:#}");
-    assert_eq!(version["compatible_runtimes"], serde_json::json!(["python3.12"]));
-    assert_eq!(version["compatible_architectures"], serde_json::json!(["x86_64"]));
+    assert_eq!(version["runtimes"], serde_json::json!(["python3.12"]));
+    assert_eq!(version["architectures"], serde_json::json!(["x86_64"]));
     assert_eq!(version["code_sha256"], layer.digest.to_base64());
     assert_eq!(version["downloaded"], layer.digest.to_string());
-    assert_eq!(version["license_info"].as_str().unwrap().len(), 512);
-    let statement = &version["policy"][0];
+    assert_eq!(version["license"].as_str().unwrap().len(), 512);
+    let statement = &version["statements"][0];
     assert_eq!(statement["Sid"], "make_public", "{version:#}");
     assert_eq!(statement["Action"], "lambda:GetLayerVersion");
 }
@@ -126,7 +127,22 @@ async fn a_version_is_private_until_it_is_made_public() {
     publisher.delete(&published.arn).await.unwrap();
     assert_eq!(publisher.inspect(&published.arn).await.unwrap(), None);
     publisher.make_public(&published.arn).await.unwrap_err();
-    assert_eq!(publisher.layers(&region("eu-west-1")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn layers_are_listed_by_region() {
+    let Some(aws) = Aws::new().await else { return };
+    assert_eq!(aws.publisher.layers(&region("eu-west-1")).await.unwrap(), []);
+    for (name, place) in
+        [("Klayers-p312-b", "eu-west-1"), ("Klayers-p312-a", "eu-west-1"), ("c", "eu-west-2")]
+    {
+        publish(&*aws.publisher, &upload(&aws, name), place).await;
+    }
+    let names = |names: &[&str]| -> Vec<klayers_core::LayerName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    };
+    let listed = aws.publisher.layers(&region("eu-west-1")).await.unwrap();
+    assert_eq!(listed, names(&["Klayers-p312-a", "Klayers-p312-b"]));
 }
 
 #[tokio::test]
@@ -340,13 +356,19 @@ async fn calls_stay_under_the_limit_of_a_region() {
     assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
 }
 
+/// A zip of one file that is stored, not compressed.
 fn large(aws: &Aws, size: usize) -> LayerUpload {
-    let content: Vec<u8> = std::iter::repeat_n(b'x', size).collect();
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("python/large.py", stored).unwrap();
+    zip.write_all(&vec![b'#'; size]).unwrap();
+    let content = zip.finish().unwrap().into_inner();
     let digest = Digest::of(&content);
     let zip = aws.zips().join("large.zip");
     std::fs::write(&zip, &content).unwrap();
     let of = upload(aws, "Klayers-p312-large");
-    LayerUpload { zip, digest, size: size as u64, ..of }
+    LayerUpload { zip, digest, size: content.len() as u64, ..of }
 }
 
 fn now() -> klayers_core::Timestamp {

@@ -134,7 +134,7 @@ impl Collection {
             let seen = &there[&version.arn.to_string()];
             let build = &version.build;
             assert_eq!(seen["code_sha256"], build.content_digest.to_base64(), "{seen:#}");
-            assert_eq!(seen["policy"][0]["Sid"], "make_public", "{seen:#}");
+            assert_eq!(seen["statements"][0]["Sid"], "make_public", "{seen:#}");
             let description = seen["description"].as_str().unwrap();
             assert!(description.starts_with(&format!("{}=={}", build.package, build.version)));
             if contents == Contents::Downloaded {

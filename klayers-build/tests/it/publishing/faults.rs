@@ -149,8 +149,8 @@ fn what_aws_says_it_holds_otherwise_is_never_made_public() {
         })
         .to_string()
     };
-    let rule =
-        Rule::new(Fault::AnswerReplaced(Answer::created(&answer(1)))).on(Operation::PublishLayerVersion);
+    let rule = Rule::new(Fault::AnswerReplaced(Answer::created(&answer(1))))
+        .on(Operation::PublishLayerVersion);
     let served = Served::before(&upstream, [rule]);
     let collection = Collection::new(&["eu-west-1"]);
     let outcome = collection.run(&["run", "--package", "beta"], &served.proxy.url()).ended_with(1);

@@ -92,6 +92,17 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let answer = shared.layers.lock().unwrap().answer(&call, &body, upload);
     tokio::time::sleep(shared.delay).await;
+    if call.operation == Operation::Sts {
+        let account = call.account.unwrap_or_else(|| "000000000000".to_owned());
+        let identity = format!(
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{account}</Account>\
+             </GetCallerIdentityResult></GetCallerIdentityResponse>"
+        );
+        return Ok(Response::builder()
+            .header("content-type", "text/xml")
+            .body(identity.into())
+            .unwrap());
+    }
     Ok(match answer {
         Ok((status, body)) => Response::builder()
             .status(status)
