@@ -303,7 +303,8 @@ async fn nothing_listens() {
     let config = config(&endpoint, &Account::new());
     let regions = [region("eu-west-1")];
     let refused = LambdaPublisher::with_config(&config, AwsOptions::default(), &regions).await;
-    assert!(matches!(refused, Err(PublishError::Credentials { .. })), "{refused:?}");
+    let Err(PublishError::Credentials { source, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(*source.fault(), AwsFault::Unreachable, "{source:?}");
 }
 
 #[tokio::test]
