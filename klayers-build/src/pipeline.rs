@@ -119,7 +119,7 @@ impl Pipeline {
         }
     }
 
-    /// Begins a run: settles what an earlier one left under way.
+    /// Begins a run: settles what an earlier one left under way in its regions.
     ///
     /// `now` is the time that is written down for all that the run does.
     ///
@@ -131,7 +131,7 @@ impl Pipeline {
         regions: &'a [Region],
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
-        let Settled { completed, failed } = self.publishing().settle(now).await?;
+        let Settled { completed, failed } = self.publishing().settle(regions, now).await?;
         let lanes = Lanes::new(regions, self.deadline);
         for (region, error) in &failed {
             lanes.close(region, error);

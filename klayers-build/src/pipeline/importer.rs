@@ -110,7 +110,7 @@ impl Importer {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let lanes = Lanes::new(regions, self.deadline);
-        for (region, error) in publishing.settle(now).await?.failed {
+        for (region, error) in publishing.settle(regions, now).await?.failed {
             lanes.close(&region, &error);
         }
         let build = build(&import, &zip, now);

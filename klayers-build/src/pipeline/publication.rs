@@ -151,12 +151,18 @@ impl Publishing<'_> {
         Ok(None)
     }
 
-    /// Settles what an earlier run left under way, in all regions side by side: a version that was
+    /// Settles what an earlier run left under way in these regions, side by side: a version that was
     /// made is recorded, one that was not is no longer expected.
-    pub(super) async fn settle(&self, now: Timestamp) -> Result<Settled, Error> {
+    pub(super) async fn settle(
+        &self,
+        regions: &[Region],
+        now: Timestamp,
+    ) -> Result<Settled, Error> {
         let mut by_region: BTreeMap<Region, Vec<Intent>> = BTreeMap::new();
         for intent in self.catalog.under_way().await? {
-            by_region.entry(intent.region.clone()).or_default().push(intent);
+            if regions.contains(&intent.region) {
+                by_region.entry(intent.region.clone()).or_default().push(intent);
+            }
         }
         let outcomes: Vec<_> = stream::iter(by_region)
             .map(|(region, intents)| async move {

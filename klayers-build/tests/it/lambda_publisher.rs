@@ -224,6 +224,13 @@ async fn a_bucket_that_cannot_be_used_is_named() {
     assert!(refused.concerns_region() && !refused.is_unclear());
 
     let config = config(&aws.endpoint, &aws.account);
+    let moved = Answer::new(301, "PermanentRedirect", "").with("x-amz-bucket-region", "us-east-1");
+    let rule = Rule::new(Fault::Answered(moved)).on(Operation::HeadBucket);
+    let proxy = FaultProxy::start(&aws.endpoint, [rule]).await;
+    let aws = Aws::at(proxy.url(), options("elsewhere-{region}")).await;
+    let refused = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
+    assert!(refused.to_string().contains("which is in another region"), "{refused}");
+
     let one_for_all =
         LambdaPublisher::with_config(&config, options("mine"), &[region("eu-west-1")]).await;
     assert!(matches!(one_for_all, Err(PublishError::BucketName(name)) if name == "mine"));

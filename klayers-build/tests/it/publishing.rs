@@ -61,15 +61,15 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
-    /// Two layers for two targets; alpha holds gamma, too.
+    /// Two layers; alpha holds gamma, too, and the other has a dot in its name.
     pub(crate) fn new(regions: &[&'static str]) -> Self {
         let home = Home::new();
         home.wheels(&[
             WheelFile::new("Alpha", "1.0").requires("gamma").file("alpha.py", "import gamma\n"),
-            WheelFile::new("beta", "1.0").file("beta.py", "y = 1\n"),
+            WheelFile::new("be.ta", "1.0").file("beta.py", "y = 1\n"),
             WheelFile::new("gamma", "1.0").file("gamma.py", "z = 1\n"),
         ]);
-        home.collection(&[("p3.12", &["Alpha", "beta"])], regions);
+        home.collection(&[("p3.12", &["Alpha", "be.ta"])], regions);
         let settings = std::fs::read_to_string(home.path("klayers.toml")).unwrap();
         home.write(
             "klayers.toml",

@@ -133,11 +133,28 @@ fn regions_fail_alone_and_are_caught_up() {
 }
 
 #[test]
+fn a_region_that_cannot_be_reached_is_asked_once() {
+    let Some(upstream) = ready() else { return };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let collection = Collection::new(&["eu-west-1"]);
+    let mut command = collection.command(&["run"], &upstream);
+    command.env("AWS_ENDPOINT_URL_LAMBDA", nobody);
+    let outcome = collection.home.finish(command.spawn().unwrap()).ended_with(1);
+    assert!(outcome.stderr.contains("there is no connection"), "{}", outcome.stderr);
+    assert!(collection.recorded().is_empty());
+    collection.run(&["run"], &upstream).ended_with(0);
+    collection.agrees(&upstream, Contents::Listed);
+}
+
+#[test]
 fn what_aws_says_it_holds_otherwise_is_never_made_public() {
     let Some(upstream) = ready() else { return };
     // An answer as Lambda's, but for the hash.
     let answer = |number: u64| {
-        let arn = format!("arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-beta:{number}");
+        let arn =
+            format!("arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-be-ta:{number}");
         serde_json::json!({
             "LayerVersionArn": arn,
             "Version": number,
@@ -153,7 +170,7 @@ fn what_aws_says_it_holds_otherwise_is_never_made_public() {
         .on(Operation::PublishLayerVersion);
     let served = Served::before(&upstream, [rule]);
     let collection = Collection::new(&["eu-west-1"]);
-    let outcome = collection.run(&["run", "--package", "beta"], &served.proxy.url()).ended_with(1);
+    let outcome = collection.run(&["run", "--package", "be.ta"], &served.proxy.url()).ended_with(1);
     assert!(outcome.stderr.contains("was to have the SHA-256"), "{}", outcome.stderr);
     assert_eq!(served.proxy.count(None, Operation::AddLayerVersionPermission), 0);
     assert!(collection.recorded().is_empty());
