@@ -68,7 +68,8 @@ def publishing(bench: Bench, size: int, title: str, folder: Path) -> Row:
         measured,
         f"one layer of {size / 1e6:.1f} MB in the request, resolved, built and published, by a stub"
         f" that answers after {DELAY} ms",
-        [Claim(many, one, longer=3)],
+        # The stub takes longer for large bodies than AWS would, with all its machines.
+        [Claim(many, one, longer=3 if size < 1_000_000 else None)],
         [Peak(many, 200)],
     )
 
