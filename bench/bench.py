@@ -19,6 +19,7 @@ from pathlib import Path
 import report
 from assembling import assembling, with_bytecode
 from cold_start import cold_start
+from publishing import publishing
 from tools import Bench, cores, interpreter, need, pipeline
 from verification import verification
 
@@ -53,6 +54,8 @@ ROWS = {
         cold_start, packages=["pydantic"], statement="from pydantic import BaseModel", faster=0,
         often=3,
     ),
+    "publish": partial(publishing, size=100_000, title="A small layer to 34 regions"),
+    "publish-large": partial(publishing, size=45_000_000, title="A layer of 45 MB to 34 regions"),
 }
 
 

@@ -7,6 +7,20 @@ from measure import Claim, Measured, Spread
 
 
 @dataclass(frozen=True)
+class Peak:
+    """That a contender never needs more memory than this, in MiB."""
+
+    ours: str
+    at_most: float
+
+    def sentence(self, measured: Measured) -> str:
+        """What it comes to."""
+        peak = max(run.peak for run in measured[self.ours]) / 2**20
+        verdict = "met" if peak <= self.at_most else "missed"
+        return f"{self.ours} needs {peak:.0f} MiB (target at most {self.at_most:g}: {verdict})"
+
+
+@dataclass(frozen=True)
 class Row:
     """A comparison, what it shows, and in one line what was measured."""
 
@@ -14,6 +28,7 @@ class Row:
     measured: Measured
     note: str
     claims: List[Claim] = field(default_factory=list)
+    peaks: List[Peak] = field(default_factory=list)
 
 
 def text(row: Row) -> str:
@@ -30,6 +45,7 @@ def text(row: Row) -> str:
         )
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
+    lines.extend(f"  {peak.sentence(row.measured)}" for peak in row.peaks)
     rounds = len(next(iter(row.measured.values())))
     lines.append(f"  {row.note}; {rounds} round{'s' if rounds > 1 else ''}")
     return "\n".join(lines)
@@ -60,4 +76,8 @@ def data(row: Row) -> Dict[str, object]:
         for claim in row.claims
     ]
     contenders = {name: [asdict(run) for run in runs] for name, runs in row.measured.items()}
-    return {"title": row.title, "contenders": contenders, "claims": claims, "note": row.note}
+    peaks = [peak.sentence(row.measured) for peak in row.peaks]
+    return {
+        "title": row.title, "contenders": contenders, "claims": claims, "peaks": peaks,
+        "note": row.note,
+    }

@@ -36,6 +36,7 @@ pub mod wheel;
 mod command;
 mod durable;
 mod error;
+mod nesting;
 mod sealed;
 
 pub use command::CommandError;

@@ -269,7 +269,7 @@ pub enum PublishError {
     #[error("the policy of {arn} {reason}; look at it with get-layer-version-policy")]
     Policy {
         /// The layer version.
-        arn: LayerVersionArn,
+        arn: Box<LayerVersionArn>,
         /// What is wrong with it.
         reason: String,
     },
@@ -296,11 +296,5 @@ impl PublishError {
             Self::Overdue { .. } | Self::Closed { .. } | Self::Bucket { .. } => true,
             _ => false,
         }
-    }
-}
-
-impl From<AwsError> for PublishError {
-    fn from(error: AwsError) -> Self {
-        Self::Aws(Box::new(error))
     }
 }

@@ -157,8 +157,9 @@ async fn work(
             .with_rules(config.gate.clone())
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
-        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        // First: without credentials nothing is made.
         publisher: publisher(&config.publish, &regions).await?,
+        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,

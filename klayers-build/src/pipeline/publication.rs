@@ -186,13 +186,11 @@ impl Publishing<'_> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Option<LayerVersionArn>, Error> {
-        match self.find(intent).await? {
-            Some(made) => Ok(Some(self.complete(intent, made, now).await?)),
-            None => {
-                self.catalog.abandon(intent).await?;
-                Ok(None)
-            }
+        if let Some(made) = self.find(intent).await? {
+            return Ok(Some(self.complete(intent, made, now).await?));
         }
+        self.catalog.abandon(intent).await?;
+        Ok(None)
     }
 
     /// From a version that was made to one that is listed: it must be what it was to be, and usable

@@ -208,14 +208,11 @@ impl Publisher for LambdaPublisher {
             Err(error) if error.code() == Some("ResourceConflictException") => {}
             outcome => drop(outcome?),
         }
-        match self.policy(arn).await? {
-            Some(policy) => policy::check(&policy, arn)
-                .map_err(|reason| PublishError::Policy { arn: arn.clone(), reason }),
-            None => {
-                let reason = "is not there, although it was just added".to_owned();
-                Err(PublishError::Policy { arn: arn.clone(), reason })
-            }
-        }
+        let checked = match self.policy(arn).await? {
+            Some(policy) => policy::check(&policy, arn),
+            None => Err("is not there, although it was just added".to_owned()),
+        };
+        checked.map_err(|reason| PublishError::Policy { arn: Box::new(arn.clone()), reason })
     }
 
     async fn list(
@@ -315,10 +312,7 @@ impl Publisher for LambdaPublisher {
                 lambda.delete_layer_version().layer_name(layer).version_number(number).send()
             })
             .await;
-        match deleted {
-            Err(error) if error.is_not_found() => Ok(()),
-            outcome => Ok(drop(outcome?)),
-        }
+        gone(deleted.map(drop))
     }
 
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
@@ -333,10 +327,7 @@ impl Publisher for LambdaPublisher {
                 .call(region, "DeleteParameter")?
                 .repeated(|| ssm.delete_parameter().name(&name).send())
                 .await;
-            return match deleted {
-                Err(error) if error.is_not_found() => Ok(()),
-                outcome => Ok(drop(outcome?)),
-            };
+            return gone(deleted.map(drop));
         };
         self.call(region, "PutParameter")?
             .repeated(|| {
@@ -367,6 +358,14 @@ impl LambdaPublisher {
             Err(error) if error.is_not_found() => Ok(None),
             answer => Ok(answer?.policy().map(str::to_owned)),
         }
+    }
+}
+
+/// What is not there counts as deleted.
+fn gone(deleted: Answer<()>) -> Result<(), PublishError> {
+    match deleted {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

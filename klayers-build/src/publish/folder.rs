@@ -105,7 +105,7 @@ impl FolderPublisher {
     fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
         if self.inspect(arn)?.is_none() {
             let reason = "cannot be changed, since the version does not exist".to_owned();
-            return Err(PublishError::Policy { arn: arn.clone(), reason });
+            return Err(PublishError::Policy { arn: Box::new(arn.clone()), reason });
         }
         self.change(arn, "make public", |record| Record { public: true, ..record })
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
+mod aws_support;
 mod bad_input;
 mod bad_wheels;
 mod builder;
@@ -19,8 +20,10 @@ mod folder_artifacts;
 mod folder_publisher;
 mod fuzz_seeds;
 mod gate;
+mod lambda_publisher;
 mod mangled_wheels;
 mod notify;
+mod publishing;
 mod resolve_faults;
 mod samples;
 mod sdists;

@@ -171,7 +171,7 @@ async fn whose(
     let refused = |source| PublishError::Credentials {
         partition: region.partition(),
         profile: profile.map(str::to_owned),
-        source: Box::new(source),
+        source,
     };
     let answer = call.repeated(|| sts.get_caller_identity().send()).await.map_err(refused)?;
     call.required("Account", answer.account()).map_err(refused)

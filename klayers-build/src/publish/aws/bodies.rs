@@ -64,14 +64,12 @@ impl Bodies {
         let cell = {
             let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
             bodies.retain(|_, body| body.strong_count() > 0);
-            match bodies.get(&key).and_then(Weak::upgrade) {
-                Some(cell) => cell,
-                None => {
-                    let cell = Arc::new(OnceCell::new());
-                    bodies.insert(key, Arc::downgrade(&cell));
-                    cell
-                }
-            }
+            let sending = bodies.get(&key).and_then(Weak::upgrade);
+            sending.unwrap_or_else(|| {
+                let cell = Arc::new(OnceCell::new());
+                bodies.insert(key, Arc::downgrade(&cell));
+                cell
+            })
         };
         cell.get_or_try_init(|| self.make(layer)).await?;
         Ok(Body(cell))

@@ -26,7 +26,7 @@ const THROTTLED_ATTEMPTS: u32 = 10;
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-pub(super) type Answer<T> = Result<T, AwsError>;
+pub(super) type Answer<T> = Result<T, Box<AwsError>>;
 
 /// A call of an operation in a region.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Call<'_> {
     }
 
     /// An answer without something that it must have.
-    pub(super) fn incomplete(&self, field: &'static str) -> AwsError {
+    pub(super) fn incomplete(&self, field: &'static str) -> Box<AwsError> {
         AwsError::incomplete(self.operation, self.region, field)
     }
 }

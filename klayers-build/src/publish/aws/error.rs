@@ -6,10 +6,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use hyper_util::client::legacy::Error as HttpError;
 use klayers_core::Region;
 
 /// The longest time for which AWS is believed that it wants to be left alone.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// A call to AWS that failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ impl AwsError {
         operation: &'static str,
         region: &Region,
         error: SdkError<E, HttpResponse>,
-    ) -> Self
+    ) -> Box<Self>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -94,7 +95,7 @@ impl AwsError {
                     message: answer.err().message().unwrap_or_default().to_owned(),
                     advice: advice(&fault),
                 };
-                return Self { operation, region, what, fault, source: None };
+                return Box::new(Self { operation, region, what, fault, source: None });
             }
             SdkError::ResponseError(answer) => {
                 // What is not AWS's own answer may still say that nothing was done.
@@ -109,30 +110,22 @@ impl AwsError {
             _ if has::<CredentialsError>(&error, |_| true) => {
                 (Fault::NoCredentials, "there are no credentials")
             }
-            _ if has::<std::io::Error>(&error, |error| {
-                error.kind() == std::io::ErrorKind::ConnectionRefused
-            }) =>
-            {
-                (Fault::Unreachable, "the connection was refused")
+            _ if has::<HttpError>(&error, HttpError::is_connect) => {
+                (Fault::Unreachable, "there is no connection")
             }
             _ => (Fault::Unclear, "there was no answer"),
         };
-        Self {
-            operation,
-            region,
-            what: What::Unanswered(what),
-            fault,
-            source: error.into_source().ok(),
-        }
+        let what = What::Unanswered(what);
+        Box::new(Self { operation, region, what, fault, source: error.into_source().ok() })
     }
 
     pub(super) fn incomplete(
         operation: &'static str,
         region: &Region,
         field: &'static str,
-    ) -> Self {
+    ) -> Box<Self> {
         let (region, what) = (region.clone(), What::Lacks(field));
-        Self { operation, region, what, fault: Fault::Unclear, source: None }
+        Box::new(Self { operation, region, what, fault: Fault::Unclear, source: None })
     }
 
     /// What it says about what may be done next.

@@ -24,10 +24,13 @@ const REGION: &str = "{region}";
 pub(super) struct Transfer {
     pattern: String,
     /// What was sent to a partition, or is being sent.
-    sent: Mutex<BTreeMap<(Partition, Digest), Arc<OnceCell<()>>>>,
+    sent: Done<(Partition, Digest)>,
     /// The buckets that were found to be in their regions.
-    checked: Mutex<BTreeMap<Region, Arc<OnceCell<()>>>>,
+    checked: Done<Region>,
 }
+
+/// What is done once for each of some things, however many ask for it.
+type Done<T> = Mutex<BTreeMap<T, Arc<OnceCell<()>>>>;
 
 impl Transfer {
     pub(super) fn new(pattern: &str) -> Result<Self, PublishError> {
