@@ -68,11 +68,16 @@ pub(super) struct Subject<'a> {
 
 /// Prints what failed and why.
 pub(super) fn failure(subject: &Subject<'_>, error: &dyn Error) {
+    failed(subject, &chain(error));
+}
+
+/// Prints what failed, and the reason as it was written down.
+pub(super) fn failed(subject: &Subject<'_>, reason: &str) {
     let Subject { target, package, region } = subject;
     if is_json() {
         let (target, package, region) =
             (target.map(display), package.map(display), region.map(display));
-        let error = chain(error).replace("\n  caused by: ", ": ");
+        let error = reason.replace("\n  caused by: ", ": ");
         error!(target, package, region, error, "failed");
         return;
     }
@@ -83,7 +88,7 @@ pub(super) fn failure(subject: &Subject<'_>, error: &dyn Error) {
     if let Some(region) = region {
         let _ = write!(text, "{region}: ");
     }
-    raw(&format!("{text}{}", chain(error)));
+    raw(&format!("{text}{reason}"));
 }
 
 /// An error and what caused it, a line each.

@@ -1,6 +1,5 @@
 //! The command that builds and publishes what changed, and tells what it did.
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,8 +14,8 @@ use klayers_build::config::{Config, ConfigError};
 use klayers_build::fetch::Fetcher;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
 use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
-use klayers_build::report::{RunReport, due_build};
-use klayers_core::{Region, Timestamp, next_build};
+use klayers_build::report::{Failure, RunReport, due_build};
+use klayers_core::{Timestamp, next_build};
 use tracing::info;
 
 use super::collection::{CollectionArgs, Work, build_reason};
@@ -166,22 +165,29 @@ async fn work(
     };
     let run = pipeline.begin(&regions, now).await?;
     report.add_settled(&run);
-    let mut closed: BTreeSet<Region> = run.unsettled.keys().cloned().collect();
-    for (region, error) in &run.unsettled {
-        output::failure(&Subject { region: Some(region), ..Subject::default() }, error);
-    }
+    show_closed(&report.failures);
     let progress = Progress::begin(wanted.len(), format);
     let mut outcomes = pin!(run.layers(&wanted, force));
     while let Some(outcome) = outcomes.next().await {
+        let known = report.failures.len();
         report.add(&outcome);
-        show(&outcome, config.gate.imports, &mut closed);
+        show(&outcome, config.gate.imports);
+        show_closed(&report.failures[known..]);
         progress.add(&outcome);
     }
     Ok(())
 }
 
-/// Shows what became of a layer. Why a region is closed is shown once.
-fn show(outcome: &LayerOutcome, imports: bool, closed: &mut BTreeSet<Region>) {
+/// Shows which regions were closed, and why.
+fn show_closed(failures: &[Failure]) {
+    for failure in failures.iter().filter(|failure| failure.package.is_none()) {
+        let region = failure.region.as_ref();
+        output::failed(&Subject { region, ..Subject::default() }, &failure.reason);
+    }
+}
+
+/// Shows what became of a layer, but for regions that were closed.
+fn show(outcome: &LayerOutcome, imports: bool) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
     let LayerDone { build, built, report, published } = match &outcome.result {
@@ -206,11 +212,7 @@ fn show(outcome: &LayerOutcome, imports: bool, closed: &mut BTreeSet<Region>) {
     for (region, outcome) in published {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),
-            Err(Error::Publish(why)) if why.concerns_region() => {
-                if closed.insert(region.clone()) {
-                    output::failure(&Subject { region: Some(region), ..Subject::default() }, why);
-                }
-            }
+            Err(Error::Publish(why)) if why.concerns_region() => {}
             Err(error) => {
                 output::failure(&Subject { target, package, region: Some(region) }, error);
             }

@@ -1,5 +1,6 @@
 //! A report grows while its run goes on, so that there is one however the run ends.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl RunReport {
             unchanged: 0,
             failed: 0,
             built: Vec::new(),
-            published: std::collections::BTreeMap::new(),
+            published: BTreeMap::new(),
             completed: Vec::new(),
             failures: Vec::new(),
         }
@@ -135,3 +136,6 @@ fn closing(error: &Error) -> Option<String> {
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ mod gate;
 mod lambda_publisher;
 mod mangled_wheels;
 mod notify;
+mod planning;
 mod publishing;
 mod resolve_faults;
 mod samples;
