@@ -14,7 +14,7 @@ mod recording;
 mod summary;
 
 pub use month::due_build;
-pub use summary::{Summary, Took};
+pub use summary::{Size, Summary, Took};
 
 /// What a run did.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::OnceLock;
 
+use klayers_build::report::Size;
 use klayers_core::{PackageName, Region, Target};
 use tracing::field::display;
 use tracing::{error, info, warn};
@@ -104,25 +105,5 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// A number of bytes, for people: 28.1 MB.
 pub(super) fn bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-    let size = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
-        _ => format!("{:.1} GB", size / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_shown_in_decimal_units() {
-        assert_eq!(bytes(999), "999 bytes");
-        assert_eq!(bytes(1_000), "1.0 kB");
-        assert_eq!(bytes(28_123_456), "28.1 MB");
-        assert_eq!(bytes(2_500_000_000), "2.5 GB");
-    }
+    Size(bytes).to_string()
 }

@@ -1,6 +1,7 @@
 //! What a run did is written down, shown, logged and told.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::WheelFile;
-use crate::support::command::{Home, Outcome, uv_is_there};
+use crate::support::command::{Home, Outcome, environment, uv_is_there};
 use crate::support::hook::{Hook, Taken};
 
 /// A collection of two layers that can be built, and one that cannot.
@@ -135,22 +136,29 @@ fn an_interrupted_run_is_reported_as_far_as_it_came() {
     }
     let home = sound();
     // The second layer never ends, so the first is done when the signal comes.
-    home.fake_uv(
-        "real=$(PATH=${PATH#*:} command -v uv)\n\
+    let waits = home.path("waits");
+    let search = environment("PATH").unwrap();
+    let mut places = std::env::split_paths(&search).map(|folder| folder.join("uv"));
+    let real = places.find(|uv| uv.is_file()).unwrap();
+    home.fake_uv(&format!(
+        "[ \"$1\" = pip ] || exec {real} \"$@\"\n\
          input=$(cat)\n\
-         case \"$input\" in *beta*) touch waits; exec sleep 600;; esac\n\
-         printf '%s' \"$input\" | exec \"$real\" \"$@\"",
-    );
+         [ \"$input\" != beta ] || {{ touch {waits}; exec sleep 600; }}\n\
+         printf '%s' \"$input\" | {real} \"$@\"",
+        real = real.display(),
+        waits = waits.display(),
+    ));
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let waits = home.path("waits");
         let _ = fs::remove_file(&waits);
-        let child = home.command(&["run"]).spawn().unwrap();
+        let mut child = home.command(&["run"]).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(said.next().unwrap().unwrap().starts_with("p3.12 Alpha 1.0: "));
         wait_for(&waits);
-        wait_for(&home.path("published/us-east-1"));
         kill_process(Pid::from_child(&child), signal).unwrap();
         let outcome = home.finish(child).ended_with(code);
         assert!(outcome.stderr.ends_with("  failed     it was interrupted\n"), "{outcome:?}");
-        assert!(!reports(&home)[0].1.is_complete());
+        let (_, report) = &reports(&home)[0];
+        assert_eq!((report.layers, report.is_complete()), (1, false));
     }
     assert_eq!(reports(&home).len(), 2);
 }

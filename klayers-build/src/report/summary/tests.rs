@@ -90,3 +90,9 @@ fn times_are_shown_in_two_units_at_most() {
         ["0.0 s", "0.0 s", "59.9 s", "1 min 0 s", "3 min 2 s", "1 h 0 min", "2 h 30 min"]
     );
 }
+
+#[test]
+fn sizes_are_shown_in_decimal_units() {
+    let shown = [999, 1_000, 28_123_456, 2_500_000_000].map(|bytes| Size(bytes).to_string());
+    assert_eq!(shown, ["999 bytes", "1.0 kB", "28.1 MB", "2.5 GB"]);
+}
