@@ -19,6 +19,7 @@ from pathlib import Path
 import report
 from assembling import assembling, with_bytecode
 from cold_start import cold_start
+from planning import planning
 from publishing import publishing
 from tools import Bench, cores, interpreter, need, pipeline
 from verification import verification
@@ -56,6 +57,7 @@ ROWS = {
     ),
     "publish": partial(publishing, size=100_000, title="A small layer to 34 regions"),
     "publish-large": partial(publishing, size=45_000_000, title="A layer of 45 MB to 34 regions"),
+    "planning": partial(planning, title="A month with nothing to do, of 1,000,000 layer versions"),
 }
 
 

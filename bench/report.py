@@ -21,6 +21,20 @@ class Peak:
 
 
 @dataclass(frozen=True)
+class Time:
+    """That a contender never takes longer than this, in seconds."""
+
+    ours: str
+    at_most: float
+
+    def sentence(self, measured: Measured) -> str:
+        """What it comes to."""
+        longest = max(run.seconds for run in measured[self.ours])
+        verdict = "met" if longest <= self.at_most else "missed"
+        return f"{self.ours} takes {longest:.1f} s (target at most {self.at_most:g}: {verdict})"
+
+
+@dataclass(frozen=True)
 class Row:
     """A comparison, what it shows, and in one line what was measured."""
 
@@ -29,6 +43,7 @@ class Row:
     note: str
     claims: List[Claim] = field(default_factory=list)
     peaks: List[Peak] = field(default_factory=list)
+    times: List[Time] = field(default_factory=list)
 
 
 def text(row: Row) -> str:
@@ -45,7 +60,7 @@ def text(row: Row) -> str:
         )
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
-    lines.extend(f"  {peak.sentence(row.measured)}" for peak in row.peaks)
+    lines.extend(f"  {bound.sentence(row.measured)}" for bound in [*row.times, *row.peaks])
     rounds = len(next(iter(row.measured.values())))
     lines.append(f"  {row.note}; {rounds} round{'s' if rounds > 1 else ''}")
     return "\n".join(lines)
@@ -77,7 +92,8 @@ def data(row: Row) -> Dict[str, object]:
     ]
     contenders = {name: [asdict(run) for run in runs] for name, runs in row.measured.items()}
     peaks = [peak.sentence(row.measured) for peak in row.peaks]
+    times = [time.sentence(row.measured) for time in row.times]
     return {
         "title": row.title, "contenders": contenders, "claims": claims, "peaks": peaks,
-        "note": row.note,
+        "times": times, "note": row.note,
     }

@@ -20,8 +20,12 @@ use tokio::signal::unix::{SignalKind, signal};
 mod build;
 mod collection;
 mod import;
+mod logs;
 mod output;
+mod progress;
 mod publisher;
+mod report;
+mod run;
 mod serve;
 mod verify;
 
@@ -44,6 +48,8 @@ const LAST_WORK: Duration = Duration::from_secs(3);
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    logs: logs::LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +59,9 @@ enum Command {
     /// Show what a run would do.
     Plan(collection::CollectionArgs),
     /// Build and publish what changed.
-    Run(collection::RunArgs),
+    Run(run::RunArgs),
+    /// Show what past runs did.
+    Report(report::ReportArgs),
     /// Take in a layer that was made by hand, and publish it.
     Import(import::ImportArgs),
     /// Make a layer again from the lock in it, and say whether it is the same.
@@ -124,6 +132,7 @@ fn interpreters(runtimes: &Runtimes) -> Interpreters {
 /// Does what the arguments of this process ask for.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.logs.install();
     arm_failpoints();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -133,7 +142,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        run(cli.command, stopped()).await.unwrap_or_else(|error| {
+        run(cli.command, cli.logs.format(), stopped()).await.unwrap_or_else(|error| {
             output::error(&error);
             exit_code(&error)
         })
@@ -178,13 +187,19 @@ fn stopped() -> impl Future<Output = u8> {
 
 async fn run(
     command: Command,
+    format: logs::LogFormat,
     stopped: impl Future<Output = u8> + Send + 'static,
 ) -> Result<u8, Error> {
     let work = match command {
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
         Command::Verify(args) => verify::verify(args).boxed_local(),
-        Command::Run(args) => async move { collection::run(&args, now()).await }.boxed_local(),
+        Command::Run(args) if args.dry_run => {
+            async move { collection::plan(&args.collection, now()).await }.boxed_local()
+        }
+        // It writes down what it did, even when it is told to end.
+        Command::Run(args) => return run::run(&args, format, now(), stopped).await,
+        Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
         Command::Import(args) => import::import(args, now()).boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
 use crate::lock::LockError;
+use crate::notify::{NotifyConfig, SecretUrl};
 use crate::plan::{Contents, Republish};
 use crate::publish::AwsOptions;
 use crate::resolve::Sources;
@@ -48,6 +49,8 @@ pub struct Config {
     pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
+    /// Who is told what a run did.
+    pub notify: NotifyConfig,
     /// The runtimes of this release and of the file.
     pub runtimes: Runtimes,
 }
@@ -100,7 +103,7 @@ impl Config {
         let text = read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| ConfigError::Toml {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: without_urls(&error.to_string()),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let location = |url: &str, scheme: &'static str| match url.strip_prefix(scheme) {
@@ -112,6 +115,9 @@ impl Config {
         };
         let mut runtimes = Runtimes::default();
         runtimes.extend(file.runtime);
+        let notify_url = file.notify.url.map(|url| {
+            SecretUrl::parse(&url).ok_or_else(|| ConfigError::NotifyUrl(path.display().to_string()))
+        });
         Ok(Self {
             config_dir: folder.join(&file.config_dir),
             catalog: location(&file.catalog.url, "sqlite:")?,
@@ -150,6 +156,11 @@ impl Config {
                 days: file.expiry.days,
                 packages: file.expiry.packages,
                 keep: file.expiry.keep,
+            },
+            notify: NotifyConfig {
+                url: notify_url.transpose()?,
+                format: file.notify.format,
+                on: file.notify.on,
             },
             runtimes,
         })
@@ -215,6 +226,19 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
+/// What the TOML parser says, in which it shows lines of the file: those may hold a login in the URL
+/// of an index, or one that whoever knows it may post to.
+fn without_urls(message: &str) -> String {
+    let mut parts = message.split("://");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || "\"'`,]}".contains(c));
+        text.push_str("://…");
+        text.push_str(&part[end.unwrap_or(part.len())..]);
+    }
+    text
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -266,6 +290,9 @@ pub enum ConfigError {
         "no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml"
     )]
     NoRuntime(Target),
+    /// Where to tell what a run did is not a URL. It is not shown, since it is a secret.
+    #[error("{0}: the URL to notify is not one of scheme http or https; it is not shown here")]
+    NotifyUrl(String),
     /// A bundle is for a target that the collection does not have.
     #[error("bundle {bundle} is for {target}, which is not in the collection's config.json")]
     BundleTarget {
@@ -289,5 +316,31 @@ pub enum ConfigError {
 impl ConfigError {
     fn collection(path: &Path, source: CollectionError) -> Self {
         Self::Collection { path: path.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_shows_a_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("klayers.toml");
+        let secret = "hooks.index.example/T0/secret";
+        for line in [
+            format!("[notify]\nurll = \"https://{secret}\""),
+            format!("[notify]\nurl = 'https://{secret}"),
+            format!("[notify]\nurl = [\"https://{secret}\"]"),
+            format!("[notify]\nurl = \"{secret}\""),
+            format!("[notify]\nurl = \"file:///{secret}\""),
+            format!("notify = {{ url = 'https://{secret}', on = 'sometimes' }}"),
+            format!("build = {{ index_url = 'https://{secret}', no_index = 'no' }}"),
+        ] {
+            fs::write(&file, format!("config_dir = \"config\"\n{line}\n")).unwrap();
+            let error = Config::load(&file).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("/secret"), "{line}: {said}");
+        }
     }
 }

@@ -85,3 +85,11 @@ pub enum Error {
     #[error(transparent)]
     Serve(#[from] ServeError),
 }
+
+/// An error with its causes, in one line.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let said: Vec<String> = causes.map(ToString::to_string).collect();
+    // What programs say has lines, and indents them.
+    said.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

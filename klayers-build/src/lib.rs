@@ -18,6 +18,7 @@ pub mod gate;
 pub mod import;
 pub mod interpreter;
 pub mod lock;
+pub mod notify;
 pub mod pipeline;
 pub mod plan;
 pub mod publish;

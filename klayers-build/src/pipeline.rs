@@ -24,7 +24,7 @@ mod run_lock;
 mod store;
 
 pub use importer::{Imported, Importer, LayerImport};
-pub use planner::{Planned, Planner};
+pub use planner::{Planned, Planner, Records};
 pub use run_lock::{RunLock, RunLockError};
 
 use lane::Lanes;

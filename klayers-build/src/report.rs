@@ -9,8 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::BuildReason;
 
+mod month;
+mod recording;
+mod summary;
+
+pub use month::due_build;
+pub use summary::{Size, Summary, Took};
+
 /// What a run did.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunReport {
     /// When it began, in UTC.
     pub begun_at: Timestamp,
@@ -24,6 +32,8 @@ pub struct RunReport {
     pub layers: usize,
     /// How many of them had nothing to be done.
     pub unchanged: usize,
+    /// How many of them failed, be it in one region.
+    pub failed: usize,
     /// Those that were built.
     pub built: Vec<BuiltLayer>,
     /// How many layer versions were published, by region.
@@ -36,6 +46,7 @@ pub struct RunReport {
 
 /// A layer that a run built.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct BuiltLayer {
     /// The target.
     pub target: Target,
@@ -53,15 +64,19 @@ pub struct BuiltLayer {
 
 /// Something that a run could not do.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// The target of the layer; none if it concerns a whole region.
+    /// The target of the layer; none if it concerns a whole region, or the whole run.
     pub target: Option<Target>,
-    /// The package or bundle; none if it concerns a whole region.
+    /// The package or bundle; none if it concerns a whole region, or the whole run.
     pub package: Option<PackageName>,
     /// The region; none if the layer could not be built, so that it concerns all of them.
     pub region: Option<Region>,
-    /// Why, with the causes.
+    /// Why, with the causes, in one line.
     pub reason: String,
+    /// How many layers it kept from being done; of a region that was closed, all those that were to
+    /// be published there.
+    pub layers: usize,
 }
 
 impl RunReport {

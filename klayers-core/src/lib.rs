@@ -48,6 +48,6 @@ pub use package::PackageName;
 pub use region::{Partition, Region};
 pub use requirement::{Pin, Requirement};
 pub use runtime::{Glibc, Runtime, Runtimes};
-pub use schedule::{EVENTBRIDGE_CRON, next_build};
+pub use schedule::{EVENTBRIDGE_CRON, last_build, next_build};
 pub use target::{Architecture, PythonVersion, Target};
 pub use version::PackageVersion;

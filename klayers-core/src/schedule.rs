@@ -30,6 +30,25 @@ pub fn next_build(now: Timestamp) -> Option<Timestamp> {
     build_of(month.last_of_month().tomorrow().ok()?)
 }
 
+/// When the last monthly build was to start: the last 02:00 UTC on the first Sunday of a month that
+/// is not later than `now`; none before the year -9999.
+///
+/// ```
+/// use klayers_core::last_build;
+///
+/// let now = "2026-11-22T16:00:00Z".parse()?;
+/// assert_eq!(last_build(now), Some("2026-11-01T02:00:00Z".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn last_build(now: Timestamp) -> Option<Timestamp> {
+    let month = now.to_zoned(TimeZone::UTC).date().first_of_month();
+    let this = build_of(month)?;
+    if this <= now {
+        return Some(this);
+    }
+    build_of(month.yesterday().ok()?.first_of_month())
+}
+
 fn build_of(first_of_month: Date) -> Option<Timestamp> {
     let sunday = first_of_month.nth_weekday_of_month(1, Weekday::Sunday).ok()?;
     let start = sunday.at(HOUR, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?;
@@ -54,6 +73,16 @@ mod tests {
         assert_eq!(next("2028-02-29T00:00:00Z"), "2028-03-05T02:00:00Z");
     }
 
+    #[test]
+    fn the_last_build_is_never_later() {
+        let last = |now: &str| last_build(now.parse().expect("a timestamp")).map(|t| t.to_string());
+        let [november, october] =
+            ["2026-11-01T02:00:00Z", "2026-10-04T02:00:00Z"].map(String::from);
+        assert_eq!(last("2026-11-01T01:59:59Z"), Some(october));
+        assert_eq!(last("2026-11-01T02:00:00Z").as_ref(), Some(&november));
+        assert_eq!(last("2026-12-06T01:59:59Z"), Some(november));
+    }
+
     proptest! {
         #[test]
         fn it_is_a_first_sunday_at_two(seconds in 0i64..250_000_000_000) {
@@ -63,6 +92,7 @@ mod tests {
             prop_assert_eq!(build.weekday(), Weekday::Sunday);
             prop_assert!(build.day() <= 7);
             prop_assert_eq!((build.hour(), build.minute(), build.second()), (2, 0, 0));
+            prop_assert_eq!(last_build(build.timestamp()), Some(build.timestamp()));
             // No month is left out.
             prop_assert!(build.timestamp().as_second() - seconds <= 35 * 86_400);
         }

@@ -1,4 +1,4 @@
-//! The commands that work on a whole collection: `plan` and `run`.
+//! What the commands `plan` and `run` work on, and the first of them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,25 +8,23 @@ use std::sync::Arc;
 use clap::Args;
 use futures::StreamExt;
 use klayers_build::Error;
-use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::builder::Builder;
-use klayers_build::catalog::SqliteCatalog;
+use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::Config;
 use klayers_build::fetch::Fetcher;
-use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, Planned, Planner, RunLock};
+use klayers_build::pipeline::{Planned, Planner};
 use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
 use klayers_build::resolve::{FromSource, Resolver};
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
-use super::publisher::publisher;
+use super::output::Subject;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct CollectionArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     /// Only this package or bundle; may be given several times.
     #[arg(long, value_name = "P")]
     package: Vec<PackageName>,
@@ -43,32 +41,28 @@ pub(super) struct CollectionArgs {
     #[arg(long)]
     force_publish: bool,
     #[command(flatten)]
-    cache: CacheArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
-    #[command(flatten)]
-    collection: CollectionArgs,
-    /// Show what would be done, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
+    pub(super) cache: CacheArgs,
 }
 
 /// What a command works on.
-struct Work {
-    planner: Planner,
-    wanted: Vec<Wanted>,
-    regions: Vec<Region>,
-    force: Force,
+pub(super) struct Work {
+    pub(super) planner: Planner,
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) regions: Vec<Region>,
+    pub(super) force: Force,
 }
 
 impl CollectionArgs {
+    /// Whether it is the whole collection that is worked on.
+    pub(super) fn is_whole(&self) -> bool {
+        self.package.is_empty() && self.target.is_empty() && self.region.is_empty()
+    }
+
     /// Checks all of the configuration, and that the tools are there, before anything is made.
-    async fn work(
+    pub(super) async fn work(
         &self,
         config: &Config,
-        catalog: impl FnOnce() -> Result<SqliteCatalog, Error>,
+        catalog: impl FnOnce() -> Result<Arc<dyn Catalog>, Error>,
         now: Timestamp,
     ) -> Result<Work, Error> {
         let selection = Selection {
@@ -92,7 +86,7 @@ impl CollectionArgs {
                 .with_slimming(config.slimming.clone())
                 .with_sdists(from_source),
             runtimes: config.runtimes.clone(),
-            catalog: Arc::new(catalog()?),
+            catalog: catalog()?,
             republish: config.publish.republish,
         };
         let force = Force { build: self.force_build, publish: self.force_publish };
@@ -108,7 +102,7 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         } else {
             SqliteCatalog::in_memory()?
         };
-        Ok(catalog)
+        Ok(Arc::new(catalog) as Arc<dyn Catalog>)
     };
     let Work { planner, wanted, regions, force } = args.work(&config, catalog, now).await?;
     let mut failed = Vec::new();
@@ -125,7 +119,8 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         }
     }
     for (wanted, error) in &failed {
-        report_failure(wanted, error);
+        let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
+        output::failure(&Subject { target, package, region: None }, error);
     }
     output::note(&format!(
         "{} layers: {builds} to build, {publications} layer versions to publish, {} failed",
@@ -133,50 +128,6 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         failed.len(),
     ));
     Ok(if failed.is_empty() { DONE } else { FAILED })
-}
-
-pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
-    if args.dry_run {
-        return plan(&args.collection, now).await;
-    }
-    let config = args.collection.config.load()?;
-    let mut lock = None;
-    let catalog = || {
-        lock = Some(RunLock::take(&config.catalog)?);
-        Ok(SqliteCatalog::open(&config.catalog)?)
-    };
-    let Work { planner, wanted, regions, force } =
-        args.collection.work(&config, catalog, now).await?;
-    let cache = args.collection.cache.folder();
-    let mut interpreters = interpreters(&config.runtimes);
-    interpreters.explicit.extend(config.interpreters);
-    let pipeline = Pipeline {
-        planner,
-        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
-            .with_runtimes(config.runtimes)
-            .with_rules(config.gate.clone())
-            .with_interpreters(interpreters)
-            .with_bytecode(config.bytecode, &cache),
-        // First: without credentials nothing is made.
-        publisher: publisher(&config.publish, &regions).await?,
-        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
-        expiry: config.expiry,
-        public: config.publish.public,
-        deadline: config.publish.deadline,
-    };
-    let imports = config.gate.imports;
-    let mut tally = Tally::default();
-    let run = pipeline.begin(&regions, now).await?;
-    for (region, error) in &run.unsettled {
-        output::note(&format!("error: {region}: {}", output::chain(error)));
-    }
-    let mut outcomes = pin!(run.layers(&wanted, force));
-    while let Some(outcome) = outcomes.next().await {
-        tally.add(&outcome);
-        report_outcome(&outcome, imports);
-    }
-    output::note(&tally.summary());
-    Ok(if tally.failed == 0 { DONE } else { FAILED })
 }
 
 fn planned_line(planned: &Planned) -> String {
@@ -201,51 +152,11 @@ fn planned_line(planned: &Planned) -> String {
     line
 }
 
-fn report_outcome(outcome: &LayerOutcome, imports: bool) {
-    let LayerDone { build, built, report, published } = match &outcome.result {
-        Ok(done) => done,
-        Err(error) => return report_failure(&outcome.wanted, error),
-    };
-    let mut line = format!("{} {}", head(&outcome.wanted), build.version);
-    let _ = match built {
-        Some(reason) => {
-            write!(line, ": built ({}), {}", build_reason(*reason), output::bytes(build.code_size))
-        }
-        None if published.is_empty() => write!(line, ": unchanged"),
-        None => write!(line, ": build kept"),
-    };
-    output::line(&line);
-    // That nothing was imported is said where it should have been.
-    if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
-        output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
-    }
-    for (region, outcome) in published {
-        match outcome {
-            Ok(arn) => output::line(&format!("  {arn}")),
-            Err(error) => {
-                output::note(&format!(
-                    "error: {}: {region}: {}",
-                    head_of(build),
-                    output::chain(error)
-                ));
-            }
-        }
-    }
-}
-
-fn report_failure(wanted: &Wanted, error: &Error) {
-    output::note(&format!("error: {}: {}", head(wanted), output::chain(error)));
-}
-
 fn head(wanted: &Wanted) -> String {
     format!("{} {}", wanted.target, wanted.contents.name())
 }
 
-fn head_of(build: &klayers_core::Build) -> String {
-    format!("{} {}", build.target, build.package)
-}
-
-fn build_reason(reason: BuildReason) -> &'static str {
+pub(super) fn build_reason(reason: BuildReason) -> &'static str {
     match reason {
         BuildReason::New => "new",
         BuildReason::Changed => "changed",
@@ -258,35 +169,5 @@ fn publish_reason(reason: PublishReason) -> &'static str {
         PublishReason::New => "new",
         PublishReason::Changed => "changed",
         PublishReason::Forced => "forced",
-    }
-}
-
-/// What a run did, in numbers.
-#[derive(Debug, Default)]
-struct Tally {
-    layers: usize,
-    built: usize,
-    published: usize,
-    unchanged: usize,
-    failed: usize,
-}
-
-impl Tally {
-    fn add(&mut self, outcome: &LayerOutcome) {
-        self.layers += 1;
-        self.failed += usize::from(outcome.has_failed());
-        if let Ok(done) = &outcome.result {
-            self.built += usize::from(done.built.is_some());
-            self.published += done.published.values().filter(|result| result.is_ok()).count();
-            self.unchanged += usize::from(done.built.is_none() && done.published.is_empty());
-        }
-    }
-
-    fn summary(&self) -> String {
-        let Self { layers, built, published, unchanged, failed } = self;
-        format!(
-            "{layers} layers: {built} built, {published} layer versions published, \
-             {unchanged} unchanged, {failed} failed"
-        )
     }
 }

@@ -3,20 +3,93 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::OnceLock;
+
+use klayers_build::report::Size;
+use klayers_core::{PackageName, Region, Target};
+use tracing::field::display;
+use tracing::{error, info, warn};
+
+use super::logs::LogFormat;
+use super::progress;
+
+/// How what is not a result is told; as text until it is said.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Says, once, how what is not a result is told.
+pub(super) fn set_format(format: LogFormat) {
+    // Nobody does so twice.
+    let _ = FORMAT.set(format);
+}
+
+fn is_json() -> bool {
+    FORMAT.get() == Some(&LogFormat::Json)
+}
 
 /// Prints a line of the result. A reader that went away is no error.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(anstream::stdout(), "{text}");
+    progress::aside(|| {
+        let _ = writeln!(anstream::stdout(), "{text}");
+    });
 }
 
-/// Prints a line about what is going on.
+/// Prints a line about what is going on. Where the log is JSON it is an event, of the level that the
+/// line begins with.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    if !is_json() {
+        return raw(text);
+    }
+    match text.split_once(": ") {
+        Some(("error", message)) => error!("{message}"),
+        Some(("warning", message)) => warn!("{message}"),
+        Some(("note", message)) => info!("{message}"),
+        _ => info!("{text}"),
+    }
+}
+
+/// Prints a line to stderr as it is.
+pub(super) fn raw(text: &str) {
+    progress::aside(|| {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    });
 }
 
 /// Prints an error and what caused it.
 pub(super) fn error(error: &dyn Error) {
-    note(&format!("error: {}", chain(error)));
+    failure(&Subject::default(), error);
+}
+
+/// What failed: a layer, a region, or a layer in a region.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Subject<'a> {
+    pub(super) target: Option<Target>,
+    pub(super) package: Option<&'a PackageName>,
+    pub(super) region: Option<&'a Region>,
+}
+
+/// Prints what failed and why.
+pub(super) fn failure(subject: &Subject<'_>, error: &dyn Error) {
+    failed(subject, &chain(error));
+}
+
+/// Prints what failed, and the reason as it was written down.
+pub(super) fn failed(subject: &Subject<'_>, reason: &str) {
+    let Subject { target, package, region } = subject;
+    if is_json() {
+        let (target, package, region) =
+            (target.map(display), package.map(display), region.map(display));
+        let error = reason.replace("\n  caused by: ", ": ");
+        error!(target, package, region, error, "failed");
+        return;
+    }
+    let mut text = String::from("error: ");
+    if let (Some(target), Some(package)) = (target, package) {
+        let _ = write!(text, "{target} {package}: ");
+    }
+    if let Some(region) = region {
+        let _ = write!(text, "{region}: ");
+    }
+    raw(&format!("{text}{reason}"));
 }
 
 /// An error and what caused it, a line each.
@@ -32,25 +105,5 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// A number of bytes, for people: 28.1 MB.
 pub(super) fn bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-    let size = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
-        _ => format!("{:.1} GB", size / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_shown_in_decimal_units() {
-        assert_eq!(bytes(999), "999 bytes");
-        assert_eq!(bytes(1_000), "1.0 kB");
-        assert_eq!(bytes(28_123_456), "28.1 MB");
-        assert_eq!(bytes(2_500_000_000), "2.5 GB");
-    }
+    Size(bytes).to_string()
 }

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
+use crate::notify::{NotifyFormat, NotifyOn};
 use crate::plan::Republish;
 use crate::publish::AwsOptions;
 use crate::slim::Slimming;
@@ -33,6 +34,8 @@ pub(super) struct File {
     pub(super) gate: GateRules,
     #[serde(default)]
     pub(super) expiry: ExpirySection,
+    #[serde(default)]
+    pub(super) notify: NotifySection,
     #[serde(default)]
     pub(super) bundle: Vec<Bundle>,
     #[serde(default)]
@@ -114,4 +117,13 @@ impl Default for ExpirySection {
         let ExpiryPolicy { days, packages, keep } = ExpiryPolicy::default();
         Self { days, packages, keep }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NotifySection {
+    /// Parsed later: an error of the parser would show it.
+    pub(super) url: Option<String>,
+    pub(super) format: NotifyFormat,
+    pub(super) on: NotifyOn,
 }

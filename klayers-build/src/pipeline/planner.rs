@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use klayers_core::{LayerVersion, PackageName, Region, Runtimes, Target};
+use tracing::debug;
 
 use super::PARALLEL_LAYERS;
 use crate::Error;
@@ -63,9 +64,38 @@ impl Planner {
         force: Force,
     ) -> Result<Planned, Error> {
         let target = wanted.target;
-        let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
-        let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
         let package = wanted.contents.name();
+        let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
+        debug!(%target, %package, "resolving");
+        let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
+        let records = Records { catalog: &*self.catalog, republish: self.republish };
+        records.plan_lock(wanted, lock, regions, force).await
+    }
+}
+
+/// What is recorded, and what of it counts as a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    /// Keeps the records.
+    pub catalog: &'a dyn Catalog,
+    /// When a package is published again.
+    pub republish: Republish,
+}
+
+impl Records<'_> {
+    /// Plans what has to be done for a layer that was resolved to this lock.
+    ///
+    /// # Errors
+    ///
+    /// If the catalog cannot be read.
+    pub async fn plan_lock(
+        &self,
+        wanted: &Wanted,
+        lock: Lock,
+        regions: &[Region],
+        force: Force,
+    ) -> Result<Planned, Error> {
+        let (target, package) = (wanted.target, wanted.contents.name());
         let latest_build = self.catalog.latest_build(target, package).await?;
         let yanked = self.catalog.yanked_builds(target, package).await?;
         let latest_versions = self.latest_versions(target, package).await?;
@@ -81,6 +111,7 @@ impl Planner {
             self.republish,
             force,
         );
+        debug!(%target, %package, regions = plan.publish.len(), "planned");
         Ok(Planned { plan, lock, latest_versions })
     }
 

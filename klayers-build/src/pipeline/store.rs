@@ -5,6 +5,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use klayers_core::{Build, Digest, Origin, Requirement};
+use tracing::debug;
 
 use super::Pipeline;
 use crate::Error;
@@ -23,6 +24,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<(Build, GateReport), Error> {
         let leader = wanted.contents.leader();
+        debug!(target = %wanted.target, package = %wanted.contents.name(), "building");
         let staging = self.artifacts.staging();
         let layer = self.builder.build(&wanted.layer, lock, staging).await?;
         let report = self.builder.check(&layer, staging).await?.required(&wanted.layer)?;

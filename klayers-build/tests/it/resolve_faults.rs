@@ -266,7 +266,9 @@ fn a_run_whose_uv_fails_leaves_the_catalog_as_it_was() {
         outcome.stderr,
         "error: p3.12 alpha: uv failed: it ended with status 2 and said nothing\n\
          error: p3.12 beta: uv failed: it ended with status 2 and said nothing\n\
-         2 layers: 0 built, 0 layer versions published, 0 unchanged, 2 failed\n"
+         2 layers: 0 built, 0 layer versions published, 0 unchanged, 2 failed\n  \
+         failed     p3.12 alpha: uv failed: it ended with status 2 and said nothing\n  \
+         failed     p3.12 beta: uv failed: it ended with status 2 and said nothing\n"
     );
     assert_eq!(home.files("artifacts"), [] as [String; 0]);
     assert_eq!(home.files("published"), [] as [String; 0]);

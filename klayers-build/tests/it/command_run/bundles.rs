@@ -30,8 +30,8 @@ fn a_bundle_is_one_layer_that_is_built_recorded_and_kept_like_a_package() {
     let done = home.run(&select).ended_with(0);
     assert!(done.stdout.starts_with("p3.12 Data 2.0: built (new)"), "{}", done.stdout);
     assert_eq!(
-        done.stderr,
-        "1 layers: 1 built, 2 layer versions published, 0 unchanged, 0 failed\n"
+        done.tally(),
+        "1 layers: 1 built, 2 layer versions published, 0 unchanged, 0 failed"
     );
     let versions = recorded(&home);
     assert!(

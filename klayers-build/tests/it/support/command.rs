@@ -186,6 +186,13 @@ impl Outcome {
         self
     }
 
+    /// The line in which a run says what it did, in numbers.
+    #[track_caller]
+    pub(crate) fn tally(&self) -> &str {
+        let tally = self.stderr.lines().find(|line| line.contains(" layers: "));
+        tally.unwrap_or_else(|| panic!("{}", self.stderr))
+    }
+
     /// Checks all that it said, and with which code it ended, when it had nothing to give.
     #[track_caller]
     pub(crate) fn refused(self, code: i32, stderr: &str) {

@@ -1,0 +1,29 @@
+"""How long it takes to find out that there is nothing to do, in a catalog that is large."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from measure import Contender, in_turn
+from report import Peak, Row, Time
+from tools import Bench
+
+
+def planning(bench: Bench, title: str, folder: Path) -> Row:
+    """A month is planned for 300 packages, 12 targets and 34 regions, with 1,000,000 layer versions
+    in the catalog, all but for resolving."""
+    program = bench.pipeline.parent / "examples" / "planning"
+    if not program.is_file():
+        sys.exit(f"bench: {program} is missing: run make build")
+    catalog = folder / "klayers.db"
+    filled = subprocess.run([program, "fill", catalog], check=True, capture_output=True, text=True)
+    ours = "planning"
+    contenders = {ours: Contender([program, "plan", catalog])}
+    size = catalog.stat().st_size
+    return Row(
+        title,
+        in_turn(contenders, bench.rounds, folder),
+        f"{filled.stdout.strip()}, {size / 1e6:.0f} MB; 3,600 layers are planned, in a new process",
+        peaks=[Peak(ours, 500)],
+        times=[Time(ours, 10)],
+    )

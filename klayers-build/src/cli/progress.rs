@@ -1,0 +1,168 @@
+//! Bars on a terminal: how far a run has come, and what is happening now.
+//!
+//! They follow the events that are logged, too, so that the library knows nothing of them.
+
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use klayers_build::pipeline::LayerOutcome;
+use serde_json::Value;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::logs::{Fields, LogFormat};
+
+/// The bars that are shown now.
+static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
+
+const TEMPLATE: &str = "{prefix:8} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
+/// How often the time that has gone by is drawn.
+const TICK: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Debug)]
+struct Shown {
+    all: MultiProgress,
+    layers: ProgressBar,
+    regions: ProgressBar,
+    closed: Vec<String>,
+}
+
+/// Shows bars as long as it lives.
+#[derive(Debug)]
+pub(super) struct Progress(());
+
+impl Progress {
+    /// Shows how a run of so many layers goes on; nothing where stderr is not a terminal, or for
+    /// programs.
+    pub(super) fn begin(layers: usize, format: LogFormat) -> Self {
+        if format == LogFormat::Text && std::io::stderr().is_terminal() {
+            let shown = Shown::new(layers, ProgressDrawTarget::stderr());
+            shown.layers.enable_steady_tick(TICK);
+            *lock() = Some(shown);
+        }
+        Self(())
+    }
+
+    /// A layer is done, or given up.
+    pub(super) fn add(&self, outcome: &LayerOutcome) {
+        let failed = outcome.result.as_ref().map_or(0, |done| {
+            done.published.values().filter(|published| published.is_err()).count()
+        });
+        if let Some(shown) = &*lock() {
+            shown.layers.inc(1);
+            shown.regions.inc(failed as u64);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(shown) = lock().take() {
+            shown.layers.finish_and_clear();
+            shown.regions.finish_and_clear();
+        }
+    }
+}
+
+/// Prints something above the bars.
+pub(super) fn aside<T>(print: impl FnOnce() -> T) -> T {
+    let shown = lock().as_ref().map(|shown| shown.all.clone());
+    match shown {
+        Some(bars) => bars.suspend(print),
+        None => print(),
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<Shown>> {
+    // What is behind it can be drawn whatever happened.
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shown {
+    fn new(layers: usize, target: ProgressDrawTarget) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        let bar = |name: &'static str, length: u64| {
+            let style = ProgressStyle::with_template(TEMPLATE)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = style.progress_chars("=> ");
+            all.add(ProgressBar::new(length).with_style(style).with_prefix(name))
+        };
+        let (layers, regions) = (bar("layers", layers as u64), bar("regions", 0));
+        Self { all, layers, regions, closed: Vec::new() }
+    }
+
+    /// Follows an event of the library.
+    fn follow(&mut self, event: &Fields) {
+        let text = |name| event.fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let layer = format!("{} {}", text("target"), text("package"));
+        match event.message.as_str() {
+            "resolving" | "building" => {
+                self.layers.set_message(format!("{layer}: {}", event.message));
+            }
+            "planned" => {
+                let regions = event.fields.get("regions").and_then(Value::as_u64);
+                self.regions.inc_length(regions.unwrap_or_default());
+            }
+            "published" => {
+                self.regions.inc(1);
+                self.say_region(&format!("{}: {layer}", text("region")));
+            }
+            "region closed" => {
+                self.closed.push(text("region").to_owned());
+                self.say_region("");
+            }
+            _ => {}
+        }
+    }
+
+    fn say_region(&self, now: &str) {
+        self.regions.set_message(match &self.closed[..] {
+            [] => now.to_owned(),
+            closed => format!("{now} (closed: {})", closed.join(", ")).trim_start().to_owned(),
+        });
+    }
+}
+
+/// Hands the events on to the bars that are shown.
+pub(super) struct Bars;
+
+impl<S: Subscriber> Layer<S> for Bars {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if let Some(shown) = &mut *lock() {
+            shown.follow(&Fields::of(event));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(message: &str, fields: &[(&'static str, Value)]) -> Fields {
+        Fields { message: message.to_owned(), fields: fields.iter().cloned().collect() }
+    }
+
+    #[test]
+    fn bars_follow_what_is_happening() {
+        let mut shown = Shown::new(3, ProgressDrawTarget::hidden());
+        let layer: [(&'static str, Value); 2] =
+            [("target", "p3.12".into()), ("package", "a".into())];
+        shown.follow(&event("resolving", &layer));
+        assert_eq!(shown.layers.message(), "p3.12 a: resolving");
+        shown.follow(&event("planned", &[("regions", 2.into())]));
+        assert_eq!((shown.regions.position(), shown.regions.length()), (0, Some(2)));
+        shown.follow(&event("building", &layer));
+        assert_eq!(shown.layers.message(), "p3.12 a: building");
+        shown.follow(&event("region closed", &[("region", "eu-west-2".into())]));
+        assert_eq!(shown.regions.message(), "(closed: eu-west-2)");
+        let published = [&layer[..], &[("region", "eu-west-1".into())]].concat();
+        shown.follow(&event("published", &published));
+        assert_eq!(shown.regions.position(), 1);
+        assert_eq!(shown.regions.message(), "eu-west-1: p3.12 a (closed: eu-west-2)");
+        shown.follow(&event("something else", &layer));
+        assert_eq!((shown.layers.position(), shown.layers.length()), (0, Some(3)));
+    }
+}

@@ -1,0 +1,247 @@
+//! The command that builds and publishes what changed, and tells what it did.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use futures::StreamExt as _;
+use klayers_build::Error;
+use klayers_build::artifacts::FolderArtifacts;
+use klayers_build::builder::Builder;
+use klayers_build::catalog::{Catalog, SqliteCatalog};
+use klayers_build::config::{Config, ConfigError};
+use klayers_build::fetch::Fetcher;
+use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
+use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
+use klayers_build::report::{Failure, RunReport, due_build};
+use klayers_core::{Timestamp, next_build};
+use tracing::info;
+
+use super::collection::{CollectionArgs, Work, build_reason};
+use super::logs::LogFormat;
+use super::output::Subject;
+use super::progress::Progress;
+use super::publisher::publisher;
+use super::{DONE, FAILED, interpreters, output};
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) collection: CollectionArgs,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do the run of this month if it is still to be done; what failed is tried again. So this may
+    /// be called every hour or day.
+    #[arg(long, conflicts_with_all = ["dry_run", "package", "target", "region"])]
+    scheduled: bool,
+}
+
+/// What is written down of a run.
+struct Recording {
+    report: RunReport,
+    /// Where, once it is open.
+    records: Option<Records>,
+}
+
+/// The catalog, and the right to write to it.
+struct Records {
+    catalog: Arc<dyn Catalog>,
+    _lock: RunLock,
+}
+
+pub(super) async fn run(
+    args: &RunArgs,
+    format: LogFormat,
+    now: Timestamp,
+    stopped: impl Future<Output = u8>,
+) -> Result<u8, Error> {
+    let begun = Instant::now();
+    let config = args.collection.config.load()?;
+    let notifier = Notifier::new(&notify_config(&config)?);
+    if args.scheduled && !is_due(&config, now).await? {
+        return Ok(DONE);
+    }
+    let mut report = RunReport::begin(now);
+    report.scheduled = args.scheduled;
+    report.whole = args.collection.is_whole();
+    let mut recording = Recording { report, records: None };
+    let ended = {
+        let work = pin!(work(args, config, format, now, &mut recording));
+        tokio::select! {
+            ended = work => ended.map(|()| None),
+            // What was under way is dropped, and with it the programs that it started.
+            code = stopped => Ok(Some(code)),
+        }
+    };
+    let Recording { mut report, records } = recording;
+    match &ended {
+        Ok(None) => {}
+        Ok(Some(_)) => report.add_interruption(),
+        Err(error) => report.add_error(error),
+    }
+    report.end(begun.elapsed());
+    let mut code = if report.is_complete() { DONE } else { FAILED };
+    let mut number = None;
+    if let Some(records) = &records {
+        match records.catalog.record_run(&report).await {
+            Ok(recorded) => number = Some(recorded),
+            Err(error) => {
+                output::error(&error);
+                code = FAILED;
+            }
+        }
+        if ended.is_ok() {
+            tell(number, &report, format);
+        }
+    }
+    // Whoever ended it knows, and waits; that another run is at work is that run's to tell.
+    if matches!(ended, Ok(None))
+        || matches!(&ended, Err(error) if !matches!(error, Error::RunLock(_)))
+    {
+        notify(notifier.as_ref(), number, &report).await;
+    }
+    ended.map(|stopped| stopped.unwrap_or(code))
+}
+
+/// What the file says of who is told, with the URL of the environment in the place of the file's.
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
+fn notify_config(config: &Config) -> Result<NotifyConfig, Error> {
+    const VARIABLE: &str = "KLAYERS_NOTIFY_URL";
+    let mut notify = config.notify.clone();
+    if let Some(url) = std::env::var_os(VARIABLE).filter(|url| !url.is_empty()) {
+        let url = url.to_str().and_then(SecretUrl::parse);
+        notify.url = Some(url.ok_or_else(|| ConfigError::NotifyUrl(VARIABLE.to_owned()))?);
+    }
+    Ok(notify)
+}
+
+/// Whether the run of this month is still to be done. Where it is not, that is said.
+async fn is_due(config: &Config, now: Timestamp) -> Result<bool, Error> {
+    if !config.catalog.exists() {
+        return Ok(true);
+    }
+    let catalog = SqliteCatalog::open_read_only(&config.catalog)?;
+    let due = due_build(&catalog, now).await?.is_some();
+    if !due && let Some(next) = next_build(now) {
+        output::line(&format!("the run of this month is done; the next begins at {next}"));
+    }
+    Ok(due)
+}
+
+async fn work(
+    args: &RunArgs,
+    config: Config,
+    format: LogFormat,
+    now: Timestamp,
+    recording: &mut Recording,
+) -> Result<(), Error> {
+    let Recording { report, records } = recording;
+    let catalog = || {
+        let lock = RunLock::take(&config.catalog)?;
+        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
+        *records = Some(Records { catalog: Arc::clone(&catalog), _lock: lock });
+        Ok(catalog)
+    };
+    let Work { planner, wanted, regions, force } =
+        args.collection.work(&config, catalog, now).await?;
+    let cache = args.collection.cache.folder();
+    let mut interpreters = interpreters(&config.runtimes);
+    interpreters.explicit.extend(config.interpreters);
+    let pipeline = Pipeline {
+        planner,
+        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
+            .with_runtimes(config.runtimes)
+            .with_rules(config.gate.clone())
+            .with_interpreters(interpreters)
+            .with_bytecode(config.bytecode, &cache),
+        // First: without credentials nothing is made.
+        publisher: publisher(&config.publish, &regions).await?,
+        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        expiry: config.expiry,
+        public: config.publish.public,
+        deadline: config.publish.deadline,
+    };
+    let run = pipeline.begin(&regions, now).await?;
+    report.add_settled(&run);
+    show_closed(&report.failures);
+    let progress = Progress::begin(wanted.len(), format);
+    let mut outcomes = pin!(run.layers(&wanted, force));
+    while let Some(outcome) = outcomes.next().await {
+        let known = report.failures.len();
+        report.add(&outcome);
+        show(&outcome, config.gate.imports);
+        show_closed(&report.failures[known..]);
+        progress.add(&outcome);
+    }
+    Ok(())
+}
+
+/// Shows which regions were closed, and why.
+fn show_closed(failures: &[Failure]) {
+    for failure in failures.iter().filter(|failure| failure.package.is_none()) {
+        let region = failure.region.as_ref();
+        output::failed(&Subject { region, ..Subject::default() }, &failure.reason);
+    }
+}
+
+/// Shows what became of a layer, but for regions that were closed.
+fn show(outcome: &LayerOutcome, imports: bool) {
+    let wanted = &outcome.wanted;
+    let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
+    let LayerDone { build, built, report, published } = match &outcome.result {
+        Ok(done) => done,
+        Err(error) => {
+            return output::failure(&Subject { target, package, region: None }, error);
+        }
+    };
+    let head = format!("{} {} {}", wanted.target, wanted.contents.name(), build.version);
+    output::line(&match built {
+        Some(reason) => {
+            let size = output::bytes(build.code_size);
+            format!("{head}: built ({}), {size}", build_reason(*reason))
+        }
+        None if published.is_empty() => format!("{head}: unchanged"),
+        None => format!("{head}: build kept"),
+    });
+    // That nothing was imported is said where it should have been.
+    if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
+        output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
+    }
+    for (region, outcome) in published {
+        match outcome {
+            Ok(arn) => output::line(&format!("  {arn}")),
+            Err(Error::Publish(why)) if why.concerns_region() => {}
+            Err(error) => {
+                output::failure(&Subject { target, package, region: Some(region) }, error);
+            }
+        }
+    }
+}
+
+/// Tells what the run did.
+fn tell(number: Option<u64>, report: &RunReport, format: LogFormat) {
+    match format {
+        LogFormat::Text => output::note(&report.summary().to_string()),
+        LogFormat::Json => info!(
+            run = number,
+            layers = report.layers,
+            built = report.built.len(),
+            published = report.published.values().sum::<usize>(),
+            unchanged = report.unchanged,
+            failed = report.failed,
+            complete = report.is_complete(),
+            milliseconds = report.milliseconds,
+            "run ended"
+        ),
+    }
+}
+
+/// Tells who is to be told. That this fails changes nothing of what was done.
+async fn notify(notifier: Option<&Notifier>, number: Option<u64>, report: &RunReport) {
+    let Some(notifier) = notifier else { return };
+    if let Err(error) = notifier.notify(number, report).await {
+        output::note(&format!("warning: nobody was told of this run: {}", output::chain(&error)));
+    }
+}

@@ -1,0 +1,141 @@
+//! A report grows while its run goes on, so that there is one however the run ends.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use klayers_core::Region;
+
+use super::{BuiltLayer, Failure, RunReport};
+use crate::Error;
+use crate::error::in_one_line;
+use crate::pipeline::{LayerOutcome, Run};
+use crate::plan::Wanted;
+use crate::publish::PublishError;
+
+impl RunReport {
+    /// The report of a run that begins: of the whole collection, and not the run of a month.
+    pub fn begin(begun_at: Timestamp) -> Self {
+        Self {
+            begun_at,
+            milliseconds: 0,
+            scheduled: false,
+            whole: true,
+            layers: 0,
+            unchanged: 0,
+            failed: 0,
+            built: Vec::new(),
+            published: BTreeMap::new(),
+            completed: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Writes down what an earlier run had left under way, and what became of it.
+    pub fn add_settled(&mut self, run: &Run<'_>) {
+        self.completed.extend(run.completed.iter().cloned());
+        for (region, error) in &run.unsettled {
+            self.failures.push(Failure::of_region(region, in_one_line(error)));
+        }
+    }
+
+    /// Writes down what became of a layer.
+    ///
+    /// Where a region was closed, its reason is written down once, with the number of layers that
+    /// were not published there.
+    pub fn add(&mut self, outcome: &LayerOutcome) {
+        let LayerOutcome { wanted, build_time, result } = outcome;
+        self.layers += 1;
+        self.failed += usize::from(outcome.has_failed());
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => return self.failures.push(Failure::of_layer(wanted, None, error)),
+        };
+        if let Some(reason) = done.built {
+            self.built.push(BuiltLayer {
+                target: wanted.target,
+                package: wanted.contents.name().clone(),
+                version: done.build.version.clone(),
+                reason,
+                code_size: done.build.code_size,
+                milliseconds: milliseconds(*build_time),
+            });
+        } else if done.published.is_empty() {
+            self.unchanged += 1;
+        }
+        for (region, outcome) in &done.published {
+            match outcome {
+                Ok(_) => *self.published.entry(region.clone()).or_default() += 1,
+                Err(error) => match closing(error) {
+                    Some(reason) => self.close(region, reason),
+                    None => self.failures.push(Failure::of_layer(wanted, Some(region), error)),
+                },
+            }
+        }
+    }
+
+    /// Writes down what kept the run from going on.
+    pub fn add_error(&mut self, error: &(dyn StdError + 'static)) {
+        self.failures.push(Failure::of_run(in_one_line(error)));
+    }
+
+    /// Writes down that the run was told to end. What was under way then is not in the report.
+    pub fn add_interruption(&mut self) {
+        self.failures.push(Failure::of_run("it was interrupted".to_owned()));
+    }
+
+    /// Writes down how long the run took.
+    pub fn end(&mut self, took: Duration) {
+        self.milliseconds = milliseconds(took);
+    }
+
+    fn close(&mut self, region: &Region, reason: String) {
+        let known = self
+            .failures
+            .iter_mut()
+            .find(|failure| failure.region.as_ref() == Some(region) && failure.package.is_none());
+        match known {
+            Some(failure) => failure.layers += 1,
+            None => {
+                self.failures.push(Failure { layers: 1, ..Failure::of_region(region, reason) });
+            }
+        }
+    }
+}
+
+impl Failure {
+    fn of_run(reason: String) -> Self {
+        Self { target: None, package: None, region: None, reason, layers: 0 }
+    }
+
+    fn of_region(region: &Region, reason: String) -> Self {
+        Self { region: Some(region.clone()), ..Self::of_run(reason) }
+    }
+
+    fn of_layer(wanted: &Wanted, region: Option<&Region>, error: &Error) -> Self {
+        Self {
+            target: Some(wanted.target),
+            package: Some(wanted.contents.name().clone()),
+            region: region.cloned(),
+            reason: in_one_line(error),
+            layers: 1,
+        }
+    }
+}
+
+/// Why a whole region is closed, if it is that.
+fn closing(error: &Error) -> Option<String> {
+    match error {
+        Error::Publish(PublishError::Closed { reason, .. }) => Some(reason.clone()),
+        Error::Publish(why) if why.concerns_region() => Some(in_one_line(error)),
+        _ => None,
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What a report comes to, for people.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use klayers_core::Region;
+
+use super::{BuiltLayer, Failure, RunReport};
+
+/// How many of the slowest and biggest layers are named.
+const NAMED: usize = 5;
+
+impl RunReport {
+    /// What was done, in numbers and in one line.
+    pub fn tally(&self) -> String {
+        let Self { layers, unchanged, failed, .. } = self;
+        let (built, published) = (self.built.len(), self.published.values().sum::<usize>());
+        format!(
+            "{layers} layers: {built} built, {published} layer versions published, \
+             {unchanged} unchanged, {failed} failed"
+        )
+    }
+
+    /// The report as it is shown to people.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary { report: self, failures: usize::MAX }
+    }
+
+    /// The built layers that took longest, the longest first.
+    pub fn slowest(&self) -> Vec<&BuiltLayer> {
+        self.first(|layer| layer.milliseconds)
+    }
+
+    /// The built layers with the biggest zips, the biggest first.
+    pub fn biggest(&self) -> Vec<&BuiltLayer> {
+        self.first(|layer| layer.code_size)
+    }
+
+    fn first(&self, measure: impl Fn(&BuiltLayer) -> u64) -> Vec<&BuiltLayer> {
+        let mut built: Vec<&BuiltLayer> = self.built.iter().collect();
+        // Those that are equal stay in the order in which they were built.
+        built.sort_by_key(|layer| std::cmp::Reverse(measure(layer)));
+        built.truncate(NAMED);
+        built
+    }
+}
+
+/// Shows a report: the tally, and below it where layer versions were published, what failed and
+/// why, what took longest and what is biggest.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    report: &'a RunReport,
+    failures: usize,
+}
+
+impl Summary<'_> {
+    /// The same with so many failures at most; how many more there are is said.
+    #[must_use]
+    pub fn with_failures(self, at_most: usize) -> Self {
+        Self { failures: at_most, ..self }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report;
+        write!(f, "{}", report.tally())?;
+        if !report.published.is_empty() {
+            write!(f, "\n  published  {}", by_region(&report.published))?;
+        }
+        for arn in &report.completed {
+            write!(f, "\n  completed  {arn}, which an earlier run had left under way")?;
+        }
+        let failures = grouped(&report.failures);
+        for (what, reason) in failures.iter().take(self.failures) {
+            let between = if what.is_empty() { "" } else { ": " };
+            write!(f, "\n  failed     {what}{between}{reason}")?;
+        }
+        if let Some(more) = failures.len().checked_sub(self.failures).filter(|more| *more > 0) {
+            write!(f, "\n  failed     {more} more")?;
+        }
+        let list = |layers: Vec<&BuiltLayer>, measure: &dyn Fn(&BuiltLayer) -> String| {
+            let named: Vec<String> = layers
+                .into_iter()
+                .map(|layer| format!("{} {} {}", layer.target, layer.package, measure(layer)))
+                .collect();
+            named.join(", ")
+        };
+        if !report.built.is_empty() {
+            let slowest = list(report.slowest(), &|layer| Took(layer.milliseconds).to_string());
+            let biggest = list(report.biggest(), &|layer| Size(layer.code_size).to_string());
+            write!(f, "\n  slowest    {slowest}\n  biggest    {biggest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How many layer versions each region got. Where that is the same number in many, it is said once.
+fn by_region(published: &BTreeMap<Region, usize>) -> String {
+    let mut by_number: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (region, number) in published {
+        by_number.entry(*number).or_default().push(region.as_str());
+    }
+    let parts: Vec<String> = by_number
+        .iter()
+        .rev()
+        .map(|(number, regions)| match &regions[..] {
+            [region] => format!("{number} in {region}"),
+            _ => format!("{number} each in {}", regions.join(", ")),
+        })
+        .collect();
+    parts.join("; ")
+}
+
+/// What failed and why. What failed in several regions for one reason is one of them.
+fn grouped(failures: &[Failure]) -> Vec<(String, &str)> {
+    let mut groups: Vec<(&Failure, Vec<&str>)> = Vec::new();
+    for failure in failures {
+        let of_layer = failure.package.is_some();
+        let same = groups.iter_mut().rev().take_while(|(first, _)| {
+            (first.target, &first.package) == (failure.target, &failure.package)
+        });
+        let region = failure.region.iter().map(Region::as_str);
+        match same.into_iter().find(|(first, _)| of_layer && first.reason == failure.reason) {
+            Some((_, regions)) => regions.extend(region),
+            None => groups.push((failure, region.collect())),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(failure, regions)| (subject(failure, &regions), &*failure.reason))
+        .collect()
+}
+
+fn subject(failure: &Failure, regions: &[&str]) -> String {
+    let regions = regions.join(", ");
+    match (&failure.target, &failure.package) {
+        (Some(target), Some(package)) if regions.is_empty() => format!("{target} {package}"),
+        (Some(target), Some(package)) => format!("{target} {package} in {regions}"),
+        _ if failure.layers > 0 => format!("{regions} ({} layers)", failure.layers),
+        _ => regions,
+    }
+}
+
+/// A time in milliseconds, for people: 12.3 s, or 3 min 2 s.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Took(pub u64);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1000;
+        match seconds {
+            0..60 => write!(f, "{seconds}.{} s", self.0 % 1000 / 100),
+            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            _ => write!(f, "{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        }
+    }
+}
+
+/// A number of bytes, for people: 28.1 MB.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Size(pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+        let size = self.0 as f64;
+        match self.0 {
+            0..1_000 => write!(f, "{} bytes", self.0),
+            1_000..1_000_000 => write!(f, "{:.1} kB", size / 1e3),
+            1_000_000..1_000_000_000 => write!(f, "{:.1} MB", size / 1e6),
+            _ => write!(f, "{:.1} GB", size / 1e9),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

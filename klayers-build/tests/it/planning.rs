@@ -1,0 +1,146 @@
+//! A month is planned against a catalog: the same as `make bench` does with a million layer
+//! versions, with few of them.
+
+use std::collections::BTreeMap;
+
+use klayers_build::catalog::{Catalog, SqliteCatalog};
+use klayers_build::lock::Lock;
+use klayers_build::pipeline::{Planned, Records};
+use klayers_build::plan::{
+    BuildReason, BuildStep, Contents, Force, PublishReason, Republish, Wanted,
+};
+use klayers_core::{Build, Digest, LayerName, Origin, Region};
+
+use crate::samples::{at, build, intent, package, published, region, target};
+use crate::support::parse;
+
+const PACKAGES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
+const TARGETS: [&str; 3] = ["p3.12", "p3.12-arm64", "p3.13"];
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-5"];
+
+/// All layers of the collection.
+fn wanted() -> Vec<Wanted> {
+    let layers = TARGETS.iter().flat_map(|of| PACKAGES.map(|name| (target(of), name)));
+    layers
+        .map(|(target, name)| Wanted {
+            target,
+            contents: Contents::Package(name.parse().unwrap()),
+            layer: LayerName::new("Klayers", target, name).unwrap(),
+        })
+        .collect()
+}
+
+fn regions() -> Vec<Region> {
+    REGIONS.map(region).to_vec()
+}
+
+/// What a layer is resolved to when its package has this version.
+fn lock(wanted: &Wanted, version: &str) -> Lock {
+    let name = wanted.contents.name();
+    let file = format!("{name}-{version}-py3-none-any.whl");
+    let digest = Digest::of(format!("{file} for {}", wanted.target).as_bytes());
+    let text = format!(
+        "lock-version = \"1.0\"\n[[packages]]\nname = \"{name}\"\nversion = \"{version}\"\n\
+         wheels = [{{ name = \"{file}\", url = \"https://index.example/{file}\", \
+         hashes = {{ sha256 = \"{digest}\" }} }}]\n"
+    );
+    parse(&text, wanted.target)
+}
+
+fn build_of(wanted: &Wanted, version: &str) -> Build {
+    let lock = lock(wanted, version);
+    let sample = build(&wanted.target.to_string(), wanted.contents.name().normalized(), version);
+    Build {
+        dependencies: lock.pins(),
+        requirements_hash: lock.requirements_hash(),
+        origin: Origin::Locked {
+            wheels_hash: lock.wheels_hash(),
+            lock_digest: Digest::of(version.as_bytes()),
+        },
+        ..sample
+    }
+}
+
+/// A catalog in which every layer was published twice in every region.
+async fn catalog() -> SqliteCatalog {
+    let catalog = SqliteCatalog::in_memory().unwrap();
+    for (number, version) in [(1, "1.0"), (2, "2.0")] {
+        for wanted in wanted() {
+            let build = build_of(&wanted, version);
+            catalog.record_build(&build).await.unwrap();
+            for region in REGIONS {
+                catalog.begin(&intent(&build, region)).await.unwrap();
+                let made = published(&build, region, number);
+                catalog.complete(&made, at("2027-11-01T02:00:00Z")).await.unwrap();
+            }
+        }
+    }
+    catalog
+}
+
+/// The plans of all layers, of which one is resolved to another version.
+async fn plans(
+    catalog: &dyn Catalog,
+    regions: &[Region],
+    changed: Option<(&str, &str)>,
+) -> Vec<Planned> {
+    let records = Records { catalog, republish: Republish::Wheels };
+    let mut plans = Vec::new();
+    for wanted in wanted() {
+        let changed = changed.filter(|(of, name)| {
+            wanted.target == target(of) && *wanted.contents.name() == package(name)
+        });
+        let lock = lock(&wanted, changed.map_or("2.0", |_| "3.0"));
+        let planned = records.plan_lock(&wanted, lock, regions, Force::default()).await.unwrap();
+        plans.push(planned);
+    }
+    plans
+}
+
+fn is_kept(planned: &Planned) -> bool {
+    matches!(planned.plan.build, BuildStep::Reuse(_))
+}
+
+#[tokio::test]
+async fn in_a_month_without_changes_there_is_nothing_to_do() {
+    let catalog = catalog().await;
+    let plans = plans(&catalog, &regions(), None).await;
+    assert_eq!(plans.len(), PACKAGES.len() * TARGETS.len());
+    for planned in &plans {
+        assert!(is_kept(planned), "{:?}", planned.plan);
+        assert!(planned.plan.publish.is_empty(), "{:?}", planned.plan);
+        // What it was compared with is the latest alone, of this layer alone.
+        let latest: BTreeMap<Region, u64> = planned
+            .latest_versions
+            .iter()
+            .map(|(region, version)| (region.clone(), version.arn.version()))
+            .collect();
+        assert_eq!(latest, regions().into_iter().map(|region| (region, 2)).collect());
+        let layer = &planned.plan.wanted.layer;
+        assert!(planned.latest_versions.values().all(|version| version.arn.name() == layer));
+    }
+}
+
+#[tokio::test]
+async fn of_all_layers_the_one_that_changed_is_published() {
+    let catalog = catalog().await;
+    let plans = plans(&catalog, &regions(), Some(("p3.12-arm64", "gamma"))).await;
+    let (kept, changed): (Vec<_>, Vec<_>) = plans.iter().partition(|planned| is_kept(planned));
+    assert!(kept.iter().all(|planned| planned.plan.publish.is_empty()));
+    let [changed] = changed[..] else { panic!("{changed:?}") };
+    assert_eq!(changed.plan.wanted.layer.as_str(), "Klayers-p312-arm64-gamma");
+    assert_eq!(changed.plan.build, BuildStep::Build(BuildReason::Changed));
+    let everywhere = regions().into_iter().map(|region| (region, PublishReason::Changed));
+    assert_eq!(changed.plan.publish, everywhere.collect());
+}
+
+#[tokio::test]
+async fn a_region_that_is_new_is_all_there_is_to_do() {
+    let catalog = catalog().await;
+    let regions = [regions(), vec![region("eu-west-2")]].concat();
+    for planned in plans(&catalog, &regions, None).await {
+        assert!(is_kept(&planned));
+        let expected = BTreeMap::from([(region("eu-west-2"), PublishReason::New)]);
+        assert_eq!(planned.plan.publish, expected);
+    }
+}
