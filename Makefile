@@ -6,19 +6,24 @@ WHEEL_PROFILE ?= release
 # uv, maturin and the rest, at the versions that tools/requirements.txt pins.
 TOOLS := $(CURDIR)/build/tools/bin
 WITH_TOOLS := export PATH="$(TOOLS):$$PATH";
+# LocalStack and moto, which the command finds in KLAYERS_TEST_LOCALSTACK and KLAYERS_TEST_MOTO.
+WITH_AWS := tools/with-localstack tools/with-moto
 
 # The tests of klayers-py are Python: its library is linked by the interpreter that loads it.
 RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build wheel demo test test-rust test-docs test-python lint fmt bench clean
+.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the tools that building and testing need, into build/tools
 	@PYTHON="$(PYTHON)" tools/setup
+
+setup-aws: setup ## Install AWS for the tests, LocalStack and moto, into build/aws
+	@PYTHON="$(PYTHON)" tools/setup-aws
 
 build: ## Build the commands and the examples, for release
 	cargo build --release $(RUST) --bins --examples
@@ -33,10 +38,12 @@ demo: setup build wheel ## Build layers, publish them to this machine, look one 
 
 test: test-rust test-docs test-python ## Run all tests
 
-test-rust: setup ## Run the Rust tests, with cargo-nextest where it is installed
+test-rust: setup-aws ## Run the Rust tests, with cargo-nextest where it is installed
 	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
-		cargo nextest run --no-fail-fast $(RUST), \
-		cargo build $(RUST) --bins --examples && cargo test --no-fail-fast $(RUST) --lib --bins --tests)
+		cargo nextest run --no-run $(RUST) && \
+			$(WITH_AWS) cargo nextest run --no-fail-fast $(RUST), \
+		cargo build $(RUST) --bins --examples && cargo test --no-run $(RUST) --lib --bins --tests && \
+			$(WITH_AWS) cargo test --no-fail-fast $(RUST) --lib --bins --tests)
 
 test-docs: setup ## Run the examples in the documentation, and build it without warnings
 	$(WITH_TOOLS) cargo test $(RUST) --doc

@@ -17,7 +17,7 @@ use crate::gate::{Finding, UNPACKED_LIMIT, check_native, check_size};
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
-use crate::wheel::{NativeLibrary, Wheel, WheelError};
+use crate::wheel::{NativeLibrary, Notice, Wheel, WheelError};
 
 mod bytecode;
 mod launcher;
@@ -142,7 +142,26 @@ impl<'w> Layer<'w> {
         let sizes: Vec<(String, u64)> =
             sizes.into_iter().map(|(name, size)| (name.to_string(), size)).collect();
         findings.extend(check_size(&sizes, self.unzipped_size(), UNPACKED_LIMIT));
+        findings.extend(self.unusual());
         findings
+    }
+
+    /// What is unusual about the wheels, as far as it came into the layer.
+    fn unusual(&self) -> Vec<Finding> {
+        let modules = self.modules();
+        let is_there = |notice: &&Notice| match notice {
+            Notice::PathFile(path) => self.layout.has(path),
+            Notice::ShadowsStandardLibrary(module) => modules.contains(module),
+            _ => true,
+        };
+        let of_wheel = |wheel: &'w Wheel| {
+            let notices = wheel.inventory().notices.iter().filter(is_there);
+            notices.map(|notice| Finding::Unusual {
+                wheel: wheel.filename().to_string(),
+                notice: notice.clone(),
+            })
+        };
+        self.wheels.iter().flat_map(of_wheel).collect()
     }
 
     /// The modules and packages that it puts at the root of Python's path, sorted.

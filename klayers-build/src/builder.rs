@@ -1,8 +1,7 @@
 //! Building a layer: from its lock to its zip, through every stage between.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -15,13 +14,21 @@ use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
-use crate::gate::{Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT};
-use crate::interpreter::{Interpreter, InterpreterError, Places};
+use crate::gate::{
+    Finding, GateReport, GateRules, ImportCheck, ImportReport, UNPACKED_LIMIT, WithoutBytecode,
+};
+use crate::interpreter::Interpreter;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::strip::StripCache;
 use crate::verify::{VerifyError, verify};
 use crate::wheel::{Wheel, WheelFile};
+
+mod interpreters;
+
+pub use interpreters::Interpreters;
+
+use interpreters::SoughtOnce;
 
 /// Builds layers.
 ///
@@ -58,7 +65,7 @@ pub struct Builder {
     fetcher: Fetcher,
     runtimes: Runtimes,
     rules: GateRules,
-    interpreters: Option<Interpreters>,
+    interpreters: Option<SoughtOnce>,
     compiling: Option<Compiling>,
 }
 
@@ -106,30 +113,6 @@ struct Compiling {
     cache: Arc<BytecodeCache>,
 }
 
-/// Where the interpreters are.
-#[derive(Clone, Debug)]
-pub struct Interpreters {
-    /// Where they are looked for.
-    pub places: Places,
-    /// Those that are to be used, and no others of their version.
-    pub explicit: BTreeMap<PythonVersion, PathBuf>,
-}
-
-impl Interpreters {
-    /// Finds the interpreter of a version; none if there is none.
-    ///
-    /// # Errors
-    ///
-    /// If there is an explicit one that cannot be used.
-    pub async fn find(
-        &self,
-        python: PythonVersion,
-    ) -> Result<Option<Interpreter>, InterpreterError> {
-        let explicit = self.explicit.get(&python).map(PathBuf::as_path);
-        Interpreter::find(python, explicit, &self.places).await
-    }
-}
-
 impl Builder {
     /// A builder of layers without bytecode, for the runtimes of this release.
     pub fn new(fetcher: Fetcher) -> Self {
@@ -157,7 +140,7 @@ impl Builder {
     /// With these interpreters, to make bytecode and to import layers.
     #[must_use]
     pub fn with_interpreters(self, interpreters: Interpreters) -> Self {
-        Self { interpreters: Some(interpreters), ..self }
+        Self { interpreters: Some(SoughtOnce::new(interpreters)), ..self }
     }
 
     /// With bytecode, which is kept in a cache folder.
@@ -202,7 +185,7 @@ impl Builder {
                         recipe.bytecode = Some(release);
                     }
                     Err(error) if compiling.required => return Err(error),
-                    Err(error) => without_bytecode = Some(WithoutBytecode::Failed(error.into())),
+                    Err(error) => without_bytecode = Some(WithoutBytecode::failed(&error)),
                 }
             }
         }
@@ -219,9 +202,10 @@ impl Builder {
                 without = Recipe { bytecode: None, ..recipe.clone() };
                 layer = Layer::new(&without, &lock, &wheels, &[], &stripped)?;
             }
-            let findings = rules.kept(layer.findings(&runtime));
+            let mut findings = rules.kept(layer.findings(&runtime));
+            findings.extend(without_bytecode.map(Finding::WithoutBytecode));
             let modules = layer.modules();
-            Ok(BuiltLayer { zip: layer.write(&folder)?, findings, modules, without_bytecode })
+            Ok(BuiltLayer { zip: layer.write(&folder)?, findings, modules })
         })
         .await
     }
@@ -312,34 +296,6 @@ pub struct BuiltLayer {
     pub findings: Vec<Finding>,
     /// The modules and packages that it puts at the root of Python's path, sorted.
     pub modules: Vec<String>,
-    /// Why it has no bytecode, where that was wanted.
-    pub without_bytecode: Option<WithoutBytecode>,
-}
-
-/// Why a layer has no bytecode although it could.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum WithoutBytecode {
-    /// There is no interpreter of the version.
-    NoInterpreter(PythonVersion),
-    /// It would unpack to more than Lambda takes.
-    TooLarge,
-    /// A wheel could not be compiled.
-    Failed(Box<Error>),
-}
-
-impl fmt::Display for WithoutBytecode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoInterpreter(python) => {
-                write!(formatter, "no interpreter of Python {python} was found")
-            }
-            Self::TooLarge => {
-                write!(formatter, "with it, the layer would unpack to more than Lambda takes")
-            }
-            Self::Failed(_) => write!(formatter, "the interpreter failed"),
-        }
-    }
 }
 
 impl Compiling {

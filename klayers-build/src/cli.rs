@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use futures::FutureExt as _;
 use klayers_build::Error;
-use klayers_build::builder::{Interpreters, WithoutBytecode};
+use klayers_build::builder::Interpreters;
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
 use klayers_build::import::ImportError;
@@ -223,16 +223,6 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
         if let Some(day) = runtime.deprecated_on {
             let name = runtime.python.runtime();
             output::note(&format!("note: AWS no longer updates the runtime {name}, since {day}"));
-        }
-    }
-}
-
-/// Tells why a layer has no bytecode where that was wanted.
-fn note_bytecode(reason: Option<&WithoutBytecode>) {
-    if let Some(reason) = reason {
-        output::note(&format!("note: the layer has no bytecode: {reason}"));
-        if let WithoutBytecode::Failed(error) = reason {
-            output::note(&format!("  {}", output::chain(&**error)));
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod wheel;
 mod command;
 mod durable;
 mod error;
+mod nesting;
 mod sealed;
 
 pub use command::CommandError;

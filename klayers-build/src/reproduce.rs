@@ -1,11 +1,11 @@
 //! Reproducing: making a layer again from the lock in it, to see that it holds exactly what the
 //! index holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use klayers_core::{Digest, LayerName, Runtimes};
+use klayers_core::{Digest, LayerName, PackageName, Runtime, Runtimes};
 use url::Url;
 
 use crate::Error;
@@ -15,6 +15,7 @@ use crate::fetch::Fetcher;
 use crate::interpreter::PythonRelease;
 use crate::lock::{Lock, LockError};
 use crate::recipe::{Recipe, RecipeError};
+use crate::resolve::{FromSource, ResolveError, Resolver, Sources};
 use crate::wheel::{Archive, Entry, EntryPath, Rule};
 
 /// What layers are made again with.
@@ -31,6 +32,10 @@ pub struct Reproducer {
     /// Where the wheels are of which a lock says no more than their file names: a URL of scheme
     /// `file` that ends with a slash.
     pub wheels: Option<Url>,
+    /// The packages whose wheels may be built again from their sources, which runs their code.
+    pub allow_sdist: BTreeSet<PackageName>,
+    /// Where such builds find what they require.
+    pub sources: Sources,
 }
 
 /// What came of making a layer again.
@@ -86,7 +91,8 @@ impl Reproducer {
     /// # Errors
     ///
     /// If the zip is no layer that says how it was made, or if it cannot be made again here: a
-    /// wheel is gone, or the release of Python that its bytecode is of is not there.
+    /// wheel is gone, or one that was built from source may not be built again or becomes another
+    /// one, or the release of Python that its bytecode is of is not there.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, Error> {
         let fault =
             |fault: LayerFault| ReproduceError { path: zip.to_owned(), fault: Box::new(fault) };
@@ -102,6 +108,7 @@ impl Reproducer {
         let lock = Lock::parse(&text, self.wheels.as_ref(), recipe.target, runtime)
             .map_err(|error| fault(error.into()))?;
         let builder = self.builder(&recipe).await.map_err(|error| error.or(fault))?;
+        self.rebuild(&lock, runtime).await.map_err(|error| error.or(fault))?;
         let made = builder.build(&recipe.layer, &lock, scratch).await?.zip;
         let digest = durable::digest(zip).map_err(|source| fault(read(source).into()))?;
         let differences = if digest == made.digest {
@@ -117,9 +124,7 @@ impl Reproducer {
     async fn builder(&self, recipe: &Recipe) -> Result<Builder, NoBuilder> {
         let builder = Builder::new(self.fetcher.clone()).with_runtimes(self.runtimes.clone());
         let Some(release) = &recipe.bytecode else { return Ok(builder) };
-        let found = self.interpreters.find(release.python()).await;
-        let found = found.map_err(|error| NoBuilder::Error(error.into()))?;
-        match found {
+        match self.interpreters.find(release.python()).await? {
             Some(found) if found.version() == release => Ok(builder
                 .with_interpreters(self.interpreters.clone())
                 .with_bytecode(BytecodeMode::On, &self.cache)),
@@ -129,11 +134,40 @@ impl Reproducer {
             })),
         }
     }
+
+    /// Builds those wheels again that were built from source and are not in the cache.
+    async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), NoBuilder> {
+        let mut gone = Vec::new();
+        for wheel in lock.wheels().iter().filter(|wheel| wheel.built_from.is_some()) {
+            if self.fetcher.kept(wheel)?.is_none() {
+                gone.push(wheel.pin.name.clone());
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        gone.retain(|name| !self.allow_sdist.contains(name));
+        if !gone.is_empty() {
+            return Err(NoBuilder::Fault(LayerFault::FromSource(gone)));
+        }
+        let (fetcher, interpreters) = (self.fetcher.clone(), self.interpreters.clone());
+        let from_source = FromSource::new(self.allow_sdist.clone(), fetcher, interpreters);
+        let resolver = Resolver::find(self.sources.clone()).await?.with_sdists(from_source);
+        resolver.rebuild(lock, runtime).await.map_err(ResolveError::from)?;
+        Ok(())
+    }
 }
 
+/// Why there is nothing to make a layer again with, or of.
 enum NoBuilder {
     Error(Error),
     Fault(LayerFault),
+}
+
+impl<E: Into<Error>> From<E> for NoBuilder {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
 }
 
 impl NoBuilder {
@@ -157,6 +191,12 @@ fn own_lock(archive: &Archive) -> Result<(LayerName, String), LayerFault> {
     let name = name.parse().map_err(|_| LayerFault::NoLock)?;
     let text = String::from_utf8(archive.read(entry)?).map_err(|_| LayerFault::NoLock)?;
     Ok((name, text))
+}
+
+/// The names of packages, each after a word and with something between them.
+fn joined(names: &[PackageName], before: &str, between: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{before}{name}")).collect();
+    names.join(between)
 }
 
 fn differences(layer: &Archive, made: &Archive) -> Vec<Difference> {
@@ -212,6 +252,14 @@ pub enum LayerFault {
     /// Its lock is another layer's.
     #[error("the lock in it is that of {0}")]
     OtherLayer(LayerName),
+    /// Wheels in it were built from source distributions of these packages, which are not allowed.
+    #[error(
+        "what it holds of {names} was built from source distributions, which run code of their own \
+         when they are built again; if you trust that, allow it with {options}",
+        names = joined(.0, "", ", "),
+        options = joined(.0, "--allow-sdist ", " ")
+    )]
+    FromSource(Vec<PackageName>),
     /// Its bytecode is of a release that is not there.
     #[error(
         "its bytecode is of CPython {wanted}, and {}; name an interpreter of that release",

@@ -6,6 +6,7 @@ use klayers_core::{Digest, PythonVersion};
 
 use super::launcher::{launcher, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
+use crate::nesting::below_a_file;
 use crate::slim::Slimming;
 use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
 
@@ -154,12 +155,17 @@ impl<'w> Layout<'w> {
 
     /// Whether a file of a wheel is in the layer.
     pub(super) fn holds(&self, wheel: &Wheel, path: &str) -> bool {
-        let destination = wheel.inventory().file(path).and_then(|file| {
-            let destination = wheel.installation().destination(&file.path).ok()??;
-            Some(format!("{ROOT}{}", destination.path))
-        });
-        destination
-            .is_some_and(|path| self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok())
+        let destination = wheel
+            .inventory()
+            .file(path)
+            .and_then(|file| wheel.installation().destination(&file.path).ok()?);
+        destination.is_some_and(|destination| self.has(&destination.path))
+    }
+
+    /// Whether there is a file of this path, below the root of Python's path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let path = format!("{ROOT}{path}");
+        self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok()
     }
 
     /// The files, sorted by path as bytes.
@@ -188,25 +194,16 @@ fn merged(files: Vec<LayerFile<'_>>) -> Result<Vec<LayerFile<'_>>, AssembleError
 
 /// No path of a file may be that of a folder of another.
 fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError> {
-    let mut checked = "";
-    for file in files {
-        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if folder == checked {
-            continue;
-        }
-        checked = folder;
-        let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
-        for above in ends.map(|end| &folder[..end]) {
-            if let Ok(at) = files.binary_search_by(|other| other.path.as_str().cmp(above)) {
-                return Err(AssembleError::FileAndFolder {
-                    path: above.to_owned(),
-                    first: files[at].owner.name(),
-                    second: file.owner.name(),
-                });
-            }
-        }
-    }
-    Ok(())
+    let Some((file, below)) = below_a_file(files.iter().map(|file| (file.path.as_str(), true)))
+    else {
+        return Ok(());
+    };
+    let owner = |path: &str| {
+        let at = files.binary_search_by(|file| file.path.as_str().cmp(path));
+        at.map_or_else(|_| LAYER_ITSELF.to_owned(), |at| files[at].owner.name())
+    };
+    let (first, second) = (owner(file), owner(below));
+    Err(AssembleError::FileAndFolder { path: file.to_owned(), first, second })
 }
 
 /// The files of one wheel, with those that an installer adds.

@@ -17,7 +17,7 @@ use klayers_core::{
 use serde_json::json;
 use url::Url;
 
-use super::{CacheArgs, DONE, interpreters, note_bytecode, note_deprecated, output};
+use super::{CacheArgs, DONE, interpreters, note_deprecated, output};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
@@ -107,7 +107,6 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let write = |source| AssembleError::Write { path: args.out.clone(), source };
     fs::create_dir_all(&args.out).map_err(write)?;
     let built = builder.build(&name, &lock, &args.out).await?;
-    note_bytecode(built.without_bytecode.as_ref());
     let report = if args.check_imports {
         builder.check(&built, &args.out).await?
     } else {

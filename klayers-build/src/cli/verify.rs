@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -6,7 +7,8 @@ use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalA
 use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
 use klayers_build::reproduce::{Reproducer, Reproduction};
-use klayers_core::{Digest, Runtimes};
+use klayers_build::resolve::Sources;
+use klayers_core::{Digest, PackageName, Runtimes};
 use serde_json::json;
 use url::Url;
 
@@ -23,9 +25,14 @@ pub(super) struct VerifyArgs {
     /// The folder of the wheels that the lock names without saying where they are.
     #[arg(long, value_name = "DIR")]
     wheels: Option<PathBuf>,
-    /// The package index, if it asks for a user name and password: they are not in the lock.
+    /// The package index, if it asks for a user name and password: they are not in the lock. What
+    /// builds from source require comes from there, too.
     #[arg(long, value_name = "URL")]
     index_url: Option<Url>,
+    /// Build the wheel of this package again where it was built from a source distribution, which
+    /// runs its code; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_sdist: Vec<PackageName>,
     /// The interpreter to make bytecode with [default: python3.X, then uv's own].
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
@@ -46,18 +53,29 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
         interpreters.explicit =
             runtimes.iter().map(|runtime| (runtime.python, program.clone())).collect();
     }
+    let mut allow_sdist: BTreeSet<PackageName> = args.allow_sdist.into_iter().collect();
+    let layer = match args.layer.parse::<Digest>() {
+        Ok(digest) if !Path::new(&args.layer).exists() => {
+            let config = args.config.load()?;
+            allow_sdist.extend(config.allow_sdist);
+            FolderArtifacts::open(config.artifacts)?.get(digest).await?
+        }
+        _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
+    };
+    let links = args.wheels.iter().map(|wheels| wheels.display().to_string());
+    let sources = Sources {
+        index_url: args.index_url.clone(),
+        find_links: links.map(|links| Sources::located(Path::new(""), &links)).collect(),
+        no_index: false,
+    };
     let reproducer = Reproducer {
         fetcher: Fetcher::new(&cache, args.index_url)?,
         cache,
         interpreters,
         runtimes,
         wheels: args.wheels.as_deref().map(folder_url).transpose()?,
-    };
-    let layer = match args.layer.parse::<Digest>() {
-        Ok(digest) if !Path::new(&args.layer).exists() => {
-            FolderArtifacts::open(args.config.load()?.artifacts)?.get(digest).await?
-        }
-        _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
+        allow_sdist,
+        sources,
     };
     let scratch = tempfile::tempdir().map_err(|source| ArtifactError::Io {
         action: "make a folder in",

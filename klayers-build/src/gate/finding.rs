@@ -1,9 +1,9 @@
 use std::fmt;
 
-use klayers_core::{AbiVersion, Target};
+use klayers_core::{AbiVersion, PythonVersion, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::wheel::{Class, Machine, RequiredVersion};
+use crate::wheel::{Class, Machine, Notice, RequiredVersion};
 
 /// How bad a finding is. Errors come before warnings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl fmt::Display for LayerFile {
     }
 }
 
-/// A rule that a layer does not keep, and where.
+/// A rule that a layer does not keep, or what is worth knowing of it, and where.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -102,15 +102,63 @@ pub enum Finding {
         /// Its biggest distributions with their unpacked sizes in bytes, the biggest first.
         biggest: Vec<(String, u64)>,
     },
+    /// There is something unusual about a wheel, which was no reason to refuse it.
+    Unusual {
+        /// The wheel's file name.
+        wheel: String,
+        /// What it is.
+        notice: Notice,
+    },
+    /// The layer has no bytecode, although it was to have some if that could be.
+    WithoutBytecode(WithoutBytecode),
+}
+
+/// Why a layer has no bytecode although it could.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum WithoutBytecode {
+    /// There is no interpreter of the version.
+    NoInterpreter(PythonVersion),
+    /// It would unpack to more than Lambda takes.
+    TooLarge,
+    /// A wheel could not be compiled, and this is why.
+    Failed(String),
+}
+
+impl WithoutBytecode {
+    /// After this error. Tools choose what it says, so that what would steer a terminal is replaced.
+    pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        let text = causes.join(": ");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Self::Failed(words.join(" ").replace(char::is_control, "\u{fffd}"))
+    }
+}
+
+impl fmt::Display for WithoutBytecode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInterpreter(python) => {
+                write!(formatter, "no interpreter of Python {python} was found")
+            }
+            Self::TooLarge => {
+                formatter.write_str("with it, the layer would unpack to more than Lambda takes")
+            }
+            Self::Failed(message) => formatter.write_str(message),
+        }
+    }
 }
 
 impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::UnknownVersion { .. } | Self::MissingLibrary { loaded: false, .. } => {
-                Severity::Warning
-            }
+            Self::UnknownVersion { .. }
+            | Self::MissingLibrary { loaded: false, .. }
+            | Self::Unusual { .. }
+            | Self::WithoutBytecode(_) => Severity::Warning,
             Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
             _ => Severity::Error,
         }
@@ -169,6 +217,10 @@ impl fmt::Display for Finding {
                     write!(formatter, "{comma} {distribution} ({size})")?;
                 }
                 Ok(())
+            }
+            Self::Unusual { wheel, notice } => write!(formatter, "{wheel}: {notice}"),
+            Self::WithoutBytecode(reason) => {
+                write!(formatter, "the layer has no bytecode: {reason}")
             }
         }
     }

@@ -138,7 +138,9 @@ impl Resolver {
     /// If a package is not allowed or cannot be built, or if building it again gives other bytes.
     pub async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), SdistError> {
         for wheel in lock.wheels() {
-            let LockedWheel { pin, sha256, built_from: Some(source), .. } = wheel else { continue };
+            let LockedWheel { pin, filename, sha256, built_from: Some(source), .. } = wheel else {
+                continue;
+            };
             let not_allowed = || SdistError::NotAllowed(pin.name.clone());
             let from_source = self.from_source.as_ref().ok_or_else(not_allowed)?;
             if from_source.fetcher.kept(wheel)?.is_some() {
@@ -147,7 +149,8 @@ impl Resolver {
             let again = self.build(from_source, pin, source, lock.target(), runtime).await?;
             if again.sha256 != *sha256 {
                 let (pin, found, wanted) = (pin.clone().into(), again.sha256, *sha256);
-                return Err(SdistError::OtherBytes { pin, found, wanted });
+                let wheel = filename.clone().into();
+                return Err(SdistError::OtherBytes { wheel, pin, found, wanted });
             }
         }
         Ok(())

@@ -400,10 +400,13 @@ pub enum SdistError {
     },
     /// Built again, the wheel is another one.
     #[error(
-        "the wheel of {pin}, built again from its source, has SHA-256 {found} instead of {wanted}: \
-         its build does not give the same bytes each time, so it cannot be reproduced"
+        "{wheel}, built again from the source of {pin}, has SHA-256 {found} instead of {wanted}: \
+         its build does not give the same bytes each time and everywhere, so it cannot be said \
+         whether the locked wheel holds what that source gives"
     )]
     OtherBytes {
+        /// The wheel.
+        wheel: Box<WheelFilename>,
         /// The package and version.
         pin: Box<Pin>,
         /// What it has.

@@ -14,6 +14,7 @@ use std::path::Path;
 use super::content::ContentFile;
 use super::read_through::Reader;
 use super::{Compression, EntryFault, EntryPath, Framing, LARGEST_TEXT, Rule};
+use crate::nesting::below_a_file;
 
 mod central;
 mod end_record;
@@ -165,20 +166,16 @@ impl Archive {
 
 /// No name twice, and no file where a folder must be.
 fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
-    let mut names: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &CentralEntry> = BTreeMap::new();
     for entry in entries {
-        if names.insert(entry.path.as_str(), entry.folder).is_some() {
+        if names.insert(entry.path.as_str(), entry).is_some() {
             return Err(entry.fault(EntryFault::Duplicate));
         }
     }
-    for entry in entries {
-        let path = entry.path.as_str();
-        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
-        if above.any(|above| names.get(above) == Some(&false)) {
-            return Err(entry.fault(EntryFault::BelowAFile));
-        }
+    match below_a_file(names.iter().map(|(name, entry)| (*name, !entry.folder))) {
+        Some((_, below)) => Err(names[below].fault(EntryFault::BelowAFile)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Fills a buffer with the bytes at an offset, which must be there.

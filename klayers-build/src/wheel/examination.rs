@@ -61,33 +61,8 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     };
 
     let installation = Installation { dist_info: &dist_info, package: filename.name() };
-    let mut destinations: BTreeMap<String, &str> = BTreeMap::new();
-    let same = |first: &str, second: &str, destination: &str| Rule::SameDestination {
-        first: first.to_owned(),
-        second: second.to_owned(),
-        destination: destination.to_owned(),
-    };
-    for (entry, _) in &files {
-        if let Some(destination) = installation.destination(&entry.path)? {
-            let name = entry.path.as_str();
-            if let Some(other) = destinations.get(&destination.path) {
-                return Err(same(other, name, &destination.path));
-            }
-            destinations.insert(destination.path, name);
-        }
-    }
-    for script in &scripts {
-        let destination = format!("bin/{}", script.name);
-        if let Some(other) = destinations.get(&destination) {
-            return Err(same(other, "entry_points.txt", &destination));
-        }
-    }
-    for path in destinations.keys() {
-        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
-        if let Some(file) = above.find_map(|above| destinations.get(above)) {
-            return Err(same(file, destinations[path], path));
-        }
-    }
+    let paths = files.iter().map(|(entry, _)| &entry.path);
+    let destinations = installation.destinations(paths, &scripts)?;
 
     let modules = modules::at_root(files.iter().map(|(entry, _)| &entry.path), &dist_info);
     let paths = files.iter().map(|(entry, _)| &entry.path);
@@ -251,18 +226,32 @@ fn note_names<'a>(
     // Folders, too, become one where letters are not told apart. Each part of a name is looked up
     // below the part before it, by the number that one got: there may be thousands of them.
     let mut alike: BTreeMap<(usize, String), (usize, &str)> = BTreeMap::new();
+    // Where the parts of the name before end, with their numbers: most names share some with it.
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut before = "";
     for path in paths.map(EntryPath::as_str) {
-        let (mut above, mut start) = (0, 0);
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        for end in ends {
+        let shared = before.bytes().zip(path.bytes()).take_while(|(one, other)| one == other);
+        let shared = shared.count();
+        parts.retain(|&(end, _)| end <= shared && path.as_bytes().get(end) == Some(&b'/'));
+        before = path;
+        let (mut start, mut above) =
+            parts.last().map_or((0, 0), |&(end, number)| (end + 1, number));
+        let first = start;
+        let slashes = path[first..].match_indices('/').map(|(at, _)| first + at);
+        for end in slashes.chain([path.len()]) {
             let name = &path[..end];
             let part = name[start..].nfc().flat_map(char::to_lowercase).collect();
             let number = alike.len() + 1;
             let (number, other) = *alike.entry((above, part)).or_insert((number, name));
             if other[start..] != name[start..] {
-                notices.push(Notice::NamesAlike(other.to_owned(), name.to_owned()));
+                let notice = Notice::NamesAlike(other.to_owned(), name.to_owned());
+                // Of two folders it is said once, and not of each file.
+                if notices.last() != Some(&notice) {
+                    notices.push(notice);
+                }
                 break;
             }
+            parts.push((end, number));
             (above, start) = (number, end + 1);
         }
     }

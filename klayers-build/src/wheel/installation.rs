@@ -2,9 +2,17 @@
 //!
 //! [spec]: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#installing-a-wheel-distribution-1-0-py32-none-any-whl
 
+use std::collections::BTreeMap;
+
 use klayers_core::PackageName;
 
-use super::{EntryFault, EntryPath, Rule};
+use super::{EntryFault, EntryPath, EntryPoint, Rule};
+use crate::nesting::below_a_file;
+
+/// The files of a `.dist-info` folder that an installer writes itself, whatever a wheel has there.
+const WRITTEN_ANEW: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
+/// Where those come from, in an error message.
+const INSTALLER: &str = "what an installer writes";
 
 /// Where files of one wheel go.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +60,47 @@ impl Installation<'_> {
         }
     }
 
+    /// Where all of them go, and what comes there: a file of the wheel, by its name in it, a script
+    /// of its entry points, or what an installer writes. No two go to one place, and none below
+    /// another.
+    pub(crate) fn destinations<'w>(
+        &self,
+        files: impl IntoIterator<Item = &'w EntryPath>,
+        scripts: &[EntryPoint],
+    ) -> Result<BTreeMap<String, &'w str>, Rule> {
+        let same = |first: &str, second: &str, destination: &str| Rule::SameDestination {
+            first: first.to_owned(),
+            second: second.to_owned(),
+            destination: destination.to_owned(),
+        };
+        let mut destinations: BTreeMap<String, &str> = BTreeMap::new();
+        let mut add = |destination: String, from: &'w str| {
+            if let Some(other) = destinations.get(&destination) {
+                return Err(same(other, from, &destination));
+            }
+            destinations.insert(destination, from);
+            Ok(())
+        };
+        for path in files {
+            if let Some(destination) = self.destination(path)? {
+                add(destination.path, path.as_str())?;
+            }
+        }
+        for script in scripts {
+            add(format!("bin/{}", script.name), "entry_points.txt")?;
+        }
+        for file in WRITTEN_ANEW {
+            add(format!("{}/{file}", self.dist_info), INSTALLER)?;
+        }
+        match below_a_file(destinations.keys().map(|path| (path.as_str(), true))) {
+            Some((file, below)) => Err(same(destinations[file], destinations[below], below)),
+            None => Ok(destinations),
+        }
+    }
+
     fn is_written_anew(&self, name: &str) -> bool {
-        name.strip_prefix(self.dist_info).and_then(|rest| rest.strip_prefix('/')).is_some_and(
-            |file| matches!(file, "RECORD" | "INSTALLER" | "REQUESTED" | "direct_url.json"),
-        )
+        let file = name.strip_prefix(self.dist_info).and_then(|rest| rest.strip_prefix('/'));
+        file.is_some_and(|file| WRITTEN_ANEW.contains(&file))
     }
 }
 

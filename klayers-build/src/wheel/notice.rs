@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is unusual about a wheel, but no reason to refuse it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
     /// Its format is newer than the one that is known, in a way that may be passed over.

@@ -1,13 +1,17 @@
 //! What a layer holds beside its wheels' files, and what keeps it from being one.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
-use klayers_core::Digest;
+use klayers_build::builder::{Builder, BytecodeMode, Interpreters};
+use klayers_build::fetch::Fetcher;
+use klayers_build::interpreter::Places;
+use klayers_core::{Digest, LayerName, Target};
 
 use crate::bytecode::pythons::any_python;
 use crate::gate::elf::{AARCH64, Elf};
 use crate::support::command::{Home, Outcome};
-use crate::support::{WheelFile, zip_files};
+use crate::support::{WheelFile, lock_of, package, zip_files};
 
 const BUILD: [&str; 6] = ["build", "alpha", "--find-links", "wheels", "--no-index", "--out"];
 
@@ -97,4 +101,62 @@ fn the_parts_of_a_layer_that_say_what_is_in_it_are_there() {
     let sbom: serde_json::Value = serde_json::from_slice(sbom).unwrap();
     assert_eq!(sbom["components"][0]["purl"], "pkg:pypi/alpha@1.0");
     assert_eq!(sbom["components"][0]["licenses"][0]["expression"], "MIT");
+}
+
+#[tokio::test]
+async fn an_interpreter_is_asked_once_what_it_is() {
+    let Some(interpreter) = tokio::task::spawn_blocking(any_python).await.unwrap() else { return };
+    let python = interpreter.version().python();
+    let home = Home::new();
+    let (log, program) = (home.path("asked"), interpreter.path().display());
+    let script = format!("#!/bin/sh\necho once >> '{}'\nexec '{program}' \"$@\"\n", log.display());
+    let wrapper = home.write("bin/python", script);
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let interpreters =
+        Interpreters { places: Places::new(""), explicit: [(python, wrapper)].into() };
+    let cache = home.path("cache");
+    let builder = Builder::new(Fetcher::new(&cache, None).unwrap())
+        .with_interpreters(interpreters)
+        .with_bytecode(BytecodeMode::On, &cache);
+    let target = Target::new(python, "x86_64".parse().unwrap());
+    for name in ["alpha", "beta"] {
+        let wheel = WheelFile::new(name, "1.0").file(&format!("{name}.py"), "x = 1\n");
+        let lock = lock_of(&[wheel], &home.path("wheels"), target);
+        let layer = LayerName::new("Klayers", target, name).unwrap();
+        // A copy of a builder is the same builder.
+        let built = builder.clone().build(&layer, &lock, &home.path("")).await.unwrap();
+        builder.check(&built, &home.path("")).await.unwrap();
+    }
+    assert_eq!(fs::read_to_string(log).unwrap(), "once\n");
+}
+
+#[test]
+fn a_runtime_without_an_interpreter_here_has_layers_without_bytecode() {
+    let home = Home::new();
+    let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "x = 1\n");
+    let path = alpha.write(&home.path("wheels"));
+    let lock = package(&alpha, url::Url::from_file_path(path).unwrap().as_str());
+    home.write("lock.toml", format!("lock-version = \"1.0\"\n{lock}"));
+    // No programs at all, whatever this machine has.
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        home.finish(command.env("PATH", home.path("bin")).spawn().unwrap())
+    };
+    let build = ["build", "alpha", "--python", "3.14", "--lock", "lock.toml", "--out", "out"];
+    let done = run(&[&build[..], &["--check-imports"]].concat()).ended_with(0);
+    assert_eq!(
+        done.stderr,
+        "warning: the layer has no bytecode: no interpreter of Python 3.14 was found\n"
+    );
+    let not_run = "\nimports: not run: there is no interpreter of Python 3.14\n";
+    assert!(done.stdout.ends_with(not_run), "{}", done.stdout);
+    let zip = home.path("out/Klayers-p314-alpha.zip");
+    assert!(!zip_files(&zip).keys().any(|path| path.contains("__pycache__")));
+    fs::remove_dir_all(home.path("caches/klayers")).unwrap();
+    let zip = zip.display().to_string();
+    let done = run(&["verify", &zip, "--wheels", "wheels"]).ended_with(0);
+    assert!(done.stdout.starts_with("reproduced Klayers-p314-alpha\n"), "{}", done.stdout);
+
+    let refused = run(&[&build[..], &["--bytecode", "on"]].concat()).ended_with(2);
+    assert!(refused.stderr.contains("no interpreter of Python 3.14 was found to make bytecode"));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use klayers_build::publish::{FolderPublisher, PublishError, Publisher};
 use tempfile::TempDir;
 
-use crate::conformance::publisher::{Home, list, publish, publisher_promises, upload};
+use crate::conformance::publisher::{Home, list, listed, publish, publisher_promises, upload};
 use crate::samples::region;
 
 struct Folder(TempDir);

@@ -5,3 +5,4 @@ mod imports;
 mod native;
 mod native_library;
 mod report;
+mod unusual;

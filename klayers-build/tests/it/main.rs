@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
 mod assemble;
+mod aws_support;
 mod bad_input;
 mod bad_wheels;
 mod builder;
@@ -18,7 +19,9 @@ mod folder_artifacts;
 mod folder_publisher;
 mod fuzz_seeds;
 mod gate;
+mod lambda_publisher;
 mod mangled_wheels;
+mod publishing;
 mod resolve_faults;
 mod samples;
 mod sdists;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
+use std::path::Path;
 
 use zip::write::SimpleFileOptions;
 
@@ -16,13 +17,25 @@ import os, shutil, sys
 if "KLAYERS_CACHE_DIR" in os.environ:
     sys.exit("it was run with what the command has")
 def build_wheel(folder, settings=None, metadata=None):
-    shutil.copy("FILENAME", folder)
+    shutil.copy(("other/" if os.path.exists("MARKER") else "") + "FILENAME", folder)
     return "FILENAME"
 "#;
 
 /// A source distribution that is built to this wheel.
 fn sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
+    fickle_sdist(name, wheel, wheel, Path::new("there is no such file"))
+}
+
+/// A source distribution that is built to this wheel, and to the other one where a file is there.
+fn fickle_sdist(
+    name: &str,
+    wheel: &WheelFile,
+    other: &WheelFile,
+    marker: &Path,
+) -> (String, Vec<u8>) {
     let filename = wheel.filename();
+    let backend = BACKEND.replace("FILENAME", &filename);
+    let backend = backend.replace("MARKER", &marker.display().to_string());
     let project = format!(
         "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
          [project]\nname = \"{name}\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n"
@@ -30,8 +43,9 @@ fn sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in [
         ("pyproject.toml", project.into_bytes()),
-        ("backend.py", BACKEND.replace("FILENAME", &filename).into_bytes()),
+        ("backend.py", backend.into_bytes()),
         (&filename, wheel.bytes()),
+        (&format!("other/{filename}"), other.bytes()),
     ] {
         zip.start_file(format!("{name}-1.0/{path}"), SimpleFileOptions::default()).unwrap();
         zip.write_all(&content).unwrap();
@@ -112,6 +126,55 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
     assert!(refused.stderr.contains("it has to be built again"), "{}", refused.stderr);
     build(&home, &server, &[&from_lock[..], &allowed].concat()).ended_with(0);
     assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_is_verified_by_who_allows_its_sources_to_be_built_again() {
+    if !uv_is_there() {
+        return;
+    }
+    let (home, server) = (Home::new(), index(&sample()).await);
+    let allowed = ["--allow-sdist", "Sample", "--allow-sdist", "inner"];
+    build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
+    fs::remove_dir_all(home.path("caches")).unwrap();
+    server.asked();
+    let verify = ["verify", "out/Klayers-p312-app.zip"];
+    let refused = home.run(&verify).ended_with(1);
+    let advice = "allow it with --allow-sdist inner --allow-sdist sample\n";
+    assert!(refused.stderr.ends_with(advice), "{}", refused.stderr);
+    assert!(!server.asked().iter().any(|asked| asked.path.contains("1.0.zip")));
+
+    let done = home.run(&[&verify[..], &allowed].concat()).ended_with(0);
+    assert!(done.stdout.starts_with("reproduced Klayers-p312-app\n"), "{}", done.stdout);
+    // What was built is in the cache now, under the digest that the lock asks for.
+    home.run(&verify).ended_with(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wheel_that_becomes_another_one_when_it_is_built_again_is_named() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    let other = WheelFile::new("sample", "1.0").file("sample.py", "x = 2\n");
+    let sample = WheelFile::new("sample", "1.0").file("sample.py", "x = 1\n");
+    let sdist = fickle_sdist("sample", &sample, &other, &home.path("marker"));
+    let app = WheelFile::new("app", "1.0").requires("sample").file("app.py", "import sample\n");
+    let server = WheelServer::with_files(&[app], [sdist]).await;
+    let allowed = ["--allow-sdist", "sample"];
+    build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
+    fs::remove_dir_all(home.path("caches")).unwrap();
+    home.write("marker", "");
+    let verify = ["verify", "out/Klayers-p312-app.zip"];
+    let differs = home.run(&[&verify[..], &allowed].concat()).ended_with(1);
+    let [found, wanted] =
+        [&other, &sample].map(|wheel| klayers_core::Digest::of(&wheel.bytes()).to_string());
+    let said = format!(
+        "sample-1.0-py3-none-any.whl, built again from the source of sample==1.0, has SHA-256 \
+         {found} instead of {wanted}: "
+    );
+    assert!(differs.stderr.contains(&said), "{}", differs.stderr);
+    assert_eq!(differs.stdout, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

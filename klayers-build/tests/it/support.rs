@@ -1,5 +1,6 @@
 //! What several tests need: wheels, an index, locks.
 
+pub(crate) mod aws;
 pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod layers;

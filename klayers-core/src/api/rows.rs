@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn deleted_versions_have_no_row() {
         let deleted = Status::Deleted { at: Timestamp::UNIX_EPOCH };
-        assert_eq!(VersionRow::new(&version(deleted)), None);
+        assert_eq!(VersionRow::new(&version(deleted.clone())), None);
         assert_eq!(PackageRow::new(&version(deleted)), None);
     }
 }

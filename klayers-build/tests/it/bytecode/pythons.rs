@@ -72,7 +72,7 @@ pub(super) fn standard_library(interpreter: &Interpreter) -> PathBuf {
 
 /// Writes a program that answers as an interpreter does when it is asked what it is, with some
 /// lines of the answer changed, and does as `script` says otherwise.
-pub(super) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
+pub(crate) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let mut lines =
         ["klayers probe", "cpython", "3.12.1", "cpython-312", "3531", "", "x86_64", "$0"];

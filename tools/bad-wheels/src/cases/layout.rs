@@ -241,6 +241,25 @@ fn spread() -> Vec<Case> {
         ),
         refused(
             38,
+            "purelib over RECORD",
+            &data(&format!("purelib/{DIST_INFO}/RECORD")),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "platlib below INSTALLER",
+            &data(&format!("platlib/{DIST_INFO}/INSTALLER/x.py")),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
+            "scripts below an entry point",
+            &data("scripts/tool/x")
+                .dist_info("entry_points.txt", "[console_scripts]\ntool = sample:main\n"),
+            rules::DATA_CONFLICT,
+        ),
+        refused(
+            38,
             "the data folder of another wheel",
             &sample().file("other-1.0.data/purelib/x.py", "x\n"),
             rules::DATA_SCHEME,

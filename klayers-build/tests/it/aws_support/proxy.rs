@@ -1,0 +1,142 @@
+//! That the proxy makes the faults that it is told to, and no others.
+
+use std::time::{Duration, Instant};
+
+use super::{Caller, SHORT, body, zip};
+use crate::support::aws::{Account, Answer, Fault, FaultProxy, Operation, Rule, StubLambda};
+
+const PUBLISH: Operation = Operation::PublishLayerVersion;
+const REGION: &str = "eu-west-1";
+
+/// A proxy with rules, in front of a stub.
+async fn start(rules: impl IntoIterator<Item = Rule>) -> (StubLambda, FaultProxy, Caller) {
+    let upstream = StubLambda::start(Duration::ZERO).await;
+    let proxy = FaultProxy::start(&upstream.url(), rules).await;
+    let caller = Caller::new(&proxy.url(), &Account::new(), REGION);
+    (upstream, proxy, caller)
+}
+
+/// The first publication with a fault.
+fn once(fault: Fault) -> Rule {
+    Rule::new(fault).on(PUBLISH).times(1)
+}
+
+#[tokio::test]
+async fn without_a_rule_calls_pass_and_are_counted() {
+    let (_upstream, proxy, caller) = start([]).await;
+    let request = caller.publish(&zip(10)).build().unwrap();
+    let length = request.body().unwrap().as_bytes().unwrap().len() as u64;
+    caller.client.execute(request).await.unwrap();
+    assert_eq!(caller.versions().await, [1]);
+
+    assert_eq!(proxy.count(Some(REGION), PUBLISH), 1);
+    assert_eq!(proxy.count(Some("eu-west-2"), PUBLISH), 0);
+    assert_eq!(proxy.received(None, PUBLISH), length);
+    let log = proxy.log();
+    let applied: Vec<u16> = log.iter().map(|passed| passed.applied.unwrap().as_u16()).collect();
+    assert_eq!(applied, [201, 200]);
+    assert!(log.iter().all(|passed| passed.fault == Fault::Pass), "{log:?}");
+}
+
+#[tokio::test]
+async fn what_is_refused_reaches_nothing() {
+    let (upstream, proxy, caller) = start([once(Fault::Refuse)]).await;
+    assert!(caller.publish(&zip(10)).send().await.is_err());
+    assert_eq!(upstream.count(None, PUBLISH), 0);
+    assert_eq!((proxy.log()[0].applied, proxy.log()[0].received), (None, 0));
+    caller.published(&zip(10)).await;
+}
+
+#[tokio::test]
+async fn what_loses_its_answer_was_done() {
+    let (_upstream, proxy, caller) = start([once(Fault::AnswerDropped)]).await;
+    assert!(caller.publish(&zip(10)).send().await.is_err());
+    assert_eq!(proxy.log()[0].applied.unwrap(), 201);
+    assert_eq!(caller.versions().await, [1]);
+}
+
+#[tokio::test]
+async fn a_cut_answer_ends_in_its_body() {
+    let (_upstream, _proxy, caller) = start([once(Fault::AnswerCut)]).await;
+    let answer = caller.publish(&zip(10)).send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+    assert!(answer.bytes().await.is_err());
+    assert_eq!(caller.versions().await, [1]);
+}
+
+#[tokio::test]
+async fn a_replaced_answer_hides_what_was_done() {
+    let fault = Fault::AnswerReplaced(Answer::service_error());
+    let (_upstream, _proxy, caller) = start([once(fault)]).await;
+    assert_eq!(caller.publish(&zip(10)).send().await.unwrap().status(), 500);
+    assert_eq!(caller.versions().await, [1]);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_the_right_one() {
+    let (upstream, _proxy, caller) = start([once(Fault::AnswerDelayed(SHORT))]).await;
+    let begun = Instant::now();
+    caller.published(&zip(10)).await;
+    assert!(begun.elapsed() >= SHORT);
+    assert_eq!(upstream.count(None, PUBLISH), 1);
+}
+
+#[tokio::test]
+async fn a_late_request_arrives_though_its_caller_has_gone() {
+    let (upstream, proxy, caller) = start([once(Fault::Delayed(2 * SHORT))]).await;
+    let request = caller.publish(&zip(10)).timeout(SHORT);
+    assert!(request.send().await.unwrap_err().is_timeout());
+    assert_eq!(upstream.count(None, PUBLISH), 0);
+    proxy.idle().await;
+    assert_eq!(upstream.count(None, PUBLISH), 1);
+    assert_eq!(caller.versions().await, [1]);
+}
+
+#[tokio::test]
+async fn answers_of_aws_come_with_kind_and_headers() {
+    let answers = [
+        (Answer::throttled(7), 429, "TooManyRequestsException", Some("7")),
+        (Answer::full(), 400, "CodeStorageExceededException", None),
+        (Answer::not_opted_in(), 403, "UnrecognizedClientException", None),
+        (Answer::service_error(), 500, "ServiceException", None),
+        (Answer::expired_token(), 403, "ExpiredTokenException", None),
+    ];
+    for (answer, status, kind, wait) in answers {
+        let (upstream, _proxy, caller) = start([once(Fault::Answered(answer))]).await;
+        let answer = caller.publish(&zip(10)).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["x-amzn-errortype"], kind);
+        let told = answer.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(told, wait);
+        assert!(body(answer).await["message"].is_string());
+        assert_eq!(upstream.count(None, PUBLISH), 0);
+    }
+}
+
+#[tokio::test]
+async fn rules_apply_in_their_order_and_by_region() {
+    let pass = Rule::new(Fault::Pass).on(PUBLISH).times(1);
+    let throttled = Rule::new(Fault::Answered(Answer::throttled(1))).in_region(REGION);
+    let rules = [pass, throttled, once(Fault::AnswerDropped)];
+    let (_upstream, proxy, caller) = start(rules).await;
+    let other = Caller::new(&proxy.url(), &caller.account, "eu-west-2");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        for caller in [&caller, &other] {
+            let answer = caller.publish(&zip(10)).send().await;
+            statuses.push(answer.map_or(0, |answer| answer.status().as_u16()));
+        }
+    }
+    assert_eq!(statuses, [201, 201, 429, 0, 429, 201]);
+    proxy.set_rules([]);
+    assert_eq!(caller.versions().await, [1]);
+    assert_eq!(other.versions().await, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn the_largest_requests_pass() {
+    let (_upstream, proxy, caller) = start([]).await;
+    let zip = zip(50 << 20);
+    assert_eq!(caller.published(&zip).await["Content"]["CodeSize"], zip.len());
+    assert!(proxy.received(Some(REGION), PUBLISH) > 66 << 20);
+}

@@ -1,0 +1,136 @@
+//! What is odd about a layer, and no error, is said where it is built and kept with its record.
+
+use std::fs;
+
+use bad_wheels::{FILENAME, Wheel as Sample};
+use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use klayers_build::gate::{Finding, GateReport, WithoutBytecode};
+use klayers_build::wheel::Notice;
+use serde_json::json;
+
+use crate::bytecode::pythons::pretender;
+use crate::support::WheelFile;
+use crate::support::command::{Home, uv_is_there};
+
+/// A wheel that is odd in every way that is noticed.
+fn odd() -> Vec<u8> {
+    Sample::sample()
+        .dist_info("WHEEL", "Wheel-Version: 1.9\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        .file("sample.pth", "import sample\n")
+        .file("json.py", "")
+        .file("sample/Names/a.txt", "")
+        .file("sample/Names/b.txt", "")
+        .file("sample/names/a.txt", "")
+        .file("sample/names/b.txt", "")
+        .file("sample/unsound.so", "\u{7f}ELF")
+        .bytes()
+}
+
+/// What is said of that wheel, sorted.
+const SAID: [&str; 5] = [
+    "its Wheel-Version is 1.9, newer than the 1.0 that is known",
+    "its module json has the name of one of the standard library",
+    "sample.pth does nothing in a layer: Python looks for it elsewhere",
+    // Once, and not of each file.
+    "sample/Names and sample/names are one name on file systems that do not tell letters apart",
+    "sample/unsound.so ",
+];
+
+const BUILD: [&str; 9] = [
+    "build",
+    "sample",
+    "--python=3.12",
+    "--bytecode=off",
+    "--find-links=wheels",
+    "--no-index",
+    "--out",
+    "out",
+    "--json",
+];
+
+/// The warnings in what was printed, sorted, without what they begin with.
+fn warnings<'a>(stderr: &'a str, wheel: &str) -> Vec<&'a str> {
+    let start = format!("warning: {wheel}: ");
+    let mut said: Vec<&str> =
+        stderr.lines().filter_map(|line| line.trim_start().strip_prefix(&start)).collect();
+    said.sort_unstable();
+    said
+}
+
+/// What the catalog keeps of the one layer that was built.
+fn kept(home: &Home) -> GateReport {
+    let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let query = Query { include: Include::All, ..Query::default() };
+        let versions = catalog.layer_versions(&query).await.unwrap();
+        let [version] = versions.as_slice() else { panic!("{versions:?}") };
+        catalog.gate(version.build.content_digest).await.unwrap().unwrap()
+    })
+}
+
+#[test]
+fn what_is_unusual_about_a_wheel_is_a_warning_of_the_build() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.write(&format!("wheels/{FILENAME}"), odd());
+    let done = home.run(&BUILD).ended_with(0);
+    let said = warnings(&done.stderr, FILENAME);
+    assert_eq!(said.len(), SAID.len(), "{}", done.stderr);
+    for (said, expected) in said.iter().zip(SAID) {
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let result: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let finding =
+        json!({ "unusual": { "wheel": FILENAME, "notice": { "path-file": "sample.pth" } } });
+    let findings = result["gate"]["findings"].as_array().unwrap();
+    assert!(findings.contains(&finding), "{findings:?}");
+}
+
+#[test]
+fn a_run_says_what_is_unusual_and_keeps_it_as_far_as_it_is_in_the_layer() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.collection(&[("p3.12", &["sample"])], &["us-east-1"]);
+    home.write(&format!("wheels/{FILENAME}"), odd());
+    let config = fs::read_to_string(home.path("klayers.toml")).unwrap();
+    let slim = "[slim]\nexclude = [\"*.pth\", \"json.py\"]\n";
+    home.write("klayers.toml", format!("{config}{slim}"));
+    let done = home.run(&["run"]).ended_with(0);
+    let said = warnings(&done.stderr, FILENAME);
+    assert_eq!(said.len(), 3, "{}", done.stderr);
+    let report = kept(&home);
+    assert!(report.passed());
+    let unusual = |notice| Finding::Unusual { wheel: FILENAME.to_owned(), notice };
+    assert_eq!(report.findings.len(), 3);
+    assert_eq!(report.findings[0], unusual(Notice::WheelVersion("1.9".to_owned())));
+}
+
+#[test]
+fn a_run_says_why_a_layer_has_no_bytecode() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.collection(&[("p3.12", &["sample"])], &["us-east-1"]);
+    home.wheels(&[WheelFile::new("sample", "1.0").file("sample.py", "x = 1\n")]);
+    pretender(&home.path("bin/python"), &[], "echo no worker >&2; exit 3");
+    let config = fs::read_to_string(home.path("klayers.toml")).unwrap();
+    let config = config.replace("bytecode = \"off\"", "bytecode = \"auto\"");
+    let interpreter = "[build.interpreters]\n\"3.12\" = \"bin/python\"\n";
+    home.write("klayers.toml", format!("{config}{interpreter}"));
+    let done = home.run(&["run"]).ended_with(0);
+    let line = done.stderr.lines().find(|line| line.contains("no bytecode")).unwrap();
+    let beginning = "  warning: the layer has no bytecode: HOME/bin/python could not compile";
+    assert!(line.starts_with(beginning), "{line}");
+    let report = kept(&home);
+    let [Finding::WithoutBytecode(WithoutBytecode::Failed(message))] = report.findings.as_slice()
+    else {
+        panic!("{report:?}");
+    };
+    assert!(message.contains("could not compile sample.py"), "{message}");
+}

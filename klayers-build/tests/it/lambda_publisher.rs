@@ -1,0 +1,376 @@
+//! The publisher to AWS Lambda: the promises of every publisher, and those of its own.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
+use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use klayers_build::publish::{
+    AwsOptions, Fault as AwsFault, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
+};
+use klayers_core::Digest;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::conformance::publisher::{Home, list, publish, publisher_promises, upload};
+use crate::samples::{at, package, region, target};
+use crate::support::aws::{
+    Account, Answer, Contents, Fault, FaultProxy, Operation, Rule, StubLambda, boto_view,
+    localstack,
+};
+
+const REGIONS: [&str; 4] = ["eu-west-1", "eu-west-2", "us-east-1", "us-west-2"];
+
+struct Aws {
+    account: Account,
+    endpoint: Url,
+    folder: TempDir,
+    publisher: Arc<LambdaPublisher>,
+}
+
+impl Aws {
+    /// An account of its own behind an endpoint.
+    async fn at(endpoint: Url, options: AwsOptions) -> Self {
+        let account = Account::new();
+        let regions = REGIONS.map(region);
+        let config = config(&endpoint, &account);
+        let publisher = LambdaPublisher::with_config(&config, options, &regions).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { account, endpoint, folder, publisher: Arc::new(publisher) }
+    }
+
+    /// LocalStack, with faults before it.
+    async fn with_faults(rules: impl IntoIterator<Item = Rule>) -> Option<(Self, FaultProxy)> {
+        let proxy = FaultProxy::start(&localstack()?, rules).await;
+        Some((Self::at(proxy.url(), AwsOptions::default()).await, proxy))
+    }
+
+    async fn new() -> Option<Self> {
+        Some(Self::at(localstack()?, AwsOptions::default()).await)
+    }
+
+    fn s3(&self, region: &str) -> aws_sdk_s3::Client {
+        let config = config(&self.endpoint, &self.account);
+        let config = config.to_builder().region(AwsRegion::new(region.to_owned())).build();
+        aws_sdk_s3::Client::new(&config)
+    }
+}
+
+impl Home for Aws {
+    fn open(&self) -> Arc<dyn Publisher> {
+        Arc::clone(&self.publisher) as Arc<dyn Publisher>
+    }
+
+    fn zips(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// LocalStack has `us-east-1` in the place of all of them.
+    fn has_other_partitions(&self) -> bool {
+        false
+    }
+}
+
+fn config(endpoint: &Url, account: &Account) -> SdkConfig {
+    let credentials = Credentials::new(account.id(), "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .endpoint_url(endpoint.as_str())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+mod promises {
+    use super::*;
+
+    publisher_promises!(match Aws::new().await {
+        Some(aws) => aws,
+        None => return,
+    });
+}
+
+#[tokio::test]
+async fn boto3_sees_what_was_published() {
+    let Some(aws) = Aws::new().await else { return };
+    let publisher = aws.open();
+    let layer = LayerUpload {
+        license: Some("Licence ".repeat(1280)),
+        ..upload(&aws, "Klayers-p312-arm64-a")
+    };
+    let published = publish(&*publisher, &layer, "eu-west-1").await;
+    publisher.make_public(&published.arn).await.unwrap();
+    publisher.make_public(&published.arn).await.unwrap();
+    let found = publisher.inspect(&published.arn).await.unwrap().unwrap();
+    assert_eq!((found.digest, found.size, found.is_public), (layer.digest, layer.size, true));
+
+    let seen = boto_view(&aws.endpoint, &aws.account, &["eu-west-1"], Contents::Downloaded);
+    let version = &seen["eu-west-1"]["Klayers-p312-arm64-a"][0];
+    assert_eq!(version["description"], layer.description, "{version:#}");
+    assert_eq!(version["runtimes"], serde_json::json!(["python3.12"]));
+    assert_eq!(version["architectures"], serde_json::json!(["x86_64"]));
+    assert_eq!(version["code_sha256"], layer.digest.to_base64());
+    assert_eq!(version["downloaded"], layer.digest.to_string());
+    assert_eq!(version["license"].as_str().unwrap().len(), 512);
+    let statement = &version["statements"][0];
+    assert_eq!(statement["Sid"], "make_public", "{version:#}");
+    assert_eq!(statement["Action"], "lambda:GetLayerVersion");
+}
+
+#[tokio::test]
+async fn a_version_is_private_until_it_is_made_public() {
+    let Some(aws) = Aws::new().await else { return };
+    let publisher = aws.open();
+    let published = publish(&*publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
+    assert!(!publisher.inspect(&published.arn).await.unwrap().unwrap().is_public);
+    publisher.delete(&published.arn).await.unwrap();
+    assert_eq!(publisher.inspect(&published.arn).await.unwrap(), None);
+    publisher.make_public(&published.arn).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn layers_are_listed_by_region() {
+    let Some(aws) = Aws::new().await else { return };
+    assert_eq!(aws.publisher.layers(&region("eu-west-1")).await.unwrap(), []);
+    for (name, place) in
+        [("Klayers-p312-b", "eu-west-1"), ("Klayers-p312-a", "eu-west-1"), ("c", "eu-west-2")]
+    {
+        publish(&*aws.publisher, &upload(&aws, name), place).await;
+    }
+    let names = |names: &[&str]| -> Vec<klayers_core::LayerName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    };
+    let listed = aws.publisher.layers(&region("eu-west-1")).await.unwrap();
+    assert_eq!(listed, names(&["Klayers-p312-a", "Klayers-p312-b"]));
+}
+
+#[tokio::test]
+async fn a_policy_that_says_something_else_is_not_public() {
+    let Some(aws) = Aws::new().await else { return };
+    let publisher = aws.open();
+    let published = publish(&*publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
+    let lambda = aws_sdk_lambda::Client::new(
+        &config(&aws.endpoint, &aws.account)
+            .to_builder()
+            .region(AwsRegion::from_static("eu-west-1"))
+            .build(),
+    );
+    lambda
+        .add_layer_version_permission()
+        .layer_name("Klayers-p312-a")
+        .version_number(1)
+        .statement_id("make_public")
+        .action("lambda:GetLayerVersion")
+        .principal("123456789012")
+        .send()
+        .await
+        .unwrap();
+    let error = publisher.make_public(&published.arn).await.unwrap_err();
+    assert!(
+        matches!(&error, PublishError::Policy { reason, .. } if reason.contains("123456789012"))
+    );
+}
+
+#[tokio::test]
+async fn large_layers_are_sent_once_and_copied_by_s3() {
+    let Some(upstream) = localstack() else { return };
+    let proxy = FaultProxy::start(&upstream, []).await;
+    let options = AwsOptions {
+        bucket: Some("klayers-{region}-large".to_owned()),
+        in_request: 10,
+        ..AwsOptions::default()
+    };
+    let aws = Aws::at(proxy.url(), options).await;
+    for name in REGIONS {
+        let constraint = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+            .location_constraint(name.into())
+            .build();
+        let bucket = aws.s3(name).create_bucket().bucket(format!("klayers-{name}-large"));
+        let constraint = (name != "us-east-1").then_some(constraint);
+        bucket.set_create_bucket_configuration(constraint).send().await.unwrap();
+    }
+    let layer = large(&aws, 3 << 20);
+    let before = proxy.received(None, Operation::PutObject);
+    let versions = futures::future::join_all(
+        REGIONS.map(|name| async { publish(&*aws.publisher, &layer, name).await }),
+    )
+    .await;
+    for version in &versions {
+        assert_eq!(version.digest, layer.digest, "{}", version.arn);
+    }
+    assert_eq!(proxy.count(None, Operation::PutObject), 1);
+    assert_eq!(proxy.count(None, Operation::CopyObject), REGIONS.len() - 1);
+    let sent = proxy.received(None, Operation::PutObject) - before;
+    assert!((layer.size..layer.size + 4096).contains(&sent), "{sent} bytes");
+    let published = proxy.received(None, Operation::PublishLayerVersion);
+    assert!(published < 4096, "{published} bytes");
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_used_is_named() {
+    let Some(upstream) = localstack() else { return };
+    let options = |bucket: &str| AwsOptions {
+        bucket: Some(bucket.to_owned()),
+        in_request: 10,
+        ..AwsOptions::default()
+    };
+    let aws = Aws::at(upstream, options("absent-{region}")).await;
+    let layer = large(&aws, 1 << 10);
+    let refused = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
+    let expected = "layers for eu-west-1 go through the bucket absent-eu-west-1, which does not \
+                    exist; it must be in eu-west-1";
+    assert_eq!(refused.to_string(), expected);
+    assert!(refused.concerns_region() && !refused.is_unclear());
+
+    let config = config(&aws.endpoint, &aws.account);
+    let one_for_all =
+        LambdaPublisher::with_config(&config, options("mine"), &[region("eu-west-1")]).await;
+    assert!(matches!(one_for_all, Err(PublishError::BucketName(name)) if name == "mine"));
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_request_says_what_to_do() {
+    let Some(aws) = Aws::new().await else { return };
+    let layer = LayerUpload { size: (50 << 20) + 1, ..upload(&aws, "Klayers-p312-a") };
+    let refused = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
+    assert!(refused.to_string().contains("bucket in klayers.toml"), "{refused}");
+}
+
+#[tokio::test]
+async fn publishing_is_never_repeated_where_it_may_have_been_done() {
+    for fault in [
+        Fault::AnswerDropped,
+        Fault::AnswerCut,
+        Fault::AnswerReplaced(Answer::service_error()),
+        Fault::Refuse,
+    ] {
+        let rule = Rule::new(fault.clone()).on(Operation::PublishLayerVersion);
+        let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
+        let layer = upload(&aws, "Klayers-p312-a");
+        let error = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
+        assert!(error.is_unclear(), "{fault:?}: {error:?}");
+        assert_eq!(proxy.count(None, Operation::PublishLayerVersion), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_throttled_is_done_later() {
+    let rule = Rule::new(Fault::Answered(Answer::throttled(1)))
+        .on(Operation::PublishLayerVersion)
+        .times(2);
+    let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
+    let layer = upload(&aws, "Klayers-p312-a");
+    assert_eq!(publish(&*aws.publisher, &layer, "eu-west-1").await.arn.version(), 1);
+    assert_eq!(proxy.count(None, Operation::PublishLayerVersion), 3);
+}
+
+#[tokio::test]
+async fn reading_is_repeated() {
+    for fault in [Fault::Refuse, Fault::AnswerCut, Fault::Answered(Answer::service_error())] {
+        let rule = Rule::new(fault).on(Operation::ListLayerVersions).times(2);
+        let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
+        publish(&*aws.publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
+        assert_eq!(list(&*aws.publisher, "Klayers-p312-a", "eu-west-1").await.len(), 1);
+        assert_eq!(proxy.count(None, Operation::ListLayerVersions), 3);
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_what_they_are() {
+    for (answer, fault, text) in [
+        (Answer::full(), AwsFault::Full, "CodeStorageExceededException"),
+        (Answer::not_opted_in(), AwsFault::Denied, "whether the region is enabled"),
+        (Answer::expired_token(), AwsFault::Denied, "ExpiredToken"),
+    ] {
+        let rule = Rule::new(Fault::Answered(answer)).on(Operation::PublishLayerVersion);
+        let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
+        let layer = upload(&aws, "Klayers-p312-a");
+        let error = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
+        assert!(matches!(&error, PublishError::Aws(error) if *error.fault() == fault), "{error:?}");
+        assert!(error.to_string().contains(text), "{error}");
+        assert!(error.to_string().contains("eu-west-1"), "{error}");
+        assert!(error.concerns_region() && !error.is_unclear());
+        assert_eq!(proxy.count(None, Operation::PublishLayerVersion), 1);
+    }
+}
+
+#[tokio::test]
+async fn nothing_listens() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let config = config(&endpoint, &Account::new());
+    let regions = [region("eu-west-1")];
+    let refused = LambdaPublisher::with_config(&config, AwsOptions::default(), &regions).await;
+    assert!(matches!(refused, Err(PublishError::Credentials { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn pointers_follow_the_latest() {
+    let Some(endpoint) = localstack() else { return };
+    let options = AwsOptions { pointers: true, ..AwsOptions::default() };
+    let aws = Aws::at(endpoint, options).await;
+    let ssm = aws_sdk_ssm::Client::new(
+        &config(&aws.endpoint, &aws.account)
+            .to_builder()
+            .region(AwsRegion::from_static("eu-west-1"))
+            .build(),
+    );
+    let read = || async {
+        let name = "/klayers/p3.12-arm64/ruamel.yaml/latest";
+        let found = ssm.get_parameter().name(name).send().await.ok()?;
+        Some(found.parameter?.value.unwrap())
+    };
+    let layer = upload(&aws, "Klayers-p312-arm64-ruamel-yaml");
+    let mut pointer = Pointer {
+        region: region("eu-west-1"),
+        target: target("p3.12-arm64"),
+        package: package("ruamel.yaml"),
+        latest: None,
+    };
+    for _ in 0..2 {
+        let arn = publish(&*aws.publisher, &layer, "eu-west-1").await.arn;
+        pointer.latest = Some(arn.clone());
+        aws.publisher.point(&pointer).await.unwrap();
+        assert_eq!(read().await, Some(arn.to_string()));
+    }
+    pointer.latest = None;
+    aws.publisher.point(&pointer).await.unwrap();
+    aws.publisher.point(&pointer).await.unwrap();
+    assert_eq!(read().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_stay_under_the_limit_of_a_region() {
+    let stub = StubLambda::start(Duration::ZERO).await;
+    let aws = Aws::at(stub.url(), AwsOptions::default()).await;
+    let begun = tokio::time::Instant::now();
+    let name = "Klayers-p312-a".parse().unwrap();
+    let place = region("eu-west-1");
+    let calls = (0..25).map(|_| aws.publisher.list(&place, &name));
+    for outcome in futures::future::join_all(calls).await {
+        outcome.unwrap();
+    }
+    // Five at once, then ten a second: 25 take two seconds at least, however fast AWS is.
+    assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
+}
+
+/// A zip of one file that is stored, not compressed.
+fn large(aws: &Aws, size: usize) -> LayerUpload {
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("python/large.py", stored).unwrap();
+    zip.write_all(&vec![b'#'; size]).unwrap();
+    let content = zip.finish().unwrap().into_inner();
+    let digest = Digest::of(&content);
+    let zip = aws.zips().join("large.zip");
+    std::fs::write(&zip, &content).unwrap();
+    let of = upload(aws, "Klayers-p312-large");
+    LayerUpload { zip, digest, size: content.len() as u64, ..of }
+}
+
+fn now() -> klayers_core::Timestamp {
+    at("2026-11-01T02:20:00Z")
+}

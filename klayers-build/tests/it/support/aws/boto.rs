@@ -1,0 +1,37 @@
+//! What boto3, the reference client, sees of an account.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use url::Url;
+
+use super::Account;
+
+/// Whether zips are downloaded, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Contents {
+    Listed,
+    /// Through the location that `GetLayerVersionByArn` gives; their SHA-256 is in `downloaded`.
+    Downloaded,
+}
+
+/// For each region and layer its versions, the newest first.
+pub(crate) fn boto_view(
+    endpoint: &Url,
+    account: &Account,
+    regions: &[&str],
+    contents: Contents,
+) -> Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let script = root.join("klayers-build/tests/it/support/aws/boto_view.py");
+    let mut command = Command::new(root.join("build/aws/bin/python"));
+    command.arg("-B").arg(script).arg(endpoint.as_str()).args(regions);
+    if contents == Contents::Downloaded {
+        command.arg("--download");
+    }
+    let output = command.env_clear().envs(account.environment()).output();
+    let output = output.expect("boto3, which tools/setup-aws installs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}

@@ -1,0 +1,224 @@
+//! A proxy in front of an emulator that makes the faults of the network, and of AWS.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use futures::{StreamExt as _, stream};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use url::Url;
+
+use super::call::{Call, Operation};
+use super::fault::{Fault, Rule, fault_for};
+use super::server::Server;
+
+/// More than the largest request that Lambda takes.
+const LARGEST_BODY: usize = 100 << 20;
+
+/// A reverse proxy that runs until it is dropped.
+pub(crate) struct FaultProxy {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+/// A call that came through, and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Passed {
+    pub(crate) call: Call,
+    pub(crate) fault: Fault,
+    /// How long its body was; 0 if it was not read.
+    pub(crate) received: u64,
+    /// The status with which the emulator answered; absent where nothing reached it, or has yet.
+    pub(crate) applied: Option<StatusCode>,
+}
+
+struct Shared {
+    upstream: Url,
+    client: reqwest::Client,
+    rules: Mutex<Vec<Rule>>,
+    log: Mutex<Vec<Passed>>,
+    under_way: watch::Sender<usize>,
+}
+
+impl FaultProxy {
+    /// Passes requests on to `upstream`. The first rule that applies to a call says what happens to
+    /// it; without one it passes.
+    pub(crate) async fn start(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let shared = Arc::new(Shared {
+            upstream: upstream.clone(),
+            client,
+            rules: Mutex::new(rules.into_iter().collect()),
+            log: Mutex::default(),
+            under_way: watch::Sender::new(0),
+        });
+        let answering = Arc::clone(&shared);
+        let server = Server::start(move |request| handle(Arc::clone(&answering), request)).await;
+        Self { server, shared }
+    }
+
+    /// What clients take for AWS.
+    pub(crate) fn url(&self) -> Url {
+        self.server.url()
+    }
+
+    /// Takes these rules in the place of those before.
+    pub(crate) fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
+        *self.shared.rules.lock().unwrap() = rules.into_iter().collect();
+    }
+
+    /// All calls, in the order in which they came.
+    pub(crate) fn log(&self) -> Vec<Passed> {
+        self.shared.log.lock().unwrap().clone()
+    }
+
+    /// How many calls of an operation came, for one region or for all.
+    pub(crate) fn count(&self, region: Option<&str>, operation: Operation) -> usize {
+        self.passed(region, operation).count()
+    }
+
+    /// How many bytes the bodies of an operation's calls had.
+    pub(crate) fn received(&self, region: Option<&str>, operation: Operation) -> u64 {
+        self.passed(region, operation).map(|passed| passed.received).sum()
+    }
+
+    fn passed(&self, region: Option<&str>, operation: Operation) -> impl Iterator<Item = Passed> {
+        let region = region.map(str::to_owned);
+        self.log().into_iter().filter(move |passed| {
+            passed.call.operation == operation
+                && region.as_ref().is_none_or(|region| *region == passed.call.region)
+        })
+    }
+
+    /// Waits until no call is under way, not even one whose caller has gone.
+    pub(crate) async fn idle(&self) {
+        let mut under_way = self.shared.under_way.subscribe();
+        under_way.wait_for(|calls| *calls == 0).await.unwrap();
+    }
+}
+
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    let (parts, body) = request.into_parts();
+    let call = Call::of(&parts);
+    let fault = fault_for(&mut shared.rules.lock().unwrap(), &call);
+    let number = {
+        let passed =
+            Passed { call: call.clone(), fault: fault.clone(), received: 0, applied: None };
+        let mut log = shared.log.lock().unwrap();
+        log.push(passed);
+        log.len() - 1
+    };
+    if fault == Fault::Refuse {
+        return Err(closed());
+    }
+    let body = to_bytes(Body::new(body), LARGEST_BODY).await.map_err(io::Error::other)?;
+    shared.log.lock().unwrap()[number].received = body.len() as u64;
+    if let Fault::Answered(answer) = fault {
+        return Ok(answer.response(call.operation));
+    }
+    // On its own: what was sent reaches AWS even if the caller does not wait for the answer.
+    let under_way = UnderWay::new(&shared);
+    let apply = tokio::spawn(async move {
+        if let Fault::Delayed(time) = fault {
+            tokio::time::sleep(time).await;
+        }
+        let answer = under_way.0.forward(&call, parts.method, parts.headers, body).await;
+        if let Ok(answer) = &answer {
+            under_way.0.log.lock().unwrap()[number].applied = Some(answer.status());
+        }
+        drop(under_way);
+        spoil(answer.map_err(io::Error::other)?, fault, call.operation).await
+    });
+    apply.await.map_err(io::Error::other)?
+}
+
+/// Counts a call as long as it lives.
+struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.under_way.send_modify(|calls| *calls += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|calls| *calls -= 1);
+    }
+}
+
+impl Shared {
+    /// As it came, with the host that it was signed for.
+    async fn forward(
+        &self,
+        call: &Call,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> reqwest::Result<Response<Bytes>> {
+        let url = self.upstream.join(&call.path).unwrap();
+        remove_connection(&mut headers);
+        headers.remove(header::EXPECT);
+        headers.remove(header::CONTENT_LENGTH);
+        let mut request = self.client.request(method.clone(), url).headers(headers);
+        if !body.is_empty() || method == Method::POST || method == Method::PUT {
+            request = request.body(body);
+        }
+        let mut answer = request.send().await?;
+        let (status, mut headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        remove_connection(&mut headers);
+        let mut response = Response::new(answer.bytes().await?);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+/// Removes what belongs to one connection.
+fn remove_connection(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    headers.remove(header::TRANSFER_ENCODING);
+}
+
+/// What is left of an answer.
+async fn spoil(
+    answer: Response<Bytes>,
+    fault: Fault,
+    operation: Operation,
+) -> io::Result<Response<Body>> {
+    match fault {
+        Fault::AnswerDropped => Err(closed()),
+        Fault::AnswerCut => Ok(answer.map(|body| cut(&body))),
+        Fault::AnswerReplaced(other) => Ok(other.response(operation)),
+        Fault::AnswerDelayed(time) => {
+            tokio::time::sleep(time).await;
+            Ok(answer.map(Body::from))
+        }
+        Fault::Pass | Fault::Refuse | Fault::Delayed(_) | Fault::Answered(_) => {
+            Ok(answer.map(Body::from))
+        }
+    }
+}
+
+fn cut(body: &Bytes) -> Body {
+    let begun = Ok(body.slice(..body.len() / 2));
+    // What was sent before is lost if the connection breaks at the same time.
+    let broken = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(closed())
+    });
+    Body::from_stream(stream::iter([begun]).chain(broken))
+}
+
+fn closed() -> io::Error {
+    io::Error::other("closed, as told")
+}

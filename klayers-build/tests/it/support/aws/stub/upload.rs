@@ -1,0 +1,78 @@
+//! The body of `PublishLayerVersion`, read piece by piece.
+
+use data_encoding::BASE64;
+use memchr::memchr;
+use sha2::{Digest as _, Sha256};
+
+/// The field of the body that holds the zip, in base64.
+const FIELD: &[u8] = b"\"ZipFile\"";
+
+/// A body whose zip is hashed while it comes, and not kept.
+#[derive(Default)]
+pub(super) struct Upload {
+    place: Place,
+    rest: Vec<u8>,
+    /// Base64 that is not a whole group of four yet.
+    pending: Vec<u8>,
+    hash: Sha256,
+    size: u64,
+}
+
+/// Where in the body the next piece begins, as seen from the zip.
+#[derive(Default)]
+enum Place {
+    #[default]
+    Before,
+    Inside,
+    After,
+}
+
+impl Upload {
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        match self.place {
+            Place::Before => {
+                self.rest.extend_from_slice(piece);
+                let Some(begin) = self.begin() else { return };
+                let zip = self.rest.split_off(begin);
+                self.place = Place::Inside;
+                self.push(&zip);
+            }
+            Place::Inside => match memchr(b'"', piece) {
+                None => self.decode(piece),
+                Some(end) => {
+                    self.decode(&piece[..end]);
+                    self.place = Place::After;
+                    self.rest.extend_from_slice(&piece[end..]);
+                }
+            },
+            Place::After => self.rest.extend_from_slice(piece),
+        }
+    }
+
+    /// Where the zip begins in what was read, after the quote that opens it.
+    fn begin(&self) -> Option<usize> {
+        let field = self.rest.windows(FIELD.len()).position(|window| window == FIELD)?;
+        let after = field + FIELD.len();
+        let quote = self.rest[after..].iter().position(|byte| *byte == b'"')?;
+        Some(after + quote + 1)
+    }
+
+    fn decode(&mut self, base64: &[u8]) {
+        self.pending.extend_from_slice(base64);
+        let later = self.pending.split_off(self.pending.len() / 4 * 4);
+        let bytes = BASE64.decode(&self.pending).unwrap();
+        self.hash.update(&bytes);
+        self.size += bytes.len() as u64;
+        self.pending = later;
+    }
+
+    /// The body without the zip: its field is empty.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// SHA-256 as Lambda writes it, in base64, and size of the zip.
+    pub(super) fn code(self) -> (String, u64) {
+        (BASE64.encode(&self.hash.finalize()), self.size)
+    }
+}
