@@ -21,7 +21,7 @@ use klayers_build::resolve::{FromSource, Resolver};
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
 use super::publisher::publisher;
-use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
+use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, lease, note_deprecated, output};
 
 #[derive(Debug, Args)]
 pub(super) struct CollectionArgs {
@@ -147,6 +147,7 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     };
     let Work { planner, wanted, regions, force } =
         args.collection.work(&config, catalog, now).await?;
+    let lease = lease::take(lock, &planner.catalog).await?;
     let cache = args.collection.cache.folder();
     let mut interpreters = interpreters(&config.runtimes);
     interpreters.explicit.extend(config.interpreters);
@@ -165,15 +166,19 @@ pub(super) async fn run(args: &RunArgs, now: Timestamp) -> Result<u8, Error> {
     };
     let imports = config.gate.imports;
     let mut tally = Tally::default();
-    let run = pipeline.begin(&regions, now).await?;
-    for (region, error) in &run.unsettled {
-        output::note(&format!("error: {region}: {}", output::chain(error)));
-    }
-    let mut outcomes = pin!(run.layers(&wanted, force));
-    while let Some(outcome) = outcomes.next().await {
-        tally.add(&outcome);
-        report_outcome(&outcome, imports);
-    }
+    let work = async {
+        let run = pipeline.begin(&regions, now).await?;
+        for (region, error) in &run.unsettled {
+            output::note(&format!("error: {region}: {}", output::chain(error)));
+        }
+        let mut outcomes = pin!(run.layers(&wanted, force));
+        while let Some(outcome) = outcomes.next().await {
+            tally.add(&outcome);
+            report_outcome(&outcome, imports);
+        }
+        Ok(())
+    };
+    lease.during(work).await?;
     output::note(&tally.summary());
     Ok(if tally.failed == 0 { DONE } else { FAILED })
 }
@@ -186,6 +191,7 @@ fn planned_line(planned: &Planned) -> String {
     }
     let _ = match &plan.build {
         BuildStep::Build(reason) => write!(line, ": build ({})", build_reason(*reason)),
+        BuildStep::Reuse(_) if plan.withheld => write!(line, ": withheld (yanked)"),
         BuildStep::Reuse(_) if plan.publish.is_empty() => write!(line, ": unchanged"),
         BuildStep::Reuse(_) => write!(line, ": keep the build"),
     };
@@ -201,7 +207,7 @@ fn planned_line(planned: &Planned) -> String {
 }
 
 fn report_outcome(outcome: &LayerOutcome, imports: bool) {
-    let LayerDone { build, built, report, published } = match &outcome.result {
+    let LayerDone { build, built, report, published, withheld } = match &outcome.result {
         Ok(done) => done,
         Err(error) => return report_failure(&outcome.wanted, error),
     };
@@ -210,6 +216,7 @@ fn report_outcome(outcome: &LayerOutcome, imports: bool) {
         Some(reason) => {
             write!(line, ": built ({}), {}", build_reason(*reason), output::bytes(build.code_size))
         }
+        None if *withheld => write!(line, ": withheld (yanked)"),
         None if published.is_empty() => write!(line, ": unchanged"),
         None => write!(line, ": build kept"),
     };
