@@ -48,6 +48,8 @@ pub struct Config {
     pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
+    /// How many layer versions are deleted at most when they are expired.
+    pub expiry_limit: usize,
     /// The runtimes of this release and of the file.
     pub runtimes: Runtimes,
 }
@@ -151,6 +153,7 @@ impl Config {
                 packages: file.expiry.packages,
                 keep: file.expiry.keep,
             },
+            expiry_limit: file.expiry.limit,
             runtimes,
         })
     }
