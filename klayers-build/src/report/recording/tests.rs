@@ -61,6 +61,7 @@ fn outcome<const N: usize>(
             built,
             report: None,
             published: published.into_iter().map(|(code, what)| (region(code), what)).collect(),
+            withheld: false,
         }),
     }
 }
