@@ -261,6 +261,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Config(_)
         | Error::Plan(_)
         | Error::Expiry(_)
+        | Error::Reconcile(_)
         | Error::Yank(_)
         | Error::Interpreter(_)
         | Error::NoInterpreter(_)

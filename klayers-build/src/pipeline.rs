@@ -30,7 +30,8 @@ pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner, Records};
 pub use reconcile::{
-    Difference, DifferenceKind, Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs,
+    Difference, DifferenceKind, ReconcileError, Reconciled, Reconciler, RegionReconciliation,
+    Remedy, Repairs,
 };
 pub use run_lock::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};

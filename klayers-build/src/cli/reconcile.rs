@@ -31,6 +31,9 @@ pub(super) struct ReconcileArgs {
     /// Delete versions that are not recorded and cannot be, too.
     #[arg(long, requires = "repair")]
     delete_orphans: bool,
+    /// Repair although the catalog may seem to be another collection's.
+    #[arg(long, requires = "repair")]
+    sure: bool,
     /// Show what would be repaired, and do nothing, as it is without --repair.
     #[arg(long)]
     dry_run: bool,
@@ -49,18 +52,24 @@ impl ReconcileArgs {
     }
 }
 
+/// What is compared, and whether it is to be believed.
+struct Scope {
+    selection: Selection,
+    sure: bool,
+}
+
 type Outcomes = BTreeMap<Region, Result<RegionReconciliation, Error>>;
 
 pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8, Error> {
     let config = args.config.load()?;
     let (repairs, as_json) = (args.repairs(), args.json);
-    let selection = Selection::from(args.selection);
+    let scope = Scope { selection: args.selection.into(), sure: args.sure };
     let outcomes = if repairs == Repairs::None {
         let catalog = lease::read(&config.catalog)?;
-        compare(config, catalog, selection, repairs, now).await?
+        compare(config, catalog, scope, repairs, now).await?
     } else {
         let (catalog, lease): (_, RunLease) = lease::open(&config.catalog).await?;
-        lease.during(compare(config, catalog, selection, repairs, now)).await?
+        lease.during(compare(config, catalog, scope, repairs, now)).await?
     };
     if as_json {
         output::line(&to_json(&outcomes).to_string());
@@ -73,7 +82,7 @@ pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8,
 async fn compare(
     config: Config,
     catalog: Arc<dyn Catalog>,
-    selection: Selection,
+    Scope { selection, sure }: Scope,
     repairs: Repairs,
     now: Timestamp,
 ) -> Result<Outcomes, Error> {
@@ -99,8 +108,9 @@ async fn compare(
         public: config.publish.public,
         selection,
         targets,
+        sure,
     };
-    Ok(reconciler.reconcile(&regions, repairs, now).await)
+    reconciler.reconcile(&regions, repairs, now).await
 }
 
 fn found(outcomes: &Outcomes) -> impl Iterator<Item = &RegionReconciliation> {

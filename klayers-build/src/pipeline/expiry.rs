@@ -249,7 +249,7 @@ impl Expirer {
     async fn refuse_latest(&self, arn: &LayerVersionArn) -> Result<(), Error> {
         match self.catalog.layer_version(arn).await? {
             Some(LayerVersion { status: Status::Latest, .. }) => {
-                Err(ExpiryError::Latest(arn.clone()).into())
+                Err(ExpiryError::Latest(Box::new(arn.clone())).into())
             }
             _ => Ok(()),
         }
@@ -284,7 +284,7 @@ pub enum ExpiryError {
     },
     /// A layer version is the latest of its layer.
     #[error("{0} is the latest of its layer, which is never deleted")]
-    Latest(LayerVersionArn),
+    Latest(Box<LayerVersionArn>),
     /// A layer version does not hold what is recorded.
     #[error(
         "{arn} is recorded with the SHA-256 {recorded}, but has {actual}; it is not deleted: look \

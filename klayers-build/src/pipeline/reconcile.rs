@@ -46,6 +46,9 @@ pub struct Reconciler {
     pub selection: Selection,
     /// The targets that layers may be for.
     pub targets: BTreeSet<Target>,
+    /// Whether repairs are made although most of what is recorded is not there, or less is recorded
+    /// than would be deleted: as with a catalog that belongs to something else.
+    pub sure: bool,
 }
 
 /// What was found in a region.
@@ -59,6 +62,8 @@ pub struct RegionReconciliation {
     pub differences: Vec<Reconciled>,
     /// What could not be compared, and why.
     pub failed: Vec<(LayerVersionArn, Error)>,
+    /// How many of those that were compared are recorded as existing.
+    existing: usize,
 }
 
 /// What is recorded of a layer version, as far as it is compared. A collection has hundreds of
@@ -98,41 +103,62 @@ impl From<&LayerVersion> for Record {
 impl Reconciler {
     /// Compares the regions, side by side, and repairs what it is told to repair. What was not
     /// found out in one region keeps no other from being compared.
+    ///
+    /// # Errors
+    ///
+    /// [`ReconcileError`] if it is not [`sure`](Self::sure) that the catalog belongs to what was
+    /// compared with it; nothing is repaired then.
     pub async fn reconcile(
         &self,
         regions: &[Region],
         repairs: Repairs,
         now: Timestamp,
-    ) -> BTreeMap<Region, Result<RegionReconciliation, Error>> {
-        stream::iter(regions)
-            .map(|region| async move {
-                let outcome = self.reconcile_region(region, repairs, now).await;
-                (region.clone(), outcome)
+    ) -> Result<BTreeMap<Region, Result<RegionReconciliation, Error>>, Error> {
+        let found: BTreeMap<Region, Result<_, Error>> = stream::iter(regions)
+            .map(|region| async move { (region.clone(), self.look(region).await) })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        if repairs != Repairs::None && !self.sure {
+            refuse_doubtful(found.values().flatten(), repairs)?;
+        }
+        let treated = stream::iter(found)
+            .map(|(region, found)| async move {
+                let found = match found {
+                    Ok((found, differences)) => {
+                        Ok(self.treat_all(found, differences, repairs, now).await)
+                    }
+                    Err(error) => Err(error),
+                };
+                (region, found)
             })
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
-            .await
+            .await;
+        Ok(treated)
     }
 
-    async fn reconcile_region(
+    async fn treat_all(
         &self,
-        region: &Region,
+        mut found: RegionReconciliation,
+        differences: Vec<Difference>,
         repairs: Repairs,
         now: Timestamp,
-    ) -> Result<RegionReconciliation, Error> {
-        let mut found = RegionReconciliation::default();
-        let view = self.look(region, &mut found).await?;
-        let differences = view.compare(self.public);
+    ) -> RegionReconciliation {
         // Those that are oldest first: of two versions with one content the first is adopted.
         for difference in differences {
             found.differences.push(self.treat(difference, repairs, now).await);
         }
         found.differences.sort_by(|one, other| one.difference.cmp(&other.difference));
-        Ok(found)
+        found
     }
 
-    /// Reads what is recorded of a region, and what there is.
-    async fn look(&self, region: &Region, found: &mut RegionReconciliation) -> Result<View, Error> {
+    /// Reads what is recorded of a region and what there is, and compares.
+    async fn look(
+        &self,
+        region: &Region,
+    ) -> Result<(RegionReconciliation, Vec<Difference>), Error> {
+        let mut found = RegionReconciliation::default();
         let recorded = self.recorded(region).await?;
         let mut layers: BTreeSet<LayerName> =
             recorded.keys().map(|arn| arn.name().clone()).collect();
@@ -172,7 +198,8 @@ impl Reconciler {
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);
-        Ok(view)
+        found.existing = view.existing();
+        Ok((found, view.compare(self.public)))
     }
 
     async fn recorded(&self, region: &Region) -> Result<BTreeMap<LayerVersionArn, Record>, Error> {
@@ -212,4 +239,62 @@ impl Reconciler {
             .max_by_key(|target| target.to_string().len());
         longest == Some(&target)
     }
+}
+
+/// Refuses repairs that would make one of two things that do not belong to each other like the
+/// other.
+fn refuse_doubtful<'a>(
+    found: impl Iterator<Item = &'a (RegionReconciliation, Vec<Difference>)>,
+    repairs: Repairs,
+) -> Result<(), ReconcileError> {
+    let (mut recorded, mut missing, mut unrecorded) = (0, 0, 0);
+    for (region, differences) in found {
+        recorded += region.existing;
+        for difference in differences {
+            match difference.kind {
+                DifferenceKind::Missing { .. } => missing += 1,
+                DifferenceKind::Orphan { .. }
+                | DifferenceKind::Undeleted
+                | DifferenceKind::Doubled { recorded: false, .. } => unrecorded += 1,
+                _ => {}
+            }
+        }
+    }
+    if missing * 2 > recorded {
+        return Err(ReconcileError::MostIsMissing { missing, recorded });
+    }
+    if repairs == Repairs::DeletingOrphans && unrecorded > recorded {
+        return Err(ReconcileError::LittleIsRecorded { unrecorded, recorded });
+    }
+    Ok(())
+}
+
+/// Why nothing is repaired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconcileError {
+    /// Most of what is recorded is not there.
+    #[error(
+        "{missing} of {recorded} recorded layer versions are not there; nothing is repaired, since \
+         the catalog may be another collection's: see what differs without --repair, and pass \
+         --sure if it is right"
+    )]
+    MostIsMissing {
+        /// How many are not there.
+        missing: usize,
+        /// How many are recorded as existing.
+        recorded: usize,
+    },
+    /// More is there that is not recorded than what is.
+    #[error(
+        "{unrecorded} layer versions might be deleted, and {recorded} are recorded; nothing is \
+         repaired, since the catalog may be another collection's: see what differs without \
+         --repair, and pass --sure if it is right"
+    )]
+    LittleIsRecorded {
+        /// How many are not recorded, or as deleted.
+        unrecorded: usize,
+        /// How many are recorded as existing.
+        recorded: usize,
+    },
 }

@@ -88,7 +88,7 @@ pub async fn find_yanked(
             selection.includes(version) && !matches!(version.status, Status::Deleted { .. })
         });
         if versions.is_empty() {
-            return Err(YankError::NotFound(named.clone()).into());
+            return Err(YankError::NotFound(Box::new(named.clone())).into());
         }
         found.extend(versions.into_iter().map(|version| (version.arn.clone(), version)));
     }
@@ -160,13 +160,13 @@ impl Yanker {
         failpoint::reach("withdrawal recorded");
         info!(target = %build.target, package = %build.package, region = %arn.region(), %arn,
             "withdrawn");
-        let pointer = Pointer {
+        let moved = Pointer {
             region: arn.region().clone(),
             target: build.target,
             package: build.package.clone(),
             latest: latest.clone(),
         };
-        let pointed = self.publisher.point(&pointer).await;
+        let pointed = self.publisher.point(&moved).await;
         failpoint::reach("pointer moved");
         Ok(Yanked { latest, pointed })
     }
@@ -181,7 +181,7 @@ pub enum YankError {
         "{0} is no layer version that exists, among those selected; nothing was withdrawn: see the \
          list of the package's versions"
     )]
-    NotFound(YankTarget),
+    NotFound(Box<YankTarget>),
 }
 
 #[cfg(test)]

@@ -239,7 +239,7 @@ async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
     let outcome = expirer.expire(wrong, now()).await.remove(&region("eu-west-1")).unwrap();
     assert_eq!(outcome.failed.len(), 2);
     for (_, error) in &outcome.failed {
-        assert!(matches!(error, Error::Expiry(ExpiryError::Latest(arn)) if *arn == latest));
+        assert!(matches!(error, Error::Expiry(ExpiryError::Latest(arn)) if **arn == latest));
     }
     assert_eq!(staged.recorded().await, before);
 

@@ -3,12 +3,13 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use klayers_build::Error;
+use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
 use klayers_build::plan::Selection;
 use klayers_build::publish::{FolderPublisher, PublishError, Publisher as _};
-use klayers_core::{Digest, ExpiryPolicy, LayerVersionArn, Yank};
+use klayers_core::{Build, Digest, ExpiryPolicy, LayerVersionArn, Yank};
 
-use crate::samples::{arn, build, intent, region, target};
+use crate::samples::{arn, build, intent, published, region, target};
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 use crate::support::staged::{Staged, days, now, short, sound};
@@ -74,7 +75,7 @@ async fn every_difference_is_told_and_repaired_on_request_alone() {
     }
     let json = staged.home.run(&["reconcile", "--json"]).ended_with(1);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    insta::assert_snapshot!("private", format!("{:#}", json["differences"][3]));
+    insta::assert_snapshot!("as_json", format!("{:#}", json["differences"][4]));
     assert_eq!(json["differences"].as_array().unwrap().len(), 7);
 
     let repaired = staged.home.run(&["reconcile", "--repair"]).ended_with(1);
@@ -84,7 +85,7 @@ async fn every_difference_is_told_and_repaired_on_request_alone() {
     insta::assert_snapshot!("deleted", format!("{}\n{}", deleted.stdout, deleted.stderr));
     // What does not hold what it should is for a person to look at.
     let left = staged.home.run(&["reconcile"]).ended_with(1);
-    assert!(left.stdout.starts_with("wrong hash arn:"), "{}", left.stdout);
+    assert!(left.stdout.starts_with("wrong-hash arn:"), "{}", left.stdout);
     assert_eq!(left.stdout.lines().count(), 1);
     assert_eq!(staged.catalog.lease().await.unwrap(), None);
 }
@@ -108,13 +109,13 @@ async fn a_selection_restricts_what_is_compared() {
     // A target whose key begins another's does not take that one's layers.
     let arm = build("p3.12-arm64", "arm", "1");
     staged.catalog.record_build(&arm).await.unwrap();
-    let version = crate::samples::published(&arm, "us-east-1", 1);
+    let version = published(&arm, "us-east-1", 1);
     staged.catalog.complete(&version, days(1)).await.unwrap();
-    let orphan = klayers_core::Build { target: target("p3.12-arm64"), ..sound("lonely", "1") };
-    let orphan = klayers_core::Build {
+    let orphan = Build {
+        target: target("p3.12-arm64"),
         content_digest: Digest::of(b"p3.12-arm64 lonely 1"),
         code_size: 20,
-        ..orphan
+        ..sound("lonely", "1")
     };
     staged.publish_unrecorded(&orphan, "us-east-1", days(-9)).await;
     assert_eq!(told(&["--region", "us-east-1", "--target", "p3.12"]), (0, String::new()));
@@ -130,7 +131,7 @@ async fn only_what_can_be_the_latest_is_adopted() {
     let remedies = async || {
         let reconciler = reconciler(&staged);
         let regions = [region("eu-west-1")];
-        let mut found = reconciler.reconcile(&regions, Repairs::None, now()).await;
+        let mut found = reconciler.reconcile(&regions, Repairs::None, now()).await.unwrap();
         let found = found.remove(&regions[0]).unwrap().unwrap();
         let remedy = |remedy: &Option<Remedy>| match remedy {
             Some(Remedy::Adopt(_)) => "adopt",
@@ -186,7 +187,7 @@ async fn a_region_that_cannot_be_seen_keeps_no_other_from_being_compared() {
     let publisher = Watched::new(&staged.publisher, region("eu-west-1"));
     let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
     let regions = [region("eu-west-1"), region("us-east-1")];
-    let mut found = reconciler.reconcile(&regions, Repairs::Careful, now()).await;
+    let mut found = reconciler.reconcile(&regions, Repairs::Careful, now()).await.unwrap();
     let closed = found.remove(&regions[0]).unwrap().unwrap_err();
     assert!(matches!(closed, Error::Publish(PublishError::Closed { .. })), "{closed:?}");
     let seen = found.remove(&regions[1]).unwrap().unwrap();
@@ -228,7 +229,7 @@ async fn a_version_of_another_account_is_not_taken_for_missing() {
     let staged = Staged::new("");
     let foreign = build("p3.12", "old", "1");
     staged.catalog.record_build(&foreign).await.unwrap();
-    let version = crate::samples::published(&foreign, "eu-west-1", 1);
+    let version = published(&foreign, "eu-west-1", 1);
     staged.catalog.complete(&version, days(1)).await.unwrap();
     let done = staged.home.run(&["reconcile", "--repair"]).ended_with(0);
     assert_eq!(
@@ -236,6 +237,33 @@ async fn a_version_of_another_account_is_not_taken_for_missing() {
         "note: 1 layer versions are in other accounts, and were not compared\n\
          0 layer versions in 2 regions: 0 differences, 0 repaired, 0 failed\n"
     );
+}
+
+#[tokio::test]
+async fn the_catalog_of_something_else_is_not_believed() {
+    let staged = Staged::new("");
+    staged.three("requests", "eu-west-1").await;
+    let there = staged.there("eu-west-1").await;
+    let recorded = staged.recorded().await;
+    // As if the configuration named another catalog, or another place where layers are published.
+    let path = staged.home.path("klayers.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    for (section, said) in [
+        ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, and 0 are"),
+        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions are not there; nothing"),
+    ] {
+        drop(SqliteCatalog::open(staged.home.path("other.db")).unwrap());
+        staged.home.write("klayers.toml", format!("{settings}{section}\n"));
+        staged.home.run(&["reconcile"]).ended_with(1);
+        let repair = ["reconcile", "--repair", "--delete-orphans"];
+        let refused = staged.home.run(&repair).ended_with(2);
+        assert!(refused.stderr.starts_with(&format!("error: {said}")), "{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
+    }
+    assert_eq!(staged.there("eu-west-1").await, there);
+    assert_eq!(staged.recorded().await, recorded);
+    staged.home.run(&["reconcile", "--repair", "--sure"]).ended_with(0);
+    assert!(staged.recorded().await.iter().all(|line| line.ends_with(" deleted")));
 }
 
 #[test]
@@ -273,5 +301,6 @@ fn reconciler(staged: &Staged) -> Reconciler {
         public: false,
         selection: Selection::default(),
         targets: [target("p3.12")].into(),
+        sure: false,
     }
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Difference {
             }
             DifferenceKind::WrongHash { recorded, sha256 } => write!(
                 formatter,
-                "wrong hash {arn}: recorded with the SHA-256 {recorded}, but has {sha256}"
+                "wrong-hash {arn}: recorded with the SHA-256 {recorded}, but has {sha256}"
             ),
         }
     }
@@ -117,6 +117,13 @@ pub(super) struct View {
 impl View {
     pub(super) fn add(&mut self, arn: LayerVersionArn, inspected: Option<InspectedVersion>) {
         self.inspected.insert(arn, inspected);
+    }
+
+    /// How many were compared that are recorded as existing.
+    pub(super) fn existing(&self) -> usize {
+        let exists =
+            |arn| self.recorded.get(arn).is_some_and(|record| record.life != Life::Deleted);
+        self.inspected.keys().filter(|arn| exists(*arn)).count()
     }
 
     /// What differs, what was published first coming first.
@@ -177,7 +184,7 @@ impl View {
         if self.being_published.contains(&(arn.name().clone(), stated)) {
             return None;
         }
-        let twin = self.existing().find(|(other, record)| {
+        let twin = self.sound().find(|(other, record)| {
             other.layer() == arn.layer() && record.content == inspected.digest
         });
         Some(match twin {
@@ -193,7 +200,7 @@ impl View {
     /// Those of the recorded versions that have one content with a newer one, or with the latest.
     fn doubled(&self) -> Vec<Difference> {
         let mut by_content: BTreeMap<(Target, &PackageName, Digest), Vec<_>> = BTreeMap::new();
-        for (arn, record) in self.existing() {
+        for (arn, record) in self.sound() {
             let content = (record.target, &record.package, record.content);
             by_content.entry(content).or_default().push((arn, record));
         }
@@ -213,7 +220,7 @@ impl View {
     }
 
     /// What is recorded as existing, and does, with the content that is recorded.
-    fn existing(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record)> {
+    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record)> {
         self.recorded.iter().filter(|(arn, record)| {
             let there = self.inspected.get(*arn).and_then(Option::as_ref);
             record.life != Life::Deleted && there.is_some_and(|it| it.digest == record.content)
