@@ -51,10 +51,11 @@ impl Default for LeaseTerms {
 /// The right to work on a collection, renewed while this value lives.
 #[derive(Debug)]
 pub struct RunLease {
-    /// Given back after the lease, as fields are dropped in their order.
+    /// The task that renews it, which ends with this value.
     renewing: JoinSet<RunLockError>,
     catalog: Arc<dyn Catalog>,
     holder: Holder,
+    /// Given back last, as fields are dropped in their order.
     _lock: Option<RunLock>,
 }
 
