@@ -153,7 +153,8 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        run(cli.command, cli.logs.format(), stopped()).await.unwrap_or_else(|error| {
+        let work = Box::pin(run(cli.command, cli.logs.format(), stopped()));
+        work.await.unwrap_or_else(|error| {
             output::error(&error);
             exit_code(&error)
         })

@@ -1,6 +1,7 @@
 //! The command that deletes what expired.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use clap::Args;
 use klayers_build::Error;
@@ -18,7 +19,7 @@ pub(super) struct ExpireArgs {
     config: ConfigArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Delete at most this many [default: limit in [expiry] of the configuration, or 500].
+    /// Delete at most this many [default: `limit` under `[expiry]` in the configuration].
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Show what would be deleted, and do nothing.
@@ -44,9 +45,9 @@ pub(super) async fn expire(args: ExpireArgs, now: Timestamp) -> Result<u8, Error
         let catalog = lease::read(&config.catalog)?;
         let plan = ExpiryPlan::new(&*catalog, &scope, now).await?;
         if args.json {
-            print_plan_json(&plan)
+            print_plan_json(&plan);
         } else {
-            print_plan(&plan)
+            print_plan(&plan);
         }
         return Ok(DONE);
     }
@@ -61,7 +62,7 @@ pub(super) async fn expire(args: ExpireArgs, now: Timestamp) -> Result<u8, Error
         let expirer = Expirer { catalog: catalog.clone(), publisher };
         Ok((expirer.expire(plan, now).await, left))
     };
-    let (outcomes, left) = lease.during(work).await?;
+    let (outcomes, left) = lease.during(Box::pin(work)).await?;
     if args.json {
         print_json(&outcomes, left);
     } else {
@@ -120,7 +121,7 @@ fn print_plan(plan: &ExpiryPlan) {
     for LayerVersion { arn, build, status, .. } in &plan.due {
         let mut line = format!("{arn}: delete {} {}", build.package, build.version);
         if let klayers_core::Status::Deprecated { expires_at, .. } = status {
-            line.push_str(&format!(", expired {expires_at}"));
+            let _ = write!(line, ", expired {expires_at}");
         }
         output::line(&line);
     }

@@ -69,7 +69,7 @@ pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8,
         compare(config, catalog, scope, repairs, now).await?
     } else {
         let (catalog, lease): (_, RunLease) = lease::open(&config.catalog).await?;
-        lease.during(compare(config, catalog, scope, repairs, now)).await?
+        lease.during(Box::pin(compare(config, catalog, scope, repairs, now))).await?
     };
     if as_json {
         output::line(&to_json(&outcomes).to_string());

@@ -41,9 +41,9 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp) -> Result<u8, Error> {
         let catalog = lease::read(&config.catalog)?;
         let versions = find_yanked(&*catalog, &args.what, &selection).await?;
         if args.json {
-            print_plan_json(&versions)
+            print_plan_json(&versions);
         } else {
-            print_plan(&versions)
+            print_plan(&versions);
         }
         return Ok(DONE);
     }
@@ -57,7 +57,7 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp) -> Result<u8, Error> {
         let yanker = Yanker { catalog: catalog.clone(), publisher, expiry: config.expiry };
         Ok(yanker.yank(&versions, &args.reason, now).await)
     };
-    let outcomes = lease.during(work).await?;
+    let outcomes = lease.during(Box::pin(work)).await?;
     if args.json {
         print_json(&outcomes);
     } else {
