@@ -18,7 +18,7 @@ use super::logs::{Fields, LogFormat};
 /// The bars that are shown now.
 static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
 
-const TEMPLATE: &str = "{prefix:8} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
+const TEMPLATE: &str = "{prefix:9} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
 /// How often the time that has gone by is drawn.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -90,7 +90,7 @@ impl Shown {
             let style = style.progress_chars("=> ");
             all.add(ProgressBar::new(length).with_style(style).with_prefix(name))
         };
-        let (layers, regions) = (bar("layers", layers as u64), bar("regions", 0));
+        let (layers, regions) = (bar("layers", layers as u64), bar("published", 0));
         Self { all, layers, regions, closed: Vec::new() }
     }
 

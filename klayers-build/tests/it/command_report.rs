@@ -296,3 +296,22 @@ async fn that_nobody_could_be_told_is_a_warning() {
     );
     assert_eq!(home.contents(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_the_run_of_a_month_cannot_begin_is_told() {
+    let hook = Hook::start([]).await;
+    let home = sound();
+    let told_of = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        // There is no uv.
+        command.env("PATH", home.path("bin")).env("KLAYERS_NOTIFY_URL", hook.url());
+        home.finish(command.spawn().unwrap()).ended_with(2);
+        hook.told()
+    };
+    // Who calls it by hand sees that it does not begin.
+    assert_eq!(told_of(&["run"]).len(), 0);
+    let [body] = &told_of(&["run", "--scheduled"])[..] else { panic!("not told once") };
+    assert_eq!(body["run"], Value::Null);
+    assert!(body["failures"][0]["reason"].as_str().unwrap().contains("uv"), "{body}");
+    assert!(!home.path("klayers.db").exists());
+}
