@@ -47,6 +47,12 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         package: &PackageName,
     ) -> Result<Option<Build>, CatalogError>;
 
+    /// The builds whose layers have this content, sorted by target and package.
+    async fn builds_of(&self, content: Digest) -> Result<Vec<Build>, CatalogError>;
+
+    /// When the newest layer version was published, be it deleted; none if none ever was.
+    async fn newest(&self) -> Result<Option<Timestamp>, CatalogError>;
+
     /// The layer version with this ARN, be it deleted.
     async fn layer_version(
         &self,
@@ -129,6 +135,20 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// Writes down that a layer version is gone. A deletion that is not under way counts as ended.
     async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError>;
+
+    /// Writes down that a layer version turned out to be gone, which nobody here deleted. If it was
+    /// the latest, the newest of the others that exist and were not withdrawn takes its place.
+    /// Returns what is the latest then. For one that is recorded as deleted already nothing
+    /// changes.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Unknown`] if it is not recorded.
+    async fn record_loss(
+        &self,
+        arn: &LayerVersionArn,
+        at: Timestamp,
+    ) -> Result<Option<LayerVersion>, CatalogError>;
 
     /// Withdraws a layer version, at once: if it is the latest it becomes deprecated and expires at
     /// `expires_at`, and the newest of the others that exist and were not withdrawn is the latest
@@ -270,6 +290,9 @@ pub enum CatalogError {
     /// The ARN is that of another layer version.
     #[error("{0} is already recorded, with other content")]
     Conflict(LayerVersionArn),
+    /// A layer version is not recorded.
+    #[error("{0} is not recorded")]
+    Unknown(LayerVersionArn),
     /// A layer version cannot be withdrawn.
     #[error("{0} is not recorded as a layer version that exists, so it cannot be withdrawn")]
     NotYankable(LayerVersionArn),

@@ -19,15 +19,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod build;
 mod collection;
+mod expire;
 mod import;
+mod lease;
 mod logs;
 mod output;
 mod progress;
 mod publisher;
+mod reconcile;
 mod report;
 mod run;
+mod selection;
 mod serve;
 mod verify;
+mod yank;
 
 /// All was done.
 const DONE: u8 = 0;
@@ -66,6 +71,12 @@ enum Command {
     Import(import::ImportArgs),
     /// Make a layer again from the lock in it, and say whether it is the same.
     Verify(verify::VerifyArgs),
+    /// Delete the layer versions that expired.
+    Expire(expire::ExpireArgs),
+    /// Withdraw layer versions, so that nobody begins to use them.
+    Yank(yank::YankArgs),
+    /// Compare the catalog with what there is, and repair what differs.
+    Reconcile(reconcile::ReconcileArgs),
     /// Serve the API over HTTP.
     Serve(serve::ServeArgs),
     /// Say when the next monthly run starts (UTC).
@@ -198,9 +209,12 @@ async fn run(
             async move { collection::plan(&args.collection, now()).await }.boxed_local()
         }
         // It writes down what it did, even when it is told to end.
-        Command::Run(args) => return run::run(&args, format, now(), stopped).await,
+        Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
         Command::Import(args) => import::import(args, now()).boxed_local(),
+        Command::Expire(args) => expire::expire(args, now()).boxed_local(),
+        Command::Yank(args) => yank::yank(args, now()).boxed_local(),
+        Command::Reconcile(args) => reconcile::reconcile(args, now()).boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
@@ -246,6 +260,9 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_)
         | Error::Plan(_)
+        | Error::Expiry(_)
+        | Error::Reconcile(_)
+        | Error::Yank(_)
         | Error::Interpreter(_)
         | Error::NoInterpreter(_)
         | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))

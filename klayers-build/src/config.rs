@@ -51,6 +51,8 @@ pub struct Config {
     pub expiry: ExpiryPolicy,
     /// Who is told what a run did.
     pub notify: NotifyConfig,
+    /// How many layer versions are deleted at most when they are expired.
+    pub expiry_limit: usize,
     /// The runtimes of this release and of the file.
     pub runtimes: Runtimes,
 }
@@ -162,6 +164,7 @@ impl Config {
                 format: file.notify.format,
                 on: file.notify.on,
             },
+            expiry_limit: file.expiry.limit,
             runtimes,
         })
     }

@@ -8,7 +8,7 @@ use crate::gate::{ImportCheckError, Refused};
 use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
-use crate::pipeline::RunLockError;
+use crate::pipeline::{ExpiryError, ReconcileError, RunLockError, YankError};
 use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::reproduce::ReproduceError;
@@ -30,6 +30,15 @@ pub enum Error {
     /// Another run is under way.
     #[error(transparent)]
     RunLock(#[from] RunLockError),
+    /// Layer versions are not deleted.
+    #[error(transparent)]
+    Expiry(#[from] ExpiryError),
+    /// What differs is not repaired.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+    /// Layer versions are not withdrawn.
+    #[error(transparent)]
+    Yank(#[from] YankError),
     /// Requirements could not be resolved.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

@@ -16,16 +16,25 @@ use crate::gate::GateReport;
 use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
 
+mod expiry;
 mod importer;
 mod lane;
 mod planner;
 mod publication;
+mod reconcile;
 mod run_lock;
 mod store;
+mod yank;
 
+pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner, Records};
-pub use run_lock::{RunLock, RunLockError};
+pub use reconcile::{
+    Difference, DifferenceKind, ReconcileError, Reconciled, Reconciler, RegionReconciliation,
+    Remedy, Repairs,
+};
+pub use run_lock::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use lane::Lanes;
 use publication::{Publishing, Settled};
@@ -102,6 +111,8 @@ pub struct LayerDone {
     pub report: Option<GateReport>,
     /// Where it was published, or why it could not be.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
+    /// Whether it was not published somewhere, since what it would hold was withdrawn.
+    pub withheld: bool,
 }
 
 impl Pipeline {
@@ -167,7 +178,8 @@ impl Run<'_> {
 
     async fn build(&self, wanted: &Wanted, force: Force) -> Result<Built, Error> {
         let planned = self.pipeline.planner.plan_layer(wanted, self.regions, force).await?;
-        let Planned { plan: LayerPlan { build, mut publish, .. }, lock, latest_versions } = planned;
+        let Planned { plan: LayerPlan { build, mut publish, withheld, .. }, lock, latest_versions } =
+            planned;
         let (build, reason, report) = match build {
             BuildStep::Reuse(build) => (*build, None, None),
             BuildStep::Build(reason) => {
@@ -184,11 +196,11 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(Built { build, reason, report, publish: publish.into_keys().collect() })
+        Ok(Built { build, reason, report, publish: publish.into_keys().collect(), withheld })
     }
 
     async fn publish(&self, wanted: &Wanted, built: Built) -> LayerDone {
-        let Built { build, reason, report, publish } = built;
+        let Built { build, reason, report, publish, withheld } = built;
         let publishing = self.pipeline.publishing();
         let published = stream::iter(publish)
             .map(|region| async {
@@ -199,7 +211,7 @@ impl Run<'_> {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        LayerDone { build, built: reason, report, published }
+        LayerDone { build, built: reason, report, published, withheld }
     }
 }
 
@@ -209,4 +221,5 @@ struct Built {
     reason: Option<BuildReason>,
     report: Option<GateReport>,
     publish: Vec<Region>,
+    withheld: bool,
 }

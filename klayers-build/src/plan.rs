@@ -82,6 +82,25 @@ pub struct Selection {
     pub regions: Vec<Region>,
 }
 
+impl Selection {
+    /// Whether a region is among those that were selected.
+    pub fn includes_region(&self, region: &Region) -> bool {
+        self.regions.is_empty() || self.regions.contains(region)
+    }
+
+    /// Whether the layer of a package for a target is among those that were selected.
+    pub fn includes_layer(&self, target: Target, package: &PackageName) -> bool {
+        (self.targets.is_empty() || self.targets.contains(&target))
+            && (self.packages.is_empty() || self.packages.contains(package))
+    }
+
+    /// Whether a layer version is among those that were selected.
+    pub fn includes(&self, version: &LayerVersion) -> bool {
+        self.includes_region(version.region())
+            && self.includes_layer(version.build.target, &version.build.package)
+    }
+}
+
 /// What is done although nothing changed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Force {
@@ -100,6 +119,8 @@ pub struct LayerPlan {
     pub build: BuildStep,
     /// Where it has to be published.
     pub publish: BTreeMap<Region, PublishReason>,
+    /// Whether it is missing somewhere and stays so, since what it would hold was withdrawn.
+    pub withheld: bool,
 }
 
 /// Whether a layer has to be built.
@@ -107,7 +128,8 @@ pub struct LayerPlan {
 pub enum BuildStep {
     /// It has.
     Build(BuildReason),
-    /// The latest build is what is wanted.
+    /// The latest build is what is wanted; or what is wanted was withdrawn, so that there is nothing
+    /// to be built.
     Reuse(Box<Build>),
 }
 
@@ -169,11 +191,7 @@ pub fn wanted(
             all.push(Wanted { target, contents: contents.clone(), layer });
         }
     }
-    all.retain(|wanted| {
-        (selection.targets.is_empty() || selection.targets.contains(&wanted.target))
-            && (selection.packages.is_empty()
-                || selection.packages.contains(wanted.contents.name()))
-    });
+    all.retain(|wanted| selection.includes_layer(wanted.target, wanted.contents.name()));
     all.sort_by(|one, other| {
         (one.target, one.contents.name()).cmp(&(other.target, other.contents.name()))
     });
@@ -189,9 +207,8 @@ pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Reg
     if let Some(region) = selection.regions.iter().find(|r| !collection.regions.contains(r)) {
         return Err(PlanError::UnknownRegion(region.clone()));
     }
-    let chosen =
-        |region: &&Region| selection.regions.is_empty() || selection.regions.contains(region);
-    Ok(collection.regions.iter().filter(chosen).cloned().collect())
+    let chosen = collection.regions.iter().filter(|region| selection.includes_region(region));
+    Ok(chosen.cloned().collect())
 }
 
 /// What is recorded of a layer.
@@ -225,25 +242,25 @@ pub fn plan_layer(
     };
     let Recorded { latest_build, latest_versions, yanked } = recorded;
     let withdrawn = yanked.iter().any(same);
+    let withheld = withdrawn && !force.publish;
     let build = match latest_build {
         None => BuildStep::Build(BuildReason::New),
+        Some(build) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
         Some(build) if !same(build) => BuildStep::Build(BuildReason::Changed),
         Some(_) if force.build => BuildStep::Build(BuildReason::Forced),
         Some(build) => BuildStep::Reuse(Box::new((*build).clone())),
     };
+    let is_current =
+        |region: &Region| latest_versions.get(region).is_some_and(|version| same(&version.build));
     let reason = |region: &Region| match latest_versions.get(region) {
-        None if withdrawn => force.publish.then_some(PublishReason::Forced),
-        Some(version) if withdrawn && !same(&version.build) => {
-            force.publish.then_some(PublishReason::Forced)
-        }
+        _ if is_current(region) || withdrawn => force.publish.then_some(PublishReason::Forced),
         None => Some(PublishReason::New),
-        Some(version) if !same(&version.build) => Some(PublishReason::Changed),
-        Some(_) if force.publish => Some(PublishReason::Forced),
-        Some(_) => None,
+        Some(_) => Some(PublishReason::Changed),
     };
     let publish =
         regions.iter().filter_map(|region| Some((region.clone(), reason(region)?))).collect();
-    LayerPlan { wanted: wanted.clone(), build, publish }
+    let withheld = withheld && !regions.iter().all(is_current);
+    LayerPlan { wanted: wanted.clone(), build, publish, withheld }
 }
 
 /// Why a collection cannot be planned.

@@ -60,6 +60,7 @@ pub fn due(versions: &[LayerVersion], keep: usize, now: Timestamp) -> Vec<&Layer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Build, Digest, Origin};
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
@@ -80,5 +81,88 @@ mod tests {
         let policy = ExpiryPolicy { days: u32::MAX, ..ExpiryPolicy::default() };
         let name = "numpy".parse().expect("a name");
         assert_eq!(policy.expires_at(&name, at("2026-01-01T00:00:00Z")), Timestamp::MAX);
+    }
+
+    /// A version that was published on a day of November, with what is said of it.
+    fn version(number: u64, day: u8, status: Status) -> LayerVersion {
+        let created_at = at(&format!("2026-11-{day:02}T02:00:00Z"));
+        LayerVersion {
+            arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
+                .parse()
+                .expect("an ARN"),
+            build: Build {
+                target: "p3.12".parse().expect("a target"),
+                package: "a".parse().expect("a name"),
+                version: "1".parse().expect("a version"),
+                dependencies: Vec::new(),
+                requirements_hash: Digest::of(b"requirements"),
+                origin: Origin::Imported,
+                content_digest: Digest::of(b"zip"),
+                code_size: 1,
+                unzipped_size: 1,
+                license: None,
+                created_at,
+            },
+            created_at,
+            status,
+        }
+    }
+
+    fn expires(text: &str) -> Status {
+        Status::Deprecated { expires_at: at(text), yanked: None }
+    }
+
+    /// The numbers of those that are due: "2 1".
+    fn numbers(versions: &[LayerVersion], keep: usize, now: &str) -> String {
+        let due = due(versions, keep, at(now)).into_iter();
+        let numbers: Vec<String> = due.map(|version| version.arn.version().to_string()).collect();
+        numbers.join(" ")
+    }
+
+    #[test]
+    fn what_expired_is_due_and_a_latest_never() {
+        let versions = [
+            version(1, 1, expires("2027-11-02T02:00:00Z")),
+            version(2, 2, expires("2027-11-03T02:00:00Z")),
+            version(3, 3, Status::Latest),
+        ];
+        assert_eq!(numbers(&versions, 1, "2027-11-02T01:59:59.999999999Z"), "");
+        assert_eq!(numbers(&versions, 1, "2027-11-02T02:00:00Z"), "1");
+        for keep in [0, 1] {
+            assert_eq!(numbers(&versions, keep, "9000-01-01T00:00:00Z"), "2 1");
+        }
+        assert_eq!(numbers(&[], 1, "9000-01-01T00:00:00Z"), "");
+    }
+
+    #[test]
+    fn the_newest_that_exist_are_kept_however_old_they_are() {
+        let long_ago = "2026-12-01T00:00:00Z";
+        let now = "2030-01-01T00:00:00Z";
+        let versions = [
+            version(1, 1, expires(long_ago)),
+            version(2, 2, expires(long_ago)),
+            version(3, 3, Status::Deleted { at: at(long_ago) }),
+            version(4, 4, expires(long_ago)),
+            version(5, 5, Status::Latest),
+        ];
+        for (keep, expected) in [(1, "4 2 1"), (2, "2 1"), (3, "1"), (4, ""), (usize::MAX, "")] {
+            assert_eq!(numbers(&versions, keep, now), expected, "{keep}");
+        }
+        // Without a latest, what there is counts.
+        assert_eq!(numbers(&versions[..4], 1, now), "2 1");
+        assert_eq!(numbers(&versions[..4], 0, now), "4 2 1");
+    }
+
+    #[test]
+    fn the_latest_counts_first_when_the_clock_was_set_back() {
+        let long_ago = "2026-12-01T00:00:00Z";
+        // Published last, and yet the oldest by its time.
+        let versions = [
+            version(1, 9, expires(long_ago)),
+            version(2, 9, expires(long_ago)),
+            version(3, 1, Status::Latest),
+        ];
+        assert_eq!(numbers(&versions, 1, "2030-01-01T00:00:00Z"), "2 1");
+        assert_eq!(numbers(&versions, 2, "2030-01-01T00:00:00Z"), "1");
     }
 }

@@ -15,10 +15,12 @@ use tokio::sync::Mutex;
 
 use crate::gate::GateReport;
 
-use self::rows::{Failure, stored};
-use super::{Catalog, CatalogError, Include, Intent, Lease, Query, sort};
+use self::rows::Failure;
+use super::{Catalog, CatalogError, Intent, Lease, Query, sort};
 use crate::report::RunReport;
 
+mod publications;
+mod query;
 mod retire;
 mod rows;
 mod runs;
@@ -195,8 +197,20 @@ impl Catalog for SqliteCatalog {
         .await
     }
 
+    async fn builds_of(&self, content: Digest) -> Result<Vec<Build>, CatalogError> {
+        let mut builds: Vec<Build> =
+            self.with(move |connection| rows::builds_of(connection, content)).await?;
+        builds
+            .sort_by(|one, other| (one.target, &one.package).cmp(&(other.target, &other.package)));
+        Ok(builds)
+    }
+
+    async fn newest(&self) -> Result<Option<Timestamp>, CatalogError> {
+        self.with(|connection| retire::newest(connection)).await
+    }
+
     async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError> {
-        let (condition, parameters) = condition(query);
+        let (condition, parameters) = query::condition(query);
         let mut versions = self
             .with(move |connection| {
                 retire::layer_versions(connection, &condition, params_from_iter(parameters))
@@ -236,52 +250,25 @@ impl Catalog for SqliteCatalog {
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
         let mut targets: Vec<Target> =
-            self.with(|connection| distinct(connection, "target")).await?;
+            self.with(|connection| query::distinct(connection, "target")).await?;
         targets.sort();
         Ok(targets)
     }
 
     async fn regions(&self) -> Result<Vec<Region>, CatalogError> {
         let mut regions: Vec<Region> =
-            self.with(|connection| distinct(connection, "region")).await?;
+            self.with(|connection| query::distinct(connection, "region")).await?;
         regions.sort();
         Ok(regions)
     }
 
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError> {
         let intent = publication.clone();
-        self.write(move |transaction| {
-            let build = recorded(transaction, &intent.build)?;
-            let added = transaction.execute(
-                "INSERT INTO intents (region, layer, build, begun_at) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (region, layer) DO NOTHING",
-                params![
-                    intent.region.as_str(),
-                    intent.layer.as_str(),
-                    build,
-                    stored(intent.begun_at)
-                ],
-            )?;
-            if added == 0 {
-                let Intent { region, layer, .. } = intent;
-                return Err(CatalogError::UnderWay { region, layer }.into());
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |transaction| publications::begin(transaction, intent)).await
     }
 
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError> {
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT region, layer, begun_at, {}
-                 FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
-                rows::BUILD
-            ))?;
-            let rows = statement.query_and_then((), rows::intent)?;
-            rows.collect()
-        })
-        .await
+        self.with(|connection| publications::under_way(connection)).await
     }
 
     async fn complete(
@@ -291,35 +278,14 @@ impl Catalog for SqliteCatalog {
     ) -> Result<(), CatalogError> {
         let version = version.clone();
         self.write(move |transaction| {
-            let build = recorded(transaction, &version.build)?;
-            if !is_recorded(transaction, &version)? {
-                supersede(transaction, &version, predecessor_expires_at)?;
-                insert_latest(transaction, &version, build)?;
-            }
-            transaction.execute(
-                "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
-                params![version.region().as_str(), version.arn.name().as_str(), build],
-            )?;
-            Ok(())
+            publications::complete(transaction, &version, predecessor_expires_at)
         })
         .await
     }
 
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError> {
         let intent = publication.clone();
-        self.write(move |transaction| {
-            transaction.execute(
-                "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ? AND begun_at = ?",
-                params![
-                    intent.region.as_str(),
-                    intent.layer.as_str(),
-                    rows::find_build(transaction, &intent.build)?,
-                    stored(intent.begun_at)
-                ],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write(move |transaction| publications::abandon(transaction, &intent)).await
     }
 
     async fn begin_deletion(
@@ -338,6 +304,15 @@ impl Catalog for SqliteCatalog {
     async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError> {
         let arn = arn.clone();
         self.write(move |transaction| retire::end_deletion(transaction, &arn)).await
+    }
+
+    async fn record_loss(
+        &self,
+        arn: &LayerVersionArn,
+        at: Timestamp,
+    ) -> Result<Option<LayerVersion>, CatalogError> {
+        let arn = arn.clone();
+        self.write(move |transaction| retire::record_loss(transaction, &arn, at)).await
     }
 
     async fn yank(
@@ -381,153 +356,5 @@ impl Catalog for SqliteCatalog {
     }
 }
 
-/// The SQL condition of a query. What it says of the status is spelled as in the partial indexes,
-/// which are not used otherwise.
-fn condition(query: &Query) -> (String, Vec<String>) {
-    let mut conditions = vec![match query.include {
-        Include::Latest => "layer_versions.status = 'latest'",
-        Include::Existing => "layer_versions.status <> 'deleted'",
-        Include::All => "true",
-    }];
-    let mut parameters = Vec::new();
-    if let Some(target) = query.target {
-        conditions.push("layer_versions.target = ?");
-        parameters.push(target.to_string());
-    }
-    if let Some(region) = &query.region {
-        conditions.push("layer_versions.region = ?");
-        parameters.push(region.to_string());
-    }
-    if let Some(package) = &query.package {
-        conditions.push("layer_versions.package = ?");
-        parameters.push(package.normalized().to_owned());
-    }
-    (conditions.join(" AND "), parameters)
-}
-
-/// The values of a column of the layer versions that exist. SQLite's own DISTINCT would walk over
-/// every one of them; this jumps from value to value in the index.
-fn distinct_sql(column: &str) -> String {
-    format!(
-        "WITH RECURSIVE found (value) AS (
-             SELECT min({column}) FROM layer_versions WHERE status <> 'deleted'
-             UNION ALL
-             SELECT (SELECT min({column}) FROM layer_versions
-                 WHERE status <> 'deleted' AND {column} > found.value)
-             FROM found WHERE found.value IS NOT NULL
-         )
-         SELECT value FROM found WHERE value IS NOT NULL"
-    )
-}
-
-fn distinct<T>(connection: &Connection, column: &str) -> Result<Vec<T>, Failure>
-where
-    T: std::str::FromStr<Err = klayers_core::ParseError>,
-{
-    let mut statement = connection.prepare_cached(&distinct_sql(column))?;
-    let rows = statement.query_and_then((), |row| {
-        let value: String = row.get(0)?;
-        let parsed = value.parse();
-        parsed
-            .map_err(|error: klayers_core::ParseError| Failure(CatalogError::Corrupt(error.into())))
-    })?;
-    rows.collect()
-}
-
-/// The row of a build that must be recorded.
-fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
-    rows::find_build(transaction, build)?
-        .ok_or_else(|| CatalogError::UnknownBuild(build.content_digest).into())
-}
-
-fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {
-    let content: Option<String> = transaction
-        .query_row(
-            "SELECT builds.content_digest FROM layer_versions
-             JOIN builds ON builds.id = layer_versions.build WHERE layer_versions.arn = ?",
-            [version.arn.to_string()],
-            |row| row.get(0),
-        )
-        .optional()?;
-    match content {
-        None => Ok(false),
-        Some(content) if content == version.build.content_digest.to_string() => Ok(true),
-        Some(_) => Err(CatalogError::Conflict(version.arn.clone()).into()),
-    }
-}
-
-fn supersede(
-    transaction: &Transaction<'_>,
-    by: &LayerVersion,
-    expires_at: Timestamp,
-) -> Result<(), Failure> {
-    transaction.execute(
-        "UPDATE layer_versions SET status = 'deprecated', status_at = ?
-         WHERE target = ? AND region = ? AND package = ? AND status = 'latest'",
-        params![
-            stored(expires_at),
-            by.build.target.to_string(),
-            by.region().as_str(),
-            by.build.package.normalized()
-        ],
-    )?;
-    Ok(())
-}
-
-fn insert_latest(
-    transaction: &Transaction<'_>,
-    version: &LayerVersion,
-    build: i64,
-) -> Result<(), Failure> {
-    transaction.execute(
-        "INSERT INTO layer_versions (arn, region, target, package, build, created_at, status)
-         VALUES (?, ?, ?, ?, ?, ?, 'latest')",
-        params![
-            version.arn.to_string(),
-            version.region().as_str(),
-            version.build.target.to_string(),
-            version.build.package.normalized(),
-            build,
-            stored(version.created_at)
-        ],
-    )?;
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(sql: &str, parameters: &[String]) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open(&folder.path().join("klayers.db")).unwrap();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps =
-            statement.query_map(params_from_iter(parameters), |row| row.get("detail")).unwrap();
-        steps.map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn what_the_api_asks_for_is_found_through_indexes() {
-        let target = Some("p3.12".parse().unwrap());
-        let region: Option<Region> = Some("eu-west-1".parse().unwrap());
-        let package = Some("requests".parse().unwrap());
-        let latest = Query { target, region: region.clone(), ..Query::default() };
-        let versions =
-            Query { target, region, package: package.clone(), include: Include::Existing };
-        let everywhere = Query { package, include: Include::Existing, ..Query::default() };
-        let mut plans =
-            vec![plan(&distinct_sql("target"), &[]), plan(&distinct_sql("region"), &[])];
-        for query in [latest, versions, everywhere] {
-            let (condition, parameters) = condition(&query);
-            plans.push(plan(&retire::select(&condition), &parameters));
-        }
-        let expired = "layer_versions.status = 'deprecated' AND layer_versions.status_at <= ?";
-        plans.push(plan(&retire::select(expired), &["2026".to_owned()]));
-        for steps in plans {
-            let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
-            let scanned: Vec<_> = scans.filter(|step| *step != "SCAN found").collect();
-            assert!(scanned.is_empty(), "{steps:#?}");
-        }
-    }
-}
+mod tests;

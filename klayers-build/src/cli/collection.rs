@@ -138,6 +138,7 @@ fn planned_line(planned: &Planned) -> String {
     }
     let _ = match &plan.build {
         BuildStep::Build(reason) => write!(line, ": build ({})", build_reason(*reason)),
+        BuildStep::Reuse(_) if plan.withheld => write!(line, ": withheld (yanked)"),
         BuildStep::Reuse(_) if plan.publish.is_empty() => write!(line, ": unchanged"),
         BuildStep::Reuse(_) => write!(line, ": keep the build"),
     };

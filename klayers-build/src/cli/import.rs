@@ -6,14 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::catalog::SqliteCatalog;
+use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::ConfigError;
 use klayers_build::pipeline::{Importer, LayerImport, RunLock};
 use klayers_build::plan::{PlanError, Selection, regions, wanted};
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
 use super::publisher::publisher;
-use super::{ConfigArgs, DONE, FAILED, output};
+use super::{ConfigArgs, DONE, FAILED, lease, output};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -58,16 +58,18 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error
     let selection = Selection { regions: args.region, ..Selection::default() };
     let regions = regions(&collection, &selection)?;
 
-    let _lock = RunLock::take(&config.catalog)?;
+    let lock = RunLock::take(&config.catalog)?;
+    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
+    let lease = lease::take(Some(lock), &catalog).await?;
     let importer = Importer {
-        catalog: Arc::new(SqliteCatalog::open(&config.catalog)?),
+        catalog,
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
         publisher: publisher(&config.publish, &regions).await?,
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,
     };
-    let taken = importer.import(&args.zip, import, &regions, now).await?;
+    let taken = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
     let build = &taken.build;
     let head = format!("{} {}", build.target, build.package);
     let size = output::bytes(build.code_size);

@@ -23,7 +23,7 @@ use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
 use super::publisher::publisher;
-use super::{DONE, FAILED, interpreters, output};
+use super::{DONE, FAILED, interpreters, lease, output};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -41,14 +41,8 @@ pub(super) struct RunArgs {
 /// What is written down of a run.
 struct Recording {
     report: RunReport,
-    /// Where, once it is open.
-    records: Option<Records>,
-}
-
-/// The catalog, and the right to write to it.
-struct Records {
-    catalog: Arc<dyn Catalog>,
-    _lock: RunLock,
+    /// Where, once this run has the right to work.
+    records: Option<Arc<dyn Catalog>>,
 }
 
 pub(super) async fn run(
@@ -84,8 +78,8 @@ pub(super) async fn run(
     report.end(begun.elapsed());
     let mut code = if report.is_complete() { DONE } else { FAILED };
     let mut number = None;
-    if let Some(records) = &records {
-        match records.catalog.record_run(&report).await {
+    if let Some(catalog) = &records {
+        match catalog.record_run(&report).await {
             Ok(recorded) => number = Some(recorded),
             Err(error) => {
                 output::error(&error);
@@ -98,8 +92,10 @@ pub(super) async fn run(
     }
     let is_news = match &ended {
         Ok(None) => true,
-        // Whoever ended it knows, and waits; that another run is at work is that run's to tell.
-        Ok(Some(_)) | Err(Error::RunLock(_)) => false,
+        // Whoever ended it knows, and waits.
+        Ok(Some(_)) => false,
+        // That another run is at work is that run's to tell.
+        Err(Error::RunLock(_)) if records.is_none() => false,
         // Where nothing was begun, whoever called it sees that, unless it was a clock.
         Err(_) => args.scheduled || records.is_some(),
     };
@@ -142,14 +138,15 @@ async fn work(
     recording: &mut Recording,
 ) -> Result<(), Error> {
     let Recording { report, records } = recording;
+    let mut lock = None;
     let catalog = || {
-        let lock = RunLock::take(&config.catalog)?;
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
-        *records = Some(Records { catalog: Arc::clone(&catalog), _lock: lock });
-        Ok(catalog)
+        lock = Some(RunLock::take(&config.catalog)?);
+        Ok(Arc::new(SqliteCatalog::open(&config.catalog)?) as Arc<dyn Catalog>)
     };
     let Work { planner, wanted, regions, force } =
         args.collection.work(&config, catalog, now).await?;
+    let lease = lease::take(lock, &planner.catalog).await?;
+    *records = Some(Arc::clone(&planner.catalog));
     let cache = args.collection.cache.folder();
     let mut interpreters = interpreters(&config.runtimes);
     interpreters.explicit.extend(config.interpreters);
@@ -167,19 +164,23 @@ async fn work(
         public: config.publish.public,
         deadline: config.publish.deadline,
     };
-    let run = pipeline.begin(&regions, now).await?;
-    report.add_settled(&run);
-    show_closed(&report.failures);
-    let progress = Progress::begin(wanted.len(), format);
-    let mut outcomes = pin!(run.layers(&wanted, force));
-    while let Some(outcome) = outcomes.next().await {
-        let known = report.failures.len();
-        report.add(&outcome);
-        show(&outcome, config.gate.imports);
-        show_closed(&report.failures[known..]);
-        progress.add(&outcome);
-    }
-    Ok(())
+    lease
+        .during(async {
+            let run = pipeline.begin(&regions, now).await?;
+            report.add_settled(&run);
+            show_closed(&report.failures);
+            let progress = Progress::begin(wanted.len(), format);
+            let mut outcomes = pin!(run.layers(&wanted, force));
+            while let Some(outcome) = outcomes.next().await {
+                let known = report.failures.len();
+                report.add(&outcome);
+                show(&outcome, config.gate.imports);
+                show_closed(&report.failures[known..]);
+                progress.add(&outcome);
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Shows which regions were closed, and why.
@@ -194,7 +195,7 @@ fn show_closed(failures: &[Failure]) {
 fn show(outcome: &LayerOutcome, imports: bool) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
-    let LayerDone { build, built, report, published } = match &outcome.result {
+    let LayerDone { build, built, report, published, withheld } = match &outcome.result {
         Ok(done) => done,
         Err(error) => {
             return output::failure(&Subject { target, package, region: None }, error);
@@ -206,6 +207,7 @@ fn show(outcome: &LayerOutcome, imports: bool) {
             let size = output::bytes(build.code_size);
             format!("{head}: built ({}), {size}", build_reason(*reason))
         }
+        None if *withheld => format!("{head}: withheld (yanked)"),
         None if published.is_empty() => format!("{head}: unchanged"),
         None => format!("{head}: build kept"),
     });

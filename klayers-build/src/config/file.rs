@@ -110,12 +110,13 @@ pub(super) struct ExpirySection {
     pub(super) days: u32,
     pub(super) packages: BTreeMap<PackageName, u32>,
     pub(super) keep: usize,
+    pub(super) limit: usize,
 }
 
 impl Default for ExpirySection {
     fn default() -> Self {
         let ExpiryPolicy { days, packages, keep } = ExpiryPolicy::default();
-        Self { days, packages, keep }
+        Self { days, packages, keep, limit: 500 }
     }
 }
 

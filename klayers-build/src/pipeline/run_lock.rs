@@ -1,7 +1,18 @@
+//! The right to work on a collection, which one process has at a time: on one machine through a
+//! file beside the catalog, among several through a lease in it.
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// Keeps a second run from working on the same catalog, while this value lives.
+use jiff::Timestamp;
+
+use crate::catalog::CatalogError;
+
+mod lease;
+
+pub use lease::{Holder, LeaseTerms, RunLease};
+
+/// Keeps a second run on this machine from working on the same catalog, while this value lives.
 ///
 /// The system gives the lock back when the process ends, however it does.
 #[derive(Debug)]
@@ -31,15 +42,50 @@ impl RunLock {
     }
 }
 
-/// Why a run cannot begin.
+/// Why a run cannot begin, or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunLockError {
-    /// Another run is under way.
+    /// Another run is under way on this machine.
     #[error("another run is working on the catalog {}; wait for its end", catalog.display())]
     Taken {
         /// The catalog.
         catalog: PathBuf,
+    },
+    /// Another run is under way elsewhere, or ended without saying so.
+    #[error(
+        "another run is working on the collection: process {process} on {host}, which has it until \
+         {until} and longer if it goes on; wait for its end"
+    )]
+    Held {
+        /// The machine.
+        host: String,
+        /// The process there.
+        process: u32,
+        /// Until when it has the collection, unless it goes on.
+        until: Timestamp,
+    },
+    /// Another run has begun although this one had not ended.
+    #[error(
+        "this run was stopped: the collection is worked on by process {process} on {host}, since \
+         this one did not renew its lease in time"
+    )]
+    Lost {
+        /// The machine.
+        host: String,
+        /// The process there.
+        process: u32,
+    },
+    /// Somebody took the lease out of the catalog.
+    #[error("this run was stopped: its lease is no longer in the catalog")]
+    Gone,
+    /// It could not be written down in time that this run goes on.
+    #[error("this run was stopped: its lease until {until} could not be renewed")]
+    NotRenewed {
+        /// Until when the lease was.
+        until: Timestamp,
+        /// Why not.
+        source: Box<CatalogError>,
     },
     /// The lock file cannot be opened.
     #[error("could not lock {}", path.display())]

@@ -71,6 +71,28 @@ fn plan(
     republish: Republish,
     force: Force,
 ) -> (String, Vec<String>) {
+    let plan = plan_beside(lock, latest, versions, &[], republish, force);
+    assert!(!plan.withheld);
+    shown(&plan)
+}
+
+fn shown(plan: &LayerPlan) -> (String, Vec<String>) {
+    let step = match plan.build {
+        BuildStep::Build(reason) => format!("{reason:?}"),
+        BuildStep::Reuse(_) => "Reuse".to_owned(),
+    };
+    let publish = plan.publish.iter().map(|(region, reason)| format!("{region} {reason:?}"));
+    (step, publish.collect())
+}
+
+fn plan_beside(
+    lock: &Lock,
+    latest: Option<&Build>,
+    versions: &[(Region, LayerVersion)],
+    yanked: &[Build],
+    republish: Republish,
+    force: Force,
+) -> LayerPlan {
     let wanted = Wanted {
         target: parsed("p3.12"),
         contents: Contents::Package(parsed("sample")),
@@ -78,15 +100,8 @@ fn plan(
     };
     let regions = [parsed("us-east-1"), parsed("eu-west-1")];
     let latest_versions = versions.iter().cloned().collect();
-    let recorded =
-        Recorded { latest_build: latest, latest_versions: &latest_versions, yanked: &[] };
-    let plan = plan_layer(&wanted, lock, &recorded, &regions, republish, force);
-    let step = match plan.build {
-        BuildStep::Build(reason) => format!("{reason:?}"),
-        BuildStep::Reuse(_) => "Reuse".to_owned(),
-    };
-    let publish = plan.publish.iter().map(|(region, reason)| format!("{region} {reason:?}"));
-    (step, publish.collect())
+    let recorded = Recorded { latest_build: latest, latest_versions: &latest_versions, yanked };
+    plan_layer(&wanted, lock, &recorded, &regions, republish, force)
 }
 
 #[test]
@@ -147,6 +162,45 @@ fn what_is_forced_is_done() {
     assert_eq!(forced(true, false), ("Forced".to_owned(), Vec::new()));
     let everywhere = vec!["eu-west-1 Forced".to_owned(), "us-east-1 Forced".to_owned()];
     assert_eq!(forced(false, true), ("Reuse".to_owned(), everywhere));
+}
+
+#[test]
+fn what_was_withdrawn_is_withheld_until_it_changes_or_is_asked_for() {
+    let (before, withdrawn, next) = (lock("1", "a"), lock("2", "b"), lock("3", "c"));
+    let (old, bad) = (build(&before), build(&withdrawn));
+    let both = |build: &Build| [published(build, "us-east-1"), published(build, "eu-west-1")];
+    let yanked = std::slice::from_ref(&bad);
+    let plan = |lock: &Lock, latest: &Build, versions: &[_], force| {
+        plan_beside(lock, Some(latest), versions, yanked, Republish::Wheels, force)
+    };
+    let nothing = ("Reuse".to_owned(), Vec::new());
+
+    // The one before is the latest again; or there was none before.
+    for versions in [&both(&old)[..], &[]] {
+        for force in [NOTHING, Force { build: true, publish: false }] {
+            let withheld = plan(&withdrawn, &bad, versions, force);
+            assert_eq!((shown(&withheld), withheld.withheld), (nothing.clone(), true));
+        }
+        let asked_for = plan(&withdrawn, &bad, versions, Force { build: false, publish: true });
+        let forced = vec!["eu-west-1 Forced".to_owned(), "us-east-1 Forced".to_owned()];
+        assert_eq!(shown(&asked_for), ("Reuse".to_owned(), forced));
+        assert!(!asked_for.withheld);
+    }
+    // Withdrawn in one region alone, or published again on demand.
+    let one = [published(&bad, "us-east-1"), published(&old, "eu-west-1")];
+    let withheld = plan(&withdrawn, &bad, &one, NOTHING);
+    assert_eq!((shown(&withheld), withheld.withheld), (nothing.clone(), true));
+    let again = plan(&withdrawn, &bad, &both(&bad), NOTHING);
+    assert_eq!((shown(&again), again.withheld), (nothing, false));
+
+    // The index goes back to what was withdrawn: it is not built again, either.
+    let newer = build(&next);
+    let back = plan(&withdrawn, &newer, &both(&newer), NOTHING);
+    assert_eq!((shown(&back).0.as_str(), back.withheld), ("Reuse", true));
+    // And what follows is published.
+    let followed = plan(&next, &bad, &both(&old), NOTHING);
+    assert_eq!(shown(&followed).0, "Changed");
+    assert_eq!((shown(&followed).1.len(), followed.withheld), (2, false));
 }
 
 #[test]

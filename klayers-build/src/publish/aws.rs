@@ -60,7 +60,8 @@ impl Default for AwsOptions {
 ///
 /// Credentials and endpoints are found as in all of AWS's tools: the environment, the configuration
 /// files, the machine's or container's role; `AWS_ENDPOINT_URL` works. No call is repeated by the
-/// SDK: publishing twice would make two versions. What may be repeated is, [`call`] says when.
+/// SDK: publishing twice would make two versions. Calls that were throttled are repeated, and those
+/// that change nothing or change it once.
 #[derive(Debug)]
 pub struct LambdaPublisher {
     accounts: Accounts,

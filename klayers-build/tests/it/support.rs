@@ -7,7 +7,9 @@ pub(crate) mod hook;
 pub(crate) mod layers;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod staged;
 pub(crate) mod unpackers;
+pub(crate) mod watched;
 pub(crate) mod wheel;
 mod zip_files;
 

@@ -37,17 +37,31 @@ pub(super) fn yanked_builds(
     target: Target,
     package: &PackageName,
 ) -> Result<Vec<Build>, Failure> {
-    let sql = format!(
+    let mut statement = connection.prepare_cached(&yanked_builds_sql())?;
+    let parameters = [package.normalized().to_owned(), target.to_string()];
+    statement.query_and_then(parameters, rows::build)?.collect()
+}
+
+// A cross join keeps the order of the tables: those of one package are few, and of all that were
+// ever withdrawn there may be many.
+pub(super) fn yanked_builds_sql() -> String {
+    format!(
         "SELECT {} FROM builds WHERE builds.id IN (
              SELECT layer_versions.build FROM layer_versions
-             JOIN yanks ON yanks.arn = layer_versions.arn
+             CROSS JOIN yanks ON yanks.arn = layer_versions.arn
              WHERE layer_versions.package = ? AND layer_versions.target = ?
          ) ORDER BY builds.content_digest",
         rows::BUILD
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let parameters = [package.normalized().to_owned(), target.to_string()];
-    statement.query_and_then(parameters, rows::build)?.collect()
+    )
+}
+
+pub(super) const NEWEST: &str = "SELECT max(created_at) FROM layer_versions";
+
+pub(super) fn newest(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
+    let mut statement = connection.prepare_cached(NEWEST)?;
+    let newest: Option<String> = statement.query_row((), |row| row.get(0))?;
+    let parsed = newest.map(|text| text.parse()).transpose();
+    parsed.map_err(|error: jiff::Error| Failure(CatalogError::Corrupt(error.into())))
 }
 
 pub(super) fn begin_deletion(
@@ -111,27 +125,53 @@ pub(super) fn yank(
             "UPDATE layer_versions SET status = 'deprecated', status_at = ? WHERE arn = ?",
             params![stored(expires_at), arn.to_string()],
         )?;
-        // A trailing number sorts as text otherwise, so the order of recording decides between
-        // versions of one time.
-        transaction.execute(
-            "UPDATE layer_versions SET status = 'latest', status_at = NULL WHERE id = (
-                 SELECT other.id FROM layer_versions AS other
-                 JOIN layer_versions AS this ON this.arn = ?
-                     AND this.package = other.package AND this.target = other.target
-                     AND this.region = other.region
-                 WHERE other.status = 'deprecated'
-                     AND other.arn NOT IN (SELECT arn FROM yanks)
-                 ORDER BY other.created_at DESC, other.id DESC LIMIT 1)",
-            [arn.to_string()],
-        )?;
+        transaction.execute(PROMOTE, [arn.to_string()])?;
     }
-    let latest = layer_versions(
-        transaction,
-        "layer_versions.status = 'latest' AND (layer_versions.target, layer_versions.region,
-             layer_versions.package) = (
-             SELECT target, region, package FROM layer_versions WHERE arn = ?)",
-        [arn.to_string()],
+    latest_beside(transaction, arn)
+}
+
+pub(super) fn record_loss(
+    transaction: &Transaction<'_>,
+    arn: &LayerVersionArn,
+    at: Timestamp,
+) -> Result<Option<LayerVersion>, Failure> {
+    let status = status(transaction, arn)?;
+    if status.is_none() {
+        return Err(CatalogError::Unknown(arn.clone()).into());
+    }
+    transaction.execute(
+        "UPDATE layer_versions SET status = 'deleted', status_at = ?
+         WHERE arn = ? AND status <> 'deleted'",
+        params![stored(at), arn.to_string()],
     )?;
+    if status.as_deref() == Some("latest") {
+        transaction.execute(PROMOTE, [arn.to_string()])?;
+    }
+    latest_beside(transaction, arn)
+}
+
+/// Makes the newest of the versions beside one the latest that exists and was not withdrawn. The
+/// number at the end of an ARN sorts as text, so the order of recording decides between versions of
+/// one time.
+pub(super) const PROMOTE: &str = "UPDATE layer_versions SET status = 'latest', status_at = NULL
+     WHERE id = (
+         SELECT other.id FROM layer_versions AS this
+         CROSS JOIN layer_versions AS other ON other.package = this.package
+             AND other.target = this.target AND other.region = this.region
+         WHERE this.arn = ?1 AND other.arn <> ?1 AND other.status = 'deprecated'
+             AND NOT EXISTS (SELECT 1 FROM yanks WHERE yanks.arn = other.arn)
+         ORDER BY other.created_at DESC, other.id DESC LIMIT 1)";
+
+/// The latest of the layer and region of another version.
+pub(super) const LATEST_BESIDE: &str = "layer_versions.status = 'latest'
+     AND (layer_versions.target, layer_versions.region, layer_versions.package) = (
+         SELECT target, region, package FROM layer_versions WHERE arn = ?)";
+
+fn latest_beside(
+    connection: &Connection,
+    arn: &LayerVersionArn,
+) -> Result<Option<LayerVersion>, Failure> {
+    let latest = layer_versions(connection, LATEST_BESIDE, [arn.to_string()])?;
     Ok(latest.into_iter().next())
 }
 

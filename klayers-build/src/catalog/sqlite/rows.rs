@@ -5,7 +5,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion, Origin, Status, Yank};
+use klayers_core::{Build, Digest, LayerVersion, Origin, Status, Yank};
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params_from_iter};
 
@@ -29,6 +29,16 @@ pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Optio
     let mut statement = connection.prepare_cached(&sql)?;
     let id = statement.query_row(params_from_iter(values), |row| row.get(0)).optional()?;
     Ok(id)
+}
+
+/// The builds that have a content.
+pub(super) fn builds_of(connection: &Connection, content: Digest) -> Result<Vec<Build>, Failure> {
+    let mut statement = connection.prepare_cached(&builds_of_sql())?;
+    statement.query_and_then([content.to_string()], build)?.collect()
+}
+
+pub(super) fn builds_of_sql() -> String {
+    format!("SELECT {BUILD} FROM builds WHERE builds.content_digest = ?")
 }
 
 /// Adds the row of a build.

@@ -5,7 +5,11 @@ use reqwest::header::{
     CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 
+use klayers_build::catalog::Catalog as _;
+use klayers_core::Yank;
+
 use super::Served;
+use crate::samples::{arn, at, build};
 
 #[tokio::test]
 async fn bodies_are_these_to_the_byte() {
@@ -165,4 +169,28 @@ async fn markup_and_formulas_stay_data() {
         let body = served.body(&format!("{latest}/{format}")).await;
         assert!(!body.contains("script") && !body.contains("cmd"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_says_why_and_is_the_latest_no_more() {
+    let served = Served::with_layers().await;
+    let arn = arn(&build("p3.12", "requests", "2.32.5"), "eu-west-1", 3);
+    let yank = Yank { reason: "it <b>leaks</b>".to_owned(), at: at("2026-11-20T10:00:00Z") };
+    served.catalog.yank(&arn, &yank, at("2027-11-20T10:00:00Z")).await.unwrap();
+    let read = |body: String| serde_json::from_str::<Vec<serde_json::Value>>(&body).unwrap();
+    let rows = read(served.body("/api/v2/p3.12/layers/eu-west-1/requests").await);
+    let shown: Vec<_> =
+        rows.iter().map(|row| (&row["packageVersion"], &row["deployStatus"])).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(shown[0], (&"2.32.4".into(), &"latest".into()));
+    assert_eq!(shown[1], (&"2.32.5".into(), &"deprecated".into()));
+    assert_eq!(rows[1]["yanked"], "it <b>leaks</b>");
+    assert_eq!(rows[1]["expiryDate"], "2027-11-20T10:00:00");
+    assert_eq!((rows[0].get("yanked"), rows[0].get("expiryDate")), (None, None));
+    let latest = read(served.body("/api/v2/p3.12/layers/latest/eu-west-1").await);
+    assert_eq!(latest[1]["packageVersion"], "2.32.4");
+    let everywhere = read(served.body("/api/v2/packages/requests").await);
+    let yanked: Vec<_> = everywhere.iter().filter(|row| row.get("yanked").is_some()).collect();
+    assert_eq!(yanked.len(), 1);
+    assert_eq!(yanked[0]["arn"], arn.to_string());
 }

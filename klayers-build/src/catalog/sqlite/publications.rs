@@ -1,0 +1,122 @@
+//! Publications: what is under way, and what becomes of it.
+
+use jiff::Timestamp;
+use klayers_core::{Build, LayerVersion};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::rows::{self, Failure, stored};
+use crate::catalog::{CatalogError, Intent};
+
+pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(), Failure> {
+    let build = recorded(transaction, &intent.build)?;
+    let added = transaction.execute(
+        "INSERT INTO intents (region, layer, build, begun_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (region, layer) DO NOTHING",
+        params![intent.region.as_str(), intent.layer.as_str(), build, stored(intent.begun_at)],
+    )?;
+    if added == 0 {
+        let Intent { region, layer, .. } = intent;
+        return Err(CatalogError::UnderWay { region, layer }.into());
+    }
+    Ok(())
+}
+
+pub(super) fn under_way(connection: &Connection) -> Result<Vec<Intent>, Failure> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT region, layer, begun_at, {}
+         FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
+        rows::BUILD
+    ))?;
+    let rows = statement.query_and_then((), rows::intent)?;
+    rows.collect()
+}
+
+pub(super) fn complete(
+    transaction: &Transaction<'_>,
+    version: &LayerVersion,
+    predecessor_expires_at: Timestamp,
+) -> Result<(), Failure> {
+    let build = recorded(transaction, &version.build)?;
+    if !is_recorded(transaction, version)? {
+        supersede(transaction, version, predecessor_expires_at)?;
+        insert_latest(transaction, version, build)?;
+    }
+    transaction.execute(
+        "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
+        params![version.region().as_str(), version.arn.name().as_str(), build],
+    )?;
+    Ok(())
+}
+
+pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), Failure> {
+    transaction.execute(
+        "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ? AND begun_at = ?",
+        params![
+            intent.region.as_str(),
+            intent.layer.as_str(),
+            rows::find_build(transaction, &intent.build)?,
+            stored(intent.begun_at)
+        ],
+    )?;
+    Ok(())
+}
+
+/// The row of a build that must be recorded.
+fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
+    rows::find_build(transaction, build)?
+        .ok_or_else(|| CatalogError::UnknownBuild(build.content_digest).into())
+}
+
+fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {
+    let content: Option<String> = transaction
+        .query_row(
+            "SELECT builds.content_digest FROM layer_versions
+             JOIN builds ON builds.id = layer_versions.build WHERE layer_versions.arn = ?",
+            [version.arn.to_string()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match content {
+        None => Ok(false),
+        Some(content) if content == version.build.content_digest.to_string() => Ok(true),
+        Some(_) => Err(CatalogError::Conflict(version.arn.clone()).into()),
+    }
+}
+
+fn supersede(
+    transaction: &Transaction<'_>,
+    by: &LayerVersion,
+    expires_at: Timestamp,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "UPDATE layer_versions SET status = 'deprecated', status_at = ?
+         WHERE target = ? AND region = ? AND package = ? AND status = 'latest'",
+        params![
+            stored(expires_at),
+            by.build.target.to_string(),
+            by.region().as_str(),
+            by.build.package.normalized()
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_latest(
+    transaction: &Transaction<'_>,
+    version: &LayerVersion,
+    build: i64,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "INSERT INTO layer_versions (arn, region, target, package, build, created_at, status)
+         VALUES (?, ?, ?, ?, ?, ?, 'latest')",
+        params![
+            version.arn.to_string(),
+            version.region().as_str(),
+            version.build.target.to_string(),
+            version.build.package.normalized(),
+            build,
+            stored(version.created_at)
+        ],
+    )?;
+    Ok(())
+}

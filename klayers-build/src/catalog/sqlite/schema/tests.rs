@@ -1,0 +1,238 @@
+use jiff::Timestamp;
+
+use super::*;
+use crate::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+
+#[test]
+fn every_state_of_an_interrupted_creation_opens_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("klayers.db");
+
+    std::fs::write(&path, b"").unwrap();
+    open(&path).unwrap();
+
+    std::fs::remove_file(&path).unwrap();
+    let interrupted =
+        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
+    use_write_ahead_log(&interrupted.unwrap()).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    open(&path).unwrap();
+    open_read_only(&path).unwrap();
+}
+
+#[test]
+fn many_may_create_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("klayers.db");
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path))).collect();
+        for thread in threads {
+            let connection = thread.join().unwrap().unwrap();
+            assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+        }
+    });
+}
+
+#[test]
+fn other_files_are_refused_and_left_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = |name: &str, sql: &str| {
+        let path = folder.path().join(name);
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        path
+    };
+    let text = folder.path().join("text");
+    std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99)).unwrap();
+    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 4");
+    for (path, why) in [
+        (text, "it is not a SQLite database"),
+        (other("tables", "CREATE TABLE t (a)"), "another program"),
+        (other("id", "PRAGMA application_id = 7"), "another program"),
+        (other("version", "PRAGMA user_version = 1"), "another program"),
+        (other("newer", &newer), "version 4, this release knows version 3"),
+    ] {
+        let before = std::fs::read(&path).unwrap();
+        for opened in [open(&path), open_read_only(&path)] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, CatalogError::Foreign { .. }), "{error:?}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+/// A catalog as an earlier release made it, with a build, versions of it, and a publication
+/// under way.
+fn of_version(version: i32, path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    // What version 3 added, at the end.
+    let (schema, _) = SCHEMA.split_once("-- Layer versions that were withdrawn").unwrap();
+    let mut schema = schema.to_owned();
+    if version == 1 {
+        // And what version 2 changed.
+        let before = [
+            ("wheels_hash TEXT,", "wheels_hash TEXT NOT NULL,"),
+            (
+                "lock_digest TEXT CHECK ((lock_digest IS NULL) = (wheels_hash IS NULL)),",
+                "lock_digest TEXT NOT NULL,",
+            ),
+        ];
+        for (now, before) in before {
+            assert!(schema.contains(now));
+            schema = schema.replace(now, before);
+        }
+        let (before, after) = schema.split_once("-- What the gate said").unwrap();
+        let (_, after) = after.split_once("WITHOUT ROWID;").unwrap();
+        schema = format!("{before}{after}");
+    }
+    connection.execute_batch(&schema).unwrap();
+    let build = serde_json::to_string(&["sample==1.0"]).unwrap();
+    let digest = "0".repeat(64);
+    let records = format!(
+        "INSERT INTO builds VALUES (7, 'p3.12', 'sample', 'Sample', '1.0', '{build}',
+            '{digest}', '{digest}', '{digest}', '{digest}', 1, 2, NULL,
+            '2026-11-01T02:00:00.000000000Z');
+        INSERT INTO latest_builds VALUES ('p3.12', 'sample', 7);
+        INSERT INTO layer_versions VALUES (1,
+            'arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-Sample:1', 'eu-west-1',
+            'p3.12', 'sample', 7, '2026-11-01T02:00:00.000000000Z', 'deprecated',
+            '2027-12-06T02:00:00.000000000Z');
+        INSERT INTO layer_versions VALUES (2,
+            'arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-Sample:2', 'eu-west-1',
+            'p3.12', 'sample', 7, '2026-12-06T02:00:00.000000000Z', 'latest', NULL);
+        INSERT INTO intents VALUES ('eu-west-2', 'Klayers-p312-Sample', 7,
+            '2026-11-01T02:00:00.000000000Z')"
+    );
+    connection.execute_batch(&records).unwrap();
+    if version == 2 {
+        let gate = "INSERT INTO gate_reports VALUES ('c', '{\"findings\": []}')";
+        connection.execute_batch(gate).unwrap();
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+}
+
+const TABLES: [&str; 9] = [
+    "builds",
+    "latest_builds",
+    "layer_versions",
+    "intents",
+    "gate_reports",
+    "yanks",
+    "deletions",
+    "runs",
+    "lease",
+];
+
+/// All records, and the shape of the tables as SQLite understood it.
+fn everything(connection: &Connection) -> Vec<String> {
+    let text = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map((), |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let mut all =
+        text("SELECT json_array(type, name, tbl_name) FROM sqlite_schema ORDER BY type, name");
+    for table in TABLES {
+        let columns = text(&format!(
+            "SELECT json_array(name, type, \"notnull\", pk) FROM pragma_table_info('{table}')"
+        ));
+        let names = text(&format!("SELECT name FROM pragma_table_info('{table}')")).join(", ");
+        all.extend(columns);
+        all.extend(text(&format!("SELECT json_array({names}) FROM {table}")));
+        all.extend(text(&format!(
+            "SELECT json_array(\"table\", \"from\", \"to\") FROM pragma_foreign_key_list('{table}')"
+        )));
+    }
+    all
+}
+
+#[test]
+fn a_catalog_of_an_earlier_release_is_brought_up_to_date_with_all_its_records() {
+    for version in 1..SCHEMA_VERSION {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+        of_version(version, &path);
+        let tables: Vec<&str> = match version {
+            1 => TABLES[..4].to_vec(),
+            _ => TABLES[..5].to_vec(),
+        };
+        // What a catalog looks like that was made by this release, with the same records.
+        let new = open_in_memory().unwrap();
+        new.execute_batch(&format!("ATTACH '{}' AS old", path.display())).unwrap();
+        for table in tables {
+            new.execute_batch(&format!("INSERT INTO {table} SELECT * FROM old.{table}")).unwrap();
+        }
+        new.execute_batch("DETACH old").unwrap();
+
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&path))).collect();
+            for thread in threads {
+                let connection = thread.join().unwrap().unwrap();
+                assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+            }
+        });
+        let migrated = open(&path).unwrap();
+        let foreign_keys: bool =
+            migrated.pragma_query_value(None, "foreign_keys", |row| row.get(0)).unwrap();
+        assert!(foreign_keys);
+        let records = everything(&migrated);
+        assert_eq!(records, everything(&new), "{version}");
+        assert!(records.iter().any(|record| record.contains("Sample")), "{records:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
+    for version in 1..SCHEMA_VERSION {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("klayers.db");
+        of_version(version, &path);
+        let before = std::fs::read(&path).unwrap();
+        let connection = open_read_only(&path).unwrap();
+        assert_eq!(identify(&connection).unwrap(), Found::Older(version));
+        let catalog = SqliteCatalog::new(connection);
+        let all = Query { include: Include::All, ..Query::default() };
+        let versions = catalog.layer_versions(&all).await.unwrap();
+        let numbers: Vec<u64> = versions.iter().map(|version| version.arn.version()).collect();
+        assert_eq!(numbers, [2, 1]);
+        let build = &versions[0].build;
+        assert_eq!(catalog.builds_of(build.content_digest).await.unwrap().len(), 1);
+        assert_eq!(catalog.newest().await.unwrap(), Some(versions[0].created_at));
+        assert_eq!(catalog.expired(Timestamp::MAX).await.unwrap(), versions[1..]);
+        assert_eq!(catalog.under_way().await.unwrap().len(), 1);
+        assert_eq!(catalog.gate(build.content_digest).await.unwrap(), None);
+        // What there was not, then.
+        assert_eq!(catalog.yanked_builds(build.target, &build.package).await.unwrap(), []);
+        assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
+        assert_eq!(catalog.runs(1).await.unwrap(), []);
+        assert_eq!(catalog.run(1).await.unwrap(), None);
+        assert_eq!(catalog.lease().await.unwrap(), None);
+        drop(catalog);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_catalog_whose_records_do_not_hold_together_is_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("klayers.db");
+    of_version(1, &path);
+    let break_it = "PRAGMA foreign_keys = OFF; DELETE FROM builds";
+    Connection::open(&path).unwrap().execute_batch(break_it).unwrap();
+    let error = open(&path).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "4 of its records refer to builds that are not there");
+    assert_eq!(identify(&open_read_only(&path).unwrap()).unwrap(), Found::Older(1));
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent/klayers.db");
+    for opened in [open(&absent), open_read_only(&absent), open(folder.path())] {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, CatalogError::Open { .. }), "{error:?}");
+    }
+    assert!(matches!(open(Path::new(":memory:")), Err(CatalogError::Open { .. })));
+}

@@ -1,0 +1,219 @@
+//! The command that compares the catalog with what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use clap::Args;
+use klayers_build::Error;
+use klayers_build::catalog::Catalog;
+use klayers_build::config::Config;
+use klayers_build::pipeline::{
+    Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs, RunLease,
+};
+use klayers_build::plan::{PlanError, Selection};
+use klayers_core::{Region, Target, Timestamp};
+use serde_json::{Value, json};
+
+use super::publisher::publisher;
+use super::selection::SelectionArgs;
+use super::{ConfigArgs, DONE, FAILED, lease, output};
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
+pub(super) struct ReconcileArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Repair what can be repaired without taking anything away.
+    #[arg(long)]
+    repair: bool,
+    /// Delete versions that are not recorded and cannot be, too.
+    #[arg(long, requires = "repair")]
+    delete_orphans: bool,
+    /// Repair although the catalog may seem to be another collection's.
+    #[arg(long, requires = "repair")]
+    sure: bool,
+    /// Show what would be repaired, and do nothing, as it is without --repair.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ReconcileArgs {
+    fn repairs(&self) -> Repairs {
+        match (self.repair && !self.dry_run, self.delete_orphans) {
+            (false, _) => Repairs::None,
+            (true, false) => Repairs::Careful,
+            (true, true) => Repairs::DeletingOrphans,
+        }
+    }
+}
+
+/// What is compared, and whether it is to be believed.
+struct Scope {
+    selection: Selection,
+    sure: bool,
+}
+
+type Outcomes = BTreeMap<Region, Result<RegionReconciliation, Error>>;
+
+pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8, Error> {
+    let config = args.config.load()?;
+    let (repairs, as_json) = (args.repairs(), args.json);
+    let scope = Scope { selection: args.selection.into(), sure: args.sure };
+    let outcomes = if repairs == Repairs::None {
+        let catalog = lease::read(&config.catalog)?;
+        compare(config, catalog, scope, repairs, now).await?
+    } else {
+        let (catalog, lease): (_, RunLease) = lease::open(&config.catalog).await?;
+        lease.during(compare(config, catalog, scope, repairs, now)).await?
+    };
+    if as_json {
+        output::line(&to_json(&outcomes).to_string());
+    } else {
+        print(&outcomes);
+    }
+    Ok(note(&outcomes))
+}
+
+async fn compare(
+    config: Config,
+    catalog: Arc<dyn Catalog>,
+    Scope { selection, sure }: Scope,
+    repairs: Repairs,
+    now: Timestamp,
+) -> Result<Outcomes, Error> {
+    let collection = config.collection()?;
+    // What the collection no longer has may still be there.
+    let mut regions: BTreeSet<Region> = collection.regions.into_iter().collect();
+    regions.extend(catalog.regions().await?);
+    if let Some(unknown) = selection.regions.iter().find(|region| !regions.contains(region)) {
+        return Err(PlanError::UnknownRegion(unknown.clone()).into());
+    }
+    regions.retain(|region| selection.includes_region(region));
+    let mut targets: BTreeSet<Target> = collection.targets.into_keys().collect();
+    targets.extend(catalog.targets().await?);
+    if let Some(unknown) = selection.targets.iter().find(|target| !targets.contains(target)) {
+        return Err(PlanError::UnknownTarget(*unknown).into());
+    }
+    let regions: Vec<Region> = regions.into_iter().collect();
+    let reconciler = Reconciler {
+        catalog,
+        publisher: publisher(&config.publish, &regions).await?,
+        expiry: config.expiry,
+        layer_prefix: config.publish.layer_prefix,
+        public: config.publish.public,
+        selection,
+        targets,
+        sure,
+    };
+    reconciler.reconcile(&regions, repairs, now).await
+}
+
+fn found(outcomes: &Outcomes) -> impl Iterator<Item = &RegionReconciliation> {
+    outcomes.values().filter_map(|outcome| outcome.as_ref().ok())
+}
+
+fn print(outcomes: &Outcomes) {
+    for reconciled in found(outcomes).flat_map(|region| &region.differences) {
+        let Reconciled { difference, remedy, outcome } = reconciled;
+        let done = match (remedy, outcome) {
+            (Some(remedy), Some(Ok(()))) => format!("; {}", done(remedy)),
+            (Some(remedy), None) => format!("; {}", advice(remedy)),
+            // Why not stands among the errors.
+            (_, Some(_)) | (None, None) => String::new(),
+        };
+        output::line(&format!("{difference}{done}"));
+    }
+}
+
+fn done(remedy: &Remedy) -> &'static str {
+    match remedy {
+        Remedy::MakePublic => "made public",
+        Remedy::RecordLoss => "recorded as deleted",
+        Remedy::Adopt(_) => "recorded as the latest",
+        Remedy::Delete => "deleted",
+    }
+}
+
+fn advice(remedy: &Remedy) -> &'static str {
+    match remedy {
+        Remedy::MakePublic => "--repair makes it public",
+        Remedy::RecordLoss => "--repair records it as deleted",
+        Remedy::Adopt(_) => "--repair records it as the latest",
+        Remedy::Delete => "--repair --delete-orphans deletes it",
+    }
+}
+
+fn to_json(outcomes: &Outcomes) -> Value {
+    let differences: Vec<Value> = found(outcomes)
+        .flat_map(|region| &region.differences)
+        .map(|reconciled| {
+            let mut value = json!(reconciled.difference);
+            value["remedy"] = json!(reconciled.remedy.as_ref().map(|remedy| match remedy {
+                Remedy::MakePublic => "make-public",
+                Remedy::RecordLoss => "record-loss",
+                Remedy::Adopt(_) => "adopt",
+                Remedy::Delete => "delete",
+            }));
+            value["repaired"] = json!(reconciled.is_repaired());
+            if let Some(Err(error)) = &reconciled.outcome {
+                value["error"] = json!(output::chain(error));
+            }
+            value
+        })
+        .collect();
+    let failed: Vec<Value> = failures(outcomes)
+        .into_iter()
+        .map(|(subject, error)| json!({ "subject": subject, "error": error }))
+        .collect();
+    let compared: usize = found(outcomes).map(|region| region.compared).sum();
+    json!({ "compared": compared, "differences": differences, "failed": failed })
+}
+
+/// What could not be compared.
+fn failures(outcomes: &Outcomes) -> Vec<(String, String)> {
+    let mut failures = Vec::new();
+    for (region, outcome) in outcomes {
+        match outcome {
+            Err(error) => failures.push((region.to_string(), output::chain(error))),
+            Ok(found) => failures.extend(
+                found.failed.iter().map(|(arn, error)| (arn.to_string(), output::chain(error))),
+            ),
+        }
+    }
+    failures
+}
+
+/// Says what failed, and how much there was.
+fn note(outcomes: &Outcomes) -> u8 {
+    let failures = failures(outcomes);
+    for (subject, error) in &failures {
+        output::note(&format!("error: {subject}: {error}"));
+    }
+    let differences = || found(outcomes).flat_map(|region| &region.differences);
+    for reconciled in differences() {
+        if let Some(Err(error)) = &reconciled.outcome {
+            let arn = &reconciled.difference.arn;
+            output::note(&format!("error: {arn}: not repaired: {}", output::chain(error)));
+        }
+    }
+    let elsewhere: usize = found(outcomes).map(|region| region.in_other_accounts).sum();
+    if elsewhere > 0 {
+        output::note(&format!(
+            "note: {elsewhere} layer versions are in other accounts, and were not compared"
+        ));
+    }
+    let compared: usize = found(outcomes).map(|region| region.compared).sum();
+    let all = differences().count();
+    let repaired = differences().filter(|reconciled| reconciled.is_repaired()).count();
+    output::note(&format!(
+        "{compared} layer versions in {} regions: {all} differences, {repaired} repaired, {} failed",
+        outcomes.len(),
+        failures.len(),
+    ));
+    if all == repaired && failures.is_empty() { DONE } else { FAILED }
+}

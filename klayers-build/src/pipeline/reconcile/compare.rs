@@ -1,0 +1,232 @@
+//! What differs between what is recorded of a region and what there is. Nothing is asked or done
+//! here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Target};
+use serde::Serialize;
+
+use super::{InspectedVersion, Life, ListedVersion, Record};
+use crate::publish::stated_digest;
+
+/// Something that is recorded otherwise than it is.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Difference {
+    /// The layer version.
+    pub arn: LayerVersionArn,
+    /// What differs.
+    #[serde(flatten)]
+    pub kind: DifferenceKind,
+}
+
+/// What differs of a layer version.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(tag = "difference", rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// It exists, and is not recorded.
+    Orphan {
+        /// What it says of itself.
+        description: String,
+        /// SHA-256 of its zip.
+        sha256: Digest,
+        /// When it was published.
+        created: Timestamp,
+    },
+    /// It has the content of another version of its layer, which is recorded.
+    Doubled {
+        /// The other.
+        of: LayerVersionArn,
+        /// Whether it is recorded, too.
+        recorded: bool,
+    },
+    /// It is recorded as one that exists, and is not there.
+    Missing {
+        /// Whether it is recorded as the latest.
+        latest: bool,
+    },
+    /// It is recorded as deleted, and is there.
+    Undeleted,
+    /// Not everybody may use it.
+    Private,
+    /// Everybody may use it, though the collection is not public.
+    Public,
+    /// It does not hold what is recorded.
+    WrongHash {
+        /// SHA-256 of the zip that is recorded.
+        recorded: Digest,
+        /// SHA-256 of the one that is there.
+        sha256: Digest,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { arn, kind } = self;
+        match kind {
+            DifferenceKind::Orphan { description, .. } if description.is_empty() => {
+                write!(formatter, "orphan {arn}: not recorded")
+            }
+            // Somebody else may have written it, so it is shown as text.
+            DifferenceKind::Orphan { description, .. } => {
+                write!(formatter, "orphan {arn}: not recorded; it says {description:?}")
+            }
+            DifferenceKind::Doubled { of, recorded: true } => {
+                write!(formatter, "doubled {arn}: recorded, with the content of {of}")
+            }
+            DifferenceKind::Doubled { of, recorded: false } => {
+                write!(formatter, "doubled {arn}: not recorded, with the content of {of}")
+            }
+            DifferenceKind::Missing { latest: true } => {
+                write!(formatter, "missing {arn}: recorded as the latest")
+            }
+            DifferenceKind::Missing { latest: false } => {
+                write!(formatter, "missing {arn}: recorded as deprecated")
+            }
+            DifferenceKind::Undeleted => {
+                write!(formatter, "undeleted {arn}: recorded as deleted")
+            }
+            DifferenceKind::Private => {
+                write!(formatter, "private {arn}: not everybody may use it")
+            }
+            DifferenceKind::Public => {
+                write!(formatter, "public {arn}: everybody may use it")
+            }
+            DifferenceKind::WrongHash { recorded, sha256 } => write!(
+                formatter,
+                "wrong-hash {arn}: recorded with the SHA-256 {recorded}, but has {sha256}"
+            ),
+        }
+    }
+}
+
+/// What is recorded of a region, and what there is.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) recorded: BTreeMap<LayerVersionArn, Record>,
+    pub(super) listed: BTreeMap<LayerVersionArn, ListedVersion>,
+    /// What each is that was asked for; none of those that could not be found out.
+    pub(super) inspected: BTreeMap<LayerVersionArn, Option<InspectedVersion>>,
+    /// Publications that an interrupted run left under way. The next one settles them.
+    pub(super) being_published: BTreeSet<(LayerName, Digest)>,
+    /// Deletions that were interrupted. The next expiry ends them.
+    pub(super) being_deleted: BTreeSet<LayerVersionArn>,
+}
+
+impl View {
+    pub(super) fn add(&mut self, arn: LayerVersionArn, inspected: Option<InspectedVersion>) {
+        self.inspected.insert(arn, inspected);
+    }
+
+    /// How many were compared that are recorded as existing.
+    pub(super) fn existing(&self) -> usize {
+        let exists =
+            |arn| self.recorded.get(arn).is_some_and(|record| record.life != Life::Deleted);
+        self.inspected.keys().filter(|arn| exists(*arn)).count()
+    }
+
+    /// What differs, what was published first coming first.
+    pub(super) fn compare(&self, public: bool) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        for (arn, inspected) in &self.inspected {
+            let kind = match (self.recorded.get(arn), inspected) {
+                (Some(record), inspected) => {
+                    self.of_recorded(arn, record, inspected.as_ref(), public)
+                }
+                (None, Some(inspected)) => self.of_unrecorded(arn, inspected),
+                // Deleted since it was listed.
+                (None, None) => None,
+            };
+            differences.extend(kind.map(|kind| Difference { arn: arn.clone(), kind }));
+        }
+        differences.extend(self.doubled());
+        differences.sort_by_key(|difference| {
+            let listed = self.listed.get(&difference.arn);
+            (listed.map(|version| version.created_at), difference.arn.version())
+        });
+        differences
+    }
+
+    fn of_recorded(
+        &self,
+        arn: &LayerVersionArn,
+        record: &Record,
+        inspected: Option<&InspectedVersion>,
+        public: bool,
+    ) -> Option<DifferenceKind> {
+        let Some(inspected) = inspected else {
+            let latest = record.life == Life::Latest;
+            return (record.life != Life::Deleted).then_some(DifferenceKind::Missing { latest });
+        };
+        if record.life == Life::Deleted {
+            return (!self.being_deleted.contains(arn)).then_some(DifferenceKind::Undeleted);
+        }
+        if inspected.digest != record.content {
+            // It is not said who may use it: nobody should.
+            let (recorded, sha256) = (record.content, inspected.digest);
+            return Some(DifferenceKind::WrongHash { recorded, sha256 });
+        }
+        match (inspected.is_public, public) {
+            (false, true) => Some(DifferenceKind::Private),
+            (true, false) => Some(DifferenceKind::Public),
+            (true, true) | (false, false) => None,
+        }
+    }
+
+    fn of_unrecorded(
+        &self,
+        arn: &LayerVersionArn,
+        inspected: &InspectedVersion,
+    ) -> Option<DifferenceKind> {
+        let listed = self.listed.get(arn)?;
+        let stated = stated_digest(&listed.description).unwrap_or(inspected.digest);
+        if self.being_published.contains(&(arn.name().clone(), stated)) {
+            return None;
+        }
+        let twin = self.sound().find(|(other, record)| {
+            other.layer() == arn.layer() && record.content == inspected.digest
+        });
+        Some(match twin {
+            Some((of, _)) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
+            None => DifferenceKind::Orphan {
+                description: listed.description.clone(),
+                sha256: inspected.digest,
+                created: listed.created_at,
+            },
+        })
+    }
+
+    /// Those of the recorded versions that have one content with a newer one, or with the latest.
+    fn doubled(&self) -> Vec<Difference> {
+        let mut by_content: BTreeMap<(Target, &PackageName, Digest), Vec<_>> = BTreeMap::new();
+        for (arn, record) in self.sound() {
+            let content = (record.target, &record.package, record.content);
+            by_content.entry(content).or_default().push((arn, record));
+        }
+        let mut doubled = Vec::new();
+        for mut versions in by_content.into_values() {
+            let age = |record: &Record, arn: &LayerVersionArn| {
+                (record.life == Life::Latest, record.created_at, arn.version())
+            };
+            versions.sort_by_key(|(arn, record)| age(record, arn));
+            let Some((of, _)) = versions.pop() else { continue };
+            doubled.extend(versions.into_iter().map(|(arn, _)| Difference {
+                arn: arn.clone(),
+                kind: DifferenceKind::Doubled { of: of.clone(), recorded: true },
+            }));
+        }
+        doubled
+    }
+
+    /// What is recorded as existing, and does, with the content that is recorded.
+    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record)> {
+        self.recorded.iter().filter(|(arn, record)| {
+            let there = self.inspected.get(*arn).and_then(Option::as_ref);
+            record.life != Life::Deleted && there.is_some_and(|it| it.digest == record.content)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+
+const LAYER: &str = "arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-sample";
+
+fn arn(number: u64) -> LayerVersionArn {
+    format!("{LAYER}:{number}").parse().unwrap()
+}
+
+fn at(number: u64) -> Timestamp {
+    format!("2026-11-{number:02}T02:00:00Z").parse().unwrap()
+}
+
+/// A region in which versions of one layer are recorded, or are there, with a content each.
+struct Region(View);
+
+impl Region {
+    fn new(recorded: &[(u64, Life, &str)], there: &[(u64, &str)]) -> Self {
+        let mut view = View::default();
+        for &(number, life, content) in recorded {
+            let record = Record {
+                target: "p3.12".parse().unwrap(),
+                package: "sample".parse().unwrap(),
+                content: Digest::of(content.as_bytes()),
+                created_at: at(number),
+                life,
+            };
+            view.recorded.insert(arn(number), record);
+            view.add(arn(number), None);
+        }
+        for &(number, content) in there {
+            let digest = Digest::of(content.as_bytes());
+            let listed = ListedVersion {
+                arn: arn(number),
+                description: format!("sample==1 | {digest} | sha256:{digest}"),
+                created_at: at(number),
+            };
+            view.listed.insert(arn(number), listed);
+            view.add(arn(number), Some(InspectedVersion { digest, size: 1, is_public: true }));
+        }
+        Self(view)
+    }
+
+    fn private(mut self, number: u64) -> Self {
+        if let Some(Some(inspected)) = self.0.inspected.get_mut(&arn(number)) {
+            inspected.is_public = false;
+        }
+        self
+    }
+
+    /// What differs: the number of each version, and what kind it is.
+    fn differences(&self, public: bool) -> String {
+        let differences = self.0.compare(public).into_iter();
+        let lines: Vec<String> = differences
+            .map(|Difference { arn, kind }| {
+                let kind = serde_json::to_value(kind).unwrap();
+                format!("{} {}", arn.version(), kind["difference"].as_str().unwrap())
+            })
+            .collect();
+        lines.join(", ")
+    }
+}
+
+use Life::{Deleted, Deprecated, Latest};
+
+#[test]
+fn what_is_as_it_is_recorded_is_no_difference() {
+    let recorded = [(1, Deleted, "a"), (2, Deprecated, "b"), (3, Latest, "c")];
+    let region = Region::new(&recorded, &[(2, "b"), (3, "c")]);
+    assert_eq!(region.differences(true), "");
+    assert_eq!(region.private(2).private(3).differences(false), "");
+}
+
+#[test]
+fn each_difference_is_told() {
+    for (recorded, there, differences) in [
+        (&[][..], &[(1, "a")][..], "1 orphan"),
+        (&[(1, Latest, "a")], &[], "1 missing"),
+        (&[(1, Deprecated, "a"), (2, Latest, "b")], &[(2, "b")], "1 missing"),
+        (&[(1, Deleted, "a")], &[(1, "a")], "1 undeleted"),
+        (&[(1, Latest, "a")], &[(1, "b")], "1 wrong-hash"),
+        (&[(1, Latest, "a")], &[(1, "a"), (2, "a")], "2 doubled"),
+        // Which of them is the double: the one that is older, or not the latest.
+        (&[(1, Deprecated, "a"), (2, Latest, "a")], &[(1, "a"), (2, "a")], "1 doubled"),
+        (&[(1, Latest, "a"), (2, Deprecated, "a")], &[(1, "a"), (2, "a")], "2 doubled"),
+        // What was deleted may be published again.
+        (&[(1, Deleted, "a"), (2, Latest, "a")], &[(2, "a")], ""),
+        // What has other content than is recorded is no twin of anything.
+        (&[(1, Latest, "a")], &[(1, "b"), (2, "a")], "1 wrong-hash, 2 orphan"),
+        (&[(3, Latest, "c")], &[(2, "b"), (1, "a")], "3 missing, 1 orphan, 2 orphan"),
+    ] {
+        assert_eq!(Region::new(recorded, there).differences(true), differences, "{recorded:?}");
+    }
+}
+
+#[test]
+fn who_may_use_it_is_compared_where_the_content_is_right() {
+    let right = || Region::new(&[(1, Latest, "a")], &[(1, "a")]);
+    assert_eq!(right().differences(false), "1 public");
+    assert_eq!(right().private(1).differences(true), "1 private");
+    let wrong = || Region::new(&[(1, Latest, "a")], &[(1, "b")]);
+    assert_eq!(wrong().differences(false), "1 wrong-hash");
+    assert_eq!(wrong().private(1).differences(true), "1 wrong-hash");
+}
+
+#[test]
+fn what_is_under_way_is_left_to_those_who_end_it() {
+    let mut region = Region::new(&[(1, Deleted, "a")], &[(1, "a"), (2, "b"), (3, "c")]);
+    region.0.being_deleted.insert(arn(1));
+    let published = (arn(2).name().clone(), Digest::of(b"b"));
+    region.0.being_published.insert(published);
+    assert_eq!(region.differences(true), "3 orphan");
+}
+
+#[test]
+fn what_could_not_be_asked_for_is_not_taken_for_missing() {
+    let mut region = Region::new(&[(1, Latest, "a")], &[(2, "b")]);
+    region.0.inspected.clear();
+    assert_eq!(region.differences(true), "");
+}
+
+#[test]
+fn each_is_one_line_whatever_it_says() {
+    let orphan = DifferenceKind::Orphan {
+        description: "mine\n\u{1b}[31m".to_owned(),
+        sha256: Digest::of(b"a"),
+        created: at(1),
+    };
+    let line = Difference { arn: arn(1), kind: orphan }.to_string();
+    assert_eq!(line, format!("orphan {LAYER}:1: not recorded; it says \"mine\\n\\u{{1b}}[31m\""));
+}

@@ -1,0 +1,189 @@
+//! What can be done about a difference, and doing it.
+
+use jiff::Timestamp;
+use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Status};
+use tracing::info;
+
+use super::{Difference, DifferenceKind, Reconciler};
+use crate::Error;
+use crate::catalog::{Include, Query};
+use crate::failpoint;
+use crate::publish::{Pointer, stated_digest};
+
+/// What is done about differences.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Repairs {
+    /// Nothing.
+    #[default]
+    None,
+    /// What takes nothing away: versions are made public, recorded, or recorded as lost.
+    Careful,
+    /// That, and what is not recorded is deleted where it cannot be recorded.
+    DeletingOrphans,
+}
+
+/// What can be done about a difference.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Remedy {
+    /// Letting everybody use the version.
+    MakePublic,
+    /// Recording it as deleted. If it was the latest, the next run publishes again.
+    RecordLoss,
+    /// Recording it as the latest of its layer: it is what was built, and nothing newer is.
+    Adopt(Box<Build>),
+    /// Deleting it.
+    Delete,
+}
+
+/// A difference, and what became of it.
+#[derive(Debug)]
+pub struct Reconciled {
+    /// The difference.
+    pub difference: Difference,
+    /// What can be done about it; none if that is for a person to decide.
+    pub remedy: Option<Remedy>,
+    /// Whether it was done; none if it was not to be.
+    pub outcome: Option<Result<(), Error>>,
+}
+
+impl Reconciled {
+    /// Whether there is no difference any more.
+    pub fn is_repaired(&self) -> bool {
+        matches!(self.outcome, Some(Ok(())))
+    }
+}
+
+impl Reconciler {
+    /// Does about a difference what is to be done about it.
+    pub(super) async fn treat(
+        &self,
+        difference: Difference,
+        repairs: Repairs,
+        now: Timestamp,
+    ) -> Reconciled {
+        let remedy = match self.remedy(&difference).await {
+            Ok(remedy) => remedy,
+            Err(error) => {
+                return Reconciled { difference, remedy: None, outcome: Some(Err(error)) };
+            }
+        };
+        let outcome = match (&remedy, repairs) {
+            (Some(Remedy::Delete), Repairs::None | Repairs::Careful)
+            | (Some(_), Repairs::None)
+            | (None, _) => None,
+            (Some(remedy), _) => Some(self.apply(&difference, remedy, now).await),
+        };
+        Reconciled { difference, remedy, outcome }
+    }
+
+    async fn remedy(&self, Difference { arn, kind }: &Difference) -> Result<Option<Remedy>, Error> {
+        Ok(match kind {
+            DifferenceKind::Private => Some(Remedy::MakePublic),
+            DifferenceKind::Missing { .. } => Some(Remedy::RecordLoss),
+            DifferenceKind::Orphan { description, sha256, created } => {
+                let adopted = if stated_digest(description) == Some(*sha256) {
+                    self.adoptable(arn, *sha256, *created).await?
+                } else {
+                    None
+                };
+                Some(adopted.map_or(Remedy::Delete, |build| Remedy::Adopt(Box::new(build))))
+            }
+            DifferenceKind::Doubled { recorded: false, .. } | DifferenceKind::Undeleted => {
+                Some(Remedy::Delete)
+            }
+            // Which of two to keep, how content came to be another, and who may use what they use
+            // already, is for people to say.
+            DifferenceKind::Doubled { recorded: true, .. }
+            | DifferenceKind::Public
+            | DifferenceKind::WrongHash { .. } => None,
+        })
+    }
+
+    /// The build that a version holds which is not recorded, if it can take its place as the latest
+    /// of its layer: it was not withdrawn, nothing newer is recorded, and it is not there already.
+    async fn adoptable(
+        &self,
+        arn: &LayerVersionArn,
+        content: Digest,
+        created: Timestamp,
+    ) -> Result<Option<Build>, Error> {
+        let builds = self.catalog.builds_of(content).await?;
+        let is_it = |build: &Build| arn.name().is_for(build.target, &build.package);
+        let Some(build) = builds.into_iter().rev().find(is_it) else { return Ok(None) };
+        let yanked = self.catalog.yanked_builds(build.target, &build.package).await?;
+        if yanked.iter().any(|yanked| yanked.content_digest == content) {
+            return Ok(None);
+        }
+        let query = Query {
+            target: Some(build.target),
+            region: Some(arn.region().clone()),
+            package: Some(build.package.clone()),
+            include: Include::All,
+        };
+        let recorded = self.catalog.layer_versions(&query).await?;
+        let stands_in_the_way = |version: &LayerVersion| {
+            let deleted = matches!(version.status, Status::Deleted { .. });
+            let newer = version.created_at >= created
+                || (version.arn.layer() == arn.layer() && version.arn.version() > arn.version());
+            newer || (!deleted && version.build.content_digest == content)
+        };
+        Ok((!recorded.iter().any(stands_in_the_way)).then_some(build))
+    }
+
+    async fn apply(
+        &self,
+        Difference { arn, kind }: &Difference,
+        remedy: &Remedy,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        match remedy {
+            Remedy::MakePublic => self.publisher.make_public(arn).await?,
+            Remedy::Delete => self.publisher.delete(arn).await?,
+            Remedy::RecordLoss => {
+                let lost = self.catalog.layer_version(arn).await?;
+                let latest = self.catalog.record_loss(arn, now).await?;
+                failpoint::reach("loss recorded");
+                if let Some(lost) = lost {
+                    self.point(arn, &lost.build, latest.map(|latest| latest.arn)).await?;
+                }
+            }
+            Remedy::Adopt(build) => {
+                if self.public {
+                    self.publisher.make_public(arn).await?;
+                }
+                failpoint::reach("orphan made public");
+                let created_at = match kind {
+                    DifferenceKind::Orphan { created, .. } => *created,
+                    _ => now,
+                };
+                let version = LayerVersion {
+                    arn: arn.clone(),
+                    build: (**build).clone(),
+                    created_at,
+                    status: Status::Latest,
+                };
+                let expires_at = self.expiry.expires_at(&build.package, now);
+                self.catalog.complete(&version, expires_at).await?;
+                failpoint::reach("orphan recorded");
+                self.point(arn, build, Some(arn.clone())).await?;
+            }
+        }
+        info!(region = %arn.region(), %arn, ?kind, "repaired");
+        Ok(())
+    }
+
+    async fn point(
+        &self,
+        of: &LayerVersionArn,
+        build: &Build,
+        latest: Option<LayerVersionArn>,
+    ) -> Result<(), Error> {
+        let pointer = Pointer {
+            region: of.region().clone(),
+            target: build.target,
+            package: build.package.clone(),
+            latest,
+        };
+        Ok(self.publisher.point(&pointer).await?)
+    }
+}

@@ -1,0 +1,219 @@
+//! Publications: begun, completed, abandoned.
+
+use super::*;
+
+pub(crate) async fn beginning_needs_a_recorded_build(home: &impl Home) {
+    let catalog = home.open();
+    let build = build("p3.12", "requests", "2.32.5");
+    let error = catalog.begin(&intent(&build, "eu-west-1")).await.unwrap_err();
+    assert!(
+        matches!(error, CatalogError::UnknownBuild(digest) if digest == build.content_digest),
+        "{error:?}"
+    );
+    assert_eq!(catalog.under_way().await.unwrap(), []);
+}
+
+pub(crate) async fn one_publication_is_under_way_at_a_time(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    let elsewhere = build("p3.12", "numpy", "2.3.4");
+    for build in [&old, &new, &elsewhere] {
+        catalog.record_build(build).await.unwrap();
+    }
+    let first = intent(&old, "eu-west-1");
+    catalog.begin(&first).await.unwrap();
+    for again in [&first, &intent(&new, "eu-west-1")] {
+        match catalog.begin(again).await.unwrap_err() {
+            CatalogError::UnderWay { region, layer } => {
+                assert_eq!((region, layer), (first.region.clone(), first.layer.clone()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(catalog.under_way().await.unwrap(), std::slice::from_ref(&first));
+    catalog.begin(&intent(&old, "eu-west-2")).await.unwrap();
+    catalog.begin(&intent(&elsewhere, "eu-west-1")).await.unwrap();
+    catalog.abandon(&first).await.unwrap();
+    catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
+}
+
+pub(crate) async fn what_is_under_way_says_what_it_publishes(home: &impl Home) {
+    let catalog = home.open();
+    let old = build("p3.12", "requests", "2.32.4");
+    let other = build("p3.12", "Pillow", "12.0.0");
+    for build in [&old, &other] {
+        catalog.record_build(build).await.unwrap();
+    }
+    let expected =
+        [intent(&other, "af-south-1"), intent(&old, "af-south-1"), intent(&other, "us-east-1")];
+    for index in [2, 0, 1] {
+        catalog.begin(&expected[index]).await.unwrap();
+    }
+    catalog.record_build(&build("p3.12", "requests", "2.32.5")).await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), expected);
+}
+
+pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    for build in [&old, &new] {
+        catalog.record_build(build).await.unwrap();
+    }
+    let begun = intent(&old, "eu-west-1");
+    catalog.begin(&begun).await.unwrap();
+    for another in [
+        intent(&new, "eu-west-1"),
+        intent(&old, "eu-west-2"),
+        Intent { begun_at: at("2026-11-01T02:10:00.000000001Z"), ..begun.clone() },
+        intent(&build("p3.12", "requests", "0.1"), "eu-west-1"),
+    ] {
+        catalog.abandon(&another).await.unwrap();
+    }
+    assert_eq!(catalog.under_way().await.unwrap(), std::slice::from_ref(&begun));
+    for _ in 0..2 {
+        catalog.abandon(&begun).await.unwrap();
+        assert_eq!(catalog.under_way().await.unwrap(), []);
+    }
+}
+
+pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    let neighbour = build("p3.12-arm64", "requests", "2.32.4");
+    publish(&*catalog, &old, "eu-west-1", 1).await;
+    publish(&*catalog, &old, "eu-west-2", 1).await;
+    publish(&*catalog, &neighbour, "eu-west-1", 1).await;
+
+    catalog.record_build(&new).await.unwrap();
+    catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
+    let expires_at = at("2027-11-01T02:00:00.123456789Z");
+    let version = LayerVersion {
+        status: Status::Deleted { at: Timestamp::UNIX_EPOCH },
+        ..published(&new, "eu-west-1", 2)
+    };
+    catalog.complete(&version, expires_at).await.unwrap();
+
+    assert_eq!(catalog.under_way().await.unwrap(), []);
+    assert_eq!(
+        all(&*catalog).await,
+        [
+            published(&new, "eu-west-1", 2),
+            LayerVersion {
+                status: Status::Deprecated { expires_at, yanked: None },
+                ..published(&old, "eu-west-1", 1)
+            },
+            published(&old, "eu-west-2", 1),
+            published(&neighbour, "eu-west-1", 1),
+        ]
+    );
+}
+
+pub(crate) async fn a_layer_named_otherwise_is_superseded_too(home: &impl Home) {
+    let catalog = home.open();
+    let old = build("p3.12", "pillow", "11.0.0");
+    let new = build("p3.12", "Pillow", "12.0.0");
+    publish(&*catalog, &old, "eu-west-1", 41).await;
+    publish(&*catalog, &new, "eu-west-1", 1).await;
+    let versions = all(&*catalog).await;
+    assert_eq!(versions[0], published(&new, "eu-west-1", 1));
+    assert_eq!(versions[1].arn, arn(&old, "eu-west-1", 41));
+    assert_eq!(versions[1].expires_at(), Some(expiry()));
+}
+
+pub(crate) async fn completing_twice_is_completing_once(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    publish(&*catalog, &old, "eu-west-1", 1).await;
+    publish(&*catalog, &new, "eu-west-1", 2).await;
+    let before = all(&*catalog).await;
+    for (build, number) in [(&new, 2), (&old, 1)] {
+        let version = LayerVersion {
+            created_at: at("2030-01-01T00:00:00Z"),
+            ..published(build, "eu-west-1", number)
+        };
+        catalog.complete(&version, at("2031-01-01T00:00:00Z")).await.unwrap();
+        assert_eq!(all(&*catalog).await, before);
+    }
+
+    // A publication that is settled by a version that was recorded before is settled, too.
+    catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
+    catalog.complete(&published(&new, "eu-west-1", 2), expiry()).await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), []);
+    assert_eq!(all(&*catalog).await, before);
+}
+
+pub(crate) async fn completing_leaves_other_publications_under_way(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    for build in [&old, &new] {
+        catalog.record_build(build).await.unwrap();
+    }
+    let others = [intent(&new, "eu-west-1"), intent(&old, "eu-west-2")];
+    for other in &others {
+        catalog.begin(other).await.unwrap();
+    }
+    catalog.complete(&published(&old, "eu-west-1", 1), expiry()).await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), others);
+}
+
+pub(crate) async fn an_arn_belongs_to_one_content(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
+    publish(&*catalog, &old, "eu-west-1", 1).await;
+    catalog.record_build(&new).await.unwrap();
+    catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
+    let taken = published(&new, "eu-west-1", 1);
+    let error = catalog.complete(&taken, expiry()).await.unwrap_err();
+    assert!(matches!(error, CatalogError::Conflict(arn) if arn == taken.arn));
+    assert_eq!(all(&*catalog).await, [published(&old, "eu-west-1", 1)]);
+    assert_eq!(catalog.under_way().await.unwrap(), [intent(&new, "eu-west-1")]);
+}
+
+pub(crate) async fn completing_needs_a_recorded_build(home: &impl Home) {
+    let catalog = home.open();
+    let version = published(&build("p3.12", "requests", "2.32.5"), "eu-west-1", 1);
+    let error = catalog.complete(&version, expiry()).await.unwrap_err();
+    assert!(
+        matches!(error, CatalogError::UnknownBuild(digest) if digest == version.build.content_digest)
+    );
+    assert_eq!(all(&*catalog).await, []);
+}
+
+pub(crate) async fn of_many_that_begin_at_once_one_does(home: &impl Home) {
+    let build = build("p3.12", "requests", "2.32.5");
+    home.open().record_build(&build).await.unwrap();
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let (catalog, intent) = (home.open(), intent(&build, "eu-west-1"));
+            tokio::spawn(async move { catalog.begin(&intent).await })
+        })
+        .collect();
+    let mut begun = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(()) => begun += 1,
+            Err(CatalogError::UnderWay { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(begun, 1);
+}
+
+pub(crate) async fn of_many_completed_at_once_one_is_the_latest(home: &impl Home) {
+    let build = build("p3.12", "requests", "2.32.5");
+    home.open().record_build(&build).await.unwrap();
+    let tasks: Vec<_> = (1..=16)
+        .map(|number| {
+            let (catalog, version) = (home.open(), published(&build, "eu-west-1", number));
+            tokio::spawn(async move { catalog.complete(&version, expiry()).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let versions = all(&*home.open()).await;
+    assert_eq!(versions.len(), 16);
+    assert_eq!(versions[0].status, Status::Latest);
+    let deprecated = Status::Deprecated { expires_at: expiry(), yanked: None };
+    assert!(versions[1..].iter().all(|version| version.status == deprecated));
+}

@@ -1,0 +1,87 @@
+//! What runs did, and who is at work.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+pub(crate) async fn reports_of_runs_are_kept_under_rising_numbers(home: &impl Home) {
+    let catalog = home.open();
+    let mut numbers = Vec::new();
+    for layers in 1..=4 {
+        numbers.push(catalog.record_run(&report(layers)).await.unwrap());
+    }
+    assert!(numbers.is_sorted_by(|one, other| one < other), "{numbers:?}");
+    let catalog = home.open();
+    let expected = [(numbers[3], report(4)), (numbers[2], report(3))];
+    assert_eq!(catalog.runs(2).await.unwrap(), expected);
+    assert_eq!(catalog.runs(usize::MAX).await.unwrap().len(), 4);
+    assert_eq!(catalog.runs(0).await.unwrap(), []);
+    assert_eq!(catalog.run(numbers[1]).await.unwrap(), Some(report(2)));
+    for unknown in [numbers[3] + 1, u64::MAX] {
+        assert_eq!(catalog.run(unknown).await.unwrap(), None);
+    }
+}
+
+pub(crate) async fn the_lease_changes_hands_only_as_expected(home: &impl Home) {
+    let catalog = home.open();
+    let (first, renewed, other) = (
+        lease("one", 1, "02:00:00.000000001"),
+        lease("one", 1, "02:01:30"),
+        lease("two", 1, "03:00:00"),
+    );
+    let replace = async |expected: Option<&Lease>, with: Option<&Lease>| {
+        catalog.replace_lease(expected, with).await.unwrap()
+    };
+    assert!(!replace(Some(&first), Some(&other)).await);
+    assert!(replace(None, Some(&first)).await);
+    assert_eq!(home.open().lease().await.unwrap().as_ref(), Some(&first));
+    assert!(!replace(None, Some(&other)).await);
+    assert!(replace(Some(&first), Some(&renewed)).await);
+    // Who had it before it was renewed has it no more.
+    for with in [None, Some(&other)] {
+        assert!(!replace(Some(&first), with).await);
+    }
+    assert_eq!(catalog.lease().await.unwrap().as_ref(), Some(&renewed));
+    assert!(replace(Some(&renewed), Some(&other)).await);
+    assert!(replace(Some(&other), None).await);
+    assert_eq!(catalog.lease().await.unwrap(), None);
+}
+
+pub(crate) async fn of_many_that_take_the_lease_at_once_one_gets_it(home: &impl Home) {
+    home.open();
+    let tasks: Vec<_> = (0..16)
+        .map(|process| {
+            let (catalog, lease) = (home.open(), lease("one", process, "02:00:00"));
+            tokio::spawn(async move { catalog.replace_lease(None, Some(&lease)).await.unwrap() })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for (process, task) in (0..).zip(tasks) {
+        if task.await.unwrap() {
+            taken.push(lease("one", process, "02:00:00"));
+        }
+    }
+    assert_eq!(taken.len(), 1);
+    assert_eq!(home.open().lease().await.unwrap(), taken.pop());
+}
+
+fn lease(host: &str, process: u32, until: &str) -> Lease {
+    Lease { host: host.to_owned(), process, until: at(&format!("2026-11-01T{until}Z")) }
+}
+
+/// A report that is told from others by its number of layers.
+fn report(layers: usize) -> RunReport {
+    RunReport {
+        begun_at: at("2026-11-01T02:00:00.123456789Z"),
+        milliseconds: 1,
+        scheduled: true,
+        whole: true,
+        layers,
+        unchanged: 0,
+        failed: 0,
+        built: Vec::new(),
+        published: BTreeMap::from([(region("eu-west-1"), 3)]),
+        completed: Vec::new(),
+        failures: Vec::new(),
+    }
+}

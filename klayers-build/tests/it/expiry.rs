@@ -1,0 +1,284 @@
+//! `klayers-pipeline expire`: what expired is deleted, and nothing else.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+
+use jiff::SignedDuration;
+use klayers_build::Error;
+use klayers_build::pipeline::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope};
+use klayers_build::plan::Selection;
+use klayers_build::publish::PublishError;
+use klayers_core::{LayerVersionArn, Timestamp};
+
+use crate::samples::{package, region};
+use crate::support::staged::{Staged, days, now, short, sound};
+use crate::support::watched::Watched;
+
+fn scope() -> ExpiryScope {
+    ExpiryScope { selection: Selection::default(), keep: 1, limit: 500, trust_clock: false }
+}
+
+#[tokio::test]
+async fn what_expired_is_deleted_and_the_rest_is_not() {
+    let staged = Staged::new("");
+    let europe = staged.three("requests", "eu-west-1").await;
+    let america = staged.three("requests", "us-east-1").await;
+    let before = staged.recorded().await;
+    for _ in 0..2 {
+        let planned = staged.home.run(&["expire", "--dry-run"]).ended_with(0);
+        assert_eq!(planned.stdout.lines().count(), 2);
+        for arn in [&europe[0], &america[0]] {
+            let line = format!("{arn}: delete requests 1, expired ");
+            assert!(planned.stdout.contains(&line), "{}", planned.stdout);
+        }
+        assert_eq!(planned.stderr, "2 layer versions to delete, 0 left\n");
+        assert_eq!(staged.recorded().await, before);
+    }
+
+    let done = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(done.stdout, format!("deleted {}\ndeleted {}\n", europe[0], america[0]));
+    assert_eq!(done.stderr, "2 layer versions deleted, 0 left, 0 failed\n");
+    assert_eq!(
+        staged.recorded().await,
+        [
+            "eu-west-1 requests 3 latest",
+            "eu-west-1 requests 2 deprecated",
+            "eu-west-1 requests 1 deleted",
+            "us-east-1 requests 3 latest",
+            "us-east-1 requests 2 deprecated",
+            "us-east-1 requests 1 deleted",
+        ]
+    );
+    assert_eq!(staged.there("eu-west-1").await, ["eu-west-1 requests 3", "eu-west-1 requests 2"]);
+    assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
+    assert_eq!(staged.catalog.lease().await.unwrap(), None);
+
+    let again = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(again.stdout, "");
+    assert_eq!(again.stderr, "0 layer versions deleted, 0 left, 0 failed\n");
+}
+
+#[tokio::test]
+async fn a_selection_a_limit_and_the_configuration_restrict_it() {
+    let staged = Staged::new("[expiry]\nlimit = 1");
+    for name in ["requests", "numpy"] {
+        for place in ["eu-west-1", "us-east-1"] {
+            staged.three(name, place).await;
+        }
+    }
+    let deleted = |arguments: &[&str]| {
+        let done = staged.home.run(&[&["expire"], arguments].concat()).ended_with(0);
+        let arns = done.stdout.lines().map(|line| line.strip_prefix("deleted ").unwrap());
+        let short = arns.map(|arn| short(&arn.parse().unwrap())).collect::<Vec<_>>().join(", ");
+        (short, done.stderr)
+    };
+    assert_eq!(deleted(&["--target", "p3.13"]).0, "");
+    assert_eq!(
+        deleted(&["--package", "NumPy", "--limit", "9", "--region", "us-east-1"]).0,
+        "us-east-1 numpy 1"
+    );
+    assert_eq!(deleted(&["--limit", "0"]).0, "");
+    // The one that is overdue longest, and of what is left is told.
+    let (first, said) = deleted(&[]);
+    assert_eq!(first, "eu-west-1 requests 1");
+    assert_eq!(
+        said,
+        "note: 2 more are due, beyond the limit; expire again, or raise --limit\n\
+         1 layer versions deleted, 2 left, 0 failed\n"
+    );
+    let json = staged.home.run(&["expire", "--dry-run", "--json", "--limit", "5"]).ended_with(0);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json["due"].as_array().unwrap().len(), &json["left"]), (2, &0.into()));
+    let json = staged.home.run(&["expire", "--json", "--limit", "5"]).ended_with(0);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["deleted"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_newest_are_kept_where_that_is_configured() {
+    let staged = Staged::new("[expiry]\nkeep = 3");
+    staged.three("requests", "eu-west-1").await;
+    staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(staged.there("eu-west-1").await.len(), 3);
+    // What is deleted does not count.
+    staged.publish(&sound("requests", "4"), "eu-west-1", days(0), days(10)).await;
+    let done = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(done.stderr, "1 layer versions deleted, 0 left, 0 failed\n");
+    assert_eq!(staged.there("eu-west-1").await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_expiry_that_is_killed_anywhere_is_completed_by_the_next() {
+    let stage = async || {
+        let staged = Staged::new("");
+        for place in ["eu-west-1", "us-east-1"] {
+            staged.three("requests", place).await;
+            staged.three("numpy", place).await;
+        }
+        staged
+    };
+    let undisturbed = stage().await;
+    let seen = undisturbed.home.path("seen");
+    let mut command = undisturbed.home.command(&["expire"]);
+    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
+    undisturbed.home.finish(command.spawn().unwrap()).ended_with(0);
+    let places = std::fs::read_to_string(&seen).unwrap();
+    let expected = undisturbed.recorded().await;
+    for place in ["deletion intended", "deletion begun", "deleted", "deletion recorded"] {
+        assert!(places.contains(&format!("{place}:4")), "{places}");
+    }
+    for place in places.lines() {
+        let staged = stage().await;
+        let mut command = staged.home.command(&["expire"]);
+        command.env("KLAYERS_FAILPOINT", place);
+        let status = command.output().unwrap().status;
+        assert_eq!(status.signal(), Some(9), "{place}");
+        // It did not give its lease back. Another process of the machine need not wait for it.
+        assert!(staged.catalog.lease().await.unwrap().is_some());
+        staged.home.run(&["expire"]).ended_with(0);
+        assert_eq!(staged.recorded().await, expected, "killed at {place}");
+        assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
+        assert_eq!(staged.catalog.lease().await.unwrap(), None);
+        for place in ["eu-west-1", "us-east-1"] {
+            assert_eq!(staged.there(place).await, undisturbed.there(place).await);
+        }
+    }
+    let killed = places.lines().count();
+    let _ = writeln!(std::io::stderr(), "\nkilled an expiry at {killed} points");
+}
+
+#[tokio::test]
+async fn an_interrupted_deletion_is_told_before_it_is_done_again() {
+    let staged = Staged::new("");
+    let [old, ..] = staged.three("requests", "eu-west-1").await;
+    staged.catalog.begin_deletion(&old, now()).await.unwrap();
+    let planned = staged.home.run(&["expire", "--dry-run"]).ended_with(0);
+    assert_eq!(
+        planned.stdout,
+        format!("{old}: delete again, an earlier deletion was interrupted\n")
+    );
+    let elsewhere = staged.home.run(&["expire", "--region", "us-east-1"]).ended_with(0);
+    assert_eq!(elsewhere.stdout, "");
+    // That it is gone already counts as done.
+    staged.publisher.delete(&old).await.unwrap();
+    let done = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(done.stdout, format!("deleted {old}\n"));
+}
+
+#[tokio::test]
+async fn a_clock_that_cannot_be_right_is_not_believed() {
+    let staged = Staged::new("");
+    let arns = staged.three("requests", "eu-west-1").await;
+    let newest = staged.catalog.newest().await.unwrap().unwrap();
+    let plan = async |now: Timestamp, scope: &ExpiryScope| {
+        ExpiryPlan::new(&*staged.catalog, scope, now).await
+    };
+    let hours = SignedDuration::from_hours;
+    let day_before = newest - hours(24);
+    assert_eq!(plan(day_before, &scope()).await.unwrap().due.len(), 1);
+    match plan(day_before - hours(1), &scope()).await.unwrap_err() {
+        Error::Expiry(ExpiryError::ClockBehind { newest: told, .. }) => assert_eq!(told, newest),
+        other => panic!("{other:?}"),
+    }
+    let half_a_year_later = newest + hours(180 * 24);
+    assert_eq!(plan(half_a_year_later, &scope()).await.unwrap().due.len(), 2);
+    let error = plan(half_a_year_later + hours(1), &scope()).await.unwrap_err();
+    assert!(matches!(error, Error::Expiry(ExpiryError::ClockAhead { .. })), "{error:?}");
+    let trusting = ExpiryScope { trust_clock: true, ..scope() };
+    // Whatever the clock says, a latest version is not due.
+    let due = plan(Timestamp::MAX, &trusting).await.unwrap().due;
+    assert_eq!(due.iter().map(|version| &version.arn).collect::<Vec<_>>(), [&arns[0], &arns[1]]);
+    // A collection that lies still and has nothing to be deleted is none to complain about.
+    let nothing = ExpiryScope { keep: 9, ..scope() };
+    assert!(plan(Timestamp::MAX, &nothing).await.unwrap().is_empty());
+
+    let future = staged.publish(&sound("numpy", "1"), "eu-west-1", days(3), days(10)).await;
+    let before = staged.recorded().await;
+    for arguments in [&["expire"][..], &["expire", "--dry-run"]] {
+        let refused = staged.home.run(arguments).ended_with(2);
+        assert!(refused.stderr.contains("nothing is deleted: set the clock"), "{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
+    }
+    assert_eq!(staged.recorded().await, before);
+    staged.home.run(&["expire", "--trust-clock"]).ended_with(0);
+    assert!(staged.recorded().await.contains(&format!("{} latest", short(&future))));
+}
+
+#[tokio::test]
+async fn a_region_that_refuses_keeps_no_other_from_being_done() {
+    let staged = Staged::new("");
+    for place in ["eu-west-1", "us-east-1"] {
+        staged.three("requests", place).await;
+        staged.three("numpy", place).await;
+    }
+    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let expirer = Expirer { catalog: staged.catalog.clone(), publisher };
+    let plan = ExpiryPlan::new(&*staged.catalog, &scope(), now()).await.unwrap();
+    let outcomes = expirer.expire(plan, now()).await;
+    assert_eq!(outcomes[&region("eu-west-1")].deleted.len(), 2);
+    let refused = &outcomes[&region("us-east-1")];
+    assert_eq!((refused.deleted.len(), refused.failed.len(), refused.not_tried), (0, 1, 1));
+    assert!(refused.failed[0].1.to_string().contains("it is closed"));
+    // What was begun there is listed no more, and ended by the next.
+    let under_way = staged.catalog.deletions_under_way().await.unwrap();
+    assert_eq!(under_way.len(), 1);
+    staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(staged.there("us-east-1").await.len(), 4);
+    assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
+    let staged = Staged::new("");
+    let [old, _, latest] = staged.three("requests", "eu-west-1").await;
+    let expirer = Expirer { catalog: staged.catalog.clone(), publisher: staged.publisher.clone() };
+    // As no plan would have it.
+    let version = staged.catalog.layer_version(&latest).await.unwrap().unwrap();
+    let wrong = ExpiryPlan { under_way: vec![latest.clone()], due: vec![version], left: 0 };
+    let before = staged.recorded().await;
+    let outcome = expirer.expire(wrong, now()).await.remove(&region("eu-west-1")).unwrap();
+    assert_eq!(outcome.failed.len(), 2);
+    for (_, error) in &outcome.failed {
+        assert!(matches!(error, Error::Expiry(ExpiryError::Latest(arn)) if **arn == latest));
+    }
+    assert_eq!(staged.recorded().await, before);
+
+    let record = staged.home.path("published/eu-west-1/Klayers-p312-requests/1.json");
+    let changed = std::fs::read_to_string(&record)
+        .unwrap()
+        .replace(&sound("requests", "1").content_digest.to_string(), &"0".repeat(64));
+    std::fs::write(&record, changed).unwrap();
+    let refused = staged.home.run(&["expire"]).ended_with(1);
+    assert!(refused.stderr.contains("it is not deleted: look at it"), "{}", refused.stderr);
+    assert_eq!(staged.recorded().await, before);
+    assert!(staged.there("eu-west-1").await.contains(&short(&old)));
+}
+
+#[tokio::test]
+async fn a_version_of_another_account_is_told_and_left_as_it_is() {
+    let staged = Staged::new("");
+    let [.., latest] = staged.three("requests", "eu-west-1").await;
+    let foreign: LayerVersionArn =
+        latest.to_string().replace("000000000000", "113088814899").parse().unwrap();
+    let mut version = staged.catalog.layer_version(&latest).await.unwrap().unwrap();
+    version.arn = foreign.clone();
+    let plan = ExpiryPlan { due: vec![version], ..ExpiryPlan::default() };
+    let expirer = Expirer { catalog: staged.catalog.clone(), publisher: staged.publisher.clone() };
+    let outcome = expirer.expire(plan, now()).await.remove(&region("eu-west-1")).unwrap();
+    assert!(
+        matches!(&outcome.failed[0].1, Error::Publish(PublishError::NotOurs(arn)) if *arn == foreign)
+    );
+    assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn selected_layers_alone_are_planned() {
+    let staged = Staged::new("");
+    staged.three("requests", "eu-west-1").await;
+    staged.three("numpy", "eu-west-1").await;
+    let selection = Selection { packages: vec![package("numpy")], ..Selection::default() };
+    let scope = ExpiryScope { selection, ..scope() };
+    let plan = ExpiryPlan::new(&*staged.catalog, &scope, now()).await.unwrap();
+    let due: Vec<String> = plan.due.iter().map(|due| short(&due.arn)).collect();
+    assert_eq!(due, ["eu-west-1 numpy 1"]);
+}

@@ -1,0 +1,190 @@
+//! The right to work on a collection, which one process has at a time.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use klayers_build::Error;
+use klayers_build::catalog::{Catalog, Lease, SqliteCatalog};
+use klayers_build::pipeline::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
+use klayers_core::Timestamp;
+use tempfile::TempDir;
+
+use crate::samples::at;
+use crate::support::command::uv_is_there;
+use crate::support::staged::{Staged, days, now};
+
+/// Short enough to wait for some renewals.
+const TERMS: LeaseTerms =
+    LeaseTerms { lasts: Duration::from_secs(90), renewed_every: Duration::from_millis(20) };
+
+/// A catalog on which two machines work, with a clock that stands still until it is moved.
+struct Shared {
+    folder: TempDir,
+    clock: Arc<Mutex<Timestamp>>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let clock = Arc::new(Mutex::new(at("2026-11-01T02:00:00Z")));
+        Self { folder: tempfile::tempdir().unwrap(), clock }
+    }
+
+    fn catalog(&self) -> Arc<dyn Catalog> {
+        Arc::new(SqliteCatalog::open(self.folder.path().join("klayers.db")).unwrap())
+    }
+
+    async fn take(&self, host: &str, process: u32) -> Result<RunLease, Error> {
+        // Each machine has files of its own.
+        let lock = RunLock::take(&self.folder.path().join(host))?;
+        let (clock, holder) = (self.clock.clone(), Holder { host: host.to_owned(), process });
+        let clock = move || *clock.lock().unwrap();
+        RunLease::take(Some(lock), self.catalog(), holder, TERMS, clock).await
+    }
+
+    fn advance(&self, seconds: i64) {
+        *self.clock.lock().unwrap() += SignedDuration::from_secs(seconds);
+    }
+
+    async fn lease(&self) -> Option<Lease> {
+        self.catalog().lease().await.unwrap()
+    }
+}
+
+async fn some_renewals() -> Result<(), Error> {
+    tokio::time::sleep(TERMS.renewed_every * 10).await;
+    Ok(())
+}
+
+fn held(error: &Error) -> (&str, u32, Timestamp) {
+    match error {
+        Error::RunLock(RunLockError::Held { host, process, until }) => (host, *process, *until),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_held_while_it_is_renewed_and_given_back_at_the_end() {
+    let shared = Shared::new();
+    let first = shared.take("one", 1).await.unwrap();
+    let error = shared.take("two", 2).await.unwrap_err();
+    assert_eq!(held(&error), ("one", 1, at("2026-11-01T02:01:30Z")));
+    assert!(error.to_string().contains("process 1 on one"), "{error}");
+    let work = async {
+        // It is renewed meanwhile, so that time alone takes it from nobody.
+        for _ in 0..4 {
+            shared.advance(60);
+            some_renewals().await?;
+            let error = shared.take("two", 2).await.unwrap_err();
+            let (host, _, until) = held(&error);
+            assert_eq!(host, "one");
+            assert!(until > *shared.clock.lock().unwrap());
+        }
+        Ok(7)
+    };
+    assert_eq!(first.during(work).await.unwrap(), 7);
+    assert_eq!(shared.lease().await, None);
+    shared.take("two", 2).await.unwrap().during(some_renewals()).await.unwrap();
+    // Work that fails gives it back, too.
+    let failing = async { Err::<(), Error>(RunLockError::Gone.into()) };
+    shared.take("one", 1).await.unwrap().during(failing).await.unwrap_err();
+    assert_eq!(shared.lease().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_process_left_is_taken_over_here_at_once_and_elsewhere_in_time() {
+    let shared = Shared::new();
+    let left = Lease { host: "one".to_owned(), process: 1, until: at("2026-11-01T02:01:30Z") };
+    let leave = async || {
+        let catalog = shared.catalog();
+        let current = catalog.lease().await.unwrap();
+        assert!(catalog.replace_lease(current.as_ref(), Some(&left)).await.unwrap());
+    };
+    leave().await;
+    assert_eq!(held(&shared.take("two", 2).await.unwrap_err()).0, "one");
+    let taken_over = shared.take("one", 9).await.unwrap();
+    assert_eq!(shared.lease().await.unwrap().process, 9);
+    // And no second process of the machine has it.
+    let error = shared.take("one", 10).await.unwrap_err();
+    assert!(matches!(error, Error::RunLock(RunLockError::Taken { .. })), "{error:?}");
+    taken_over.during(some_renewals()).await.unwrap();
+
+    leave().await;
+    shared.advance(89);
+    shared.take("two", 2).await.unwrap_err();
+    shared.advance(1);
+    shared.take("two", 2).await.unwrap().during(some_renewals()).await.unwrap();
+
+    // Without a lock beside the catalog nothing tells that a process of this machine ended.
+    leave().await;
+    *shared.clock.lock().unwrap() = at("2026-11-01T02:00:00Z");
+    let holder = Holder { host: "one".to_owned(), process: 9 };
+    let now = || at("2026-11-01T02:00:00Z");
+    let without = RunLease::take(None, shared.catalog(), holder, TERMS, now).await;
+    assert_eq!(held(&without.unwrap_err()).1, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_ends_when_somebody_else_has_the_lease() {
+    for stolen in [
+        Some(Lease { host: "two".to_owned(), process: 2, until: at("2030-01-01T00:00:00Z") }),
+        None,
+    ] {
+        let shared = Shared::new();
+        let lease = shared.take("one", 1).await.unwrap();
+        let work = async {
+            let catalog = shared.catalog();
+            loop {
+                let current = catalog.lease().await.unwrap();
+                if catalog.replace_lease(current.as_ref(), stolen.as_ref()).await.unwrap() {
+                    break;
+                }
+            }
+            std::future::pending::<Result<(), Error>>().await
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), lease.during(work)).await;
+        match ended.expect("in time").unwrap_err() {
+            Error::RunLock(RunLockError::Lost { host, process }) => {
+                assert_eq!((host.as_str(), process, stolen.is_some()), ("two", 2, true));
+            }
+            Error::RunLock(RunLockError::Gone) => assert_eq!(stolen, None),
+            other => panic!("{other:?}"),
+        }
+        // What is another's stays another's.
+        assert_eq!(shared.lease().await, stolen);
+    }
+}
+
+#[tokio::test]
+async fn a_command_waits_for_no_other_machine_and_says_so() {
+    let staged = Staged::new("");
+    staged.three("requests", "eu-west-1").await;
+    let before = staged.recorded().await;
+    let lease = |until| Lease { host: "elsewhere".to_owned(), process: 77, until };
+    let held = lease(days(1));
+    assert!(staged.catalog.replace_lease(None, Some(&held)).await.unwrap());
+    let mut commands = vec![
+        &["expire"][..],
+        &["yank", "requests==3", "--reason", "x"],
+        &["reconcile", "--repair"],
+    ];
+    // It asks for the tools that it needs first.
+    if uv_is_there() {
+        commands.push(&["run"]);
+    }
+    for arguments in commands {
+        let refused = staged.home.run(arguments).ended_with(1);
+        let said = "another run is working on the collection: process 77 on elsewhere";
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
+    }
+    assert_eq!(staged.recorded().await, before);
+    // What only looks does so meanwhile.
+    staged.home.run(&["expire", "--dry-run"]).ended_with(0);
+    staged.home.run(&["reconcile"]).ended_with(0);
+    // One that expired is taken over.
+    let expired = lease(now());
+    assert!(staged.catalog.replace_lease(Some(&held), Some(&expired)).await.unwrap());
+    staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(staged.catalog.lease().await.unwrap(), None);
+}

@@ -1,0 +1,306 @@
+//! `klayers-pipeline reconcile`: what is recorded is held against what there is.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use klayers_build::Error;
+use klayers_build::catalog::SqliteCatalog;
+use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
+use klayers_build::plan::Selection;
+use klayers_build::publish::{FolderPublisher, PublishError, Publisher as _};
+use klayers_core::{Build, Digest, ExpiryPolicy, LayerVersionArn, Yank};
+
+use crate::samples::{arn, build, intent, published, region, target};
+use crate::support::WheelFile;
+use crate::support::command::{Home, uv_is_there};
+use crate::support::staged::{Staged, days, now, short, sound};
+use crate::support::watched::Watched;
+
+const PUBLIC: &str = "[publish]\npublic = true";
+
+/// A collection in which something of every kind differs in one region.
+async fn disturbed() -> Staged {
+    let staged = Staged::new(PUBLIC);
+    let publish = async |name: &str, version: &str, when: i64| {
+        let arn = staged.publish(&sound(name, version), "eu-west-1", days(when), days(10)).await;
+        staged.publisher.make_public(&arn).await.unwrap();
+        arn
+    };
+    publish("sound", "1", -9).await;
+    publish("missing", "1", -9).await;
+    let missing = publish("missing", "2", -8).await;
+    staged.publisher.delete(&missing).await.unwrap();
+    let private = sound("private", "1");
+    staged.publish(&private, "eu-west-1", days(-9), days(10)).await;
+    publish("doubled", "1", -9).await;
+    staged.publish_unrecorded(&sound("doubled", "1"), "eu-west-1", days(-8)).await;
+    // Built and published, but the record was lost.
+    publish("orphan", "1", -9).await;
+    staged.catalog.record_build(&sound("orphan", "2")).await.unwrap();
+    staged.publish_unrecorded(&sound("orphan", "2"), "eu-west-1", days(-8)).await;
+    // Nothing is known of it but its name.
+    staged.publish_unrecorded(&sound("foreign", "1"), "eu-west-1", days(-9)).await;
+    let undeleted = publish("undeleted", "1", -9).await;
+    publish("undeleted", "2", -8).await;
+    staged.catalog.begin_deletion(&undeleted, now()).await.unwrap();
+    staged.catalog.end_deletion(&undeleted).await.unwrap();
+    publish("wrong", "1", -9).await;
+    let record = staged.home.path("published/eu-west-1/Klayers-p312-wrong/1.json");
+    let changed = std::fs::read_to_string(&record)
+        .unwrap()
+        .replace(&format!("\"{}\"", sound("wrong", "1").content_digest), &quoted());
+    std::fs::write(&record, changed).unwrap();
+    let elsewhere = staged.publish(&sound("sound", "1"), "us-east-1", days(-9), days(10)).await;
+    staged.publisher.make_public(&elsewhere).await.unwrap();
+    staged
+}
+
+fn quoted() -> String {
+    format!("\"{}\"", "0".repeat(64))
+}
+
+#[tokio::test]
+async fn every_difference_is_told_and_repaired_on_request_alone() {
+    let staged = disturbed().await;
+    let before = staged.home.contents();
+    for arguments in [&["reconcile"][..], &["reconcile", "--repair", "--dry-run"]] {
+        let told = staged.home.run(arguments).ended_with(1);
+        insta::assert_snapshot!("told", format!("{}\n{}", told.stdout, told.stderr));
+        let after = staged.home.contents();
+        assert!(
+            after
+                .iter()
+                .filter(|(path, _)| !path.starts_with("klayers.db"))
+                .eq(before.iter().filter(|(path, _)| !path.starts_with("klayers.db")))
+        );
+    }
+    let json = staged.home.run(&["reconcile", "--json"]).ended_with(1);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    insta::assert_snapshot!("as_json", format!("{:#}", json["differences"][4]));
+    assert_eq!(json["differences"].as_array().unwrap().len(), 7);
+
+    let repaired = staged.home.run(&["reconcile", "--repair"]).ended_with(1);
+    insta::assert_snapshot!("repaired", format!("{}\n{}", repaired.stdout, repaired.stderr));
+    insta::assert_snapshot!("recorded", staged.recorded().await.join("\n"));
+    let deleted = staged.home.run(&["reconcile", "--repair", "--delete-orphans"]).ended_with(1);
+    insta::assert_snapshot!("deleted", format!("{}\n{}", deleted.stdout, deleted.stderr));
+    // What does not hold what it should is for a person to look at.
+    let left = staged.home.run(&["reconcile"]).ended_with(1);
+    assert!(left.stdout.starts_with("wrong-hash arn:"), "{}", left.stdout);
+    assert_eq!(left.stdout.lines().count(), 1);
+    assert_eq!(staged.catalog.lease().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_selection_restricts_what_is_compared() {
+    let staged = disturbed().await;
+    let told = |arguments: &[&str]| {
+        let told = staged.home.run(&[&["reconcile"], arguments].concat());
+        let lines = told.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+        (told.code.unwrap(), lines.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(told(&["--package", "Private"]), (1, "private".to_owned()));
+    assert_eq!(told(&["--package", "foreign"]), (1, "orphan".to_owned()));
+    assert_eq!(told(&["--package", "sound", "--package", "absent"]), (0, String::new()));
+    assert_eq!(told(&["--region", "us-east-1"]), (0, String::new()));
+    assert_eq!(told(&["--target", "p3.12", "--package", "doubled"]), (1, "doubled".to_owned()));
+    for unknown in [&["--region", "sa-east-1"][..], &["--target", "p3.9"], &["--delete-orphans"]] {
+        assert_eq!(told(unknown), (2, String::new()));
+    }
+    // A target whose key begins another's does not take that one's layers.
+    let arm = build("p3.12-arm64", "arm", "1");
+    staged.catalog.record_build(&arm).await.unwrap();
+    let version = published(&arm, "us-east-1", 1);
+    staged.catalog.complete(&version, days(1)).await.unwrap();
+    let orphan = Build {
+        target: target("p3.12-arm64"),
+        content_digest: Digest::of(b"p3.12-arm64 lonely 1"),
+        code_size: 20,
+        ..sound("lonely", "1")
+    };
+    staged.publish_unrecorded(&orphan, "us-east-1", days(-9)).await;
+    assert_eq!(told(&["--region", "us-east-1", "--target", "p3.12"]), (0, String::new()));
+    // What another account has cannot be seen, and is no difference.
+    let (code, kinds) = told(&["--region", "us-east-1", "--target", "p3.12-arm64"]);
+    assert_eq!((code, kinds.as_str()), (1, "orphan"));
+    assert_eq!(version.arn, arn(&arm, "us-east-1", 1));
+}
+
+#[tokio::test]
+async fn only_what_can_be_the_latest_is_adopted() {
+    let staged = Staged::new("");
+    let remedies = async || {
+        let reconciler = reconciler(&staged);
+        let regions = [region("eu-west-1")];
+        let mut found = reconciler.reconcile(&regions, Repairs::None, now()).await.unwrap();
+        let found = found.remove(&regions[0]).unwrap().unwrap();
+        let remedy = |remedy: &Option<Remedy>| match remedy {
+            Some(Remedy::Adopt(_)) => "adopt",
+            Some(Remedy::Delete) => "delete",
+            other => panic!("{other:?}"),
+        };
+        let lines = found.differences.iter().map(|reconciled| {
+            format!("{} {}", short(&reconciled.difference.arn), remedy(&reconciled.remedy))
+        });
+        lines.collect::<Vec<_>>().join(", ")
+    };
+    let orphan = async |name: &str, version: &str, when| {
+        staged.catalog.record_build(&sound(name, version)).await.unwrap();
+        staged.publish_unrecorded(&sound(name, version), "eu-west-1", days(when)).await
+    };
+    orphan("requests", "1", -9).await;
+    assert_eq!(remedies().await, "eu-west-1 requests 1 adopt");
+    // Older than what is recorded.
+    staged.publish(&sound("requests", "2"), "eu-west-1", days(-8), days(1)).await;
+    assert_eq!(remedies().await, "eu-west-1 requests 1 delete");
+    // Its content was withdrawn.
+    let three = staged.three("numpy", "eu-west-1").await;
+    let yank = Yank { reason: "x".to_owned(), at: now() };
+    staged.catalog.yank(&three[2], &yank, days(9)).await.unwrap();
+    staged.publisher.delete(&three[2]).await.unwrap();
+    staged.catalog.record_loss(&three[2], now()).await.unwrap();
+    orphan("numpy", "3", 0).await;
+    assert_eq!(remedies().await, "eu-west-1 numpy 4 delete, eu-west-1 requests 1 delete");
+    orphan("numpy", "4", 0).await;
+    assert!(remedies().await.contains("eu-west-1 numpy 5 adopt"));
+}
+
+#[tokio::test]
+async fn what_a_run_left_under_way_is_the_next_runs() {
+    let staged = Staged::new("");
+    let build = sound("requests", "1");
+    staged.catalog.record_build(&build).await.unwrap();
+    staged.catalog.begin(&intent(&build, "eu-west-1")).await.unwrap();
+    staged.publish_unrecorded(&build, "eu-west-1", days(0)).await;
+    // And a deletion that was interrupted is the next expiry's.
+    let [old, ..] = staged.three("numpy", "us-east-1").await;
+    staged.catalog.begin_deletion(&old, now()).await.unwrap();
+    let done = staged.home.run(&["reconcile", "--repair", "--delete-orphans"]).ended_with(0);
+    assert_eq!(done.stdout, "");
+    assert_eq!(staged.there("eu-west-1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_region_that_cannot_be_seen_keeps_no_other_from_being_compared() {
+    let staged = disturbed().await;
+    let arn = staged.publish(&sound("lost", "1"), "us-east-1", days(-9), days(1)).await;
+    staged.publisher.delete(&arn).await.unwrap();
+    let publisher = Watched::new(&staged.publisher, region("eu-west-1"));
+    let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
+    let regions = [region("eu-west-1"), region("us-east-1")];
+    let mut found = reconciler.reconcile(&regions, Repairs::Careful, now()).await.unwrap();
+    let closed = found.remove(&regions[0]).unwrap().unwrap_err();
+    assert!(matches!(closed, Error::Publish(PublishError::Closed { .. })), "{closed:?}");
+    let seen = found.remove(&regions[1]).unwrap().unwrap();
+    let lost = seen.differences.iter().find(|reconciled| reconciled.difference.arn == arn);
+    let lost = lost.unwrap();
+    assert_eq!(lost.difference.kind, DifferenceKind::Missing { latest: true });
+    assert!(lost.is_repaired());
+    // Nothing is left to be pointed to.
+    let pointed = publisher.pointed();
+    let pointer = pointed.iter().find(|pointer| pointer.package.normalized() == "lost").unwrap();
+    assert_eq!(pointer.latest, None);
+}
+
+#[tokio::test]
+async fn a_repair_that_is_killed_anywhere_is_completed_by_the_next() {
+    let repair = ["reconcile", "--repair", "--delete-orphans"];
+    let undisturbed = disturbed().await;
+    let seen = undisturbed.home.path("seen");
+    let mut command = undisturbed.home.command(&repair);
+    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
+    undisturbed.home.finish(command.spawn().unwrap()).ended_with(1);
+    let places = std::fs::read_to_string(&seen).unwrap();
+    for place in ["loss recorded:1", "orphan made public:1", "orphan recorded:1"] {
+        assert!(places.contains(place), "{places}");
+    }
+    for place in places.lines() {
+        let staged = disturbed().await;
+        let mut command = staged.home.command(&repair);
+        command.env("KLAYERS_FAILPOINT", place);
+        assert_eq!(command.output().unwrap().status.signal(), Some(9), "{place}");
+        staged.home.run(&repair).ended_with(1);
+        assert_eq!(staged.recorded().await, undisturbed.recorded().await, "killed at {place}");
+        assert_eq!(staged.there("eu-west-1").await, undisturbed.there("eu-west-1").await);
+    }
+}
+
+#[tokio::test]
+async fn a_version_of_another_account_is_not_taken_for_missing() {
+    let staged = Staged::new("");
+    let foreign = build("p3.12", "old", "1");
+    staged.catalog.record_build(&foreign).await.unwrap();
+    let version = published(&foreign, "eu-west-1", 1);
+    staged.catalog.complete(&version, days(1)).await.unwrap();
+    let done = staged.home.run(&["reconcile", "--repair"]).ended_with(0);
+    assert_eq!(
+        done.stderr,
+        "note: 1 layer versions are in other accounts, and were not compared\n\
+         0 layer versions in 2 regions: 0 differences, 0 repaired, 0 failed\n"
+    );
+}
+
+#[tokio::test]
+async fn the_catalog_of_something_else_is_not_believed() {
+    let staged = Staged::new("");
+    staged.three("requests", "eu-west-1").await;
+    let there = staged.there("eu-west-1").await;
+    let recorded = staged.recorded().await;
+    // As if the configuration named another catalog, or another place where layers are published.
+    let path = staged.home.path("klayers.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    for (section, said) in [
+        ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, and 0 are"),
+        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions are not there; nothing"),
+    ] {
+        drop(SqliteCatalog::open(staged.home.path("other.db")).unwrap());
+        staged.home.write("klayers.toml", format!("{settings}{section}\n"));
+        staged.home.run(&["reconcile"]).ended_with(1);
+        let repair = ["reconcile", "--repair", "--delete-orphans"];
+        let refused = staged.home.run(&repair).ended_with(2);
+        assert!(refused.stderr.starts_with(&format!("error: {said}")), "{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
+    }
+    assert_eq!(staged.there("eu-west-1").await, there);
+    assert_eq!(staged.recorded().await, recorded);
+    staged.home.run(&["reconcile", "--repair", "--sure"]).ended_with(0);
+    assert!(staged.recorded().await.iter().all(|line| line.ends_with(" deleted")));
+}
+
+#[test]
+fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.wheels(&[WheelFile::new("beta", "1.0").file("beta.py", "y = 1\n")]);
+    home.collection(&[("p3.12", &["beta"])], &["eu-west-1", "us-east-1"]);
+    home.run(&["run"]).ended_with(0);
+    let lost: LayerVersionArn =
+        "arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-beta:1".parse().unwrap();
+    let publisher = FolderPublisher::open(home.path("published")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(publisher.delete(&lost)).unwrap();
+    // A run believes its records.
+    let before = home.run(&["run"]).ended_with(0);
+    assert!(before.stderr.contains("1 unchanged"), "{}", before.stderr);
+    let repaired = home.run(&["reconcile", "--repair"]).ended_with(0);
+    let line = format!("missing {lost}: recorded as the latest; recorded as deleted\n");
+    assert_eq!(repaired.stdout, line);
+    let again = home.run(&["run"]).ended_with(0);
+    let published = lost.to_string().replace("beta:1", "beta:2");
+    assert_eq!(again.stdout, format!("p3.12 beta 1.0: build kept\n  {published}\n"));
+    home.run(&["reconcile"]).ended_with(0);
+}
+
+fn reconciler(staged: &Staged) -> Reconciler {
+    Reconciler {
+        catalog: staged.catalog.clone(),
+        publisher: staged.publisher.clone(),
+        expiry: ExpiryPolicy::default(),
+        layer_prefix: "Klayers".to_owned(),
+        public: false,
+        selection: Selection::default(),
+        targets: [target("p3.12")].into(),
+        sure: false,
+    }
+}

@@ -1,0 +1,212 @@
+//! `klayers-pipeline yank`: what was withdrawn is deprecated at once and does not come back.
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+
+use klayers_build::Error;
+use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
+use klayers_build::pipeline::{YankError, Yanker, find_yanked};
+use klayers_build::plan::Selection;
+use klayers_core::ExpiryPolicy;
+
+use crate::samples::region;
+use crate::support::WheelFile;
+use crate::support::command::{Home, uv_is_there};
+use crate::support::staged::{Staged, days, now, short, sound};
+use crate::support::watched::Watched;
+
+#[tokio::test]
+async fn a_release_is_withdrawn_wherever_it_is_and_the_one_before_is_back() {
+    let staged = Staged::new("");
+    let europe = staged.three("requests", "eu-west-1").await;
+    let america = staged.three("requests", "us-east-1").await;
+    staged.three("numpy", "eu-west-1").await;
+    let before = staged.recorded().await;
+    let withdraw = ["yank", "requests==3", "--reason", "it leaks"];
+    let planned = staged.home.run(&[&withdraw[..], &["--dry-run"]].concat()).ended_with(0);
+    assert_eq!(
+        planned.stdout,
+        format!("{}: withdraw requests 3\n{}: withdraw requests 3\n", europe[2], america[2])
+    );
+    assert_eq!(planned.stderr, "2 layer versions to withdraw\n");
+    assert_eq!(staged.recorded().await, before);
+
+    let expected = [
+        "eu-west-1 numpy 3 latest",
+        "eu-west-1 numpy 2 deprecated",
+        "eu-west-1 numpy 1 deprecated",
+        "eu-west-1 requests 2 latest",
+        "eu-west-1 requests 3 withdrawn",
+        "eu-west-1 requests 1 deprecated",
+        "us-east-1 requests 2 latest",
+        "us-east-1 requests 3 withdrawn",
+        "us-east-1 requests 1 deprecated",
+    ];
+    let said = format!(
+        "withdrawn {}\n  the latest is {}\nwithdrawn {}\n  the latest is {}\n",
+        europe[2], europe[1], america[2], america[1]
+    );
+    // Withdrawing again changes nothing.
+    for _ in 0..2 {
+        let done = staged.home.run(&withdraw).ended_with(0);
+        assert_eq!(done.stdout, said);
+        assert_eq!(done.stderr, "2 layer versions withdrawn, 0 failed\n");
+        assert_eq!(staged.recorded().await, expected);
+    }
+    let planned = staged.home.run(&[&withdraw[..], &["--dry-run"]].concat()).ended_with(0);
+    assert!(planned.stdout.contains(": requests 3 was withdrawn "), "{}", planned.stdout);
+    assert!(planned.stdout.contains(": it leaks\n"), "{}", planned.stdout);
+    // Functions that have it go on: it is still there, and expires as others do.
+    assert_eq!(staged.there("us-east-1").await.len(), 3);
+    let withdrawn = staged.catalog.layer_version(&europe[2]).await.unwrap().unwrap();
+    assert_eq!(withdrawn.yanked().unwrap().reason, "it leaks");
+    let expires_at = withdrawn.expires_at().unwrap();
+    assert!(days(364) < expires_at && expires_at < days(366));
+}
+
+#[tokio::test]
+async fn one_layer_version_is_withdrawn_by_its_arn_and_places_restrict() {
+    let staged = Staged::new("");
+    let europe = staged.three("requests", "eu-west-1").await;
+    staged.three("requests", "us-east-1").await;
+    let arn = europe[2].to_string();
+    // Given twice, it is withdrawn once; and none is the latest in between that is withdrawn, too.
+    let all = ["yank", &arn, "requests==3", "requests==2", "--reason", "x", "--json"];
+    let done = staged.home.run(&[&all[..], &["--region", "eu-west-1"]].concat()).ended_with(0);
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let oldest = europe[0].to_string();
+    let withdrawn = json["withdrawn"].as_array().unwrap();
+    assert_eq!(withdrawn.len(), 2);
+    assert_eq!(withdrawn[1], serde_json::json!({ "arn": arn, "latest": oldest }));
+    let last = staged.home.run(&["yank", &oldest, "--reason", "x"]).ended_with(0);
+    assert_eq!(last.stdout, format!("withdrawn {oldest}\n  there is no latest any more\n"));
+    let america = staged.recorded().await.split_off(3);
+    assert_eq!(america[0], "us-east-1 requests 3 latest");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_withdrawn_and_nothing_else_with_it() {
+    let staged = Staged::new("");
+    let arns = staged.three("requests", "eu-west-1").await;
+    staged.catalog.begin_deletion(&arns[0], now()).await.unwrap();
+    let before = staged.recorded().await;
+    let unknown = arns[0].to_string().replace(":1", ":7");
+    for what in ["requests==9", "numpy==1", "requests==1", &arns[0].to_string(), &unknown] {
+        let refused =
+            staged.home.run(&["yank", "requests==3", what, "--reason", "x"]).ended_with(2);
+        let said = format!("error: {what} is no layer version that exists");
+        assert!(refused.stderr.starts_with(&said), "{}", refused.stderr);
+    }
+    for arguments in [
+        &["requests==3", "--reason", ""][..],
+        &["requests==3"],
+        &["requests", "--reason", "x"],
+        &["--reason", "x"],
+        &["requests==3", "--reason", "x", "--target", "p3.13"],
+    ] {
+        staged.home.run(&[&["yank"], arguments].concat()).ended_with(2);
+    }
+    assert_eq!(staged.recorded().await, before);
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_is_killed_anywhere_is_completed_by_the_next() {
+    let stage = async || {
+        let staged = Staged::new("");
+        staged.three("requests", "eu-west-1").await;
+        staged.three("requests", "us-east-1").await;
+        staged
+    };
+    let withdraw = ["yank", "requests==3", "requests==2", "--reason", "x"];
+    let undisturbed = stage().await;
+    let seen = undisturbed.home.path("seen");
+    let mut command = undisturbed.home.command(&withdraw);
+    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
+    undisturbed.home.finish(command.spawn().unwrap()).ended_with(0);
+    let places = std::fs::read_to_string(&seen).unwrap();
+    let expected = undisturbed.recorded().await;
+    for place in ["withdrawal intended", "withdrawal recorded", "pointer moved"] {
+        assert!(places.contains(&format!("{place}:4")), "{places}");
+    }
+    for place in places.lines() {
+        let staged = stage().await;
+        let mut command = staged.home.command(&withdraw);
+        command.env("KLAYERS_FAILPOINT", place);
+        assert_eq!(command.output().unwrap().status.signal(), Some(9), "{place}");
+        staged.home.run(&withdraw).ended_with(0);
+        assert_eq!(staged.recorded().await, expected, "killed at {place}");
+    }
+    let killed = places.lines().count();
+    let _ = writeln!(std::io::stderr(), "\nkilled a withdrawal at {killed} points");
+}
+
+#[tokio::test]
+async fn the_pointer_follows_and_where_it_cannot_be_moved_the_withdrawal_stands() {
+    let staged = Staged::new("");
+    let europe = staged.three("requests", "eu-west-1").await;
+    let america = staged.publish(&sound("requests", "3"), "us-east-1", days(-1), days(1)).await;
+    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let yanker = Yanker {
+        catalog: staged.catalog.clone(),
+        publisher: publisher.clone(),
+        expiry: ExpiryPolicy::default(),
+    };
+    let what = ["requests==3".parse().unwrap()];
+    let versions = find_yanked(&*staged.catalog, &what, &Selection::default()).await.unwrap();
+    let outcomes = yanker.yank(&versions, "x", now()).await;
+    let done = outcomes[&europe[2]].as_ref().unwrap();
+    assert_eq!(done.latest.as_ref(), Some(&europe[1]));
+    done.pointed.as_ref().unwrap();
+    let closed = outcomes[&america].as_ref().unwrap();
+    assert_eq!(closed.latest, None);
+    closed.pointed.as_ref().unwrap_err();
+    assert!(staged.recorded().await.contains(&format!("{} withdrawn", short(&america))));
+    let moved = publisher.pointed();
+    let [pointer] = &moved[..] else { panic!("{moved:?}") };
+    assert_eq!(
+        (&pointer.region, &pointer.latest),
+        (&region("eu-west-1"), &Some(europe[1].clone()))
+    );
+
+    let unknown = ["requests==9".parse().unwrap()];
+    let error = find_yanked(&*staged.catalog, &unknown, &Selection::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Yank(YankError::NotFound(_))), "{error:?}");
+}
+
+#[test]
+fn a_run_publishes_what_was_withdrawn_no_more_until_it_changes() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    let beta = |version: &str| {
+        home.wheels(&[WheelFile::new("beta", version).file("beta.py", version)]);
+    };
+    home.collection(&[("p3.12", &["beta"])], &["us-east-1", "eu-west-1"]);
+    beta("1.0");
+    home.run(&["run"]).ended_with(0);
+    beta("1.1");
+    home.run(&["run"]).ended_with(0);
+    home.run(&["yank", "beta==1.1", "--reason", "it is broken"]).ended_with(0);
+    let latest = || {
+        let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let versions = runtime.block_on(catalog.layer_versions(&Query::default()));
+        versions.unwrap().iter().map(|version| short(&version.arn)).collect::<Vec<_>>()
+    };
+    assert_eq!(latest(), ["eu-west-1 beta 1", "us-east-1 beta 1"]);
+
+    // Nor in a region that is new, nor because it is built again.
+    home.regions(&["us-east-1", "eu-west-1", "eu-west-2"]);
+    let before = home.files("published");
+    for arguments in [&["plan"][..], &["run"], &["run", "--force-build"]] {
+        let withheld = home.run(arguments).ended_with(0);
+        assert_eq!(withheld.stdout, "p3.12 beta 1.1: withheld (yanked)\n");
+        assert_eq!(home.files("published"), before);
+    }
+    assert_eq!(latest(), ["eu-west-1 beta 1", "us-east-1 beta 1"]);
+
+    beta("1.2");
+    home.run(&["run"]).ended_with(0);
+    assert_eq!(latest(), ["eu-west-1 beta 3", "eu-west-2 beta 1", "us-east-1 beta 3"]);
+}
