@@ -210,7 +210,7 @@ async fn run(
             async move { collection::plan(&args.collection, now()).await }.boxed_local()
         }
         // It writes down what it did, even when it is told to end.
-        Command::Run(args) => return run::run(&args, format, now(), stopped).await,
+        Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
         Command::Import(args) => import::import(args, now()).boxed_local(),
         Command::Expire(args) => expire::expire(args, now()).boxed_local(),

@@ -18,7 +18,7 @@ use super::logs::{Fields, LogFormat};
 /// The bars that are shown now.
 static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
 
-const TEMPLATE: &str = "{prefix:8} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
+const TEMPLATE: &str = "{prefix:9} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
 /// How often the time that has gone by is drawn.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -30,20 +30,23 @@ struct Shown {
     closed: Vec<String>,
 }
 
-/// Shows bars as long as it lives.
+/// Shows bars as long as it lives, if it shows any.
 #[derive(Debug)]
-pub(super) struct Progress(());
+pub(super) struct Progress {
+    is_shown: bool,
+}
 
 impl Progress {
     /// Shows how a run of so many layers goes on; nothing where stderr is not a terminal, or for
     /// programs.
     pub(super) fn begin(layers: usize, format: LogFormat) -> Self {
-        if format == LogFormat::Text && std::io::stderr().is_terminal() {
+        let is_shown = format == LogFormat::Text && std::io::stderr().is_terminal();
+        if is_shown {
             let shown = Shown::new(layers, ProgressDrawTarget::stderr());
             shown.layers.enable_steady_tick(TICK);
             *lock() = Some(shown);
         }
-        Self(())
+        Self { is_shown }
     }
 
     /// A layer is done, or given up.
@@ -51,7 +54,9 @@ impl Progress {
         let failed = outcome.result.as_ref().map_or(0, |done| {
             done.published.values().filter(|published| published.is_err()).count()
         });
-        if let Some(shown) = &*lock() {
+        if self.is_shown
+            && let Some(shown) = &*lock()
+        {
             shown.layers.inc(1);
             shown.regions.inc(failed as u64);
         }
@@ -90,7 +95,7 @@ impl Shown {
             let style = style.progress_chars("=> ");
             all.add(ProgressBar::new(length).with_style(style).with_prefix(name))
         };
-        let (layers, regions) = (bar("layers", layers as u64), bar("regions", 0));
+        let (layers, regions) = (bar("layers", layers as u64), bar("published", 0));
         Self { all, layers, regions, closed: Vec::new() }
     }
 

@@ -90,10 +90,16 @@ pub(super) async fn run(
             tell(number, &report, format);
         }
     }
-    // Whoever ended it knows, and waits; that another run is at work is that run's to tell.
-    if matches!(ended, Ok(None))
-        || matches!(&ended, Err(error) if !matches!(error, Error::RunLock(_)))
-    {
+    let is_news = match &ended {
+        Ok(None) => true,
+        // Whoever ended it knows, and waits.
+        Ok(Some(_)) => false,
+        // That another run is at work is that run's to tell.
+        Err(Error::RunLock(_)) if records.is_none() => false,
+        // Where nothing was begun, whoever called it sees that, unless it was a clock.
+        Err(_) => args.scheduled || records.is_some(),
+    };
+    if is_news {
         notify(notifier.as_ref(), number, &report).await;
     }
     ended.map(|stopped| stopped.unwrap_or(code))

@@ -156,7 +156,7 @@ fn an_interrupted_run_is_reported_as_far_as_it_came() {
         wait_for(&waits);
         kill_process(Pid::from_child(&child), signal).unwrap();
         let outcome = home.finish(child).ended_with(code);
-        assert!(outcome.stderr.ends_with("  failed     it was interrupted\n"), "{outcome:?}");
+        assert!(outcome.stderr.contains("  failed     it was interrupted\n"), "{outcome:?}");
         let (_, report) = &reports(&home)[0];
         assert_eq!((report.layers, report.is_complete()), (1, false));
     }
@@ -295,4 +295,23 @@ async fn that_nobody_could_be_told_is_a_warning() {
          not shown here\n",
     );
     assert_eq!(home.contents(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_the_run_of_a_month_cannot_begin_is_told() {
+    let hook = Hook::start([]).await;
+    let home = sound();
+    let told_of = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        // There is no uv.
+        command.env("PATH", home.path("bin")).env("KLAYERS_NOTIFY_URL", hook.url());
+        home.finish(command.spawn().unwrap()).ended_with(2);
+        hook.told()
+    };
+    // Who calls it by hand sees that it does not begin.
+    assert_eq!(told_of(&["run"]).len(), 0);
+    let [body] = &told_of(&["run", "--scheduled"])[..] else { panic!("not told once") };
+    assert_eq!(body["run"], Value::Null);
+    assert!(body["failures"][0]["reason"].as_str().unwrap().contains("uv"), "{body}");
+    assert!(!home.path("klayers.db").exists());
 }

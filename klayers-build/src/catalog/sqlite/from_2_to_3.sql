@@ -14,6 +14,9 @@ CREATE TABLE deletions (
 CREATE INDEX deprecated_layer_versions ON layer_versions (status_at)
 WHERE status = 'deprecated';
 
+CREATE INDEX latest_layer_versions_by_package ON layer_versions (package, target, region)
+WHERE status = 'latest';
+
 CREATE INDEX layer_versions_by_time ON layer_versions (created_at);
 
 -- What runs did.

@@ -53,6 +53,10 @@ CREATE TABLE layer_versions (
 CREATE UNIQUE INDEX latest_layer_versions ON layer_versions (target, region, package)
 WHERE status = 'latest';
 
+-- The same for who asks for all regions: they are few, and the versions of a package are many.
+CREATE INDEX latest_layer_versions_by_package ON layer_versions (package, target, region)
+WHERE status = 'latest';
+
 CREATE INDEX layer_versions_by_package ON layer_versions (package, target, region);
 
 CREATE INDEX existing_layer_versions_by_target ON layer_versions (target, region)

@@ -38,3 +38,13 @@ fn what_is_asked_for_is_found_through_indexes() {
         assert!(scanned.is_empty(), "{steps:#?}");
     }
 }
+
+#[test]
+fn planning_a_layer_reads_its_latest_versions_and_no_others() {
+    let target = Some("p3.12".parse().unwrap());
+    let package = Some("requests".parse().unwrap());
+    let (condition, parameters) = condition(&Query { target, package, ..Query::default() });
+    let steps = plan(&retire::select(&condition), &parameters);
+    let through = "USING INDEX latest_layer_versions_by_package (package=? AND target=?)";
+    assert!(steps[0].ends_with(through), "{steps:#?}");
+}

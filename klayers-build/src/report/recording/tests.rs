@@ -39,7 +39,7 @@ fn closed(code: &str) -> Error {
 
 fn overdue(code: &str) -> Error {
     let layer = LayerName::new("Klayers", target(), "a").unwrap();
-    let deadline = Duration::from_secs(300);
+    let deadline = Duration::from_mins(5);
     PublishError::Overdue { region: region(code), layer, deadline }.into()
 }
 
