@@ -3,6 +3,7 @@
 //! second.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use futures::{StreamExt as _, stream};
@@ -143,10 +144,11 @@ fn lock(wanted: &Wanted) -> Result<Lock, Box<dyn Error>> {
         let name = if number == 0 { name.clone() } else { format!("{name}-needs-{number}") };
         let file = format!("{}-1.0-py3-none-any.whl", name.replace('-', "_"));
         let digest = Digest::of(format!("{file} for {}", wanted.target).as_bytes());
-        text.push_str(&format!(
+        writeln!(
+            text,
             "[[packages]]\nname = \"{name}\"\nversion = \"1.0\"\nwheels = [{{ name = \"{file}\", \
-             url = \"https://index.example/{file}\", hashes = {{ sha256 = \"{digest}\" }} }}]\n"
-        ));
+             url = \"https://index.example/{file}\", hashes = {{ sha256 = \"{digest}\" }} }}]"
+        )?;
     }
     let runtimes = Runtimes::default();
     let runtime = runtimes.get(wanted.target.python).ok_or("there is no such runtime")?;

@@ -101,8 +101,9 @@ async fn no_error_holds_the_url() {
         let notifier = notifier(&url, NotifyFormat::Json, NotifyOn::Always);
         let error = notifier.notify(Some(1), &failed("")).await.unwrap_err();
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
-        let mut said: String = causes.map(|error| format!("{error} ")).collect();
-        said += &format!("{error:?} {notifier:?}");
+        let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+        said.extend([format!("{error:?}"), format!("{notifier:?}")]);
+        let said = said.join(" ");
         assert!(!said.contains(Hook::SECRET), "{said}");
     }
 }
