@@ -53,10 +53,6 @@ CREATE TABLE layer_versions (
 CREATE UNIQUE INDEX latest_layer_versions ON layer_versions (target, region, package)
 WHERE status = 'latest';
 
--- The same for who asks for all regions: they are few, and the versions of a package are many.
-CREATE INDEX latest_layer_versions_by_package ON layer_versions (package, target, region)
-WHERE status = 'latest';
-
 CREATE INDEX layer_versions_by_package ON layer_versions (package, target, region);
 
 CREATE INDEX existing_layer_versions_by_target ON layer_versions (target, region)
@@ -88,6 +84,11 @@ CREATE TABLE deletions (
 
 CREATE INDEX deprecated_layer_versions ON layer_versions (status_at)
 WHERE status = 'deprecated';
+
+-- For who asks for the latest of a package in all regions: of all its versions they are few. It is
+-- made after layer_versions_by_package, since of two that serve SQLite takes the younger.
+CREATE INDEX latest_layer_versions_by_package ON layer_versions (package, target, region)
+WHERE status = 'latest';
 
 CREATE INDEX layer_versions_by_time ON layer_versions (created_at);
 
