@@ -40,6 +40,11 @@ impl Cache {
         Fetcher::with_patience(self.0.path(), None, Duration::from_millis(500)).unwrap()
     }
 
+    /// One that waits so long for a server that a busy machine makes it ask no second time.
+    fn patient_fetcher(&self) -> Fetcher {
+        Fetcher::with_patience(self.0.path(), None, Duration::from_mins(1)).unwrap()
+    }
+
     async fn fetch(&self, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {
         self.fetcher().fetch(lock).await
     }

@@ -8,7 +8,7 @@ async fn two_fetchers_on_one_cache_ask_once_for_each_wheel() {
     let wheels = [wheel("alpha"), wheel("beta")];
     let server = WheelServer::of(&wheels).await;
     let (cache, lock) = (Cache::new(), lock(&server, &wheels));
-    let fetchers = [(); 8].map(|()| cache.fetcher());
+    let fetchers = [(); 8].map(|()| cache.patient_fetcher());
     // Nobody is answered before all that would ask had the time to.
     server.next([Answer::Slow(Duration::from_millis(2)), Answer::Slow(Duration::from_millis(2))]);
     let all = futures::future::join_all(fetchers.iter().map(|fetcher| fetcher.fetch(&lock)));
