@@ -191,7 +191,9 @@ impl Run<'_> {
         if reason == Some(BuildReason::Forced) {
             // The wheels are the same, but the builder may have made something else of them.
             for (region, version) in latest_versions {
-                if version.build.content_digest != build.content_digest {
+                if self.regions.contains(&region)
+                    && version.build.content_digest != build.content_digest
+                {
                     publish.insert(region, PublishReason::Changed);
                 }
             }
