@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::Error;
+use crate::error::in_one_line;
 use crate::publish::PublishError;
 
 /// How many publications are under way in one region at once.
@@ -44,7 +45,7 @@ impl Lanes {
     /// Closes a region: nothing else is published there.
     pub(super) fn close(&self, region: &Region, error: &Error) {
         let Some(lane) = self.lanes.get(region) else { return };
-        let reason = reason(error);
+        let reason = in_one_line(error);
         warn!(%region, reason, "region closed");
         // The first reason stays.
         let _ = lane.closed.set(reason);
@@ -80,16 +81,4 @@ impl Lanes {
         }
         outcome
     }
-}
-
-/// An error with its causes, in one line.
-fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

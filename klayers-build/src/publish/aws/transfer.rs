@@ -72,13 +72,10 @@ impl Transfer {
     ) -> Result<(), PublishError> {
         self.check(accounts, home).await?;
         let zip = layer.zip.clone();
-        let hashed = tokio::task::spawn_blocking(move || {
-            durable::copy(&mut std::fs::File::open(zip)?, &mut std::io::sink())
-        })
-        .await;
+        let hashed = tokio::task::spawn_blocking(move || durable::digest(&zip)).await;
         let unreadable =
             |source| PublishError::Io { action: "read", path: layer.zip.clone(), source };
-        let (actual, _) = hashed.map_err(|error| unreadable(error.into()))?.map_err(unreadable)?;
+        let actual = hashed.map_err(|error| unreadable(error.into()))?.map_err(unreadable)?;
         if actual != layer.digest {
             let (path, digest) = (layer.zip.clone(), layer.digest);
             return Err(PublishError::Mismatch { path, digest, actual });
