@@ -19,6 +19,7 @@ pub mod import;
 pub mod interpreter;
 pub mod lock;
 pub mod notify;
+pub mod page;
 pub mod pipeline;
 pub mod plan;
 pub mod publish;
