@@ -10,6 +10,7 @@ use klayers_build::Error;
 use klayers_build::builder::Interpreters;
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::export::ExportError;
 use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
 use klayers_build::publish::PublishError;
@@ -20,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 mod build;
 mod collection;
 mod expire;
+mod export;
 mod import;
 mod lease;
 mod logs;
@@ -77,8 +79,10 @@ enum Command {
     Yank(yank::YankArgs),
     /// Compare the catalog with what there is, and repair what differs.
     Reconcile(reconcile::ReconcileArgs),
-    /// Serve the API over HTTP.
+    /// Serve the API and the pages over HTTP.
     Serve(serve::ServeArgs),
+    /// Write the API and the pages as files, for a web server or a content delivery network.
+    Export(export::ExportArgs),
     /// Say when the next monthly run starts (UTC).
     NextRun(NextRunArgs),
 }
@@ -216,6 +220,7 @@ async fn run(
         Command::Expire(args) => expire::expire(args, now()).boxed_local(),
         Command::Yank(args) => yank::yank(args, now()).boxed_local(),
         Command::Reconcile(args) => reconcile::reconcile(args, now()).boxed_local(),
+        Command::Export(args) => async move { export::export_site(&args).await }.boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
@@ -267,6 +272,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Interpreter(_)
         | Error::NoInterpreter(_)
         | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
+        | Error::Export(ExportError::NotOurs { .. } | ExportError::UnknownChanges)
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. })
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {

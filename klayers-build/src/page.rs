@@ -5,7 +5,7 @@
 //! are the same in every server and every export.
 
 /// A file that the pages need.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Asset {
     /// Its path: `/assets/klayers.css`.
     pub path: &'static str,

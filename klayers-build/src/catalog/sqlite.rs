@@ -16,9 +16,10 @@ use tokio::sync::Mutex;
 use crate::gate::GateReport;
 
 use self::rows::Failure;
-use super::{Catalog, CatalogError, Intent, Lease, Query, sort};
+use super::{Catalog, CatalogError, Changes, Intent, Lease, Query, sort};
 use crate::report::RunReport;
 
+mod changes;
 mod publications;
 mod query;
 mod retire;
@@ -260,6 +261,10 @@ impl Catalog for SqliteCatalog {
             self.with(|connection| query::distinct(connection, "region")).await?;
         regions.sort();
         Ok(regions)
+    }
+
+    async fn changes(&self, since: Option<u64>) -> Result<Changes, CatalogError> {
+        self.with(move |connection| changes::changes(connection, since)).await
     }
 
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError> {

@@ -73,7 +73,8 @@ impl Home for Aws {
     }
 }
 
-fn config(endpoint: &Url, account: &Account) -> SdkConfig {
+/// What AWS's clients are made of, for an account behind an endpoint.
+pub(crate) fn config(endpoint: &Url, account: &Account) -> SdkConfig {
     let credentials = Credentials::new(account.id(), "test", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

@@ -32,6 +32,7 @@ fn what_is_asked_for_is_found_through_indexes() {
     plans.push(plan(retire::NEWEST, &[]));
     plans.push(plan(&retire::yanked_builds_sql(), &["p".to_owned(), "p3.12".to_owned()]));
     plans.push(plan(&rows::builds_of_sql(), &["content".to_owned()]));
+    plans.push(plan(changes::SINCE, &["7".to_owned()]));
     for steps in plans {
         let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
         let scanned: Vec<_> = scans.filter(|step| *step != "SCAN found").collect();

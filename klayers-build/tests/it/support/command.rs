@@ -208,11 +208,17 @@ pub(crate) fn uv_is_there() -> bool {
     let asked = Command::new("uv").arg("--version").stdout(Stdio::null()).status();
     let there = asked.is_ok_and(|status| status.success());
     if !there {
-        let reason = "uv is not on PATH";
-        assert!(environment("CI").is_none(), "{reason}");
-        say_skipped(reason);
+        cannot_run("uv is not on PATH");
     }
     there
+}
+
+/// Says that a test is not run for want of something, and fails if it runs where all tests are to
+/// be run.
+#[track_caller]
+pub(crate) fn cannot_run(reason: &str) {
+    assert!(environment("CI").is_none(), "{reason}");
+    say_skipped(reason);
 }
 
 /// Says loudly that a test is not run.

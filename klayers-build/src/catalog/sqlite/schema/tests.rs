@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
 
 #[test]
 fn every_state_of_an_interrupted_creation_opens_again() {
@@ -43,13 +43,13 @@ fn other_files_are_refused_and_left_as_they_are() {
     };
     let text = folder.path().join("text");
     std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99)).unwrap();
-    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 4");
+    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 5");
     for (path, why) in [
         (text, "it is not a SQLite database"),
         (other("tables", "CREATE TABLE t (a)"), "another program"),
         (other("id", "PRAGMA application_id = 7"), "another program"),
         (other("version", "PRAGMA user_version = 1"), "another program"),
-        (other("newer", &newer), "version 4, this release knows version 3"),
+        (other("newer", &newer), "version 5, this release knows version 4"),
     ] {
         let before = std::fs::read(&path).unwrap();
         for opened in [open(&path), open_read_only(&path)] {
@@ -65,8 +65,10 @@ fn other_files_are_refused_and_left_as_they_are() {
 /// under way.
 fn of_version(version: i32, path: &Path) {
     let connection = Connection::open(path).unwrap();
-    // What version 3 added, at the end.
-    let (schema, _) = SCHEMA.split_once("-- Layer versions that were withdrawn").unwrap();
+    // What versions 4 and 3 added, at the end.
+    let added =
+        if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
+    let (schema, _) = SCHEMA.split_once(added).unwrap();
     let mut schema = schema.to_owned();
     if version == 1 {
         // And what version 2 changed.
@@ -208,8 +210,23 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(catalog.runs(1).await.unwrap(), []);
         assert_eq!(catalog.run(1).await.unwrap(), None);
         assert_eq!(catalog.lease().await.unwrap(), None);
-        drop(catalog);
+        let changes = catalog.changes(None).await.unwrap();
+        assert_eq!(changes.layers, None);
+        let nothing = Changes { layers: Some(vec![]), ..changes.clone() };
+        assert_eq!(catalog.changes(Some(changes.until)).await.unwrap(), nothing);
         assert_eq!(std::fs::read(&path).unwrap(), before);
+
+        // A process that writes brings it up to date meanwhile.
+        let writing = SqliteCatalog::open(&path).unwrap();
+        let migrated = catalog.changes(Some(changes.until)).await.unwrap();
+        assert_eq!(migrated, Changes { until: 2, layers: None });
+        let all = writing.changes(Some(0)).await.unwrap().layers.unwrap();
+        assert_eq!(all.len(), 2, "{all:?}");
+        let arn = &versions[1].arn;
+        writing.begin_deletion(arn, Timestamp::MAX).await.unwrap();
+        let changed = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
+        assert_eq!(changed.len(), 1);
+        assert_eq!(changed[0].region.as_ref(), Some(arn.region()));
     }
 }
 

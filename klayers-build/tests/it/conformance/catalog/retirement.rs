@@ -192,7 +192,7 @@ pub(crate) async fn a_lost_version_is_deleted_and_a_lost_latest_replaced(home: &
 }
 
 /// Three versions of a layer in one region, from the oldest to the latest.
-async fn three(catalog: &dyn Catalog, name: &str) -> [LayerVersionArn; 3] {
+pub(super) async fn three(catalog: &dyn Catalog, name: &str) -> [LayerVersionArn; 3] {
     let mut number = 0;
     let mut arns = Vec::new();
     for version in ["1", "2", "3"] {
