@@ -136,6 +136,7 @@ fn done(remedy: &Remedy) -> &'static str {
         Remedy::RecordLoss => "recorded as deleted",
         Remedy::Adopt(_) => "recorded as the latest",
         Remedy::Delete => "deleted",
+        Remedy::Point => "pointer set",
     }
 }
 
@@ -145,6 +146,7 @@ fn advice(remedy: &Remedy) -> &'static str {
         Remedy::RecordLoss => "--repair records it as deleted",
         Remedy::Adopt(_) => "--repair records it as the latest",
         Remedy::Delete => "--repair --delete-orphans deletes it",
+        Remedy::Point => "--repair sets it",
     }
 }
 
@@ -158,6 +160,7 @@ fn to_json(outcomes: &Outcomes) -> Value {
                 Remedy::RecordLoss => "record-loss",
                 Remedy::Adopt(_) => "adopt",
                 Remedy::Delete => "delete",
+                Remedy::Point => "point",
             }));
             value["repaired"] = json!(reconciled.is_repaired());
             if let Some(Err(error)) = &reconciled.outcome {

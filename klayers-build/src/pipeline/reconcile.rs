@@ -191,6 +191,9 @@ impl Reconciler {
         }
         drop(answers);
         found.compared = view.inspected.len();
+        if self.publisher.keeps_pointers() {
+            self.look_at_pointers(region, &mut view, &mut found).await;
+        }
         found.failed.sort_by(|one, other| one.0.cmp(&other.0));
         for intent in self.catalog.under_way().await? {
             if intent.region == *region {
@@ -200,6 +203,38 @@ impl Reconciler {
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);
         found.existing = view.existing();
         Ok((found, view.compare(self.public)))
+    }
+
+    /// Reads the pointers of the layers that are recorded. That they cannot be read keeps nothing
+    /// else from being compared.
+    async fn look_at_pointers(
+        &self,
+        region: &Region,
+        view: &mut View,
+        found: &mut RegionReconciliation,
+    ) {
+        let layers: Vec<_> = view.newest().into_iter().collect();
+        let mut answers = stream::iter(layers)
+            .map(|((target, package), arn)| async move {
+                let names = self.publisher.pointed(region, target, package).await;
+                ((target, package.clone()), arn, names)
+            })
+            .buffer_unordered(PARALLEL_QUESTIONS);
+        let mut pointers = BTreeMap::new();
+        while let Some((layer, arn, names)) = answers.next().await {
+            match names {
+                Ok(names) => drop(pointers.insert(layer, names)),
+                Err(error) => {
+                    let refuses_all = error.concerns_region();
+                    found.failed.push((arn.clone(), error.into()));
+                    if refuses_all {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(answers);
+        view.pointers = pointers;
     }
 
     async fn recorded(&self, region: &Region) -> Result<BTreeMap<LayerVersionArn, Record>, Error> {
@@ -252,7 +287,7 @@ fn refuse_doubtful<'a>(
         recorded += region.existing;
         for difference in differences {
             match difference.kind {
-                DifferenceKind::Missing { .. } => missing += 1,
+                DifferenceKind::Missing { .. } | DifferenceKind::WrongHash { .. } => missing += 1,
                 DifferenceKind::Orphan { .. }
                 | DifferenceKind::Undeleted
                 | DifferenceKind::Doubled { recorded: false, .. } => unrecorded += 1,
@@ -273,14 +308,14 @@ fn refuse_doubtful<'a>(
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
-    /// Most of what is recorded is not there.
+    /// Most of what is recorded is not there, or is something else.
     #[error(
-        "{missing} of {recorded} recorded layer versions are not there; nothing is repaired, since \
-         the catalog may be another collection's: see what differs without --repair, and pass \
-         --sure if it is right"
+        "{missing} of {recorded} recorded layer versions are not there as they are recorded; \
+         nothing is repaired, since the catalog may be another collection's: see what differs \
+         without --repair, and pass --sure if it is right"
     )]
     MostIsMissing {
-        /// How many are not there.
+        /// How many are not there as they are recorded.
         missing: usize,
         /// How many are recorded as existing.
         recorded: usize,
