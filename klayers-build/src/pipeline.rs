@@ -30,10 +30,10 @@ pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner, Records};
 pub use reconcile::{
-    Difference, DifferenceKind, ReconcileError, Reconciled, Reconciler, RegionReconciliation,
-    Remedy, Repairs,
+    Difference, DifferenceKind, Forsaken, ReconcileError, Reconciled, Reconciler,
+    RegionReconciliation, Remedy, Repairs,
 };
-pub use run_lock::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use lane::Lanes;

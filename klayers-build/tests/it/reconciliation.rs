@@ -350,6 +350,40 @@ fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
     home.run(&["reconcile"]).ended_with(0);
 }
 
+#[test]
+fn what_was_interrupted_in_a_region_that_is_gone_is_told_and_ended_on_request() {
+    if !uv_is_there() {
+        return;
+    }
+    for (place, is_made) in [("published:1", true), ("publication begun:1", false)] {
+        let home = Home::new();
+        home.wheels(&[WheelFile::new("beta", "1.0").file("beta.py", "y = 1\n")]);
+        home.collection(&[("p3.12", &["beta"])], &["eu-west-1"]);
+        home.run(&["run"]).ended_with(0);
+        home.regions(&["eu-west-1", "sa-east-1"]);
+        let mut command = home.command(&["run"]);
+        command.env("KLAYERS_FAILPOINT", place);
+        assert_eq!(home.finish(command.spawn().unwrap()).code, None, "killed at {place}");
+        home.regions(&["eu-west-1"]);
+
+        let warned = home.run(&["run"]).ended_with(0);
+        let warning = "warning: publishing Klayers-p312-beta in sa-east-1 was interrupted, and \
+                       sa-east-1 is not in regions.csv any more, so no run finds out what became of \
+                       it: run `klayers-pipeline reconcile --region sa-east-1`\n";
+        assert!(warned.stderr.starts_with(warning), "{}", warned.stderr);
+        let reconcile = ["reconcile", "--region", "sa-east-1"];
+        let told = home.run(&reconcile).ended_with(1).stdout;
+        let interrupted = "interrupted sa-east-1 Klayers-p312-beta: was being published";
+        assert_eq!(told.lines().filter(|line| line.starts_with(interrupted)).count(), 1, "{told}");
+        let orphan = "orphan arn:aws:lambda:sa-east-1:000000000000:layer:Klayers-p312-beta:1: ";
+        assert_eq!(told.starts_with(orphan), is_made, "{told}");
+        home.run(&["reconcile", "--region", "sa-east-1", "--repair"]).ended_with(0);
+        assert_eq!(home.run(&reconcile).ended_with(0).stdout, "");
+        let after = home.run(&["run"]).ended_with(0);
+        assert!(!after.stderr.contains("sa-east-1"), "{}", after.stderr);
+    }
+}
+
 fn reconciler(staged: &Staged) -> Reconciler {
     Reconciler {
         catalog: staged.catalog.clone(),
@@ -359,6 +393,7 @@ fn reconciler(staged: &Staged) -> Reconciler {
         public: false,
         selection: Selection::default(),
         targets: [target("p3.12")].into(),
+        run_regions: ["eu-west-1", "us-east-1"].map(region).into(),
         sure: false,
     }
 }
