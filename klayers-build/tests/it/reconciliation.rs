@@ -378,7 +378,7 @@ fn what_was_interrupted_in_a_region_that_is_gone_is_told_and_ended_on_request() 
         let orphan = "orphan arn:aws:lambda:sa-east-1:000000000000:layer:Klayers-p312-beta:1: ";
         assert_eq!(told.starts_with(orphan), is_made, "{told}");
         home.run(&["reconcile", "--region", "sa-east-1", "--repair"]).ended_with(0);
-        assert_eq!(home.run(&reconcile).ended_with(0).stdout, "");
+        assert_eq!(home.run(&["reconcile"]).ended_with(0).stdout, "");
         let after = home.run(&["run"]).ended_with(0);
         assert!(!after.stderr.contains("sa-east-1"), "{}", after.stderr);
     }
