@@ -63,12 +63,9 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// [`layer_versions`](Self::layer_versions).
     async fn expired(&self, now: Timestamp) -> Result<Vec<LayerVersion>, CatalogError>;
 
-    /// The builds of layer versions that were withdrawn, be they deleted since; sorted by content.
-    async fn yanked_builds(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Vec<Build>, CatalogError>;
+    /// The builds of a target's layer versions that were withdrawn, be they deleted since; sorted by
+    /// content.
+    async fn yanked_builds(&self, target: Target) -> Result<Vec<Build>, CatalogError>;
 
     /// The layer versions that a query asks for, sorted by target, package and region; of each the
     /// latest first, then the others from the newest to the oldest.

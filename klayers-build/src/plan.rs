@@ -3,6 +3,7 @@
 //! Nothing is done here, so a dry run is printing the plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use klayers_core::{
     Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
@@ -216,8 +217,8 @@ pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Reg
 pub struct Recorded<'a> {
     /// The latest build.
     pub latest_build: Option<&'a Build>,
-    /// The latest versions in the regions.
-    pub latest_versions: &'a BTreeMap<Region, LayerVersion>,
+    /// What the latest versions in the regions hold.
+    pub latest: &'a BTreeMap<Region, Arc<Build>>,
     /// What was published and withdrawn.
     pub yanked: &'a [Build],
 }
@@ -240,7 +241,7 @@ pub fn plan_layer(
         },
         Origin::Imported => false,
     };
-    let Recorded { latest_build, latest_versions, yanked } = recorded;
+    let Recorded { latest_build, latest, yanked } = recorded;
     let withdrawn = yanked.iter().any(same);
     let withheld = withdrawn && !force.publish;
     let build = match latest_build {
@@ -250,9 +251,8 @@ pub fn plan_layer(
         Some(_) if force.build => BuildStep::Build(BuildReason::Forced),
         Some(build) => BuildStep::Reuse(Box::new((*build).clone())),
     };
-    let is_current =
-        |region: &Region| latest_versions.get(region).is_some_and(|version| same(&version.build));
-    let reason = |region: &Region| match latest_versions.get(region) {
+    let is_current = |region: &Region| latest.get(region).is_some_and(|build| same(build));
+    let reason = |region: &Region| match latest.get(region) {
         _ if is_current(region) || withdrawn => force.publish.then_some(PublishReason::Forced),
         None => Some(PublishReason::New),
         Some(_) => Some(PublishReason::Changed),

@@ -240,13 +240,8 @@ impl Catalog for SqliteCatalog {
         Ok(versions)
     }
 
-    async fn yanked_builds(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Vec<Build>, CatalogError> {
-        let package = package.clone();
-        self.with(move |connection| retire::yanked_builds(connection, target, &package)).await
+    async fn yanked_builds(&self, target: Target) -> Result<Vec<Build>, CatalogError> {
+        self.with(move |connection| retire::yanked_builds(connection, target)).await
     }
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {

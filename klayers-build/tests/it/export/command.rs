@@ -5,7 +5,6 @@ use std::fs;
 use klayers_build::catalog::{Catalog as _, SqliteCatalog};
 use klayers_build::export::Manifest;
 
-use crate::lambda_publisher::config;
 use crate::publishing::ready;
 use crate::samples::{at, build, published};
 use crate::support::aws::Account;
@@ -93,7 +92,7 @@ fn a_bucket_holds_the_copy_with_its_fields() {
     let (home, account) = (home(), Account::new());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bucket = format!("klayers-site-{}", account.id());
-    let s3 = aws_sdk_s3::config::Builder::from(&config(&endpoint, &account))
+    let s3 = aws_sdk_s3::config::Builder::from(&account.config(&endpoint))
         .region(aws_config::Region::new("us-east-1"))
         .force_path_style(true)
         .build();

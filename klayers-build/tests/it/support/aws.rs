@@ -12,7 +12,7 @@ mod stub;
 use url::Url;
 
 pub(crate) use account::Account;
-pub(crate) use boto::{Contents, boto_view};
+pub(crate) use boto::{Contents, boto_pointers, boto_view};
 pub(crate) use call::Operation;
 pub(crate) use fault::{Answer, Fault, Rule};
 pub(crate) use proxy::FaultProxy;

@@ -205,7 +205,7 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(catalog.under_way().await.unwrap().len(), 1);
         assert_eq!(catalog.gate(build.content_digest).await.unwrap(), None);
         // What there was not, then.
-        assert_eq!(catalog.yanked_builds(build.target, &build.package).await.unwrap(), []);
+        assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);
         assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
         assert_eq!(catalog.runs(1).await.unwrap(), []);
         assert_eq!(catalog.run(1).await.unwrap(), None);
