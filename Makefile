@@ -14,7 +14,7 @@ RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench clean
+.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench survey clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ fmt: ## Format the Rust code
 
 bench: setup build ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
+
+survey: setup build ## Build the 40 most used packages for all targets, and make each layer again
+	$(WITH_TOOLS) tools/survey
 
 clean: ## Remove everything made here
 	cargo clean
