@@ -63,12 +63,7 @@ lint: setup ## Check format, lints, types, dependencies and licences
 	tools/check-dependencies
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py \
 		examples/lookup.py
-	@if cargo deny --version >/dev/null 2>&1; then \
-		set -x; cargo deny check licenses bans sources; \
-	else \
-		echo "lint: SKIPPED licences, bans and sources: cargo-deny is not installed" \
-			"(cargo install --locked cargo-deny)" >&2; \
-	fi
+	$(WITH_TOOLS) cargo deny check licenses bans sources
 
 fmt: ## Format the Rust code
 	cargo fmt --all
