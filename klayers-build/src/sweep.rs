@@ -92,12 +92,12 @@ mod tests {
     fn what_is_old_and_not_held_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, now) = (folder.path(), now());
-        let (hour, outside) = (Duration::from_hours(1), folder.join("outside"));
+        let outside = folder.join("outside");
         let work = folder.join("work");
         old(&outside, 9 * DAY, now);
-        old(&work.join("left"), DAY + hour, now);
-        old(&work.join("held"), DAY + hour, now);
-        old(&work.join("young"), DAY - hour, now);
+        old(&work.join("left"), Duration::from_hours(25), now);
+        old(&work.join("held"), Duration::from_hours(25), now);
+        old(&work.join("young"), Duration::from_hours(23), now);
         old(&work.join("of the future"), Duration::ZERO, now + DAY);
         old(&work.join("tree/below/file"), 9 * DAY, now);
         std::os::unix::fs::symlink(&outside, work.join("link")).expect("a link");
