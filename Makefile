@@ -14,7 +14,7 @@ RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench clean
+.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench survey clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,18 +63,16 @@ lint: setup ## Check format, lints, types, dependencies and licences
 	tools/check-dependencies
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py \
 		examples/lookup.py
-	@if cargo deny --version >/dev/null 2>&1; then \
-		set -x; cargo deny check licenses bans sources; \
-	else \
-		echo "lint: SKIPPED licences, bans and sources: cargo-deny is not installed" \
-			"(cargo install --locked cargo-deny)" >&2; \
-	fi
+	$(WITH_TOOLS) cargo deny check licenses bans sources
 
 fmt: ## Format the Rust code
 	cargo fmt --all
 
 bench: setup build ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
+
+survey: setup build ## Build the 40 most used packages for all targets, and make each layer again
+	$(WITH_TOOLS) tools/survey
 
 clean: ## Remove everything made here
 	cargo clean

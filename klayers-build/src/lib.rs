@@ -36,11 +36,13 @@ pub mod strip;
 pub mod verify;
 pub mod wheel;
 
+mod alike;
 mod command;
 mod durable;
 mod error;
 mod nesting;
 mod sealed;
+mod sweep;
 
 pub use command::CommandError;
 pub use error::Error;

@@ -155,18 +155,22 @@ async fn work(
     warn_of_forsaken(&*planner.catalog, &all_regions).await?;
     *records = Some(Arc::clone(&planner.catalog));
     let cache = args.collection.cache.folder();
+    let fetcher = Fetcher::new(&cache, config.sources.index_url)?;
+    let artifacts = FolderArtifacts::open(config.artifacts)?;
+    fetcher.sweep(now);
+    artifacts.sweep(now);
     let mut interpreters = interpreters(&config.runtimes);
     interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
+        builder: Builder::new(fetcher)
             .with_runtimes(config.runtimes)
             .with_rules(config.gate.clone())
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
         // First: without credentials nothing is made.
         publisher: publisher(&config.publish, &regions).await?,
-        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        artifacts: Arc::new(artifacts),
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,
