@@ -37,9 +37,8 @@ const HISTORIES: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 /// What the licence of a package may hold: markup, an override of the writing direction, 10 kB.
-const HOSTILE: &str =
-    "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u{202e}txet lautca\u{202c} \
-     </dd><h1>=cmd|'/c calc'!A1</h1> ";
+const HOSTILE: &str = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \
+    \u{202e}txet lautca\u{202c} </dd><h1>=cmd|'/c calc'!A1</h1> ";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -86,8 +85,8 @@ impl Fixture {
         for region in regions {
             let region: Region = region.parse()?;
             let layer = LayerName::new("Klayers", build.target, build.package.spelling())?;
-            let arn = LayerArn::new(region, "000000000000".parse()?, layer)
-                .version(number.try_into()?);
+            let arn =
+                LayerArn::new(region, "000000000000".parse()?, layer).version(number.try_into()?);
             let version = LayerVersion {
                 arn,
                 build: build.clone(),
@@ -162,20 +161,16 @@ fn gate(build: &Build) -> GateReport {
     GateReport { findings, imports: ImportReport::Run { modules, network: Network::Absent } }
 }
 
-/// Names as packages have them, all different.
+/// A thousand names as packages have them, all different.
 fn names() -> impl Iterator<Item = String> {
-    const FIRST: [&str; 40] = [
-        "aio", "anno", "astro", "azure", "bio", "boto", "celery", "click", "crypto", "dask", "data",
-        "django", "fast", "flask", "geo", "google", "graph", "http", "image", "json", "kafka", "lang",
-        "mongo", "net", "num", "open", "parse", "pdf", "plot", "postgres", "py", "redis", "schema",
-        "spark", "sql", "text", "tree", "type", "web", "xml",
-    ];
-    const SECOND: [&str; 25] = [
-        "auth", "base", "cache", "client", "core", "db", "extensions", "fields", "forms", "io",
-        "kit", "lib", "log", "models", "orm", "parser", "pool", "query", "retry", "schema", "stubs",
-        "tools", "types", "utils", "view",
-    ];
-    SECOND.into_iter().flat_map(|second| FIRST.map(|first| format!("{first}-{second}")))
+    const FIRST: &str = "aio anno astro azure bio boto celery click crypto dask data django fast \
+        flask geo google graph http image json kafka lang mongo net num open parse pdf plot \
+        postgres py redis schema spark sql text tree type web xml";
+    const SECOND: &str = "auth base cache client core db extensions fields forms io kit lib log \
+        models orm parser pool query retry schema stubs tools types utils view";
+    SECOND
+        .split_whitespace()
+        .flat_map(|second| FIRST.split_whitespace().map(move |first| format!("{first}-{second}")))
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]

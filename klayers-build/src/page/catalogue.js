@@ -22,8 +22,9 @@ let entries = [];
 /** The elements of the rows, by entry, and the links of those that are shown. */
 let items = new Map();
 let links = [];
-/** The list that is shown or asked for, as target and region. */
+/** The list that is shown or asked for, as target and region; and whether it is there. */
 let listed = "";
+let isListed = false;
 
 begin();
 
@@ -41,7 +42,9 @@ async function begin() {
       retry(begin)));
     return;
   }
-  choice = completed(fromAddress(location.search), offers.targets, offers.regions);
+  // Somebody may have begun to type meanwhile.
+  const typed = query.value.trim() ? { q: query.value.trim() } : {};
+  choice = completed({ ...fromAddress(location.search), ...typed }, offers.targets, offers.regions);
   history.replaceState(null, "", address(choice));
   document.documentElement.dataset.ready = "yes";
   await follow();
@@ -65,6 +68,7 @@ async function loadList(again = false) {
   const target = targetOf(choice.python, choice.arch);
   const mine = `${target} ${choice.region}`;
   listed = mine;
+  isListed = false;
   waiting(true);
   let found;
   try {
@@ -72,8 +76,10 @@ async function loadList(again = false) {
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
     if (listed !== mine) return;
+    waiting(false);
     // Going there again asks again.
     listed = "";
+    page.classList.remove("chosen");
     fillList([]);
     count.textContent = "";
     formats.replaceChildren();
@@ -82,10 +88,10 @@ async function loadList(again = false) {
     state.replaceChildren(notice("failed", ["The list could not be read. ", error.message],
       retry(() => loadList(true))));
     return;
-  } finally {
-    if (listed === mine || listed === "") waiting(false);
   }
   if (listed !== mine) return;
+  waiting(false);
+  isListed = true;
   tellOf(found);
   fillList(found.rows);
   showFormats(target);
@@ -94,8 +100,10 @@ async function loadList(again = false) {
 }
 
 function waiting(isWaiting) {
-  list.toggleAttribute("aria-busy", isWaiting);
   if (isWaiting) list.setAttribute("aria-busy", "true");
+  else list.removeAttribute("aria-busy");
+  // The ARN that stands there still is not of what is chosen now.
+  detail.inert = isWaiting;
   state.replaceChildren(...(isWaiting && links.length === 0
     ? [element("p", { class: "waiting" }, "Loading the packages …")] : []));
 }
@@ -163,6 +171,7 @@ function showFormats(target) {
 
 /** Puts those rows into the list that match, the best first. */
 function showMatches() {
+  if (!isListed) return;
   const text = choice.q ?? "";
   const found = matches(entries, text);
   const shown = found.map((entry) => items.get(entry));
