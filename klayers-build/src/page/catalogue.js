@@ -13,6 +13,8 @@ const [page, query, list, count, state, notices, formats, detail, ...selects] = 
   "python", "arch", "region",
 ].map((id) => document.getElementById(id));
 const [pythonSelect, archSelect, regionSelect] = selects;
+/** How many rows are laid out at once; the others follow when nothing is typed for a moment. */
+const AT_ONCE = 120;
 const narrow = matchMedia("(max-width: 56rem)");
 
 /** What there is to choose from, what is chosen, and the list that goes with it. */
@@ -176,10 +178,27 @@ function showMatches() {
   const found = matches(entries, text);
   const shown = found.map((entry) => items.get(entry));
   list.classList.toggle("lettered", found === entries && entries.length > 40);
-  list.replaceChildren(...shown);
+  place(shown);
   links = shown.map((item) => item.firstChild);
   markCurrent();
   showCount(found.length, text);
+}
+
+/** Rows that are still to be placed, and when that is. */
+let later = [];
+let placing;
+
+function place(shown) {
+  clearTimeout(placing);
+  list.replaceChildren(...shown.slice(0, AT_ONCE));
+  later = shown.slice(AT_ONCE);
+  if (later.length > 0) placing = setTimeout(placeAll, 60);
+}
+
+function placeAll() {
+  clearTimeout(placing);
+  list.append(...later);
+  later = [];
 }
 
 function showCount(found, text) {
@@ -187,7 +206,7 @@ function showCount(found, text) {
   if (entries.length === 0) {
     count.textContent = "No packages";
     state.replaceChildren(notice("empty",
-      `There are no layers for Python ${python} on ${arch} in ${region} (yet).`));
+      `There are no layers for Python ${python} on ${arch} in ${region}.`));
   } else if (found === 0) {
     count.textContent = `None of ${counted(entries.length, "package")}`;
     const near = suggestions(text);
@@ -260,6 +279,7 @@ function close() {
 }
 
 function focusRow(name) {
+  placeAll();
   const link = links.find((link) => link.entry.name === normalised(name ?? ""));
   (link ?? query).focus();
 }
@@ -305,6 +325,7 @@ list.addEventListener("keydown", (event) => {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
+  placeAll();
   if (to < 0) query.focus();
   else links[Math.min(to, links.length - 1)].focus();
 });

@@ -112,7 +112,7 @@ function absence(choice, name, hasOlder, suggested) {
     foreign(name), ` has no ${hasOlder ? "latest " : ""}layer for Python ${choice.python} on `,
     `${choice.arch} in ${choice.region}. `,
     ...(suggested.length > 0 ? ["Did you mean ", ...suggested, "?"] : [
-      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where it has"), "."]),
+      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where there is one"), "."]),
   ]);
 }
 

@@ -251,11 +251,11 @@ def test_results_are_announced(open_page: Open) -> None:
 def test_what_is_not_offered_is_said_to_be_empty(open_page: Open) -> None:
     page = open_page("/?region=eu-north-1&python=3.8&arch=arm64&package=requests")
     expect(page.locator("#state")).to_have_text(
-        "There are no layers for Python 3.8 on arm64 in eu-north-1 (yet)."
+        "There are no layers for Python 3.8 on arm64 in eu-north-1."
     )
     expect(page.get_by_label("in the region")).to_have_value("eu-north-1")
     expect(page.locator("#detail .notice")).to_have_text(
-        "requests has no layer for Python 3.8 on arm64 in eu-north-1. See where it has."
+        "requests has no layer for Python 3.8 on arm64 in eu-north-1. See where there is one."
     )
 
 

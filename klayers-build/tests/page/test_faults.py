@@ -178,6 +178,8 @@ def test_texts_of_packages_are_shown_and_nothing_more(open_page: Open) -> None:
     assert "owned" not in page.title()
 
 
+# The list of the API has no icon.
+@pytest.mark.provokes("404 (Not Found)")
 def test_without_scripts_the_lists_are_pointed_to(open_page: Open) -> None:
     for path in ["/", "/packages/requests"]:
         page = open_page(path, java_script_enabled=False)
