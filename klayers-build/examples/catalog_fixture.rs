@@ -1,6 +1,6 @@
 //! `catalog_fixture FILE [PACKAGES]` makes a catalog as the tests of the pages need it: a few
 //! packages with a history in all targets and regions, one whose texts are hostile, and as many
-//! others as asked for (20, unless told), which have a layer for Python 3.13 on x86_64 in us-east-1.
+//! others as asked for (20, unless told), which have a layer for `p3.13` in us-east-1.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -132,7 +132,7 @@ function size({ codeSize, unzippedSize }) {
   const bar = element("span", { class: "meter", "aria-hidden": "true" });
   bar.style.setProperty("--share", `${Math.min(100, share)}%`);
   const words = `${bytes(unzippedSize)} unpacked, ` +
-    `${share < 1 ? "under 1" : Math.round(share)} % of what Lambda takes`;
+    `${share < 1 ? "under 1" : Math.round(share)}\u00a0% of what Lambda takes`;
   return [Number.isFinite(codeSize) ? bytes(codeSize) : "Unknown", element("span", {}, bar, words)];
 }
 

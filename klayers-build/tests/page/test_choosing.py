@@ -114,7 +114,7 @@ def test_what_is_known_of_a_layer_is_shown(open_page: Open, site: str) -> None:
     )
     figures = detail.locator("dl div")
     expect(figures.nth(0)).to_contain_text("12 MB")
-    expect(figures.nth(0)).to_contain_text("35 MB unpacked, 13 % of what Lambda takes")
+    expect(figures.nth(0)).to_contain_text("35 MB unpacked, 13\u00a0% of what Lambda takes")
     expect(figures.nth(2)).to_have_text("ExpiresNot while latest")
     expect(figures.nth(3)).to_have_text("LicenceApache-2.0")
     assert detail.locator(".contents li").all_inner_texts() == [
