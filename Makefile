@@ -14,16 +14,20 @@ RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench survey clean
+.PHONY: help setup setup-aws setup-browser build wheel demo test test-rust test-docs test-python \
+	test-page lint fmt bench survey clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the tools that building and testing need, into build/tools
 	@PYTHON="$(PYTHON)" tools/setup
 
 setup-aws: setup ## Install AWS for the tests, LocalStack and moto, into build/aws
 	@PYTHON="$(PYTHON)" tools/setup-aws
+
+setup-browser: setup ## Install what the tests of the pages need, into build/browser, and Chromium
+	@PYTHON="$(PYTHON)" tools/setup-browser
 
 build: ## Build the commands and the examples, for release
 	cargo build --release $(RUST) --bins --examples
@@ -36,7 +40,7 @@ wheel: setup ## Build the Python wheel, into build/wheels
 demo: setup build wheel ## Build layers, publish them to this machine, look one up
 	$(WITH_TOOLS) tools/demo
 
-test: test-rust test-docs test-python ## Run all tests
+test: test-rust test-docs test-python test-page ## Run all tests
 
 test-rust: setup-aws ## Run the Rust tests, with cargo-nextest where it is installed
 	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
@@ -56,6 +60,13 @@ test-python: wheel ## Install the wheel in a fresh environment, and run its test
 	$(WITH_TOOLS) uv pip install --quiet --python build/venv --constraint tools/requirements.txt \
 		pytest mypy build/wheels/*.whl
 	$(WITH_TOOLS) build/venv/bin/pytest -o cache_dir="$(CURDIR)/build/pytest" klayers-py/tests
+
+test-page: setup-browser ## Run the tests of the pages in a browser; pictures go to build/page
+	cargo build $(RUST) --bin klayers-pipeline --example catalog_fixture
+	@if [ -x build/browser/bin/pytest ]; then \
+		set -x; build/browser/bin/pytest -o cache_dir="$(CURDIR)/build/pytest-page" -rs \
+			klayers-build/tests/page; \
+	fi
 
 lint: setup ## Check format, lints, types, dependencies and licences
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! `catalog_fixture FILE [PACKAGES]` makes a catalog as the tests of the pages need it: a few
 //! packages with a history in all targets and regions, one whose texts are hostile, and as many
-//! others as asked for (20, unless told), which have a layer for Python 3.13 on x86_64 in us-east-1.
+//! others as asked for (20, unless told), which have a layer for `p3.13` in us-east-1.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -37,8 +37,8 @@ const HISTORIES: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 /// What the licence of a package may hold: markup, an override of the writing direction, 10 kB.
-const HOSTILE: &str = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u{202e}txet lautca\u{202c} \
-     </dd><h1>=cmd|'/c calc'!A1</h1> ";
+const HOSTILE: &str = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \
+    \u{202e}txet lautca\u{202c} </dd><h1>=cmd|'/c calc'!A1</h1> ";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -161,42 +161,16 @@ fn gate(build: &Build) -> GateReport {
     GateReport { findings, imports: ImportReport::Run { modules, network: Network::Absent } }
 }
 
-/// Names as packages have them, all different.
+/// A thousand names as packages have them, all different.
 fn names() -> impl Iterator<Item = String> {
-    const FIRST: [&str; 40] = [
-        "aio", "anno", "astro", "azure", "bio", "boto", "celery", "click", "crypto", "dask",
-        "data", "django", "fast", "flask", "geo", "google", "graph", "http", "image", "json",
-        "kafka", "lang", "mongo", "net", "num", "open", "parse", "pdf", "plot", "postgres", "py",
-        "redis", "schema", "spark", "sql", "text", "tree", "type", "web", "xml",
-    ];
-    const SECOND: [&str; 25] = [
-        "auth",
-        "base",
-        "cache",
-        "client",
-        "core",
-        "db",
-        "extensions",
-        "fields",
-        "forms",
-        "io",
-        "kit",
-        "lib",
-        "log",
-        "models",
-        "orm",
-        "parser",
-        "pool",
-        "query",
-        "retry",
-        "schema",
-        "stubs",
-        "tools",
-        "types",
-        "utils",
-        "view",
-    ];
-    SECOND.into_iter().flat_map(|second| FIRST.map(|first| format!("{first}-{second}")))
+    const FIRST: &str = "aio anno astro azure bio boto celery click crypto dask data django fast \
+        flask geo google graph http image json kafka lang mongo net num open parse pdf plot \
+        postgres py redis schema spark sql text tree type web xml";
+    const SECOND: &str = "auth base cache client core db extensions fields forms io kit lib log \
+        models orm parser pool query retry schema stubs tools types utils view";
+    SECOND
+        .split_whitespace()
+        .flat_map(|second| FIRST.split_whitespace().map(move |first| format!("{first}-{second}")))
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]

@@ -18,6 +18,7 @@ pub struct Asset {
 /// All files below `/assets/`, sorted by path.
 pub const ASSETS: &[Asset] = &[
     script("/assets/api.js", include_str!("page/api.js")),
+    style("/assets/catalogue.css", include_str!("page/catalogue.css")),
     script("/assets/catalogue.js", include_str!("page/catalogue.js")),
     script("/assets/choice.js", include_str!("page/choice.js")),
     script("/assets/copy.js", include_str!("page/copy.js")),
@@ -28,12 +29,9 @@ pub const ASSETS: &[Asset] = &[
         content_type: "image/svg+xml",
         body: include_str!("page/icon.svg"),
     },
-    Asset {
-        path: "/assets/klayers.css",
-        content_type: "text/css; charset=utf-8",
-        body: include_str!("page/klayers.css"),
-    },
+    style("/assets/klayers.css", include_str!("page/klayers.css")),
     script("/assets/names.js", include_str!("page/names.js")),
+    style("/assets/package.css", include_str!("page/package.css")),
     script("/assets/package.js", include_str!("page/package.js")),
     script("/assets/releases.js", include_str!("page/releases.js")),
     script("/assets/snippets.js", include_str!("page/snippets.js")),
@@ -54,6 +52,10 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 
 const fn script(path: &'static str, body: &'static str) -> Asset {
     Asset { path, content_type: "text/javascript; charset=utf-8", body }
+}
+
+const fn style(path: &'static str, body: &'static str) -> Asset {
+    Asset { path, content_type: "text/css; charset=utf-8", body }
 }
 
 #[cfg(test)]

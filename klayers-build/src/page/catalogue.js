@@ -13,6 +13,8 @@ const [page, query, list, count, state, notices, formats, detail, ...selects] = 
   "python", "arch", "region",
 ].map((id) => document.getElementById(id));
 const [pythonSelect, archSelect, regionSelect] = selects;
+/** How many rows are laid out at once; the others follow when nothing is typed for a moment. */
+const AT_ONCE = 120;
 const narrow = matchMedia("(max-width: 56rem)");
 
 /** What there is to choose from, what is chosen, and the list that goes with it. */
@@ -22,8 +24,9 @@ let entries = [];
 /** The elements of the rows, by entry, and the links of those that are shown. */
 let items = new Map();
 let links = [];
-/** The list that is shown or asked for, as target and region. */
+/** The list that is shown or asked for, as target and region; and whether it is there. */
 let listed = "";
+let isListed = false;
 
 begin();
 
@@ -41,7 +44,9 @@ async function begin() {
       retry(begin)));
     return;
   }
-  choice = completed(fromAddress(location.search), offers.targets, offers.regions);
+  // Somebody may have begun to type meanwhile.
+  const typed = query.value.trim() ? { q: query.value.trim() } : {};
+  choice = completed({ ...fromAddress(location.search), ...typed }, offers.targets, offers.regions);
   history.replaceState(null, "", address(choice));
   document.documentElement.dataset.ready = "yes";
   await follow();
@@ -65,6 +70,7 @@ async function loadList(again = false) {
   const target = targetOf(choice.python, choice.arch);
   const mine = `${target} ${choice.region}`;
   listed = mine;
+  isListed = false;
   waiting(true);
   let found;
   try {
@@ -72,8 +78,10 @@ async function loadList(again = false) {
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
     if (listed !== mine) return;
+    waiting(false);
     // Going there again asks again.
     listed = "";
+    page.classList.remove("chosen");
     fillList([]);
     count.textContent = "";
     formats.replaceChildren();
@@ -82,10 +90,10 @@ async function loadList(again = false) {
     state.replaceChildren(notice("failed", ["The list could not be read. ", error.message],
       retry(() => loadList(true))));
     return;
-  } finally {
-    if (listed === mine || listed === "") waiting(false);
   }
   if (listed !== mine) return;
+  waiting(false);
+  isListed = true;
   tellOf(found);
   fillList(found.rows);
   showFormats(target);
@@ -94,8 +102,10 @@ async function loadList(again = false) {
 }
 
 function waiting(isWaiting) {
-  list.toggleAttribute("aria-busy", isWaiting);
   if (isWaiting) list.setAttribute("aria-busy", "true");
+  else list.removeAttribute("aria-busy");
+  // The ARN that stands there still is not of what is chosen now.
+  detail.inert = isWaiting;
   state.replaceChildren(...(isWaiting && links.length === 0
     ? [element("p", { class: "waiting" }, "Loading the packages …")] : []));
 }
@@ -163,14 +173,32 @@ function showFormats(target) {
 
 /** Puts those rows into the list that match, the best first. */
 function showMatches() {
+  if (!isListed) return;
   const text = choice.q ?? "";
   const found = matches(entries, text);
   const shown = found.map((entry) => items.get(entry));
   list.classList.toggle("lettered", found === entries && entries.length > 40);
-  list.replaceChildren(...shown);
+  place(shown);
   links = shown.map((item) => item.firstChild);
   markCurrent();
   showCount(found.length, text);
+}
+
+/** Rows that are still to be placed, and when that is. */
+let later = [];
+let placing;
+
+function place(shown) {
+  clearTimeout(placing);
+  list.replaceChildren(...shown.slice(0, AT_ONCE));
+  later = shown.slice(AT_ONCE);
+  if (later.length > 0) placing = setTimeout(placeAll, 60);
+}
+
+function placeAll() {
+  clearTimeout(placing);
+  list.append(...later);
+  later = [];
 }
 
 function showCount(found, text) {
@@ -178,7 +206,7 @@ function showCount(found, text) {
   if (entries.length === 0) {
     count.textContent = "No packages";
     state.replaceChildren(notice("empty",
-      `There are no layers for Python ${python} on ${arch} in ${region} (yet).`));
+      `There are no layers for Python ${python} on ${arch} in ${region}.`));
   } else if (found === 0) {
     count.textContent = `None of ${counted(entries.length, "package")}`;
     const near = suggestions(text);
@@ -251,6 +279,7 @@ function close() {
 }
 
 function focusRow(name) {
+  placeAll();
   const link = links.find((link) => link.entry.name === normalised(name ?? ""));
   (link ?? query).focus();
 }
@@ -296,6 +325,7 @@ list.addEventListener("keydown", (event) => {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
+  placeAll();
   if (to < 0) query.focus();
   else links[Math.min(to, links.length - 1)].focus();
 });

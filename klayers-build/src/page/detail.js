@@ -112,34 +112,34 @@ function absence(choice, name, hasOlder, suggested) {
     foreign(name), ` has no ${hasOlder ? "latest " : ""}layer for Python ${choice.python} on `,
     `${choice.arch} in ${choice.region}. `,
     ...(suggested.length > 0 ? ["Did you mean ", ...suggested, "?"] : [
-      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where it has"), "."]),
+      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where there is one"), "."]),
   ]);
 }
 
 function figures(version) {
   const expires = instant(version.expiryDate);
-  const share = Number.isFinite(version.unzippedSize)
-    ? Math.max(0.1, (100 * version.unzippedSize) / UNPACKED_LIMIT).toFixed(1)
-    : undefined;
   return element("dl", {},
-    figure("Size", Number.isFinite(version.codeSize) && bytes(version.codeSize),
-      Number.isFinite(version.unzippedSize) && `${bytes(version.unzippedSize)} unpacked`),
-    figure("Of what Lambda takes", share && `${share} %`, share && meter(share)),
+    figure("Size", ...size(version)),
     figure("Gate", ...gate(version.gate)),
-    figure("Expires", expires ? day(expires) : "Not while it is the latest"),
-    figure("Licence", version.license ? clamped(version.license, 90) : "Not stated"));
+    figure("Expires", expires ? day(expires) : "Not while latest"),
+    figure("Licence", version.license ? clamped(version.license, 60) : "Not stated"));
+}
+
+/** The size of the zip, what it unpacks to, and how much of what Lambda takes that is. */
+function size({ codeSize, unzippedSize }) {
+  if (!Number.isFinite(unzippedSize)) return [Number.isFinite(codeSize) ? bytes(codeSize) : undefined];
+  const share = (100 * unzippedSize) / UNPACKED_LIMIT;
+  const bar = element("span", { class: "meter", "aria-hidden": "true" });
+  bar.style.setProperty("--share", `${Math.min(100, share)}%`);
+  const words = `${bytes(unzippedSize)} unpacked, ` +
+    `${share < 1 ? "under 1" : Math.round(share)}\u00a0% of what Lambda takes`;
+  return [Number.isFinite(codeSize) ? bytes(codeSize) : "Unknown", element("span", {}, bar, words)];
 }
 
 function figure(term, value, addition) {
   if (!value) return undefined;
   return element("div", {}, element("dt", {}, term),
     element("dd", {}, value, addition ? element("span", { class: "addition" }, addition) : ""));
-}
-
-function meter(share) {
-  const bar = element("span", { class: "meter", "aria-hidden": "true" });
-  bar.style.setProperty("--share", `${Math.min(100, Number(share))}%`);
-  return bar;
 }
 
 /** What the gate said, in words first: colours alone tell nothing. */

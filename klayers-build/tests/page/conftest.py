@@ -19,7 +19,7 @@ from shells import Shells
 ROOT = Path(__file__).parents[3]
 BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 #: Packages in the list of Python 3.13 on x86_64 in us-east-1: those with a history, and the others.
-PACKAGES = 1000
+PACKAGES = 100
 HERE = "region=us-east-1&python=3.13&arch=x86_64"
 
 # The machine that runs the tests may have much else to do.
