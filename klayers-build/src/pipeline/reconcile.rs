@@ -220,10 +220,10 @@ impl Reconciler {
             if intent.region != *region {
                 continue;
             }
-            if !self.run_regions.contains(region) {
-                found.forsaken.push(Forsaken { intent, outcome: None });
-            } else {
+            if self.run_regions.contains(region) {
                 view.being_published.insert((intent.layer, intent.build.content_digest));
+            } else {
+                found.forsaken.push(Forsaken { intent, outcome: None });
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);

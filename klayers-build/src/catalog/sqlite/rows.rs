@@ -179,11 +179,11 @@ struct Columns<'row> {
 }
 
 impl Columns<'_> {
-    fn get<T: FromSql>(&self, column: impl RowIndex + Copy) -> Result<T, Failure> {
+    fn get<T: FromSql>(&self, column: impl RowIndex) -> Result<T, Failure> {
         self.row.get(column).map_err(|error| self.unreadable(column, error))
     }
 
-    fn parse<T>(&self, column: impl RowIndex + Copy) -> Result<T, Failure>
+    fn parse<T>(&self, column: impl RowIndex) -> Result<T, Failure>
     where
         T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
     {
