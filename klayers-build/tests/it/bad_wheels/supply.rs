@@ -109,7 +109,8 @@ fn what_metadata_says_stays_out_of_the_lists_of_a_layer() {
         (long.as_str(), long.as_str()),
     ] {
         let wheel = Sample::sample().dist_info("METADATA", &format!("{head}License: {field}\n"));
-        let zip = Layers::of(bad_wheels::FILENAME).zip(&wheel.bytes()).expect(field);
+        let layers = Layers::of(bad_wheels::FILENAME);
+        let zip = layers.zip(&wheel.bytes()).expect(field);
         assert_eq!(zip.license(&"sample".parse().unwrap()), Some(expected));
         let files = zip_files(&zip.file);
         let mut seen = 0;
