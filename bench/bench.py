@@ -21,6 +21,7 @@ from assembling import assembling, with_bytecode
 from cold_start import cold_start
 from planning import planning
 from publishing import publishing
+from serving import serving
 from tools import Bench, cores, interpreter, need, pipeline
 from verification import verification
 
@@ -57,6 +58,9 @@ ROWS = {
     ),
     "publish": partial(publishing, size=100_000, title="A small layer to 34 regions"),
     "publish-large": partial(publishing, size=45_000_000, title="A layer of 45 MB to 34 regions"),
+    "serve-plain": partial(serving, encoding="identity", slower=1 / 0.95),
+    "serve-gzip": partial(serving, encoding="gzip", slower=1),
+    "serve-br": partial(serving, encoding="br", slower=1),
     "planning": partial(planning, title="A month with nothing to do, of 1,000,000 layer versions"),
 }
 

@@ -16,6 +16,8 @@ HOW_TO_GET = {
     "zip": "install the package zip (apt-get install zip)",
     "unzip": "install the package unzip (apt-get install unzip)",
     "sha256sum": "install the package coreutils",
+    "taskset": "install the package util-linux",
+    "wrk": "install the package wrk (apt-get install wrk)",
     "split": "install the package coreutils",
     "cargo": "install Rust from https://rustup.rs, or name the binary's folder with --binaries",
 }

@@ -59,7 +59,7 @@ fn parameters() -> Value {
     let parameter = |name: &str, description: &str, pattern: &str, example: &str| {
         json!({
             "name": name, "in": "path", "required": true, "description": description,
-            "schema": { "type": "string", "pattern": pattern, "maxLength": 200 },
+            "schema": { "type": "string", "pattern": pattern },
             "example": example,
         })
     };

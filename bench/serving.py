@@ -1,0 +1,174 @@
+"""How many requests a second the server answers, beside nginx with the same files."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import Claim, Measured, Run
+from report import Row
+from tools import Bench, need
+
+PACKAGES = 300
+LIST = "/api/v2/p3.13/layers/latest/us-east-1"
+CONNECTIONS = 64
+SECONDS = 4
+# So many requests are what a figure is told for.
+REQUESTS = 10_000
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, and how it is told from others."""
+
+    name: str
+    address: str
+    process: "subprocess.Popen[str]"
+
+
+def serving(bench: Bench, encoding: str, slower: float, folder: Path) -> Row:
+    """A list of 300 packages from one worker of each server on one core, asked for by wrk on the
+    other. `slower` is how many times as long as nginx ours may take for as many requests."""
+    for program in ("wrk", "taskset"):
+        need(program)
+    servers = [ours(bench, folder), nginx(bench, folder)]
+    measured: Measured = {}
+    try:
+        for server in servers:
+            wait_for(server.address)
+            check(server, encoding)
+        for turn in range(bench.rounds + 1):
+            for server in servers if turn % 2 else reversed(servers):
+                run, p99 = load(server, encoding)
+                if turn:
+                    measured.setdefault(server.name, []).append(run)
+                    measured.setdefault(f"{server.name}, p99", []).append(p99)
+    finally:
+        for server in servers:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait()
+    ordered = {name: measured[name] for name in sorted(measured, key=len)}
+    return Row(
+        f"A list of {PACKAGES} packages, {encoding}",
+        ordered,
+        f"{REQUESTS:,} requests over {CONNECTIONS} connections, one worker each on one core, wrk on"
+        " the other; of one request, the time that 99 of 100 are answered in",
+        [
+            Claim("klayers", "nginx", longer=slower),
+            Claim("klayers, p99", "nginx, p99", longer=1.1),
+        ],
+    )
+
+
+def ours(bench: Bench, folder: Path) -> Server:
+    catalog = folder / "klayers.db"
+    subprocess.run(
+        [bench.pipeline.parent / "examples/catalog_fixture", catalog, str(PACKAGES - 6)], check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    config = folder / "klayers.toml"
+    config.write_text('config_dir = "config"\n')
+    subprocess.run(
+        [bench.pipeline, "export", "--config", config, "--out", folder / "site"], check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    process = subprocess.Popen(
+        ["taskset", "-c", "0", bench.pipeline, "serve", "--config", config, "--listen",
+         "127.0.0.1:0"],
+        env={**os.environ, "TOKIO_WORKER_THREADS": "1"}, stdout=subprocess.PIPE, text=True,
+    )
+    assert process.stdout
+    address = process.stdout.readline().strip().removeprefix("listening on ")
+    return Server("klayers", address, process)
+
+
+def nginx(bench: Bench, folder: Path) -> Server:
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(program).exists():
+        sys.exit("bench: nginx is not installed")
+    port = free_port()
+    example = Path(__file__).parents[1] / "examples/nginx/klayers.conf"
+    site = example.read_text().replace("127.0.0.1:8081", f"127.0.0.1:{port}")
+    site = site.replace("/srv/klayers/current", str(folder / "site/current"))
+    work = folder / "nginx"
+    work.mkdir()
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = " ".join(f"{kind}_temp_path {work}/{kind};" for kind in kinds)
+    conf = work / "nginx.conf"
+    conf.write_text(
+        f"daemon off; master_process off; worker_processes 1; pid {work}/pid;\n"
+        f"error_log {work}/error.log; events {{ worker_connections 1024; }}\n"
+        "http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n"
+        f"{temporary}\n{site}\n}}\n"
+    )
+    process = subprocess.Popen(
+        ["taskset", "-c", "0", program, "-c", conf, "-p", work], text=True,
+        stderr=subprocess.DEVNULL,
+    )
+    return Server("nginx", f"http://127.0.0.1:{port}", process)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_for(address: str) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"{address}/openapi.json").close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    sys.exit(f"bench: {address} does not answer")
+
+
+def check(server: Server, encoding: str) -> None:
+    """What is compared is the same list in the same encoding."""
+    request = urllib.request.Request(server.address + LIST, headers={"Accept-Encoding": encoding})
+    with urllib.request.urlopen(request) as answer:
+        sent = answer.headers.get("Content-Encoding", "identity")
+    if sent != encoding:
+        # nginx of most distributions knows no br; it sends what it has.
+        if not (server.name == "nginx" and encoding == "br"):
+            sys.exit(f"bench: {server.name} sends {sent}, not {encoding}")
+
+
+def load(server: Server, encoding: str) -> "tuple[Run, Run]":
+    accepted = "gzip" if server.name == "nginx" and encoding == "br" else encoding
+    before = cpu(server)
+    output = subprocess.run(
+        ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency",
+         "-H", f"Accept-Encoding: {accepted}", server.address + LIST],
+        check=True, capture_output=True, text=True,
+    ).stdout
+    used = cpu(server) - before
+    if re.search(r"Non-2xx|Socket errors", output):
+        sys.exit(f"bench: {server.name} failed:\n{output}")
+    done = float(find(r"(\d+) requests in", output))
+    rate = float(find(r"Requests/sec:\s+([\d.]+)", output))
+    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()  # type: ignore[union-attr]
+    p99 = float(number) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[unit]
+    return Run(REQUESTS / rate, used / done * REQUESTS, 0), Run(p99, 0, 0)
+
+
+def find(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if not found:
+        sys.exit(f"bench: wrk said:\n{text}")
+    return found[1]
+
+
+def cpu(server: Server) -> float:
+    """What the server has used of the processor, in seconds."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

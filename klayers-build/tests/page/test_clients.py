@@ -1,0 +1,91 @@
+"""Who else reads what `serve` answers: clients in the wild, and tools that know no Klayers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LATEST = "/api/v2/p3.13/layers/latest/us-east-1"
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url) as answer:
+        return json.load(answer)
+
+
+def test_cdk_klayers_finds_layers_and_synthesises_a_stack(site: str, tmp_path: Path) -> None:
+    if not shutil.which("node"):
+        reason = "aws-cdk-lib needs Node.js, and there is none on PATH"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    (tmp_path / "handler.py").write_text("def handler(event, context): ...\n")
+    script = f"""
+import cdk_klayers
+from aws_cdk import App, Environment, Stack, aws_lambda
+
+cdk_klayers.Klayers.base_url = {site + "/api/v2"!r}
+app = App(outdir={str(tmp_path / "out")!r})
+stack = Stack(app, "Sample", env=Environment(region="us-east-1"))
+runtime = aws_lambda.Runtime.PYTHON_3_13
+layers = cdk_klayers.Klayers(stack, python_version=runtime)
+aws_lambda.Function(
+    stack, "Handler", runtime=runtime, handler="handler.handler",
+    code=aws_lambda.Code.from_asset({str(tmp_path)!r}, exclude=["out"]),
+    layers=[layers.layer_version(stack, "requests"), layers.layer_version(stack, "Pillow")],
+)
+app.synth()
+"""
+    environment = {**os.environ, "NO_PROXY": "*", "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    template = json.loads((tmp_path / "out/Sample.template.json").read_text())
+    functions = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    arns = {row["package"]: row["arn"] for row in get(site + LATEST)}
+    assert functions[0]["Layers"] == [arns["requests"], arns["Pillow"]]
+
+
+def test_rows_are_read_as_the_terraform_provider_reads_them(site: str) -> None:
+    # It decodes the list into maps of strings.
+    for row in get(site + LATEST):
+        assert all(isinstance(value, str) for value in row.values()), row
+    # And of the versions it takes the one that is the latest.
+    rows = get(f"{site}/api/v2/p3.13/layers/us-east-1/requests")
+    latest = [row for row in rows if row["deployStatus"] == "latest"]
+    assert len(latest) == 1
+    assert latest[0]["arn"].startswith("arn:aws:lambda:us-east-1:")
+    assert all(isinstance(pin, str) for row in rows for pin in row["dependencies"])
+
+
+def test_the_description_is_openapi(site: str) -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
+    OpenAPIV31SpecValidator(get(site + "/openapi.json")).validate()
+
+
+def test_answers_are_what_the_description_says(site: str, tmp_path: Path) -> None:
+    schemathesis = Path(sys.executable).with_name("schemathesis")
+    done = subprocess.run(
+        [
+            schemathesis, "run", site + "/openapi.json", "--checks", "all", "--max-examples", "40",
+            "--seed", "7", "--generation-database", "none", "--phases", "examples,coverage,fuzzing",
+        ],
+        cwd=tmp_path, env={**os.environ, "NO_PROXY": "*"}, capture_output=True, text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "10 / 10" in done.stdout or "Tested: 10" in done.stdout, done.stdout[-3000:]
