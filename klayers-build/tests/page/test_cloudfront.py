@@ -1,0 +1,57 @@
+"""The example for CloudFront: its function, run by Node.js, and its template."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXAMPLE = Path(__file__).parents[3] / "examples/cloudfront"
+
+
+def test_every_spelling_gets_the_name_of_its_object() -> None:
+    node = shutil.which("node")
+    if not node:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Node.js on PATH")
+        pytest.skip("there is no Node.js on PATH")
+    expected = {
+        "/": "/index.html",
+        "/openapi.json": "/openapi.json",
+        "/api/v2/targets/": "/api/v2/targets",
+        "/api/v2/p3.12/layers/latest/eu-west-1": "/api/v2/p3.12/layers/latest/eu-west-1/json",
+        "/api/v2/p3.12/layers/latest/eu-west-1/": "/api/v2/p3.12/layers/latest/eu-west-1/json",
+        "/api/v2/p3.12/layers/latest/eu-west-1/csv/": "/api/v2/p3.12/layers/latest/eu-west-1/csv",
+        "/api/v2/p3.12/layers/eu-west-1/Zope.Interface":
+            "/api/v2/p3.12/layers/eu-west-1/zope-interface",
+        "/api/v2/p3.12/renovate/eu-west-1/zope_interface/":
+            "/api/v2/p3.12/renovate/eu-west-1/zope-interface",
+        "/api/v2/packages/%50illow": "/api/v2/packages/pillow",
+        "/packages/PyYAML": "/packages/pyyaml",
+        "/packages/..%2fsecret": "/packages/..%2Fsecret",
+        "/packages/%zz": "/packages/%zz",
+    }
+    script = (EXAMPLE / "normalise.js").read_text() + (
+        "\nconst uris = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        "\nconsole.log(JSON.stringify(uris.map((uri) => handler({ request: { uri } }).uri)));"
+    )
+    done = subprocess.run(
+        [node, "-e", script], input=json.dumps(list(expected)), check=True, capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout) == list(expected.values())
+
+
+def test_the_template_holds_the_function() -> None:
+    class Loader(yaml.SafeLoader):
+        """Takes the short forms of CloudFormation's functions for what stands behind them."""
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: node.value)
+    template = yaml.load((EXAMPLE / "template.yaml").read_text(), Loader)
+    function = template["Resources"]["Normalise"]["Properties"]["FunctionCode"]
+    assert function.strip() == (EXAMPLE / "normalise.js").read_text().strip()
