@@ -18,10 +18,11 @@ from pathlib import Path
 
 import report
 from assembling import assembling, with_bytecode
+from changing import changing
 from cold_start import cold_start
 from planning import planning
 from publishing import publishing
-from serving import serving
+from serving import crowded, serving
 from tools import Bench, cores, interpreter, need, pipeline
 from verification import verification
 
@@ -61,6 +62,8 @@ ROWS = {
     "serve-plain": partial(serving, encoding="identity", slower=1 / 0.95),
     "serve-gzip": partial(serving, encoding="gzip", slower=1),
     "serve-br": partial(serving, encoding="br", slower=1),
+    "serve-crowded": crowded,
+    "change": changing,
     "planning": partial(planning, title="A month with nothing to do, of 1,000,000 layer versions"),
 }
 

@@ -1,12 +1,16 @@
 """How many requests a second the server answers, beside nginx with the same files."""
 
+import contextlib
+import itertools
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -22,6 +26,9 @@ CONNECTIONS = 64
 SECONDS = 4
 # So many requests are what a figure is told for.
 REQUESTS = 10_000
+# Who else holds on to the server.
+IDLE = 10_000
+SLOW = 200
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,65 @@ def serving(bench: Bench, encoding: str, slower: float, folder: Path) -> Row:
             Claim("klayers, p99", "nginx, p99", longer=1.1),
         ],
     )
+
+
+def crowded(bench: Bench, folder: Path) -> Row:
+    """The same list, while thousands of connections lie idle and hundreds send their heads byte by
+    byte."""
+    for program in ("wrk", "taskset"):
+        need(program)
+    server = ours(bench, folder)
+    alone, beside = "alone", f"beside {IDLE:,} idle and {SLOW} slow connections"
+    measured: Measured = {alone: [], beside: []}
+    try:
+        wait_for(server.address)
+        for turn in range(bench.rounds + 1):
+            _, before = load(server, "gzip")
+            with Crowd(server.address):
+                _, during = load(server, "gzip")
+            if turn:
+                measured[alone].append(before)
+                measured[beside].append(during)
+    finally:
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait()
+    return Row(
+        f"A list of {PACKAGES} packages from a server that many others hold on to",
+        measured,
+        f"the time in which 99 of 100 requests are answered, of {CONNECTIONS} connections",
+        [Claim(beside, alone, longer=3)],
+    )
+
+
+class Crowd:
+    """Connections that say nothing, and some that never end what they say."""
+
+    def __init__(self, address: str) -> None:
+        host, port = address.removeprefix("http://").split(":")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self.idle = [socket.create_connection((host, int(port))) for _ in range(IDLE)]
+        self.slow = [socket.create_connection((host, int(port))) for _ in range(SLOW)]
+        self.ended = threading.Event()
+        self.sender = threading.Thread(target=self.send)
+
+    def send(self) -> None:
+        for piece in itertools.chain(["GET / HTTP/1.1\r\nx-slow: "], itertools.repeat("a")):
+            for connection in self.slow:
+                # The server leaves those that take too long.
+                with contextlib.suppress(OSError):
+                    connection.send(piece.encode())
+            if self.ended.wait(0.5):
+                return
+
+    def __enter__(self) -> None:
+        self.sender.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.sender.join()
+        for connection in self.idle + self.slow:
+            connection.close()
 
 
 def ours(bench: Bench, folder: Path) -> Server:

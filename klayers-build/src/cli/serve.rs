@@ -5,6 +5,7 @@ use clap::Args;
 use klayers_build::Error;
 use klayers_build::catalog::SqliteCatalog;
 use klayers_build::serve::Server;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{ConfigArgs, DONE, output};
 
@@ -23,6 +24,7 @@ pub(super) async fn serve(
 ) -> Result<u8, Error> {
     let config = args.config.load()?;
     let catalog = Arc::new(SqliteCatalog::open_read_only(&config.catalog)?);
+    allow_many_files();
     let server = Server::bind(args.listen, catalog).await?;
     output::line(&format!("listening on http://{}", server.local_addr()));
     let stopped = async {
@@ -30,4 +32,13 @@ pub(super) async fn serve(
     };
     server.run(stopped).await?;
     Ok(DONE)
+}
+
+/// Each connection is an open file, of which shells allow few by habit.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, allowed = limit.current, "no more files can be opened than before");
+    }
 }
