@@ -189,10 +189,11 @@ impl Run<'_> {
             }
         };
         if reason == Some(BuildReason::Forced) {
-            // The wheels are the same, but the builder may have made something else of them.
+            // The wheels are the same, but the builder may have made something else of them; and
+            // what an adopted version holds is not known.
             for (region, version) in latest_versions {
                 if self.regions.contains(&region)
-                    && version.build.content_digest != build.content_digest
+                    && version.build.content_digest() != build.content_digest()
                 {
                     publish.insert(region, PublishReason::Changed);
                 }

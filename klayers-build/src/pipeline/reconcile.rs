@@ -72,8 +72,9 @@ pub struct RegionReconciliation {
 struct Record {
     target: Target,
     package: PackageName,
-    content: Digest,
-    created_at: Timestamp,
+    /// Not known of one that was adopted.
+    content: Option<Digest>,
+    created_at: Option<Timestamp>,
     life: Life,
 }
 
@@ -89,7 +90,7 @@ impl From<&LayerVersion> for Record {
         Self {
             target: version.build.target,
             package: version.build.package.clone(),
-            content: version.build.content_digest,
+            content: version.build.content_digest(),
             created_at: version.created_at,
             life: match version.status {
                 Status::Latest => Life::Latest,
@@ -194,7 +195,8 @@ impl Reconciler {
         found.failed.sort_by(|one, other| one.0.cmp(&other.0));
         for intent in self.catalog.under_way().await? {
             if intent.region == *region {
-                view.being_published.insert((intent.layer, intent.build.content_digest));
+                let content = intent.build.content_digest();
+                view.being_published.extend(content.map(|content| (intent.layer, content)));
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);

@@ -37,8 +37,8 @@ impl From<&LayerVersion> for LatestRow {
             package: build.package.clone(),
             arn: arn.clone(),
             package_version: build.version.clone(),
-            code_sha256: Some(build.content_digest.to_base64()),
-            created_date_time: Some(*created_at),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            created_date_time: *created_at,
             license: build.license.clone(),
         }
     }
@@ -117,10 +117,10 @@ impl VersionRow {
             region: Some(arn.region().clone()),
             layer_version: Some(arn.version()),
             requirements_hash: Some(build.requirements_hash.to_string()),
-            code_sha256: Some(build.content_digest.to_base64()),
-            code_size: Some(build.code_size),
-            unzipped_size: Some(build.unzipped_size),
-            created_date_time: Some(*created_at),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            code_size: build.content().map(|content| content.size),
+            unzipped_size: build.content().map(|content| content.unzipped_size),
+            created_date_time: *created_at,
             license: build.license.clone(),
         })
     }
@@ -163,11 +163,11 @@ impl From<&Build> for BuildRow {
             package: Some(build.package.clone()),
             package_version: build.version.clone(),
             dependencies: build.dependencies.clone(),
-            created_date_time: Some(build.created_at),
+            created_date_time: build.created_at,
             requirements_hash: Some(build.requirements_hash.to_string()),
-            code_sha256: Some(build.content_digest.to_base64()),
-            code_size: Some(build.code_size),
-            unzipped_size: Some(build.unzipped_size),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            code_size: build.content().map(|content| content.size),
+            unzipped_size: build.content().map(|content| content.unzipped_size),
             license: build.license.clone(),
         }
     }
@@ -241,7 +241,7 @@ impl From<&Region> for RegionRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, Origin};
+    use crate::{Content, Digest, Origin};
 
     fn version(status: Status) -> LayerVersion {
         let at: Timestamp = "2026-11-01T02:00:00.5Z".parse().expect("a time");
@@ -255,14 +255,17 @@ mod tests {
                 version: "12.0.0".parse().expect("a version"),
                 dependencies: vec!["pillow==12.0.0".parse().expect("a pin")],
                 requirements_hash: Digest::of(b"requirements"),
-                origin: Origin::Imported,
-                content_digest: Digest::of(b"zip"),
-                code_size: 7_000_000,
-                unzipped_size: 20_000_000,
+                origin: Origin::Imported {
+                    content: Content {
+                        digest: Digest::of(b"zip"),
+                        size: 7_000_000,
+                        unzipped_size: 20_000_000,
+                    },
+                },
                 license: Some("MIT-CMU".to_owned()),
-                created_at: at,
+                created_at: Some(at),
             },
-            created_at: at,
+            created_at: Some(at),
             status,
         }
     }

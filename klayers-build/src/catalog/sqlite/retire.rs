@@ -50,12 +50,16 @@ pub(super) fn yanked_builds_sql() -> String {
              SELECT layer_versions.build FROM layer_versions
              CROSS JOIN yanks ON yanks.arn = layer_versions.arn
              WHERE layer_versions.package = ? AND layer_versions.target = ?
-         ) ORDER BY builds.content_digest",
+         ) ORDER BY builds.content_digest, builds.id",
         rows::BUILD
     )
 }
 
-pub(super) const NEWEST: &str = "SELECT max(created_at) FROM layer_versions";
+pub(super) const NEWEST: &str = "SELECT max(at) FROM (
+         SELECT max(created_at) AS at FROM layer_versions
+         UNION ALL
+         SELECT max(adopted_at) FROM builds WHERE adopted_at IS NOT NULL
+     )";
 
 pub(super) fn newest(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
     let mut statement = connection.prepare_cached(NEWEST)?;

@@ -162,10 +162,11 @@ impl View {
         if record.life == Life::Deleted {
             return (!self.being_deleted.contains(arn)).then_some(DifferenceKind::Undeleted);
         }
-        if inspected.digest != record.content {
+        if let Some(recorded) = record.content
+            && inspected.digest != recorded
+        {
             // It is not said who may use it: nobody should.
-            let (recorded, sha256) = (record.content, inspected.digest);
-            return Some(DifferenceKind::WrongHash { recorded, sha256 });
+            return Some(DifferenceKind::WrongHash { recorded, sha256: inspected.digest });
         }
         match (inspected.is_public, public) {
             (false, true) => Some(DifferenceKind::Private),
@@ -184,11 +185,11 @@ impl View {
         if self.being_published.contains(&(arn.name().clone(), stated)) {
             return None;
         }
-        let twin = self.sound().find(|(other, record)| {
-            other.layer() == arn.layer() && record.content == inspected.digest
+        let twin = self.sound().find(|(other, _, digest)| {
+            other.layer() == arn.layer() && *digest == inspected.digest
         });
         Some(match twin {
-            Some((of, _)) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
+            Some((of, _, _)) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
             None => DifferenceKind::Orphan {
                 description: listed.description.clone(),
                 sha256: inspected.digest,
@@ -198,11 +199,14 @@ impl View {
     }
 
     /// Those of the recorded versions that have one content with a newer one, or with the latest.
+    /// Adopted ones are none of them: that collection had its own reasons to publish again.
     fn doubled(&self) -> Vec<Difference> {
         let mut by_content: BTreeMap<(Target, &PackageName, Digest), Vec<_>> = BTreeMap::new();
-        for (arn, record) in self.sound() {
-            let content = (record.target, &record.package, record.content);
-            by_content.entry(content).or_default().push((arn, record));
+        for (arn, record, content) in self.sound() {
+            if record.content.is_some() {
+                let content = (record.target, &record.package, content);
+                by_content.entry(content).or_default().push((arn, record));
+            }
         }
         let mut doubled = Vec::new();
         for mut versions in by_content.into_values() {
@@ -219,11 +223,14 @@ impl View {
         doubled
     }
 
-    /// What is recorded as existing, and does, with the content that is recorded.
-    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record)> {
-        self.recorded.iter().filter(|(arn, record)| {
-            let there = self.inspected.get(*arn).and_then(Option::as_ref);
-            record.life != Life::Deleted && there.is_some_and(|it| it.digest == record.content)
+    /// What is recorded as existing, and does, with the content that is recorded, if one is; and
+    /// that content.
+    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record, Digest)> {
+        self.recorded.iter().filter_map(|(arn, record)| {
+            let digest = self.inspected.get(arn)?.as_ref()?.digest;
+            let is_sound = record.life != Life::Deleted
+                && record.content.is_none_or(|recorded| recorded == digest);
+            is_sound.then_some((arn, record, digest))
         })
     }
 }

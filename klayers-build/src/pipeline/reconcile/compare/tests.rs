@@ -10,7 +10,8 @@ fn at(number: u64) -> Timestamp {
     format!("2026-11-{number:02}T02:00:00Z").parse().unwrap()
 }
 
-/// A region in which versions of one layer are recorded, or are there, with a content each.
+/// A region in which versions of one layer are recorded, or are there, with a content each; those
+/// that are recorded without one were adopted.
 struct Region(View);
 
 impl Region {
@@ -20,8 +21,8 @@ impl Region {
             let record = Record {
                 target: "p3.12".parse().unwrap(),
                 package: "sample".parse().unwrap(),
-                content: Digest::of(content.as_bytes()),
-                created_at: at(number),
+                content: (!content.is_empty()).then(|| Digest::of(content.as_bytes())),
+                created_at: Some(at(number)),
                 life,
             };
             view.recorded.insert(arn(number), record);
