@@ -17,6 +17,7 @@ use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
 use tokio::signal::unix::{SignalKind, signal};
 
+mod adopt;
 mod build;
 mod collection;
 mod expire;
@@ -69,6 +70,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Take in a layer that was made by hand, and publish it.
     Import(import::ImportArgs),
+    /// Take over what another collection recorded.
+    Adopt(adopt::AdoptArgs),
     /// Make a layer again from the lock in it, and say whether it is the same.
     Verify(verify::VerifyArgs),
     /// Delete the layer versions that expired.
@@ -212,6 +215,7 @@ async fn run(
         // It writes down what it did, even when it is told to end.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
+        Command::Adopt(args) => adopt::adopt(args, format, now()).boxed_local(),
         Command::Import(args) => import::import(args, now()).boxed_local(),
         Command::Expire(args) => expire::expire(args, now()).boxed_local(),
         Command::Yank(args) => yank::yank(args, now()).boxed_local(),
@@ -272,6 +276,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
             UNUSABLE
         }
+        Error::Adopt(error) if error.is_usage() => UNUSABLE,
         _ => FAILED,
     }
 }

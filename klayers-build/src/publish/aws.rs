@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use self::accounts::Accounts;
 use self::bodies::Bodies;
-use self::call::{Answer, Call};
+use self::call::Answer;
 use self::transfer::Transfer;
 use super::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
@@ -25,6 +25,8 @@ mod error;
 mod policy;
 mod transfer;
 
+pub(crate) use accounts::{Limit, limit, settings};
+pub(crate) use call::Call;
 pub use error::{AwsError, Fault};
 
 /// The largest zip that Lambda takes in a request, in bytes.
