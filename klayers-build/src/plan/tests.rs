@@ -1,9 +1,11 @@
 use std::num::NonZeroU64;
 
-use klayers_core::{Digest, LayerArn, Origin, Runtimes, Status, Timestamp};
+use klayers_core::{Content, Digest, LayerArn, Origin, Runtimes, Status, Timestamp};
 
 use super::*;
 
+const CONTENT: Content =
+    Content { digest: Digest::from_bytes([1; 32]), size: 1, unzipped_size: 1 };
 const NOTHING: Force = Force { build: false, publish: false };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -42,12 +44,10 @@ fn build(lock: &Lock) -> Build {
         origin: Origin::Locked {
             wheels_hash: lock.wheels_hash(),
             lock_digest: Digest::of(b"lock"),
+            content: CONTENT,
         },
-        content_digest: Digest::of(b"content"),
-        code_size: 1,
-        unzipped_size: 1,
         license: None,
-        created_at: Timestamp::UNIX_EPOCH,
+        created_at: Some(Timestamp::UNIX_EPOCH),
     }
 }
 
@@ -58,7 +58,7 @@ fn published(build: &Build, region: &str) -> (Region, LayerVersion) {
     let version = LayerVersion {
         arn: layer.version(NonZeroU64::MIN),
         build: build.clone(),
-        created_at: Timestamp::UNIX_EPOCH,
+        created_at: Some(Timestamp::UNIX_EPOCH),
         status: Status::Latest,
     };
     (region, version)
@@ -143,7 +143,7 @@ fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
 #[test]
 fn what_was_made_by_hand_is_not_what_a_lock_would_give() {
     let lock = lock("1", "a");
-    let imported = Build { origin: Origin::Imported, ..build(&lock) };
+    let imported = Build { origin: Origin::Imported { content: CONTENT }, ..build(&lock) };
     let both = [published(&imported, "us-east-1"), published(&imported, "eu-west-1")];
     for republish in [Republish::Wheels, Republish::Requirements] {
         let (step, publish) = plan(&lock, Some(&imported), &both, republish, NOTHING);

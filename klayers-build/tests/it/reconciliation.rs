@@ -7,9 +7,9 @@ use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
 use klayers_build::plan::Selection;
 use klayers_build::publish::{FolderPublisher, PublishError, Publisher as _};
-use klayers_core::{Build, Digest, ExpiryPolicy, LayerVersionArn, Yank};
+use klayers_core::{Build, Content, Digest, ExpiryPolicy, LayerVersionArn, Yank};
 
-use crate::samples::{arn, build, intent, published, region, target};
+use crate::samples::{arn, build, digest, intent, published, region, target, with_content};
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 use crate::support::staged::{Staged, days, now, short, sound};
@@ -47,7 +47,7 @@ async fn disturbed() -> Staged {
     let record = staged.home.path("published/eu-west-1/Klayers-p312-wrong/1.json");
     let changed = std::fs::read_to_string(&record)
         .unwrap()
-        .replace(&format!("\"{}\"", sound("wrong", "1").content_digest), &quoted());
+        .replace(&format!("\"{}\"", digest(&sound("wrong", "1"))), &quoted());
     std::fs::write(&record, changed).unwrap();
     let elsewhere = staged.publish(&sound("sound", "1"), "us-east-1", days(-9), days(10)).await;
     staged.publisher.make_public(&elsewhere).await.unwrap();
@@ -111,12 +111,10 @@ async fn a_selection_restricts_what_is_compared() {
     staged.catalog.record_build(&arm).await.unwrap();
     let version = published(&arm, "us-east-1", 1);
     staged.catalog.complete(&version, days(1)).await.unwrap();
-    let orphan = Build {
-        target: target("p3.12-arm64"),
-        content_digest: Digest::of(b"p3.12-arm64 lonely 1"),
-        code_size: 20,
-        ..sound("lonely", "1")
-    };
+    let orphan = with_content(
+        Build { target: target("p3.12-arm64"), ..sound("lonely", "1") },
+        Content { digest: Digest::of(b"p3.12-arm64 lonely 1"), size: 20, unzipped_size: 20 },
+    );
     staged.publish_unrecorded(&orphan, "us-east-1", days(-9)).await;
     assert_eq!(told(&["--region", "us-east-1", "--target", "p3.12"]), (0, String::new()));
     // What another account has cannot be seen, and is no difference.

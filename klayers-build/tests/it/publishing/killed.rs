@@ -7,6 +7,7 @@ use klayers_core::LayerVersion;
 use url::Url;
 
 use super::{Collection, ready};
+use crate::samples::digest;
 use crate::support::aws::Contents;
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
@@ -23,7 +24,7 @@ fn line(collection: &Collection, version: &LayerVersion) -> String {
     let arn = version.arn.to_string().replace(collection.account.id(), "ACCOUNT");
     let status = format!("{:?}", version.status);
     let status = status.split([' ', '{']).next().unwrap_or_default().to_owned();
-    format!("{arn} {} {status}", version.build.content_digest)
+    format!("{arn} {} {status}", digest(&version.build))
 }
 
 fn end_at(collection: &Collection, arguments: &[&str], endpoint: &Url, place: &str) -> ExitStatus {

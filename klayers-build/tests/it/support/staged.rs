@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
 use klayers_build::publish::{FolderPublisher, LayerUpload, Publisher, describe};
-use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
+use klayers_core::{Build, Content, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
 
 use super::command::Home;
-use crate::samples::{build, intent, layer, region};
+use crate::samples::{build, digest, intent, layer, region, with_content};
 
 /// A home whose catalog and folder of published layers are filled by hand.
 pub(crate) struct Staged {
@@ -40,17 +40,17 @@ impl Staged {
         let upload = LayerUpload {
             name: layer(build),
             target: build.target,
-            description: describe(build),
+            description: describe(build, digest(build)),
             license: None,
             zip,
-            digest: build.content_digest,
-            size: build.code_size,
+            digest: digest(build),
+            size: build.content().unwrap().size,
         };
         let published = self.publisher.publish(&region(place), &upload, when).await.unwrap();
         LayerVersion {
             arn: published.arn,
             build: build.clone(),
-            created_at: when,
+            created_at: Some(when),
             status: Status::Latest,
         }
     }
@@ -119,11 +119,10 @@ pub(crate) fn short(arn: &LayerVersionArn) -> String {
 
 /// A build for p3.12 whose digest and size are those of a zip that is there.
 pub(crate) fn sound(name: &str, version: &str) -> Build {
-    let mut build = build("p3.12", name, version);
-    let content = content(&build);
-    build.code_size = content.len() as u64;
-    build.content_digest = Digest::of(&content);
-    build
+    let build = build("p3.12", name, version);
+    let zip = content(&build);
+    let size = zip.len() as u64;
+    with_content(build, Content { digest: Digest::of(&zip), size, unzipped_size: 4_194_304 })
 }
 
 fn content(build: &Build) -> Vec<u8> {

@@ -1,0 +1,1 @@
+//! `klayers-pipeline adopt`.
