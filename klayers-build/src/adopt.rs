@@ -140,13 +140,11 @@ pub async fn adopt(
         Source::Api(api) => {
             let mut answered = false;
             for &target in &scope.targets {
-                let selected = |package: &PackageName| {
-                    scope.selection.includes_layer(target, package)
-                };
+                let selected =
+                    |package: &PackageName| scope.selection.includes_layer(target, package);
                 let mut lists = api.lists(target, &scope.regions).await;
                 if !answered {
-                    lists =
-                        lists.heard().map_err(|error| AdoptError::Silent(Box::new(error)))?;
+                    lists = lists.heard().map_err(|error| AdoptError::Silent(Box::new(error)))?;
                     answered = true;
                 }
                 adopter.report.left_out.extend(lists.left_out);

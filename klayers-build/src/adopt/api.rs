@@ -249,8 +249,7 @@ impl ApiSource {
             }
             body.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| Failure::last(RequestFault::NotAList(error)))
+        serde_json::from_slice(&body).map_err(|error| Failure::last(RequestFault::NotAList(error)))
     }
 }
 

@@ -69,10 +69,9 @@ impl fmt::Display for Clash {
                 "{arn} is recorded with another version or other dependencies; nothing of this \
                  layer is adopted"
             ),
-            Self::Withdrawn(arn) => write!(
-                formatter,
-                "{arn} was withdrawn here, so what is recorded stays"
-            ),
+            Self::Withdrawn(arn) => {
+                write!(formatter, "{arn} was withdrawn here, so what is recorded stays")
+            }
             Self::LatestGone(arn) => write!(
                 formatter,
                 "{arn} is recorded as the latest, but the other collection does not list it; \
@@ -162,8 +161,7 @@ impl AdoptionPlan {
         }
         let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
         let next: BTreeSet<&LayerVersionArn> = change.iter().map(|version| &version.arn).collect();
-        let stays =
-            recorded.iter().filter(is_latest).find(|version| !next.contains(&version.arn));
+        let stays = recorded.iter().filter(is_latest).find(|version| !next.contains(&version.arn));
         if let Some(stays) = stays
             && add.iter().chain(&change).any(|version| is_latest(&version))
         {

@@ -43,11 +43,7 @@ pub(super) struct AdoptArgs {
     json: bool,
 }
 
-pub(super) async fn adopt(
-    args: AdoptArgs,
-    format: LogFormat,
-    now: Timestamp,
-) -> Result<u8, Error> {
+pub(super) async fn adopt(args: AdoptArgs, format: LogFormat, now: Timestamp) -> Result<u8, Error> {
     let config = args.config.load()?;
     let scope = scope(&config, args.selection.into())?;
     // First: what cannot be read needs no catalog.
@@ -114,9 +110,7 @@ fn scope(config: &Config, selection: Selection) -> Result<Scope, Error> {
     let known = Region::known().filter(|region| partitions.contains(&region.partition()));
     let mut regions: Vec<Region> = known.chain(collection.regions).collect();
     regions.extend(selection.regions.iter().cloned());
-    targets.retain(|target| {
-        selection.targets.is_empty() || selection.targets.contains(target)
-    });
+    targets.retain(|target| selection.targets.is_empty() || selection.targets.contains(target));
     regions.retain(|region| selection.includes_region(region));
     targets.sort();
     targets.dedup();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use klayers_core::{
-    Build, Content, ExpiryPolicy, LayerName, LayerVersionArn, Origin, PackageName, PackageVersion, Pin,
-    Region, Target, requirements_hash,
+    Build, Content, ExpiryPolicy, LayerName, LayerVersionArn, Origin, PackageName, PackageVersion,
+    Pin, Region, Target, requirements_hash,
 };
 
 use super::PARALLEL_REGIONS;
@@ -124,7 +124,8 @@ impl Importer {
         let latest = self.catalog.layer_versions(&query).await?;
         let missing = regions.iter().filter(|region| {
             !latest.iter().any(|version| {
-                version.region() == *region && version.build.content_digest() == build.content_digest()
+                version.region() == *region
+                    && version.build.content_digest() == build.content_digest()
             })
         });
         let published = stream::iter(missing)

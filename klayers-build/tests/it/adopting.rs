@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::Home;
 
+mod afterwards;
 mod api;
 mod public_api;
 mod table;
@@ -126,12 +127,7 @@ fn rows() -> Vec<Row> {
         Row { number: 9, ..plain.clone() },
         Row { number: 1, expires: Some(1_600_000_000), deleted: true, ..plain.clone() },
         Row { region: "eu-west-1", number: 2, ..latest.clone() },
-        Row {
-            target: "p3.12-arm64",
-            layer: "Klayers-p312-arm64-requests",
-            number: 1,
-            ..latest
-        },
+        Row { target: "p3.12-arm64", layer: "Klayers-p312-arm64-requests", number: 1, ..latest },
     ];
     let pillow = Row {
         target: "p3.8",
@@ -241,8 +237,7 @@ fn answers_agree(home: &Home, rows: &[Row], builds: &[BuildOf]) {
             let path = format!("/api/v2/{target}/layers/latest/{region}");
             expected.insert(path, (Vec::new(), latest_fields));
         }
-        expected
-            .insert(format!("/api/v2/{target}/builds/latest"), (Vec::new(), build_fields));
+        expected.insert(format!("/api/v2/{target}/builds/latest"), (Vec::new(), build_fields));
     }
     for row in rows.iter().filter(|row| !row.deleted) {
         let Row { target, region, package, .. } = row;

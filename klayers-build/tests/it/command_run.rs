@@ -126,7 +126,8 @@ fn what_changed_is_published_alone_and_the_version_before_expires_a_year_later()
         assert_eq!(new.status, Status::Latest);
         assert_eq!(new.build.version.to_string(), "1.1");
         let year = SignedDuration::from_hours(365 * 24);
-        let expected = Status::Deprecated { expires_at: new.created_at.unwrap() + year, yanked: None };
+        let expected =
+            Status::Deprecated { expires_at: new.created_at.unwrap() + year, yanked: None };
         assert_eq!(after[&arn(region, "p312-beta", 1)].status, expected);
         for layer in ["p312-Alpha", "p313-arm64-Alpha"] {
             let arn = arn(region, layer, 1);

@@ -2,8 +2,8 @@
 
 use klayers_build::catalog::Intent;
 use klayers_core::{
-    Build, Content, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin, PackageName, Region,
-    Status, Target, Timestamp,
+    Build, Content, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin,
+    PackageName, Region, Status, Target, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -38,11 +38,7 @@ pub(crate) fn build(for_target: &str, name: &str, version: &str) -> Build {
         origin: Origin::Locked {
             wheels_hash: content("wheels"),
             lock_digest: content("lock"),
-            content: Content {
-                digest: content("zip"),
-                size: 1_048_576,
-                unzipped_size: 4_194_304,
-            },
+            content: Content { digest: content("zip"), size: 1_048_576, unzipped_size: 4_194_304 },
         },
         license: Some("Apache-2.0".to_owned()),
         created_at: Some(at("2026-11-01T02:00:00.123456789Z")),

@@ -144,6 +144,5 @@ fn read<T: DeserializeOwned>(row: Value, what: &'static str) -> Result<T, Reason
         Some(name) => name.chars().take(SHOWN).collect(),
         None => what.to_owned(),
     };
-    serde_json::from_value(row)
-        .map_err(|error| Reason::Malformed { what, why: error.to_string() })
+    serde_json::from_value(row).map_err(|error| Reason::Malformed { what, why: error.to_string() })
 }

@@ -49,10 +49,12 @@ impl Key {
             let [region, package, target] = place.split(':').collect::<Vec<_>>()[..] else {
                 return Err(refuse(&"its partition key is not lyr#{region}:{package}:{target}"));
             };
-            let target = target.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
+            let target =
+                target.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
             let package =
                 package.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
-            let region = region.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
+            let region =
+                region.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
             let layer = (target, package, region);
             if sk == "lyrVrsn0#" {
                 return Ok(Self::Newest(layer));
@@ -61,7 +63,8 @@ impl Key {
             let number = number.ok_or_else(|| refuse(&"its sort key is not lyrVrsn#v{number}"))?;
             Ok(Self::Version { layer, number })
         } else if let Some(target) = pk.strip_prefix("bldVrsn0#") {
-            let target = target.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
+            let target =
+                target.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
             Ok(Self::LatestBuild(target, package()?))
         } else if pk.starts_with("bld#v") {
             Ok(Self::Build)

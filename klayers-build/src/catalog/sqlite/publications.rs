@@ -67,8 +67,7 @@ fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure
         let (target, package) = (build.target, build.package.clone());
         return Err(CatalogError::Adopted { target, package }.into());
     };
-    rows::find_build(transaction, build)?
-        .ok_or_else(|| CatalogError::UnknownBuild(content).into())
+    rows::find_build(transaction, build)?.ok_or_else(|| CatalogError::UnknownBuild(content).into())
 }
 
 fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {

@@ -185,9 +185,9 @@ impl View {
         if self.being_published.contains(&(arn.name().clone(), stated)) {
             return None;
         }
-        let twin = self.sound().find(|(other, _, digest)| {
-            other.layer() == arn.layer() && *digest == inspected.digest
-        });
+        let twin = self
+            .sound()
+            .find(|(other, _, digest)| other.layer() == arn.layer() && *digest == inspected.digest);
         Some(match twin {
             Some((of, _, _)) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
             None => DifferenceKind::Orphan {

@@ -27,10 +27,7 @@ fn what_the_api_lists_is_listed_here_row_for_row() {
         "latest     5\ndeprecated 4\ndeleted    0\nbuilds     2\n\
          recorded: 9 new, 0 changed, 2 latest builds\n"
     );
-    assert_eq!(
-        done.stderr,
-        "4 layers: 9 layer versions adopted, 0 unchanged, 0 left out\n"
-    );
+    assert_eq!(done.stderr, "4 layers: 9 layer versions adopted, 0 unchanged, 0 left out\n");
     answers_agree(&home, &existing(), &builds());
     for version in recorded(&home) {
         assert!(matches!(version.build.origin, Origin::Adopted { .. }));

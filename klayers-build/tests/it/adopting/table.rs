@@ -90,8 +90,7 @@ impl Public {
     }
 
     pub(super) fn adopt(&self, home: &Home, arguments: &[&str]) -> Outcome {
-        let mut command =
-            home.command(&[&["adopt", "--table", Self::TABLE], arguments].concat());
+        let mut command = home.command(&[&["adopt", "--table", Self::TABLE], arguments].concat());
         command
             .env("AWS_ENDPOINT_URL", self.endpoint.as_str())
             .env("AWS_REGION", "us-east-1")

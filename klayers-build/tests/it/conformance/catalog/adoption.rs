@@ -22,12 +22,7 @@ fn deprecated(expires: &str) -> Status {
 }
 
 fn adoption(versions: Vec<LayerVersion>, latest_build: Option<Build>) -> Adoption {
-    Adoption {
-        target: target("p3.12"),
-        package: package("requests"),
-        versions,
-        latest_build,
-    }
+    Adoption { target: target("p3.12"), package: package("requests"), versions, latest_build }
 }
 
 /// Version 1 is deleted, 2 deprecated, and 3 the latest.

@@ -85,8 +85,7 @@ pub(crate) async fn the_latest_comes_first_when_the_clock_was_set_back(home: &im
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
     catalog.record_build(&new).await.unwrap();
-    let version =
-        LayerVersion {
+    let version = LayerVersion {
         created_at: Some(at("2001-01-01T00:00:00Z")),
         ..published(&new, "eu-west-1", 2)
     };
