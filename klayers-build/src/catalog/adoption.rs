@@ -103,7 +103,10 @@ impl AdoptionPlan {
         }
         plan.build = adoption.latest_build.clone().filter(|told| match latest_build {
             None => true,
-            Some(recorded) => is_adopted(recorded) && !is_same(recorded, told),
+            Some(recorded) => {
+                let adds_time = recorded.created_at.is_none() && told.created_at.is_some();
+                is_adopted(recorded) && (!is_same(recorded, told) || adds_time)
+            }
         });
         plan
     }

@@ -1,6 +1,6 @@
 //! Records that are taken over from another collection.
 
-use klayers_core::{LayerVersion, Status};
+use klayers_core::{Build, LayerVersion, Status};
 use rusqlite::{Transaction, params};
 
 use super::rows::{self, Failure, stored};
@@ -35,6 +35,7 @@ pub(super) fn adopt(
     }
     if let Some(build) = &plan.build {
         rows::record_latest_build(transaction, build)?;
+        date(transaction, build)?;
     }
     Ok(plan)
 }
@@ -50,10 +51,7 @@ fn update(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), F
 }
 
 fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), Failure> {
-    let build = match rows::find_build(transaction, &version.build)? {
-        Some(id) => id,
-        None => rows::insert_build(transaction, &version.build)?,
-    };
+    let build = rows::find_or_insert_build(transaction, &version.build)?;
     let (status, status_at) = status(version);
     let mut statement = transaction.prepare_cached(
         "INSERT INTO layer_versions
@@ -70,6 +68,16 @@ fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), F
         status,
         status_at
     ])?;
+    Ok(())
+}
+
+/// Versions tell of a build, but not when it was made.
+fn date(transaction: &Transaction<'_>, build: &Build) -> Result<(), Failure> {
+    let id = rows::find_build(transaction, build)?;
+    transaction.execute(
+        "UPDATE builds SET created_at = ? WHERE id = ? AND created_at IS NULL",
+        params![build.created_at.map(stored), id],
+    )?;
     Ok(())
 }
 

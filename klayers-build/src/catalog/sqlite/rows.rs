@@ -44,10 +44,7 @@ pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Optio
 
 /// Records a build as the latest of its target and package.
 pub(super) fn record_latest_build(connection: &Connection, build: &Build) -> Result<(), Failure> {
-    let id = match find_build(connection, build)? {
-        Some(id) => id,
-        None => insert_build(connection, build)?,
-    };
+    let id = find_or_insert_build(connection, build)?;
     connection.execute(
         "INSERT INTO latest_builds (target, package, build) VALUES (?, ?, ?)
          ON CONFLICT (target, package) DO UPDATE SET build = excluded.build",
@@ -82,8 +79,16 @@ pub(super) fn builds_of_sql() -> String {
     format!("SELECT {BUILD} FROM builds WHERE builds.content_digest = ?")
 }
 
+/// The row of a build, which is added if it is not recorded.
+pub(super) fn find_or_insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+    match find_build(connection, build)? {
+        Some(id) => Ok(id),
+        None => insert_build(connection, build),
+    }
+}
+
 /// Adds the row of a build.
-pub(super) fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
     let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
     values.push(build.created_at.map(stored).into());
     values.push(match build.origin {

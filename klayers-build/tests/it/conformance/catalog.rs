@@ -67,6 +67,7 @@ macro_rules! catalog_promises {
             withdrawn_builds_are_told_when_their_versions_are_deleted_too,
             a_lost_version_is_deleted_and_a_lost_latest_replaced,
             what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes,
+            when_an_adopted_build_was_made_may_be_told_later,
             adopting_twice_is_adopting_once,
             adopting_again_follows_the_other_collection,
             what_was_published_here_is_not_touched_by_adopting,

@@ -28,6 +28,7 @@ fn adoption(versions: Vec<LayerVersion>, latest_build: Option<Build>) -> Adoptio
 /// Version 1 is deleted, 2 deprecated, and 3 the latest.
 fn three() -> Adoption {
     let [old, new] = ["2.32.4", "2.32.5"].map(|number| adopted("requests", number));
+    let new = Build { created_at: Some(at("2026-01-01T02:00:00Z")), ..new };
     let gone = Status::Deleted { at: at("2025-01-01T02:00:00Z") };
     adoption(
         vec![
@@ -36,7 +37,7 @@ fn three() -> Adoption {
             version(&new, "eu-west-1", 3, Status::Latest),
             version(&new, "us-east-1", 1, Status::Latest),
         ],
-        Some(Build { created_at: Some(at("2026-01-01T02:00:00Z")), ..new }),
+        Some(new),
     )
 }
 
@@ -57,6 +58,21 @@ pub(crate) async fn what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes(ho
     assert_eq!(catalog.newest().await.unwrap(), Some(at("2026-11-20T02:00:00Z")));
     let expired = catalog.expired(at("2028-01-01T00:00:00Z")).await.unwrap();
     assert_eq!(expired, expected[1..2]);
+}
+
+pub(crate) async fn when_an_adopted_build_was_made_may_be_told_later(home: &impl Home) {
+    let catalog = home.open();
+    let mut adoption = three();
+    let undated = |build: &mut Build| build.created_at = None;
+    adoption.versions.iter_mut().for_each(|version| undated(&mut version.build));
+    adoption.latest_build.iter_mut().for_each(undated);
+    catalog.adopt(&adoption).await.unwrap();
+    assert_eq!(all(&*catalog).await[0].build.created_at, None);
+    catalog.adopt(&three()).await.unwrap();
+    assert_eq!(catalog.latest_builds(None).await.unwrap(), [three().latest_build.unwrap()]);
+    assert_eq!(all(&*catalog).await[0].build, three().latest_build.unwrap());
+    catalog.adopt(&adoption).await.unwrap();
+    assert_eq!(catalog.latest_builds(None).await.unwrap(), [three().latest_build.unwrap()]);
 }
 
 pub(crate) async fn adopting_twice_is_adopting_once(home: &impl Home) {
