@@ -14,6 +14,13 @@ fn existing() -> Vec<Row> {
     rows().into_iter().filter(|row| !row.deleted).collect()
 }
 
+/// To adopt from it, asking for no more than it has.
+fn few(url: &str) -> Vec<&str> {
+    let targets = TARGETS.iter().flat_map(|target| ["--target", target]);
+    let regions = REGIONS.iter().flat_map(|region| ["--region", region]);
+    ["adopt", "--api", url].into_iter().chain(targets).chain(regions).collect()
+}
+
 #[test]
 fn what_the_api_lists_is_listed_here_row_for_row() {
     let (home, api) = (home(), public());
@@ -63,7 +70,7 @@ fn answers_that_may_get_better_are_asked_for_again() {
         let path = "p3.12/layers/us-east-1/requests";
         api.answer_wrongly(Wrong { path, times, status, body: None });
     }
-    home.run(&["adopt", "--api", &api.url()]).ended_with(0);
+    home.run(&few(&api.url())).ended_with(0);
     answers_agree(&home, &existing(), &builds());
     assert_eq!(api.asked("p3.12/layers/us-east-1/requests"), 4);
 }
@@ -93,13 +100,13 @@ fn what_cannot_be_believed_is_left_out_and_told_and_keeps_nothing_else_out() {
     for (status, body, why, missing) in bodies {
         let (home, api) = (home(), public());
         api.answer_wrongly(Wrong { path, times: 99, status, body });
-        let done = home.run(&["adopt", "--api", &api.url()]).ended_with(1);
+        let done = home.run(&few(&api.url())).ended_with(1);
         assert!(done.stderr.contains(why), "{why}: {}", done.stderr);
         assert!(done.stderr.contains("error: p3.12 requests: us-east-1: "), "{}", done.stderr);
         assert_eq!(recorded(&home).len(), 9 - missing, "{why}");
         // Once the source is well, the rest comes.
         let well = public();
-        home.run(&["adopt", "--api", &well.url()]).ended_with(0);
+        home.run(&few(&well.url())).ended_with(0);
         answers_agree(&home, &existing(), &builds());
     }
 }
@@ -130,7 +137,7 @@ fn what_is_no_api_is_refused_and_leaves_the_catalog_alone() {
 fn an_adoption_that_is_killed_anywhere_is_completed_by_the_next() {
     let (undisturbed, api) = (home(), public());
     let seen = undisturbed.path("seen");
-    let mut command = undisturbed.command(&["adopt", "--api", &api.url()]);
+    let mut command = undisturbed.command(&few(&api.url()));
     command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
     undisturbed.finish(command.spawn().unwrap()).ended_with(0);
     let places = std::fs::read_to_string(&seen).unwrap();
@@ -140,7 +147,7 @@ fn an_adoption_that_is_killed_anywhere_is_completed_by_the_next() {
     };
     for place in places.lines() {
         let home = home();
-        let mut command = home.command(&["adopt", "--api", &api.url()]);
+        let mut command = home.command(&few(&api.url()));
         command.env("KLAYERS_FAILPOINT", place);
         assert_eq!(command.output().unwrap().status.signal(), Some(9), "{place}");
         // A layer is there as a whole, or not at all.
@@ -153,7 +160,7 @@ fn an_adoption_that_is_killed_anywhere_is_completed_by_the_next() {
             let whole = recorded(&undisturbed);
             assert_eq!(half.iter().filter(of).count(), whole.iter().filter(of).count());
         }
-        home.run(&["adopt", "--api", &api.url()]).ended_with(0);
+        home.run(&few(&api.url())).ended_with(0);
         assert_eq!(state(&home), state(&undisturbed), "killed at {place}");
         answers_agree(&home, &existing(), &builds());
     }
