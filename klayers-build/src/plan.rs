@@ -264,14 +264,13 @@ pub fn plan_layer(
     };
     let build = match (latest_build, latest_build.filter(|build| same(build)).or_else(adopted)) {
         (Some(build), _) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
-        (None, None) => BuildStep::Build(BuildReason::New),
         (Some(_), None) => BuildStep::Build(BuildReason::Changed),
         (_, Some(_)) if force.build => BuildStep::Build(BuildReason::Forced),
         // What was adopted has no zip here, which will do where nothing is published.
         (_, Some(build)) if publish.is_empty() || !is_adopted(build) => {
             BuildStep::Reuse(Box::new(build.clone()))
         }
-        (_, Some(_)) => BuildStep::Build(BuildReason::New),
+        (None, None) | (_, Some(_)) => BuildStep::Build(BuildReason::New),
     };
     let withheld = withheld && !regions.iter().all(is_current);
     LayerPlan { wanted: wanted.clone(), build, publish, withheld }

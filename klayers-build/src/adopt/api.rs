@@ -221,7 +221,9 @@ impl ApiSource {
             let turn = self.turns.acquire().await;
             let (fault, wait) = match self.ask(&url).await {
                 Ok(rows) => return Ok(rows),
-                Err(Failure { fault, again: Some(wait) }) if attempt < ATTEMPTS => (fault, wait),
+                Err(Failure { fault, is_final: false, wait }) if attempt < ATTEMPTS => {
+                    (fault, wait)
+                }
                 Err(Failure { fault, .. }) => return Err(RequestError { url, fault }),
             };
             drop(turn);
@@ -256,19 +258,20 @@ impl ApiSource {
 /// Why a list was not had, and whether it may be asked for again: after a time, if one was said.
 struct Failure {
     fault: RequestFault,
-    again: Option<Option<Duration>>,
+    is_final: bool,
+    wait: Option<Duration>,
 }
 
 impl Failure {
     fn last(fault: RequestFault) -> Self {
-        Self { fault, again: None }
+        Self { fault, is_final: true, wait: None }
     }
 
     fn status(response: &Response) -> Self {
         let said = response.headers().get(RETRY_AFTER);
         let seconds = said.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let fault = RequestFault::Status(response.status().as_u16());
-        Self { fault, again: Some(seconds.map(Duration::from_secs)) }
+        Self { fault, is_final: false, wait: seconds.map(Duration::from_secs) }
     }
 }
 
@@ -277,7 +280,7 @@ impl From<reqwest::Error> for Failure {
         let is_final = error.is_builder() || error.is_redirect();
         // The URL stands beside it.
         let fault = RequestFault::Transport(error.without_url());
-        Self { fault, again: (!is_final).then_some(None) }
+        Self { fault, is_final, wait: None }
     }
 }
 

@@ -157,9 +157,9 @@ pub enum Reason {
     /// Two versions are the latest of a package in a region.
     SecondLatest {
         /// The one that is left out.
-        arn: LayerVersionArn,
+        arn: Box<LayerVersionArn>,
         /// The one that is not.
-        latest: LayerVersionArn,
+        latest: Box<LayerVersionArn>,
     },
     /// It is listed as the latest, but not among the versions of its package.
     Unlisted(LayerVersionArn),

@@ -44,7 +44,7 @@ pub(super) fn adoption(layer: ReadLayer, at: Timestamp) -> (Adoption, Vec<LeftOu
     for claim in claims {
         match latest.get(&claim.region) {
             Some(latest) if claim.status == Status::Latest && *latest != claim.arn => {
-                let (arn, latest) = (claim.arn, latest.clone());
+                let (arn, latest) = (Box::new(claim.arn), Box::new(latest.clone()));
                 leave_out(&claim.region, Reason::SecondLatest { arn, latest });
             }
             _ => records.push(record(target, &package, claim, at)),

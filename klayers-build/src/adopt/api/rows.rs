@@ -52,13 +52,12 @@ impl Lists {
             }
         }
         for row in nameless {
-            match self.whose(&row) {
-                Some(package) => self.add_build(target, package, row),
-                None => {
-                    let version = row.package_version.to_string();
-                    let reason = Reason::Nameless { version };
-                    self.left_out.push(LeftOut::of_target(target, None, reason));
-                }
+            if let Some(package) = self.whose(&row) {
+                self.add_build(target, package, row);
+            } else {
+                let version = row.package_version.to_string();
+                let reason = Reason::Nameless { version };
+                self.left_out.push(LeftOut::of_target(target, None, reason));
             }
         }
     }
