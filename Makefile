@@ -14,16 +14,20 @@ RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-aws build wheel demo test test-rust test-docs test-python lint fmt bench clean
+.PHONY: help setup setup-aws setup-browser build wheel demo test test-rust test-docs test-python \
+	test-page lint fmt bench survey clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the tools that building and testing need, into build/tools
 	@PYTHON="$(PYTHON)" tools/setup
 
 setup-aws: setup ## Install AWS for the tests, LocalStack and moto, into build/aws
 	@PYTHON="$(PYTHON)" tools/setup-aws
+
+setup-browser: setup ## Install what the tests of the pages need, into build/browser, and Chromium
+	@PYTHON="$(PYTHON)" tools/setup-browser
 
 build: ## Build the commands and the examples, for release
 	cargo build --release $(RUST) --bins --examples
@@ -36,7 +40,7 @@ wheel: setup ## Build the Python wheel, into build/wheels
 demo: setup build wheel ## Build layers, publish them to this machine, look one up
 	$(WITH_TOOLS) tools/demo
 
-test: test-rust test-docs test-python ## Run all tests
+test: test-rust test-docs test-python test-page ## Run all tests
 
 test-rust: setup-aws ## Run the Rust tests, with cargo-nextest where it is installed
 	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
@@ -57,24 +61,29 @@ test-python: wheel ## Install the wheel in a fresh environment, and run its test
 		pytest mypy build/wheels/*.whl
 	$(WITH_TOOLS) build/venv/bin/pytest -o cache_dir="$(CURDIR)/build/pytest" klayers-py/tests
 
+test-page: setup-browser ## Run the tests of the pages in a browser; pictures go to build/page
+	cargo build $(RUST) --bin klayers-pipeline --example catalog_fixture
+	@if [ -x build/browser/bin/pytest ]; then \
+		set -x; build/browser/bin/pytest -o cache_dir="$(CURDIR)/build/pytest-page" -rs \
+			klayers-build/tests/page; \
+	fi
+
 lint: setup ## Check format, lints, types, dependencies and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py \
 		examples/lookup.py
-	@if cargo deny --version >/dev/null 2>&1; then \
-		set -x; cargo deny check licenses bans sources; \
-	else \
-		echo "lint: SKIPPED licences, bans and sources: cargo-deny is not installed" \
-			"(cargo install --locked cargo-deny)" >&2; \
-	fi
+	$(WITH_TOOLS) cargo deny check licenses bans sources
 
 fmt: ## Format the Rust code
 	cargo fmt --all
 
 bench: setup build ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
+
+survey: setup build ## Build the 40 most used packages for all targets, and make each layer again
+	$(WITH_TOOLS) tools/survey
 
 clean: ## Remove everything made here
 	cargo clean

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import List
 
 from measure import Claim, Contender, in_turn
-from report import Peak, Row
+from report import Row, peak
 from tools import Bench, need
 
 REGIONS = [
@@ -70,7 +70,7 @@ def publishing(bench: Bench, size: int, title: str, folder: Path) -> Row:
         f" that answers after {DELAY} ms",
         # The stub takes longer for large bodies than AWS would, with all its machines.
         [Claim(many, one, longer=3 if size < 1_000_000 else None)],
-        [Peak(many, 200)],
+        [peak(many, 200)],
     )
 
 

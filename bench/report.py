@@ -1,37 +1,39 @@
 """Rows as text for people and as JSON for programs."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Dict, List
+from typing import Callable, Dict, List
 
-from measure import Claim, Measured, Spread
+from measure import Claim, Measured, Run, Spread
 
 
 @dataclass(frozen=True)
-class Peak:
+class Bound:
+    """That no run of a contender goes beyond something."""
+
+    ours: str
+    at_most: float
+    # What is bounded, how that is said, and to how many digits.
+    of: Callable[[Run], float]
+    verb: str
+    unit: str
+    digits: int
+
+    def sentence(self, measured: Measured) -> str:
+        """What it comes to."""
+        most = max(self.of(run) for run in measured[self.ours])
+        verdict = "met" if most <= self.at_most else "missed"
+        said = f"{self.ours} {self.verb} {most:.{self.digits}f} {self.unit}"
+        return f"{said} (target at most {self.at_most:g}: {verdict})"
+
+
+def peak(ours: str, at_most: float) -> Bound:
     """That a contender never needs more memory than this, in MiB."""
-
-    ours: str
-    at_most: float
-
-    def sentence(self, measured: Measured) -> str:
-        """What it comes to."""
-        peak = max(run.peak for run in measured[self.ours]) / 2**20
-        verdict = "met" if peak <= self.at_most else "missed"
-        return f"{self.ours} needs {peak:.0f} MiB (target at most {self.at_most:g}: {verdict})"
+    return Bound(ours, at_most, lambda run: run.peak / 2**20, "needs", "MiB", 0)
 
 
-@dataclass(frozen=True)
-class Time:
+def time(ours: str, at_most: float) -> Bound:
     """That a contender never takes longer than this, in seconds."""
-
-    ours: str
-    at_most: float
-
-    def sentence(self, measured: Measured) -> str:
-        """What it comes to."""
-        longest = max(run.seconds for run in measured[self.ours])
-        verdict = "met" if longest <= self.at_most else "missed"
-        return f"{self.ours} takes {longest:.1f} s (target at most {self.at_most:g}: {verdict})"
+    return Bound(ours, at_most, lambda run: run.seconds, "takes", "s", 1)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,7 @@ class Row:
     measured: Measured
     note: str
     claims: List[Claim] = field(default_factory=list)
-    peaks: List[Peak] = field(default_factory=list)
-    times: List[Time] = field(default_factory=list)
+    bounds: List[Bound] = field(default_factory=list)
 
 
 def text(row: Row) -> str:
@@ -60,7 +61,7 @@ def text(row: Row) -> str:
         )
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
-    lines.extend(f"  {bound.sentence(row.measured)}" for bound in [*row.times, *row.peaks])
+    lines.extend(f"  {bound.sentence(row.measured)}" for bound in row.bounds)
     rounds = len(next(iter(row.measured.values())))
     lines.append(f"  {row.note}; {rounds} round{'s' if rounds > 1 else ''}")
     return "\n".join(lines)
@@ -91,9 +92,8 @@ def data(row: Row) -> Dict[str, object]:
         for claim in row.claims
     ]
     contenders = {name: [asdict(run) for run in runs] for name, runs in row.measured.items()}
-    peaks = [peak.sentence(row.measured) for peak in row.peaks]
-    times = [time.sentence(row.measured) for time in row.times]
+    bounds = [bound.sentence(row.measured) for bound in row.bounds]
     return {
-        "title": row.title, "contenders": contenders, "claims": claims, "peaks": peaks,
-        "times": times, "note": row.note,
+        "title": row.title, "contenders": contenders, "claims": claims, "bounds": bounds,
+        "note": row.note,
     }

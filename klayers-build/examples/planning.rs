@@ -1,6 +1,6 @@
 //! `planning fill FILE` makes a catalog with 1,000,000 layer versions, and `planning plan FILE` plans
-//! a month with nothing to do for it, as `run` does but without resolving. `make bench` measures the
-//! second.
+//! a month with nothing to do for it, as `run` does but without resolving. `planning locks` only reads
+//! the locks that the second begins with, which belongs to resolving. `make bench` measures both.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -29,7 +29,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match &arguments[..] {
         [command, file] if command == "fill" => fill(Path::new(file)).await,
         [command, file] if command == "plan" => plan(Path::new(file)).await,
-        _ => Err("usage: planning fill|plan FILE".into()),
+        [command] if command == "locks" => {
+            print(&format!("{} locks", locks()?.len()));
+            Ok(())
+        }
+        _ => Err("usage: planning fill|plan FILE, or planning locks".into()),
     }
 }
 
@@ -92,14 +96,12 @@ async fn fill(file: &Path) -> Result<(), Box<dyn Error>> {
 
 async fn plan(file: &Path) -> Result<(), Box<dyn Error>> {
     let catalog = SqliteCatalog::open_read_only(file)?;
-    let records = Records { catalog: &catalog, republish: Republish::Wheels };
-    let (wanted, regions) = (wanted()?, regions());
+    let records = Records::new(&catalog, Republish::Wheels);
+    let regions = regions();
     let (mut layers, mut versions) = (0, 0);
-    let mut plans = stream::iter(&wanted)
-        .map(async |wanted| {
-            let lock = lock(wanted)?;
-            let planned = records.plan_lock(wanted, lock, &regions, Force::default()).await?;
-            Ok::<_, Box<dyn Error>>(planned)
+    let mut plans = stream::iter(locks()?)
+        .map(async |(wanted, lock)| {
+            records.plan_lock(&wanted, lock, &regions, Force::default()).await
         })
         .buffered(PARALLEL);
     while let Some(planned) = plans.next().await {
@@ -108,10 +110,21 @@ async fn plan(file: &Path) -> Result<(), Box<dyn Error>> {
             return Err("there was something to do".into());
         }
         layers += 1;
-        versions += planned.latest_versions.len();
+        versions += planned.latest.len();
     }
     print(&format!("{layers} layers with {versions} latest versions: nothing to do"));
     Ok(())
+}
+
+/// All that is wanted, resolved.
+fn locks() -> Result<Vec<(Wanted, Lock)>, Box<dyn Error>> {
+    wanted()?
+        .into_iter()
+        .map(|wanted| {
+            let lock = lock(&wanted)?;
+            Ok((wanted, lock))
+        })
+        .collect()
 }
 
 /// 300 packages for 12 targets.

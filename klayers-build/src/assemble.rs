@@ -13,7 +13,7 @@ use klayers_core::{
 use tempfile::TempPath;
 
 use crate::durable;
-use crate::gate::{Finding, UNPACKED_LIMIT, check_native, check_size};
+use crate::gate::{self, Finding, UNPACKED_LIMIT, check_native, check_size};
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
@@ -143,7 +143,21 @@ impl<'w> Layer<'w> {
             sizes.into_iter().map(|(name, size)| (name.to_string(), size)).collect();
         findings.extend(check_size(&sizes, self.unzipped_size(), UNPACKED_LIMIT));
         findings.extend(self.unusual());
+        findings.extend(self.alike());
         findings
+    }
+
+    /// The names that are alike in two wheels.
+    fn alike(&self) -> impl Iterator<Item = Finding> {
+        let file = |(path, wheel): (&str, &Wheel)| gate::LayerFile {
+            wheel: wheel.filename().to_string(),
+            path: path.to_owned(),
+        };
+        let pairs = self.layout.alike().into_iter();
+        pairs.map(move |[first, second]| Finding::NamesAlike {
+            first: file(first),
+            second: file(second),
+        })
     }
 
     /// What is unusual about the wheels, as far as it came into the layer.

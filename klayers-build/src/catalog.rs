@@ -66,12 +66,9 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// [`layer_versions`](Self::layer_versions).
     async fn expired(&self, now: Timestamp) -> Result<Vec<LayerVersion>, CatalogError>;
 
-    /// The builds of layer versions that were withdrawn, be they deleted since; sorted by content.
-    async fn yanked_builds(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Vec<Build>, CatalogError>;
+    /// The builds of a target's layer versions that were withdrawn, be they deleted since; sorted by
+    /// content.
+    async fn yanked_builds(&self, target: Target) -> Result<Vec<Build>, CatalogError>;
 
     /// The layer versions that a query asks for, sorted by target, package and region; of each the
     /// latest first, then the others from the newest to the oldest.
@@ -82,6 +79,11 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// The regions that have a layer version which is not deleted, sorted.
     async fn regions(&self) -> Result<Vec<Region>, CatalogError>;
+
+    /// What of what is listed changed after a change with this number; without one, how far the
+    /// catalog has changed until now. Each layer in a region is told once, be there several changes.
+    /// To ask costs little, and less than a change did.
+    async fn changes(&self, since: Option<u64>) -> Result<Changes, CatalogError>;
 
     /// Writes down that a publication is about to be made. There is at most one under way for a
     /// layer in a region.
@@ -226,6 +228,26 @@ pub enum Include {
     Existing,
     /// All, the deleted ones too.
     All,
+}
+
+/// What of what is listed changed since another time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Changes {
+    /// The number of the last of them, or of the last before if there are none.
+    pub until: u64,
+    /// What changed, in the order of the changes; none if that is not known, so that all may have.
+    pub layers: Option<Vec<Change>>,
+}
+
+/// Something that is listed and changed.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Change {
+    /// The target.
+    pub target: Target,
+    /// The package.
+    pub package: PackageName,
+    /// The region whose layer versions changed; none if it is the latest build that changed.
+    pub region: Option<Region>,
 }
 
 /// A publication that is about to be made, or was when the process ended.

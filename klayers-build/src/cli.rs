@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,17 +12,21 @@ use klayers_build::Error;
 use klayers_build::builder::Interpreters;
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::export::ExportError;
 use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
 use klayers_build::publish::PublishError;
 use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use tokio::signal::unix::{SignalKind, signal};
 
 mod adopt;
 mod build;
 mod collection;
 mod expire;
+mod export;
 mod import;
 mod lease;
 mod logs;
@@ -80,8 +86,10 @@ enum Command {
     Yank(yank::YankArgs),
     /// Compare the catalog with what there is, and repair what differs.
     Reconcile(reconcile::ReconcileArgs),
-    /// Serve the API over HTTP.
+    /// Serve the API and the pages over HTTP.
     Serve(serve::ServeArgs),
+    /// Write the API and the pages as files, for a web server or a content delivery network.
+    Export(export::ExportArgs),
     /// Say when the next monthly run starts (UTC).
     NextRun(NextRunArgs),
 }
@@ -148,6 +156,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.logs.install();
     arm_failpoints();
+    end_at_once_when_told_again();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -178,6 +187,16 @@ fn arm_failpoints() {
 #[cfg(not(feature = "failpoints"))]
 fn arm_failpoints() {}
 
+/// Whoever tells this process to end twice does not want to wait for what it still has to do.
+fn end_at_once_when_told_again() {
+    let told = Arc::new(AtomicBool::new(false));
+    for (signal, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
+        // In this order: what is told first is only noted. Where it cannot be, nothing is lost.
+        let _ = flag::register_conditional_shutdown(signal, code.into(), Arc::clone(&told))
+            .and_then(|_| flag::register(signal, Arc::clone(&told)));
+    }
+}
+
 /// Ends when the process is asked to, by Ctrl-C or SIGTERM, with the exit code that says so. From
 /// when this is called, not only from when it is waited for, neither ends the process by itself.
 fn stopped() -> impl Future<Output = u8> {
@@ -187,7 +206,7 @@ fn stopped() -> impl Future<Output = u8> {
             async move {
                 match signal {
                     Ok(mut signal) => signal.recv().await,
-                    // It ends the process by itself then.
+                    // It ends the process when it comes again, then.
                     Err(_) => std::future::pending().await,
                 }
             }
@@ -205,6 +224,7 @@ async fn run(
     format: logs::LogFormat,
     stopped: impl Future<Output = u8> + Send + 'static,
 ) -> Result<u8, Error> {
+    let taken = lease::Taken::default();
     let work = match command {
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
@@ -215,20 +235,23 @@ async fn run(
         // It writes down what it did, even when it is told to end.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
-        Command::Adopt(args) => adopt::adopt(args, format, now()).boxed_local(),
-        Command::Import(args) => import::import(args, now()).boxed_local(),
-        Command::Expire(args) => expire::expire(args, now()).boxed_local(),
-        Command::Yank(args) => yank::yank(args, now()).boxed_local(),
-        Command::Reconcile(args) => reconcile::reconcile(args, now()).boxed_local(),
+        Command::Adopt(args) => adopt::adopt(args, format, now(), taken.clone()).boxed_local(),
+        Command::Import(args) => import::import(args, now(), taken.clone()).boxed_local(),
+        Command::Expire(args) => expire::expire(args, now(), taken.clone()).boxed_local(),
+        Command::Yank(args) => yank::yank(args, now(), taken.clone()).boxed_local(),
+        Command::Reconcile(args) => reconcile::reconcile(args, now(), taken.clone()).boxed_local(),
+        Command::Export(args) => async move { export::export_site(&args).await }.boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
     };
-    tokio::select! {
-        outcome = work => outcome,
+    let code = tokio::select! {
+        outcome = work => return outcome,
         // What was under way is dropped, and with it the programs that it started.
-        code = stopped => Ok(code),
-    }
+        code = stopped => code,
+    };
+    taken.give_back().await;
+    Ok(code)
 }
 
 fn next_run(args: &NextRunArgs) -> u8 {
@@ -271,6 +294,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Interpreter(_)
         | Error::NoInterpreter(_)
         | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
+        | Error::Export(ExportError::NotOurs { .. } | ExportError::UnknownChanges)
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. })
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {

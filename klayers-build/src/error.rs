@@ -4,6 +4,7 @@ use crate::assemble::AssembleError;
 use crate::bytecode::BytecodeError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
+use crate::export::ExportError;
 use crate::fetch::FetchError;
 use crate::gate::{ImportCheckError, Refused};
 use crate::import::ImportError;
@@ -97,6 +98,9 @@ pub enum Error {
     /// The API could not be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A static copy cannot be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
 }
 
 /// An error with its causes, in one line.

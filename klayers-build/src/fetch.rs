@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use klayers_core::Digest;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
@@ -18,10 +19,13 @@ use crate::lock::{Lock, LockedWheel, SdistSource};
 
 mod cache;
 mod error;
+mod patience;
 
 pub use error::{FetchError, Named};
+pub use patience::Patience;
 
 use cache::{Kind, Partial, WheelCache};
+use patience::Pace;
 
 /// How many wheels are fetched at once.
 const PARALLEL: usize = 8;
@@ -33,8 +37,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest that a server's `Retry-After` is honoured.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server may stay silent within an answer, unless it is said.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest file that is taken where the lock does not say its size, in bytes.
 const LARGEST: u64 = 1 << 30;
 /// How much of a file of this machine is read at once, in bytes.
@@ -46,7 +48,7 @@ pub struct Fetcher {
     cache: WheelCache,
     /// Made when the first wheel is missing: it loads the system's certificates.
     client: Arc<OnceCell<Client>>,
-    read_timeout: Duration,
+    patience: Patience,
     login: Option<Url>,
 }
 
@@ -93,10 +95,10 @@ impl Fetcher {
     ///
     /// If the folder cannot be made.
     pub fn new(cache: &Path, login: Option<Url>) -> Result<Self, FetchError> {
-        Self::with_patience(cache, login, READ_TIMEOUT)
+        Self::with_patience(cache, login, Patience::default())
     }
 
-    /// The same with another time that a server may stay silent within an answer than 30 seconds.
+    /// The same with another patience with slow servers.
     ///
     /// # Errors
     ///
@@ -104,10 +106,10 @@ impl Fetcher {
     pub fn with_patience(
         cache: &Path,
         login: Option<Url>,
-        read_timeout: Duration,
+        patience: Patience,
     ) -> Result<Self, FetchError> {
         let client = Arc::default();
-        Ok(Self { cache: WheelCache::open(cache)?, client, read_timeout, login })
+        Ok(Self { cache: WheelCache::open(cache)?, client, patience, login })
     }
 
     async fn client(&self) -> Result<&Client, FetchError> {
@@ -115,7 +117,7 @@ impl Fetcher {
             Client::builder()
                 .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(self.read_timeout)
+                .read_timeout(self.patience.silence)
                 .build()
                 .map_err(FetchError::Client)
         };
@@ -201,6 +203,11 @@ impl Fetcher {
             return Err(FetchError::NotKept { path: wheel.to_owned(), found, wanted });
         }
         self.cache.keep(&partial)
+    }
+
+    /// Removes from the cache what killed processes began a day before `now` or earlier.
+    pub fn sweep(&self, now: Timestamp) {
+        self.cache.sweep(now);
     }
 
     /// The folder of the cache.
@@ -321,8 +328,14 @@ impl Fetcher {
                 Failure::Final(error)
             });
         }
+        let mut pace = Pace::begin(self.patience);
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             take(file, partial, &chunk)?;
+            if pace.is_too_slow(chunk.len()) && file.size != Some(partial.len()) {
+                let (file, Patience { least, slow: time, .. }) = (file.clone(), self.patience);
+                let error = FetchError::TooSlow { file: file.into(), least, time };
+                return Err(Failure::Transient { error, retry_after: None });
+            }
         }
         if file.size.is_some_and(|size| partial.len() < size) {
             let error = FetchError::Cut { file: file.clone().into(), received: partial.len() };

@@ -30,10 +30,10 @@ pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner, Records};
 pub use reconcile::{
-    Difference, DifferenceKind, ReconcileError, Reconciled, Reconciler, RegionReconciliation,
-    Remedy, Repairs,
+    Difference, DifferenceKind, Forsaken, ReconcileError, Reconciled, Reconciler,
+    RegionReconciliation, Remedy, Repairs,
 };
-pub use run_lock::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use lane::Lanes;
@@ -159,11 +159,15 @@ impl Run<'_> {
         wanted: &'a [Wanted],
         force: Force,
     ) -> impl Stream<Item = LayerOutcome> + 'a {
+        let records = Arc::new(self.pipeline.planner.records());
         stream::iter(wanted)
-            .map(move |wanted| async move {
-                let begun = Instant::now();
-                let built = self.build(wanted, force).await;
-                (wanted, built, begun.elapsed())
+            .map(move |wanted| {
+                let records = Arc::clone(&records);
+                async move {
+                    let begun = Instant::now();
+                    let built = self.build(&records, wanted, force).await;
+                    (wanted, built, begun.elapsed())
+                }
             })
             .buffered(PARALLEL_LAYERS)
             .map(move |(wanted, built, build_time)| async move {
@@ -176,10 +180,16 @@ impl Run<'_> {
             .buffered(LAYERS_UNDER_WAY)
     }
 
-    async fn build(&self, wanted: &Wanted, force: Force) -> Result<Built, Error> {
-        let planned = self.pipeline.planner.plan_layer(wanted, self.regions, force).await?;
-        let Planned { plan: LayerPlan { build, mut publish, withheld, .. }, lock, latest_versions } =
-            planned;
+    async fn build(
+        &self,
+        records: &Records<'_>,
+        wanted: &Wanted,
+        force: Force,
+    ) -> Result<Built, Error> {
+        let planner = &self.pipeline.planner;
+        let Planned { plan, lock, latest } =
+            planner.plan_layer(records, wanted, self.regions, force).await?;
+        let LayerPlan { build, mut publish, withheld, .. } = plan;
         let (build, reason, report) = match build {
             BuildStep::Reuse(build) => (*build, None, None),
             BuildStep::Build(reason) => {
@@ -191,9 +201,9 @@ impl Run<'_> {
         if reason == Some(BuildReason::Forced) {
             // The wheels are the same, but the builder may have made something else of them; and
             // what an adopted version holds is not known.
-            for (region, version) in latest_versions {
+            for (region, there) in latest {
                 if self.regions.contains(&region)
-                    && version.build.content_digest() != build.content_digest()
+                    && there.content_digest() != build.content_digest()
                 {
                     publish.insert(region, PublishReason::Changed);
                 }

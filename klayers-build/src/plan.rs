@@ -3,6 +3,7 @@
 //! Nothing is done here, so a dry run is printing the plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use klayers_core::{
     Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
@@ -216,8 +217,8 @@ pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Reg
 pub struct Recorded<'a> {
     /// The latest build.
     pub latest_build: Option<&'a Build>,
-    /// The latest versions in the regions.
-    pub latest_versions: &'a BTreeMap<Region, LayerVersion>,
+    /// What the latest versions in the regions hold.
+    pub latest: &'a BTreeMap<Region, Arc<Build>>,
     /// What was published and withdrawn.
     pub yanked: &'a [Build],
 }
@@ -245,12 +246,11 @@ pub fn plan_layer(
         Origin::Adopted { .. } => same_requirements(build),
         Origin::Imported { .. } => false,
     };
-    let Recorded { latest_build, latest_versions, yanked } = recorded;
+    let Recorded { latest_build, latest, yanked } = recorded;
     let withdrawn = yanked.iter().any(same);
     let withheld = withdrawn && !force.publish;
-    let is_current =
-        |region: &Region| latest_versions.get(region).is_some_and(|version| same(&version.build));
-    let reason = |region: &Region| match latest_versions.get(region) {
+    let is_current = |region: &Region| latest.get(region).is_some_and(|build| same(build));
+    let reason = |region: &Region| match latest.get(region) {
         _ if is_current(region) || withdrawn => force.publish.then_some(PublishReason::Forced),
         None => Some(PublishReason::New),
         Some(_) => Some(PublishReason::Changed),
@@ -258,10 +258,8 @@ pub fn plan_layer(
     let publish: BTreeMap<Region, PublishReason> =
         regions.iter().filter_map(|region| Some((region.clone(), reason(region)?))).collect();
     // Which of its versions' builds another collection took for the latest does not count here.
-    let adopted = || {
-        let builds = latest_versions.values().map(|version| &version.build);
-        builds.into_iter().find(|build| is_adopted(build) && same(build))
-    };
+    let adopted =
+        || latest.values().map(Arc::as_ref).find(|build| is_adopted(build) && same(build));
     let build = match (latest_build, latest_build.filter(|build| same(build)).or_else(adopted)) {
         (Some(build), _) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
         (Some(_), None) => BuildStep::Build(BuildReason::Changed),

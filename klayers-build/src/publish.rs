@@ -74,6 +74,18 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
     /// Writes down, where templates can read it, which version of a package's layer is the latest
     /// in its region; or that there is none. Publishers that have no such place do nothing.
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError>;
+
+    /// Whether it has such a place.
+    fn keeps_pointers(&self) -> bool;
+
+    /// What stands there for a package's layer: the ARN of a layer version, unless somebody else
+    /// wrote it; none if nothing does.
+    async fn pointed(
+        &self,
+        region: &Region,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<String>, PublishError>;
 }
 
 /// Which layer version is the latest of a package in a region.

@@ -1,7 +1,7 @@
 //! Reproducing: making a layer again from the lock in it, to see that it holds exactly what the
 //! index holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,11 @@ use crate::interpreter::PythonRelease;
 use crate::lock::{Lock, LockError};
 use crate::recipe::{Recipe, RecipeError};
 use crate::resolve::{FromSource, ResolveError, Resolver, Sources};
-use crate::wheel::{Archive, Entry, EntryPath, Rule};
+use crate::wheel::{Archive, EntryPath, Rule};
+
+mod compare;
+
+use compare::{differences, differences_but_bytecode};
 
 /// What layers are made again with.
 #[derive(Clone, Debug)]
@@ -49,6 +53,31 @@ pub struct Reproduction {
     pub made: Digest,
     /// Where the two differ, sorted by path.
     pub differences: Vec<Difference>,
+    /// The bytecode, if it was not made again and nothing is said of it.
+    pub not_compared: Option<NotCompared>,
+}
+
+/// Bytecode that could not be made again here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NotCompared {
+    /// In how many files of the layer it is.
+    pub files: usize,
+    /// The release of CPython that it is of.
+    pub release: PythonRelease,
+    /// The one of its version that is here.
+    pub found: Option<PythonRelease>,
+}
+
+impl fmt::Display for NotCompared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, release, found } = self;
+        write!(formatter, "{files} files of bytecode: they are of CPython {release}, and ")?;
+        match found {
+            Some(found) => write!(formatter, "{found} is here")?,
+            None => formatter.write_str("there is none of its version here")?,
+        }
+        formatter.write_str("; name an interpreter of that release to compare them, too")
+    }
 }
 
 impl Reproduction {
@@ -86,13 +115,14 @@ impl fmt::Display for Difference {
 
 impl Reproducer {
     /// Takes the lock out of a layer, fetches its wheels, and builds the layer again in a temporary
-    /// file of `scratch`.
+    /// file of `scratch`. Where the release of CPython is not there that its bytecode is of, all but
+    /// the bytecode is compared.
     ///
     /// # Errors
     ///
     /// If the zip is no layer that says how it was made, or if it cannot be made again here: a
     /// wheel is gone, or one that was built from source may not be built again or becomes another
-    /// one, or the release of Python that its bytecode is of is not there.
+    /// one.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, Error> {
         let fault =
             |fault: LayerFault| ReproduceError { path: zip.to_owned(), fault: Box::new(fault) };
@@ -107,7 +137,7 @@ impl Reproducer {
         let runtime = runtime.ok_or(crate::config::ConfigError::NoRuntime(recipe.target))?;
         let lock = Lock::parse(&text, self.wheels.as_ref(), recipe.target, runtime)
             .map_err(|error| fault(error.into()))?;
-        let builder = self.builder(&recipe).await.map_err(|error| error.or(fault))?;
+        let (builder, mut not_compared) = self.builder(&recipe).await?;
         self.rebuild(&lock, runtime).await.map_err(|error| error.or(fault))?;
         let made = builder.build(&recipe.layer, &lock, scratch).await?.zip;
         let digest = durable::digest(zip).map_err(|source| fault(read(source).into()))?;
@@ -115,23 +145,33 @@ impl Reproducer {
             Vec::new()
         } else {
             let again = Archive::open(&made.file).map_err(|rule| fault(rule.into()))?;
-            differences(&archive, &again)
+            match &mut not_compared {
+                None => differences(&archive, &again).map_err(|rule| fault(rule.into()))?,
+                Some(NotCompared { files, release, .. }) => {
+                    let compared = differences_but_bytecode(&archive, &again, &recipe, release);
+                    let (differences, passed_over) = compared.map_err(|rule| fault(rule.into()))?;
+                    *files = passed_over;
+                    differences
+                }
+            }
         };
-        Ok(Reproduction { layer, digest, made: made.digest, differences })
+        Ok(Reproduction { layer, digest, made: made.digest, differences, not_compared })
     }
 
-    /// A builder that makes the same bytecode as that of the layer.
-    async fn builder(&self, recipe: &Recipe) -> Result<Builder, NoBuilder> {
+    /// A builder that makes the same bytecode as that of the layer, or none where that cannot be.
+    async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<NotCompared>), Error> {
         let builder = Builder::new(self.fetcher.clone()).with_runtimes(self.runtimes.clone());
-        let Some(release) = &recipe.bytecode else { return Ok(builder) };
+        let Some(release) = &recipe.bytecode else { return Ok((builder, None)) };
         match self.interpreters.find(release.python()).await? {
-            Some(found) if found.version() == release => Ok(builder
-                .with_interpreters(self.interpreters.clone())
-                .with_bytecode(BytecodeMode::On, &self.cache)),
-            other => Err(NoBuilder::Fault(LayerFault::OtherRelease {
-                wanted: release.clone(),
-                found: other.map(|other| other.version().clone()),
-            })),
+            Some(found) if found.version() == release => {
+                let builder = builder.with_interpreters(self.interpreters.clone());
+                Ok((builder.with_bytecode(BytecodeMode::On, &self.cache), None))
+            }
+            other => {
+                let found = other.map(|other| other.version().clone());
+                let not_compared = NotCompared { files: 0, release: release.clone(), found };
+                Ok((builder, Some(not_compared)))
+            }
         }
     }
 
@@ -199,29 +239,6 @@ fn joined(names: &[PackageName], before: &str, between: &str) -> String {
     names.join(between)
 }
 
-fn differences(layer: &Archive, made: &Archive) -> Vec<Difference> {
-    let made: BTreeMap<&EntryPath, &Entry> =
-        made.entries().iter().map(|entry| (&entry.path, entry)).collect();
-    let mut missing = made.clone();
-    let mut differences = Vec::new();
-    for entry in layer.entries() {
-        let path = entry.path.clone();
-        missing.remove(&path);
-        let form = |entry: &Entry| (entry.compression, entry.compressed_size, entry.executable);
-        match made.get(&path) {
-            None => differences.push(Difference::Added(path)),
-            Some(other) if (other.crc, other.size) != (entry.crc, entry.size) => {
-                differences.push(Difference::Content(path));
-            }
-            Some(other) if form(other) != form(entry) => differences.push(Difference::Form(path)),
-            Some(_) => {}
-        }
-    }
-    differences.extend(missing.into_keys().cloned().map(Difference::Missing));
-    differences.sort();
-    differences
-}
-
 /// A layer that cannot be made again.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be made again", path.display())]
@@ -260,15 +277,4 @@ pub enum LayerFault {
         options = joined(.0, "--allow-sdist ", " ")
     )]
     FromSource(Vec<PackageName>),
-    /// Its bytecode is of a release that is not there.
-    #[error(
-        "its bytecode is of CPython {wanted}, and {}; name an interpreter of that release",
-        match found { Some(found) => format!("{found} is here"), None => "there is none here".to_owned() }
-    )]
-    OtherRelease {
-        /// What it is of.
-        wanted: PythonRelease,
-        /// What is there.
-        found: Option<PythonRelease>,
-    },
 }

@@ -15,6 +15,9 @@ use serde::de::DeserializeOwned;
 
 use crate::durable;
 
+/// What the names of files begin with that are not whole yet.
+pub(crate) const PREFIX: &str = ".sealed-";
+
 /// Reads the value of a file; none if it is not there, cut off, damaged, or of another kind.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ pub(crate) fn write<T: Serialize>(path: &Path, kind: &str, value: &T) -> io::Res
     let payload = postcard::to_stdvec(value).map_err(io::Error::other)?;
     let folder = durable::parent(path);
     durable::create_folder(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".sealed-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
     for part in [kind.as_bytes(), b"\n", Digest::of(&payload).as_bytes(), &payload] {
         file.write_all(part)?;
     }

@@ -1,29 +1,68 @@
-//! Serving a catalog: the HTTP API v2.
+//! Serving a catalog: the HTTP API v2, and pages for people.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::handler::HandlerWithoutStateExt as _;
-use axum::response::Response;
-use axum::serve::ListenerExt as _;
+use axum::http::{Request, Response};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tracing::error;
 
 use crate::catalog::Catalog;
 
 mod answer;
+mod connections;
+mod documents;
+mod encoding;
+mod metrics;
+mod prepared;
+mod range;
 
-pub use answer::{Answer, answer};
+use answer::Answers;
+use documents::Documents;
+use metrics::Metrics;
 
-/// A server of the API over one catalog.
+/// What clients may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// How many connections are open at most; who comes then is turned away.
+    pub connections: usize,
+    /// How long the head of a request may take to arrive.
+    pub header: Duration,
+    /// How large it may be, in bytes. What is larger is refused by whoever reads it, without a
+    /// word on why.
+    pub head: usize,
+    /// How long a connection may lie still between requests.
+    pub idle: Duration,
+    /// How long a client may take to accept the next part of an answer.
+    pub stalled: Duration,
+    /// About how much memory the bodies may take that are kept, in bytes.
+    pub kept: usize,
+}
+
+impl Default for Limits {
+    /// 16,384 connections; 10 seconds for a head of 64 KiB, 75 between requests, 30 for a part of an
+    /// answer; 512 MiB.
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            header: Duration::from_secs(10),
+            head: 64 << 10,
+            idle: Duration::from_secs(75),
+            stalled: Duration::from_secs(30),
+            kept: 512 << 20,
+        }
+    }
+}
+
+/// A server of a collection's public face over one catalog.
 ///
-/// It only reads the catalog, and asks it anew for every request, so that what another process
-/// commits is served at once.
+/// It only reads the catalog. What another process commits is seen within a second; until
+/// then all answers are those from before.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -55,12 +94,16 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     catalog: Arc<dyn Catalog>,
+    limits: Limits,
     patience: Duration,
 }
 
 impl Server {
     /// How long [`run`](Self::run) lets requests end that are under way when it is told to stop.
     pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// How often it looks whether the catalog changed.
+    const LOOKS_EVERY: Duration = Duration::from_millis(250);
 
     /// Takes an address; with port 0, a free port of it. Requests wait from then on, and are
     /// answered by [`run`](Self::run).
@@ -78,6 +121,7 @@ impl Server {
             address: listener.local_addr().map_err(unavailable)?,
             listener,
             catalog,
+            limits: Limits::default(),
             patience: Self::PATIENCE,
         })
     }
@@ -86,6 +130,12 @@ impl Server {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The address that it listens on, with the port.
@@ -104,50 +154,74 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { listener, address, catalog, patience } = self;
-        let handler = move |request: Request| {
-            let catalog = Arc::clone(&catalog);
-            async move {
-                let (method, path) = (request.method().as_str(), request.uri().path());
-                response(answer(method, path, &*catalog).await)
-            }
-        };
-        // A small answer is not to wait for the acknowledgement of the one before it.
-        let listener = listener.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
-        let (stopping, stopped) = oneshot::channel();
-        let serving =
-            axum::serve(listener, handler.into_make_service()).with_graceful_shutdown(async move {
-                shutdown.await;
-                let _ = stopping.send(());
-            });
+        let Self { listener, address, catalog, limits, patience } = self;
+        let site = Site::new(catalog, limits.kept);
+        let answers = Arc::clone(&site.answers);
+        let serving = connections::serve(listener, answers, limits, shutdown, patience);
         tokio::select! {
-            ended = async { serving.await } => {
-                ended.map_err(|source| ServeError::Listen { address, source })
-            }
-            () = async {
-                // Without a word, the server has ended, and the other branch says how.
-                match stopped.await {
-                    Ok(()) => tokio::time::sleep(patience).await,
-                    Err(_) => std::future::pending().await,
-                }
-            } => Ok(()),
+            ended = serving => ended.map_err(|source| ServeError::Listen { address, source }),
+            () = site.keep_up() => Ok(()),
         }
     }
 }
 
-fn response(answer: Answer) -> Response {
-    let mut response = Response::builder().status(answer.status);
-    for (name, value) in answer.headers {
-        response = response.header(name, value);
+/// What a server answers, without its sockets.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use axum::http::Request;
+/// use klayers_build::catalog::SqliteCatalog;
+/// use klayers_build::serve::Site;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let site = Site::new(Arc::new(SqliteCatalog::in_memory()?), 1 << 20);
+/// let answer = site.answer(&Request::get("/api/v2/targets").body(())?).await;
+/// assert_eq!(answer.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Site {
+    answers: Arc<Answers>,
+}
+
+impl Site {
+    /// A site that keeps about `kept` bytes of bodies at most.
+    pub fn new(catalog: Arc<dyn Catalog>, kept: usize) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let documents = Documents::new(catalog, kept, Arc::clone(&metrics));
+        let healthy = AtomicBool::new(true);
+        Self { answers: Arc::new(Answers { documents, metrics, healthy }) }
     }
-    response.body(Body::from(answer.body)).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer is not one that HTTP can carry");
-        let mut internal = Response::new(Body::empty());
-        *internal.status_mut() = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-        internal
-    })
+
+    /// Answers a request.
+    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        self.answers.answer(request).await
+    }
+
+    /// Brings what is kept up to date with the catalog. If the catalog cannot be read, what is kept
+    /// stays.
+    pub async fn refresh(&self) {
+        let outcome = self.answers.documents.refresh().await;
+        let was_healthy = self.answers.healthy.swap(outcome.is_ok(), Ordering::Relaxed);
+        if let Err(error) = outcome {
+            self.answers.metrics.catalog_failures.inc();
+            if was_healthy {
+                let error = &error as &dyn std::error::Error;
+                error!(error, "the catalog cannot be read; what was read before is served on");
+            }
+        }
+    }
+
+    /// Does so again and again.
+    async fn keep_up(&self) {
+        loop {
+            self.refresh().await;
+            tokio::time::sleep(Server::LOOKS_EVERY).await;
+        }
+    }
 }
 
 /// Why a server does not serve.

@@ -13,7 +13,7 @@ use crate::{durable, sealed};
 
 /// What an inventory file says that it is. The number changes with the rules and with what is
 /// kept: inventories of older ones are made again.
-const KIND: &str = "klayers inventory 5";
+const KIND: &str = "klayers inventory 6";
 
 /// What is kept of a verified wheel.
 #[derive(Serialize, Deserialize)]

@@ -13,4 +13,7 @@ mod wire_time;
 pub use format::{Format, latest_csv, latest_html};
 pub use problem::Problem;
 pub use route::{LONGEST_PATH, Route, RouteError};
-pub use rows::{BuildRow, DeployStatus, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};
+pub use rows::{
+    BuildRow, DeployStatus, Gate, GateImports, LatestRow, PackageRow, RegionRow, Release, Releases,
+    TargetRow, VersionRow,
+};

@@ -44,7 +44,7 @@ impl ParseError {
 
 /// Gives a type with `FromStr` and `Display` the conversions that
 /// `#[serde(try_from = "String", into = "String")]` asks for, so that serde goes through the one
-/// parser.
+/// parser; in a schema it is a string.
 macro_rules! through_string {
     ($($type:ty),+ $(,)?) => {$(
         impl TryFrom<String> for $type {
@@ -66,6 +66,17 @@ macro_rules! through_string {
         impl From<$type> for String {
             fn from(value: $type) -> Self {
                 value.to_string()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string" })
             }
         }
     )+};

@@ -38,6 +38,12 @@ impl PackageName {
         &self.normalized
     }
 
+    /// The same name, spelled as it is normalised.
+    #[must_use]
+    pub fn to_normalized(&self) -> Self {
+        Self { spelling: self.normalized.clone(), normalized: self.normalized.clone() }
+    }
+
     /// The name as it was spelled.
     pub fn spelling(&self) -> &str {
         &self.spelling

@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use klayers_core::Digest;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{ArtifactError, Artifacts, LocalArtifact};
 use crate::durable;
+use crate::sweep::sweep;
 
 /// Artifacts as the files `{folder}/{first two digits}/{SHA-256}`.
 ///
@@ -32,6 +34,11 @@ impl FolderArtifacts {
         let staging = folder.join("staging");
         durable::create_folder(&staging).map_err(failed("make the folder", &staging))?;
         Ok(Self { folder, staging })
+    }
+
+    /// Removes what killed processes left a day before `now` or earlier.
+    pub fn sweep(&self, now: Timestamp) {
+        sweep(&self.staging, now);
     }
 
     fn place(&self, digest: Digest) -> PathBuf {

@@ -6,6 +6,7 @@ use klayers_core::{Digest, PythonVersion};
 
 use super::launcher::{launcher, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
+use crate::alike::alike;
 use crate::nesting::below_a_file;
 use crate::slim::Slimming;
 use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
@@ -166,6 +167,31 @@ impl<'w> Layout<'w> {
     pub(super) fn has(&self, path: &str) -> bool {
         let path = format!("{ROOT}{path}");
         self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok()
+    }
+
+    /// The names of files and folders of two wheels that are one where letters are not told apart,
+    /// below the root of Python's path, each with a wheel that it is from. Those of one wheel are
+    /// told when it is verified.
+    pub(super) fn alike(&self) -> Vec<[(&str, &'w Wheel); 2]> {
+        // Bytecode is alike where its sources are.
+        let names = self.files.iter().map(|file| file.path.as_str());
+        let names = names.filter(|path| path.starts_with(ROOT) && !path.contains("/__pycache__/"));
+        let pairs = alike(names).into_iter().filter_map(|(one, other)| {
+            let pair = [self.named(one)?, self.named(other)?];
+            let [(_, first), (_, second)] = pair;
+            (first.filename() != second.filename()).then_some(pair)
+        });
+        pairs.collect()
+    }
+
+    /// The name of a file or a folder below the root of Python's path, and a wheel that it is from.
+    fn named<'n>(&self, name: &'n str) -> Option<(&'n str, &'w Wheel)> {
+        let at = self.files.partition_point(|file| file.path.as_str() < name);
+        let file = self.files[at..].iter().find(|file| {
+            let rest = file.path.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })?;
+        Some((name.strip_prefix(ROOT)?, file.wheel()?))
     }
 
     /// The files, sorted by path as bytes.

@@ -30,6 +30,11 @@ pub struct Pack {
     pub skipped: Vec<Skipped>,
 }
 
+impl Pack {
+    /// What the names of packs begin with that are not whole yet.
+    pub(crate) const PREFIX: &str = ".pack-";
+}
+
 /// A `.pyc` file in a pack.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PackedFile {
@@ -150,7 +155,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(place: &'a Place) -> io::Result<Self> {
         let folder = durable::parent(&place.pack);
         durable::create_folder(folder)?;
-        let file = tempfile::Builder::new().prefix(".pack-").tempfile_in(folder)?;
+        let file = tempfile::Builder::new().prefix(Pack::PREFIX).tempfile_in(folder)?;
         Ok(Self {
             place,
             file: BufWriter::new(file),

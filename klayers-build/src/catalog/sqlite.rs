@@ -16,10 +16,11 @@ use tokio::sync::Mutex;
 use crate::gate::GateReport;
 
 use self::rows::Failure;
-use super::{Adoption, AdoptionPlan, Catalog, CatalogError, Intent, Lease, Query, sort};
+use super::{Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Query, sort};
 use crate::report::RunReport;
 
 mod adoption;
+mod changes;
 mod publications;
 mod query;
 mod retire;
@@ -218,13 +219,8 @@ impl Catalog for SqliteCatalog {
         Ok(versions)
     }
 
-    async fn yanked_builds(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<Vec<Build>, CatalogError> {
-        let package = package.clone();
-        self.with(move |connection| retire::yanked_builds(connection, target, &package)).await
+    async fn yanked_builds(&self, target: Target) -> Result<Vec<Build>, CatalogError> {
+        self.with(move |connection| retire::yanked_builds(connection, target)).await
     }
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
@@ -239,6 +235,10 @@ impl Catalog for SqliteCatalog {
             self.with(|connection| query::distinct(connection, "region")).await?;
         regions.sort();
         Ok(regions)
+    }
+
+    async fn changes(&self, since: Option<u64>) -> Result<Changes, CatalogError> {
+        self.with(move |connection| changes::changes(connection, since)).await
     }
 
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError> {

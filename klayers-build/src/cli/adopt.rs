@@ -13,6 +13,7 @@ use klayers_build::pipeline::RunLock;
 use klayers_build::plan::Selection;
 use klayers_core::{Architecture, Partition, Region, Target, Timestamp};
 
+use super::lease::Taken;
 use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
@@ -43,7 +44,12 @@ pub(super) struct AdoptArgs {
     json: bool,
 }
 
-pub(super) async fn adopt(args: AdoptArgs, format: LogFormat, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn adopt(
+    args: AdoptArgs,
+    format: LogFormat,
+    now: Timestamp,
+    taken: Taken,
+) -> Result<u8, Error> {
     let config = args.config.load()?;
     let scope = scope(&config, args.selection.into())?;
     // First: what cannot be read needs no catalog.
@@ -67,7 +73,7 @@ pub(super) async fn adopt(args: AdoptArgs, format: LogFormat, now: Timestamp) ->
     } else {
         let lock = RunLock::take(&config.catalog)?;
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
-        let lease = lease::take(Some(lock), &catalog).await?;
+        let lease = lease::take(Some(lock), &catalog, &taken).await?;
         let _progress = Progress::begin(0, format);
         let work = adopt_from(&source, &scope, &*catalog, Mode::Adopt, now);
         lease.during(Box::pin(work)).await?

@@ -50,6 +50,8 @@ pub(super) struct Work {
     pub(super) wanted: Vec<Wanted>,
     pub(super) regions: Vec<Region>,
     pub(super) force: Force,
+    /// Those that were not selected, too.
+    pub(super) all_regions: Vec<Region>,
 }
 
 impl CollectionArgs {
@@ -90,7 +92,7 @@ impl CollectionArgs {
             republish: config.publish.republish,
         };
         let force = Force { build: self.force_build, publish: self.force_publish };
-        Ok(Work { planner, wanted, regions, force })
+        Ok(Work { planner, wanted, regions, force, all_regions: collection.regions })
     }
 }
 
@@ -104,7 +106,7 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         };
         Ok(Arc::new(catalog) as Arc<dyn Catalog>)
     };
-    let Work { planner, wanted, regions, force } = args.work(&config, catalog, now).await?;
+    let Work { planner, wanted, regions, force, .. } = args.work(&config, catalog, now).await?;
     let mut failed = Vec::new();
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));

@@ -12,6 +12,7 @@ use klayers_build::pipeline::{Importer, LayerImport, RunLock};
 use klayers_build::plan::{PlanError, Selection, regions, wanted};
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
+use super::lease::Taken;
 use super::publisher::publisher;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
 
@@ -39,7 +40,7 @@ pub(super) struct ImportArgs {
     config: ConfigArgs,
 }
 
-pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Result<u8, Error> {
     let config = args.config.load()?;
     let prefix = &config.publish.layer_prefix;
     let import = LayerImport {
@@ -60,7 +61,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp) -> Result<u8, Error
 
     let lock = RunLock::take(&config.catalog)?;
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
-    let lease = lease::take(Some(lock), &catalog).await?;
+    let lease = lease::take(Some(lock), &catalog, &taken).await?;
     let importer = Importer {
         catalog,
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),

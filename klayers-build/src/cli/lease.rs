@@ -1,13 +1,27 @@
 //! The right to work on a collection.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use klayers_build::Error;
 use klayers_build::catalog::{Catalog, SqliteCatalog};
-use klayers_build::pipeline::{Holder, LeaseTerms, RunLease, RunLock};
+use klayers_build::pipeline::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock};
 
 use super::now;
+
+/// The lease that a command took, if it took one. A command gives it back when it ends; this is for
+/// one that is told to end before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken(Arc<OnceLock<LeaseReturn>>);
+
+impl Taken {
+    /// Gives it back, so that nobody has to wait until it expires.
+    pub(super) async fn give_back(&self) {
+        if let Some(lease) = self.0.get() {
+            lease.give_back().await;
+        }
+    }
+}
 
 /// Opens a catalog that must be there, for reading.
 pub(super) fn read(path: &Path) -> Result<Arc<dyn Catalog>, Error> {
@@ -15,12 +29,15 @@ pub(super) fn read(path: &Path) -> Result<Arc<dyn Catalog>, Error> {
 }
 
 /// Opens a catalog that must be there, and takes the right to work on it.
-pub(super) async fn open(path: &Path) -> Result<(Arc<dyn Catalog>, RunLease), Error> {
+pub(super) async fn open(
+    path: &Path,
+    taken: &Taken,
+) -> Result<(Arc<dyn Catalog>, RunLease), Error> {
     // Where there is none, none is made: its path is wrong.
     drop(SqliteCatalog::open_read_only(path)?);
     let lock = RunLock::take(path)?;
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(path)?);
-    let lease = take(Some(lock), &catalog).await?;
+    let lease = take(Some(lock), &catalog, taken).await?;
     Ok((catalog, lease))
 }
 
@@ -28,11 +45,16 @@ pub(super) async fn open(path: &Path) -> Result<(Arc<dyn Catalog>, RunLease), Er
 pub(super) async fn take(
     lock: Option<RunLock>,
     catalog: &Arc<dyn Catalog>,
+    taken: &Taken,
 ) -> Result<RunLease, Error> {
     let name = rustix::system::uname();
     let holder = Holder {
         host: name.nodename().to_string_lossy().into_owned(),
         process: std::process::id(),
     };
-    RunLease::take(lock, Arc::clone(catalog), holder, LeaseTerms::default(), now).await
+    let terms = LeaseTerms::default();
+    let lease = RunLease::take(lock, Arc::clone(catalog), holder, terms, now).await?;
+    // A command takes one.
+    let _ = taken.0.set(lease.returned());
+    Ok(lease)
 }

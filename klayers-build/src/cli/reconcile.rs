@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::catalog::Catalog;
+use klayers_build::catalog::{Catalog, Intent};
 use klayers_build::config::Config;
 use klayers_build::pipeline::{
-    Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs, RunLease,
+    Forsaken, Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs, RunLease,
 };
 use klayers_build::plan::{PlanError, Selection};
 use klayers_core::{Region, Target, Timestamp};
 use serde_json::{Value, json};
 
+use super::lease::Taken;
 use super::publisher::publisher;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -60,7 +61,11 @@ struct Scope {
 
 type Outcomes = BTreeMap<Region, Result<RegionReconciliation, Error>>;
 
-pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn reconcile(
+    args: ReconcileArgs,
+    now: Timestamp,
+    taken: Taken,
+) -> Result<u8, Error> {
     let config = args.config.load()?;
     let (repairs, as_json) = (args.repairs(), args.json);
     let scope = Scope { selection: args.selection.into(), sure: args.sure };
@@ -68,7 +73,7 @@ pub(super) async fn reconcile(args: ReconcileArgs, now: Timestamp) -> Result<u8,
         let catalog = lease::read(&config.catalog)?;
         compare(config, catalog, scope, repairs, now).await?
     } else {
-        let (catalog, lease): (_, RunLease) = lease::open(&config.catalog).await?;
+        let (catalog, lease): (_, RunLease) = lease::open(&config.catalog, &taken).await?;
         lease.during(Box::pin(compare(config, catalog, scope, repairs, now))).await?
     };
     if as_json {
@@ -87,9 +92,11 @@ async fn compare(
     now: Timestamp,
 ) -> Result<Outcomes, Error> {
     let collection = config.collection()?;
-    // What the collection no longer has may still be there.
-    let mut regions: BTreeSet<Region> = collection.regions.into_iter().collect();
+    let run_regions: BTreeSet<Region> = collection.regions.into_iter().collect();
+    // What the collection no longer has may still be there, or have been left under way.
+    let mut regions = run_regions.clone();
     regions.extend(catalog.regions().await?);
+    regions.extend(catalog.under_way().await?.into_iter().map(|intent| intent.region));
     if let Some(unknown) = selection.regions.iter().find(|region| !regions.contains(region)) {
         return Err(PlanError::UnknownRegion(unknown.clone()).into());
     }
@@ -108,6 +115,7 @@ async fn compare(
         public: config.publish.public,
         selection,
         targets,
+        run_regions,
         sure,
     };
     reconciler.reconcile(&regions, repairs, now).await
@@ -128,6 +136,21 @@ fn print(outcomes: &Outcomes) {
         };
         output::line(&format!("{difference}{done}"));
     }
+    for Forsaken { intent: Intent { region, layer, .. }, outcome } in forsaken(outcomes) {
+        let done = match outcome {
+            None => "; --repair ends that",
+            Some(Ok(())) => "; ended",
+            Some(Err(_)) => "",
+        };
+        output::line(&format!(
+            "interrupted {region} {layer}: was being published, and is not settled by runs, since \
+             {region} is not in regions.csv{done}"
+        ));
+    }
+}
+
+fn forsaken(outcomes: &Outcomes) -> impl Iterator<Item = &Forsaken> {
+    found(outcomes).flat_map(|region| &region.forsaken)
 }
 
 fn done(remedy: &Remedy) -> &'static str {
@@ -136,6 +159,7 @@ fn done(remedy: &Remedy) -> &'static str {
         Remedy::RecordLoss => "recorded as deleted",
         Remedy::Adopt(_) => "recorded as the latest",
         Remedy::Delete => "deleted",
+        Remedy::Point => "pointer set",
     }
 }
 
@@ -145,6 +169,7 @@ fn advice(remedy: &Remedy) -> &'static str {
         Remedy::RecordLoss => "--repair records it as deleted",
         Remedy::Adopt(_) => "--repair records it as the latest",
         Remedy::Delete => "--repair --delete-orphans deletes it",
+        Remedy::Point => "--repair sets it",
     }
 }
 
@@ -158,6 +183,7 @@ fn to_json(outcomes: &Outcomes) -> Value {
                 Remedy::RecordLoss => "record-loss",
                 Remedy::Adopt(_) => "adopt",
                 Remedy::Delete => "delete",
+                Remedy::Point => "point",
             }));
             value["repaired"] = json!(reconciled.is_repaired());
             if let Some(Err(error)) = &reconciled.outcome {
@@ -170,8 +196,19 @@ fn to_json(outcomes: &Outcomes) -> Value {
         .into_iter()
         .map(|(subject, error)| json!({ "subject": subject, "error": error }))
         .collect();
+    let interrupted: Vec<Value> = forsaken(outcomes)
+        .map(|Forsaken { intent: Intent { region, layer, .. }, outcome }| {
+            let repaired = matches!(outcome, Some(Ok(())));
+            json!({ "region": region, "layer": layer, "repaired": repaired })
+        })
+        .collect();
     let compared: usize = found(outcomes).map(|region| region.compared).sum();
-    json!({ "compared": compared, "differences": differences, "failed": failed })
+    json!({
+        "compared": compared,
+        "differences": differences,
+        "interrupted": interrupted,
+        "failed": failed,
+    })
 }
 
 /// What could not be compared.
@@ -201,6 +238,11 @@ fn note(outcomes: &Outcomes) -> u8 {
             output::note(&format!("error: {arn}: not repaired: {}", output::chain(error)));
         }
     }
+    for Forsaken { intent: Intent { region, layer, .. }, outcome } in forsaken(outcomes) {
+        if let Some(Err(error)) = outcome {
+            output::note(&format!("error: {region} {layer}: not ended: {}", output::chain(error)));
+        }
+    }
     let elsewhere: usize = found(outcomes).map(|region| region.in_other_accounts).sum();
     if elsewhere > 0 {
         output::note(&format!(
@@ -208,8 +250,9 @@ fn note(outcomes: &Outcomes) -> u8 {
         ));
     }
     let compared: usize = found(outcomes).map(|region| region.compared).sum();
-    let all = differences().count();
-    let repaired = differences().filter(|reconciled| reconciled.is_repaired()).count();
+    let ended = forsaken(outcomes).filter(|it| matches!(it.outcome, Some(Ok(())))).count();
+    let all = differences().count() + forsaken(outcomes).count();
+    let repaired = differences().filter(|reconciled| reconciled.is_repaired()).count() + ended;
     output::note(&format!(
         "{compared} layer versions in {} regions: {all} differences, {repaired} repaired, {} failed",
         outcomes.len(),

@@ -9,16 +9,17 @@ use futures::StreamExt as _;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::builder::Builder;
-use klayers_build::catalog::{Catalog, SqliteCatalog};
+use klayers_build::catalog::{Catalog, Intent, SqliteCatalog};
 use klayers_build::config::{Config, ConfigError};
 use klayers_build::fetch::Fetcher;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
 use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
 use klayers_build::report::{Failure, RunReport, due_build};
-use klayers_core::{Timestamp, next_build};
+use klayers_core::{Region, Timestamp, next_build};
 use tracing::info;
 
 use super::collection::{CollectionArgs, Work, build_reason};
+use super::lease::Taken;
 use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
@@ -61,8 +62,9 @@ pub(super) async fn run(
     report.scheduled = args.scheduled;
     report.whole = args.collection.is_whole();
     let mut recording = Recording { report, records: None };
+    let taken = Taken::default();
     let ended = {
-        let work = pin!(work(args, config, format, now, &mut recording));
+        let work = pin!(work(args, config, format, now, &mut recording, &taken));
         tokio::select! {
             ended = work => ended.map(|()| None),
             // What was under way is dropped, and with it the programs that it started.
@@ -72,7 +74,10 @@ pub(super) async fn run(
     let Recording { mut report, records } = recording;
     match &ended {
         Ok(None) => {}
-        Ok(Some(_)) => report.add_interruption(),
+        Ok(Some(_)) => {
+            report.add_interruption();
+            taken.give_back().await;
+        }
         Err(error) => report.add_error(error),
     }
     report.end(begun.elapsed());
@@ -136,6 +141,7 @@ async fn work(
     format: LogFormat,
     now: Timestamp,
     recording: &mut Recording,
+    taken: &Taken,
 ) -> Result<(), Error> {
     let Recording { report, records } = recording;
     let mut lock = None;
@@ -143,23 +149,28 @@ async fn work(
         lock = Some(RunLock::take(&config.catalog)?);
         Ok(Arc::new(SqliteCatalog::open(&config.catalog)?) as Arc<dyn Catalog>)
     };
-    let Work { planner, wanted, regions, force } =
+    let Work { planner, wanted, regions, force, all_regions } =
         args.collection.work(&config, catalog, now).await?;
-    let lease = lease::take(lock, &planner.catalog).await?;
+    let lease = lease::take(lock, &planner.catalog, taken).await?;
+    warn_of_forsaken(&*planner.catalog, &all_regions).await?;
     *records = Some(Arc::clone(&planner.catalog));
     let cache = args.collection.cache.folder();
+    let fetcher = Fetcher::new(&cache, config.sources.index_url)?;
+    let artifacts = FolderArtifacts::open(config.artifacts)?;
+    fetcher.sweep(now);
+    artifacts.sweep(now);
     let mut interpreters = interpreters(&config.runtimes);
     interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        builder: Builder::new(Fetcher::new(&cache, config.sources.index_url)?)
+        builder: Builder::new(fetcher)
             .with_runtimes(config.runtimes)
             .with_rules(config.gate.clone())
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
         // First: without credentials nothing is made.
         publisher: publisher(&config.publish, &regions).await?,
-        artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
+        artifacts: Arc::new(artifacts),
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,
@@ -181,6 +192,20 @@ async fn work(
             Ok(())
         })
         .await
+}
+
+/// Tells of publications that were interrupted where runs do not come any more.
+async fn warn_of_forsaken(catalog: &dyn Catalog, regions: &[Region]) -> Result<(), Error> {
+    for Intent { region, layer, .. } in catalog.under_way().await? {
+        if !regions.contains(&region) {
+            output::note(&format!(
+                "warning: publishing {layer} in {region} was interrupted, and {region} is not in \
+                 regions.csv any more, so no run finds out what became of it: run \
+                 `klayers-pipeline reconcile --region {region}`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Shows which regions were closed, and why.

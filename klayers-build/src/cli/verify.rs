@@ -101,20 +101,29 @@ fn folder_url(folder: &Path) -> Result<Url, Error> {
 }
 
 fn print(reproduction: &Reproduction) {
-    let Reproduction { layer, digest, made, differences } = reproduction;
+    let Reproduction { layer, digest, made, differences, not_compared } = reproduction;
     if reproduction.is_same() {
         output::line(&format!("reproduced {layer}"));
         output::line(&format!("sha256     {digest}"));
         return;
     }
-    output::line(&format!("{layer} differs from what its lock gives"));
+    let verdict = match not_compared {
+        Some(_) if differences.is_empty() => "is what its lock gives, as far as it was compared",
+        _ => "differs from what its lock gives",
+    };
+    output::line(&format!("{layer} {verdict}"));
     output::line(&format!("sha256  {digest}"));
-    output::line(&format!("made    {made}"));
+    match not_compared {
+        Some(bytecode) => output::line(&format!("not compared: {bytecode}")),
+        None => output::line(&format!("made    {made}")),
+    }
     for difference in differences.iter().take(LISTED) {
         output::line(&format!("  {difference}"));
     }
     match differences.len() {
-        0 => output::line("  its files are the same, the archive around them is not"),
+        0 if not_compared.is_none() => {
+            output::line("  its files are the same, the archive around them is not");
+        }
         count if count > LISTED => output::line(&format!("  and {} more", count - LISTED)),
         _ => {}
     }
@@ -129,6 +138,11 @@ fn print_json(reproduction: &Reproduction) {
         "sha256": reproduction.digest,
         "made": reproduction.made,
         "differences": differences,
+        "notCompared": reproduction.not_compared.as_ref().map(|bytecode| json!({
+            "files": bytecode.files,
+            "bytecode": bytecode.release,
+            "interpreter": bytecode.found,
+        })),
     });
     output::line(&result.to_string());
 }

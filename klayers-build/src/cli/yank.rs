@@ -10,6 +10,7 @@ use klayers_build::plan::Selection;
 use klayers_core::{LayerVersion, LayerVersionArn, Region, Timestamp};
 use serde_json::json;
 
+use super::lease::Taken;
 use super::publisher::publisher;
 use super::selection::PlaceArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -34,7 +35,7 @@ pub(super) struct YankArgs {
     config: ConfigArgs,
 }
 
-pub(super) async fn yank(args: YankArgs, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result<u8, Error> {
     let config = args.config.load()?;
     let selection = Selection::from(args.places);
     if args.dry_run {
@@ -47,7 +48,7 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp) -> Result<u8, Error> {
         }
         return Ok(DONE);
     }
-    let (catalog, lease) = lease::open(&config.catalog).await?;
+    let (catalog, lease) = lease::open(&config.catalog, &taken).await?;
     let work = async {
         let versions = find_yanked(&*catalog, &args.what, &selection).await?;
         let mut regions: Vec<Region> =

@@ -4,11 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use klayers_core::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::FetchError;
-use crate::durable;
+use crate::bytecode::Pack;
+use crate::sweep::{sweep, sweep_below};
+use crate::{durable, sealed};
 
 /// A folder of wheels. A file stands under its digest only when it is whole; what is under way
 /// stands in another folder, locked by the process that works on it.
@@ -47,7 +50,8 @@ impl WheelCache {
     pub(super) fn open(folder: &Path) -> Result<Self, FetchError> {
         let cache = Self { folder: folder.to_owned(), partial: folder.join("partial") };
         for made in [&folder.join(Kind::Wheel.folder()), &cache.partial] {
-            fs::create_dir_all(made).map_err(|source| FetchError::io("create", made, source))?;
+            durable::create_folder(made)
+                .map_err(|source| FetchError::io("create", made, source))?;
         }
         Ok(cache)
     }
@@ -91,6 +95,12 @@ impl WheelCache {
         let path = self.partial.join(digest.to_string());
         let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, kind, digest));
         waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// Removes what killed processes left: parts, and files that other stages keep beside wheels.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        sweep(&self.partial, now);
+        sweep_below(&self.folder, &[sealed::PREFIX, Pack::PREFIX], now);
     }
 
     /// Stores a part that has become whole.

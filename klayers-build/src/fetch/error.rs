@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use klayers_core::Digest;
 use url::Url;
@@ -55,6 +56,16 @@ pub enum FetchError {
         file: Named,
         /// How many bytes came.
         received: u64,
+    },
+    /// The answer came too slowly.
+    #[error("could not fetch {file}: less than {least} bytes came in {time:?}")]
+    TooSlow {
+        /// The file.
+        file: Named,
+        /// How many bytes have to come at least.
+        least: u64,
+        /// In which time.
+        time: Duration,
     },
     /// The file is larger than it may be.
     #[error("could not fetch {file}: it is larger than {limit} bytes")]

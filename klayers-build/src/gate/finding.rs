@@ -109,6 +109,14 @@ pub enum Finding {
         /// What it is.
         notice: Notice,
     },
+    /// Files of two wheels, or folders of theirs, have names that are one where letters are not told
+    /// apart by case or by how they are composed.
+    NamesAlike {
+        /// The one, with its path where it is installed.
+        first: LayerFile,
+        /// The other, in the same way.
+        second: LayerFile,
+    },
     /// The layer has no bytecode, although it was to have some if that could be.
     WithoutBytecode(WithoutBytecode),
 }
@@ -158,6 +166,7 @@ impl Finding {
             Self::UnknownVersion { .. }
             | Self::MissingLibrary { loaded: false, .. }
             | Self::Unusual { .. }
+            | Self::NamesAlike { .. }
             | Self::WithoutBytecode(_) => Severity::Warning,
             Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
             _ => Severity::Error,
@@ -219,6 +228,12 @@ impl fmt::Display for Finding {
                 Ok(())
             }
             Self::Unusual { wheel, notice } => write!(formatter, "{wheel}: {notice}"),
+            Self::NamesAlike { first, second } => {
+                write!(
+                    formatter,
+                    "{first} and {second} are one name on file systems that do not tell letters apart"
+                )
+            }
             Self::WithoutBytecode(reason) => {
                 write!(formatter, "the layer has no bytecode: {reason}")
             }

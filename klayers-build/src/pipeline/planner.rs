@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, stream};
-use klayers_core::{LayerVersion, PackageName, Region, Runtimes, Target};
+use klayers_core::{Build, LayerVersion, PackageName, Region, Runtimes, Target};
+use tokio::sync::OnceCell;
 use tracing::debug;
 
 use super::PARALLEL_LAYERS;
@@ -33,11 +34,16 @@ pub struct Planned {
     pub plan: LayerPlan,
     /// The wheels it would hold.
     pub lock: Lock,
-    /// Its latest version in each region that has one.
-    pub latest_versions: BTreeMap<Region, LayerVersion>,
+    /// What its latest version holds, in each region that has one.
+    pub latest: BTreeMap<Region, Arc<Build>>,
 }
 
 impl Planner {
+    /// What is recorded, for the plans of one run.
+    pub fn records(&self) -> Records<'_> {
+        Records::new(&*self.catalog, self.republish)
+    }
+
     /// Plans what has to be done for each of the layers, several at once, in their order.
     pub fn plan<'a>(
         &'a self,
@@ -45,9 +51,11 @@ impl Planner {
         regions: &'a [Region],
         force: Force,
     ) -> impl Stream<Item = (&'a Wanted, Result<Planned, Error>)> {
+        let records = Arc::new(self.records());
         stream::iter(wanted)
-            .map(move |wanted| async move {
-                (wanted, self.plan_layer(wanted, regions, force).await)
+            .map(move |wanted| {
+                let records = Arc::clone(&records);
+                async move { (wanted, self.plan_layer(&records, wanted, regions, force).await) }
             })
             .buffered(PARALLEL_LAYERS)
     }
@@ -59,6 +67,7 @@ impl Planner {
     /// If its requirements cannot be resolved, or the catalog not be read.
     pub async fn plan_layer(
         &self,
+        records: &Records<'_>,
         wanted: &Wanted,
         regions: &[Region],
         force: Force,
@@ -68,21 +77,38 @@ impl Planner {
         let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
         debug!(%target, %package, "resolving");
         let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
-        let records = Records { catalog: &*self.catalog, republish: self.republish };
         records.plan_lock(wanted, lock, regions, force).await
     }
 }
 
 /// What is recorded, and what of it counts as a change.
-#[derive(Clone, Copy, Debug)]
+///
+/// It is read once for each target, when the first of its layers is planned: to ask for each layer
+/// takes longer than all else together. So it is good for one run, which plans a layer once and has
+/// the collection for itself.
+#[derive(Debug)]
 pub struct Records<'a> {
-    /// Keeps the records.
-    pub catalog: &'a dyn Catalog,
-    /// When a package is published again.
-    pub republish: Republish,
+    catalog: &'a dyn Catalog,
+    republish: Republish,
+    targets: Mutex<BTreeMap<Target, Arc<OnceCell<OfTarget>>>>,
 }
 
-impl Records<'_> {
+type OfTarget = BTreeMap<PackageName, OfLayer>;
+
+/// What is recorded of a layer.
+#[derive(Debug, Default)]
+struct OfLayer {
+    latest_build: Option<Build>,
+    latest: BTreeMap<Region, Arc<Build>>,
+    yanked: Vec<Build>,
+}
+
+impl<'a> Records<'a> {
+    /// What a catalog has.
+    pub fn new(catalog: &'a dyn Catalog, republish: Republish) -> Self {
+        Self { catalog, republish, targets: Mutex::default() }
+    }
+
     /// Plans what has to be done for a layer that was resolved to this lock.
     ///
     /// # Errors
@@ -96,33 +122,45 @@ impl Records<'_> {
         force: Force,
     ) -> Result<Planned, Error> {
         let (target, package) = (wanted.target, wanted.contents.name());
-        let latest_build = self.catalog.latest_build(target, package).await?;
-        let yanked = self.catalog.yanked_builds(target, package).await?;
-        let latest_versions = self.latest_versions(target, package).await?;
+        let of_target = {
+            let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(targets.entry(target).or_default())
+        };
+        let nothing = OfLayer::default();
+        let of_target = of_target.get_or_try_init(|| self.read(target)).await?;
+        let OfLayer { latest_build, latest, yanked } = of_target.get(package).unwrap_or(&nothing);
         let plan = plan_layer(
             wanted,
             &lock,
-            &Recorded {
-                latest_build: latest_build.as_ref(),
-                latest_versions: &latest_versions,
-                yanked: &yanked,
-            },
+            &Recorded { latest_build: latest_build.as_ref(), latest, yanked },
             regions,
             self.republish,
             force,
         );
         debug!(%target, %package, regions = plan.publish.len(), "planned");
-        Ok(Planned { plan, lock, latest_versions })
+        Ok(Planned { plan, lock, latest: latest.clone() })
     }
 
-    async fn latest_versions(
-        &self,
-        target: Target,
-        package: &PackageName,
-    ) -> Result<BTreeMap<Region, LayerVersion>, Error> {
-        let query =
-            Query { target: Some(target), package: Some(package.clone()), ..Query::default() };
-        let versions = self.catalog.layer_versions(&query).await?;
-        Ok(versions.into_iter().map(|version| (version.region().clone(), version)).collect())
+    async fn read(&self, target: Target) -> Result<OfTarget, Error> {
+        let mut layers = OfTarget::new();
+        for build in self.catalog.latest_builds(Some(target)).await? {
+            let layer = layers.entry(build.package.clone()).or_default();
+            layer.latest_build = Some(build);
+        }
+        for build in self.catalog.yanked_builds(target).await? {
+            let layer = layers.entry(build.package.clone()).or_default();
+            layer.yanked.push(build);
+        }
+        let query = Query { target: Some(target), ..Query::default() };
+        for LayerVersion { arn, build, .. } in self.catalog.layer_versions(&query).await? {
+            let latest = match layers.get_mut(&build.package) {
+                Some(layer) => &mut layer.latest,
+                None => &mut layers.entry(build.package.clone()).or_default().latest,
+            };
+            // Most regions have the same, and there are many of them.
+            let known = latest.values().find(|known| ***known == build).cloned();
+            latest.insert(arn.region().clone(), known.unwrap_or_else(|| Arc::new(build)));
+        }
+        Ok(layers)
     }
 }

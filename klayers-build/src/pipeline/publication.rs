@@ -108,9 +108,13 @@ impl Publishing<'_> {
                 Err(error) => warn!(%region, %layer, %error, "publication unclear"),
             }
             failpoint::reach("publication unclear");
+            let recorded = match self.recorded(intent).await {
+                Ok(recorded) => recorded,
+                Err(error) => return Attempt::Unknown(error),
+            };
             for wait in LOOKS {
                 tokio::time::sleep(wait).await;
-                match self.find(intent).await {
+                match self.find(intent, &recorded).await {
                     Ok(Some(made)) => return Attempt::Made(made),
                     Ok(None) => {}
                     Err(error) => return Attempt::Unknown(error),
@@ -124,20 +128,28 @@ impl Publishing<'_> {
         Attempt::Unknown(PublishError::Unsettled { region, layer }.into())
     }
 
-    /// The version that a publication made, if it did: it says that it is what was to be published,
-    /// it is, and nobody recorded it yet.
-    async fn find(&self, intent: &Intent) -> Result<Option<PublishedVersion>, Error> {
-        let Intent { region, layer, build, .. } = intent;
-        let Some(content) = build.content_digest() else { return Ok(None) };
+    /// The versions of a layer that were recorded before its publication.
+    async fn recorded(&self, intent: &Intent) -> Result<BTreeSet<LayerVersionArn>, Error> {
+        let Intent { region, build, .. } = intent;
         let query = Query {
             target: Some(build.target),
             region: Some(region.clone()),
             package: Some(build.package.clone()),
             include: Include::All,
         };
-        let recorded = self.catalog.layer_versions(&query).await?;
-        let recorded: BTreeSet<&LayerVersionArn> =
-            recorded.iter().map(|version| &version.arn).collect();
+        let versions = self.catalog.layer_versions(&query).await?;
+        Ok(versions.into_iter().map(|version| version.arn).collect())
+    }
+
+    /// The version that a publication made, if it did: it says that it is what was to be published,
+    /// it is, and nobody recorded it yet.
+    async fn find(
+        &self,
+        intent: &Intent,
+        recorded: &BTreeSet<LayerVersionArn>,
+    ) -> Result<Option<PublishedVersion>, Error> {
+        let Intent { region, layer, build, .. } = intent;
+        let Some(content) = build.content_digest() else { return Ok(None) };
         for listed in self.publisher.list(region, layer).await? {
             let is_it = stated_digest(&listed.description) == Some(content)
                 && !recorded.contains(&listed.arn);
@@ -197,7 +209,8 @@ impl Publishing<'_> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Option<LayerVersionArn>, Error> {
-        if let Some(made) = self.find(intent).await? {
+        let recorded = self.recorded(intent).await?;
+        if let Some(made) = self.find(intent, &recorded).await? {
             return Ok(Some(self.complete(intent, made, now).await?));
         }
         self.catalog.abandon(intent).await?;

@@ -12,7 +12,7 @@ use klayers_core::{
 
 use super::PARALLEL_REGIONS;
 use crate::Error;
-use crate::catalog::{Catalog, Include, Query};
+use crate::catalog::{Catalog, Include, Intent, Query};
 use crate::plan::Selection;
 use crate::publish::{InspectedVersion, ListedVersion, PublishError, Publisher};
 
@@ -46,6 +46,8 @@ pub struct Reconciler {
     pub selection: Selection,
     /// The targets that layers may be for.
     pub targets: BTreeSet<Target>,
+    /// The regions that runs publish in: what was interrupted there is left to the next run.
+    pub run_regions: BTreeSet<Region>,
     /// Whether repairs are made although most of what is recorded is not there, or less is recorded
     /// than would be deleted: as with a catalog that belongs to something else.
     pub sure: bool,
@@ -60,10 +62,22 @@ pub struct RegionReconciliation {
     pub in_other_accounts: usize,
     /// What differs, sorted, and what became of it.
     pub differences: Vec<Reconciled>,
+    /// Publications that were interrupted and that no run settles.
+    pub forsaken: Vec<Forsaken>,
     /// What could not be compared, and why.
     pub failed: Vec<(LayerVersionArn, Error)>,
     /// How many of those that were compared are recorded as existing.
     existing: usize,
+}
+
+/// A publication that was interrupted in a region where runs do not come any more. What became of it
+/// is told by the difference that it made, if it made one.
+#[derive(Debug)]
+pub struct Forsaken {
+    /// The publication.
+    pub intent: Intent,
+    /// Whether it could be written down that it is not under way; none if that was not to be.
+    pub outcome: Option<Result<(), Error>>,
 }
 
 /// What is recorded of a layer version, as far as it is compared. A collection has hundreds of
@@ -151,6 +165,13 @@ impl Reconciler {
             found.differences.push(self.treat(difference, repairs, now).await);
         }
         found.differences.sort_by(|one, other| one.difference.cmp(&other.difference));
+        // Where something could not be seen it may be just that which was made.
+        if repairs != Repairs::None && found.failed.is_empty() {
+            for forsaken in &mut found.forsaken {
+                let ended = self.catalog.abandon(&forsaken.intent).await;
+                forsaken.outcome = Some(ended.map_err(Error::from));
+            }
+        }
         found
     }
 
@@ -192,16 +213,55 @@ impl Reconciler {
         }
         drop(answers);
         found.compared = view.inspected.len();
+        if self.publisher.keeps_pointers() {
+            self.look_at_pointers(region, &mut view, &mut found).await;
+        }
         found.failed.sort_by(|one, other| one.0.cmp(&other.0));
         for intent in self.catalog.under_way().await? {
-            if intent.region == *region {
-                let content = intent.build.content_digest();
-                view.being_published.extend(content.map(|content| (intent.layer, content)));
+            if intent.region != *region {
+                continue;
+            }
+            if !self.run_regions.contains(region) {
+                found.forsaken.push(Forsaken { intent, outcome: None });
+            } else if let Some(content) = intent.build.content_digest() {
+                view.being_published.insert((intent.layer, content));
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);
         found.existing = view.existing();
         Ok((found, view.compare(self.public)))
+    }
+
+    /// Reads the pointers of the layers that are recorded. That they cannot be read keeps nothing
+    /// else from being compared.
+    async fn look_at_pointers(
+        &self,
+        region: &Region,
+        view: &mut View,
+        found: &mut RegionReconciliation,
+    ) {
+        let layers: Vec<_> = view.newest().into_iter().collect();
+        let mut answers = stream::iter(layers)
+            .map(|((target, package), arn)| async move {
+                let names = self.publisher.pointed(region, target, package).await;
+                ((target, package.clone()), arn, names)
+            })
+            .buffer_unordered(PARALLEL_QUESTIONS);
+        let mut pointers = BTreeMap::new();
+        while let Some((layer, arn, names)) = answers.next().await {
+            match names {
+                Ok(names) => drop(pointers.insert(layer, names)),
+                Err(error) => {
+                    let refuses_all = error.concerns_region();
+                    found.failed.push((arn.clone(), error.into()));
+                    if refuses_all {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(answers);
+        view.pointers = pointers;
     }
 
     async fn recorded(&self, region: &Region) -> Result<BTreeMap<LayerVersionArn, Record>, Error> {
@@ -254,7 +314,7 @@ fn refuse_doubtful<'a>(
         recorded += region.existing;
         for difference in differences {
             match difference.kind {
-                DifferenceKind::Missing { .. } => missing += 1,
+                DifferenceKind::Missing { .. } | DifferenceKind::WrongHash { .. } => missing += 1,
                 DifferenceKind::Orphan { .. }
                 | DifferenceKind::Undeleted
                 | DifferenceKind::Doubled { recorded: false, .. } => unrecorded += 1,
@@ -275,14 +335,14 @@ fn refuse_doubtful<'a>(
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
-    /// Most of what is recorded is not there.
+    /// Most of what is recorded is not there, or is something else.
     #[error(
-        "{missing} of {recorded} recorded layer versions are not there; nothing is repaired, since \
-         the catalog may be another collection's: see what differs without --repair, and pass \
-         --sure if it is right"
+        "{missing} of {recorded} recorded layer versions are not there as they are recorded; \
+         nothing is repaired, since the catalog may be another collection's: see what differs \
+         without --repair, and pass --sure if it is right"
     )]
     MostIsMissing {
-        /// How many are not there.
+        /// How many are not there as they are recorded.
         missing: usize,
         /// How many are recorded as existing.
         recorded: usize,

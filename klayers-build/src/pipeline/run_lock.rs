@@ -10,7 +10,7 @@ use crate::catalog::CatalogError;
 
 mod lease;
 
-pub use lease::{Holder, LeaseTerms, RunLease};
+pub use lease::{Holder, LeaseReturn, LeaseTerms, RunLease};
 
 /// Keeps a second run on this machine from working on the same catalog, while this value lives.
 ///

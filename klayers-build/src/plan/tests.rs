@@ -1,6 +1,4 @@
-use std::num::NonZeroU64;
-
-use klayers_core::{Content, Digest, LayerArn, Origin, Runtimes, Status, Timestamp};
+use klayers_core::{Content, Digest, Origin, Runtimes, Timestamp};
 
 use super::*;
 
@@ -50,23 +48,14 @@ fn build(lock: &Lock) -> Build {
     }
 }
 
-fn published(build: &Build, region: &str) -> (Region, LayerVersion) {
-    let region: Region = parsed(region);
-    let layer =
-        LayerArn::new(region.clone(), parsed("000000000000"), parsed("Klayers-p312-sample"));
-    let version = LayerVersion {
-        arn: layer.version(NonZeroU64::MIN),
-        build: build.clone(),
-        created_at: Some(Timestamp::UNIX_EPOCH),
-        status: Status::Latest,
-    };
-    (region, version)
+fn published(build: &Build, region: &str) -> (Region, Arc<Build>) {
+    (parsed(region), Arc::new(build.clone()))
 }
 
 fn plan(
     lock: &Lock,
     latest: Option<&Build>,
-    versions: &[(Region, LayerVersion)],
+    versions: &[(Region, Arc<Build>)],
     republish: Republish,
     force: Force,
 ) -> (String, Vec<String>) {
@@ -87,7 +76,7 @@ fn shown(plan: &LayerPlan) -> (String, Vec<String>) {
 fn plan_beside(
     lock: &Lock,
     latest: Option<&Build>,
-    versions: &[(Region, LayerVersion)],
+    versions: &[(Region, Arc<Build>)],
     yanked: &[Build],
     republish: Republish,
     force: Force,
@@ -98,8 +87,8 @@ fn plan_beside(
         layer: parsed("Klayers-p312-sample"),
     };
     let regions = [parsed("us-east-1"), parsed("eu-west-1")];
-    let latest_versions = versions.iter().cloned().collect();
-    let recorded = Recorded { latest_build: latest, latest_versions: &latest_versions, yanked };
+    let versions = versions.iter().cloned().collect();
+    let recorded = Recorded { latest_build: latest, latest: &versions, yanked };
     plan_layer(&wanted, lock, &recorded, &regions, republish, force)
 }
 

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
 use jiff::Timestamp;
-use klayers_core::{AccountId, Digest, LayerName, LayerVersionArn, Partition, Region, Target};
+use klayers_core::{
+    AccountId, Digest, LayerName, LayerVersionArn, PackageName, Partition, Region, Target,
+};
 use serde::Deserialize;
 
 use self::accounts::Accounts;
@@ -22,6 +24,7 @@ mod accounts;
 mod bodies;
 mod call;
 mod error;
+mod pointers;
 mod policy;
 mod transfer;
 
@@ -225,34 +228,21 @@ impl Publisher for LambdaPublisher {
     ) -> Result<Vec<ListedVersion>, PublishError> {
         let call = self.call(region, "ListLayerVersions")?;
         let lambda = self.accounts.lambda(region)?;
+        let request = || lambda.list_layer_versions().layer_name(layer.as_str());
+        let pages =
+            call.pages(|marker| request().set_marker(marker).send(), |page| page.next_marker());
+        let pages = match pages.await {
+            // A layer that never had a version.
+            Err(error) if error.is_not_found() => Vec::new(),
+            pages => pages?,
+        };
         let mut versions = Vec::new();
-        let mut marker: Option<String> = None;
-        loop {
-            let page = call
-                .repeated(|| {
-                    lambda
-                        .list_layer_versions()
-                        .layer_name(layer.as_str())
-                        .set_marker(marker.clone())
-                        .send()
-                })
-                .await;
-            let page = match page {
-                // A layer that never had a version.
-                Err(error) if error.is_not_found() => break,
-                page => page?,
-            };
-            for item in page.layer_versions() {
-                versions.push(ListedVersion {
-                    arn: call.required("LayerVersionArn", item.layer_version_arn())?,
-                    description: item.description().unwrap_or_default().to_owned(),
-                    created_at: call.time(item.created_date())?,
-                });
-            }
-            marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
-            if marker.is_none() {
-                break;
-            }
+        for item in pages.iter().flat_map(|page| page.layer_versions()) {
+            versions.push(ListedVersion {
+                arn: call.required("LayerVersionArn", item.layer_version_arn())?,
+                description: item.description().unwrap_or_default().to_owned(),
+                created_at: call.time(item.created_date())?,
+            });
         }
         versions.sort_by_key(|version| std::cmp::Reverse(version.arn.version()));
         Ok(versions)
@@ -288,19 +278,16 @@ impl Publisher for LambdaPublisher {
     async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
         let call = self.call(region, "ListLayers")?;
         let lambda = self.accounts.lambda(region)?;
-        let mut layers = Vec::new();
-        let mut marker: Option<String> = None;
-        loop {
-            let page =
-                call.repeated(|| lambda.list_layers().set_marker(marker.clone()).send()).await?;
-            for item in page.layers() {
-                layers.push(call.required("LayerName", item.layer_name())?);
-            }
-            marker = page.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
-            if marker.is_none() {
-                break;
-            }
-        }
+        let pages = call
+            .pages(
+                |marker| lambda.list_layers().set_marker(marker).send(),
+                |page| page.next_marker(),
+            )
+            .await?;
+        let items = pages.iter().flat_map(|page| page.layers());
+        let mut layers: Vec<LayerName> = items
+            .map(|item| call.required("LayerName", item.layer_name()))
+            .collect::<Result<_, _>>()?;
         layers.sort();
         Ok(layers)
     }
@@ -318,31 +305,25 @@ impl Publisher for LambdaPublisher {
         gone(deleted.map(drop))
     }
 
+    fn keeps_pointers(&self) -> bool {
+        self.options.pointers
+    }
+
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
-        if !self.options.pointers {
-            return Ok(());
+        if self.keeps_pointers() { self.write_pointer(pointer).await } else { Ok(()) }
+    }
+
+    async fn pointed(
+        &self,
+        region: &Region,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<String>, PublishError> {
+        if self.keeps_pointers() {
+            self.read_pointer(region, target, package).await
+        } else {
+            Ok(None)
         }
-        let Pointer { region, target, package, latest } = pointer;
-        let ssm = self.accounts.ssm(region)?;
-        let name = format!("/klayers/{target}/{package}/latest");
-        let Some(arn) = latest else {
-            let deleted = self
-                .call(region, "DeleteParameter")?
-                .repeated(|| ssm.delete_parameter().name(&name).send())
-                .await;
-            return gone(deleted.map(drop));
-        };
-        self.call(region, "PutParameter")?
-            .repeated(|| {
-                ssm.put_parameter()
-                    .name(&name)
-                    .value(arn.to_string())
-                    .r#type(aws_sdk_ssm::types::ParameterType::String)
-                    .overwrite(true)
-                    .send()
-            })
-            .await?;
-        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use klayers_core::{AccountId, Digest, LayerArn, LayerName, LayerVersionArn, Region, Target};
+use klayers_core::{
+    AccountId, Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Region, Target,
+};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -250,6 +252,19 @@ impl Publisher for FolderPublisher {
 
     async fn point(&self, _: &Pointer) -> Result<(), PublishError> {
         Ok(())
+    }
+
+    fn keeps_pointers(&self) -> bool {
+        false
+    }
+
+    async fn pointed(
+        &self,
+        _: &Region,
+        _: Target,
+        _: &PackageName,
+    ) -> Result<Option<String>, PublishError> {
+        Ok(None)
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

@@ -1,251 +1,230 @@
-//! What is answered to a request: values in, values out.
+//! What is answered to a request.
 
-use klayers_core::api::{
-    BuildRow, Format, LatestRow, PackageRow, Problem, RegionRow, Route, RouteError, TargetRow,
-    VersionRow, latest_csv, latest_html,
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER, VARY,
 };
-use serde::Serialize;
+use axum::http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use klayers_core::api::Problem;
 
-use crate::catalog::{Catalog, CatalogError, Include, Query};
-
-/// The answer to a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
-    /// The HTTP status code.
-    pub status: u16,
-    /// The header fields, in the order in which they are sent.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body; empty where the method asks for none.
-    pub body: String,
-}
-
-impl Answer {
-    /// The value of a header field, by its name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        headers.find_map(|(field, value)| (*field == name).then_some(value.as_str()))
-    }
-}
-
-/// Answers a request for a path, as it stands in the request: encoded, without the query.
-///
-/// A path that is well-formed is answered with what the catalog has, which may be an empty list.
-/// One that is not is not found, whatever the method; all else than GET, HEAD and OPTIONS is not
-/// allowed. Every answer may be read by pages of any origin.
-pub async fn answer(method: &str, path: &str, catalog: &dyn Catalog) -> Answer {
-    let answer = match path.parse::<Route>() {
-        Err(error @ RouteError::TooLong) => problem(414, error.to_string()),
-        // Asked before a request proper, which then is told what is wrong with it.
-        _ if method == "OPTIONS" => return preflight(),
-        Err(error) => problem(404, error.to_string()),
-        Ok(route) if method == "GET" || method == "HEAD" => match found(&route, catalog).await {
-            Ok(answer) => answer,
-            Err(error) => failed(path, &error),
-        },
-        Ok(_) => {
-            let mut answer = problem(405, format!("the methods here are {METHODS}"));
-            answer.headers.push(("allow", METHODS.to_owned()));
-            answer
-        }
-    };
-    complete(answer, method)
-}
+use super::documents::Documents;
+use super::encoding::Accepted;
+use super::metrics::{self, Metrics};
+use super::prepared::{Prepared, Variant};
+use super::range::{Part, part};
+use crate::catalog::CatalogError;
+use crate::site::{Address, AddressError};
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// How long an answer may be used without asking again: builds come once a month, and a new layer
-/// should be seen soon after.
-const FRESH: &str = "public, max-age=300";
+/// Answers requests for what stands in a catalog.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) documents: Documents,
+    pub(super) metrics: Arc<Metrics>,
+    /// Whether the catalog could be read when it was read last.
+    pub(super) healthy: AtomicBool,
+}
 
-async fn found(route: &Route, catalog: &dyn Catalog) -> Result<Answer, CatalogError> {
-    Ok(match route {
-        Route::Latest { target, region, format } => {
-            let query =
-                Query { target: Some(*target), region: Some(region.clone()), ..Query::default() };
-            let versions = catalog.layer_versions(&query).await?;
-            let rows: Vec<LatestRow> = versions.iter().map(LatestRow::from).collect();
-            match format {
-                Format::Json => json(&rows),
-                Format::Csv => {
-                    let mut answer = fresh(format.content_type(), latest_csv(&rows));
-                    let name = format!("attachment; filename=\"klayers-{region}-{target}.csv\"");
-                    answer.headers.push(("content-disposition", name));
-                    answer
-                }
-                Format::Html => {
-                    let page = latest_html(*target, region, &rows);
-                    let mut answer = fresh(format.content_type(), page);
-                    let policy = CONTENT_SECURITY_POLICY.to_owned();
-                    answer.headers.push(("content-security-policy", policy));
-                    answer
-                }
+impl Answers {
+    /// Answers a request.
+    ///
+    /// A path that is well-formed is answered with what the catalog has, which may be an empty
+    /// list. One that is not is not found, whatever the method; all else than GET, HEAD and OPTIONS
+    /// is not allowed.
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let mut response = self.respond(request).await;
+        if request.method() == Method::HEAD {
+            // Its fields say what they would say of GET.
+            *response.body_mut() = Body::empty();
+        }
+        self.metrics.answered(response.status().as_u16());
+        response
+    }
+
+    async fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
+        let path = request.uri().path();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        // Most requests end here: asked for in the spelling in which it is kept.
+        if reads && let Some(entry) = self.documents.kept(path) {
+            return document(request.headers(), &entry.prepared);
+        }
+        let operational = match path {
+            "/healthz" => Some(self.health()),
+            "/metrics" => Some(text(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics.text())),
+            _ => None,
+        };
+        let address = match path.parse::<Address>() {
+            Err(error) if error.is_too_long() => {
+                return problem(StatusCode::URI_TOO_LONG, &error.to_string());
             }
+            // Asked before a request proper, which then is told what is wrong with it.
+            _ if request.method() == Method::OPTIONS => return preflight(),
+            Err(error) if operational.is_none() => return not_found(&error),
+            _ if !reads => return not_allowed(),
+            Err(error) => return operational.unwrap_or_else(|| not_found(&error)),
+            Ok(address) => address,
+        };
+        match self.documents.get(&address).await {
+            Ok(entry) => document(request.headers(), &entry.prepared),
+            Err(error) => self.failed(path, &error),
         }
-        Route::Versions { target, region, package } => {
-            let query = Query {
-                target: Some(*target),
-                region: Some(region.clone()),
-                package: Some(package.clone()),
-                include: Include::Existing,
-            };
-            let versions = catalog.layer_versions(&query).await?;
-            let rows: Vec<VersionRow> = versions.iter().filter_map(VersionRow::new).collect();
-            json(&rows)
-        }
-        Route::LatestBuilds { target } => {
-            let builds = catalog.latest_builds(Some(*target)).await?;
-            let rows: Vec<BuildRow> = builds.iter().map(BuildRow::from).collect();
-            json(&rows)
-        }
-        Route::Targets => {
-            let targets = catalog.targets().await?;
-            let rows: Vec<TargetRow> = targets.into_iter().map(TargetRow::from).collect();
-            json(&rows)
-        }
-        Route::Regions => {
-            let regions = catalog.regions().await?;
-            let rows: Vec<RegionRow> = regions.iter().map(RegionRow::from).collect();
-            json(&rows)
-        }
-        Route::Package { package } => {
-            let query = Query {
-                package: Some(package.clone()),
-                include: Include::Existing,
-                ..Query::default()
-            };
-            let versions = catalog.layer_versions(&query).await?;
-            let rows: Vec<PackageRow> = versions.iter().filter_map(PackageRow::new).collect();
-            json(&rows)
-        }
-        // A path that the core knows before this server does.
-        _ => problem(404, RouteError::Unknown.to_string()),
-    })
-}
+    }
 
-/// The pages need nothing from anywhere.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    fn health(&self) -> Response<Body> {
+        if self.healthy.load(Ordering::Relaxed) {
+            text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
+        } else {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the catalog cannot be read now")
+        }
+    }
 
-fn json<T: Serialize>(rows: &[T]) -> Answer {
-    match serde_json::to_string(rows) {
-        Ok(body) => fresh(Format::Json.content_type(), body),
-        Err(error) => {
-            tracing::error!(%error, "rows cannot be written as JSON");
-            problem(500, INTERNAL)
+    /// Says no more than whether asking again may help; the reason is for the operator.
+    fn failed(&self, path: &str, error: &CatalogError) -> Response<Body> {
+        self.metrics.catalog_failures.inc();
+        let cause = error as &dyn std::error::Error;
+        tracing::error!(error = cause, path, "a request could not be answered");
+        match error {
+            CatalogError::Storage(_) | CatalogError::Open { .. } => {
+                let detail = "the catalog cannot be read now; ask again later";
+                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+                response
+            }
+            _ => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the server failed; its operator finds the reason in its log",
+            ),
         }
     }
 }
 
-fn fresh(content_type: &str, body: String) -> Answer {
-    Answer {
-        status: 200,
-        headers: vec![
-            ("content-type", content_type.to_owned()),
-            ("cache-control", FRESH.to_owned()),
-        ],
-        body,
-    }
-}
-
-fn problem(status: u16, detail: impl Into<String>) -> Answer {
-    let title = match status {
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        414 => "URI Too Long",
-        503 => "Service Unavailable",
-        _ => "Internal Server Error",
+/// A document as a request wants it: encoded, in part, or not at all since the client has it.
+fn document(request: &HeaderMap, prepared: &Prepared) -> Response<Body> {
+    let accepted = field(request, &ACCEPT_ENCODING).map_or(Accepted::IDENTITY, Accepted::parse);
+    let Some(variant) = prepared.choose(accepted) else {
+        let detail = "br, gzip and identity are to be had, and the request takes none of them";
+        return problem(StatusCode::NOT_ACCEPTABLE, detail);
     };
-    let body = serde_json::to_string(&Problem::new(status, title, detail));
-    Answer {
-        status,
-        headers: vec![
-            ("content-type", Problem::CONTENT_TYPE.to_owned()),
-            ("cache-control", "no-store".to_owned()),
-        ],
-        body: body.unwrap_or_default(),
+    if field(request, &IF_MATCH).is_some_and(|tags| !is_among(&variant.etag, tags)) {
+        return problem(StatusCode::PRECONDITION_FAILED, "there is another version by now");
+    }
+    if field(request, &IF_NONE_MATCH).is_some_and(|tags| is_among(&variant.etag, tags)) {
+        return not_modified(variant);
+    }
+    let unchanged = field(request, &IF_RANGE).is_none_or(|tag| variant.etag == tag);
+    match field(request, &RANGE).filter(|_| unchanged) {
+        Some(range) => in_part(variant, range),
+        None => with(StatusCode::OK, variant.headers.clone(), variant.body.clone()),
     }
 }
 
-const INTERNAL: &str = "the server failed; its operator finds the reason in its log";
+/// The value of a field, if it is text and stands once.
+fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
 
-/// Says no more than whether asking again may help; the reason is for the operator.
-fn failed(path: &str, error: &CatalogError) -> Answer {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        path,
-        "a request could not be answered"
-    );
-    match error {
-        CatalogError::Storage(_) | CatalogError::Open { .. } => {
-            let mut answer = problem(503, "the catalog cannot be read now; ask again later");
-            answer.headers.push(("retry-after", "10".to_owned()));
-            answer
+/// Whether a tag is in a list of them. Intermediaries make strong tags weak when they encode.
+fn is_among(etag: &HeaderValue, tags: &str) -> bool {
+    let tag = |text: &str| etag == text.trim().trim_start_matches("W/");
+    tags.trim() == "*" || tags.split(',').any(tag)
+}
+
+fn not_modified(variant: &Variant) -> Response<Body> {
+    let mut headers = variant.headers.clone();
+    for name in variant.headers.keys() {
+        let kept = [CACHE_CONTROL, ETAG, VARY].contains(name)
+            || name.as_str().starts_with("access-control-");
+        if !kept {
+            headers.remove(name);
         }
-        _ => problem(500, INTERNAL),
     }
+    with(StatusCode::NOT_MODIFIED, headers, Bytes::new())
+}
+
+fn in_part(variant: &Variant, range: &str) -> Response<Body> {
+    let length = variant.body.len();
+    match part(range, length) {
+        Part::Whole => with(StatusCode::OK, variant.headers.clone(), variant.body.clone()),
+        Part::Bytes(range) => {
+            let mut headers = variant.headers.clone();
+            let (first, last) = (range.start, range.end - 1);
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(range.len()));
+            insert(&mut headers, CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
+            with(StatusCode::PARTIAL_CONTENT, headers, variant.body.slice(range))
+        }
+        Part::Beyond => {
+            let detail = format!("the body has {length} bytes");
+            let mut response = problem(StatusCode::RANGE_NOT_SATISFIABLE, &detail);
+            insert(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{length}"));
+            response
+        }
+    }
+}
+
+fn not_found(error: &AddressError) -> Response<Body> {
+    problem(StatusCode::NOT_FOUND, &error.to_string())
+}
+
+fn not_allowed() -> Response<Body> {
+    let detail = format!("the methods here are {METHODS}");
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+    response
 }
 
 /// Allows a page of any origin to ask.
-fn preflight() -> Answer {
-    let headers = [
+fn preflight() -> Response<Body> {
+    let fields = [
         ("allow", METHODS),
         ("access-control-allow-origin", "*"),
         ("access-control-allow-methods", METHODS),
         ("access-control-allow-headers", "*"),
         ("access-control-max-age", "86400"),
         ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
     ];
-    Answer {
-        status: 204,
-        headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
-        body: String::new(),
-    }
+    with(StatusCode::NO_CONTENT, plain(fields), Bytes::new())
 }
 
-/// Adds what all answers have. To HEAD the same is said as to GET, and the body left out.
-fn complete(mut answer: Answer, method: &str) -> Answer {
-    answer.headers.extend([
-        ("content-length", answer.body.len().to_string()),
-        ("access-control-allow-origin", "*".to_owned()),
-        ("x-content-type-options", "nosniff".to_owned()),
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = serde_json::to_string(&Problem::new(status.as_u16(), title, detail));
+    text(status, Problem::CONTENT_TYPE, body.unwrap_or_default())
+}
+
+/// What is of this moment, and not kept by anyone.
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut headers = plain([
+        ("content-type", content_type),
+        ("cache-control", "no-store"),
+        ("access-control-allow-origin", "*"),
+        ("x-content-type-options", "nosniff"),
     ]);
-    if method == "HEAD" {
-        answer.body.clear();
-    }
-    answer
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    with(status, headers, body.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::SqliteCatalog;
+fn plain<const N: usize>(fields: [(&'static str, &'static str); N]) -> HeaderMap {
+    let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    fields.map(field).into_iter().collect()
+}
 
-    #[tokio::test]
-    async fn methods_and_paths_decide_the_status() {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = SqliteCatalog::open(folder.path().join("klayers.db")).unwrap();
-        let long = format!("/api/v2/packages/{}", "a".repeat(8192));
-        for (method, path, status) in [
-            ("GET", "/api/v2/targets", 200),
-            ("HEAD", "/api/v2/targets", 200),
-            ("OPTIONS", "/api/v2/targets", 204),
-            ("OPTIONS", "*", 204),
-            ("OPTIONS", "/nowhere", 204),
-            ("POST", "/api/v2/targets", 405),
-            ("get", "/api/v2/targets", 405),
-            ("BREW", "/api/v2/targets", 405),
-            ("POST", "/nowhere", 404),
-            ("GET", "/nowhere", 404),
-            ("GET", "", 404),
-            ("CONNECT", "", 404),
-            ("GET", &long, 414),
-            ("OPTIONS", &long, 414),
-        ] {
-            let answer = answer(method, path, &catalog).await;
-            assert_eq!(answer.status, status, "{method} {path}");
-            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-            let problem = answer.header("content-type") == Some(Problem::CONTENT_TYPE);
-            assert_eq!(problem, status >= 400, "{method} {path}");
-        }
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(error) => tracing::error!(%name, %error, "a field is not one that HTTP can carry"),
     }
+}
+
+fn with(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }

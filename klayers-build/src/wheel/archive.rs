@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use klayers_core::Digest;
+
 use super::content::ContentFile;
 use super::read_through::Reader;
 use super::{Compression, EntryFault, EntryPath, Framing, LARGEST_TEXT, Rule};
@@ -102,6 +104,11 @@ impl Archive {
         }
         let read = Reader::new(&self.file).read(entry, None, |_| true)?;
         Ok(read.kept.unwrap_or_default())
+    }
+
+    /// The SHA-256 of an entry's content, whose size and CRC are checked.
+    pub(crate) fn sha256(&self, entry: &Entry) -> Result<Digest, Rule> {
+        Ok(Reader::new(&self.file).read(entry, None, |_| false)?.sha256)
     }
 
     /// The number of bytes of the archive.

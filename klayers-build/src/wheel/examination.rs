@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use klayers_core::{Digest, PackageName, PackageVersion};
-use unicode_normalization::UnicodeNormalization;
 
 use super::archive::{Archive, Entry};
 use super::installation::Installation;
@@ -17,12 +16,15 @@ use super::{
     Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary, NativeLibraryError, Notice,
     Rule, WheelFile, WheelFilename, console_scripts, modules, standard_library,
 };
+use crate::alike::alike;
 
 /// The most that the files of a wheel may unpack to together, in bytes. A layer takes an eighth of
 /// it; what is left out of a layer may be more.
 const MOST_UNPACKED: u64 = 2 << 30;
 /// What native libraries begin with.
 const ELF: [u8; 4] = *b"\x7fELF";
+/// The largest native library that is looked at, in bytes: it is held in memory. A layer takes less.
+const LARGEST_LIBRARY: u64 = 256 << 20;
 
 /// Reads all of an archive, on all cores, and checks it as the wheel of that file name.
 pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
@@ -38,7 +40,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     check_listing(archive, &record, &dist_info)?;
 
     let kept_names = ["METADATA", "WHEEL", "entry_points.txt"].map(in_dist_info);
-    let mut files = read_all(archive, &record, &kept_names)?;
+    let mut files = read_all(archive, &record, &kept_names, LARGEST_LIBRARY)?;
     let text = |name: &str| -> Result<Option<&str>, Rule> {
         let kept = files.iter().find(|(entry, _)| entry.path.as_str() == name);
         let kept = kept.and_then(|(entry, read)| Some((entry, read.kept.as_ref()?)));
@@ -63,15 +65,19 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     let installation = Installation { dist_info: &dist_info, package: filename.name() };
     let paths = files.iter().map(|(entry, _)| &entry.path);
     let destinations = installation.destinations(paths, &scripts)?;
+    check_spread(&destinations, &dist_info)?;
 
     let modules = modules::at_root(files.iter().map(|(entry, _)| &entry.path), &dist_info);
-    let paths = files.iter().map(|(entry, _)| &entry.path);
-    note_names(paths, destinations.keys(), &modules, &mut notices);
+    note_names(destinations.keys().map(String::as_str), &modules, &mut notices);
     let mut libraries = Vec::new();
-    for library in files.iter_mut().filter_map(|(_, read)| read.library.take()) {
-        match library {
-            Ok(library) => libraries.push(library),
-            Err(error) => notices.push(Notice::UnsoundLibrary(error.to_string())),
+    for (entry, read) in &mut files {
+        match read.library.take() {
+            None => {}
+            Some(Library::Read(library)) => libraries.push(library),
+            Some(Library::Unsound(error)) => {
+                notices.push(Notice::UnsoundLibrary(error.to_string()));
+            }
+            Some(Library::Large) => notices.push(Notice::LargeLibrary(entry.path.to_string())),
         }
     }
     let files = files.into_iter().map(|(entry, read)| wheel_file(entry, &read)).collect();
@@ -93,7 +99,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
         .iter()
         .filter_map(|entry| entry.path.as_str().split_once('/'))
         .map(|(folder, _)| folder)
-        .filter(|folder| folder.ends_with(".dist-info"))
+        .filter(|folder| is_dist_info(folder))
         .collect();
     folders.dedup();
     let [folder] = folders.as_slice() else {
@@ -110,6 +116,25 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
         Ok((*folder).to_owned())
     } else {
         Err(Rule::OtherDistribution((*folder).to_owned()))
+    }
+}
+
+/// Whether Python takes a folder at the root for that of a distribution.
+fn is_dist_info(folder: &str) -> bool {
+    folder.to_ascii_lowercase().ends_with(".dist-info")
+}
+
+/// What is in a `.data` folder must not become another distribution where it is installed.
+fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Result<(), Rule> {
+    let mut folders = destinations.iter().filter_map(|(path, entry)| {
+        let (folder, _) = path.split_once('/')?;
+        Some((folder, *entry))
+    });
+    match folders.find(|(folder, _)| is_dist_info(folder) && *folder != dist_info) {
+        Some((folder, entry)) => {
+            Err(Rule::SecondDistInfo { entry: entry.to_owned(), folder: folder.to_owned() })
+        }
+        None => Ok(()),
     }
 }
 
@@ -147,16 +172,27 @@ struct ReadEntry {
     sha256: Digest,
     kept: Option<Vec<u8>>,
     /// What it is, if it is a native library.
-    library: Option<Result<NativeLibrary, NativeLibraryError>>,
+    library: Option<Library>,
+}
+
+/// A file that begins as native libraries do.
+enum Library {
+    Read(NativeLibrary),
+    Unsound(NativeLibraryError),
+    Large,
 }
 
 impl ReadEntry {
-    fn new(entry: &Entry, Read { sha256, kept }: Read) -> Self {
-        let bytes = kept.as_deref().unwrap_or_default();
-        let library = NativeLibrary::read(entry.path.as_str(), bytes).transpose();
+    fn new(entry: &Entry, Read { sha256, kept }: Read, is_elf: bool) -> Self {
+        let library = match &kept {
+            Some(bytes) => match NativeLibrary::read(entry.path.as_str(), bytes) {
+                Ok(library) => library.map(Library::Read),
+                Err(error) => Some(Library::Unsound(error)),
+            },
+            None => is_elf.then_some(Library::Large),
+        };
         // A library may be large, and all that there is to know of it is known now.
-        let kept = kept.filter(|bytes| !bytes.starts_with(&ELF));
-        Self { sha256, kept, library }
+        Self { sha256, kept: kept.filter(|_| !is_elf), library }
     }
 }
 
@@ -166,6 +202,7 @@ fn read_all<'a>(
     archive: &'a Archive,
     record: &Record,
     kept_names: &[String],
+    largest_library: u64,
 ) -> Result<Vec<(&'a Entry, ReadEntry)>, Rule> {
     let entries = archive.entries();
     let mut order: Vec<usize> = (0..entries.len()).collect();
@@ -179,8 +216,12 @@ fn read_all<'a>(
             let listed = record.get(&entry.path).and_then(|line| line.hash.as_ref());
             let keep = kept_names.iter().any(|name| name == entry.path.as_str())
                 && entry.size <= super::LARGEST_TEXT;
-            let read = reader.read(entry, listed, |first| keep || first.starts_with(&ELF));
-            lock(&reads).push((index, read.map(|read| ReadEntry::new(entry, read))));
+            let mut is_elf = false;
+            let read = reader.read(entry, listed, |beginning| {
+                is_elf = beginning.starts_with(&ELF);
+                keep || (is_elf && entry.size <= largest_library)
+            });
+            lock(&reads).push((index, read.map(|read| ReadEntry::new(entry, read, is_elf))));
         }
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -218,47 +259,16 @@ fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule
 }
 
 fn note_names<'a>(
-    paths: impl Iterator<Item = &'a EntryPath>,
-    destinations: impl Iterator<Item = &'a String>,
+    destinations: impl Iterator<Item = &'a str> + Clone,
     modules: &[String],
     notices: &mut Vec<Notice>,
 ) {
-    // Folders, too, become one where letters are not told apart. Each part of a name is looked up
-    // below the part before it, by the number that one got: there may be thousands of them.
-    let mut alike: BTreeMap<(usize, String), (usize, &str)> = BTreeMap::new();
-    // Where the parts of the name before end, with their numbers: most names share some with it.
-    let mut parts: Vec<(usize, usize)> = Vec::new();
-    let mut before = "";
-    for path in paths.map(EntryPath::as_str) {
-        let shared = before.bytes().zip(path.bytes()).take_while(|(one, other)| one == other);
-        let shared = shared.count();
-        parts.retain(|&(end, _)| end <= shared && path.as_bytes().get(end) == Some(&b'/'));
-        before = path;
-        let (mut start, mut above) =
-            parts.last().map_or((0, 0), |&(end, number)| (end + 1, number));
-        let first = start;
-        let slashes = path[first..].match_indices('/').map(|(at, _)| first + at);
-        for end in slashes.chain([path.len()]) {
-            let name = &path[..end];
-            let part = name[start..].nfc().flat_map(char::to_lowercase).collect();
-            let number = alike.len() + 1;
-            let (number, other) = *alike.entry((above, part)).or_insert((number, name));
-            if other[start..] != name[start..] {
-                let notice = Notice::NamesAlike(other.to_owned(), name.to_owned());
-                // Of two folders it is said once, and not of each file.
-                if notices.last() != Some(&notice) {
-                    notices.push(notice);
-                }
-                break;
-            }
-            parts.push((end, number));
-            (above, start) = (number, end + 1);
-        }
-    }
-    let is_path_file = |path: &&String| {
+    let alike = alike(destinations.clone()).into_iter();
+    notices.extend(alike.map(|(one, other)| Notice::NamesAlike(one.to_owned(), other.to_owned())));
+    let is_path_file = |path: &&str| {
         !path.contains('/') && path.as_bytes().to_ascii_lowercase().ends_with(b".pth")
     };
-    notices.extend(destinations.filter(is_path_file).cloned().map(Notice::PathFile));
+    notices.extend(destinations.filter(is_path_file).map(|path| Notice::PathFile(path.to_owned())));
     let shadowing = modules.iter().filter(|module| standard_library::has(module));
     notices.extend(shadowing.cloned().map(Notice::ShadowsStandardLibrary));
 }
@@ -271,4 +281,28 @@ fn wheel_file(entry: &Entry, read: &ReadEntry) -> WheelFile {
 
 fn fault(entry: &Entry, fault: EntryFault) -> Rule {
     Rule::Entry { entry: entry.path.clone(), fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use bad_wheels::{DIST_INFO, Wheel};
+
+    use super::*;
+
+    #[test]
+    fn a_library_is_held_in_memory_up_to_a_size() {
+        let bytes = Wheel::sample().file("sample/x.so", "\x7fELF and more").bytes();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        let archive = Archive::open(file.path()).expect("an archive");
+        let list = text_of(&archive, &format!("{DIST_INFO}/RECORD")).expect("a list");
+        let record = Record::parse(&list).expect("RECORD");
+        let library = |largest| {
+            let read = read_all(&archive, &record, &[], largest).expect("sound entries");
+            let found = read.into_iter().find(|(entry, _)| entry.path.as_str() == "sample/x.so");
+            found.expect("the library").1.library
+        };
+        assert!(matches!(library(13), Some(Library::Unsound(_))));
+        assert!(matches!(library(12), Some(Library::Large)));
+    }
 }

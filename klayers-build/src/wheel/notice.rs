@@ -19,6 +19,8 @@ pub enum Notice {
     ShadowsStandardLibrary(String),
     /// A file begins as a native library does, and is none that can be loaded.
     UnsoundLibrary(String),
+    /// A native library is so large that it was not looked at.
+    LargeLibrary(String),
 }
 
 impl fmt::Display for Notice {
@@ -41,6 +43,11 @@ impl fmt::Display for Notice {
                 write!(formatter, "its module {module} has the name of one of the standard library")
             }
             Self::UnsoundLibrary(what) => formatter.write_str(what),
+            Self::LargeLibrary(path) => write!(
+                formatter,
+                "{path} is a native library of more than 256 MiB, which no layer takes; whether it \
+                 can be loaded was not looked at"
+            ),
         }
     }
 }

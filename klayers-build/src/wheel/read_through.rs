@@ -13,6 +13,8 @@ use super::{Compression, EntryFault, Rule};
 const BUFFER: usize = 128 << 10;
 /// DEFLATE shrinks a thousandfold at most; what comes near that in earnest is small.
 const LARGEST_RATIO: u64 = 500;
+/// How much of the beginning of an entry is known when it is decided whether it is kept, in bytes.
+const BEGINNING: usize = 4;
 /// Up to this size an entry may be packed as tightly as DEFLATE can, in bytes.
 const FREE_OF_RATIO: u64 = 16 << 20;
 
@@ -41,7 +43,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an entry through. Its size and CRC must be what the headers say, its hash, if one is
-    /// listed, what `RECORD` says. `keep` decides by the first bytes whether the content is kept.
+    /// listed, what `RECORD` says. `keep` decides by the first 4 bytes or more, if there are as
+    /// many, whether the content is kept.
     pub(super) fn read(
         &mut self,
         entry: &Entry,
@@ -120,6 +123,8 @@ struct Sink<'e, K> {
     sha256: Sha256,
     listed: Listed,
     keep: Option<K>,
+    /// The first bytes, while they are too few to decide by.
+    beginning: Vec<u8>,
     kept: Option<Vec<u8>>,
 }
 
@@ -132,7 +137,8 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
             Some(Hash::Sha512(digest)) => Listed::Sha512(Box::default(), **digest),
         };
         let (crc, sha256) = (crc32fast::Hasher::new(), Sha256::new());
-        Self { entry, size: 0, crc, sha256, listed, keep: Some(keep), kept: None }
+        let (keep, beginning, kept) = (Some(keep), Vec::new(), None);
+        Self { entry, size: 0, crc, sha256, listed, keep, beginning, kept }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), EntryFault> {
@@ -145,12 +151,7 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         if self.size > FREE_OF_RATIO && self.size > tight {
             return Err(EntryFault::Bomb);
         }
-        if self.keep.take().is_some_and(|keep| keep(bytes)) {
-            self.kept = Some(Vec::new());
-        }
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(bytes);
-        }
+        self.keep(bytes);
         self.crc.update(bytes);
         self.sha256.update(bytes);
         match &mut self.listed {
@@ -161,9 +162,37 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         Ok(())
     }
 
+    /// Keeps the bytes, if the entry is kept.
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            return kept.extend_from_slice(bytes);
+        }
+        if self.keep.is_none() {
+            return;
+        }
+        // A stream may be such that it gives its first bytes one by one.
+        let joined;
+        let first = if self.beginning.is_empty() && bytes.len() >= BEGINNING {
+            bytes
+        } else {
+            self.beginning.extend_from_slice(bytes);
+            if self.beginning.len() < BEGINNING {
+                return;
+            }
+            joined = std::mem::take(&mut self.beginning);
+            &joined
+        };
+        if self.keep.take().is_some_and(|keep| keep(first)) {
+            let size = usize::try_from(self.entry.size).unwrap_or_default();
+            let mut kept = Vec::with_capacity(size);
+            kept.extend_from_slice(first);
+            self.kept = Some(kept);
+        }
+    }
+
     fn finish(mut self) -> Result<Read, EntryFault> {
-        if self.keep.take().is_some_and(|keep| keep(&[])) {
-            self.kept = Some(Vec::new());
+        if self.keep.take().is_some_and(|keep| keep(&self.beginning)) {
+            self.kept = Some(self.beginning);
         }
         if self.size != self.entry.size {
             return Err(EntryFault::Size);

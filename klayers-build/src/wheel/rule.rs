@@ -75,6 +75,14 @@ pub enum Rule {
         /// How many it has.
         found: usize,
     },
+    /// What is in its `.data` folder would be installed into a `.dist-info` folder of its own.
+    #[error("{entry} would be installed into {folder}, a second .dist-info folder")]
+    SecondDistInfo {
+        /// The entry.
+        entry: String,
+        /// The folder.
+        folder: String,
+    },
     /// Its `.dist-info` folder is another distribution's.
     #[error("its folder {0} does not go with its file name")]
     OtherDistribution(String),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
+use std::sync::Arc;
 
+use axum::http::Request;
 use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
-use klayers_build::serve::answer;
+use klayers_build::serve::Site;
 use klayers_core::{LayerVersion, Origin};
 use serde_json::{Value, json};
 
@@ -221,12 +223,16 @@ fn plain(mut rows: Vec<Value>, fields: &[&str]) -> Vec<Value> {
 #[track_caller]
 fn answers_agree(home: &Home, rows: &[Row], builds: &[BuildOf]) {
     let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
+    let site = Site::new(Arc::new(catalog), 1 << 30);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let served = |path: &str| -> Vec<Value> {
-        let answer = runtime.block_on(answer("GET", path, &catalog));
-        assert_eq!(answer.status, 200, "{path}");
-        serde_json::from_str(&answer.body).unwrap()
+    let body = |path: &str| {
+        let request = Request::get(path).body(()).unwrap();
+        let answer = runtime.block_on(site.answer(&request));
+        assert_eq!(answer.status(), 200, "{path}");
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX);
+        String::from_utf8(runtime.block_on(body).unwrap().to_vec()).unwrap()
     };
+    let served = |path: &str| -> Vec<Value> { serde_json::from_str(&body(path)).unwrap() };
     let mut expected: BTreeMap<String, (Vec<Value>, &[&str])> = BTreeMap::new();
     let latest_fields: &[&str] = &["package", "arn", "packageVersion"];
     let version_fields: &[&str] =

@@ -9,6 +9,7 @@ mod supply;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read as _};
 
+use bad_wheels::raw_zip::{Entry, deflated, deflated_without_end};
 use bad_wheels::{Case, Verdict, Wheel as Sample, cases};
 use klayers_build::wheel::{Wheel, WheelFilename};
 
@@ -107,6 +108,22 @@ fn installed(layer: &[u8]) -> Vec<(String, Option<u32>, bool, Vec<u8>)> {
     }
     files.retain(|(name, ..)| name.starts_with("python/"));
     files
+}
+
+/// What is not seen to be a library is not held against what the runtime has.
+#[test]
+fn a_library_is_seen_however_its_stream_gives_its_first_bytes() {
+    let library = b"\x7fELF and nothing else";
+    // More blocks of nothing than are read at once.
+    let nothing = [0, 0, 0, 0xff, 0xff].repeat(40_000);
+    for first in 0..4 {
+        let (one, rest) = library.split_at(first);
+        let stream = [&deflated_without_end(one)[..], &nothing, &deflated(rest)].concat();
+        let entry = Entry::new("sample/x.so", library, 8, stream);
+        let said = verdict(&Sample::sample().entry(entry).bytes(), bad_wheels::FILENAME);
+        let [notice] = &said.as_ref().unwrap()[..] else { panic!("{first}: {said:?}") };
+        assert!(notice.starts_with("sample/x.so is no sound ELF file"), "{notice}");
+    }
 }
 
 #[test]

@@ -157,6 +157,9 @@ fn an_interrupted_run_is_reported_as_far_as_it_came() {
         kill_process(Pid::from_child(&child), signal).unwrap();
         let outcome = home.finish(child).ended_with(code);
         assert!(outcome.stderr.contains("  failed     it was interrupted\n"), "{outcome:?}");
+        let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
+        let lease = tokio::runtime::Runtime::new().unwrap().block_on(catalog.lease());
+        assert_eq!(lease.unwrap(), None);
         let (_, report) = &reports(&home)[0];
         assert_eq!((report.layers, report.is_complete()), (1, false));
     }

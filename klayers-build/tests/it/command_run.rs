@@ -13,6 +13,7 @@ use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
 mod bundles;
+mod leftovers;
 mod selections;
 mod served;
 mod slimming;

@@ -1,8 +1,5 @@
 //! `klayers-pipeline expire`: what expired is deleted, and nothing else.
 
-use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt as _;
-
 use jiff::SignedDuration;
 use klayers_build::Error;
 use klayers_build::pipeline::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope};
@@ -11,6 +8,8 @@ use klayers_build::publish::PublishError;
 use klayers_core::{LayerVersionArn, Timestamp};
 
 use crate::samples::{digest, package, region};
+use crate::support::aws::localstack;
+use crate::support::places::{places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound};
 use crate::support::watched::Watched;
 
@@ -109,8 +108,21 @@ async fn the_newest_are_kept_where_that_is_configured() {
 
 #[tokio::test]
 async fn an_expiry_that_is_killed_anywhere_is_completed_by_the_next() {
+    let killed = kill_everywhere(async || Staged::new("")).await;
+    say_killed("an expiry", killed);
+}
+
+#[tokio::test]
+async fn an_expiry_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+    let Some(endpoint) = localstack() else { return };
+    let killed = kill_everywhere(async || Staged::in_aws("", &endpoint).await).await;
+    say_killed("an expiry in AWS", killed);
+}
+
+/// Kills expiries of a collection that begins empty, at every visit of every place.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
     let stage = async || {
-        let staged = Staged::new("");
+        let staged = empty().await;
         for place in ["eu-west-1", "us-east-1"] {
             staged.three("requests", place).await;
             staged.three("numpy", place).await;
@@ -118,33 +130,46 @@ async fn an_expiry_that_is_killed_anywhere_is_completed_by_the_next() {
         staged
     };
     let undisturbed = stage().await;
-    let seen = undisturbed.home.path("seen");
-    let mut command = undisturbed.home.command(&["expire"]);
-    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
-    undisturbed.home.finish(command.spawn().unwrap()).ended_with(0);
-    let places = std::fs::read_to_string(&seen).unwrap();
+    let visits = undisturbed.visits(&["expire"], 0);
+    assert_eq!(visited(&visits), places_in(&["pipeline/expiry.rs"]));
+    assert!(visits.contains(&"deletion recorded:4".to_owned()), "{visits:?}");
     let expected = undisturbed.recorded().await;
-    for place in ["deletion intended", "deletion begun", "deleted", "deletion recorded"] {
-        assert!(places.contains(&format!("{place}:4")), "{places}");
-    }
-    for place in places.lines() {
+    undisturbed.agrees_with_boto3().await;
+    for visit in &visits {
         let staged = stage().await;
-        let mut command = staged.home.command(&["expire"]);
-        command.env("KLAYERS_FAILPOINT", place);
-        let status = command.output().unwrap().status;
-        assert_eq!(status.signal(), Some(9), "{place}");
+        staged.kill_at(&["expire"], visit);
         // It did not give its lease back. Another process of the machine need not wait for it.
         assert!(staged.catalog.lease().await.unwrap().is_some());
         staged.home.run(&["expire"]).ended_with(0);
-        assert_eq!(staged.recorded().await, expected, "killed at {place}");
+        assert_eq!(staged.recorded().await, expected, "killed at {visit}");
         assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
         assert_eq!(staged.catalog.lease().await.unwrap(), None);
         for place in ["eu-west-1", "us-east-1"] {
             assert_eq!(staged.there(place).await, undisturbed.there(place).await);
         }
+        staged.agrees_with_boto3().await;
     }
-    let killed = places.lines().count();
-    let _ = writeln!(std::io::stderr(), "\nkilled an expiry at {killed} points");
+    visits.len()
+}
+
+#[tokio::test]
+async fn in_aws_what_expired_is_deleted_and_nothing_else() {
+    let Some(endpoint) = localstack() else { return };
+    let staged = Staged::in_aws("[publish]\npublic = true", &endpoint).await;
+    let [old, ..] = staged.three("requests", "eu-west-1").await;
+    // That it is gone already counts as done.
+    let [gone, ..] = staged.three("numpy", "us-east-1").await;
+    staged.publisher.delete(&gone).await.unwrap();
+    let planned = staged.home.run(&["expire", "--dry-run"]).ended_with(0);
+    assert_eq!(planned.stderr, "2 layer versions to delete, 0 left\n");
+    assert_eq!(staged.there("eu-west-1").await.len(), 3);
+
+    let done = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(done.stdout, format!("deleted {old}\ndeleted {gone}\n"));
+    assert_eq!(staged.there("eu-west-1").await, ["eu-west-1 requests 3", "eu-west-1 requests 2"]);
+    staged.agrees_with_boto3().await;
+    let again = staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(again.stderr, "0 layer versions deleted, 0 left, 0 failed\n");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use klayers_build::fetch::{FetchError, FetchedWheel, Fetcher};
+use klayers_build::fetch::{FetchError, FetchedWheel, Fetcher, Patience};
 use klayers_build::lock::Lock;
 use tempfile::TempDir;
 use url::Url;
@@ -37,12 +37,17 @@ impl Cache {
     }
 
     fn fetcher(&self) -> Fetcher {
-        Fetcher::with_patience(self.0.path(), None, Duration::from_millis(500)).unwrap()
+        self.with_patience(Duration::from_millis(500))
     }
 
     /// One that waits so long for a server that a busy machine makes it ask no second time.
     fn patient_fetcher(&self) -> Fetcher {
-        Fetcher::with_patience(self.0.path(), None, Duration::from_mins(1)).unwrap()
+        self.with_patience(Duration::from_mins(1))
+    }
+
+    fn with_patience(&self, silence: Duration) -> Fetcher {
+        let patience = Patience { silence, ..Patience::default() };
+        Fetcher::with_patience(self.0.path(), None, patience).unwrap()
     }
 
     async fn fetch(&self, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use aws_config::Region as AwsRegion;
 use klayers_build::publish::{
     AwsOptions, Fault as AwsFault, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
 };
@@ -35,7 +34,7 @@ impl Aws {
     async fn at(endpoint: Url, options: AwsOptions) -> Self {
         let account = Account::new();
         let regions = REGIONS.map(region);
-        let config = config(&endpoint, &account);
+        let config = account.config(&endpoint);
         let publisher = LambdaPublisher::with_config(&config, options, &regions).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         Self { account, endpoint, folder, publisher: Arc::new(publisher) }
@@ -52,7 +51,7 @@ impl Aws {
     }
 
     fn s3(&self, region: &str) -> aws_sdk_s3::Client {
-        let config = config(&self.endpoint, &self.account);
+        let config = self.account.config(&self.endpoint);
         let config = config.to_builder().region(AwsRegion::new(region.to_owned())).build();
         aws_sdk_s3::Client::new(&config)
     }
@@ -71,15 +70,6 @@ impl Home for Aws {
     fn has_other_partitions(&self) -> bool {
         false
     }
-}
-
-fn config(endpoint: &Url, account: &Account) -> SdkConfig {
-    let credentials = Credentials::new(account.id(), "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .endpoint_url(endpoint.as_str())
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build()
 }
 
 mod promises {
@@ -151,7 +141,8 @@ async fn a_policy_that_says_something_else_is_not_public() {
     let publisher = aws.open();
     let published = publish(&*publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
     let lambda = aws_sdk_lambda::Client::new(
-        &config(&aws.endpoint, &aws.account)
+        &aws.account
+            .config(&aws.endpoint)
             .to_builder()
             .region(AwsRegion::from_static("eu-west-1"))
             .build(),
@@ -223,7 +214,7 @@ async fn a_bucket_that_cannot_be_used_is_named() {
     assert_eq!(refused.to_string(), expected);
     assert!(refused.concerns_region() && !refused.is_unclear());
 
-    let config = config(&aws.endpoint, &aws.account);
+    let config = aws.account.config(&aws.endpoint);
     let moved = Answer::new(301, "PermanentRedirect", "").with("x-amz-bucket-region", "us-east-1");
     let rule = Rule::new(Fault::Answered(moved)).on(Operation::HeadBucket);
     let proxy = FaultProxy::start(&aws.endpoint, [rule]).await;
@@ -307,7 +298,7 @@ async fn nothing_listens() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
-    let config = config(&endpoint, &Account::new());
+    let config = Account::new().config(&endpoint);
     let regions = [region("eu-west-1")];
     let refused = LambdaPublisher::with_config(&config, AwsOptions::default(), &regions).await;
     let Err(PublishError::Credentials { source, .. }) = refused else { panic!("{refused:?}") };
@@ -320,7 +311,8 @@ async fn pointers_follow_the_latest() {
     let options = AwsOptions { pointers: true, ..AwsOptions::default() };
     let aws = Aws::at(endpoint, options).await;
     let ssm = aws_sdk_ssm::Client::new(
-        &config(&aws.endpoint, &aws.account)
+        &aws.account
+            .config(&aws.endpoint)
             .to_builder()
             .region(AwsRegion::from_static("eu-west-1"))
             .build(),
@@ -330,6 +322,8 @@ async fn pointers_follow_the_latest() {
         let found = ssm.get_parameter().name(name).send().await.ok()?;
         Some(found.parameter?.value.unwrap())
     };
+    let (eu, arm) = (region("eu-west-1"), target("p3.12-arm64"));
+    let pointed = async || aws.publisher.pointed(&eu, arm, &package("ruamel.yaml")).await.unwrap();
     let layer = upload(&aws, "Klayers-p312-arm64-ruamel-yaml");
     let mut pointer = Pointer {
         region: region("eu-west-1"),
@@ -342,11 +336,13 @@ async fn pointers_follow_the_latest() {
         pointer.latest = Some(arn.clone());
         aws.publisher.point(&pointer).await.unwrap();
         assert_eq!(read().await, Some(arn.to_string()));
+        assert_eq!(pointed().await, Some(arn.to_string()));
     }
     pointer.latest = None;
     aws.publisher.point(&pointer).await.unwrap();
     aws.publisher.point(&pointer).await.unwrap();
     assert_eq!(read().await, None);
+    assert_eq!(pointed().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

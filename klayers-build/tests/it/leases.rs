@@ -8,9 +8,13 @@ use klayers_build::Error;
 use klayers_build::catalog::{Catalog, Lease, SqliteCatalog};
 use klayers_build::pipeline::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
 use klayers_core::Timestamp;
+use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::samples::at;
+use crate::support::aws::Account;
 use crate::support::command::uv_is_there;
 use crate::support::staged::{Staged, days, now};
 
@@ -152,6 +156,60 @@ async fn work_ends_when_somebody_else_has_the_lease() {
         }
         // What is another's stays another's.
         assert_eq!(shared.lease().await, stolen);
+    }
+}
+
+/// A collection on which three commands have something to do, in an AWS that takes calls and never
+/// answers.
+async fn stuck() -> (Staged, TcpListener) {
+    let mut staged = Staged::new("[publish]\ntarget = \"aws\"");
+    staged.three("requests", "eu-west-1").await;
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    for (variable, value) in Account::new().environment() {
+        staged.home.tell(variable, value);
+    }
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    staged.home.tell("AWS_ENDPOINT_URL", &address);
+    (staged, silent)
+}
+
+#[tokio::test]
+async fn a_command_that_is_told_to_end_gives_its_lease_back() {
+    let (staged, silent) = stuck().await;
+    for arguments in
+        [&["expire"][..], &["yank", "requests==3", "--reason", "x"], &["reconcile", "--repair"]]
+    {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            let child = staged.home.command(arguments).spawn().unwrap();
+            let _call = silent.accept().await.unwrap();
+            let lease = staged.catalog.lease().await.unwrap().expect("it works");
+            assert_eq!(lease.process, child.id());
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            staged.home.finish(child).ended_with(code);
+            assert_eq!(staged.catalog.lease().await.unwrap(), None, "{arguments:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_told_twice_ends_at_once() {
+    let (staged, silent) = stuck().await;
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let child = staged.home.command(&["expire"]).spawn().unwrap();
+        let _call = silent.accept().await.unwrap();
+        // While somebody writes, the lease cannot be given back, and it waits for ten seconds.
+        let writer = Connection::open(staged.home.path("klayers.db")).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let process = Pid::from_child(&child);
+        kill_process(process, Signal::INT).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begun = std::time::Instant::now();
+        kill_process(process, signal).unwrap();
+        staged.home.finish(child).ended_with(code);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        drop(writer);
+        // It expires, or the next on this machine takes it over.
+        assert!(staged.catalog.lease().await.unwrap().is_some());
     }
 }
 

@@ -17,6 +17,7 @@ mod command_run;
 mod command_verify;
 mod conformance;
 mod expiry;
+mod export;
 mod fetch;
 mod folder_artifacts;
 mod folder_publisher;

@@ -2,14 +2,15 @@
 //! versions, with few of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use klayers_build::catalog::{Catalog, SqliteCatalog};
+use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
 use klayers_build::lock::Lock;
 use klayers_build::pipeline::{Planned, Records};
 use klayers_build::plan::{
     BuildReason, BuildStep, Contents, Force, PublishReason, Republish, Wanted,
 };
-use klayers_core::{Build, Digest, LayerName, Origin, Region};
+use klayers_core::{Build, Digest, LayerName, Origin, Region, Yank};
 
 use crate::samples::{at, build, intent, package, published, region, target};
 use crate::support::parse;
@@ -85,7 +86,7 @@ async fn plans(
     regions: &[Region],
     changed: Option<(&str, &str)>,
 ) -> Vec<Planned> {
-    let records = Records { catalog, republish: Republish::Wheels };
+    let records = Records::new(catalog, Republish::Wheels);
     let mut plans = Vec::new();
     for wanted in wanted() {
         let changed = changed.filter(|(of, name)| {
@@ -111,14 +112,9 @@ async fn in_a_month_without_changes_there_is_nothing_to_do() {
         assert!(is_kept(planned), "{:?}", planned.plan);
         assert!(planned.plan.publish.is_empty(), "{:?}", planned.plan);
         // What it was compared with is the latest alone, of this layer alone.
-        let latest: BTreeMap<Region, u64> = planned
-            .latest_versions
-            .iter()
-            .map(|(region, version)| (region.clone(), version.arn.version()))
-            .collect();
-        assert_eq!(latest, regions().into_iter().map(|region| (region, 2)).collect());
-        let layer = &planned.plan.wanted.layer;
-        assert!(planned.latest_versions.values().all(|version| version.arn.name() == layer));
+        let expected = Arc::new(build_of(&planned.plan.wanted, "2.0"));
+        let everywhere = regions().into_iter().map(|region| (region, Arc::clone(&expected)));
+        assert_eq!(planned.latest, everywhere.collect());
     }
 }
 
@@ -143,5 +139,27 @@ async fn a_region_that_is_new_is_all_there_is_to_do() {
         assert!(is_kept(&planned));
         let expected = BTreeMap::from([(region("eu-west-2"), PublishReason::New)]);
         assert_eq!(planned.plan.publish, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_is_withheld_for_its_own_layer_alone() {
+    let catalog = catalog().await;
+    let (withdrawn, everywhere) =
+        (&wanted()[5], Query { include: Include::All, ..Query::default() });
+    for version in catalog.layer_versions(&everywhere).await.unwrap() {
+        let layer = (version.build.target, &version.build.package, version.arn.version());
+        if layer == (withdrawn.target, withdrawn.contents.name(), 2) {
+            let yank = Yank { reason: "x".to_owned(), at: at("2026-11-02T02:00:00Z") };
+            catalog.yank(&version.arn, &yank, at("2027-11-01T02:00:00Z")).await.unwrap();
+        }
+    }
+    for planned in plans(&catalog, &regions(), None).await {
+        let is_it = planned.plan.wanted == *withdrawn;
+        assert_eq!(planned.plan.withheld, is_it, "{:?}", planned.plan.wanted);
+        assert!(is_kept(&planned) && planned.plan.publish.is_empty());
+        let version = if is_it { "1.0" } else { "2.0" };
+        let expected = Arc::new(build_of(&planned.plan.wanted, version));
+        assert!(planned.latest.values().all(|latest| *latest == expected));
     }
 }

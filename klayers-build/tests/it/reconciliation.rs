@@ -1,25 +1,28 @@
 //! `klayers-pipeline reconcile`: what is recorded is held against what there is.
 
-use std::os::unix::process::ExitStatusExt as _;
-
 use klayers_build::Error;
 use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
 use klayers_build::plan::Selection;
-use klayers_build::publish::{FolderPublisher, PublishError, Publisher as _};
-use klayers_core::{Build, Content, Digest, ExpiryPolicy, LayerVersionArn, Yank};
+use klayers_build::publish::{FolderPublisher, Pointer, PublishError, Publisher as _};
+use klayers_core::{Content, Digest, ExpiryPolicy, LayerVersionArn, Yank};
 
-use crate::samples::{arn, build, digest, intent, published, region, target, with_content};
+use crate::samples::{arn, build, intent, package, published, region, target, with_content};
 use crate::support::WheelFile;
-use crate::support::command::{Home, uv_is_there};
-use crate::support::staged::{Staged, days, now, short, sound};
+use crate::support::aws::localstack;
+use crate::support::command::{Home, Outcome, uv_is_there};
+use crate::support::places::{ends, places_in, say_killed, visited};
+use crate::support::staged::{Staged, days, now, short, sound, sound_for};
 use crate::support::watched::Watched;
 
 const PUBLIC: &str = "[publish]\npublic = true";
 
 /// A collection in which something of every kind differs in one region.
 async fn disturbed() -> Staged {
-    let staged = Staged::new(PUBLIC);
+    disturb(Staged::new(PUBLIC)).await
+}
+
+async fn disturb(staged: Staged) -> Staged {
     let publish = async |name: &str, version: &str, when: i64| {
         let arn = staged.publish(&sound(name, version), "eu-west-1", days(when), days(10)).await;
         staged.publisher.make_public(&arn).await.unwrap();
@@ -38,33 +41,40 @@ async fn disturbed() -> Staged {
     staged.catalog.record_build(&sound("orphan", "2")).await.unwrap();
     staged.publish_unrecorded(&sound("orphan", "2"), "eu-west-1", days(-8)).await;
     // Nothing is known of it but its name.
-    staged.publish_unrecorded(&sound("foreign", "1"), "eu-west-1", days(-9)).await;
+    publish("foreign", "1", -9).await;
+    staged.publish_unrecorded(&sound("foreign", "2"), "eu-west-1", days(-9)).await;
     let undeleted = publish("undeleted", "1", -9).await;
     publish("undeleted", "2", -8).await;
     staged.catalog.begin_deletion(&undeleted, now()).await.unwrap();
     staged.catalog.end_deletion(&undeleted).await.unwrap();
     publish("wrong", "1", -9).await;
-    let record = staged.home.path("published/eu-west-1/Klayers-p312-wrong/1.json");
-    let changed = std::fs::read_to_string(&record)
-        .unwrap()
-        .replace(&format!("\"{}\"", digest(&sound("wrong", "1"))), &quoted());
-    std::fs::write(&record, changed).unwrap();
+    let mut other = staged.publish_unrecorded(&sound("wrong", "2"), "eu-west-1", days(-8)).await;
+    let recorded =
+        Content { digest: Digest::of(b"something else"), ..*other.build.content().unwrap() };
+    other.build = with_content(other.build, recorded);
+    staged.record(&other, days(10)).await;
     let elsewhere = staged.publish(&sound("sound", "1"), "us-east-1", days(-9), days(10)).await;
     staged.publisher.make_public(&elsewhere).await.unwrap();
     staged
 }
 
-fn quoted() -> String {
-    format!("\"{}\"", "0".repeat(64))
+#[tokio::test]
+async fn every_difference_is_told_and_repaired_on_request_alone() {
+    told_and_repaired(disturbed().await).await;
 }
 
 #[tokio::test]
-async fn every_difference_is_told_and_repaired_on_request_alone() {
-    let staged = disturbed().await;
+async fn in_aws_every_difference_is_told_and_repaired_on_request_alone() {
+    let Some(endpoint) = localstack() else { return };
+    told_and_repaired(disturb(Staged::in_aws(PUBLIC, &endpoint).await).await).await;
+}
+
+async fn told_and_repaired(staged: Staged) {
+    let said =
+        |outcome: Outcome| staged.anonymous(&format!("{}\n{}", outcome.stdout, outcome.stderr));
     let before = staged.home.contents();
     for arguments in [&["reconcile"][..], &["reconcile", "--repair", "--dry-run"]] {
-        let told = staged.home.run(arguments).ended_with(1);
-        insta::assert_snapshot!("told", format!("{}\n{}", told.stdout, told.stderr));
+        insta::assert_snapshot!("told", said(staged.home.run(arguments).ended_with(1)));
         let after = staged.home.contents();
         assert!(
             after
@@ -74,19 +84,18 @@ async fn every_difference_is_told_and_repaired_on_request_alone() {
         );
     }
     let json = staged.home.run(&["reconcile", "--json"]).ended_with(1);
-    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&staged.anonymous(&json.stdout)).unwrap();
     insta::assert_snapshot!("as_json", format!("{:#}", json["differences"][4]));
     assert_eq!(json["differences"].as_array().unwrap().len(), 7);
 
     let repaired = staged.home.run(&["reconcile", "--repair"]).ended_with(1);
-    insta::assert_snapshot!("repaired", format!("{}\n{}", repaired.stdout, repaired.stderr));
+    insta::assert_snapshot!("repaired", said(repaired));
     insta::assert_snapshot!("recorded", staged.recorded().await.join("\n"));
-    let deleted = staged.home.run(&["reconcile", "--repair", "--delete-orphans"]).ended_with(1);
-    insta::assert_snapshot!("deleted", format!("{}\n{}", deleted.stdout, deleted.stderr));
-    // What does not hold what it should is for a person to look at.
-    let left = staged.home.run(&["reconcile"]).ended_with(1);
-    assert!(left.stdout.starts_with("wrong-hash arn:"), "{}", left.stdout);
-    assert_eq!(left.stdout.lines().count(), 1);
+    let deleted = staged.home.run(&["reconcile", "--repair", "--delete-orphans"]).ended_with(0);
+    insta::assert_snapshot!("deleted", said(deleted));
+    let left = staged.home.run(&["reconcile"]).ended_with(0);
+    assert_eq!(left.stdout, "");
+    staged.agrees_with_boto3().await;
     assert_eq!(staged.catalog.lease().await.unwrap(), None);
 }
 
@@ -111,10 +120,7 @@ async fn a_selection_restricts_what_is_compared() {
     staged.catalog.record_build(&arm).await.unwrap();
     let version = published(&arm, "us-east-1", 1);
     staged.catalog.complete(&version, days(1)).await.unwrap();
-    let orphan = with_content(
-        Build { target: target("p3.12-arm64"), ..sound("lonely", "1") },
-        Content { digest: Digest::of(b"p3.12-arm64 lonely 1"), size: 20, unzipped_size: 20 },
-    );
+    let orphan = sound_for("p3.12-arm64", "lonely", "1");
     staged.publish_unrecorded(&orphan, "us-east-1", days(-9)).await;
     assert_eq!(told(&["--region", "us-east-1", "--target", "p3.12"]), (0, String::new()));
     // What another account has cannot be seen, and is no difference.
@@ -200,26 +206,82 @@ async fn a_region_that_cannot_be_seen_keeps_no_other_from_being_compared() {
 }
 
 #[tokio::test]
+async fn pointers_are_compared_where_they_are_kept_and_set_on_request() {
+    let staged = Staged::new("");
+    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let layers =
+        [staged.three("right", "eu-west-1").await, staged.three("wrong", "eu-west-1").await];
+    let absent = staged.three("absent", "eu-west-1").await;
+    let stray = staged.publish(&sound("stray", "1"), "eu-west-1", days(-1), days(1)).await;
+    let yank = Yank { reason: "x".to_owned(), at: now() };
+    staged.catalog.yank(&stray, &yank, days(9)).await.unwrap();
+    let lost = staged.publish(&sound("lost", "1"), "eu-west-1", days(-9), days(1)).await;
+    staged.publisher.delete(&lost).await.unwrap();
+    let being_published = sound("begun", "1");
+    staged.publish(&being_published, "eu-west-1", days(-9), days(1)).await;
+    staged.catalog.begin(&intent(&being_published, "eu-west-1")).await.unwrap();
+    for (name, latest) in
+        [("right", &layers[0][2]), ("wrong", &layers[1][0]), ("stray", &stray), ("lost", &lost)]
+    {
+        let latest = Some(latest.clone());
+        let (region, target) = (region("eu-west-1"), target("p3.12"));
+        let pointer = Pointer { region, target, package: package(name), latest };
+        publisher.point(&pointer).await.unwrap();
+    }
+    let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
+    let told = async |repairs| {
+        let regions = [region("eu-west-1")];
+        let found = reconciler.reconcile(&regions, repairs, now()).await.unwrap();
+        let found = found.into_values().next().unwrap().unwrap();
+        assert!(found.differences.iter().all(|it| it.is_repaired() == (repairs != Repairs::None)));
+        found.differences.iter().map(|it| it.difference.to_string()).collect::<Vec<_>>()
+    };
+    let expected = [
+        format!("pointer {}: the latest, and there is no pointer to it", absent[2]),
+        format!("missing {lost}: recorded as the latest"),
+        format!("pointer {stray}: no latest is left, but the pointer says \"{stray}\""),
+        format!("pointer {}: the latest, but the pointer says \"{}\"", layers[1][2], layers[1][0]),
+    ];
+    for repairs in [Repairs::None, Repairs::Careful] {
+        assert_eq!(told(repairs).await, expected);
+    }
+    assert_eq!(told(Repairs::None).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_repair_that_is_killed_anywhere_is_completed_by_the_next() {
+    let killed = kill_everywhere(async || Staged::new(PUBLIC)).await;
+    say_killed("a repair", killed);
+}
+
+#[tokio::test]
+async fn a_repair_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+    let Some(endpoint) = localstack() else { return };
+    let killed = kill_everywhere(async || Staged::in_aws(PUBLIC, &endpoint).await).await;
+    say_killed("a repair in AWS", killed);
+}
+
+/// Kills repairs of a collection that begins empty, at the first visit of every place and the last.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
+    let stage = async || disturb(empty().await).await;
     let repair = ["reconcile", "--repair", "--delete-orphans"];
-    let undisturbed = disturbed().await;
-    let seen = undisturbed.home.path("seen");
-    let mut command = undisturbed.home.command(&repair);
-    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
-    undisturbed.home.finish(command.spawn().unwrap()).ended_with(1);
-    let places = std::fs::read_to_string(&seen).unwrap();
-    for place in ["loss recorded:1", "orphan made public:1", "orphan recorded:1"] {
-        assert!(places.contains(place), "{places}");
-    }
-    for place in places.lines() {
-        let staged = disturbed().await;
-        let mut command = staged.home.command(&repair);
-        command.env("KLAYERS_FAILPOINT", place);
-        assert_eq!(command.output().unwrap().status.signal(), Some(9), "{place}");
-        staged.home.run(&repair).ended_with(1);
-        assert_eq!(staged.recorded().await, undisturbed.recorded().await, "killed at {place}");
+    // What was recorded as deleted by the first is deleted by the second.
+    let undisturbed = stage().await;
+    let visits = undisturbed.visits(&repair, 0);
+    assert_eq!(visited(&visits), places_in(&["pipeline/reconcile/repair.rs"]));
+    undisturbed.home.run(&repair).ended_with(0);
+    let visits = ends(&visits);
+    for visit in &visits {
+        let staged = stage().await;
+        staged.kill_at(&repair, visit);
+        for _ in 0..2 {
+            staged.home.run(&repair).ended_with(0);
+        }
+        assert_eq!(staged.recorded().await, undisturbed.recorded().await, "killed at {visit}");
         assert_eq!(staged.there("eu-west-1").await, undisturbed.there("eu-west-1").await);
+        staged.agrees_with_boto3().await;
     }
+    visits.len()
 }
 
 #[tokio::test]
@@ -248,7 +310,7 @@ async fn the_catalog_of_something_else_is_not_believed() {
     let settings = std::fs::read_to_string(&path).unwrap();
     for (section, said) in [
         ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, and 0 are"),
-        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions are not there; nothing"),
+        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions are not there as they are"),
     ] {
         drop(SqliteCatalog::open(staged.home.path("other.db")).unwrap());
         staged.home.write("klayers.toml", format!("{settings}{section}\n"));
@@ -290,6 +352,40 @@ fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
     home.run(&["reconcile"]).ended_with(0);
 }
 
+#[test]
+fn what_was_interrupted_in_a_region_that_is_gone_is_told_and_ended_on_request() {
+    if !uv_is_there() {
+        return;
+    }
+    for (place, is_made) in [("published:1", true), ("publication begun:1", false)] {
+        let home = Home::new();
+        home.wheels(&[WheelFile::new("beta", "1.0").file("beta.py", "y = 1\n")]);
+        home.collection(&[("p3.12", &["beta"])], &["eu-west-1"]);
+        home.run(&["run"]).ended_with(0);
+        home.regions(&["eu-west-1", "sa-east-1"]);
+        let mut command = home.command(&["run"]);
+        command.env("KLAYERS_FAILPOINT", place);
+        assert_eq!(home.finish(command.spawn().unwrap()).code, None, "killed at {place}");
+        home.regions(&["eu-west-1"]);
+
+        let warned = home.run(&["run"]).ended_with(0);
+        let warning = "warning: publishing Klayers-p312-beta in sa-east-1 was interrupted, and \
+                       sa-east-1 is not in regions.csv any more, so no run finds out what became of \
+                       it: run `klayers-pipeline reconcile --region sa-east-1`\n";
+        assert!(warned.stderr.starts_with(warning), "{}", warned.stderr);
+        let reconcile = ["reconcile", "--region", "sa-east-1"];
+        let told = home.run(&reconcile).ended_with(1).stdout;
+        let interrupted = "interrupted sa-east-1 Klayers-p312-beta: was being published";
+        assert_eq!(told.lines().filter(|line| line.starts_with(interrupted)).count(), 1, "{told}");
+        let orphan = "orphan arn:aws:lambda:sa-east-1:000000000000:layer:Klayers-p312-beta:1: ";
+        assert_eq!(told.starts_with(orphan), is_made, "{told}");
+        home.run(&["reconcile", "--region", "sa-east-1", "--repair"]).ended_with(0);
+        assert_eq!(home.run(&["reconcile"]).ended_with(0).stdout, "");
+        let after = home.run(&["run"]).ended_with(0);
+        assert!(!after.stderr.contains("sa-east-1"), "{}", after.stderr);
+    }
+}
+
 fn reconciler(staged: &Staged) -> Reconciler {
     Reconciler {
         catalog: staged.catalog.clone(),
@@ -299,6 +395,7 @@ fn reconciler(staged: &Staged) -> Reconciler {
         public: false,
         selection: Selection::default(),
         targets: [target("p3.12")].into(),
+        run_regions: ["eu-west-1", "us-east-1"].map(region).into(),
         sure: false,
     }
 }

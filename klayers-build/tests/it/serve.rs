@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klayers_build::catalog::{Catalog, SqliteCatalog};
-use klayers_build::serve::{ServeError, Server};
+use klayers_build::serve::{Limits, ServeError, Server};
 use klayers_core::{Build, LayerVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,7 +17,11 @@ use tokio::task::JoinHandle;
 use crate::samples::{arn, at, build, published};
 
 mod bodies;
+mod changes;
+mod limits;
 mod misses;
+mod negotiation;
+mod pages;
 mod sockets;
 
 /// A server of a catalog that another connection writes.
@@ -32,12 +36,16 @@ struct Served {
 
 impl Served {
     async fn empty() -> Self {
+        Self::with_limits(Limits::default()).await
+    }
+
+    async fn with_limits(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("klayers.db");
         let catalog = SqliteCatalog::open(&file).unwrap();
         let reader = Arc::new(SqliteCatalog::open_read_only(&file).unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::bind(address, reader).await.unwrap();
+        let server = Server::bind(address, reader).await.unwrap().with_limits(limits);
         let (stop, stopped) = oneshot::channel();
         Self {
             folder,

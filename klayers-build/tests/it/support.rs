@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod hook;
 pub(crate) mod layers;
+pub(crate) mod places;
 pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod staged;
@@ -20,7 +21,7 @@ use klayers_core::{Digest, Runtimes, Target};
 use url::Url;
 
 pub(crate) use wheel::WheelFile;
-pub(crate) use zip_files::zip_files;
+pub(crate) use zip_files::{empty_zip, zip_files};
 
 /// The lock of some wheels that lie in a folder.
 pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lock {

@@ -1,17 +1,16 @@
 //! `klayers-pipeline yank`: what was withdrawn is deprecated at once and does not come back.
 
-use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt as _;
-
 use klayers_build::Error;
 use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
 use klayers_build::pipeline::{YankError, Yanker, find_yanked};
 use klayers_build::plan::Selection;
-use klayers_core::ExpiryPolicy;
+use klayers_core::{ExpiryPolicy, LayerVersionArn};
 
 use crate::samples::region;
 use crate::support::WheelFile;
+use crate::support::aws::localstack;
 use crate::support::command::{Home, uv_is_there};
+use crate::support::places::{places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound};
 use crate::support::watched::Watched;
 
@@ -111,33 +110,63 @@ async fn what_is_not_there_is_not_withdrawn_and_nothing_else_with_it() {
 
 #[tokio::test]
 async fn a_withdrawal_that_is_killed_anywhere_is_completed_by_the_next() {
+    let killed = kill_everywhere(async || Staged::new("")).await;
+    say_killed("a withdrawal", killed);
+}
+
+#[tokio::test]
+async fn a_withdrawal_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+    let Some(endpoint) = localstack() else { return };
+    let killed = kill_everywhere(async || Staged::in_aws("", &endpoint).await).await;
+    say_killed("a withdrawal in AWS", killed);
+}
+
+/// Kills withdrawals in a collection that begins empty, at every visit of every place.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
     let stage = async || {
-        let staged = Staged::new("");
+        let staged = empty().await;
         staged.three("requests", "eu-west-1").await;
         staged.three("requests", "us-east-1").await;
         staged
     };
     let withdraw = ["yank", "requests==3", "requests==2", "--reason", "x"];
     let undisturbed = stage().await;
-    let seen = undisturbed.home.path("seen");
-    let mut command = undisturbed.home.command(&withdraw);
-    command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
-    undisturbed.home.finish(command.spawn().unwrap()).ended_with(0);
-    let places = std::fs::read_to_string(&seen).unwrap();
+    let visits = undisturbed.visits(&withdraw, 0);
+    assert_eq!(visited(&visits), places_in(&["pipeline/yank.rs"]));
+    assert!(visits.contains(&"pointer moved:4".to_owned()), "{visits:?}");
     let expected = undisturbed.recorded().await;
-    for place in ["withdrawal intended", "withdrawal recorded", "pointer moved"] {
-        assert!(places.contains(&format!("{place}:4")), "{places}");
-    }
-    for place in places.lines() {
+    undisturbed.agrees_with_boto3().await;
+    for visit in &visits {
         let staged = stage().await;
-        let mut command = staged.home.command(&withdraw);
-        command.env("KLAYERS_FAILPOINT", place);
-        assert_eq!(command.output().unwrap().status.signal(), Some(9), "{place}");
+        staged.kill_at(&withdraw, visit);
         staged.home.run(&withdraw).ended_with(0);
-        assert_eq!(staged.recorded().await, expected, "killed at {place}");
+        assert_eq!(staged.recorded().await, expected, "killed at {visit}");
+        staged.agrees_with_boto3().await;
     }
-    let killed = places.lines().count();
-    let _ = writeln!(std::io::stderr(), "\nkilled a withdrawal at {killed} points");
+    visits.len()
+}
+
+#[tokio::test]
+async fn in_aws_the_one_before_is_back_and_so_is_the_pointer_to_it() {
+    let Some(endpoint) = localstack() else { return };
+    let staged = Staged::in_aws("", &endpoint).await;
+    let [oldest, before, latest] = staged.three("requests", "eu-west-1").await;
+    staged.agrees_with_boto3().await;
+    let withdraw = |what: &LayerVersionArn| {
+        staged.home.run(&["yank", &what.to_string(), "--reason", "it leaks"]).ended_with(0).stdout
+    };
+    let said = format!("withdrawn {latest}\n  the latest is {before}\n");
+    for _ in 0..2 {
+        assert_eq!(withdraw(&latest), said);
+        staged.agrees_with_boto3().await;
+    }
+    // Nothing is left to be pointed to, and all of them are still there.
+    for arn in [&oldest, &before] {
+        withdraw(arn);
+    }
+    assert_eq!(staged.there("eu-west-1").await.len(), 3);
+    staged.agrees_with_boto3().await;
+    staged.home.run(&["reconcile"]).ended_with(0);
 }
 
 #[tokio::test]

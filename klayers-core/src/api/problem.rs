@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// [spec]: https://www.rfc-editor.org/rfc/rfc9457
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// The kind of the problem; `about:blank` says that the status code tells it.
     #[serde(rename = "type", default = "about_blank")]

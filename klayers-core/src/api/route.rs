@@ -45,6 +45,15 @@ pub enum Route {
         /// The package.
         package: PackageName,
     },
+    /// The same as [`Releases`](super::Releases), which Renovate reads.
+    Releases {
+        /// The target.
+        target: Target,
+        /// The region.
+        region: Region,
+        /// The package.
+        package: PackageName,
+    },
     /// The latest build of every package of a target, as [`BuildRow`](super::BuildRow)s.
     LatestBuilds {
         /// The target.
@@ -113,6 +122,11 @@ impl FromStr for Route {
                 region: region.parse()?,
                 package: package.parse()?,
             },
+            [target, "renovate", region, package] => Self::Releases {
+                target: target.parse()?,
+                region: region.parse()?,
+                package: package.parse()?,
+            },
             _ => return Err(RouteError::Unknown),
         })
     }
@@ -129,6 +143,9 @@ impl fmt::Display for Route {
             }
             Self::Versions { target, region, package } => {
                 write!(formatter, "{BASE}/{target}/layers/{region}/{package}")
+            }
+            Self::Releases { target, region, package } => {
+                write!(formatter, "{BASE}/{target}/renovate/{region}/{package}")
             }
             Self::LatestBuilds { target } => write!(formatter, "{BASE}/{target}/builds/latest"),
             Self::Targets => write!(formatter, "{BASE}/targets"),

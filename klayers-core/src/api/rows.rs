@@ -11,6 +11,7 @@ use crate::{
 ///
 /// All its values are strings: there are clients that read it as a list of string maps.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LatestRow {
     /// The package, as the collection spells it.
@@ -24,6 +25,7 @@ pub struct LatestRow {
     pub code_sha256: Option<String>,
     /// When the layer version was published.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub created_date_time: Option<Timestamp>,
     /// The package's licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,7 @@ impl From<&LayerVersion> for LatestRow {
 
 /// What API v2 calls the status of a layer version. Deleted ones are not listed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DeployStatus {
     /// The newest.
@@ -56,6 +59,7 @@ pub enum DeployStatus {
 
 /// A row of a list of a layer's versions.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VersionRow {
     /// The ARN.
@@ -68,6 +72,7 @@ pub struct VersionRow {
     pub dependencies: Vec<Pin>,
     /// When it is to be deleted; absent on the latest.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub expiry_date: Option<Timestamp>,
     /// Why it was withdrawn, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,14 +97,44 @@ pub struct VersionRow {
     pub unzipped_size: Option<u64>,
     /// When the layer version was published.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub created_date_time: Option<Timestamp>,
     /// The package's licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
+    /// What was found when the layer was checked, before it was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+}
+
+/// What was found when a layer was checked, before it was published.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Gate {
+    /// How importing its modules went.
+    pub imports: GateImports,
+    /// What is unusual about it, in words for people.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// How importing the modules of a layer went.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum GateImports {
+    /// All that were tried can be imported.
+    Passed,
+    /// One cannot.
+    Failed,
+    /// It was not tried, as for another processor.
+    #[serde(rename = "not run")]
+    NotRun,
 }
 
 impl VersionRow {
-    /// The row of a layer version; none for a deleted one.
+    /// The row of a layer version, without what the gate said of it; none for a deleted one.
     pub fn new(version: &LayerVersion) -> Option<Self> {
         let LayerVersion { arn, build, created_at, status } = version;
         let (deploy_status, expiry_date) = match status {
@@ -122,12 +157,14 @@ impl VersionRow {
             unzipped_size: build.content().map(|content| content.unzipped_size),
             created_date_time: *created_at,
             license: build.license.clone(),
+            gate: None,
         })
     }
 }
 
 /// A row of a list of latest builds.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BuildRow {
     /// The package. The public server leaves it out of some rows.
@@ -139,6 +176,7 @@ pub struct BuildRow {
     pub dependencies: Vec<Pin>,
     /// When it was built.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub created_date_time: Option<Timestamp>,
     /// The requirements hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,6 +213,7 @@ impl From<&Build> for BuildRow {
 
 /// A row of one package's list over all targets and regions.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PackageRow {
     /// The package, as the collection spells it.
@@ -197,8 +236,53 @@ impl PackageRow {
     }
 }
 
+/// The versions of a layer in one region in the form that [Renovate] reads as a [custom
+/// datasource][datasource]: what it calls a version is the version number of the layer, the last
+/// part of the ARN.
+///
+/// [Renovate]: https://docs.renovatebot.com
+/// [datasource]: https://docs.renovatebot.com/modules/datasource/custom/
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Releases {
+    /// The layer versions, the newest first.
+    pub releases: Vec<Release>,
+}
+
+/// A layer version as Renovate has it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The version number of the layer.
+    pub version: String,
+    /// When it was published, as RFC 3339 has it, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<String>", extend("format" = "date-time"))
+    )]
+    pub release_timestamp: Option<Timestamp>,
+    /// Whether it was withdrawn.
+    pub is_deprecated: bool,
+}
+
+impl Release {
+    /// A layer version; none for a deleted one.
+    pub fn new(version: &LayerVersion) -> Option<Self> {
+        let exists = !matches!(version.status, Status::Deleted { .. });
+        exists.then(|| Self {
+            version: version.arn.version().to_string(),
+            release_timestamp: version.created_at,
+            is_deprecated: version.yanked().is_some(),
+        })
+    }
+}
+
 /// A row of the list of targets.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRow {
     /// The target's key: `p3.12-arm64`.
@@ -217,6 +301,7 @@ impl From<Target> for TargetRow {
 
 /// A row of the list of regions.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RegionRow {
     /// The region's code.
@@ -288,6 +373,9 @@ mod tests {
         );
         insta::assert_json_snapshot!("build_row", BuildRow::from(&latest.build));
         insta::assert_json_snapshot!("package_row", PackageRow::new(&latest));
+        let releases = [Status::Latest, deprecated()].map(version);
+        let releases = releases.iter().filter_map(Release::new).collect();
+        insta::assert_json_snapshot!("releases", Releases { releases });
         insta::assert_json_snapshot!("target_row", TargetRow::from(latest.build.target));
         insta::assert_json_snapshot!("region_row", RegionRow::from(latest.region()));
     }
@@ -328,6 +416,7 @@ mod tests {
     fn deleted_versions_have_no_row() {
         let deleted = Status::Deleted { at: Timestamp::UNIX_EPOCH };
         assert_eq!(VersionRow::new(&version(deleted.clone())), None);
-        assert_eq!(PackageRow::new(&version(deleted)), None);
+        assert_eq!(PackageRow::new(&version(deleted.clone())), None);
+        assert_eq!(Release::new(&version(deleted)), None);
     }
 }

@@ -5,6 +5,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serializer};
 
+/// The same as a regular expression, for schemas.
+#[cfg(feature = "schema")]
+pub(super) const PATTERN: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$";
+
 const LENGTH: usize = "2026-11-01T02:00:00".len();
 
 fn print(time: Timestamp) -> String {

@@ -69,6 +69,7 @@ pub const RECORD_SIZE: &str = "its size is not what RECORD says";
 pub const NOT_SHA256: &str = "is not a hash of SHA-256 or better";
 pub const WITHOUT_HASH: &str = "RECORD has no hash for it";
 pub const NO_RECORD: &str = "it has no sample-1.0.dist-info/RECORD";
+pub const SECOND_DIST_INFO: &str = "a second .dist-info folder";
 pub const DIST_INFO_COUNT: &str = ".dist-info folders instead of one";
 pub const OTHER_DISTRIBUTION: &str = "does not go with its file name";
 pub const METADATA_DISAGREES: &str = "METADATA";

@@ -1,18 +1,49 @@
--- Records may be adopted from another collection, which does not say by which bytes its layers are
--- held, nor always when they were made. Tables keep their triggers and indexes: nothing is made anew.
-ALTER TABLE builds ALTER COLUMN content_digest DROP NOT NULL;
-ALTER TABLE builds ALTER COLUMN code_size DROP NOT NULL;
-ALTER TABLE builds ALTER COLUMN unzipped_size DROP NOT NULL;
-ALTER TABLE builds ALTER COLUMN created_at DROP NOT NULL;
-ALTER TABLE builds ADD COLUMN adopted_at TEXT
-    CHECK ((adopted_at IS NULL) = (content_digest IS NOT NULL))
-    CHECK ((content_digest IS NULL) = (code_size IS NULL))
-    CHECK ((content_digest IS NULL) = (unzipped_size IS NULL))
-    CHECK (adopted_at IS NULL OR wheels_hash IS NULL)
-    CHECK (adopted_at IS NOT NULL OR created_at IS NOT NULL);
+-- Which layers changed, each in a region once, in the order of their last changes: so a reader knows
+-- what it has read before the change. AUTOINCREMENT, since no number may come again.
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    package TEXT NOT NULL,
+    region TEXT NOT NULL, -- empty where the latest build is another
+    UNIQUE (target, package, region)
+) STRICT;
 
-ALTER TABLE layer_versions ALTER COLUMN created_at DROP NOT NULL;
+-- All there is, as if it had been added now.
+INSERT INTO changes (target, package, region)
+SELECT DISTINCT target, package, region FROM layer_versions;
+INSERT INTO changes (target, package, region) SELECT target, package, '' FROM latest_builds;
 
-CREATE INDEX adopted_builds ON builds (package, target) WHERE content_digest IS NULL;
+CREATE TRIGGER layer_version_added AFTER INSERT ON layer_versions BEGIN
+    DELETE FROM changes
+    WHERE target = NEW.target AND package = NEW.package AND region = NEW.region;
+    INSERT INTO changes (target, package, region) VALUES (NEW.target, NEW.package, NEW.region);
+END;
 
-CREATE INDEX builds_by_adoption ON builds (adopted_at) WHERE adopted_at IS NOT NULL;
+CREATE TRIGGER layer_version_changed AFTER UPDATE ON layer_versions BEGIN
+    DELETE FROM changes
+    WHERE target = NEW.target AND package = NEW.package AND region = NEW.region;
+    INSERT INTO changes (target, package, region) VALUES (NEW.target, NEW.package, NEW.region);
+END;
+
+CREATE TRIGGER layer_version_yanked AFTER INSERT ON yanks BEGIN
+    UPDATE layer_versions SET status = status WHERE arn = NEW.arn;
+END;
+
+CREATE TRIGGER latest_build_added AFTER INSERT ON latest_builds BEGIN
+    DELETE FROM changes WHERE target = NEW.target AND package = NEW.package AND region = '';
+    INSERT INTO changes (target, package, region) VALUES (NEW.target, NEW.package, '');
+END;
+
+CREATE TRIGGER latest_build_changed AFTER UPDATE ON latest_builds BEGIN
+    DELETE FROM changes WHERE target = NEW.target AND package = NEW.package AND region = '';
+    INSERT INTO changes (target, package, region) VALUES (NEW.target, NEW.package, '');
+END;
+
+CREATE TRIGGER gate_report_changed AFTER UPDATE ON gate_reports
+WHEN NEW.report <> OLD.report BEGIN
+    UPDATE layer_versions SET status = status WHERE id IN (
+        SELECT layer_versions.id FROM builds
+        CROSS JOIN layer_versions ON layer_versions.package = builds.package
+            AND layer_versions.target = builds.target AND layer_versions.build = builds.id
+        WHERE builds.content_digest = NEW.content_digest);
+END;

@@ -1,7 +1,7 @@
 //! The end of layer versions: what expired, what is being deleted, what was withdrawn.
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion, LayerVersionArn, PackageName, Target, Yank};
+use klayers_core::{Build, LayerVersion, LayerVersionArn, Target, Yank};
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
 use super::rows::{self, Failure, LayerVersions, stored};
@@ -35,21 +35,19 @@ pub(super) fn expired(
 pub(super) fn yanked_builds(
     connection: &Connection,
     target: Target,
-    package: &PackageName,
 ) -> Result<Vec<Build>, Failure> {
     let mut statement = connection.prepare_cached(&yanked_builds_sql())?;
-    let parameters = [package.normalized().to_owned(), target.to_string()];
-    statement.query_and_then(parameters, rows::build)?.collect()
+    statement.query_and_then([target.to_string()], rows::build)?.collect()
 }
 
-// A cross join keeps the order of the tables: those of one package are few, and of all that were
-// ever withdrawn there may be many.
+// A cross join keeps the order of the tables: what was ever withdrawn is less than what a target
+// has.
 pub(super) fn yanked_builds_sql() -> String {
     format!(
         "SELECT {} FROM builds WHERE builds.id IN (
-             SELECT layer_versions.build FROM layer_versions
-             CROSS JOIN yanks ON yanks.arn = layer_versions.arn
-             WHERE layer_versions.package = ? AND layer_versions.target = ?
+             SELECT layer_versions.build FROM yanks
+             CROSS JOIN layer_versions ON layer_versions.arn = yanks.arn
+             WHERE layer_versions.target = ?
          ) ORDER BY builds.content_digest, builds.id",
         rows::BUILD
     )

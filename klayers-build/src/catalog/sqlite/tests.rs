@@ -31,8 +31,8 @@ fn what_is_asked_for_is_found_through_indexes() {
     plans.push(plan(retire::PROMOTE, &arn));
     plans.push(plan(retire::NEWEST, &[]));
     plans.push(plan(retire::NEWEST_ADOPTED, &[]));
-    plans.push(plan(&retire::yanked_builds_sql(), &["p".to_owned(), "p3.12".to_owned()]));
     plans.push(plan(&rows::builds_of_sql(), &["content".to_owned()]));
+    plans.push(plan(changes::SINCE, &["7".to_owned()]));
     for steps in plans {
         let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
         let scanned: Vec<_> = scans.filter(|step| *step != "SCAN found").collect();
@@ -41,11 +41,13 @@ fn what_is_asked_for_is_found_through_indexes() {
 }
 
 #[test]
-fn planning_a_layer_reads_its_latest_versions_and_no_others() {
+fn planning_reads_the_latest_versions_of_a_target_and_all_that_was_withdrawn() {
     let target = Some("p3.12".parse().unwrap());
-    let package = Some("requests".parse().unwrap());
-    let (condition, parameters) = condition(&Query { target, package, ..Query::default() });
+    let (condition, parameters) = condition(&Query { target, ..Query::default() });
     let steps = plan(&retire::select(&condition), &parameters);
-    let through = "USING INDEX latest_layer_versions_by_package (package=? AND target=?)";
+    let through = "USING INDEX latest_layer_versions (target=?)";
     assert!(steps[0].ends_with(through), "{steps:#?}");
+    let steps = plan(&retire::yanked_builds_sql(), &["p3.12".to_owned()]);
+    let scans: Vec<_> = steps.iter().filter(|step| step.starts_with("SCAN")).collect();
+    assert_eq!(scans, ["SCAN yanks"], "{steps:#?}");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Target};
+use klayers_core::{Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Target};
 use serde::Serialize;
 
 use super::{InspectedVersion, Life, ListedVersion, Record};
@@ -59,6 +59,13 @@ pub enum DifferenceKind {
         /// SHA-256 of the one that is there.
         sha256: Digest,
     },
+    /// What points to the latest of its layer points elsewhere, or is not there.
+    Pointer {
+        /// Whether it is recorded as the latest. If not, none is, and nothing should be pointed to.
+        latest: bool,
+        /// What is pointed to; none if there is no pointer.
+        names: Option<String>,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -97,6 +104,19 @@ impl fmt::Display for Difference {
                 formatter,
                 "wrong-hash {arn}: recorded with the SHA-256 {recorded}, but has {sha256}"
             ),
+            DifferenceKind::Pointer { latest: true, names: None } => {
+                write!(formatter, "pointer {arn}: the latest, and there is no pointer to it")
+            }
+            DifferenceKind::Pointer { latest: true, names: Some(names) } => {
+                write!(formatter, "pointer {arn}: the latest, but the pointer says {names:?}")
+            }
+            DifferenceKind::Pointer { latest: false, names } => {
+                let names = names.as_deref().unwrap_or_default();
+                write!(
+                    formatter,
+                    "pointer {arn}: no latest is left, but the pointer says {names:?}"
+                )
+            }
         }
     }
 }
@@ -108,6 +128,8 @@ pub(super) struct View {
     pub(super) listed: BTreeMap<LayerVersionArn, ListedVersion>,
     /// What each is that was asked for; none of those that could not be found out.
     pub(super) inspected: BTreeMap<LayerVersionArn, Option<InspectedVersion>>,
+    /// What the pointers say, of the layers that were asked for.
+    pub(super) pointers: BTreeMap<(Target, PackageName), Option<String>>,
     /// Publications that an interrupted run left under way. The next one settles them.
     pub(super) being_published: BTreeSet<(LayerName, Digest)>,
     /// Deletions that were interrupted. The next expiry ends them.
@@ -126,15 +148,31 @@ impl View {
         self.inspected.keys().filter(|arn| exists(*arn)).count()
     }
 
-    /// What differs, what was published first coming first.
+    /// Of each layer that is recorded its latest version, or the newest if it has no latest.
+    pub(super) fn newest(&self) -> BTreeMap<(Target, &PackageName), &LayerVersionArn> {
+        let mut newest: BTreeMap<_, (&LayerVersionArn, &Record)> = BTreeMap::new();
+        for (arn, record) in &self.recorded {
+            let layer = (record.target, &record.package);
+            let other = newest.entry(layer).or_insert((arn, record));
+            if age(arn, record) > age(other.0, other.1) {
+                *other = (arn, record);
+            }
+        }
+        newest.into_iter().map(|(layer, (arn, _))| (layer, arn)).collect()
+    }
+
+    /// What differs, what was published first coming first, and the pointers last: where they
+    /// should point to may follow from the rest.
     pub(super) fn compare(&self, public: bool) -> Vec<Difference> {
         let mut differences = Vec::new();
+        let twins: BTreeMap<(&LayerArn, Digest), &LayerVersionArn> =
+            self.sound().map(|(arn, _, digest)| ((arn.layer(), digest), arn)).collect();
         for (arn, inspected) in &self.inspected {
             let kind = match (self.recorded.get(arn), inspected) {
                 (Some(record), inspected) => {
                     self.of_recorded(arn, record, inspected.as_ref(), public)
                 }
-                (None, Some(inspected)) => self.of_unrecorded(arn, inspected),
+                (None, Some(inspected)) => self.of_unrecorded(arn, inspected, &twins),
                 // Deleted since it was listed.
                 (None, None) => None,
             };
@@ -145,7 +183,26 @@ impl View {
             let listed = self.listed.get(&difference.arn);
             (listed.map(|version| version.created_at), difference.arn.version())
         });
+        differences.extend(self.of_pointers());
         differences
+    }
+
+    fn of_pointers(&self) -> impl Iterator<Item = Difference> {
+        let being_published: BTreeSet<&LayerName> =
+            self.being_published.iter().map(|(layer, _)| layer).collect();
+        self.newest().into_iter().filter_map(move |((target, package), arn)| {
+            let names = self.pointers.get(&(target, package.clone()))?;
+            let latest = self.recorded.get(arn)?.life == Life::Latest;
+            let is_right = match names {
+                Some(names) => latest && *names == arn.to_string(),
+                None => !latest,
+            };
+            if is_right || being_published.contains(arn.name()) {
+                return None;
+            }
+            let kind = DifferenceKind::Pointer { latest, names: names.clone() };
+            Some(Difference { arn: arn.clone(), kind })
+        })
     }
 
     fn of_recorded(
@@ -179,17 +236,15 @@ impl View {
         &self,
         arn: &LayerVersionArn,
         inspected: &InspectedVersion,
+        twins: &BTreeMap<(&LayerArn, Digest), &LayerVersionArn>,
     ) -> Option<DifferenceKind> {
         let listed = self.listed.get(arn)?;
         let stated = stated_digest(&listed.description).unwrap_or(inspected.digest);
         if self.being_published.contains(&(arn.name().clone(), stated)) {
             return None;
         }
-        let twin = self
-            .sound()
-            .find(|(other, _, digest)| other.layer() == arn.layer() && *digest == inspected.digest);
-        Some(match twin {
-            Some((of, _, _)) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
+        Some(match twins.get(&(arn.layer(), inspected.digest)) {
+            Some(&of) => DifferenceKind::Doubled { of: of.clone(), recorded: false },
             None => DifferenceKind::Orphan {
                 description: listed.description.clone(),
                 sha256: inspected.digest,
@@ -210,10 +265,7 @@ impl View {
         }
         let mut doubled = Vec::new();
         for mut versions in by_content.into_values() {
-            let age = |record: &Record, arn: &LayerVersionArn| {
-                (record.life == Life::Latest, record.created_at, arn.version())
-            };
-            versions.sort_by_key(|(arn, record)| age(record, arn));
+            versions.sort_by_key(|(arn, record)| age(arn, record));
             let Some((of, _)) = versions.pop() else { continue };
             doubled.extend(versions.into_iter().map(|(arn, _)| Difference {
                 arn: arn.clone(),
@@ -233,6 +285,11 @@ impl View {
             is_sound.then_some((arn, record, digest))
         })
     }
+}
+
+/// By this the newest of several versions is the last, and the latest is newer than all.
+fn age(arn: &LayerVersionArn, record: &Record) -> (bool, Option<Timestamp>, u64) {
+    (record.life == Life::Latest, record.created_at, arn.version())
 }
 
 #[cfg(test)]

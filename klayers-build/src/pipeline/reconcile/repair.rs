@@ -27,12 +27,15 @@ pub enum Repairs {
 pub enum Remedy {
     /// Letting everybody use the version.
     MakePublic,
-    /// Recording it as deleted. If it was the latest, the next run publishes again.
+    /// Recording it as deleted, so that nobody begins to use it. If it was the latest, the next run
+    /// publishes again.
     RecordLoss,
     /// Recording it as the latest of its layer: it is what was built, and nothing newer is.
     Adopt(Box<Build>),
     /// Deleting it.
     Delete,
+    /// Pointing to what is recorded as the latest of its layer, if something is.
+    Point,
 }
 
 /// A difference, and what became of it.
@@ -79,7 +82,9 @@ impl Reconciler {
     async fn remedy(&self, Difference { arn, kind }: &Difference) -> Result<Option<Remedy>, Error> {
         Ok(match kind {
             DifferenceKind::Private => Some(Remedy::MakePublic),
-            DifferenceKind::Missing { .. } => Some(Remedy::RecordLoss),
+            DifferenceKind::Missing { .. } | DifferenceKind::WrongHash { .. } => {
+                Some(Remedy::RecordLoss)
+            }
             DifferenceKind::Orphan { description, sha256, created } => {
                 let adopted = if stated_digest(description) == Some(*sha256) {
                     self.adoptable(arn, *sha256, *created).await?
@@ -91,11 +96,9 @@ impl Reconciler {
             DifferenceKind::Doubled { recorded: false, .. } | DifferenceKind::Undeleted => {
                 Some(Remedy::Delete)
             }
-            // Which of two to keep, how content came to be another, and who may use what they use
-            // already, is for people to say.
-            DifferenceKind::Doubled { recorded: true, .. }
-            | DifferenceKind::Public
-            | DifferenceKind::WrongHash { .. } => None,
+            DifferenceKind::Pointer { .. } => Some(Remedy::Point),
+            // Which of two to keep, and who may use what they use already, is for people to say.
+            DifferenceKind::Doubled { recorded: true, .. } | DifferenceKind::Public => None,
         })
     }
 
@@ -110,8 +113,11 @@ impl Reconciler {
         let builds = self.catalog.builds_of(content).await?;
         let is_it = |build: &Build| arn.name().is_for(build.target, &build.package);
         let Some(build) = builds.into_iter().rev().find(is_it) else { return Ok(None) };
-        let yanked = self.catalog.yanked_builds(build.target, &build.package).await?;
-        if yanked.iter().any(|yanked| yanked.content_digest() == Some(content)) {
+        let yanked = self.catalog.yanked_builds(build.target).await?;
+        let is_it = |yanked: &Build| {
+            yanked.package == build.package && yanked.content_digest() == Some(content)
+        };
+        if yanked.iter().any(is_it) {
             return Ok(None);
         }
         let query = Query {
@@ -136,6 +142,7 @@ impl Reconciler {
         remedy: &Remedy,
         now: Timestamp,
     ) -> Result<(), Error> {
+        failpoint::reach("repair intended");
         match remedy {
             Remedy::MakePublic => self.publisher.make_public(arn).await?,
             Remedy::Delete => self.publisher.delete(arn).await?,
@@ -167,9 +174,27 @@ impl Reconciler {
                 failpoint::reach("orphan recorded");
                 self.point(arn, build, Some(arn.clone())).await?;
             }
+            Remedy::Point => {
+                if let Some(of) = self.catalog.layer_version(arn).await? {
+                    let latest = self.latest_beside(&of).await?;
+                    self.point(arn, &of.build, latest.map(|latest| latest.arn)).await?;
+                }
+            }
         }
+        failpoint::reach("repaired");
         info!(region = %arn.region(), %arn, ?kind, "repaired");
         Ok(())
+    }
+
+    /// What is recorded as the latest of the layer of a version in its region, now.
+    async fn latest_beside(&self, of: &LayerVersion) -> Result<Option<LayerVersion>, Error> {
+        let query = Query {
+            target: Some(of.build.target),
+            region: Some(of.region().clone()),
+            package: Some(of.build.package.clone()),
+            include: Include::Latest,
+        };
+        Ok(self.catalog.layer_versions(&query).await?.pop())
     }
 
     async fn point(

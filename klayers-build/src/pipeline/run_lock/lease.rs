@@ -53,8 +53,7 @@ impl Default for LeaseTerms {
 pub struct RunLease {
     /// The task that renews it, which ends with this value.
     renewing: JoinSet<RunLockError>,
-    catalog: Arc<dyn Catalog>,
-    holder: Holder,
+    returned: LeaseReturn,
     /// Given back last, as fields are dropped in their order.
     _lock: Option<RunLock>,
 }
@@ -95,7 +94,12 @@ impl RunLease {
         };
         let mut renewing = JoinSet::new();
         renewing.spawn(renew(Arc::clone(&catalog), holder.clone(), lease, terms, clock));
-        Ok(Self { renewing, catalog, holder, _lock: lock })
+        Ok(Self { renewing, returned: LeaseReturn { catalog, holder }, _lock: lock })
+    }
+
+    /// Gives it back when the work is dropped where it stands, as when the process is told to end.
+    pub fn returned(&self) -> LeaseReturn {
+        self.returned.clone()
     }
 
     /// Does work that nobody else does meanwhile, and gives the lease back.
@@ -119,13 +123,27 @@ impl RunLease {
             }),
         };
         self.renewing.shutdown().await;
-        if let Err(error) = self.give_back().await {
-            warn!(%error, "the lease was not given back; it expires");
-        }
+        self.returned.give_back().await;
         outcome
     }
+}
 
-    async fn give_back(&self) -> Result<(), Error> {
+/// How a lease is given back.
+#[derive(Clone, Debug)]
+pub struct LeaseReturn {
+    catalog: Arc<dyn Catalog>,
+    holder: Holder,
+}
+
+impl LeaseReturn {
+    /// Gives the lease back, if it is not somebody else's by now. Where that fails it expires.
+    pub async fn give_back(&self) {
+        if let Err(error) = self.try_to_give_back().await {
+            warn!(%error, "the lease was not given back; it expires");
+        }
+    }
+
+    async fn try_to_give_back(&self) -> Result<(), Error> {
         let current = self.catalog.lease().await?;
         if let Some(lease) = current.filter(|lease| self.holder.has(lease)) {
             // If it is another's by now, it is not given away.

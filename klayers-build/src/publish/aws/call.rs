@@ -46,6 +46,29 @@ impl Call<'_> {
         self.call(send, ATTEMPTS).await
     }
 
+    /// Asks for page after page, each as [`repeated`](Self::repeated) does; `next` says of a page
+    /// where the next begins.
+    pub(super) async fn pages<T, E, F>(
+        &self,
+        send: impl Fn(Option<String>) -> F,
+        next: impl Fn(&T) -> Option<&str>,
+    ) -> Answer<Vec<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut pages = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.repeated(|| send(marker.clone())).await?;
+            marker = next(&page).filter(|marker| !marker.is_empty()).map(str::to_owned);
+            pages.push(page);
+            if marker.is_none() {
+                return Ok(pages);
+            }
+        }
+    }
+
     /// Calls again only where nothing was done.
     pub(super) async fn once<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
     where

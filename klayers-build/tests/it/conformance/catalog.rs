@@ -15,6 +15,7 @@ use crate::samples::{
 
 mod adoption;
 mod builds;
+mod changes;
 mod publications;
 mod queries;
 mod retirement;
@@ -22,6 +23,7 @@ mod runs;
 
 pub(crate) use adoption::*;
 pub(crate) use builds::*;
+pub(crate) use changes::*;
 pub(crate) use publications::*;
 pub(crate) use queries::*;
 pub(crate) use retirement::*;
@@ -76,6 +78,8 @@ macro_rules! catalog_promises {
             versions_are_sorted,
             the_latest_comes_first_when_the_clock_was_set_back,
             targets_and_regions_are_those_of_layer_versions,
+            what_changed_is_told_once_from_a_change_on,
+            all_that_changes_what_is_listed_is_told,
             of_many_that_begin_at_once_one_does,
             of_many_completed_at_once_one_is_the_latest,
             the_newest_time_is_that_of_any_version,

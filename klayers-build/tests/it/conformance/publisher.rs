@@ -9,6 +9,7 @@ use klayers_build::publish::{
 use klayers_core::{Digest, LayerVersionArn};
 
 use crate::samples::{at, region, target};
+use crate::support::empty_zip;
 
 /// Where layer versions are published. Whatever is opened there publishes to the same place.
 pub(crate) trait Home {
@@ -188,10 +189,7 @@ pub(crate) fn upload(home: &impl Home, name: &str) -> LayerUpload {
 
 /// An upload of a zip that is empty but for a comment.
 fn upload_of(home: &impl Home, name: &str, comment: &str) -> LayerUpload {
-    let mut content = b"PK\x05\x06".to_vec();
-    content.resize(20, 0);
-    content.extend(u16::try_from(comment.len()).unwrap().to_le_bytes());
-    content.extend(comment.as_bytes());
+    let content = empty_zip(comment);
     let digest = Digest::of(&content);
     let zip = home.zips().join(format!("{digest}.zip"));
     std::fs::write(&zip, &content).unwrap();

@@ -194,6 +194,39 @@ async fn a_slow_server_is_waited_for_and_a_silent_one_asked_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_trickles_is_asked_again_and_then_given_up() {
+    let wheels = [wheel("alpha")];
+    let server = WheelServer::of(&wheels).await;
+    let lock = lock(&server, &wheels);
+    // It is never silent for long: 97 bytes come each time.
+    let trickle = Answer::Slow(Duration::from_millis(40));
+    let patience = Patience {
+        silence: Duration::from_mins(1),
+        slow: Duration::from_millis(300),
+        least: 18_000,
+    };
+    let fetch = async |cache: &Cache| {
+        Fetcher::with_patience(cache.0.path(), None, patience).unwrap().fetch(&lock).await
+    };
+    let cache = Cache::new();
+    server.next([trickle.clone()]);
+    fetch(&cache).await.unwrap();
+    let asked = server.ranges();
+    assert_eq!((asked.len(), &asked[0]), (2, &None));
+    let range = asked[1].as_ref().unwrap();
+    assert!(range.starts_with("bytes=") && range != "bytes=0-", "{range}");
+    assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
+
+    let cache = Cache::new();
+    server.next(vec![trickle; 4]);
+    let error = fetch(&cache).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooSlow { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.ends_with(": less than 18000 bytes came in 300ms"), "{said}");
+    assert_eq!((server.asked().len(), cache.whole()), (4, vec![]));
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_that_names_the_wheel() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;

@@ -112,6 +112,61 @@ fn a_run_says_what_is_unusual_and_keeps_it_as_far_as_it_is_in_the_layer() {
 }
 
 #[test]
+fn names_of_two_wheels_that_are_alike_are_a_warning_of_the_build() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    let sample = WheelFile::new("sample", "1.0")
+        .requires("other")
+        .file("Shared/one.py", "")
+        .file("caf\u{e9}.txt", "")
+        .file("same/x.py", "");
+    let other = WheelFile::new("other", "2.0")
+        .file("shared/one.py", "")
+        .file("shared/two.py", "")
+        .data("purelib/cafe\u{301}.txt", "")
+        .file("same/y.py", "");
+    home.wheels(&[sample, other]);
+    let done = home.run(&BUILD).ended_with(0);
+    let mut said: Vec<&str> = done.stderr.lines().collect();
+    said.sort_unstable();
+    let (sample, other) = ("sample-1.0-py3-none-any.whl", "other-2.0-py3-none-any.whl");
+    let alike = |one: &str, two: &str| {
+        format!(
+            "warning: {one} and {two} are one name on file systems that do not tell letters apart"
+        )
+    };
+    let expected = [
+        // Of two folders it is said once, and not of each file.
+        alike(&format!("Shared of {sample}"), &format!("shared of {other}")),
+        alike(&format!("cafe\u{301}.txt of {other}"), &format!("caf\u{e9}.txt of {sample}")),
+    ];
+    let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    assert_eq!(said, expected);
+    let result: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let finding = json!({ "names-alike": {
+        "first": { "wheel": sample, "path": "Shared" },
+        "second": { "wheel": other, "path": "shared" },
+    } });
+    assert!(result["gate"]["findings"].as_array().unwrap().contains(&finding), "{result}");
+}
+
+#[test]
+fn names_in_the_data_folder_are_alike_where_they_are_installed() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    home.wheels(&[WheelFile::new("sample", "1.0").file("one.txt", "").data("purelib/One.txt", "")]);
+    let done = home.run(&BUILD).ended_with(0);
+    let said = warnings(&done.stderr, FILENAME);
+    let [said] = said.as_slice() else { panic!("{}", done.stderr) };
+    assert!(said.starts_with("One.txt and one.txt are one name"), "{said}");
+}
+
+#[test]
 fn a_run_says_why_a_layer_has_no_bytecode() {
     if !uv_is_there() {
         return;

@@ -9,13 +9,13 @@ use super::{Collection, REGIONS, ready};
 use crate::support::aws::{Account, Answer, Contents, Fault, FaultProxy, Operation, Rule};
 
 /// A proxy that lives as long as the runtime it is served by.
-struct Served {
+pub(super) struct Served {
     runtime: tokio::runtime::Runtime,
-    proxy: FaultProxy,
+    pub(super) proxy: FaultProxy,
 }
 
 impl Served {
-    fn before(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
+    pub(super) fn before(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let proxy = runtime.block_on(FaultProxy::start(upstream, rules));
         Self { runtime, proxy }
@@ -26,7 +26,7 @@ impl Served {
     }
 
     /// Waits until AWS has done all that it was asked for.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         self.runtime.block_on(self.proxy.idle());
     }
 }

@@ -6,6 +6,7 @@ use reqwest::header::{
 };
 
 use klayers_build::catalog::Catalog as _;
+use klayers_build::site::Document;
 use klayers_core::Yank;
 
 use super::Served;
@@ -22,6 +23,9 @@ async fn bodies_are_these_to_the_byte() {
         ("targets", "/api/v2/targets"),
         ("regions", "/api/v2/regions"),
         ("package", "/api/v2/packages/requests"),
+        ("releases", "/api/v2/p3.12/renovate/eu-west-1/requests"),
+        ("list", "/lists/p3.12.md"),
+        ("feed", "/feed.atom"),
     ] {
         insta::assert_snapshot!(name, served.body(path).await);
     }
@@ -97,7 +101,7 @@ async fn formats_have_their_headers() {
         assert_eq!(header(CONTENT_TYPE), Some(content_type));
         assert_eq!(header(CONTENT_DISPOSITION), disposition);
         assert_eq!(header(ACCESS_CONTROL_ALLOW_ORIGIN), Some("*"));
-        assert_eq!(header(CACHE_CONTROL), Some("public, max-age=300"));
+        assert_eq!(header(CACHE_CONTROL), Some(Document::CACHE_CONTROL));
         assert_eq!(header(X_CONTENT_TYPE_OPTIONS), Some("nosniff"));
         let policy = header(CONTENT_SECURITY_POLICY);
         assert_eq!(

@@ -9,8 +9,12 @@ use super::Served;
 async fn what_is_malformed_or_unknown_is_not_found() {
     let served = Served::with_layers().await;
     for path in [
-        "/",
-        "/openapi.json",
+        "/index.html",
+        "/openapi.yaml",
+        "/assets/",
+        "/assets/../Cargo.toml",
+        "/lists/p3.12",
+        "/packages/a/b",
         "/api/v1/targets",
         "/api/v2",
         "/api/v2/",

@@ -21,15 +21,23 @@ const DEADLINE: Duration = Duration::from_mins(2);
 const CACHES: &str = "caches";
 
 /// A folder in which the command works, with its own wheels, configuration and caches.
-pub(crate) struct Home(TempDir);
+pub(crate) struct Home {
+    folder: TempDir,
+    environment: Vec<(&'static str, String)>,
+}
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// Tells every command this, too.
+    pub(crate) fn tell(&mut self, variable: &'static str, value: &str) {
+        self.environment.push((variable, value.to_owned()));
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
-        self.0.path().join(below)
+        self.folder.path().join(below)
     }
 
     /// Writes a file, and the folders that it is in.
@@ -98,13 +106,14 @@ impl Home {
         let mut search = vec![self.path("bin")];
         search.extend(std::env::split_paths(&environment("PATH").unwrap_or_default()));
         command
-            .current_dir(self.0.path())
+            .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::join_paths(search).unwrap())
-            .env("HOME", self.0.path())
+            .env("HOME", self.folder.path())
             .env("UV_CACHE_DIR", self.path(CACHES).join("uv"))
             .env("KLAYERS_CACHE_DIR", self.path(CACHES).join("klayers"))
             .env("UV_NO_CONFIG", "1")
+            .envs(self.environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -131,7 +140,9 @@ impl Home {
         assert!(!watchdog.join().unwrap(), "it did not end: {output:?}");
         // The folder has another name each time.
         let text = |bytes: Vec<u8>| {
-            String::from_utf8(bytes).unwrap().replace(&self.0.path().display().to_string(), "HOME")
+            String::from_utf8(bytes)
+                .unwrap()
+                .replace(&self.folder.path().display().to_string(), "HOME")
         };
         Outcome {
             code: output.status.code(),
@@ -143,7 +154,7 @@ impl Home {
     /// The files and folders that are there, without the caches, with the content of the files.
     pub(crate) fn contents(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         let mut found = BTreeMap::new();
-        collect(self.0.path(), self.0.path(), &mut found);
+        collect(self.folder.path(), self.folder.path(), &mut found);
         found.retain(|path, _| !path.starts_with(CACHES));
         found
     }
@@ -208,11 +219,17 @@ pub(crate) fn uv_is_there() -> bool {
     let asked = Command::new("uv").arg("--version").stdout(Stdio::null()).status();
     let there = asked.is_ok_and(|status| status.success());
     if !there {
-        let reason = "uv is not on PATH";
-        assert!(environment("CI").is_none(), "{reason}");
-        say_skipped(reason);
+        cannot_run("uv is not on PATH");
     }
     there
+}
+
+/// Says that a test is not run for want of something, and fails if it runs where all tests are to
+/// be run.
+#[track_caller]
+pub(crate) fn cannot_run(reason: &str) {
+    assert!(environment("CI").is_none(), "{reason}");
+    say_skipped(reason);
 }
 
 /// Says loudly that a test is not run.

@@ -1,32 +1,70 @@
 //! A collection in a home, whose layer versions were published when a test says so.
 
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
-use klayers_build::publish::{FolderPublisher, LayerUpload, Publisher, describe};
+use klayers_build::publish::{
+    AwsOptions, FolderPublisher, LambdaPublisher, LayerUpload, Pointer, Publisher, describe,
+};
 use klayers_core::{Build, Content, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
+use url::Url;
 
+use super::aws::{Account, Contents, boto_pointers, boto_view};
 use super::command::Home;
+use super::empty_zip;
 use crate::samples::{build, digest, intent, layer, region, with_content};
 
-/// A home whose catalog and folder of published layers are filled by hand.
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+
+/// A home whose catalog and published layers are filled by hand.
 pub(crate) struct Staged {
     pub(crate) home: Home,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) publisher: Arc<dyn Publisher>,
+    /// The account that layers are published in, where that is not a folder.
+    account: Option<(Account, Url)>,
 }
 
 impl Staged {
     /// With these lines at the end of its `klayers.toml`.
     pub(crate) fn new(settings: &str) -> Self {
         let home = Home::new();
-        home.collection(&[("p3.12", &["requests"])], &["eu-west-1", "us-east-1"]);
+        let publisher = Arc::new(FolderPublisher::open(home.path("published")).unwrap());
+        Self::fill(home, settings, publisher, None)
+    }
+
+    /// The same in an account of AWS, or of what stands for it, with pointers. The lines may end
+    /// with some of the section `[publish]`.
+    pub(crate) async fn in_aws(settings: &str, endpoint: &Url) -> Self {
+        let (mut home, account) = (Home::new(), Account::new());
+        for (variable, value) in account.environment() {
+            home.tell(variable, value);
+        }
+        home.tell("AWS_ENDPOINT_URL", endpoint.as_str());
+        let options = AwsOptions { pointers: true, ..AwsOptions::default() };
+        let regions = REGIONS.map(region);
+        let config = account.config(endpoint);
+        let publisher = LambdaPublisher::with_config(&config, options, &regions).await.unwrap();
+        let section = if settings.contains("[publish]") { "" } else { "[publish]\n" };
+        let aws = "target = \"aws\"\n[publish.aws]\npointers = true";
+        let settings = format!("{settings}\n{section}{aws}");
+        Self::fill(home, &settings, Arc::new(publisher), Some((account, endpoint.clone())))
+    }
+
+    fn fill(
+        home: Home,
+        settings: &str,
+        publisher: Arc<dyn Publisher>,
+        account: Option<(Account, Url)>,
+    ) -> Self {
+        home.collection(&[("p3.12", &["requests"])], &REGIONS);
         let file = std::fs::read_to_string(home.path("klayers.toml")).unwrap();
         home.write("klayers.toml", format!("{file}{settings}\n"));
         let catalog = Arc::new(SqliteCatalog::open(home.path("klayers.db")).unwrap());
-        let publisher = Arc::new(FolderPublisher::open(home.path("published")).unwrap());
-        Self { home, catalog, publisher }
+        Self { home, catalog, publisher, account }
     }
 
     /// Publishes without recording it.
@@ -66,8 +104,22 @@ impl Staged {
         self.catalog.record_build(build).await.unwrap();
         self.catalog.begin(&intent(build, place)).await.unwrap();
         let version = self.publish_unrecorded(build, place, when).await;
-        self.catalog.complete(&version, predecessor_expires).await.unwrap();
+        self.record(&version, predecessor_expires).await;
         version.arn
+    }
+
+    /// Records a version as the latest, and points to it.
+    pub(crate) async fn record(&self, version: &LayerVersion, predecessor_expires: Timestamp) {
+        let LayerVersion { arn, build, .. } = version;
+        self.catalog.record_build(build).await.unwrap();
+        self.catalog.complete(version, predecessor_expires).await.unwrap();
+        let pointer = Pointer {
+            region: arn.region().clone(),
+            target: build.target,
+            package: build.package.clone(),
+            latest: Some(arn.clone()),
+        };
+        self.publisher.point(&pointer).await.unwrap();
     }
 
     /// Versions 1 to 3 of a package in a region: one that expired ten days ago, one that expires in
@@ -99,6 +151,61 @@ impl Staged {
         versions.iter().map(line).collect()
     }
 
+    /// Checks, of an account, that what is recorded as existing is what boto3 sees, that of each
+    /// the content is the recorded one, and that the pointers name what is recorded as the latest.
+    pub(crate) async fn agrees_with_boto3(&self) {
+        let Some((account, endpoint)) = &self.account else { return };
+        let seen = boto_view(endpoint, account, &REGIONS, Contents::Listed);
+        let versions = seen.as_object().unwrap().values();
+        let layers = versions.flat_map(|layers| layers.as_object().unwrap().values());
+        let there: BTreeMap<String, String> = layers
+            .flat_map(|versions| versions.as_array().unwrap())
+            .map(|version| {
+                let text = |field: &str| version[field].as_str().unwrap().to_owned();
+                (text("arn"), text("code_sha256"))
+            })
+            .collect();
+        let query = Query { include: Include::Existing, ..Query::default() };
+        let recorded = self.catalog.layer_versions(&query).await.unwrap();
+        let contents = recorded
+            .iter()
+            .map(|version| (version.arn.to_string(), digest(&version.build).to_base64()));
+        assert_eq!(there, contents.collect());
+        let latest = recorded.iter().filter(|version| version.status == Status::Latest);
+        let pointers = latest.map(|version| {
+            let Build { target, package, .. } = &version.build;
+            let name = format!("{} /klayers/{target}/{package}/latest", version.region());
+            (name, version.arn.to_string())
+        });
+        assert_eq!(boto_pointers(endpoint, account, &REGIONS), pointers.collect());
+    }
+
+    /// What was said, with the account of the embedded publisher in the place of this one.
+    pub(crate) fn anonymous(&self, said: &str) -> String {
+        match &self.account {
+            Some((account, _)) => said.replace(account.id(), "000000000000"),
+            None => said.to_owned(),
+        }
+    }
+
+    /// The visits of places that a command comes by, in order.
+    pub(crate) fn visits(&self, arguments: &[&str], code: i32) -> Vec<String> {
+        let seen = self.home.path("seen");
+        let mut command = self.home.command(arguments);
+        command.env("KLAYERS_FAILPOINTS_SEEN", &seen);
+        self.home.finish(command.spawn().unwrap()).ended_with(code);
+        let visits = std::fs::read_to_string(&seen).unwrap();
+        visits.lines().map(str::to_owned).collect()
+    }
+
+    /// Kills a command at a visit of a place.
+    #[track_caller]
+    pub(crate) fn kill_at(&self, arguments: &[&str], visit: &str) {
+        let mut command = self.home.command(arguments);
+        command.env("KLAYERS_FAILPOINT", visit);
+        assert_eq!(command.output().unwrap().status.signal(), Some(9), "{visit}");
+    }
+
     /// All versions that are there in a region.
     pub(crate) async fn there(&self, place: &str) -> Vec<String> {
         let mut found = Vec::new();
@@ -119,14 +226,19 @@ pub(crate) fn short(arn: &LayerVersionArn) -> String {
 
 /// A build for p3.12 whose digest and size are those of a zip that is there.
 pub(crate) fn sound(name: &str, version: &str) -> Build {
-    let build = build("p3.12", name, version);
+    sound_for("p3.12", name, version)
+}
+
+/// The same for another target.
+pub(crate) fn sound_for(target: &str, name: &str, version: &str) -> Build {
+    let build = build(target, name, version);
     let zip = content(&build);
     let size = zip.len() as u64;
     with_content(build, Content { digest: Digest::of(&zip), size, unzipped_size: 4_194_304 })
 }
 
 fn content(build: &Build) -> Vec<u8> {
-    format!("{} {} {}", build.target, build.package, build.version).into_bytes()
+    empty_zip(&format!("{} {} {}", build.target, build.package, build.version))
 }
 
 /// The time in so many days.

@@ -1,4 +1,4 @@
-//! A publisher that remembers what was asked of it, and refuses in one region.
+//! A publisher that keeps pointers, and refuses in one region.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use klayers_build::publish::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
     Publisher,
 };
-use klayers_core::{LayerName, LayerVersionArn, Region, Timestamp};
+use klayers_core::{LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
 /// Passes all on, but what is to be done in a region that is closed.
 #[derive(Debug)]
@@ -79,5 +79,23 @@ impl Publisher for Watched {
         self.refuse(&pointer.region)?;
         self.pointed.lock().unwrap().push(pointer.clone());
         self.inner.point(pointer).await
+    }
+
+    fn keeps_pointers(&self) -> bool {
+        true
+    }
+
+    async fn pointed(
+        &self,
+        region: &Region,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<String>, PublishError> {
+        self.refuse(region)?;
+        let pointed = self.pointed.lock().unwrap();
+        let last = pointed.iter().rev().find(|pointer| {
+            (&pointer.region, pointer.target, &pointer.package) == (region, target, package)
+        });
+        Ok(last.and_then(|pointer| Some(pointer.latest.as_ref()?.to_string())))
     }
 }

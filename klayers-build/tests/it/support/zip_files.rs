@@ -15,3 +15,12 @@ pub(crate) fn zip_files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
     };
     (0..count).map(read).collect()
 }
+
+/// A zip with nothing in it but a comment, which tells it from others.
+pub(crate) fn empty_zip(comment: &str) -> Vec<u8> {
+    let mut zip = b"PK\x05\x06".to_vec();
+    zip.resize(20, 0);
+    zip.extend(u16::try_from(comment.len()).unwrap().to_le_bytes());
+    zip.extend(comment.as_bytes());
+    zip
+}

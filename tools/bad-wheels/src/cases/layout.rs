@@ -125,6 +125,10 @@ fn identity() -> Vec<Case> {
         sample().dist_info("WHEEL", &format!("{text}Root-Is-Purelib: true\nTag: py3-none-any\n"))
     };
     let (other, metadata_rule) = (rules::OTHER_DISTRIBUTION, rules::METADATA_DISAGREES);
+    let hidden = |name, path: &str| {
+        let wheel = sample().file(format!("sample-1.0.data/{path}"), "Name: other\n");
+        refused(36, name, &wheel, rules::SECOND_DIST_INFO)
+    };
     let doubled = sample().record(|text| text.replace(".dist-info", DOUBLED)).each(|entry| {
         entry.both(|header| {
             let name = String::from_utf8_lossy(&header.name);
@@ -146,6 +150,21 @@ fn identity() -> Vec<Case> {
             "two .dist-info that differ by case",
             &sample().file("Sample-1.0.dist-info/METADATA", "Name: other\n"),
             rules::DIST_INFO_COUNT,
+        ),
+        refused(
+            36,
+            "two .dist-info, the ending of one in capitals",
+            &sample().file("other-1.0.DIST-INFO/METADATA", "Name: other\n"),
+            rules::DIST_INFO_COUNT,
+        ),
+        hidden("a second .dist-info in purelib", "purelib/other-1.0.dist-info/METADATA"),
+        hidden("a second .dist-info in platlib", "platlib/other-1.0.dist-info/METADATA"),
+        hidden("a second .dist-info in data", "data/other-1.0.dist-info/METADATA"),
+        hidden("a second .dist-info in purelib, in capitals", "purelib/Sample-1.0.Dist-Info/x"),
+        accepted(
+            36,
+            "a file of its own .dist-info in purelib",
+            &sample().file(format!("sample-1.0.data/purelib/{DIST_INFO}/more.txt"), "x\n"),
         ),
         refused(36, "another name", &sample().named("other-1.0-py3-none-any.whl"), other),
         refused(36, "another version", &sample().named("sample-1.1-py3-none-any.whl"), other),

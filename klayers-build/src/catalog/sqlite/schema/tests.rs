@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
 
 #[test]
 fn every_state_of_an_interrupted_creation_opens_again() {
@@ -43,13 +43,13 @@ fn other_files_are_refused_and_left_as_they_are() {
     };
     let text = folder.path().join("text");
     std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99)).unwrap();
-    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 5");
+    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 6");
     for (path, why) in [
         (text, "it is not a SQLite database"),
         (other("tables", "CREATE TABLE t (a)"), "another program"),
         (other("id", "PRAGMA application_id = 7"), "another program"),
         (other("version", "PRAGMA user_version = 1"), "another program"),
-        (other("newer", &newer), "version 5, this release knows version 4"),
+        (other("newer", &newer), "version 6, this release knows version 5"),
     ] {
         let before = std::fs::read(&path).unwrap();
         for opened in [open(&path), open_read_only(&path)] {
@@ -65,10 +65,12 @@ fn other_files_are_refused_and_left_as_they_are() {
 /// under way.
 fn of_version(version: i32, path: &Path) {
     let connection = Connection::open(path).unwrap();
+    // What versions 4 and 3 added, at the end.
     let mut schema = before_adopting();
-    if version < 3 {
-        // What version 3 added, at the end.
-        let (before, _) = schema.split_once("-- Layer versions that were withdrawn").unwrap();
+    if version < 4 {
+        let added =
+            if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
+        let (before, _) = schema.split_once(added).unwrap();
         schema = before.to_owned();
     }
     if version == 1 {
@@ -115,7 +117,7 @@ fn of_version(version: i32, path: &Path) {
     connection.pragma_update(None, "user_version", version).unwrap();
 }
 
-/// The tables without what version 4 changed.
+/// The tables without what version 5 changed.
 fn before_adopting() -> String {
     let mut schema = SCHEMA.to_owned();
     let start = schema.find("    created_at TEXT, -- unknown").unwrap();
@@ -240,13 +242,32 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(catalog.under_way().await.unwrap().len(), 1);
         assert_eq!(catalog.gate(build.content_digest().unwrap()).await.unwrap(), None);
         // What there was not, then.
-        assert_eq!(catalog.yanked_builds(build.target, &build.package).await.unwrap(), []);
+        assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);
         assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
         assert_eq!(catalog.runs(1).await.unwrap(), []);
         assert_eq!(catalog.run(1).await.unwrap(), None);
         assert_eq!(catalog.lease().await.unwrap(), None);
-        drop(catalog);
+        let changes = catalog.changes(None).await.unwrap();
+        assert_eq!(changes.layers, None);
+        let nothing = Changes { layers: Some(vec![]), ..changes.clone() };
+        assert_eq!(catalog.changes(Some(changes.until)).await.unwrap(), nothing);
         assert_eq!(std::fs::read(&path).unwrap(), before);
+
+        // A process that writes brings it up to date meanwhile.
+        let writing = SqliteCatalog::open(&path).unwrap();
+        let migrated = catalog.changes(Some(changes.until)).await.unwrap();
+        if version < 4 {
+            assert_eq!(migrated, Changes { until: 2, layers: None });
+        } else {
+            assert_eq!(migrated, nothing);
+        }
+        let all = writing.changes(Some(0)).await.unwrap().layers.unwrap();
+        assert_eq!(all.len(), 2, "{all:?}");
+        let arn = &versions[1].arn;
+        writing.begin_deletion(arn, Timestamp::MAX).await.unwrap();
+        let changed = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
+        assert_eq!(changed.len(), 1);
+        assert_eq!(changed[0].region.as_ref(), Some(arn.region()));
     }
 }
 

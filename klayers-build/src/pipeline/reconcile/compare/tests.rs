@@ -113,6 +113,31 @@ fn what_is_under_way_is_left_to_those_who_end_it() {
 }
 
 #[test]
+fn a_pointer_must_name_the_latest_and_nothing_where_there_is_none() {
+    let latest = [(1, Deprecated, "a"), (2, Latest, "b")];
+    let none = [(1, Deleted, "a"), (2, Deprecated, "b")];
+    for (recorded, names, differences) in [
+        (latest, Some(2), ""),
+        (latest, Some(1), "2 pointer"),
+        (latest, None, "2 pointer"),
+        (none, Some(2), "2 pointer"),
+        (none, None, ""),
+    ] {
+        let mut region = Region::new(&recorded, &[(1, "a"), (2, "b")]);
+        if recorded == none {
+            region.0.being_deleted.insert(arn(1));
+        }
+        let names = names.map(|number| arn(number).to_string());
+        let layer = ("p3.12".parse().unwrap(), "sample".parse().unwrap());
+        region.0.pointers.insert(layer, names);
+        assert_eq!(region.differences(true), differences, "{recorded:?}");
+        let begun = (arn(1).name().clone(), Digest::of(b"c"));
+        region.0.being_published.insert(begun);
+        assert_eq!(region.differences(true), "", "left to the run that publishes it");
+    }
+}
+
+#[test]
 fn what_could_not_be_asked_for_is_not_taken_for_missing() {
     let mut region = Region::new(&[(1, Latest, "a")], &[(2, "b")]);
     region.0.inspected.clear();

@@ -145,7 +145,7 @@ pub(crate) async fn what_was_adopted_cannot_be_published_from_here(home: &impl H
     let three = arn(&build, "eu-west-1", 3);
     let latest = catalog.yank(&three, &yank, expiry()).await.unwrap().unwrap();
     assert_eq!(latest.arn.version(), 2);
-    let yanked = catalog.yanked_builds(build.target, &build.package).await.unwrap();
+    let yanked = catalog.yanked_builds(build.target).await.unwrap();
     assert_eq!(yanked[0].requirements_hash, build.requirements_hash);
     catalog.begin_deletion(&three, expiry()).await.unwrap();
     catalog.end_deletion(&three).await.unwrap();

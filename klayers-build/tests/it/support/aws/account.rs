@@ -3,6 +3,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use url::Url;
+
 /// An AWS account that no other test uses. LocalStack and moto keep accounts apart, and take an
 /// access key of 12 digits for the account that it names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,5 +38,15 @@ impl Account {
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
         ]
+    }
+
+    /// As this account at an endpoint, for a client in this process.
+    pub(crate) fn config(&self, endpoint: &Url) -> SdkConfig {
+        let credentials = Credentials::new(self.id(), "test", None, None, "test");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .endpoint_url(endpoint.as_str())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
     }
 }

@@ -1,6 +1,7 @@
 """Prints, as JSON, which layers boto3 sees: boto_view.py ENDPOINT REGION… [--download]
 
-For each region and layer its versions, the newest first. Credentials are the environment's.
+For each region and layer its versions, the newest first. With --pointers, in their place, what the
+parameters below /klayers say, by region and name. Credentials are the environment's.
 """
 
 import argparse
@@ -21,6 +22,31 @@ def pages(call, items, **arguments):
         if not page.get("NextMarker"):
             return
         arguments["Marker"] = page["NextMarker"]
+
+
+def pointers(clients):
+    found = {}
+    for region, client in clients:
+        paginator = client.get_paginator("get_parameters_by_path")
+        for page in paginator.paginate(Path="/klayers", Recursive=True):
+            for parameter in page["Parameters"]:
+                found[f"{region} {parameter['Name']}"] = parameter["Value"]
+    return found
+
+
+def layers(clients, download):
+    return {
+        region: {
+            layer["LayerName"]: [
+                view(client, layer["LayerName"], listed, download)
+                for listed in pages(
+                    client.list_layer_versions, "LayerVersions", LayerName=layer["LayerName"]
+                )
+            ]
+            for layer in pages(client.list_layers, "Layers")
+        }
+        for region, client in clients
+    }
 
 
 def statements(client, layer, version):
@@ -63,24 +89,22 @@ def main():
     parser.add_argument("endpoint")
     parser.add_argument("regions", nargs="+", metavar="region")
     parser.add_argument("--download", action="store_true")
+    parser.add_argument("--pointers", action="store_true")
     options = parser.parse_args()
     # Once made: it reads the services' models, which takes longer than the calls.
     session = boto3.session.Session()
     config = Config(retries={"total_max_attempts": 1}, proxies={})
-    found = {}
-    for region in options.regions:
-        client = session.client(
-            "lambda", region_name=region, endpoint_url=options.endpoint, config=config
-        )
-        found[region] = {
-            layer["LayerName"]: [
-                view(client, layer["LayerName"], listed, options.download)
-                for listed in pages(
-                    client.list_layer_versions, "LayerVersions", LayerName=layer["LayerName"]
-                )
-            ]
-            for layer in pages(client.list_layers, "Layers")
-        }
+
+    def clients(service):
+        for region in options.regions:
+            yield region, session.client(
+                service, region_name=region, endpoint_url=options.endpoint, config=config
+            )
+
+    if options.pointers:
+        found = pointers(clients("ssm"))
+    else:
+        found = layers(clients("lambda"), options.download)
     json.dump(found, sys.stdout)
 
 

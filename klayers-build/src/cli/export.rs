@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use klayers_build::Error;
+use klayers_build::catalog::SqliteCatalog;
+use klayers_build::export::{Bucket, Destination, Exported, Folder, export};
+use klayers_core::Digest;
+use serde_json::json;
+
+use super::{ConfigArgs, DONE, output};
+
+/// Where the copy goes is said by one of two options.
+#[derive(Debug, Args)]
+#[group(id = "destination", required = true, multiple = false, args = ["out", "s3"])]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The folder that the copy is kept in; readers are shown DIR/current.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The S3 bucket that the copy is kept in.
+    #[arg(long, value_name = "BUCKET")]
+    s3: Option<String>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn export_site(args: &ExportArgs) -> Result<u8, Error> {
+    let config = args.config.load()?;
+    // It is brought up to date, so that it says what changed.
+    drop(SqliteCatalog::open_read_only(&config.catalog)?);
+    let catalog = SqliteCatalog::open(&config.catalog)?;
+    // A digest, since the manifest is public and the path is not.
+    let path = std::path::absolute(&config.catalog).unwrap_or_else(|_| config.catalog.clone());
+    let origin = Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
+    let mut destination: Box<dyn Destination> = match (&args.out, &args.s3) {
+        (Some(folder), _) => Box::new(Folder::new(folder)?),
+        (None, Some(bucket)) => Box::new(Bucket::connect(bucket).await),
+        (None, None) => return Ok(super::UNUSABLE),
+    };
+    let Exported { objects, written, bytes, removed } =
+        export(&catalog, &origin, &mut *destination).await?;
+    if args.json {
+        output::line(
+            &json!({ "objects": objects, "written": written, "bytes": bytes, "removed": removed })
+                .to_string(),
+        );
+    } else {
+        output::line(&format!("objects  {objects}"));
+        output::line(&format!("written  {written} ({bytes} bytes)"));
+        output::line(&format!("removed  {removed}"));
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,162 @@
+//! The API as [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.1.html) describes it.
+
+use klayers_core::api::{
+    BuildRow, LatestRow, PackageRow, Problem, RegionRow, Releases, TargetRow, VersionRow,
+};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// The description, as JSON.
+pub(super) fn description() -> String {
+    // OpenAPI 3.1 takes this dialect of JSON Schema, and keeps schemas elsewhere than it does.
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+    });
+    let mut schemas = settings.into_generator();
+    let paths = paths(&mut schemas);
+    let problem = schemas.subschema_for::<Problem>();
+    let responses = Map::from_iter(
+        [
+            ("NotFound", "No path of the API, or a part of it is malformed."),
+            ("NotAllowed", "All is read with GET or HEAD."),
+            ("TooLong", "The path is longer than any is."),
+            ("NotAcceptable", "None of the encodings that the request takes is to be had."),
+            ("Unavailable", "The catalog cannot be read now; ask again later."),
+        ]
+        .map(|(name, description)| {
+            let response = json!({
+                "description": description,
+                "content": { Problem::CONTENT_TYPE: { "schema": problem } },
+            });
+            (name.to_owned(), response)
+        }),
+    );
+    let description = json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Klayers",
+            "summary": "Python packages as AWS Lambda layers: which layer holds a package.",
+            "description": "Lists are sorted by package, each layer's versions from the newest to \
+                the oldest. Package names may be spelled in any way that Python's name \
+                normalisation takes for the same. What is well-formed and unknown is an empty list. \
+                Times are in UTC. Fields may be added.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "parameters": parameters(),
+            "responses": responses,
+        },
+    });
+    format!("{description:#}")
+}
+
+fn parameters() -> Value {
+    let parameter = |name: &str, description: &str, pattern: &str, example: &str| {
+        json!({
+            "name": name, "in": "path", "required": true, "description": description,
+            "schema": { "type": "string", "pattern": pattern, "maxLength": 200 },
+            "example": example,
+        })
+    };
+    json!({
+        "target": parameter(
+            "target", "A Python version and, unless it is x86_64, an architecture.",
+            "^p3\\.(0|[1-9][0-9]?)(-arm64)?$", "p3.13-arm64",
+        ),
+        "region": parameter(
+            "region", "The code of an AWS region.",
+            "^[a-z]{2}(-[a-z]+)?-[a-z]+-[1-9]$", "eu-west-1",
+        ),
+        "package": parameter(
+            "package", "The name of a Python package.",
+            "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "requests",
+        ),
+    })
+}
+
+fn paths(schemas: &mut SchemaGenerator) -> Value {
+    let latest = "The latest version of every layer of a target in a region";
+    let list =
+        |path: &str, summary: &str, content: Value| (path.to_owned(), get(path, summary, content));
+    let csv = json!({ "text/csv": { "schema": { "type": "string" } } });
+    let html = json!({ "text/html": { "schema": { "type": "string" } } });
+    let [of_region, of_package] =
+        ["/api/v2/{target}/layers/latest/{region}", "/api/v2/{target}/layers/{region}/{package}"];
+    let paths = [
+        list(of_region, latest, rows::<LatestRow>(schemas)),
+        list(&format!("{of_region}/json"), latest, rows::<LatestRow>(schemas)),
+        list(&format!("{of_region}/csv"), "The same as CSV (RFC 4180), with a header", csv),
+        list(&format!("{of_region}/html"), "The same as a page", html),
+        list(
+            of_package,
+            "All versions of a layer in a region that exist",
+            rows::<VersionRow>(schemas),
+        ),
+        list(
+            "/api/v2/{target}/renovate/{region}/{package}",
+            "The same for Renovate: what it calls a version is the layer's version number",
+            object::<Releases>(schemas),
+        ),
+        list(
+            "/api/v2/{target}/builds/latest",
+            "The latest build of every package",
+            rows::<BuildRow>(schemas),
+        ),
+        list("/api/v2/targets", "The targets that layers exist for", rows::<TargetRow>(schemas)),
+        list("/api/v2/regions", "The regions that layers exist in", rows::<RegionRow>(schemas)),
+        list(
+            "/api/v2/packages/{package}",
+            "A package over all targets and regions",
+            rows::<PackageRow>(schemas),
+        ),
+    ];
+    Value::Object(Map::from_iter(paths))
+}
+
+fn rows<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    let row = schemas.subschema_for::<T>();
+    json!({ "application/json": { "schema": { "type": "array", "items": row } } })
+}
+
+fn object<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+    json!({ "application/json": { "schema": schemas.subschema_for::<T>() } })
+}
+
+fn get(path: &str, summary: &str, content: Value) -> Value {
+    let parts = path.split(['{', '}']).skip(1).step_by(2);
+    let parameters: Vec<Value> =
+        parts.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })).collect();
+    let operation = |name: &str, ok: Value| {
+        json!({
+            "summary": summary,
+            "operationId": operation_id(name, path),
+            "parameters": parameters,
+            "responses": {
+                "200": ok,
+                "304": { "description": "What the client has is still so." },
+                "404": { "$ref": "#/components/responses/NotFound" },
+                "405": { "$ref": "#/components/responses/NotAllowed" },
+                "406": { "$ref": "#/components/responses/NotAcceptable" },
+                "414": { "$ref": "#/components/responses/TooLong" },
+                "503": { "$ref": "#/components/responses/Unavailable" },
+            },
+        })
+    };
+    json!({ "get": operation("get", json!({ "description": summary, "content": content })) })
+}
+
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/api/v2/").split(['/', '{', '}', '-']);
+    let mut id = method.to_owned();
+    for word in words.filter(|word| !word.is_empty()) {
+        let (first, rest) = word.split_at(1);
+        id.push_str(&first.to_uppercase());
+        id.push_str(rest);
+    }
+    id
+}

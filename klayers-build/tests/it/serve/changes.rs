@@ -1,0 +1,92 @@
+//! What a change of the catalog does to what is served.
+
+use std::time::Duration;
+
+use klayers_build::catalog::Catalog as _;
+use klayers_core::Yank;
+
+use super::{Served, soon};
+use crate::samples::{arn, at, build};
+
+/// Asks until what is served fulfils a condition.
+async fn until(served: &Served, path: &str, condition: impl Fn(&str) -> bool) {
+    soon(async {
+        while !condition(&served.body(path).await) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+async fn metric(served: &Served, name: &str) -> u64 {
+    let metrics = served.body("/metrics").await;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn only_what_a_change_touches_is_read_again() {
+    let served = Served::with_layers().await;
+    let untouched =
+        ["/api/v2/p3.12-arm64/layers/latest/eu-west-1", "/api/v2/p3.12/layers/eu-west-1/pillow"];
+    let latest = "/api/v2/p3.12/layers/latest/eu-west-1";
+    let versions = "/api/v2/p3.12/layers/eu-west-1/requests";
+    for path in untouched.iter().chain([&latest, &versions]) {
+        served.body(path).await;
+    }
+    let before = metric(&served, "klayers_rendered_total").await;
+    served.publish(&build("p3.12", "requests", "3.0"), "eu-west-1", 4).await;
+    until(&served, latest, |body| body.contains("\"3.0\"")).await;
+    // Both were made anew before either was shown.
+    assert!(served.body(versions).await.contains("\"3.0\""));
+    for path in untouched {
+        served.body(path).await;
+    }
+    assert_eq!(metric(&served, "klayers_rendered_total").await - before, 2);
+}
+
+#[tokio::test]
+async fn a_withdrawn_version_is_shown_with_the_reason() {
+    let served = Served::with_layers().await;
+    let path = "/api/v2/p3.12/layers/eu-west-1/requests";
+    assert!(!served.body(path).await.contains("yanked"));
+    let latest = arn(&build("p3.12", "requests", "2.32.5"), "eu-west-1", 3);
+    let yank = Yank { reason: "it leaks".to_owned(), at: at("2026-11-20T10:00:00Z") };
+    served.catalog.yank(&latest, &yank, at("2027-11-20T10:00:00Z")).await.unwrap();
+    until(&served, path, |body| body.contains("\"yanked\":\"it leaks\"")).await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_from_every_list() {
+    let served = Served::with_layers().await;
+    let paths = ["/api/v2/p3.12/layers/eu-west-1/requests", "/api/v2/packages/requests"];
+    let older = arn(&build("p3.12", "requests", "2.32.4"), "eu-west-1", 2);
+    for path in paths {
+        assert!(served.body(path).await.contains(&older.to_string()));
+    }
+    served.catalog.begin_deletion(&older, at("2027-11-20T10:00:00Z")).await.unwrap();
+    for path in paths {
+        until(&served, path, |body| !body.contains(&older.to_string())).await;
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_not_kept() {
+    let served = Served::with_layers().await;
+    served.body("/api/v2/targets").await;
+    let kept = metric(&served, "klayers_documents").await;
+    for number in 0..50 {
+        let path = format!("/api/v2/p3.12/layers/eu-west-1/no-such-package-{number}");
+        assert_eq!(served.body(&path).await, "[]");
+    }
+    assert_eq!(metric(&served, "klayers_documents").await, kept);
+}
+
+#[tokio::test]
+async fn a_layer_that_comes_after_it_was_asked_for_is_shown() {
+    let served = Served::with_layers().await;
+    let path = "/api/v2/p3.12/layers/eu-west-1/numpy";
+    assert_eq!(served.body(path).await, "[]");
+    served.publish(&build("p3.12", "numpy", "2.4"), "eu-west-1", 1).await;
+    until(&served, path, |body| body.contains("Klayers-p312-numpy:1")).await;
+}

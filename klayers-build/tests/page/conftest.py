@@ -1,0 +1,110 @@
+"""A browser, and the pages over the catalog that the example `catalog_fixture` makes.
+
+KLAYERS_CHROMIUM names another Chromium. Without one the tests are skipped, unless CI is set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from shells import Shells
+
+ROOT = Path(__file__).parents[3]
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+#: Packages in the list of Python 3.13 on x86_64 in us-east-1: those with a history, and the others.
+PACKAGES = 100
+HERE = "region=us-east-1&python=3.13&arch=x86_64"
+
+# The machine that runs the tests may have much else to do.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    for name in [os.environ.get("KLAYERS_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]:
+        if name and (path := shutil.which(name)):
+            return path
+    reason = "there is no Chromium: run make setup-browser as root, or name it in KLAYERS_CHROMIUM"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the pages are served."""
+    folder = tmp_path_factory.mktemp("collection")
+    fixture = BUILT / "examples" / "catalog_fixture"
+    # Five with a history and a hostile one are listed besides.
+    subprocess.run([fixture, folder / "klayers.db", str(PACKAGES - 6)], check=True)
+    (folder / "klayers.toml").write_text('config_dir = "config"\n')
+    command = [BUILT / "klayers-pipeline", "serve", "--config", folder / "klayers.toml"]
+    with subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            address = server.stdout.readline().strip().removeprefix("listening on ")
+            assert address.startswith("http://"), "the server did not start"
+            if os.environ.get("KLAYERS_PAGES_SERVED"):
+                yield address
+            else:
+                shells = Shells(address)
+                yield shells.address
+                shells.close()
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    # The sandbox of Chromium takes no root; what is shown here is our own.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens a path in a browser without a memory; options are those of a browser context.
+
+    At the end, the console must have been quiet. A test that provokes messages, as a request that
+    fails does, says so with the marker `provokes`.
+    """
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def open_it(path: str, prepare: Callable[[Page], None] | None = None, **options: object) -> Page:
+        context = browser.new_context(base_url=site, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        if prepare:
+            prepare(page)
+        page.goto(path)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    provoked = request.node.get_closest_marker("provokes")
+    allowed = provoked.args[0] if provoked else None
+    assert [words for words in said if not (allowed and allowed in words)] == []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "provokes(text): messages with this text are expected")
