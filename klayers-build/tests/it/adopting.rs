@@ -222,6 +222,7 @@ fn plain(mut rows: Vec<Value>, fields: &[&str]) -> Vec<Value> {
 /// Whether what is served here is what the public API serves, over all its paths.
 #[track_caller]
 fn answers_agree(home: &Home, rows: &[Row], builds: &[BuildOf]) {
+    let recorded = recorded(home);
     let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
     let site = Site::new(Arc::new(catalog), 1 << 30);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -266,6 +267,25 @@ fn answers_agree(home: &Home, rows: &[Row], builds: &[BuildOf]) {
             assert_eq!(row.get(field), None, "{row}");
         }
     }
+    let releases: Value =
+        serde_json::from_str(&body("/api/v2/p3.12/renovate/us-east-1/requests")).unwrap();
+    for release in releases["releases"].as_array().unwrap() {
+        let arn = format!(":{}", release["version"].as_str().unwrap());
+        let is_it = |version: &&LayerVersion| {
+            version.arn.to_string().ends_with(&arn)
+                && version.arn.name().as_str() == "Klayers-p312-requests"
+                && version.region().as_str() == "us-east-1"
+        };
+        let version = recorded.iter().find(is_it).unwrap();
+        let at = version.created_at.map(|at| at.to_string().into());
+        assert_eq!(release.get("releaseTimestamp"), at.as_ref(), "{release}");
+    }
+    let feed = body("/feed.atom");
+    for BuildOf { target, package, version, .. } in builds {
+        let title = format!("<title>{package} {version} for {target}</title>");
+        assert_eq!(feed.matches(&title).count(), 1, "{feed}");
+    }
+    assert!(!feed.contains("1970-01-01"), "{feed}");
     let mut compared = 0;
     for (path, (rows, fields)) in expected {
         compared += rows.len();

@@ -381,6 +381,28 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_adopted_nothing_is_said_that_is_not_known() {
+        let mut adopted = version(deprecated());
+        adopted.build.origin = Origin::Adopted { at: Timestamp::UNIX_EPOCH };
+        adopted.build.created_at = None;
+        adopted.created_at = None;
+        let fields = |row: serde_json::Result<serde_json::Value>| -> Vec<String> {
+            row.expect("JSON").as_object().expect("an object").keys().cloned().collect()
+        };
+        let unknown = ["codeSha256", "codeSize", "createdDateTime", "releaseTimestamp"];
+        for row in [
+            serde_json::to_value(LatestRow::from(&adopted)),
+            serde_json::to_value(VersionRow::new(&adopted)),
+            serde_json::to_value(BuildRow::from(&adopted.build)),
+            serde_json::to_value(Release::new(&adopted)),
+        ] {
+            let fields = fields(row);
+            assert!(fields.len() > 1, "{fields:?}");
+            assert!(!fields.iter().any(|field| unknown.contains(&field.as_str())), "{fields:?}");
+        }
+    }
+
+    #[test]
     fn latest_rows_hold_strings_alone() {
         let row = serde_json::to_value(LatestRow::from(&version(Status::Latest))).expect("JSON");
         assert!(row.as_object().expect("an object").values().all(serde_json::Value::is_string));

@@ -72,6 +72,7 @@ macro_rules! catalog_promises {
             when_an_adopted_build_was_made_may_be_told_later,
             adopting_twice_is_adopting_once,
             adopting_again_follows_the_other_collection,
+            what_is_adopted_is_told_as_changed,
             what_was_published_here_is_not_touched_by_adopting,
             what_was_adopted_cannot_be_published_from_here,
             queries_restrict_what_they_say,

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use klayers_core::{Build, Origin};
 
 use super::*;
 use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
@@ -268,6 +269,10 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         let changed = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
         assert_eq!(changed.len(), 1);
         assert_eq!(changed[0].region.as_ref(), Some(arn.region()));
+        // And what an earlier release could not have adopted is read, too.
+        let adopted = Build { origin: Origin::Adopted { at: Timestamp::MAX }, ..build.clone() };
+        writing.record_build(&adopted).await.unwrap();
+        assert_eq!(catalog.latest_builds(None).await.unwrap(), [adopted]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records that are taken over from another collection.
 
-use klayers_build::catalog::{Adoption, Clash};
+use klayers_build::catalog::{Adoption, Change, Clash};
 
 use super::*;
 
@@ -108,6 +108,34 @@ pub(crate) async fn adopting_again_follows_the_other_collection(home: &impl Home
     // What is deleted does not come back.
     let plan = catalog.adopt(&three()).await.unwrap();
     assert!(plan.change.iter().all(|version| version.arn.version() != 2), "{plan:?}");
+}
+
+pub(crate) async fn what_is_adopted_is_told_as_changed(home: &impl Home) {
+    let catalog = home.open();
+    let mut until = catalog.changes(None).await.unwrap().until;
+    let mut told = async |expected: &[Option<&str>]| {
+        let changes = catalog.changes(Some(until)).await.unwrap();
+        until = changes.until;
+        let layer = |place: &Option<&str>| Change {
+            target: target("p3.12"),
+            package: package("requests"),
+            region: place.map(region),
+        };
+        let expected: Vec<Change> = expected.iter().map(layer).collect();
+        let mut layers = changes.layers.unwrap();
+        layers.sort_by(|one, other| one.region.cmp(&other.region));
+        assert_eq!(layers, expected);
+    };
+    let mut adoption = three();
+    let latest_build = adoption.latest_build.take();
+    catalog.adopt(&adoption).await.unwrap();
+    told(&[Some("eu-west-1"), Some("us-east-1")]).await;
+    catalog.adopt(&adoption).await.unwrap();
+    told(&[]).await;
+    adoption.latest_build = latest_build;
+    adoption.versions[1].status = deprecated("2027-02-01T02:00:00Z");
+    catalog.adopt(&adoption).await.unwrap();
+    told(&[None, Some("eu-west-1")]).await;
 }
 
 pub(crate) async fn what_was_published_here_is_not_touched_by_adopting(home: &impl Home) {
