@@ -221,10 +221,11 @@ impl Reconciler {
             if intent.region != *region {
                 continue;
             }
-            if !self.run_regions.contains(region) {
+            if self.run_regions.contains(region) {
+                let content = intent.build.content_digest();
+                view.being_published.extend(content.map(|content| (intent.layer, content)));
+            } else {
                 found.forsaken.push(Forsaken { intent, outcome: None });
-            } else if let Some(content) = intent.build.content_digest() {
-                view.being_published.insert((intent.layer, content));
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);

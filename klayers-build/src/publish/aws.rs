@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_lambda::operation::list_layer_versions::ListLayerVersionsOutput;
+use aws_sdk_lambda::operation::list_layers::ListLayersOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
 use jiff::Timestamp;
@@ -229,15 +231,17 @@ impl Publisher for LambdaPublisher {
         let call = self.call(region, "ListLayerVersions")?;
         let lambda = self.accounts.lambda(region)?;
         let request = || lambda.list_layer_versions().layer_name(layer.as_str());
-        let pages =
-            call.pages(|marker| request().set_marker(marker).send(), |page| page.next_marker());
+        let pages = call.pages(
+            |marker| request().set_marker(marker).send(),
+            ListLayerVersionsOutput::next_marker,
+        );
         let pages = match pages.await {
             // A layer that never had a version.
             Err(error) if error.is_not_found() => Vec::new(),
             pages => pages?,
         };
         let mut versions = Vec::new();
-        for item in pages.iter().flat_map(|page| page.layer_versions()) {
+        for item in pages.iter().flat_map(ListLayerVersionsOutput::layer_versions) {
             versions.push(ListedVersion {
                 arn: call.required("LayerVersionArn", item.layer_version_arn())?,
                 description: item.description().unwrap_or_default().to_owned(),
@@ -281,10 +285,10 @@ impl Publisher for LambdaPublisher {
         let pages = call
             .pages(
                 |marker| lambda.list_layers().set_marker(marker).send(),
-                |page| page.next_marker(),
+                ListLayersOutput::next_marker,
             )
             .await?;
-        let items = pages.iter().flat_map(|page| page.layers());
+        let items = pages.iter().flat_map(ListLayersOutput::layers);
         let mut layers: Vec<LayerName> = items
             .map(|item| call.required("LayerName", item.layer_name()))
             .collect::<Result<_, _>>()?;

@@ -208,7 +208,8 @@ fn without_the_release_of_its_bytecode_all_else_is_compared() {
     let mut found: Vec<&str> =
         result["differences"].as_array().unwrap().iter().map(|d| d.as_str().unwrap()).collect();
     let mut expected: Vec<&str> = differences.iter().map(String::as_str).collect();
-    (found.sort_unstable(), expected.sort_unstable());
+    found.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(found, expected);
     assert_eq!(result["notCompared"]["files"], 2);
 }

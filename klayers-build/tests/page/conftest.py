@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from shells import Shells
-
 ROOT = Path(__file__).parents[3]
 BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 #: Packages in the list of Python 3.13 on x86_64 in us-east-1: those with a history, and the others.
@@ -53,12 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert server.stdout
             address = server.stdout.readline().strip().removeprefix("listening on ")
             assert address.startswith("http://"), "the server did not start"
-            if os.environ.get("KLAYERS_PAGES_SERVED"):
-                yield address
-            else:
-                shells = Shells(address)
-                yield shells.address
-                shells.close()
+            yield address
         finally:
             server.terminate()
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
+use crate::support::staged::now;
 
 #[test]
 fn a_run_removes_what_was_left_a_day_ago_and_nobody_holds() {
@@ -14,7 +15,7 @@ fn a_run_removes_what_was_left_a_day_ago_and_nobody_holds() {
     let home = Home::new();
     home.collection(&[("p3.12", &["sample"])], &["us-east-1"]);
     home.wheels(&[WheelFile::new("sample", "1.0").file("sample.py", "x = 1\n")]);
-    let days = |days: u64| SystemTime::now() - Duration::from_hours(24 * days);
+    let days = |days: u64| SystemTime::from(now()) - Duration::from_hours(24 * days);
     let write = |path: &str, changed: SystemTime| {
         let path = home.write(path, "a part");
         File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
