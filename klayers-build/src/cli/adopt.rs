@@ -25,7 +25,7 @@ use super::{ConfigArgs, DONE, FAILED, lease, output};
 pub(super) struct AdoptArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// From the API at this base URL, as in https://api.klayers.cloud.
+    /// From the API at this base URL, which comes before /api/v2.
     #[arg(long, value_name = "URL")]
     api: Option<String>,
     /// From this DynamoDB table, laid out as that of the public collection.

@@ -164,8 +164,10 @@ fn gate(report: &GateReport) -> api::Gate {
     api::Gate {
         imports: match &report.imports {
             ImportReport::NotRun { .. } => api::GateImports::NotRun,
-            _ if report.imports.failures().next().is_some() => api::GateImports::Failed,
-            _ => api::GateImports::Passed,
+            ImportReport::Run { .. } if report.imports.failures().next().is_some() => {
+                api::GateImports::Failed
+            }
+            ImportReport::Run { .. } => api::GateImports::Passed,
         },
         warnings: report.findings.iter().map(ToString::to_string).collect(),
     }

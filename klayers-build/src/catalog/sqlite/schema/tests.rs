@@ -266,9 +266,9 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(all.len(), 2, "{all:?}");
         let arn = &versions[1].arn;
         writing.begin_deletion(arn, Timestamp::MAX).await.unwrap();
-        let changed = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
-        assert_eq!(changed.len(), 1);
-        assert_eq!(changed[0].region.as_ref(), Some(arn.region()));
+        let later = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
+        assert_eq!(later.len(), 1);
+        assert_eq!(later[0].region.as_ref(), Some(arn.region()));
         // And what an earlier release could not have adopted is read, too.
         let adopted = Build { origin: Origin::Adopted { at: Timestamp::MAX }, ..build.clone() };
         writing.record_build(&adopted).await.unwrap();
