@@ -79,7 +79,7 @@ impl Fixture {
         number: u64,
         regions: &[&str],
     ) -> Result<Vec<LayerVersion>, Box<dyn Error>> {
-        let (Some(content), Some(built)) = (build.content_digest(), build.created_at) else {
+        let (Some(content), Some(at)) = (build.content_digest(), build.created_at) else {
             return Err("only what was built here is published".into());
         };
         self.catalog.record_gate(content, &gate(build)).await?;
@@ -96,7 +96,7 @@ impl Fixture {
                 created_at: build.created_at,
                 status: Status::Latest,
             };
-            let expires_at = built + SignedDuration::from_hours(365 * 24);
+            let expires_at = at + SignedDuration::from_hours(365 * 24);
             self.catalog.complete(&version, expires_at).await?;
             published.push(version);
         }

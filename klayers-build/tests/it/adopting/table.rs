@@ -23,7 +23,7 @@ pub(super) fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-pub(super) fn number(value: impl ToString) -> AttributeValue {
+pub(super) fn number(value: &impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
@@ -113,14 +113,14 @@ pub(super) fn version_item(row: &Row) -> Item {
         ("rqrmntsTxt", text(&requirements)),
         ("rqrmntsHsh", text(&klayers_core::Digest::of(requirements.as_bytes()).to_string())),
         ("crtdDt", text(&format!("2023-09-{:02}T02:05:11.123456", row.number))),
-        ("lyrVrsn", number(of)),
+        ("lyrVrsn", number(&of)),
         ("pyVrsn", text(target)),
     ]);
     if let Some(expires) = row.expires {
-        item.insert("exDt".to_owned(), number(expires));
+        item.insert("exDt".to_owned(), number(&expires));
     }
     if row.deleted {
-        item.insert("dltdDt".to_owned(), number(row.expires.unwrap() + 60));
+        item.insert("dltdDt".to_owned(), number(&(row.expires.unwrap() + 60)));
     } else {
         item.insert("dplySts".to_owned(), text(row.status()));
     }
@@ -143,7 +143,7 @@ pub(super) fn items() -> Vec<Item> {
             ("sk", text(&format!("pckg#{package}"))),
             ("pckgVrsn", text(version)),
             ("rqrmntsTxt", text(&dependencies.join("\n"))),
-            ("bltVrsn", number(4)),
+            ("bltVrsn", number(&4)),
             ("crtdDt", text(CREATED)),
         ]);
         let mut numbered = newest.clone();
@@ -154,7 +154,7 @@ pub(super) fn items() -> Vec<Item> {
         }
         items.extend([newest, numbered]);
     }
-    items.push(item(&[("pk", text("stats#2023")), ("sk", text("total")), ("count", number(7))]));
+    items.push(item(&[("pk", text("stats#2023")), ("sk", text("total")), ("count", number(&7))]));
     items
 }
 

@@ -25,12 +25,12 @@ fn items_that_cannot_be_read_are_left_out_and_told() {
         ("arn", Some(text(&rows()[1].arn().replace("requests:10", "numpy:9"))), "another package"),
         ("arn", Some(text(&rows()[1].arn().replace("us-east-1", "us-west-1"))), "said to be 9"),
         ("pckgVrsn", Some(text("new")), "not a package version"),
-        ("pckgVrsn", Some(number(2)), "its pckgVrsn is no text"),
+        ("pckgVrsn", Some(number(&2)), "its pckgVrsn is no text"),
         ("rqrmntsTxt", None, "it has no rqrmntsTxt"),
         ("rqrmntsTxt", Some(text("requests @ file:///tmp/requests")), "name==version"),
         ("rgn", Some(text("eu-west-1")), "its key differs"),
         ("pckg", Some(text("numpy")), "its key differs"),
-        ("lyrVrsn", Some(number(8)), "said to be 8"),
+        ("lyrVrsn", Some(number(&8)), "said to be 8"),
         ("exDt", Some(text("soon")), "no time"),
         ("exDt", None, "it is deprecated, but has no exDt"),
         ("dplySts", Some(text("gone")), "its dplySts is \"gone\""),
@@ -45,7 +45,7 @@ fn items_that_cannot_be_read_are_left_out_and_told() {
     }
     // What is odd, and says enough.
     public.put(items());
-    public.put([changed("exDt", Some(number("1893456011.75")))]);
+    public.put([changed("exDt", Some(number(&"1893456011.75")))]);
     public.put([changed("crtdDt", None)]);
     public.adopt(&home, &[]).ended_with(0);
     answers_agree(&home, &rows(), &builds());
