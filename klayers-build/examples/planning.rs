@@ -11,7 +11,7 @@ use klayers_build::catalog::{Catalog as _, SqliteCatalog};
 use klayers_build::lock::Lock;
 use klayers_build::pipeline::Records;
 use klayers_build::plan::{BuildStep, Contents, Force, Republish, Wanted};
-use klayers_core::{Build, Digest, LayerName, Origin, Region, Runtimes, Target};
+use klayers_core::{Build, Content, Digest, LayerName, Origin, Region, Runtimes, Target};
 use rusqlite::{Connection, params};
 
 const PACKAGES: usize = 300;
@@ -179,12 +179,14 @@ fn build(wanted: &Wanted) -> Result<Build, Box<dyn Error>> {
         origin: Origin::Locked {
             wheels_hash: lock.wheels_hash(),
             lock_digest: Digest::of(wanted.layer.as_str().as_bytes()),
+            content: Content {
+                digest: Digest::of(wanted.layer.as_str().as_bytes()),
+                size: 1_000_000,
+                unzipped_size: 3_000_000,
+            },
         },
-        content_digest: Digest::of(wanted.layer.as_str().as_bytes()),
-        code_size: 1_000_000,
-        unzipped_size: 3_000_000,
         license: Some("MIT".to_owned()),
-        created_at: "2026-10-04T02:00:00Z".parse()?,
+        created_at: Some("2026-10-04T02:00:00Z".parse()?),
     })
 }
 

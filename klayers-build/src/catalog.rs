@@ -12,8 +12,10 @@ use klayers_core::{
 use crate::gate::GateReport;
 use crate::report::RunReport;
 
+mod adoption;
 mod sqlite;
 
+pub use adoption::{Adoption, AdoptionPlan, Clash};
 pub use sqlite::SqliteCatalog;
 
 /// Keeps the records of a collection.
@@ -50,7 +52,8 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// The builds whose layers have this content, sorted by target and package.
     async fn builds_of(&self, content: Digest) -> Result<Vec<Build>, CatalogError>;
 
-    /// When the newest layer version was published, be it deleted; none if none ever was.
+    /// When the newest layer version was published, be it deleted, or one was adopted, if that was
+    /// later; none if none ever was.
     async fn newest(&self) -> Result<Option<Timestamp>, CatalogError>;
 
     /// The layer version with this ARN, be it deleted.
@@ -88,7 +91,7 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`CatalogError::UnderWay`] if one is, be it this one; [`CatalogError::UnknownBuild`] if its
-    /// build is not recorded.
+    /// build is not recorded; [`CatalogError::Adopted`] if that was adopted.
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError>;
 
     /// The publications that were begun and neither completed nor abandoned, sorted by region and
@@ -165,6 +168,11 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         yank: &Yank,
         expires_at: Timestamp,
     ) -> Result<Option<LayerVersion>, CatalogError>;
+
+    /// Takes over what another collection recorded of a package for a target, at once: what
+    /// [`AdoptionPlan`] makes of it and of what is recorded here, which is what this returns.
+    /// Adopting twice is adopting once.
+    async fn adopt(&self, adoption: &Adoption) -> Result<AdoptionPlan, CatalogError>;
 
     /// Keeps the report of a run, under a number higher than all before.
     async fn record_run(&self, report: &RunReport) -> Result<u64, CatalogError>;
@@ -309,6 +317,17 @@ pub enum CatalogError {
     /// A publication or a layer version refers to a build that is not recorded.
     #[error("no build with content {0} is recorded")]
     UnknownBuild(Digest),
+    /// A build that was adopted cannot be published.
+    #[error(
+        "the layer of {package} for {target} was adopted from another collection, so its zip is \
+         not here and it cannot be published; a run with --force-build builds it"
+    )]
+    Adopted {
+        /// The target.
+        target: Target,
+        /// The package.
+        package: PackageName,
+    },
     /// The ARN is that of another layer version.
     #[error("{0} is already recorded, with other content")]
     Conflict(LayerVersionArn),

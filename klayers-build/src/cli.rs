@@ -22,6 +22,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tokio::signal::unix::{SignalKind, signal};
 
+mod adopt;
 mod build;
 mod collection;
 mod expire;
@@ -75,6 +76,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Take in a layer that was made by hand, and publish it.
     Import(import::ImportArgs),
+    /// Take over what another collection recorded.
+    Adopt(adopt::AdoptArgs),
     /// Make a layer again from the lock in it, and say whether it is the same.
     Verify(verify::VerifyArgs),
     /// Delete the layer versions that expired.
@@ -232,6 +235,7 @@ async fn run(
         // It writes down what it did, even when it is told to end.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
+        Command::Adopt(args) => adopt::adopt(args, format, now(), taken.clone()).boxed_local(),
         Command::Import(args) => import::import(args, now(), taken.clone()).boxed_local(),
         Command::Expire(args) => expire::expire(args, now(), taken.clone()).boxed_local(),
         Command::Yank(args) => yank::yank(args, now(), taken.clone()).boxed_local(),
@@ -296,6 +300,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
             UNUSABLE
         }
+        Error::Adopt(error) if error.is_usage() => UNUSABLE,
         _ => FAILED,
     }
 }

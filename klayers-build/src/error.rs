@@ -1,3 +1,4 @@
+use crate::adopt::AdoptError;
 use crate::artifacts::ArtifactError;
 use crate::assemble::AssembleError;
 use crate::bytecode::BytecodeError;
@@ -40,6 +41,9 @@ pub enum Error {
     /// Layer versions are not withdrawn.
     #[error(transparent)]
     Yank(#[from] YankError),
+    /// Another collection's records are not adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// Requirements could not be resolved.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

@@ -6,6 +6,7 @@
 //! served. Each stage takes the value of the one before and knows nothing of the others;
 //! [`pipeline`] alone composes them.
 
+pub mod adopt;
 pub mod artifacts;
 pub mod assemble;
 pub mod builder;

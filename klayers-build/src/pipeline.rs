@@ -199,9 +199,12 @@ impl Run<'_> {
             }
         };
         if reason == Some(BuildReason::Forced) {
-            // The wheels are the same, but the builder may have made something else of them.
+            // The wheels are the same, but the builder may have made something else of them; and
+            // what an adopted version holds is not known.
             for (region, there) in latest {
-                if self.regions.contains(&region) && there.content_digest != build.content_digest {
+                if self.regions.contains(&region)
+                    && there.content_digest() != build.content_digest()
+                {
                     publish.insert(region, PublishReason::Changed);
                 }
             }

@@ -138,7 +138,7 @@ pub enum BuildStep {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildReason {
-    /// It never was.
+    /// It never was, here.
     New,
     /// What it would hold is not what the latest build holds.
     Changed,
@@ -225,7 +225,9 @@ pub struct Recorded<'a> {
 
 /// What has to be done for a layer, given its lock and what is recorded of it.
 ///
-/// What was withdrawn anywhere is not published again, until it changes or that is asked for.
+/// What was withdrawn anywhere is not published again, until it changes or that is asked for. What
+/// was adopted from another collection is what the lock would give if its requirements are the
+/// lock's, however changes are looked for otherwise.
 pub fn plan_layer(
     wanted: &Wanted,
     lock: &Lock,
@@ -234,33 +236,46 @@ pub fn plan_layer(
     republish: Republish,
     force: Force,
 ) -> LayerPlan {
+    let same_requirements = |build: &Build| build.requirements_hash == lock.requirements_hash();
     let same = |build: &Build| match build.origin {
         Origin::Locked { wheels_hash, .. } => match republish {
             Republish::Wheels => wheels_hash == lock.wheels_hash(),
-            Republish::Requirements => build.requirements_hash == lock.requirements_hash(),
+            Republish::Requirements => same_requirements(build),
         },
-        Origin::Imported => false,
+        // Its wheels are not known. That its versions are the same has to do.
+        Origin::Adopted { .. } => same_requirements(build),
+        Origin::Imported { .. } => false,
     };
     let Recorded { latest_build, latest, yanked } = recorded;
     let withdrawn = yanked.iter().any(same);
     let withheld = withdrawn && !force.publish;
-    let build = match latest_build {
-        None => BuildStep::Build(BuildReason::New),
-        Some(build) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
-        Some(build) if !same(build) => BuildStep::Build(BuildReason::Changed),
-        Some(_) if force.build => BuildStep::Build(BuildReason::Forced),
-        Some(build) => BuildStep::Reuse(Box::new((*build).clone())),
-    };
     let is_current = |region: &Region| latest.get(region).is_some_and(|build| same(build));
     let reason = |region: &Region| match latest.get(region) {
         _ if is_current(region) || withdrawn => force.publish.then_some(PublishReason::Forced),
         None => Some(PublishReason::New),
         Some(_) => Some(PublishReason::Changed),
     };
-    let publish =
+    let publish: BTreeMap<Region, PublishReason> =
         regions.iter().filter_map(|region| Some((region.clone(), reason(region)?))).collect();
+    // Which of its versions' builds another collection took for the latest does not count here.
+    let adopted =
+        || latest.values().map(Arc::as_ref).find(|build| is_adopted(build) && same(build));
+    let build = match (latest_build, latest_build.filter(|build| same(build)).or_else(adopted)) {
+        (Some(build), _) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
+        (Some(_), None) => BuildStep::Build(BuildReason::Changed),
+        (_, Some(_)) if force.build => BuildStep::Build(BuildReason::Forced),
+        // What was adopted has no zip here, which will do where nothing is published.
+        (_, Some(build)) if publish.is_empty() || !is_adopted(build) => {
+            BuildStep::Reuse(Box::new(build.clone()))
+        }
+        (None, None) | (_, Some(_)) => BuildStep::Build(BuildReason::New),
+    };
     let withheld = withheld && !regions.iter().all(is_current);
     LayerPlan { wanted: wanted.clone(), build, publish, withheld }
+}
+
+fn is_adopted(build: &Build) -> bool {
+    matches!(build.origin, Origin::Adopted { .. })
 }
 
 /// Why a collection cannot be planned.

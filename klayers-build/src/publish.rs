@@ -12,6 +12,7 @@ mod description;
 mod folder;
 
 pub use aws::{AwsError, AwsOptions, Fault, LambdaPublisher};
+pub(crate) use aws::{Call, Limit, limit as aws_limit, settings as aws_settings};
 pub use description::{describe, stated_digest};
 pub use folder::FolderPublisher;
 

@@ -60,7 +60,7 @@ pub fn due(versions: &[LayerVersion], keep: usize, now: Timestamp) -> Vec<&Layer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Build, Digest, Origin};
+    use crate::{Build, Content, Digest, Origin};
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
@@ -85,7 +85,7 @@ mod tests {
 
     /// A version that was published on a day of November, with what is said of it.
     fn version(number: u64, day: u8, status: Status) -> LayerVersion {
-        let created_at = at(&format!("2026-11-{day:02}T02:00:00Z"));
+        let created_at = Some(at(&format!("2026-11-{day:02}T02:00:00Z")));
         LayerVersion {
             arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
                 .parse()
@@ -96,10 +96,9 @@ mod tests {
                 version: "1".parse().expect("a version"),
                 dependencies: Vec::new(),
                 requirements_hash: Digest::of(b"requirements"),
-                origin: Origin::Imported,
-                content_digest: Digest::of(b"zip"),
-                code_size: 1,
-                unzipped_size: 1,
+                origin: Origin::Imported {
+                    content: Content { digest: Digest::of(b"zip"), size: 1, unzipped_size: 1 },
+                },
                 license: None,
                 created_at,
             },

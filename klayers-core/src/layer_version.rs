@@ -17,22 +17,39 @@ pub struct Build {
     pub dependencies: Vec<Pin>,
     /// The [requirements hash](crate::requirements_hash()) of the dependencies.
     pub requirements_hash: Digest,
-    /// What it was made from.
+    /// Where it comes from, and the bytes that hold it.
     pub origin: Origin,
-    /// SHA-256 of the layer's zip, under which it is stored.
-    pub content_digest: Digest,
-    /// The size of the zip, in bytes.
-    pub code_size: u64,
-    /// The size of what the zip unpacks to, in bytes.
-    pub unzipped_size: u64,
     /// The licence of the package that the layer is named after, as its metadata says; of a bundle,
     /// those of its packages with their names.
     pub license: Option<String>,
-    /// When it was built.
-    pub created_at: Timestamp,
+    /// When it was built; none if it was adopted from records that do not say so.
+    pub created_at: Option<Timestamp>,
 }
 
-/// What a layer was made from.
+impl Build {
+    /// The bytes of its zip; none if it was adopted.
+    pub fn content(&self) -> Option<&Content> {
+        self.origin.content()
+    }
+
+    /// SHA-256 of its zip; none if it was adopted.
+    pub fn content_digest(&self) -> Option<Digest> {
+        self.content().map(|content| content.digest)
+    }
+}
+
+/// The bytes of a layer: what is known of its zip by whoever has it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// SHA-256 of the zip, under which it is stored.
+    pub digest: Digest,
+    /// The size of the zip, in bytes.
+    pub size: u64,
+    /// The size of what the zip unpacks to, in bytes.
+    pub unzipped_size: u64,
+}
+
+/// Where a layer comes from. What was made or taken in here is stored here; what was adopted is not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Origin {
@@ -43,9 +60,19 @@ pub enum Origin {
         wheels_hash: Digest,
         /// SHA-256 of the layer's `pylock.toml`, under which it is stored.
         lock_digest: Digest,
+        /// The zip that was made of them.
+        content: Content,
     },
     /// A zip that somebody made by hand, taken in as it was.
-    Imported,
+    Imported {
+        /// The zip.
+        content: Content,
+    },
+    /// The records of another collection, which say what is in the layer, but not by which bytes.
+    Adopted {
+        /// When they were taken over.
+        at: Timestamp,
+    },
 }
 
 impl Origin {
@@ -53,7 +80,15 @@ impl Origin {
     pub fn wheels_hash(&self) -> Option<Digest> {
         match self {
             Self::Locked { wheels_hash, .. } => Some(*wheels_hash),
-            Self::Imported => None,
+            Self::Imported { .. } | Self::Adopted { .. } => None,
+        }
+    }
+
+    /// The bytes of its zip; none if it was adopted.
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Locked { content, .. } | Self::Imported { content } => Some(content),
+            Self::Adopted { .. } => None,
         }
     }
 
@@ -61,7 +96,7 @@ impl Origin {
     pub fn lock_digest(&self) -> Option<Digest> {
         match self {
             Self::Locked { lock_digest, .. } => Some(*lock_digest),
-            Self::Imported => None,
+            Self::Imported { .. } | Self::Adopted { .. } => None,
         }
     }
 }
@@ -73,8 +108,8 @@ pub struct LayerVersion {
     pub arn: LayerVersionArn,
     /// What is in it.
     pub build: Build,
-    /// When it was published.
-    pub created_at: Timestamp,
+    /// When it was published; none if it was adopted from records that do not say so.
+    pub created_at: Option<Timestamp>,
     /// Where it stands in its life.
     pub status: Status,
 }

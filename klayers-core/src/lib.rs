@@ -43,7 +43,7 @@ pub use error::ParseError;
 pub use expiry::{ExpiryPolicy, due};
 pub use jiff::Timestamp;
 pub use layer_name::LayerName;
-pub use layer_version::{Build, LayerVersion, Origin, Status, Yank};
+pub use layer_version::{Build, Content, LayerVersion, Origin, Status, Yank};
 pub use package::PackageName;
 pub use region::{Partition, Region};
 pub use requirement::{Pin, Requirement};

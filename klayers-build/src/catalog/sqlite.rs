@@ -16,9 +16,10 @@ use tokio::sync::Mutex;
 use crate::gate::GateReport;
 
 use self::rows::Failure;
-use super::{Catalog, CatalogError, Changes, Intent, Lease, Query, sort};
+use super::{Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Query, sort};
 use crate::report::RunReport;
 
+mod adoption;
 mod changes;
 mod publications;
 mod query;
@@ -116,19 +117,7 @@ impl SqliteCatalog {
 impl Catalog for SqliteCatalog {
     async fn record_build(&self, build: &Build) -> Result<(), CatalogError> {
         let build = build.clone();
-        self.write(move |transaction| {
-            let id = match rows::find_build(transaction, &build)? {
-                Some(id) => id,
-                None => rows::insert_build(transaction, &build)?,
-            };
-            transaction.execute(
-                "INSERT INTO latest_builds (target, package, build) VALUES (?, ?, ?)
-                 ON CONFLICT (target, package) DO UPDATE SET build = excluded.build",
-                params![build.target.to_string(), build.package.normalized(), id],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write(move |transaction| rows::record_latest_build(transaction, &build)).await
     }
 
     async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError> {
@@ -184,18 +173,8 @@ impl Catalog for SqliteCatalog {
         target: Target,
         package: &PackageName,
     ) -> Result<Option<Build>, CatalogError> {
-        let parameters = [target.to_string(), package.normalized().to_owned()];
-        self.with(move |connection| {
-            let sql = format!(
-                "SELECT {} FROM latest_builds JOIN builds ON builds.id = latest_builds.build
-                 WHERE latest_builds.target = ? AND latest_builds.package = ?",
-                rows::BUILD
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query_and_then(parameters, rows::build)?;
-            rows.next().transpose()
-        })
-        .await
+        let package = package.clone();
+        self.with(move |connection| rows::latest_build(connection, target, &package)).await
     }
 
     async fn builds_of(&self, content: Digest) -> Result<Vec<Build>, CatalogError> {
@@ -323,6 +302,11 @@ impl Catalog for SqliteCatalog {
     ) -> Result<Option<LayerVersion>, CatalogError> {
         let (arn, yank) = (arn.clone(), yank.clone());
         self.write(move |transaction| retire::yank(transaction, &arn, &yank, expires_at)).await
+    }
+
+    async fn adopt(&self, adoption: &Adoption) -> Result<AdoptionPlan, CatalogError> {
+        let adoption = adoption.clone();
+        self.write(move |transaction| adoption::adopt(transaction, &adoption)).await
     }
 
     async fn record_run(&self, report: &RunReport) -> Result<u64, CatalogError> {

@@ -73,7 +73,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
     let taken = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
     let build = &taken.build;
     let head = format!("{} {}", build.target, build.package);
-    let size = output::bytes(build.code_size);
+    let size = output::bytes(build.content().map_or(0, |content| content.size));
     let unchanged = if taken.published.is_empty() { ", unchanged" } else { "" };
     output::line(&format!("{head} {}: imported, {size}{unchanged}", build.version));
     let mut failed = 0;

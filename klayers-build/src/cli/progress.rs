@@ -107,6 +107,14 @@ impl Shown {
             "resolving" | "building" => {
                 self.layers.set_message(format!("{layer}: {}", event.message));
             }
+            "listed" => {
+                let layers = event.fields.get("layers").and_then(Value::as_u64);
+                self.layers.inc_length(layers.unwrap_or_default());
+            }
+            "adopted" => {
+                self.layers.inc(1);
+                self.layers.set_message(layer);
+            }
             "planned" => {
                 let regions = event.fields.get("regions").and_then(Value::as_u64);
                 self.regions.inc_length(regions.unwrap_or_default());

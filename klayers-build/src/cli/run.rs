@@ -229,7 +229,7 @@ fn show(outcome: &LayerOutcome, imports: bool) {
     let head = format!("{} {} {}", wanted.target, wanted.contents.name(), build.version);
     output::line(&match built {
         Some(reason) => {
-            let size = output::bytes(build.code_size);
+            let size = output::bytes(build.content().map_or(0, |content| content.size));
             format!("{head}: built ({}), {size}", build_reason(*reason))
         }
         None if *withheld => format!("{head}: withheld (yanked)"),

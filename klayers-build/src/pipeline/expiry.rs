@@ -222,8 +222,8 @@ impl Expirer {
         // Looked at before anything is written down: one of another account is refused here, and
         // one that is not what it should be is nothing to delete unseen.
         let found = self.publisher.inspect(arn).await?;
-        let recorded = version.build.content_digest;
-        if let Some(found) = found
+        // What an adopted one should be is not recorded; its ARN and its account say which it is.
+        if let (Some(found), Some(recorded)) = (found, version.build.content_digest())
             && found.digest != recorded
         {
             let (arn, actual) = (Box::new(arn.clone()), found.digest);
@@ -262,7 +262,7 @@ impl Expirer {
 pub enum ExpiryError {
     /// The clock is behind what was published.
     #[error(
-        "the clock says {now}, but a layer version was published at {newest}; nothing is deleted: \
+        "the clock says {now}, but a layer version was recorded at {newest}; nothing is deleted: \
          set the clock, or pass --trust-clock if it is right"
     )]
     ClockBehind {
@@ -273,7 +273,7 @@ pub enum ExpiryError {
     },
     /// The clock is far ahead of what was published.
     #[error(
-        "the clock says {now}, but nothing was published since {newest}; nothing is deleted, since \
+        "the clock says {now}, but nothing was recorded since {newest}; nothing is deleted, since \
          the clock may be ahead: pass --trust-clock if it is right"
     )]
     ClockAhead {

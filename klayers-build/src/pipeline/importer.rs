@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use klayers_core::{
-    Build, ExpiryPolicy, LayerName, LayerVersionArn, Origin, PackageName, PackageVersion, Pin,
-    Region, Target, requirements_hash,
+    Build, Content, ExpiryPolicy, LayerName, LayerVersionArn, Origin, PackageName, PackageVersion,
+    Pin, Region, Target, requirements_hash,
 };
 
 use super::PARALLEL_REGIONS;
@@ -114,7 +114,7 @@ impl Importer {
             lanes.close(&region, &error);
         }
         let build = build(&import, &zip, now);
-        self.artifacts.put(zip.file, build.content_digest).await?;
+        self.artifacts.put(zip.file, zip.digest).await?;
         self.catalog.record_build(&build).await?;
         let query = Query {
             target: Some(build.target),
@@ -124,7 +124,8 @@ impl Importer {
         let latest = self.catalog.layer_versions(&query).await?;
         let missing = regions.iter().filter(|region| {
             !latest.iter().any(|version| {
-                version.region() == *region && version.build.content_digest == build.content_digest
+                version.region() == *region
+                    && version.build.content_digest() == build.content_digest()
             })
         });
         let published = stream::iter(missing)
@@ -149,11 +150,14 @@ fn build(import: &LayerImport, zip: &HandMadeZip, now: Timestamp) -> Build {
         version,
         requirements_hash: requirements_hash([&itself]),
         dependencies: vec![itself],
-        origin: Origin::Imported,
-        content_digest: zip.digest,
-        code_size: zip.size,
-        unzipped_size: zip.unzipped_size,
+        origin: Origin::Imported {
+            content: Content {
+                digest: zip.digest,
+                size: zip.size,
+                unzipped_size: zip.unzipped_size,
+            },
+        },
         license,
-        created_at: now,
+        created_at: Some(now),
     }
 }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::PARALLEL_REGIONS;
 use crate::Error;
 use crate::artifacts::Artifacts;
-use crate::catalog::{Catalog, Include, Intent, Query};
+use crate::catalog::{Catalog, CatalogError, Include, Intent, Query};
 use crate::failpoint;
 use crate::publish::{
     LayerUpload, Pointer, PublishError, PublishedVersion, Publisher, describe, stated_digest,
@@ -61,7 +61,11 @@ impl Publishing<'_> {
         build: &Build,
         now: Timestamp,
     ) -> Result<LayerVersionArn, Error> {
-        let zip = self.artifacts.get(build.content_digest).await?;
+        let Some(content) = build.content() else {
+            let (target, package) = (build.target, build.package.clone());
+            return Err(CatalogError::Adopted { target, package }.into());
+        };
+        let zip = self.artifacts.get(content.digest).await?;
         let intent = Intent {
             region: region.clone(),
             layer: layer.clone(),
@@ -71,11 +75,11 @@ impl Publishing<'_> {
         let upload = LayerUpload {
             name: layer.clone(),
             target: build.target,
-            description: describe(build),
+            description: describe(build, content.digest),
             license: build.license.clone(),
             zip: zip.path().to_owned(),
-            digest: build.content_digest,
-            size: build.code_size,
+            digest: content.digest,
+            size: content.size,
         };
         failpoint::reach("publication intended");
         self.catalog.begin(&intent).await?;
@@ -145,14 +149,15 @@ impl Publishing<'_> {
         recorded: &BTreeSet<LayerVersionArn>,
     ) -> Result<Option<PublishedVersion>, Error> {
         let Intent { region, layer, build, .. } = intent;
+        let Some(content) = build.content_digest() else { return Ok(None) };
         for listed in self.publisher.list(region, layer).await? {
-            let is_it = stated_digest(&listed.description) == Some(build.content_digest)
+            let is_it = stated_digest(&listed.description) == Some(content)
                 && !recorded.contains(&listed.arn);
             if !is_it {
                 continue;
             }
             let found = self.publisher.inspect(&listed.arn).await?;
-            if let Some(found) = found.filter(|found| found.digest == build.content_digest) {
+            if let Some(found) = found.filter(|found| found.digest == content) {
                 return Ok(Some(PublishedVersion {
                     arn: listed.arn,
                     digest: found.digest,
@@ -221,8 +226,9 @@ impl Publishing<'_> {
         now: Timestamp,
     ) -> Result<LayerVersionArn, Error> {
         let PublishedVersion { arn, digest: actual, created_at } = published;
-        let digest = intent.build.content_digest;
-        if actual != digest {
+        if let Some(digest) = intent.build.content_digest()
+            && actual != digest
+        {
             self.catalog.abandon(intent).await?;
             return Err(PublishError::WrongContent { arn: Box::new(arn), digest, actual }.into());
         }
@@ -233,7 +239,7 @@ impl Publishing<'_> {
         let version = LayerVersion {
             arn: arn.clone(),
             build: intent.build.clone(),
-            created_at,
+            created_at: Some(created_at),
             status: Status::Latest,
         };
         let expires_at = self.expiry.expires_at(&intent.build.package, now);

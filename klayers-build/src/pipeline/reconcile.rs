@@ -86,8 +86,9 @@ pub struct Forsaken {
 struct Record {
     target: Target,
     package: PackageName,
-    content: Digest,
-    created_at: Timestamp,
+    /// Not known of one that was adopted.
+    content: Option<Digest>,
+    created_at: Option<Timestamp>,
     life: Life,
 }
 
@@ -103,7 +104,7 @@ impl From<&LayerVersion> for Record {
         Self {
             target: version.build.target,
             package: version.build.package.clone(),
-            content: version.build.content_digest,
+            content: version.build.content_digest(),
             created_at: version.created_at,
             life: match version.status {
                 Status::Latest => Life::Latest,
@@ -221,7 +222,8 @@ impl Reconciler {
                 continue;
             }
             if self.run_regions.contains(region) {
-                view.being_published.insert((intent.layer, intent.build.content_digest));
+                let content = intent.build.content_digest();
+                view.being_published.extend(content.map(|content| (intent.layer, content)));
             } else {
                 found.forsaken.push(Forsaken { intent, outcome: None });
             }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use klayers_core::{Build, Digest, Origin, Requirement};
+use klayers_core::{Build, Content, Digest, Origin, Requirement};
 use tracing::debug;
 
 use super::Pipeline;
@@ -40,12 +40,17 @@ impl Pipeline {
             version,
             dependencies: lock.pins(),
             requirements_hash: lock.requirements_hash(),
-            origin: Origin::Locked { wheels_hash: lock.wheels_hash(), lock_digest },
-            content_digest: zip.digest,
-            code_size: zip.size,
-            unzipped_size: zip.unzipped_size,
+            origin: Origin::Locked {
+                wheels_hash: lock.wheels_hash(),
+                lock_digest,
+                content: Content {
+                    digest: zip.digest,
+                    size: zip.size,
+                    unzipped_size: zip.unzipped_size,
+                },
+            },
             license: license(&wanted.contents, &zip),
-            created_at: now,
+            created_at: Some(now),
         };
         let staged =
             |source| ArtifactError::Io { action: "write in", path: staging.to_owned(), source };
@@ -56,7 +61,7 @@ impl Pipeline {
         failpoint::reach("lock stored");
         self.artifacts.put(zip.file, zip.digest).await?;
         failpoint::reach("zip stored");
-        self.catalog().record_gate(build.content_digest, &report).await?;
+        self.catalog().record_gate(zip.digest, &report).await?;
         failpoint::reach("gate recorded");
         self.catalog().record_build(&build).await?;
         failpoint::reach("build recorded");

@@ -1,7 +1,8 @@
-use klayers_core::{Digest, Origin, Runtimes, Timestamp};
+use klayers_core::{Content, Digest, Origin, Runtimes, Timestamp};
 
 use super::*;
 
+const CONTENT: Content = Content { digest: Digest::from_bytes([1; 32]), size: 1, unzipped_size: 1 };
 const NOTHING: Force = Force { build: false, publish: false };
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -40,12 +41,10 @@ fn build(lock: &Lock) -> Build {
         origin: Origin::Locked {
             wheels_hash: lock.wheels_hash(),
             lock_digest: Digest::of(b"lock"),
+            content: CONTENT,
         },
-        content_digest: Digest::of(b"content"),
-        code_size: 1,
-        unzipped_size: 1,
         license: None,
-        created_at: Timestamp::UNIX_EPOCH,
+        created_at: Some(Timestamp::UNIX_EPOCH),
     }
 }
 
@@ -132,7 +131,7 @@ fn another_wheel_of_the_same_version_counts_unless_it_is_told_not_to() {
 #[test]
 fn what_was_made_by_hand_is_not_what_a_lock_would_give() {
     let lock = lock("1", "a");
-    let imported = Build { origin: Origin::Imported, ..build(&lock) };
+    let imported = Build { origin: Origin::Imported { content: CONTENT }, ..build(&lock) };
     let both = [published(&imported, "us-east-1"), published(&imported, "eu-west-1")];
     for republish in [Republish::Wheels, Republish::Requirements] {
         let (step, publish) = plan(&lock, Some(&imported), &both, republish, NOTHING);
@@ -231,4 +230,52 @@ fn two_layers_cannot_have_one_name() {
         "arm64-sample for p3.12 and sample for p3.12-arm64 would both be layer \
          Klayers-p312-arm64-sample; one of them has to go"
     );
+}
+
+/// What another collection says of a layer with the pins of a lock.
+fn adopted(lock: &Lock) -> Build {
+    let at = Timestamp::UNIX_EPOCH;
+    Build { origin: Origin::Adopted { at }, created_at: None, ..build(lock) }
+}
+
+#[test]
+fn what_was_adopted_with_the_same_requirements_is_current_however_changes_are_found() {
+    let (before, rebuilt, newer) = (lock("1", "a"), lock("1", "b"), lock("2", "c"));
+    let old = adopted(&before);
+    let both = [published(&old, "us-east-1"), published(&old, "eu-west-1")];
+    for republish in [Republish::Wheels, Republish::Requirements] {
+        let plan = |lock, latest, versions| plan(lock, latest, versions, republish, NOTHING);
+        // With or without a latest build, and with wheels that nobody can compare.
+        let outdated = adopted(&lock("0", "z"));
+        for latest in [Some(&old), None, Some(&outdated)] {
+            for lock in [&before, &rebuilt] {
+                assert_eq!(plan(lock, latest, &both[..]), ("Reuse".to_owned(), Vec::new()));
+            }
+        }
+        // Its zip is not here, so a region without it gets one that is built.
+        let caught_up = ("New".to_owned(), vec!["eu-west-1 New".to_owned()]);
+        for latest in [Some(&old), None] {
+            assert_eq!(plan(&before, latest, &both[..1]), caught_up);
+        }
+        let (step, publish) = plan(&newer, Some(&old), &both[..]);
+        assert_eq!((step.as_str(), publish.len()), ("Changed", 2));
+        // Once it was built here, the build is used, and the adopted ones stay.
+        let own = build(&before);
+        let mixed = [published(&old, "us-east-1"), published(&own, "eu-west-1")];
+        assert_eq!(plan(&before, Some(&own), &mixed[..]), ("Reuse".to_owned(), Vec::new()));
+    }
+    let force = Force { build: true, publish: false };
+    let (step, _) = plan(&before, Some(&old), &both, Republish::Wheels, force);
+    assert_eq!(step, "Forced");
+}
+
+#[test]
+fn what_was_adopted_and_withdrawn_is_withheld() {
+    let (good, bad) = (lock("1", "a"), lock("2", "b"));
+    let (old, withdrawn) = (adopted(&good), adopted(&bad));
+    let both = [published(&old, "us-east-1"), published(&old, "eu-west-1")];
+    let yanked = std::slice::from_ref(&withdrawn);
+    let plan = plan_beside(&bad, Some(&withdrawn), &both, yanked, Republish::Wheels, NOTHING);
+    assert!(plan.withheld);
+    assert_eq!(shown(&plan), ("Reuse".to_owned(), Vec::new()));
 }

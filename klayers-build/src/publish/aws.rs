@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use self::accounts::Accounts;
 use self::bodies::Bodies;
-use self::call::{Answer, Call};
+use self::call::Answer;
 use self::transfer::Transfer;
 use super::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
@@ -30,6 +30,8 @@ mod pointers;
 mod policy;
 mod transfer;
 
+pub(crate) use accounts::{Limit, limit, settings};
+pub(crate) use call::Call;
 pub use error::{AwsError, Fault};
 
 /// The largest zip that Lambda takes in a request, in bytes.

@@ -6,11 +6,11 @@ use klayers_core::{Build, Digest};
 /// As many characters as Lambda takes.
 const LONGEST: usize = 256;
 
-/// The description of a version of a layer: `{package}=={version} | {requirements hash} |
-/// sha256:{content digest}`, at most 256 characters.
-pub fn describe(build: &Build) -> String {
-    let Build { package, version, requirements_hash, content_digest, .. } = build;
-    let digests = format!(" | {requirements_hash} | {PREFIX}{content_digest}");
+/// The description of a version of a layer, whose zip has this digest: `{package}=={version} |
+/// {requirements hash} | sha256:{content digest}`, at most 256 characters.
+pub fn describe(build: &Build, content: Digest) -> String {
+    let Build { package, version, requirements_hash, .. } = build;
+    let digests = format!(" | {requirements_hash} | {PREFIX}{content}");
     let name: String =
         format!("{package}=={version}").chars().take(LONGEST - digests.len()).collect();
     name + &digests
@@ -36,7 +36,7 @@ const PREFIX: &str = "sha256:";
 
 #[cfg(test)]
 mod tests {
-    use klayers_core::{Origin, Timestamp};
+    use klayers_core::{Content, Origin, Timestamp};
 
     use super::*;
 
@@ -48,19 +48,18 @@ mod tests {
             version: "12.0.0".parse().expect("a version"),
             dependencies: Vec::new(),
             requirements_hash: Digest::of(b"requirements"),
-            origin: Origin::Imported,
-            content_digest: Digest::of(b"content"),
-            code_size: 1,
-            unzipped_size: 1,
+            origin: Origin::Imported {
+                content: Content { digest: Digest::of(b"content"), size: 1, unzipped_size: 1 },
+            },
             license: None,
-            created_at: Timestamp::UNIX_EPOCH,
+            created_at: Some(Timestamp::UNIX_EPOCH),
         };
-        let (requirements, content) = (build.requirements_hash, build.content_digest);
+        let (requirements, content) = (build.requirements_hash, Digest::of(b"content"));
         let expected = format!("Pillow==12.0.0 | {requirements} | sha256:{content}");
-        assert_eq!(describe(&build), expected);
+        assert_eq!(describe(&build, content), expected);
         assert_eq!(stated_digest(&expected), Some(content));
         build.package = "x".repeat(300).parse().expect("a name");
-        let long = describe(&build);
+        let long = describe(&build, content);
         assert_eq!(long.len(), 256);
         assert_eq!(stated_digest(&long), Some(content));
     }

@@ -58,7 +58,7 @@ impl RunReport {
                 package: wanted.contents.name().clone(),
                 version: done.build.version.clone(),
                 reason,
-                code_size: done.build.code_size,
+                code_size: done.build.content().map_or(0, |content| content.size),
                 milliseconds: milliseconds(*build_time),
             });
         } else if done.published.is_empty() {

@@ -107,9 +107,9 @@ fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
 fn brotli(body: &[u8]) -> io::Result<Vec<u8>> {
     let quality = if body.len() > LARGE { 5 } else { 9 };
     let mut encoded = Vec::new();
-    let mut encoder = brotli::CompressorWriter::new(&mut encoded, 1 << 16, quality, 22);
-    encoder.write_all(body)?;
-    drop(encoder);
+    let mut writer = brotli::CompressorWriter::new(&mut encoded, 1 << 16, quality, 22);
+    writer.write_all(body)?;
+    drop(writer);
     Ok(encoded)
 }
 

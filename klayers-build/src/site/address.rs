@@ -23,7 +23,7 @@ use crate::page::{ASSETS, Asset};
 pub enum Address {
     /// What a program reads.
     Api(Route),
-    /// The description of the API, as OpenAPI has it.
+    /// The description of the API, as `OpenAPI` has it.
     OpenApi,
     /// The page on which layers are looked up.
     Catalogue,

@@ -27,9 +27,10 @@ pub(super) async fn atom(catalog: &dyn Catalog) -> Result<String, CatalogError> 
             ..Query::default()
         };
         let mut versions = catalog.layer_versions(&query).await?;
-        versions.retain(|version| version.build.content_digest == build.content_digest);
-        // It may not be published anywhere yet.
-        if let Some(updated) = versions.iter().map(|version| version.created_at).max() {
+        versions.retain(|version| facts(&version.build) == facts(build));
+        // It may not be published anywhere yet; and of what was adopted it may not be known when.
+        let published = versions.iter().map(|version| version.created_at).max();
+        if let Some(updated) = published.and_then(|published| published.or(build.created_at)) {
             newest = newest.max(updated);
             entries.push(entry(build, &versions, updated));
         }
@@ -46,8 +47,18 @@ pub(super) async fn atom(catalog: &dyn Catalog) -> Result<String, CatalogError> 
     Ok(feed.to_string())
 }
 
+/// What tells a build from the others of its layer: its content, or what is said to be in one that
+/// was adopted.
+fn facts(build: &Build) -> (Option<Digest>, Digest) {
+    match build.content_digest() {
+        Some(content) => (Some(content), content),
+        None => (None, build.requirements_hash),
+    }
+}
+
 fn entry(build: &Build, versions: &[LayerVersion], updated: Timestamp) -> Entry {
-    let Build { target, package, version, content_digest, .. } = build;
+    let Build { target, package, version, .. } = build;
+    let (_, holds) = facts(build);
     let mut arns = String::new();
     for version in versions {
         let _ = writeln!(arns, "{}", version.arn);
@@ -55,9 +66,9 @@ fn entry(build: &Build, versions: &[LayerVersion], updated: Timestamp) -> Entry 
     let page = format!("packages/{}", package.normalized());
     EntryBuilder::default()
         .title(Text::plain(format!("{package} {version} for {target}")))
-        .id(urn(&format!("{target} {} {content_digest}", package.normalized())))
+        .id(urn(&format!("{target} {} {holds}", package.normalized())))
         .updated(time(updated))
-        .published(time(build.created_at))
+        .published(build.created_at.map(time))
         .link(LinkBuilder::default().rel("alternate").href(page).build())
         .content(ContentBuilder::default().content_type("text".to_owned()).value(arns).build())
         .build()

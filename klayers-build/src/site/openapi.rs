@@ -82,7 +82,7 @@ fn parameters() -> Value {
 fn paths(schemas: &mut SchemaGenerator) -> Value {
     let latest = "The latest version of every layer of a target in a region";
     let list =
-        |path: &str, summary: &str, content: Value| (path.to_owned(), get(path, summary, content));
+        |path: &str, summary: &str, content: Value| (path.to_owned(), get(path, summary, &content));
     let csv = json!({ "text/csv": { "schema": { "type": "string" } } });
     let html = json!({ "text/html": { "schema": { "type": "string" } } });
     let [of_region, of_package] =
@@ -127,7 +127,7 @@ fn object<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
     json!({ "application/json": { "schema": schemas.subschema_for::<T>() } })
 }
 
-fn get(path: &str, summary: &str, content: Value) -> Value {
+fn get(path: &str, summary: &str, content: &Value) -> Value {
     let parts = path.split(['{', '}']).skip(1).step_by(2);
     let parameters: Vec<Value> =
         parts.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })).collect();

@@ -146,12 +146,14 @@ async fn version_rows<'a>(
     let mut gates: HashMap<Digest, Option<api::Gate>> = HashMap::new();
     let mut rows = Vec::with_capacity(versions.len());
     for version in versions {
-        let content = version.build.content_digest;
-        if !gates.contains_key(&content) {
+        let content = version.build.content_digest();
+        if let Some(content) = content
+            && !gates.contains_key(&content)
+        {
             gates.insert(content, catalog.gate(content).await?.as_ref().map(gate));
         }
         if let Some(row) = VersionRow::new(version) {
-            let gate = gates.get(&content).cloned().flatten();
+            let gate = content.and_then(|content| gates.get(&content).cloned().flatten());
             rows.push((version, VersionRow { gate, ..row }));
         }
     }
@@ -162,8 +164,10 @@ fn gate(report: &GateReport) -> api::Gate {
     api::Gate {
         imports: match &report.imports {
             ImportReport::NotRun { .. } => api::GateImports::NotRun,
-            _ if report.imports.failures().next().is_some() => api::GateImports::Failed,
-            _ => api::GateImports::Passed,
+            ImportReport::Run { .. } if report.imports.failures().next().is_some() => {
+                api::GateImports::Failed
+            }
+            ImportReport::Run { .. } => api::GateImports::Passed,
         },
         warnings: report.findings.iter().map(ToString::to_string).collect(),
     }

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::{Digest, LayerVersion, Status};
 
+use crate::samples::digest;
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
@@ -72,7 +73,7 @@ fn every_layer_is_published_in_every_region_and_a_second_run_publishes_nothing()
     for arn in &expected {
         assert_eq!(versions[arn].status, Status::Latest, "{arn}");
         // What is recorded is stored, and what is published holds it.
-        let digest = versions[arn].build.content_digest.to_string();
+        let digest = digest(&versions[arn].build).to_string();
         let stored = home.path(&format!("artifacts/{}/{digest}", &digest[..2]));
         assert_eq!(
             fs::read(stored).unwrap(),
@@ -101,7 +102,7 @@ fn the_same_collection_elsewhere_gives_the_same_layers() {
             let home = home();
             home.run(&["run"]).ended_with(0);
             let versions = recorded(&home);
-            versions.into_values().map(|version| version.build.content_digest).collect()
+            versions.into_values().map(|version| digest(&version.build)).collect()
         })
         .collect();
     assert_eq!(digests[0], digests[1]);
@@ -126,7 +127,8 @@ fn what_changed_is_published_alone_and_the_version_before_expires_a_year_later()
         assert_eq!(new.status, Status::Latest);
         assert_eq!(new.build.version.to_string(), "1.1");
         let year = SignedDuration::from_hours(365 * 24);
-        let expected = Status::Deprecated { expires_at: new.created_at + year, yanked: None };
+        let expected =
+            Status::Deprecated { expires_at: new.created_at.unwrap() + year, yanked: None };
         assert_eq!(after[&arn(region, "p312-beta", 1)].status, expected);
         for layer in ["p312-Alpha", "p313-arm64-Alpha"] {
             let arn = arn(region, layer, 1);
@@ -242,5 +244,5 @@ fn many() -> Home {
 
 /// What does not depend on when a layer version was made.
 fn content((arn, version): (String, LayerVersion)) -> (String, Digest, Status) {
-    (arn, version.build.content_digest, version.status)
+    (arn, digest(&version.build), version.status)
 }

@@ -7,7 +7,7 @@ use klayers_build::plan::Selection;
 use klayers_build::publish::PublishError;
 use klayers_core::{LayerVersionArn, Timestamp};
 
-use crate::samples::{package, region};
+use crate::samples::{digest, package, region};
 use crate::support::aws::localstack;
 use crate::support::places::{places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound};
@@ -271,7 +271,7 @@ async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
     let record = staged.home.path("published/eu-west-1/Klayers-p312-requests/1.json");
     let changed = std::fs::read_to_string(&record)
         .unwrap()
-        .replace(&sound("requests", "1").content_digest.to_string(), &"0".repeat(64));
+        .replace(&digest(&sound("requests", "1")).to_string(), &"0".repeat(64));
     std::fs::write(&record, changed).unwrap();
     let refused = staged.home.run(&["expire"]).ended_with(1);
     assert!(refused.stderr.contains("it is not deleted: look at it"), "{}", refused.stderr);

@@ -57,6 +57,7 @@ fn build_of(wanted: &Wanted, version: &str) -> Build {
         origin: Origin::Locked {
             wheels_hash: lock.wheels_hash(),
             lock_digest: Digest::of(version.as_bytes()),
+            content: *sample.content().unwrap(),
         },
         ..sample
     }

@@ -5,9 +5,9 @@ use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
 use klayers_build::plan::Selection;
 use klayers_build::publish::{FolderPublisher, Pointer, PublishError, Publisher as _};
-use klayers_core::{Digest, ExpiryPolicy, LayerVersionArn, Yank};
+use klayers_core::{Content, Digest, ExpiryPolicy, LayerVersionArn, Yank};
 
-use crate::samples::{arn, build, intent, package, published, region, target};
+use crate::samples::{arn, build, intent, package, published, region, target, with_content};
 use crate::support::WheelFile;
 use crate::support::aws::localstack;
 use crate::support::command::{Home, Outcome, uv_is_there};
@@ -49,7 +49,9 @@ async fn disturb(staged: Staged) -> Staged {
     staged.catalog.end_deletion(&undeleted).await.unwrap();
     publish("wrong", "1", -9).await;
     let mut other = staged.publish_unrecorded(&sound("wrong", "2"), "eu-west-1", days(-8)).await;
-    other.build.content_digest = Digest::of(b"something else");
+    let recorded =
+        Content { digest: Digest::of(b"something else"), ..*other.build.content().unwrap() };
+    other.build = with_content(other.build, recorded);
     staged.record(&other, days(10)).await;
     let elsewhere = staged.publish(&sound("sound", "1"), "us-east-1", days(-9), days(10)).await;
     staged.publisher.make_public(&elsewhere).await.unwrap();

@@ -2,8 +2,8 @@
 
 use klayers_build::catalog::Intent;
 use klayers_core::{
-    Build, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin, PackageName, Region,
-    Status, Target, Timestamp,
+    Build, Content, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin,
+    PackageName, Region, Status, Target, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -35,12 +35,13 @@ pub(crate) fn build(for_target: &str, name: &str, version: &str) -> Build {
             format!("{name}=={version}").parse().expect("a pin"),
         ],
         requirements_hash: content("requirements"),
-        origin: Origin::Locked { wheels_hash: content("wheels"), lock_digest: content("lock") },
-        content_digest: content("zip"),
-        code_size: 1_048_576,
-        unzipped_size: 4_194_304,
+        origin: Origin::Locked {
+            wheels_hash: content("wheels"),
+            lock_digest: content("lock"),
+            content: Content { digest: content("zip"), size: 1_048_576, unzipped_size: 4_194_304 },
+        },
         license: Some("Apache-2.0".to_owned()),
-        created_at: at("2026-11-01T02:00:00.123456789Z"),
+        created_at: Some(at("2026-11-01T02:00:00.123456789Z")),
     }
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn published(build: &Build, region: &str, number: u64) -> LayerVersio
     LayerVersion {
         arn: arn(build, region, number),
         build: build.clone(),
-        created_at: build.created_at + jiff::SignedDuration::from_hours(hours),
+        created_at: build.created_at.map(|at| at + jiff::SignedDuration::from_hours(hours)),
         status: Status::Latest,
     }
 }
@@ -72,4 +73,18 @@ pub(crate) fn intent(build: &Build, of_region: &str) -> Intent {
         build: build.clone(),
         begun_at: at("2026-11-01T02:10:00Z"),
     }
+}
+
+/// The SHA-256 of a build's zip.
+pub(crate) fn digest(build: &Build) -> Digest {
+    build.content_digest().expect("it was built here")
+}
+
+/// The same build with another zip.
+pub(crate) fn with_content(mut build: Build, changed: Content) -> Build {
+    match &mut build.origin {
+        Origin::Locked { content, .. } | Origin::Imported { content } => *content = changed,
+        Origin::Adopted { .. } => panic!("it has no zip"),
+    }
+    build
 }

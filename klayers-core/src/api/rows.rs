@@ -39,8 +39,8 @@ impl From<&LayerVersion> for LatestRow {
             package: build.package.clone(),
             arn: arn.clone(),
             package_version: build.version.clone(),
-            code_sha256: Some(build.content_digest.to_base64()),
-            created_date_time: Some(*created_at),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            created_date_time: *created_at,
             license: build.license.clone(),
         }
     }
@@ -152,10 +152,10 @@ impl VersionRow {
             region: Some(arn.region().clone()),
             layer_version: Some(arn.version()),
             requirements_hash: Some(build.requirements_hash.to_string()),
-            code_sha256: Some(build.content_digest.to_base64()),
-            code_size: Some(build.code_size),
-            unzipped_size: Some(build.unzipped_size),
-            created_date_time: Some(*created_at),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            code_size: build.content().map(|content| content.size),
+            unzipped_size: build.content().map(|content| content.unzipped_size),
+            created_date_time: *created_at,
             license: build.license.clone(),
             gate: None,
         })
@@ -201,11 +201,11 @@ impl From<&Build> for BuildRow {
             package: Some(build.package.clone()),
             package_version: build.version.clone(),
             dependencies: build.dependencies.clone(),
-            created_date_time: Some(build.created_at),
+            created_date_time: build.created_at,
             requirements_hash: Some(build.requirements_hash.to_string()),
-            code_sha256: Some(build.content_digest.to_base64()),
-            code_size: Some(build.code_size),
-            unzipped_size: Some(build.unzipped_size),
+            code_sha256: build.content().map(|content| content.digest.to_base64()),
+            code_size: build.content().map(|content| content.size),
+            unzipped_size: build.content().map(|content| content.unzipped_size),
             license: build.license.clone(),
         }
     }
@@ -257,9 +257,13 @@ pub struct Releases {
 pub struct Release {
     /// The version number of the layer.
     pub version: String,
-    /// When it was published, as RFC 3339 has it.
-    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
-    pub release_timestamp: Timestamp,
+    /// When it was published, as RFC 3339 has it, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<String>", extend("format" = "date-time"))
+    )]
+    pub release_timestamp: Option<Timestamp>,
     /// Whether it was withdrawn.
     pub is_deprecated: bool,
 }
@@ -322,7 +326,7 @@ impl From<&Region> for RegionRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, Origin};
+    use crate::{Content, Digest, Origin};
 
     fn version(status: Status) -> LayerVersion {
         let at: Timestamp = "2026-11-01T02:00:00.5Z".parse().expect("a time");
@@ -336,14 +340,17 @@ mod tests {
                 version: "12.0.0".parse().expect("a version"),
                 dependencies: vec!["pillow==12.0.0".parse().expect("a pin")],
                 requirements_hash: Digest::of(b"requirements"),
-                origin: Origin::Imported,
-                content_digest: Digest::of(b"zip"),
-                code_size: 7_000_000,
-                unzipped_size: 20_000_000,
+                origin: Origin::Imported {
+                    content: Content {
+                        digest: Digest::of(b"zip"),
+                        size: 7_000_000,
+                        unzipped_size: 20_000_000,
+                    },
+                },
                 license: Some("MIT-CMU".to_owned()),
-                created_at: at,
+                created_at: Some(at),
             },
-            created_at: at,
+            created_at: Some(at),
             status,
         }
     }
@@ -371,6 +378,28 @@ mod tests {
         insta::assert_json_snapshot!("releases", Releases { releases });
         insta::assert_json_snapshot!("target_row", TargetRow::from(latest.build.target));
         insta::assert_json_snapshot!("region_row", RegionRow::from(latest.region()));
+    }
+
+    #[test]
+    fn of_what_was_adopted_nothing_is_said_that_is_not_known() {
+        let mut adopted = version(deprecated());
+        adopted.build.origin = Origin::Adopted { at: Timestamp::UNIX_EPOCH };
+        adopted.build.created_at = None;
+        adopted.created_at = None;
+        let fields = |row: serde_json::Result<serde_json::Value>| -> Vec<String> {
+            row.expect("JSON").as_object().expect("an object").keys().cloned().collect()
+        };
+        let unknown = ["codeSha256", "codeSize", "createdDateTime", "releaseTimestamp"];
+        for row in [
+            serde_json::to_value(LatestRow::from(&adopted)),
+            serde_json::to_value(VersionRow::new(&adopted)),
+            serde_json::to_value(BuildRow::from(&adopted.build)),
+            serde_json::to_value(Release::new(&adopted)),
+        ] {
+            let fields = fields(row);
+            assert!(fields.len() > 1, "{fields:?}");
+            assert!(!fields.iter().any(|field| unknown.contains(&field.as_str())), "{fields:?}");
+        }
     }
 
     #[test]

@@ -61,14 +61,17 @@ pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<
     Ok(())
 }
 
-/// The row of a build that must be recorded.
+/// The row of a build that must be recorded, and be one that can be published.
 fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
-    rows::find_build(transaction, build)?
-        .ok_or_else(|| CatalogError::UnknownBuild(build.content_digest).into())
+    let Some(content) = build.content_digest() else {
+        let (target, package) = (build.target, build.package.clone());
+        return Err(CatalogError::Adopted { target, package }.into());
+    };
+    rows::find_build(transaction, build)?.ok_or_else(|| CatalogError::UnknownBuild(content).into())
 }
 
 fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {
-    let content: Option<String> = transaction
+    let content: Option<Option<String>> = transaction
         .query_row(
             "SELECT builds.content_digest FROM layer_versions
              JOIN builds ON builds.id = layer_versions.build WHERE layer_versions.arn = ?",
@@ -78,7 +81,9 @@ fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<
         .optional()?;
     match content {
         None => Ok(false),
-        Some(content) if content == version.build.content_digest.to_string() => Ok(true),
+        Some(content) if content == version.build.content_digest().map(|it| it.to_string()) => {
+            Ok(true)
+        }
         Some(_) => Err(CatalogError::Conflict(version.arn.clone()).into()),
     }
 }
@@ -115,7 +120,7 @@ fn insert_latest(
             version.build.target.to_string(),
             version.build.package.normalized(),
             build,
-            stored(version.created_at)
+            version.created_at.map(stored)
         ],
     )?;
     Ok(())

@@ -48,18 +48,24 @@ pub(super) fn yanked_builds_sql() -> String {
              SELECT layer_versions.build FROM yanks
              CROSS JOIN layer_versions ON layer_versions.arn = yanks.arn
              WHERE layer_versions.target = ?
-         ) ORDER BY builds.content_digest",
+         ) ORDER BY builds.content_digest, builds.id",
         rows::BUILD
     )
 }
 
 pub(super) const NEWEST: &str = "SELECT max(created_at) FROM layer_versions";
 
+pub(super) const NEWEST_ADOPTED: &str =
+    "SELECT max(adopted_at) FROM builds WHERE adopted_at IS NOT NULL";
+
 pub(super) fn newest(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
-    let mut statement = connection.prepare_cached(NEWEST)?;
-    let newest: Option<String> = statement.query_row((), |row| row.get(0))?;
-    let parsed = newest.map(|text| text.parse()).transpose();
-    parsed.map_err(|error: jiff::Error| Failure(CatalogError::Corrupt(error.into())))
+    let latest = |sql: &str| -> Result<Option<Timestamp>, Failure> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let newest: Option<String> = statement.query_row((), |row| row.get(0))?;
+        let parsed = newest.map(|text| text.parse()).transpose();
+        parsed.map_err(|error: jiff::Error| Failure(CatalogError::Corrupt(error.into())))
+    };
+    Ok(latest(NEWEST)?.max(latest(NEWEST_ADOPTED)?))
 }
 
 pub(super) fn begin_deletion(

@@ -5,10 +5,13 @@ use std::error::Error;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use klayers_core::{Build, Digest, LayerVersion, Origin, Status, Yank};
+use klayers_core::{
+    Build, Content, Digest, LayerVersion, Origin, PackageName, Status, Target, Yank,
+};
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, Row, RowIndex, Statement, params_from_iter,
+    Connection, ErrorCode, OptionalExtension as _, Row, RowIndex, Statement, params,
+    params_from_iter,
 };
 
 use crate::catalog::{CatalogError, Intent};
@@ -17,7 +20,7 @@ use crate::catalog::{CatalogError, Intent};
 pub(super) const BUILD: &str = "builds.id AS build, builds.target, builds.spelling, \
      builds.version, builds.dependencies, builds.requirements_hash, builds.wheels_hash, \
      builds.lock_digest, builds.content_digest, builds.code_size, builds.unzipped_size, \
-     builds.license, builds.created_at AS built_at";
+     builds.license, builds.created_at AS built_at, builds.adopted_at";
 
 /// A time as it is stored: to the nanosecond, and in the order of its text.
 pub(super) fn stored(time: Timestamp) -> String {
@@ -26,11 +29,47 @@ pub(super) fn stored(time: Timestamp) -> String {
 
 /// The row of a build, if it is recorded: one that differs in nothing but the time.
 pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Option<i64>, Failure> {
-    let (columns, values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
-    let sql = format!("SELECT id FROM builds WHERE {} IS ?", columns.join(" IS ? AND "));
+    let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
+    let (content, others) = columns.split_at(1);
+    // Those that were adopted are found through an index of their own, which needs this spelling.
+    let content = if build.content().is_none() {
+        values.remove(0);
+        format!("{} IS NULL", content[0])
+    } else {
+        format!("{} IS ?", content[0])
+    };
+    let sql =
+        format!("SELECT id FROM builds WHERE {content} AND {} IS ?", others.join(" IS ? AND "));
     let mut statement = connection.prepare_cached(&sql)?;
     let id = statement.query_row(params_from_iter(values), |row| row.get(0)).optional()?;
     Ok(id)
+}
+
+/// Records a build as the latest of its target and package.
+pub(super) fn record_latest_build(connection: &Connection, build: &Build) -> Result<(), Failure> {
+    let id = find_or_insert_build(connection, build)?;
+    connection.execute(
+        "INSERT INTO latest_builds (target, package, build) VALUES (?, ?, ?)
+         ON CONFLICT (target, package) DO UPDATE SET build = excluded.build",
+        params![build.target.to_string(), build.package.normalized(), id],
+    )?;
+    Ok(())
+}
+
+/// The latest build of a package for a target.
+pub(super) fn latest_build(
+    connection: &Connection,
+    target: Target,
+    package: &PackageName,
+) -> Result<Option<Build>, Failure> {
+    let sql = format!(
+        "SELECT {BUILD} FROM latest_builds JOIN builds ON builds.id = latest_builds.build
+         WHERE latest_builds.target = ? AND latest_builds.package = ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let parameters = [target.to_string(), package.normalized().to_owned()];
+    let mut rows = statement.query_and_then(parameters, build)?;
+    rows.next().transpose()
 }
 
 /// The builds that have a content.
@@ -43,12 +82,24 @@ pub(super) fn builds_of_sql() -> String {
     format!("SELECT {BUILD} FROM builds WHERE builds.content_digest = ?")
 }
 
+/// The row of a build, which is added if it is not recorded.
+pub(super) fn find_or_insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+    match find_build(connection, build)? {
+        Some(id) => Ok(id),
+        None => insert_build(connection, build),
+    }
+}
+
 /// Adds the row of a build.
-pub(super) fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
     let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
-    values.push(stored(build.created_at).into());
+    values.push(build.created_at.map(stored).into());
+    values.push(match build.origin {
+        Origin::Adopted { at } => stored(at).into(),
+        Origin::Locked { .. } | Origin::Imported { .. } => Value::Null,
+    });
     let sql = format!(
-        "INSERT INTO builds ({}, created_at) VALUES ({} ?)",
+        "INSERT INTO builds ({}, created_at, adopted_at) VALUES ({} ?, ?)",
         columns.join(", "),
         "?, ".repeat(columns.len())
     );
@@ -56,12 +107,15 @@ pub(super) fn insert_build(connection: &Connection, build: &Build) -> Result<i64
     Ok(connection.last_insert_rowid())
 }
 
-/// The columns of a build by which it is told from others: all but the time.
+/// The columns of a build by which it is told from others, its content first: all but the times.
 fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
-    let number = |bytes: u64| i64::try_from(bytes).map_err(not_storable);
+    let content = build.content();
+    let number = |bytes: fn(&Content) -> u64| {
+        content.map(|content| i64::try_from(bytes(content))).transpose().map_err(not_storable)
+    };
     let dependencies = serde_json::to_string(&build.dependencies).map_err(not_storable)?;
     Ok([
-        ("content_digest", build.content_digest.to_string().into()),
+        ("content_digest", content.map(|content| content.digest.to_string()).into()),
         ("target", build.target.to_string().into()),
         ("package", build.package.normalized().to_owned().into()),
         ("spelling", build.package.spelling().to_owned().into()),
@@ -70,8 +124,8 @@ fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
         ("requirements_hash", build.requirements_hash.to_string().into()),
         ("wheels_hash", build.origin.wheels_hash().map(|hash| hash.to_string()).into()),
         ("lock_digest", build.origin.lock_digest().map(|digest| digest.to_string()).into()),
-        ("code_size", number(build.code_size)?.into()),
-        ("unzipped_size", number(build.unzipped_size)?.into()),
+        ("code_size", number(|content| content.size)?.into()),
+        ("unzipped_size", number(|content| content.unzipped_size)?.into()),
         ("license", build.license.clone().into()),
     ])
 }
@@ -91,17 +145,26 @@ pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
         dependencies: serde_json::from_str(&dependencies)
             .map_err(|error| column.unreadable("dependencies", error))?,
         requirements_hash: column.parse("requirements_hash")?,
-        origin: match column.parse_optional("wheels_hash")? {
-            Some(wheels_hash) => {
-                Origin::Locked { wheels_hash, lock_digest: column.parse("lock_digest")? }
-            }
-            None => Origin::Imported,
-        },
-        content_digest: column.parse("content_digest")?,
-        code_size: column.get("code_size")?,
-        unzipped_size: column.get("unzipped_size")?,
+        origin: origin(&column)?,
         license: column.get("license")?,
-        created_at: column.parse("built_at")?,
+        created_at: column.parse_optional("built_at")?,
+    })
+}
+
+fn origin(column: &Columns<'_>) -> Result<Origin, Failure> {
+    if let Some(at) = column.parse_optional("adopted_at")? {
+        return Ok(Origin::Adopted { at });
+    }
+    let content = Content {
+        digest: column.parse("content_digest")?,
+        size: column.get("code_size")?,
+        unzipped_size: column.get("unzipped_size")?,
+    };
+    Ok(match column.parse_optional("wheels_hash")? {
+        Some(wheels_hash) => {
+            Origin::Locked { wheels_hash, lock_digest: column.parse("lock_digest")?, content }
+        }
+        None => Origin::Imported { content },
     })
 }
 
@@ -141,7 +204,7 @@ impl LayerVersions {
         Ok(LayerVersion {
             arn: column.parse(Self::ARN)?,
             build,
-            created_at: column.parse(Self::CREATED_AT)?,
+            created_at: column.parse_optional(Self::CREATED_AT)?,
             status: match status.as_str() {
                 "latest" => Status::Latest,
                 "deprecated" => Status::Deprecated {
@@ -191,7 +254,7 @@ impl Columns<'_> {
         text.parse().map_err(|error| self.unreadable(column, error))
     }
 
-    fn parse_optional<T>(&self, column: &'static str) -> Result<Option<T>, Failure>
+    fn parse_optional<T>(&self, column: impl RowIndex) -> Result<Option<T>, Failure>
     where
         T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
     {

@@ -11,16 +11,20 @@ use crate::catalog::CatalogError;
 const APPLICATION_ID: i32 = 0x4B6C_7972;
 
 /// Grows by one whenever the tables change.
-const SCHEMA_VERSION: i32 = 4;
+const SCHEMA_VERSION: i32 = 5;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each version to the next, the first of them from version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("from_1_to_2.sql"),
     include_str!("from_2_to_3.sql"),
     include_str!("from_3_to_4.sql"),
+    include_str!("from_4_to_5.sql"),
 ];
+
+/// The version since which builds may be adopted.
+const ADOPTING: i32 = 5;
 
 /// How long one process waits while another writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -110,8 +114,9 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     }
 }
 
-/// Puts empty tables, seen by this connection alone, in the place of those that a catalog of an
-/// earlier release has not got. All else that is read stands in its tables under the same names.
+/// Puts empty tables and columns, seen by this connection alone, in the place of those that a
+/// catalog of an earlier release has not got. All else that is read stands in its tables under the
+/// same names.
 ///
 /// For `changes` there is nothing to stand in: once the catalog is migrated its own are to be seen.
 fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
@@ -124,6 +129,11 @@ fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
     ];
     for (_, table) in ADDED.iter().filter(|(since, _)| *since > version) {
         connection.execute_batch(&format!("CREATE TEMP TABLE {table}"))?;
+    }
+    if version < ADOPTING {
+        connection.execute_batch(
+            "CREATE TEMP VIEW builds AS SELECT *, NULL AS adopted_at FROM main.builds",
+        )?;
     }
     Ok(())
 }

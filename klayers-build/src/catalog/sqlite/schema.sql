@@ -13,14 +13,25 @@ CREATE TABLE builds (
     -- Both are there, or neither: what was made by hand has no lock.
     wheels_hash TEXT,
     lock_digest TEXT CHECK ((lock_digest IS NULL) = (wheels_hash IS NULL)),
-    content_digest TEXT NOT NULL,
-    code_size INTEGER NOT NULL,
-    unzipped_size INTEGER NOT NULL,
+    -- What was adopted from another collection has no content here.
+    content_digest TEXT,
+    code_size INTEGER,
+    unzipped_size INTEGER,
     license TEXT,
-    created_at TEXT NOT NULL
+    created_at TEXT, -- unknown of some that were adopted
+    adopted_at TEXT
+        CHECK ((adopted_at IS NULL) = (content_digest IS NOT NULL))
+        CHECK ((content_digest IS NULL) = (code_size IS NULL))
+        CHECK ((content_digest IS NULL) = (unzipped_size IS NULL))
+        CHECK (adopted_at IS NULL OR wheels_hash IS NULL)
+        CHECK (adopted_at IS NOT NULL OR created_at IS NOT NULL)
 ) STRICT;
 
 CREATE INDEX builds_by_content ON builds (content_digest);
+
+CREATE INDEX adopted_builds ON builds (package, target) WHERE content_digest IS NULL;
+
+CREATE INDEX builds_by_adoption ON builds (adopted_at) WHERE adopted_at IS NOT NULL;
 
 -- What the gate said of builds, by their content.
 CREATE TABLE gate_reports (
@@ -43,7 +54,7 @@ CREATE TABLE layer_versions (
     target TEXT NOT NULL,
     package TEXT NOT NULL,
     build INTEGER NOT NULL REFERENCES builds (id),
-    created_at TEXT NOT NULL,
+    created_at TEXT, -- unknown of some that were adopted
     status TEXT NOT NULL CHECK (status IN ('latest', 'deprecated', 'deleted')),
     -- When a deprecated one expires, or a deleted one was deleted.
     status_at TEXT CHECK ((status_at IS NULL) = (status = 'latest'))

@@ -166,7 +166,7 @@ impl View {
     pub(super) fn compare(&self, public: bool) -> Vec<Difference> {
         let mut differences = Vec::new();
         let twins: BTreeMap<(&LayerArn, Digest), &LayerVersionArn> =
-            self.sound().map(|(arn, record)| ((arn.layer(), record.content), arn)).collect();
+            self.sound().map(|(arn, _, digest)| ((arn.layer(), digest), arn)).collect();
         for (arn, inspected) in &self.inspected {
             let kind = match (self.recorded.get(arn), inspected) {
                 (Some(record), inspected) => {
@@ -219,10 +219,11 @@ impl View {
         if record.life == Life::Deleted {
             return (!self.being_deleted.contains(arn)).then_some(DifferenceKind::Undeleted);
         }
-        if inspected.digest != record.content {
+        if let Some(recorded) = record.content
+            && inspected.digest != recorded
+        {
             // It is not said who may use it: nobody should.
-            let (recorded, sha256) = (record.content, inspected.digest);
-            return Some(DifferenceKind::WrongHash { recorded, sha256 });
+            return Some(DifferenceKind::WrongHash { recorded, sha256: inspected.digest });
         }
         match (inspected.is_public, public) {
             (false, true) => Some(DifferenceKind::Private),
@@ -253,11 +254,14 @@ impl View {
     }
 
     /// Those of the recorded versions that have one content with a newer one, or with the latest.
+    /// Adopted ones are none of them: that collection had its own reasons to publish again.
     fn doubled(&self) -> Vec<Difference> {
         let mut by_content: BTreeMap<(Target, &PackageName, Digest), Vec<_>> = BTreeMap::new();
-        for (arn, record) in self.sound() {
-            let content = (record.target, &record.package, record.content);
-            by_content.entry(content).or_default().push((arn, record));
+        for (arn, record, content) in self.sound() {
+            if record.content.is_some() {
+                let content = (record.target, &record.package, content);
+                by_content.entry(content).or_default().push((arn, record));
+            }
         }
         let mut doubled = Vec::new();
         for mut versions in by_content.into_values() {
@@ -271,17 +275,20 @@ impl View {
         doubled
     }
 
-    /// What is recorded as existing, and does, with the content that is recorded.
-    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record)> {
-        self.recorded.iter().filter(|(arn, record)| {
-            let there = self.inspected.get(*arn).and_then(Option::as_ref);
-            record.life != Life::Deleted && there.is_some_and(|it| it.digest == record.content)
+    /// What is recorded as existing, and does, with the content that is recorded, if one is; and
+    /// that content.
+    fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record, Digest)> {
+        self.recorded.iter().filter_map(|(arn, record)| {
+            let digest = self.inspected.get(arn)?.as_ref()?.digest;
+            let is_sound = record.life != Life::Deleted
+                && record.content.is_none_or(|recorded| recorded == digest);
+            is_sound.then_some((arn, record, digest))
         })
     }
 }
 
 /// By this the newest of several versions is the last, and the latest is newer than all.
-fn age(arn: &LayerVersionArn, record: &Record) -> (bool, Timestamp, u64) {
+fn age(arn: &LayerVersionArn, record: &Record) -> (bool, Option<Timestamp>, u64) {
     (record.life == Life::Latest, record.created_at, arn.version())
 }
 

@@ -114,8 +114,9 @@ impl Reconciler {
         let is_it = |build: &Build| arn.name().is_for(build.target, &build.package);
         let Some(build) = builds.into_iter().rev().find(is_it) else { return Ok(None) };
         let yanked = self.catalog.yanked_builds(build.target).await?;
-        let is_it =
-            |yanked: &Build| yanked.package == build.package && yanked.content_digest == content;
+        let is_it = |yanked: &Build| {
+            yanked.package == build.package && yanked.content_digest() == Some(content)
+        };
         if yanked.iter().any(is_it) {
             return Ok(None);
         }
@@ -128,9 +129,9 @@ impl Reconciler {
         let recorded = self.catalog.layer_versions(&query).await?;
         let stands_in_the_way = |version: &LayerVersion| {
             let deleted = matches!(version.status, Status::Deleted { .. });
-            let newer = version.created_at >= created
+            let newer = version.created_at.is_some_and(|at| at >= created)
                 || (version.arn.layer() == arn.layer() && version.arn.version() > arn.version());
-            newer || (!deleted && version.build.content_digest == content)
+            newer || (!deleted && version.build.content_digest() == Some(content))
         };
         Ok((!recorded.iter().any(stands_in_the_way)).then_some(build))
     }
@@ -165,7 +166,7 @@ impl Reconciler {
                 let version = LayerVersion {
                     arn: arn.clone(),
                     build: (**build).clone(),
-                    created_at,
+                    created_at: Some(created_at),
                     status: Status::Latest,
                 };
                 let expires_at = self.expiry.expires_at(&build.package, now);

@@ -21,7 +21,7 @@ const A_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
 
 const CONNECTING: Duration = Duration::from_secs(10);
 
-pub(super) type Limit = Arc<DefaultDirectRateLimiter>;
+pub(crate) type Limit = Arc<DefaultDirectRateLimiter>;
 
 /// The account of each partition, and clients for the regions in it.
 #[derive(Debug, Default)]
@@ -141,7 +141,8 @@ fn by_partition(regions: &[Region]) -> BTreeMap<Partition, Vec<Region>> {
     partitions
 }
 
-fn limit() -> Limit {
+/// As many calls as AWS takes of an account in a region.
+pub(crate) fn limit() -> Limit {
     Arc::new(RateLimiter::direct(Quota::per_second(A_SECOND).allow_burst(BURST)))
 }
 
@@ -150,10 +151,17 @@ fn aws_region(region: &Region) -> aws_config::Region {
 }
 
 async fn load(region: &Region, profile: Option<&str>) -> SdkConfig {
+    settings(Some(region), profile).await
+}
+
+/// Finds credentials, endpoint and, where it is not said, the region as AWS's tools do.
+pub(crate) async fn settings(region: Option<&Region>, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(aws_region(region))
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECTING).build());
+    if let Some(region) = region {
+        loader = loader.region(aws_region(region));
+    }
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }

@@ -26,19 +26,19 @@ const THROTTLED_ATTEMPTS: u32 = 10;
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-pub(super) type Answer<T> = Result<T, Box<AwsError>>;
+pub(crate) type Answer<T> = Result<T, Box<AwsError>>;
 
 /// A call of an operation in a region.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) operation: &'static str,
-    pub(super) region: &'a Region,
-    pub(super) limit: Limit,
+pub(crate) struct Call<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) region: &'a Region,
+    pub(crate) limit: Limit,
 }
 
 impl Call<'_> {
     /// Calls until there is an answer, if there is hope for one.
-    pub(super) async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
+    pub(crate) async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

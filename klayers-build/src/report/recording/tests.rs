@@ -1,4 +1,4 @@
-use klayers_core::{Build, Digest, LayerName, LayerVersionArn, Origin, Target};
+use klayers_core::{Build, Content, Digest, LayerName, LayerVersionArn, Origin, Target};
 
 use super::*;
 use crate::pipeline::LayerDone;
@@ -19,12 +19,15 @@ fn build(package: &str) -> Build {
         version: "1.0".parse().unwrap(),
         dependencies: Vec::new(),
         requirements_hash: Digest::of(b""),
-        origin: Origin::Imported,
-        content_digest: Digest::of(package.as_bytes()),
-        code_size: 10,
-        unzipped_size: 20,
+        origin: Origin::Imported {
+            content: Content {
+                digest: Digest::of(package.as_bytes()),
+                size: 10,
+                unzipped_size: 20,
+            },
+        },
         license: None,
-        created_at: Timestamp::UNIX_EPOCH,
+        created_at: Some(Timestamp::UNIX_EPOCH),
     }
 }
 

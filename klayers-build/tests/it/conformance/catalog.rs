@@ -5,10 +5,15 @@ use std::sync::Arc;
 use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Lease, Query};
 use klayers_build::gate::{Finding, GateReport, ImportReport};
 use klayers_build::report::RunReport;
-use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Origin, Status, Timestamp, Yank};
+use klayers_core::{
+    Build, Content, Digest, LayerVersion, LayerVersionArn, Origin, Status, Timestamp, Yank,
+};
 
-use crate::samples::{arn, at, build, intent, package, published, region, target};
+use crate::samples::{
+    arn, at, build, digest, intent, package, published, region, target, with_content,
+};
 
+mod adoption;
 mod builds;
 mod changes;
 mod publications;
@@ -16,6 +21,7 @@ mod queries;
 mod retirement;
 mod runs;
 
+pub(crate) use adoption::*;
 pub(crate) use builds::*;
 pub(crate) use changes::*;
 pub(crate) use publications::*;
@@ -62,6 +68,13 @@ macro_rules! catalog_promises {
             what_is_not_there_cannot_be_withdrawn,
             withdrawn_builds_are_told_when_their_versions_are_deleted_too,
             a_lost_version_is_deleted_and_a_lost_latest_replaced,
+            what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes,
+            when_an_adopted_build_was_made_may_be_told_later,
+            adopting_twice_is_adopting_once,
+            adopting_again_follows_the_other_collection,
+            what_is_adopted_is_told_as_changed,
+            what_was_published_here_is_not_touched_by_adopting,
+            what_was_adopted_cannot_be_published_from_here,
             queries_restrict_what_they_say,
             versions_are_sorted,
             the_latest_comes_first_when_the_clock_was_set_back,

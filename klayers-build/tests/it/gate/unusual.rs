@@ -9,6 +9,7 @@ use klayers_build::wheel::Notice;
 use serde_json::json;
 
 use crate::bytecode::pythons::pretender;
+use crate::samples::digest;
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
@@ -65,7 +66,7 @@ fn kept(home: &Home) -> GateReport {
         let query = Query { include: Include::All, ..Query::default() };
         let versions = catalog.layer_versions(&query).await.unwrap();
         let [version] = versions.as_slice() else { panic!("{versions:?}") };
-        catalog.gate(version.build.content_digest).await.unwrap().unwrap()
+        catalog.gate(digest(&version.build)).await.unwrap().unwrap()
     })
 }
 

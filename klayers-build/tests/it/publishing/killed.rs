@@ -8,6 +8,7 @@ use url::Url;
 
 use super::faults::Served;
 use super::{Collection, ready};
+use crate::samples::digest;
 use crate::support::aws::{Contents, Fault, Operation, Rule};
 use crate::support::places::{ends, places_in, say_killed, visited};
 
@@ -25,7 +26,7 @@ fn line(collection: &Collection, version: &LayerVersion) -> String {
     let arn = version.arn.to_string().replace(collection.account.id(), "ACCOUNT");
     let status = format!("{:?}", version.status);
     let status = status.split([' ', '{']).next().unwrap_or_default().to_owned();
-    format!("{arn} {} {status}", version.build.content_digest)
+    format!("{arn} {} {status}", digest(&version.build))
 }
 
 fn end_at(collection: &Collection, arguments: &[&str], endpoint: &Url, place: &str) -> ExitStatus {

@@ -9,13 +9,13 @@ use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
 use klayers_build::publish::{
     AwsOptions, FolderPublisher, LambdaPublisher, LayerUpload, Pointer, Publisher, describe,
 };
-use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
+use klayers_core::{Build, Content, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
 use url::Url;
 
 use super::aws::{Account, Contents, boto_pointers, boto_view};
 use super::command::Home;
 use super::empty_zip;
-use crate::samples::{build, intent, layer, region};
+use crate::samples::{build, digest, intent, layer, region, with_content};
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
@@ -78,17 +78,17 @@ impl Staged {
         let upload = LayerUpload {
             name: layer(build),
             target: build.target,
-            description: describe(build),
+            description: describe(build, digest(build)),
             license: None,
             zip,
-            digest: build.content_digest,
-            size: build.code_size,
+            digest: digest(build),
+            size: build.content().unwrap().size,
         };
         let published = self.publisher.publish(&region(place), &upload, when).await.unwrap();
         LayerVersion {
             arn: published.arn,
             build: build.clone(),
-            created_at: when,
+            created_at: Some(when),
             status: Status::Latest,
         }
     }
@@ -169,7 +169,7 @@ impl Staged {
         let recorded = self.catalog.layer_versions(&query).await.unwrap();
         let contents = recorded
             .iter()
-            .map(|version| (version.arn.to_string(), version.build.content_digest.to_base64()));
+            .map(|version| (version.arn.to_string(), digest(&version.build).to_base64()));
         assert_eq!(there, contents.collect());
         let latest = recorded.iter().filter(|version| version.status == Status::Latest);
         let pointers = latest.map(|version| {
@@ -231,11 +231,10 @@ pub(crate) fn sound(name: &str, version: &str) -> Build {
 
 /// The same for another target.
 pub(crate) fn sound_for(target: &str, name: &str, version: &str) -> Build {
-    let mut build = build(target, name, version);
-    let content = content(&build);
-    build.code_size = content.len() as u64;
-    build.content_digest = Digest::of(&content);
-    build
+    let build = build(target, name, version);
+    let zip = content(&build);
+    let size = zip.len() as u64;
+    with_content(build, Content { digest: Digest::of(&zip), size, unzipped_size: 4_194_304 })
 }
 
 fn content(build: &Build) -> Vec<u8> {

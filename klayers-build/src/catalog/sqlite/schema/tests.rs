@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use klayers_core::{Build, Origin};
 
 use super::*;
 use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
@@ -43,13 +44,13 @@ fn other_files_are_refused_and_left_as_they_are() {
     };
     let text = folder.path().join("text");
     std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99)).unwrap();
-    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 5");
+    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 6");
     for (path, why) in [
         (text, "it is not a SQLite database"),
         (other("tables", "CREATE TABLE t (a)"), "another program"),
         (other("id", "PRAGMA application_id = 7"), "another program"),
         (other("version", "PRAGMA user_version = 1"), "another program"),
-        (other("newer", &newer), "version 5, this release knows version 4"),
+        (other("newer", &newer), "version 6, this release knows version 5"),
     ] {
         let before = std::fs::read(&path).unwrap();
         for opened in [open(&path), open_read_only(&path)] {
@@ -66,10 +67,13 @@ fn other_files_are_refused_and_left_as_they_are() {
 fn of_version(version: i32, path: &Path) {
     let connection = Connection::open(path).unwrap();
     // What versions 4 and 3 added, at the end.
-    let added =
-        if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
-    let (schema, _) = SCHEMA.split_once(added).unwrap();
-    let mut schema = schema.to_owned();
+    let mut schema = before_adopting();
+    if version < 4 {
+        let added =
+            if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
+        let (before, _) = schema.split_once(added).unwrap();
+        schema = before.to_owned();
+    }
     if version == 1 {
         // And what version 2 changed.
         let before = [
@@ -106,12 +110,35 @@ fn of_version(version: i32, path: &Path) {
             '2026-11-01T02:00:00.000000000Z')"
     );
     connection.execute_batch(&records).unwrap();
-    if version == 2 {
+    if version >= 2 {
         let gate = "INSERT INTO gate_reports VALUES ('c', '{\"findings\": []}')";
         connection.execute_batch(gate).unwrap();
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
     connection.pragma_update(None, "user_version", version).unwrap();
+}
+
+/// The tables without what version 5 changed.
+fn before_adopting() -> String {
+    let mut schema = SCHEMA.to_owned();
+    let start = schema.find("    created_at TEXT, -- unknown").unwrap();
+    let end = start + schema[start..].find(") STRICT;").unwrap();
+    schema.replace_range(start..end, "    created_at TEXT NOT NULL\n");
+    for (now, before) in [
+        ("content_digest TEXT,", "content_digest TEXT NOT NULL,"),
+        ("code_size INTEGER,", "code_size INTEGER NOT NULL,"),
+        ("unzipped_size INTEGER,", "unzipped_size INTEGER NOT NULL,"),
+        ("created_at TEXT, -- unknown of some that were adopted", "created_at TEXT NOT NULL,"),
+    ] {
+        assert!(schema.contains(now), "{now}");
+        schema = schema.replace(now, before);
+    }
+    for index in ["adopted_builds", "builds_by_adoption"] {
+        let start = schema.find(&format!("CREATE INDEX {index} ")).unwrap();
+        let end = start + schema[start..].find(';').unwrap() + 1;
+        schema.replace_range(start..end, "");
+    }
+    schema
 }
 
 const TABLES: [&str; 9] = [
@@ -157,13 +184,24 @@ fn a_catalog_of_an_earlier_release_is_brought_up_to_date_with_all_its_records() 
         of_version(version, &path);
         let tables: Vec<&str> = match version {
             1 => TABLES[..4].to_vec(),
-            _ => TABLES[..5].to_vec(),
+            2 => TABLES[..5].to_vec(),
+            _ => TABLES.to_vec(),
         };
         // What a catalog looks like that was made by this release, with the same records.
         let new = open_in_memory().unwrap();
         new.execute_batch(&format!("ATTACH '{}' AS old", path.display())).unwrap();
         for table in tables {
-            new.execute_batch(&format!("INSERT INTO {table} SELECT * FROM old.{table}")).unwrap();
+            let sql = format!("SELECT name FROM pragma_table_info('{table}', 'old')");
+            let columns: Vec<String> = {
+                let mut statement = new.prepare(&sql).unwrap();
+                let names = statement.query_map((), |row| row.get(0)).unwrap();
+                names.map(Result::unwrap).collect()
+            };
+            let columns = columns.join(", ");
+            new.execute_batch(&format!(
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM old.{table}"
+            ))
+            .unwrap();
         }
         new.execute_batch("DETACH old").unwrap();
 
@@ -199,11 +237,11 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         let numbers: Vec<u64> = versions.iter().map(|version| version.arn.version()).collect();
         assert_eq!(numbers, [2, 1]);
         let build = &versions[0].build;
-        assert_eq!(catalog.builds_of(build.content_digest).await.unwrap().len(), 1);
-        assert_eq!(catalog.newest().await.unwrap(), Some(versions[0].created_at));
+        assert_eq!(catalog.builds_of(build.content_digest().unwrap()).await.unwrap().len(), 1);
+        assert_eq!(catalog.newest().await.unwrap(), versions[0].created_at);
         assert_eq!(catalog.expired(Timestamp::MAX).await.unwrap(), versions[1..]);
         assert_eq!(catalog.under_way().await.unwrap().len(), 1);
-        assert_eq!(catalog.gate(build.content_digest).await.unwrap(), None);
+        assert_eq!(catalog.gate(build.content_digest().unwrap()).await.unwrap(), None);
         // What there was not, then.
         assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);
         assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
@@ -219,14 +257,22 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         // A process that writes brings it up to date meanwhile.
         let writing = SqliteCatalog::open(&path).unwrap();
         let migrated = catalog.changes(Some(changes.until)).await.unwrap();
-        assert_eq!(migrated, Changes { until: 2, layers: None });
+        if version < 4 {
+            assert_eq!(migrated, Changes { until: 2, layers: None });
+        } else {
+            assert_eq!(migrated, nothing);
+        }
         let all = writing.changes(Some(0)).await.unwrap().layers.unwrap();
         assert_eq!(all.len(), 2, "{all:?}");
         let arn = &versions[1].arn;
         writing.begin_deletion(arn, Timestamp::MAX).await.unwrap();
-        let changed = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
-        assert_eq!(changed.len(), 1);
-        assert_eq!(changed[0].region.as_ref(), Some(arn.region()));
+        let later = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
+        assert_eq!(later.len(), 1);
+        assert_eq!(later[0].region.as_ref(), Some(arn.region()));
+        // And what an earlier release could not have adopted is read, too.
+        let adopted = Build { origin: Origin::Adopted { at: Timestamp::MAX }, ..build.clone() };
+        writing.record_build(&adopted).await.unwrap();
+        assert_eq!(catalog.latest_builds(None).await.unwrap(), [adopted]);
     }
 }
 

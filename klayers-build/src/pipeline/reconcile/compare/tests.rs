@@ -10,7 +10,8 @@ fn at(number: u64) -> Timestamp {
     format!("2026-11-{number:02}T02:00:00Z").parse().unwrap()
 }
 
-/// A region in which versions of one layer are recorded, or are there, with a content each.
+/// A region in which versions of one layer are recorded, or are there, with a content each; those
+/// that are recorded without one were adopted.
 struct Region(View);
 
 impl Region {
@@ -20,8 +21,8 @@ impl Region {
             let record = Record {
                 target: "p3.12".parse().unwrap(),
                 package: "sample".parse().unwrap(),
-                content: Digest::of(content.as_bytes()),
-                created_at: at(number),
+                content: (!content.is_empty()).then(|| Digest::of(content.as_bytes())),
+                created_at: Some(at(number)),
                 life,
             };
             view.recorded.insert(arn(number), record);
@@ -152,4 +153,20 @@ fn each_is_one_line_whatever_it_says() {
     };
     let line = Difference { arn: arn(1), kind: orphan }.to_string();
     assert_eq!(line, format!("orphan {LAYER}:1: not recorded; it says \"mine\\n\\u{{1b}}[31m\""));
+}
+
+#[test]
+fn what_an_adopted_version_holds_is_not_compared() {
+    let recorded = [(1, Life::Deprecated, ""), (2, Life::Latest, "")];
+    let region = Region::new(&recorded, &[(1, "a"), (2, "a")]);
+    assert_eq!(region.differences(true), "");
+    assert_eq!(region.differences(false), "1 public, 2 public");
+    assert_eq!(Region::new(&recorded, &[(2, "a")]).differences(true), "1 missing");
+    assert_eq!(
+        Region::new(&recorded, &[(1, "a"), (2, "a")]).private(2).differences(true),
+        "2 private"
+    );
+    // What nobody recorded may be the same once more.
+    let region = Region::new(&recorded, &[(1, "a"), (2, "b"), (3, "b"), (4, "c")]);
+    assert_eq!(region.differences(true), "3 doubled, 4 orphan");
 }

@@ -25,7 +25,7 @@ pub(crate) async fn each_package_has_one_latest_build(home: &impl Home) {
 pub(crate) async fn builds_that_differ_in_time_alone_are_one(home: &impl Home) {
     let catalog = home.open();
     let first = build("p3.12", "requests", "2.32.5");
-    let later = Build { created_at: at("2026-12-06T02:00:00Z"), ..first.clone() };
+    let later = Build { created_at: Some(at("2026-12-06T02:00:00Z")), ..first.clone() };
     catalog.record_build(&first).await.unwrap();
     catalog.record_build(&later).await.unwrap();
     assert_eq!(catalog.latest_builds(None).await.unwrap(), std::slice::from_ref(&first));
@@ -57,12 +57,18 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
     for (index, (license, created_at)) in licenses.into_iter().zip(times).enumerate() {
         let exact = Build {
             license,
-            created_at,
-            code_size: u64::from(u32::MAX) + 1,
-            unzipped_size: i64::MAX.unsigned_abs(),
+            created_at: Some(created_at),
             dependencies: Vec::new(),
             ..build("p3.12", "Ruamel.Yaml", &format!("1!2022.06.15.{index}rc1+local"))
         };
+        let exact = with_content(
+            exact,
+            Content {
+                digest: Digest::of(b"exact"),
+                size: u64::from(u32::MAX) + 1,
+                unzipped_size: i64::MAX.unsigned_abs(),
+            },
+        );
         catalog.record_build(&exact).await.unwrap();
         let recorded = catalog.latest_builds(None).await.unwrap().remove(0);
         assert_eq!(recorded, exact);
@@ -74,7 +80,8 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
 pub(crate) async fn layers_made_by_hand_are_kept_like_others(home: &impl Home) {
     let catalog = home.open();
     let locked = build("p3.8", "spacy_model_en_small", "2.2.5");
-    let imported = Build { origin: Origin::Imported, ..locked.clone() };
+    let content = *locked.content().unwrap();
+    let imported = Build { origin: Origin::Imported { content }, ..locked.clone() };
     for build in [&locked, &imported] {
         catalog.record_build(build).await.unwrap();
         // The one is not taken for the other.
@@ -110,7 +117,7 @@ pub(crate) async fn builds_are_found_by_their_content(home: &impl Home) {
     for build in [&twin, &requests, &build("p3.12", "numpy", "1")] {
         catalog.record_build(build).await.unwrap();
     }
-    let content = requests.content_digest;
+    let content = digest(&requests);
     assert_eq!(catalog.builds_of(content).await.unwrap(), [requests, twin]);
     assert_eq!(catalog.builds_of(Digest::of(b"unknown")).await.unwrap(), []);
 }

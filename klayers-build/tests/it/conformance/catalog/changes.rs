@@ -40,7 +40,7 @@ pub(crate) async fn all_that_changes_what_is_listed_is_told(home: &impl Home) {
     let arns = three(&*catalog, "requests").await;
     let passed = GateReport::without_imports(vec![]);
     let latest = build("p3.12", "requests", "3");
-    catalog.record_gate(latest.content_digest, &passed).await.unwrap();
+    catalog.record_gate(digest(&latest), &passed).await.unwrap();
     let mut until = catalog.changes(None).await.unwrap().until;
     let here = change("requests", Some("eu-west-1"));
     let mut told = async |what: &str, expected: &[Change]| {
@@ -53,10 +53,10 @@ pub(crate) async fn all_that_changes_what_is_listed_is_told(home: &impl Home) {
     catalog.begin(&intent(&latest, "eu-west-1")).await.unwrap();
     told("an intent is not listed", &[]).await;
     catalog.abandon(&intent(&latest, "eu-west-1")).await.unwrap();
-    catalog.record_gate(latest.content_digest, &passed).await.unwrap();
+    catalog.record_gate(digest(&latest), &passed).await.unwrap();
     told("the same report", &[]).await;
     let empty = GateReport::without_imports(vec![Finding::Empty]);
-    catalog.record_gate(latest.content_digest, &empty).await.unwrap();
+    catalog.record_gate(digest(&latest), &empty).await.unwrap();
     told("another report of the gate", std::slice::from_ref(&here)).await;
     catalog.yank(&arns[1], &yank, expiry()).await.unwrap();
     told("a yank of a deprecated one", std::slice::from_ref(&here)).await;

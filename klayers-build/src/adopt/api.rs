@@ -1,0 +1,290 @@
+//! Reading the API of a collection. What it lists in a target comes first, then the versions of each
+//! package in each region.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _, stream};
+use klayers_core::api::{Format, Route};
+use klayers_core::{LayerVersionArn, PackageName, Region, Target};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::{
+    AdoptError, BuildClaim, ByPackage, LeftOut, ReadLayer, Reason, RequestError, RequestFault,
+};
+
+mod rows;
+
+/// How many requests are under way at once.
+const PARALLEL_REQUESTS: usize = 8;
+/// How many packages are read at once.
+const PARALLEL_PACKAGES: usize = 8;
+/// How often one list is asked for before it is given up.
+const ATTEMPTS: u32 = 4;
+/// How long the first retry waits; each further one waits twice as long, of which a random half to
+/// whole.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest that a server's `Retry-After` is honoured.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may stay silent within an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest answer that is taken, in bytes.
+const LARGEST: usize = 32 << 20;
+
+/// The API of a collection, as clients have read it since its version 2.
+#[derive(Debug)]
+pub struct ApiSource {
+    client: Client,
+    base: String,
+    turns: Semaphore,
+}
+
+/// What an API lists for a target.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) packages: ByPackage<Listed>,
+    /// The regions that have layers, or did not say.
+    pub(super) regions: Vec<Region>,
+    pub(super) left_out: Vec<LeftOut>,
+    /// How many lists were had.
+    had: usize,
+}
+
+/// What is listed of a package.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Each spelling that is listed: an API may find it under exactly that.
+    spellings: BTreeMap<String, PackageName>,
+    latest: BTreeMap<Region, BTreeSet<LayerVersionArn>>,
+    build: Option<BuildClaim>,
+}
+
+impl Lists {
+    /// The lists, if one of them was had; or else why not.
+    pub(super) fn heard(self) -> Result<Self, RequestError> {
+        if self.had > 0 {
+            return Ok(self);
+        }
+        let Self { left_out, .. } = self;
+        let (mut unread, mut others) = (Vec::new(), Vec::new());
+        for left_out in left_out {
+            match left_out.reason {
+                Reason::Unread(error) => unread.push(error),
+                reason => others.push(LeftOut { reason, ..left_out }),
+            }
+        }
+        match unread.into_iter().next() {
+            Some(error) => Err(error),
+            // Nothing was asked for.
+            None => Ok(Self { left_out: others, ..Self::default() }),
+        }
+    }
+
+    fn package(&mut self, name: PackageName) -> &mut Listed {
+        let listed = self.packages.entry(name.clone()).or_default();
+        listed.spellings.entry(name.spelling().to_owned()).or_insert(name);
+        listed
+    }
+}
+
+impl ApiSource {
+    /// An API at a base URL, such as `https://api.klayers.cloud`.
+    ///
+    /// # Errors
+    ///
+    /// If that is not an HTTP URL, or if no client can be made.
+    pub fn new(base: &str) -> Result<Self, AdoptError> {
+        let refuse = || AdoptError::Url(base.to_owned());
+        let url: Url = base.parse().map_err(|_| refuse())?;
+        let plain = url.query().is_none() && url.fragment().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+            return Err(refuse());
+        }
+        let client = Client::builder()
+            .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .build()
+            .map_err(AdoptError::Client)?;
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { client, base, turns: Semaphore::new(PARALLEL_REQUESTS) })
+    }
+
+    /// What is listed for a target in some regions.
+    pub(super) async fn lists(&self, target: Target, regions: &[Region]) -> Lists {
+        let mut lists = Lists::default();
+        let mut latest: Vec<(&Region, Result<Vec<Value>, RequestError>)> = stream::iter(regions)
+            .map(|region| async move {
+                let (format, of) = (Format::Json, region.clone());
+                let route = Route::Latest { target, region: of, format };
+                (region, self.list(&route).await)
+            })
+            .buffer_unordered(PARALLEL_REQUESTS)
+            .collect()
+            .await;
+        latest.sort_by_key(|(region, _)| *region);
+        for (region, answer) in latest {
+            match answer {
+                Ok(rows) => {
+                    lists.had += 1;
+                    if !rows.is_empty() {
+                        lists.regions.push(region.clone());
+                    }
+                    lists.add_latest(target, region, rows);
+                }
+                Err(error) => {
+                    lists.regions.push(region.clone());
+                    let of = Some(region.clone());
+                    lists.left_out.push(LeftOut::of_target(target, of, Reason::Unread(error)));
+                }
+            }
+        }
+        match self.list(&Route::LatestBuilds { target }).await {
+            Ok(rows) => {
+                lists.had += 1;
+                lists.add_builds(target, rows);
+            }
+            Err(error) => {
+                lists.left_out.push(LeftOut::of_target(target, None, Reason::Unread(error)));
+            }
+        }
+        lists
+    }
+
+    /// The versions of packages that are listed, in their order.
+    pub(super) fn layers<'a>(
+        &'a self,
+        target: Target,
+        regions: &'a [Region],
+        packages: Vec<(PackageName, Listed)>,
+    ) -> impl Stream<Item = ReadLayer> + 'a {
+        stream::iter(packages)
+            .map(move |(name, listed)| self.layer(target, regions, name, listed))
+            .buffered(PARALLEL_PACKAGES)
+    }
+
+    async fn layer(
+        &self,
+        target: Target,
+        regions: &[Region],
+        name: PackageName,
+        listed: Listed,
+    ) -> ReadLayer {
+        let Listed { spellings, latest, build } = listed;
+        let package = spellings.values().next().cloned().unwrap_or(name);
+        let asked = regions.iter().flat_map(|region| {
+            spellings.values().map(move |spelling| (region.clone(), spelling.clone()))
+        });
+        let mut answers: Vec<(Region, Result<Vec<Value>, RequestError>)> = stream::iter(asked)
+            .map(|(region, package)| async move {
+                let route = Route::Versions { target, region: region.clone(), package };
+                (region, self.list(&route).await)
+            })
+            .buffer_unordered(PARALLEL_REQUESTS)
+            .collect()
+            .await;
+        answers.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut layer =
+            ReadLayer { target, package, versions: Vec::new(), build, left_out: Vec::new() };
+        let mut unread = BTreeSet::new();
+        for (region, answer) in answers {
+            match answer {
+                Ok(rows) => layer.add_rows(&region, rows),
+                Err(error) => {
+                    layer.leave_out(&region, Reason::Unread(error));
+                    unread.insert(region);
+                }
+            }
+        }
+        let found: BTreeSet<LayerVersionArn> =
+            layer.versions.iter().map(|claim| claim.arn.clone()).collect();
+        for (region, arns) in latest {
+            // Why it is not among them was said, where they were not had.
+            let missing = arns.difference(&found).filter(|_| !unread.contains(&region));
+            for arn in missing {
+                layer.leave_out(&region, Reason::Unlisted(arn.clone()));
+            }
+        }
+        layer
+    }
+
+    /// Asks for a list until there is an answer, if there is hope for one.
+    async fn list(&self, route: &Route) -> Result<Vec<Value>, RequestError> {
+        let url = format!("{}{route}", self.base);
+        let mut attempt = 1;
+        loop {
+            let turn = self.turns.acquire().await;
+            let (fault, wait) = match self.ask(&url).await {
+                Ok(rows) => return Ok(rows),
+                Err(Failure { fault, is_final: false, wait }) if attempt < ATTEMPTS => {
+                    (fault, wait)
+                }
+                Err(Failure { fault, .. }) => return Err(RequestError { url, fault }),
+            };
+            drop(turn);
+            let wait = wait.unwrap_or_else(|| backoff(attempt)).min(LONGEST_WAIT);
+            tracing::debug!(%url, %fault, ?wait, "asked again");
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn ask(&self, url: &str) -> Result<Vec<Value>, Failure> {
+        let mut response = self.client.get(url).send().await?;
+        match response.status() {
+            StatusCode::OK => {}
+            status if status.is_server_error() => return Err(Failure::status(&response)),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                return Err(Failure::status(&response));
+            }
+            status => return Err(Failure::last(RequestFault::Status(status.as_u16()))),
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > LARGEST {
+                return Err(Failure::last(RequestFault::TooLarge(LARGEST)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|error| Failure::last(RequestFault::NotAList(error)))
+    }
+}
+
+/// Why a list was not had, and whether it may be asked for again: after a time, if one was said.
+struct Failure {
+    fault: RequestFault,
+    is_final: bool,
+    wait: Option<Duration>,
+}
+
+impl Failure {
+    fn last(fault: RequestFault) -> Self {
+        Self { fault, is_final: true, wait: None }
+    }
+
+    fn status(response: &Response) -> Self {
+        let said = response.headers().get(RETRY_AFTER);
+        let seconds = said.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let fault = RequestFault::Status(response.status().as_u16());
+        Self { fault, is_final: false, wait: seconds.map(Duration::from_secs) }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let is_final = error.is_builder() || error.is_redirect();
+        // The URL stands beside it.
+        let fault = RequestFault::Transport(error.without_url());
+        Self { fault, is_final, wait: None }
+    }
+}
+
+fn backoff(attempt: u32) -> Duration {
+    let longest = FIRST_WAIT * 2u32.pow(attempt - 1);
+    longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}

@@ -1,0 +1,100 @@
+use klayers_core::{Digest, Timestamp, Yank};
+
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn version(number: u64, content: &str, status: Status) -> LayerVersion {
+    LayerVersion {
+        arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
+            .parse()
+            .unwrap(),
+        build: Build {
+            target: "p3.12".parse().unwrap(),
+            package: "a".parse().unwrap(),
+            version: "1".parse().unwrap(),
+            dependencies: Vec::new(),
+            requirements_hash: Digest::of(content.as_bytes()),
+            origin: Origin::Adopted { at: Timestamp::UNIX_EPOCH },
+            license: None,
+            created_at: None,
+        },
+        created_at: None,
+        status,
+    }
+}
+
+fn old(expires: &str) -> Status {
+    Status::Deprecated { expires_at: at(expires), yanked: None }
+}
+
+const SOON: &str = "2027-01-01T00:00:00Z";
+
+/// What becomes of what is told: `added 2, changed 1 deprecated`, or why nothing.
+fn outcome(told: &[LayerVersion], recorded: &[LayerVersion]) -> String {
+    let adoption = Adoption {
+        target: "p3.12".parse().unwrap(),
+        package: "a".parse().unwrap(),
+        versions: told.to_vec(),
+        latest_build: None,
+    };
+    let plan = AdoptionPlan::new(&adoption, recorded, None);
+    let mut parts: Vec<String> =
+        plan.add.iter().map(|version| format!("add {}", version.arn.version())).collect();
+    parts.extend(plan.change.iter().map(|version| {
+        let status = match version.status {
+            Status::Latest => "latest",
+            Status::Deprecated { .. } => "deprecated",
+            Status::Deleted { .. } => "deleted",
+        };
+        format!("{} {status}", version.arn.version())
+    }));
+    parts.extend(plan.refused.values().map(|clash| match clash {
+        Clash::Own(arn) => format!("own {}", arn.version()),
+        Clash::Differs(arn) => format!("differs {}", arn.version()),
+        Clash::Withdrawn(arn) => format!("withdrawn {}", arn.version()),
+        Clash::LatestGone(arn) => format!("gone {}", arn.version()),
+    }));
+    parts.join(", ")
+}
+
+#[test]
+fn the_catalog_follows_what_was_adopted() {
+    let (one, two) = (version(1, "a", Status::Latest), version(2, "b", Status::Latest));
+    let superseded = version(1, "a", old(SOON));
+    let first = std::slice::from_ref(&one);
+    assert_eq!(outcome(first, &[]), "add 1");
+    assert_eq!(outcome(first, first), "");
+    assert_eq!(outcome(&[superseded.clone(), two.clone()], first), "add 2, 1 deprecated");
+    // The other collection went back.
+    let back = version(2, "b", old(SOON));
+    assert_eq!(
+        outcome(&[one.clone(), back], &[superseded.clone(), two.clone()]),
+        "1 latest, 2 deprecated"
+    );
+    let later = version(1, "a", old("2028-01-01T00:00:00Z"));
+    assert_eq!(outcome(&[later], std::slice::from_ref(&superseded)), "1 deprecated");
+    // What is deleted here stays so, and what is no longer told of stays as it is.
+    let deleted = version(1, "a", Status::Deleted { at: at(SOON) });
+    assert_eq!(outcome(&[superseded.clone(), two.clone()], &[deleted]), "add 2");
+    assert_eq!(outcome(std::slice::from_ref(&two), &[superseded, two.clone()]), "");
+    let dated = LayerVersion { created_at: Some(at(SOON)), ..one.clone() };
+    assert_eq!(outcome(std::slice::from_ref(&dated), first), "1 latest");
+    assert_eq!(outcome(first, &[dated]), "");
+}
+
+#[test]
+fn what_contradicts_what_is_recorded_is_refused() {
+    let one = version(1, "a", Status::Latest);
+    let first = std::slice::from_ref(&one);
+    let two = version(2, "b", Status::Latest);
+    assert_eq!(outcome(&[version(1, "other", Status::Latest)], first), "differs 1");
+    assert_eq!(outcome(std::slice::from_ref(&two), first), "gone 1");
+    let yank = Yank { reason: "it is broken".to_owned(), at: at(SOON) };
+    let withdrawn =
+        version(1, "a", Status::Deprecated { expires_at: at(SOON), yanked: Some(yank) });
+    assert_eq!(outcome(first, std::slice::from_ref(&withdrawn)), "");
+    assert_eq!(outcome(&[version(1, "a", old(SOON)), two], &[withdrawn]), "withdrawn 1");
+}
