@@ -37,27 +37,42 @@
 //!
 //! # Features
 //!
+//! - `disk-cache`: answers are kept in files, too, which processes share.
 //! - `cli`: the command `klayers`, as a binary and as the module `cli`.
 
 pub mod blocking;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+mod answer;
 mod builder;
+mod cache;
 mod client;
 mod error;
+mod freshness;
+mod hub;
+mod lambda;
 mod protocol;
+mod response;
+mod retry;
+mod shelf;
+mod spec;
 mod suggest;
 mod transport;
 
+pub use answer::{Answer, Answers};
 pub use builder::ClientBuilder;
+pub use cache::Cache;
 pub use client::Client;
 pub use error::{Error, TransportFailure};
-pub use klayers_core::api::{DeployStatus, LatestRow, VersionRow};
+pub use klayers_core::api::{BuildRow, DeployStatus, LatestRow, PackageRow, VersionRow};
 pub use klayers_core::{
     AccountId, Architecture, LayerArn, LayerName, LayerVersionArn, PackageName, PackageVersion,
     ParseError, Partition, Pin, PythonVersion, Region, Target, Timestamp,
 };
+pub use lambda::LambdaEnvironment;
+pub use retry::RetryPolicy;
+pub use spec::LayerSpec;
 
 /// The examples in the repository's README compile.
 #[cfg(doctest)]
