@@ -8,16 +8,26 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use klayers_core::Runtimes;
+use klayers_core::api::{Format, RegionRow, Route, TargetRow};
 use serde::Serialize;
 
 use self::arguments::{Arguments, Command, Place};
 pub use self::environment::Environment;
-use crate::{Client, Error, LayerVersionArn, PackageName, Region, Target};
+use self::print::Form;
+use self::settings::Settings;
+use crate::{
+    Answer, Architecture, Error, LayerSpec, LayerVersionArn, PackageName, Region, Target,
+    VersionRow,
+};
 
 mod arguments;
+mod config;
 mod environment;
 mod print;
+mod settings;
+mod snippet;
 
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -46,42 +56,139 @@ async fn execute(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let Arguments { command, api_url, json } = arguments;
-    let client = client(environment, api_url)?;
+    let Arguments { command, options } = arguments;
+    let form = match options.json {
+        true => Form::Json,
+        false if environment.terminal => Form::Table,
+        false => Form::Plain,
+    };
+    let settings = Settings::new(&options, environment)?;
     match command {
         Command::LatestArn { package, place } => {
-            let (region, target) = resolve(place, environment)?;
-            let arn = client.latest_arn(package.clone(), &region, &target).await?;
-            if json {
-                let found = Found { package, region, target, arn };
-                print::json(out, &found)?;
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().latest_arn(package.clone(), &region, &target).await?;
+            print::staleness(err, &answer)?;
+            let arn = answer.value;
+            if form == Form::Json {
+                print::json(out, &Found { package, region, target, arn })?;
             } else {
                 writeln!(out, "{arn}")?;
             }
         }
         Command::Latest { place } => {
-            let (region, target) = resolve(place, environment)?;
-            let rows = client.latest(&region, &target).await?;
-            if rows.is_empty() {
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().latest(&region, &target).await?;
+            print::staleness(err, &answer)?;
+            if answer.value.is_empty() {
                 writeln!(err, "there are no layers for {target} in {region}")?;
             }
-            if json {
-                print::json(out, &rows)?;
-            } else {
-                print::latest(out, &rows)?;
-            }
+            print::rows(out, form, &answer.value)?;
         }
         Command::Versions { package, place } => {
-            let (region, target) = resolve(place, environment)?;
-            let rows = client.versions(package, &region, &target).await?;
-            if json {
-                print::json(out, &rows)?;
-            } else {
-                print::versions(out, &rows)?;
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().versions(package, &region, &target).await?;
+            print::staleness(err, &answer)?;
+            print::rows(out, form, &answer.value)?;
+        }
+        Command::Show { spec, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            match form {
+                Form::Json => print::json(out, &row)?,
+                Form::Table | Form::Plain => print::version(out, &row)?,
             }
+        }
+        Command::Snippet { spec, tool, place } => {
+            let (row, target) = layer(&settings, spec, &place, err).await?;
+            let snippet = snippet::snippet(tool, &row.arn, target);
+            if form == Form::Json {
+                print::json(out, &Snippet { arn: &row.arn, snippet: &snippet })?;
+            } else {
+                write!(out, "{snippet}")?;
+            }
+        }
+        Command::Regions => {
+            let known = || Region::known().collect();
+            let answer = settings.client()?.answers().regions().await;
+            let regions = or_known(answer, known, "all regions of AWS", err)?;
+            let rows: Vec<RegionRow> = regions.iter().map(RegionRow::from).collect();
+            print::rows(out, form, &rows)?;
+        }
+        Command::Targets => {
+            let answer = settings.client()?.answers().targets().await;
+            let targets = or_known(answer, every_target, "all targets of AWS Lambda", err)?;
+            let rows: Vec<TargetRow> = targets.into_iter().map(TargetRow::from).collect();
+            print::rows(out, form, &rows)?;
+        }
+        Command::Open { print, place } => {
+            let (region, target) = settings.place(&place)?;
+            settings.client()?;
+            let page = Route::Latest { target, region, format: Format::Html };
+            let url = format!("{}{page}", settings.api_url().trim_end_matches('/'));
+            if !print && let Err(error) = open::that_detached(&url) {
+                print::note(err, &format!("no browser could be opened: {error}"))?;
+            }
+            writeln!(out, "{url}")?;
+        }
+        Command::Completions { shell } => {
+            // It panics where it cannot write, so it writes to memory.
+            let mut script = Vec::new();
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "klayers", &mut script);
+            out.write_all(&script)?;
+        }
+        Command::Man { out: None } => clap_mangen::Man::new(Arguments::command()).render(out)?,
+        Command::Man { out: Some(folder) } => {
+            std::fs::create_dir_all(&folder)?;
+            clap_mangen::generate_to(Arguments::command(), &folder)?;
+            writeln!(out, "{}", folder.display())?;
         }
     }
     Ok(out.flush()?)
+}
+
+/// The one layer version that is meant.
+async fn layer(
+    settings: &Settings<'_>,
+    spec: LayerSpec,
+    place: &Place,
+    err: &mut impl Write,
+) -> Result<(VersionRow, Target), Failure> {
+    let client = settings.client()?;
+    let (region, target) = settings.place(place)?;
+    let answer = client.answers().layer(spec, &region, &target).await?;
+    print::staleness(err, &answer)?;
+    Ok((answer.value, target))
+}
+
+/// What the collection says, or all that can be where its server has no such list.
+fn or_known<T>(
+    answer: Result<Answer<Vec<T>>, Error>,
+    known: impl FnOnce() -> Vec<T>,
+    what: &str,
+    err: &mut impl Write,
+) -> Result<Vec<T>, Failure> {
+    match answer {
+        Ok(answer) => {
+            print::staleness(err, &answer)?;
+            Ok(answer.value)
+        }
+        Err(Error::Unsupported { .. }) => {
+            let message = format!("this server does not say which it has; these are {what}");
+            print::note(err, &message)?;
+            Ok(known())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn every_target() -> Vec<Target> {
+    let runtimes = Runtimes::default();
+    let pythons = runtimes.iter().map(|runtime| runtime.python);
+    let pairs = pythons.flat_map(|python| Architecture::ALL.map(|arch| Target::new(python, arch)));
+    pairs.collect()
 }
 
 /// What `latest-arn --json` prints.
@@ -93,26 +200,11 @@ struct Found {
     arn: LayerVersionArn,
 }
 
-fn client(environment: &Environment, api_url: Option<String>) -> Result<Client, Failure> {
-    let mut builder = Client::builder().user_agent(concat!("klayers/", env!("CARGO_PKG_VERSION")));
-    if let Some(url) = api_url.or_else(|| environment.api_url().map(str::to_owned)) {
-        builder = builder.base_url(url);
-    }
-    builder.build().map_err(|error| match error {
-        Error::BaseUrl { .. } => Failure::Usage(error.to_string()),
-        error => Failure::Client(error),
-    })
-}
-
-fn resolve(place: Place, environment: &Environment) -> Result<(Region, Target), Failure> {
-    let target = place.target();
-    let region = match place.region {
-        Some(region) => region,
-        None => environment.region().map_err(Failure::Usage)?.ok_or_else(|| {
-            Failure::Usage("no region: give it with --region, or set AWS_REGION".to_owned())
-        })?,
-    };
-    Ok((region, target))
+/// What `snippet --json` prints.
+#[derive(Serialize)]
+struct Snippet<'a> {
+    arn: &'a LayerVersionArn,
+    snippet: &'a str,
 }
 
 /// Why the command ends early.
