@@ -6,9 +6,11 @@
 use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 use klayers_core::Runtimes;
 use klayers_core::api::{Format, RegionRow, Route, TargetRow};
 use serde::Serialize;
@@ -24,6 +26,8 @@ use crate::{
 
 mod arguments;
 mod config;
+#[cfg(feature = "aws")]
+mod copies;
 mod environment;
 mod print;
 mod settings;
@@ -109,6 +113,18 @@ async fn execute(
                 write!(out, "{snippet}")?;
             }
         }
+        #[cfg(feature = "aws")]
+        Command::Download { spec, out: file, unpack, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            let layer = copies::download(&row.arn, file, unpack.as_deref()).await?;
+            copies::print(out, form, &layer)?;
+        }
+        #[cfg(feature = "aws")]
+        Command::Mirror { spec, to, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            let arn = copies::mirror(&row.arn, to.as_ref()).await?;
+            writeln!(out, "{arn}")?;
+        }
         Command::Regions => {
             let known = || Region::known().collect();
             let answer = settings.client()?.answers().regions().await;
@@ -132,21 +148,26 @@ async fn execute(
             }
             writeln!(out, "{url}")?;
         }
-        Command::Completions { shell } => {
-            // It panics where it cannot write, so it writes to memory.
-            let mut script = Vec::new();
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "klayers", &mut script);
-            out.write_all(&script)?;
-        }
-        Command::Man { out: None } => clap_mangen::Man::new(Arguments::command()).render(out)?,
-        Command::Man { out: Some(folder) } => {
-            std::fs::create_dir_all(&folder)?;
-            clap_mangen::generate_to(Arguments::command(), &folder)?;
-            writeln!(out, "{}", folder.display())?;
-        }
+        Command::Completions { shell } => completions(shell, out)?,
+        Command::Man { out: folder } => manual(folder.as_deref(), out)?,
     }
     Ok(out.flush()?)
+}
+
+fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
+    // It panics where it cannot write, so it writes to memory.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "klayers", &mut script);
+    out.write_all(&script)
+}
+
+fn manual(folder: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
+    let Some(folder) = folder else {
+        return clap_mangen::Man::new(Arguments::command()).render(out);
+    };
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Arguments::command(), folder)?;
+    writeln!(out, "{}", folder.display())
 }
 
 /// The one layer version that is meant.
@@ -214,6 +235,8 @@ enum Failure {
     Arguments(clap::Error),
     Usage(String),
     Client(Error),
+    #[cfg(feature = "aws")]
+    Aws(Box<crate::aws::AwsError>),
     Write(io::Error),
 }
 
@@ -239,6 +262,11 @@ impl Failure {
                 let _ = print::error(err, &error);
                 FAILED
             }
+            #[cfg(feature = "aws")]
+            Self::Aws(error) => {
+                let _ = print::failure(err, &error.to_string(), error.source());
+                FAILED
+            }
             // Whoever reads has read enough, as `head` does.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Write(error) => {
@@ -253,6 +281,13 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Client(error)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<crate::aws::AwsError> for Failure {
+    fn from(error: crate::aws::AwsError) -> Self {
+        Self::Aws(Box::new(error))
     }
 }
 

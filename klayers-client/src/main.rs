@@ -13,8 +13,8 @@ async fn main() -> ExitCode {
     let environment =
         cli::Environment::new(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
             .project_folder(std::env::current_dir().ok())
-            .config_folder(folders.as_ref().map(|folders| folders.config_dir().join("klayers")))
-            .cache_folder(folders.as_ref().map(|folders| folders.cache_dir().join("klayers")))
+            .config_folder(folders.map(|folders| folders.config_dir().join("klayers")))
+            .cache_folder(klayers_client::Cache::user_folder())
             .terminal(stdout().is_terminal());
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     cli::run(std::env::args_os(), &environment, &mut out, &mut err).await

@@ -125,9 +125,11 @@ impl<R: Row> Shelf<R> {
             match entry.validity.at(now()) {
                 Use::Fresh => return Ok(entry.into()),
                 Use::Renew if !hub.offline => {
-                    let (_, flight) = self.flight(hub, route, deadline);
+                    let (joined, flight) = self.flight(hub, route, deadline);
                     // Nobody waits for it.
-                    tokio::spawn(flight);
+                    if !joined {
+                        tokio::spawn(flight);
+                    }
                     return Ok(entry.into());
                 }
                 Use::Renew | Use::Ask => {}

@@ -102,6 +102,38 @@ pub(super) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Download a layer from AWS, with your credentials.
+    #[cfg(feature = "aws")]
+    Download {
+        /// The package, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        /// The file it becomes [default: the layer's name, in this folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+
+        /// Unpack it into this folder, too.
+        #[arg(long, value_name = "FOLDER")]
+        unpack: Option<PathBuf>,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Copy a layer to your own account, in its region or another, with your credentials.
+    #[cfg(feature = "aws")]
+    Mirror {
+        /// The package, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        /// The region of the copy [default: that of the layer]
+        #[arg(long, value_name = "REGION")]
+        to: Option<Region>,
+
+        #[command(flatten)]
+        place: Place,
+    },
     /// List the regions that there are layers in.
     Regions,
     /// List the targets that there are layers for.

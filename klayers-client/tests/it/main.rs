@@ -8,6 +8,8 @@ mod blocking;
 mod caching;
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "aws")]
+mod copies;
 mod faults;
 mod lookup;
 mod public_server;
