@@ -16,6 +16,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import lookups
 import report
 from assembling import assembling, with_bytecode
 from changing import changing
@@ -64,6 +65,10 @@ ROWS = {
     "serve-br": partial(serving, encoding="br", slower=1),
     "serve-crowded": crowded,
     "change": changing,
+    "client-cached": partial(lookups.cached, title="1,000,000 lookups of an ARN that is kept"),
+    "client-callers": partial(lookups.callers, title="100 callers ask for the same at once"),
+    "client-decoding": partial(lookups.decoding, title="A list of 300 packages, 200 times"),
+    "client-process": partial(lookups.process, title="One lookup in a process of its own"),
     "planning": partial(planning, title="A month with nothing to do, of 1,000,000 layer versions"),
 }
 

@@ -13,9 +13,17 @@ use crate::wheel::WheelFile;
 
 /// What an example prints.
 fn output(program: &str) -> String {
+    output_in(program, &[])
+}
+
+/// The same with more in its environment.
+fn output_in(program: &str, variables: &[(&str, &str)]) -> String {
     let server = Server::collection();
-    let output =
-        Command::new(program).env("KLAYERS_API_URL", server.url()).output().expect("it starts");
+    let output = Command::new(program)
+        .env("KLAYERS_API_URL", server.url())
+        .envs(variables.iter().copied())
+        .output()
+        .expect("it starts");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     assert!(output.status.success(), "{}", text(output.stderr));
     text(output.stdout)
@@ -42,6 +50,67 @@ arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4  2.32.5  lat
 arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:3  2.32.3  until 2026-11-01T02:00:00Z
 arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:1  2.31.0  until 2026-03-01T02:00:00Z
 "
+    );
+}
+
+const REQUESTS: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests";
+
+#[test]
+fn pinned() {
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_pinned")),
+        format!(
+            "\
+requests==2.32.*  2.32.5 {REQUESTS}:4
+requests<2.32     2.31.0 {REQUESTS}:1
+requests:3        2.32.3 {REQUESTS}:3
+no layer version for p3.13 in us-east-1 is requests>=3; there are 2.32.5, 2.32.3, 2.31.0
+"
+        )
+    );
+}
+
+#[test]
+fn answers_of_the_server_and_of_the_cache() {
+    for program in [env!("CARGO_BIN_EXE_aged"), env!("CARGO_BIN_EXE_patient")] {
+        assert_eq!(output(program), format!("{REQUESTS}:4\n"));
+    }
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_offline")),
+        format!("requests  {REQUESTS}:4\npillow    kept: false\n")
+    );
+}
+
+#[test]
+fn many_regions() {
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_many_regions")),
+        "eu-west-1  0 layers\nus-east-1  3 layers\n"
+    );
+}
+
+#[test]
+fn own_collection() {
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_own_collection")),
+        format!("770693421928  {REQUESTS}:4\n123456789012  has not published what it lists\n")
+    );
+}
+
+#[test]
+fn in_a_function() {
+    let function = [("AWS_REGION", "us-east-1"), ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")];
+    assert_eq!(
+        output_in(env!("CARGO_BIN_EXE_in_a_function"), &function),
+        format!("{REQUESTS}:4\n")
+    );
+}
+
+#[test]
+fn expiring() {
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_expiring")),
+        format!("2026-03-01T02:00:00Z  {REQUESTS}:1\n2026-11-01T02:00:00Z  {REQUESTS}:3\n")
     );
 }
 

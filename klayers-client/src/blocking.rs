@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::mpsc as reply;
 use std::thread;
 
-use klayers_core::api::{LatestRow, VersionRow};
+use klayers_core::api::{BuildRow, LatestRow, PackageRow, VersionRow};
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use tokio::sync::mpsc as jobs;
 
-use crate::Error;
+use crate::{Error, LayerSpec};
 
 /// A client whose calls return when the answer is there.
 ///
@@ -81,6 +81,10 @@ impl Client {
         target: &Target,
     ) -> Result<LayerVersionArn, Error> {
         let package = package.try_into().map_err(Into::into)?;
+        // What is at hand needs no other thread.
+        if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
+            return arn.map(|answer| answer.value);
+        }
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.latest_arn(package, &region, &target).await })
     }
@@ -110,6 +114,92 @@ impl Client {
         let package = package.try_into().map_err(Into::into)?;
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.versions(package, &region, &target).await })
+    }
+
+    /// One layer version, as [`LayerSpec`] says which.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Client::layer`].
+    pub fn layer(
+        &self,
+        spec: impl TryInto<LayerSpec, Error: Into<Error>>,
+        region: &Region,
+        target: &Target,
+    ) -> Result<VersionRow, Error> {
+        let spec = spec.try_into().map_err(Into::into)?;
+        let (region, target) = (region.clone(), *target);
+        self.run(async move |client| client.layer(spec, &region, &target).await)
+    }
+
+    /// The latest build of every package of a target, by package.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Client::packages`].
+    pub fn packages(&self, target: &Target) -> Result<Vec<BuildRow>, Error> {
+        let target = *target;
+        self.run(async move |client| client.packages(&target).await)
+    }
+
+    /// The layer versions of one package over all targets and regions.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Client::package`].
+    pub fn package(
+        &self,
+        package: impl TryInto<PackageName, Error: Into<Error>>,
+    ) -> Result<Vec<PackageRow>, Error> {
+        let package = package.try_into().map_err(Into::into)?;
+        self.run(async move |client| client.package(package).await)
+    }
+
+    /// The targets that there are layers for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Client::targets`].
+    pub fn targets(&self) -> Result<Vec<Target>, Error> {
+        self.run(async |client| client.targets().await)
+    }
+
+    /// The regions that there are layers in, by code.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Client::regions`].
+    pub fn regions(&self) -> Result<Vec<Region>, Error> {
+        self.run(async |client| client.regions().await)
+    }
+
+    /// Has the thread do something else with the client, as to ask for the age of an answer.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Server::collection();
+    /// # let client = klayers_client::Client::builder().base_url(server.url()).build_blocking()?;
+    /// let (region, target) = ("us-east-1".parse()?, "p3.13".parse()?);
+    /// let answer =
+    ///     client.run(async move |client| client.answers().latest(&region, &target).await)?;
+    /// assert!(!answer.is_stale());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of what it does, and [`Error::Stopped`] if the thread is gone.
+    pub fn run<T, Call>(
+        &self,
+        act: impl FnOnce(crate::Client) -> Call + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        Call: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.wait(act(self.client.clone()))
     }
 
     /// Has the thread do it. Neither sending nor waiting touches a runtime of the caller's.

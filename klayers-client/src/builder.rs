@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use klayers_core::AccountId;
 
+use crate::hub::Hub;
 use crate::protocol::Api;
 use crate::transport::{Options, Transport};
-use crate::{Client, Error, blocking};
+use crate::{Cache, Client, Error, RetryPolicy, blocking};
 
 /// The options of a [`Client`], from [`Client::builder`].
 ///
@@ -24,6 +25,8 @@ pub struct ClientBuilder {
     base_url: String,
     accounts: Option<BTreeSet<AccountId>>,
     options: Options,
+    cache: Cache,
+    offline: bool,
 }
 
 impl ClientBuilder {
@@ -36,7 +39,10 @@ impl ClientBuilder {
                 read_timeout: Duration::from_secs(10),
                 total_timeout: Duration::from_secs(30),
                 user_agent: concat!("klayers-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+                retries: RetryPolicy::default(),
             },
+            cache: Cache::default(),
+            offline: false,
         }
     }
 
@@ -65,9 +71,29 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a call may take, over all its requests; 30 seconds if it is not set.
+    /// How long a call may take, over all its requests and what lies between them; 30 seconds if it is not set.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.options.total_timeout = timeout;
+        self
+    }
+
+    /// How often a request is sent again, and after how long; [`RetryPolicy::default`] if it is not
+    /// set.
+    pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
+        self.options.retries = policy;
+        self
+    }
+
+    /// How answers are kept; [`Cache::memory`] if it is not set.
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Asks no server: what is kept is the answer, however old it is, and what is not is
+    /// [`Error::Offline`].
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
         self
     }
 
@@ -85,7 +111,8 @@ impl ClientBuilder {
     /// stand in a header or the system's certificates cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         let api = Api::new(&self.base_url, self.accounts)?;
-        Ok(Client::from_parts(api, Transport::new(self.options)?))
+        let transport = Transport::new(self.options)?;
+        Ok(Client::from_hub(Hub::new(api, transport, self.cache, self.offline)))
     }
 
     /// The client for code that is not async.

@@ -6,18 +6,32 @@
 use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
+use klayers_core::Runtimes;
+use klayers_core::api::{Format, RegionRow, Route, TargetRow};
 use serde::Serialize;
 
 use self::arguments::{Arguments, Command, Place};
 pub use self::environment::Environment;
-use crate::{Client, Error, LayerVersionArn, PackageName, Region, Target};
+use self::print::Form;
+use self::settings::Settings;
+use crate::{
+    Answer, Architecture, Error, LayerSpec, LayerVersionArn, PackageName, Region, Target,
+    VersionRow,
+};
 
 mod arguments;
+mod config;
+#[cfg(feature = "aws")]
+mod copies;
 mod environment;
 mod print;
+mod settings;
+mod snippet;
 
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -46,42 +60,156 @@ async fn execute(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let Arguments { command, api_url, json } = arguments;
-    let client = client(environment, api_url)?;
+    let Arguments { command, options } = arguments;
+    let form = match options.json {
+        true => Form::Json,
+        false if environment.terminal => Form::Table,
+        false => Form::Plain,
+    };
+    let settings = Settings::new(&options, environment)?;
     match command {
         Command::LatestArn { package, place } => {
-            let (region, target) = resolve(place, environment)?;
-            let arn = client.latest_arn(package.clone(), &region, &target).await?;
-            if json {
-                let found = Found { package, region, target, arn };
-                print::json(out, &found)?;
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().latest_arn(package.clone(), &region, &target).await?;
+            print::staleness(err, &answer)?;
+            let arn = answer.value;
+            if form == Form::Json {
+                print::json(out, &Found { package, region, target, arn })?;
             } else {
                 writeln!(out, "{arn}")?;
             }
         }
         Command::Latest { place } => {
-            let (region, target) = resolve(place, environment)?;
-            let rows = client.latest(&region, &target).await?;
-            if rows.is_empty() {
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().latest(&region, &target).await?;
+            print::staleness(err, &answer)?;
+            if answer.value.is_empty() {
                 writeln!(err, "there are no layers for {target} in {region}")?;
             }
-            if json {
-                print::json(out, &rows)?;
-            } else {
-                print::latest(out, &rows)?;
-            }
+            print::rows(out, form, &answer.value)?;
         }
         Command::Versions { package, place } => {
-            let (region, target) = resolve(place, environment)?;
-            let rows = client.versions(package, &region, &target).await?;
-            if json {
-                print::json(out, &rows)?;
-            } else {
-                print::versions(out, &rows)?;
+            let client = settings.client()?;
+            let (region, target) = settings.place(&place)?;
+            let answer = client.answers().versions(package, &region, &target).await?;
+            print::staleness(err, &answer)?;
+            print::rows(out, form, &answer.value)?;
+        }
+        Command::Show { spec, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            match form {
+                Form::Json => print::json(out, &row)?,
+                Form::Table | Form::Plain => print::version(out, &row)?,
             }
         }
+        Command::Snippet { spec, tool, place } => {
+            let (row, target) = layer(&settings, spec, &place, err).await?;
+            let snippet = snippet::snippet(tool, &row.arn, target);
+            if form == Form::Json {
+                print::json(out, &Snippet { arn: &row.arn, snippet: &snippet })?;
+            } else {
+                write!(out, "{snippet}")?;
+            }
+        }
+        #[cfg(feature = "aws")]
+        Command::Download { spec, out: file, unpack, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            let layer = copies::download(&row.arn, file, unpack.as_deref()).await?;
+            copies::print(out, form, &layer)?;
+        }
+        #[cfg(feature = "aws")]
+        Command::Mirror { spec, to, place } => {
+            let (row, _) = layer(&settings, spec, &place, err).await?;
+            let arn = copies::mirror(&row.arn, to.as_ref()).await?;
+            writeln!(out, "{arn}")?;
+        }
+        Command::Regions => {
+            let known = || Region::known().collect();
+            let answer = settings.client()?.answers().regions().await;
+            let regions = or_known(answer, known, "all regions of AWS", err)?;
+            let rows: Vec<RegionRow> = regions.iter().map(RegionRow::from).collect();
+            print::rows(out, form, &rows)?;
+        }
+        Command::Targets => {
+            let answer = settings.client()?.answers().targets().await;
+            let targets = or_known(answer, every_target, "all targets of AWS Lambda", err)?;
+            let rows: Vec<TargetRow> = targets.into_iter().map(TargetRow::from).collect();
+            print::rows(out, form, &rows)?;
+        }
+        Command::Open { print, place } => {
+            let (region, target) = settings.place(&place)?;
+            settings.client()?;
+            let page = Route::Latest { target, region, format: Format::Html };
+            let url = format!("{}{page}", settings.api_url().trim_end_matches('/'));
+            if !print && let Err(error) = open::that_detached(&url) {
+                print::note(err, &format!("no browser could be opened: {error}"))?;
+            }
+            writeln!(out, "{url}")?;
+        }
+        Command::Completions { shell } => completions(shell, out)?,
+        Command::Man { out: folder } => manual(folder.as_deref(), out)?,
     }
     Ok(out.flush()?)
+}
+
+fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
+    // It panics where it cannot write, so it writes to memory.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "klayers", &mut script);
+    out.write_all(&script)
+}
+
+fn manual(folder: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
+    let Some(folder) = folder else {
+        return clap_mangen::Man::new(Arguments::command()).render(out);
+    };
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Arguments::command(), folder)?;
+    writeln!(out, "{}", folder.display())
+}
+
+/// The one layer version that is meant.
+async fn layer(
+    settings: &Settings<'_>,
+    spec: LayerSpec,
+    place: &Place,
+    err: &mut impl Write,
+) -> Result<(VersionRow, Target), Failure> {
+    let client = settings.client()?;
+    let (region, target) = settings.place(place)?;
+    let answer = client.answers().layer(spec, &region, &target).await?;
+    print::staleness(err, &answer)?;
+    Ok((answer.value, target))
+}
+
+/// What the collection says, or all that can be where its server has no such list.
+fn or_known<T>(
+    answer: Result<Answer<Vec<T>>, Error>,
+    known: impl FnOnce() -> Vec<T>,
+    what: &str,
+    err: &mut impl Write,
+) -> Result<Vec<T>, Failure> {
+    match answer {
+        Ok(answer) => {
+            print::staleness(err, &answer)?;
+            Ok(answer.value)
+        }
+        Err(Error::Unsupported { .. }) => {
+            let message = format!("this server does not say which it has; these are {what}");
+            print::note(err, &message)?;
+            Ok(known())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn every_target() -> Vec<Target> {
+    let runtimes = Runtimes::default();
+    let pythons = runtimes.iter().map(|runtime| runtime.python);
+    let pairs = pythons.flat_map(|python| Architecture::ALL.map(|arch| Target::new(python, arch)));
+    pairs.collect()
 }
 
 /// What `latest-arn --json` prints.
@@ -93,26 +221,11 @@ struct Found {
     arn: LayerVersionArn,
 }
 
-fn client(environment: &Environment, api_url: Option<String>) -> Result<Client, Failure> {
-    let mut builder = Client::builder().user_agent(concat!("klayers/", env!("CARGO_PKG_VERSION")));
-    if let Some(url) = api_url.or_else(|| environment.api_url().map(str::to_owned)) {
-        builder = builder.base_url(url);
-    }
-    builder.build().map_err(|error| match error {
-        Error::BaseUrl { .. } => Failure::Usage(error.to_string()),
-        error => Failure::Client(error),
-    })
-}
-
-fn resolve(place: Place, environment: &Environment) -> Result<(Region, Target), Failure> {
-    let target = place.target();
-    let region = match place.region {
-        Some(region) => region,
-        None => environment.region().map_err(Failure::Usage)?.ok_or_else(|| {
-            Failure::Usage("no region: give it with --region, or set AWS_REGION".to_owned())
-        })?,
-    };
-    Ok((region, target))
+/// What `snippet --json` prints.
+#[derive(Serialize)]
+struct Snippet<'a> {
+    arn: &'a LayerVersionArn,
+    snippet: &'a str,
 }
 
 /// Why the command ends early.
@@ -122,6 +235,8 @@ enum Failure {
     Arguments(clap::Error),
     Usage(String),
     Client(Error),
+    #[cfg(feature = "aws")]
+    Aws(Box<crate::aws::AwsError>),
     Write(io::Error),
 }
 
@@ -147,6 +262,11 @@ impl Failure {
                 let _ = print::error(err, &error);
                 FAILED
             }
+            #[cfg(feature = "aws")]
+            Self::Aws(error) => {
+                let _ = print::failure(err, &error.to_string(), error.source());
+                FAILED
+            }
             // Whoever reads has read enough, as `head` does.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Write(error) => {
@@ -161,6 +281,13 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Client(error)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl From<crate::aws::AwsError> for Failure {
+    fn from(error: crate::aws::AwsError) -> Self {
+        Self::Aws(Box::new(error))
     }
 }
 

@@ -1,15 +1,18 @@
 use std::sync::Arc;
 
-use klayers_core::api::{DeployStatus, Format, LatestRow, Route, VersionRow};
+use futures::Stream;
+use klayers_core::api::{BuildRow, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 
-use crate::protocol::Api;
-use crate::transport::{Deadline, Transport};
-use crate::{ClientBuilder, Error, suggest};
+use crate::hub::Hub;
+use crate::shelf::Shelf;
+use crate::{Answers, ClientBuilder, Error, LayerSpec};
 
 /// A client of the API of one collection of layers.
 ///
-/// Cloning it is cheap, and clones share their connections. Its futures want a tokio runtime.
+/// Cloning it is cheap, and clones share their connections and the answers that are kept (see
+/// [`Cache`](crate::Cache)). What fails in passing is asked again (see
+/// [`RetryPolicy`](crate::RetryPolicy)). Its futures want a tokio runtime.
 ///
 /// Proxies are taken from the environment and the system's settings, certificates from the
 /// system's store.
@@ -18,10 +21,16 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
+/// What clones share: the way to the server, and the answers by their kind.
 #[derive(Debug)]
-struct Shared {
-    api: Api,
-    transport: Transport,
+pub(crate) struct Shared {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) latest: Arc<Shelf<LatestRow>>,
+    pub(crate) versions: Arc<Shelf<VersionRow>>,
+    pub(crate) builds: Arc<Shelf<BuildRow>>,
+    pub(crate) packages: Arc<Shelf<PackageRow>>,
+    pub(crate) targets: Arc<Shelf<TargetRow>>,
+    pub(crate) regions: Arc<Shelf<RegionRow>>,
 }
 
 impl Client {
@@ -42,8 +51,27 @@ impl Client {
         ClientBuilder::new()
     }
 
-    pub(crate) fn from_parts(api: Api, transport: Transport) -> Self {
-        Self { shared: Arc::new(Shared { api, transport }) }
+    pub(crate) fn from_hub(hub: Arc<Hub>) -> Self {
+        let entries = hub.cache.entries;
+        let shared = Shared {
+            hub,
+            latest: Arc::new(Shelf::new(entries)),
+            versions: Arc::new(Shelf::new(entries)),
+            builds: Arc::new(Shelf::new(entries)),
+            packages: Arc::new(Shelf::new(entries)),
+            targets: Arc::new(Shelf::new(entries)),
+            regions: Arc::new(Shelf::new(entries)),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The same questions, answered with how old each answer is.
+    pub fn answers(&self) -> Answers<'_> {
+        Answers::new(self)
     }
 
     /// The ARN of the latest layer version that holds `package` for `target` in `region`.
@@ -82,19 +110,7 @@ impl Client {
         region: &Region,
         target: &Target,
     ) -> Result<LayerVersionArn, Error> {
-        let package = package.try_into().map_err(Into::into)?;
-        let rows = self.find(&package, region, *target).await?;
-        let versions = rows.len();
-        // The newest stands first, should a server call several the latest.
-        rows.into_iter()
-            .find(|row| row.deploy_status == DeployStatus::Latest)
-            .map(|row| row.arn)
-            .ok_or_else(|| Error::NoLatest {
-                package,
-                region: region.clone(),
-                target: *target,
-                versions,
-            })
+        Ok(self.answers().latest_arn(package, region, target).await?.value)
     }
 
     /// The latest layer version of every package for `target` in `region`, by package; empty if
@@ -117,8 +133,7 @@ impl Client {
     ///
     /// If the server cannot be asked or its answer cannot be trusted.
     pub async fn latest(&self, region: &Region, target: &Target) -> Result<Vec<LatestRow>, Error> {
-        let deadline = self.shared.transport.deadline();
-        self.ask_latest(region, *target, deadline).await
+        Ok(self.answers().latest(region, target).await?.value)
     }
 
     /// All versions of the layer that holds `package` for `target` in `region`, the newest first.
@@ -149,63 +164,107 @@ impl Client {
         region: &Region,
         target: &Target,
     ) -> Result<Vec<VersionRow>, Error> {
-        let package = package.try_into().map_err(Into::into)?;
-        self.find(&package, region, *target).await
+        Ok(self.answers().versions(package, region, target).await?.value)
     }
 
-    /// The versions of a layer, of which there is at least one.
-    async fn find(
+    /// One layer version: the latest, one by the package's version, or one by the layer's own
+    /// number; see [`LayerSpec`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Server::collection();
+    /// # let client = klayers_client::Client::builder().base_url(server.url()).build()?;
+    /// let (region, target) = ("us-east-1".parse()?, "p3.13".parse()?);
+    /// for (spec, version) in [("requests==2.32.*", 4), ("requests<2.32", 1), ("requests:3", 3)] {
+    ///     let row = client.layer(spec, &region, &target).await?;
+    ///     assert_eq!(row.arn.version(), version);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`latest_arn`](Self::latest_arn), and [`Error::NoMatch`] if no version is as it was asked
+    /// for.
+    pub async fn layer(
         &self,
-        package: &PackageName,
+        spec: impl TryInto<LayerSpec, Error: Into<Error>>,
         region: &Region,
-        target: Target,
-    ) -> Result<Vec<VersionRow>, Error> {
-        let deadline = self.shared.transport.deadline();
-        let rows = self.ask_versions(package, region, target, deadline).await?;
-        if !rows.is_empty() {
-            return Ok(rows);
-        }
-        // The list helps with what comes next; without it the answer is still that there is none.
-        let latest = self.ask_latest(region, target, deadline).await.unwrap_or_default();
-        // The public server knows a package by the collection's own spelling alone.
-        if let Some(row) = latest.iter().find(|row| row.package == *package)
-            && row.package.spelling() != package.spelling()
-        {
-            let rows = self.ask_versions(&row.package, region, target, deadline).await?;
-            if !rows.is_empty() {
-                return Ok(rows);
-            }
-        }
-        let known = latest.iter().map(|row| &row.package);
-        Err(Error::UnknownPackage {
-            suggestions: suggest::near(package, known.filter(|name| *name != package)),
-            package: package.clone(),
-            region: region.clone(),
-            target,
-        })
+        target: &Target,
+    ) -> Result<VersionRow, Error> {
+        Ok(self.answers().layer(spec, region, target).await?.value)
     }
 
-    async fn ask_latest(
-        &self,
-        region: &Region,
-        target: Target,
-        deadline: Deadline,
-    ) -> Result<Vec<LatestRow>, Error> {
-        let Shared { api, transport } = &*self.shared;
-        let url = api.url(&Route::Latest { target, region: region.clone(), format: Format::Json });
-        api.latest(&transport.get(url, deadline).await?, region, target)
+    /// The latest build of every package of a target, by package. The public server does not name
+    /// the package of some.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked or its answer cannot be trusted.
+    pub async fn packages(&self, target: &Target) -> Result<Vec<BuildRow>, Error> {
+        Ok(self.answers().packages(target).await?.value)
     }
 
-    async fn ask_versions(
+    /// The layer versions of one package over all targets and regions, by these, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] if the server has no such list, as the public one; the others if the
+    /// server cannot be asked or its answer cannot be trusted.
+    pub async fn package(
         &self,
-        package: &PackageName,
-        region: &Region,
+        package: impl TryInto<PackageName, Error: Into<Error>>,
+    ) -> Result<Vec<PackageRow>, Error> {
+        Ok(self.answers().package(package).await?.value)
+    }
+
+    /// The targets that there are layers for.
+    ///
+    /// # Errors
+    ///
+    /// As [`package`](Self::package).
+    pub async fn targets(&self) -> Result<Vec<Target>, Error> {
+        Ok(self.answers().targets().await?.value)
+    }
+
+    /// The regions that there are layers in, by code.
+    ///
+    /// # Errors
+    ///
+    /// As [`package`](Self::package).
+    pub async fn regions(&self) -> Result<Vec<Region>, Error> {
+        Ok(self.answers().regions().await?.value)
+    }
+
+    /// The latest layers of many regions, a few asked at once, each as soon as it is there. One
+    /// that fails keeps no other back.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Server::collection();
+    /// # let client = klayers_client::Client::builder().base_url(server.url()).build()?;
+    /// use futures::StreamExt;
+    ///
+    /// let regions = ["us-east-1".parse()?, "eu-west-1".parse()?];
+    /// let mut answers = std::pin::pin!(client.latest_in(regions, "p3.13".parse()?));
+    /// let mut layers = 0;
+    /// while let Some((region, rows)) = answers.next().await {
+    ///     layers += rows?.len();
+    /// }
+    /// assert_eq!(layers, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn latest_in<'a>(
+        &'a self,
+        regions: impl IntoIterator<Item = Region> + Send + 'a,
         target: Target,
-        deadline: Deadline,
-    ) -> Result<Vec<VersionRow>, Error> {
-        let Shared { api, transport } = &*self.shared;
-        let url =
-            api.url(&Route::Versions { target, region: region.clone(), package: package.clone() });
-        api.versions(&transport.get(url, deadline).await?, package, region, target)
+    ) -> impl Stream<Item = (Region, Result<Vec<LatestRow>, Error>)> + 'a {
+        self.answers().latest_in(regions, target)
     }
 }

@@ -1,17 +1,25 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
-use klayers_core::{PackageName, ParseError, Region, Target};
+use klayers_core::{PackageName, PackageVersion, ParseError, Region, Target};
 use reqwest::StatusCode;
 use url::Url;
+
+use crate::{LayerSpec, RetryPolicy};
+
+/// What caused an error.
+type Cause = Arc<dyn StdError + Send + Sync>;
 
 /// Why a layer could not be looked up.
 ///
 /// Each message names its subject and says what to do; what caused it is in
 /// [`source`](StdError::source) alone. Addresses are shown without the user name and the password
 /// that they may hold.
-#[derive(Debug, thiserror::Error)]
+///
+/// Errors may be cloned, since callers that asked for the same at once share one request.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A text that is not what it was given as, a package name for one.
@@ -34,7 +42,7 @@ pub enum Error {
     )]
     Setup {
         /// What was wrong.
-        source: Box<dyn StdError + Send + Sync>,
+        source: Cause,
     },
 
     /// The collection has no layer of the package for the target in the region.
@@ -74,7 +82,7 @@ pub enum Error {
         /// What failed.
         failure: TransportFailure,
         /// The cause.
-        source: Box<dyn StdError + Send + Sync>,
+        source: Cause,
     },
 
     /// The answer has a status other than 200.
@@ -100,7 +108,7 @@ pub enum Error {
         /// What is wrong with the answer.
         reason: String,
         /// The cause, where the answer could not be read.
-        source: Option<Box<dyn StdError + Send + Sync>>,
+        source: Option<Cause>,
     },
 
     /// The answer is longer than any list of layers would be.
@@ -115,18 +123,53 @@ pub enum Error {
         limit: usize,
     },
 
+    /// The server has no such list: it is one of API v2 as it was at first, which knows layers by
+    /// target and region alone.
+    #[error(
+        "{url} is not known there: this server does not have {what}; ask it for the layers of one \
+         target in one region"
+    )]
+    Unsupported {
+        /// The address that was asked.
+        url: String,
+        /// What the server does not have.
+        what: &'static str,
+    },
+
+    /// The client is [offline](crate::ClientBuilder::offline), so the server was not asked.
+    #[error("{url} was not asked, since the client is offline{}", without_answer(*.kept))]
+    Offline {
+        /// The address that would have been asked.
+        url: String,
+        /// Whether there is an answer from earlier, which then was given instead.
+        kept: bool,
+    },
+
+    /// There are layers of the package, and none of them is the one that was asked for.
+    #[error("no layer version for {target} in {region} is {spec}; {}", there_are(.spec, .versions))]
+    NoMatch {
+        /// What was asked for.
+        spec: Box<LayerSpec>,
+        /// The region.
+        region: Region,
+        /// The target.
+        target: Target,
+        /// The package versions and the layer versions that there are, the newest first.
+        versions: Vec<(PackageVersion, u64)>,
+    },
+
     /// The thread of a [`blocking::Client`](crate::blocking::Client) is gone.
     #[error("the thread of the blocking client has ended; make a new client")]
     Stopped,
 }
 
 impl Error {
-    /// Whether the answer was that there is no such layer: an unknown package, or one of which
-    /// every layer is deprecated.
+    /// Whether the answer was that there is no such layer: an unknown package, one of which every
+    /// layer is deprecated, or no layer version as it was asked for.
     ///
     /// An address that answers 404 is not meant: an API says so with an empty list.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::UnknownPackage { .. } | Self::NoLatest { .. })
+        matches!(self, Self::UnknownPackage { .. } | Self::NoLatest { .. } | Self::NoMatch { .. })
     }
 
     /// Whether the time allowed ran out.
@@ -134,15 +177,27 @@ impl Error {
         matches!(self, Self::Transport { failure: TransportFailure::Timeout, .. })
     }
 
+    /// Whether asking again may help: the same question may have an answer later.
+    ///
+    /// That is what [`RetryPolicy`](crate::RetryPolicy) lists, and what an older answer may stand
+    /// in for.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport { failure, .. } => RetryPolicy::retries_failure(*failure),
+            Self::Status { status, .. } => RetryPolicy::retries_status(*status),
+            _ => false,
+        }
+    }
+
     pub(crate) fn setup(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::Setup { source: source.into() }
+        Self::Setup { source: source.into().into() }
     }
 
     pub(crate) fn transport(url: &Url, error: reqwest::Error) -> Self {
         Self::Transport {
             url: shown(url),
             failure: TransportFailure::of(&error),
-            source: Box::new(error.without_url()),
+            source: Arc::new(error.without_url()),
         }
     }
 }
@@ -160,8 +215,10 @@ impl From<Infallible> for Error {
 pub enum TransportFailure {
     /// The server's name does not resolve.
     Resolve,
-    /// No connection, or no trusted one.
+    /// No connection.
     Connect,
+    /// No trusted connection: a certificate that is not valid, or no TLS.
+    Tls,
     /// The time allowed ran out.
     Timeout,
     /// The server sends elsewhere, in a circle or to where it is not safe to follow.
@@ -170,31 +227,16 @@ pub enum TransportFailure {
     Interrupted,
 }
 
-impl TransportFailure {
-    fn of(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
-            Self::Timeout
-        } else if error.is_dns() {
-            Self::Resolve
-        } else if error.is_connect() {
-            Self::Connect
-        } else if error.is_redirect() {
-            Self::Redirect
-        } else {
-            Self::Interrupted
-        }
-    }
-}
-
 impl fmt::Display for TransportFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Resolve => {
                 "the name of the server was not found; check the address and the network"
             }
-            Self::Connect => {
-                "no connection to the server; check the address, the network and the server's \
-                 certificate"
+            Self::Connect => "no connection to the server; check the address and the network",
+            Self::Tls => {
+                "no trusted connection to the server; check the address, the server's certificate, \
+                 and that the authority that signed it is installed"
             }
             Self::Timeout => "no answer in time; try again, or allow more time",
             Self::Redirect => {
@@ -212,6 +254,41 @@ pub(crate) fn shown(url: &Url) -> String {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.into()
+}
+
+/// A text of a server's, made fit for a terminal: one line of a bearable length, without control
+/// characters.
+pub(crate) fn printable(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn without_answer(kept: bool) -> &'static str {
+    if kept { "" } else { ", and no earlier answer is kept; ask once without being offline" }
+}
+
+/// What there is instead of what was asked for.
+fn there_are(spec: &LayerSpec, versions: &[(PackageVersion, u64)]) -> String {
+    const MOST: usize = 8;
+    let mut names: Vec<String> = versions
+        .iter()
+        .map(|(version, number)| match spec.layer_version() {
+            Some(_) => number.to_string(),
+            None => version.to_string(),
+        })
+        .collect();
+    names.dedup();
+    let more = if names.len() > MOST { ", …" } else { "" };
+    names.truncate(MOST);
+    format!("there are {}{more}", names.join(", "))
 }
 
 fn did_you_mean(suggestions: &[PackageName]) -> String {

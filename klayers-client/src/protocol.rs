@@ -1,25 +1,17 @@
-//! The API as values: a [`Route`] becomes an address, an [`Answer`] becomes rows. Whoever owns
+//! The API as values: a [`Route`] becomes an address, a [`Response`] becomes rows. Whoever owns
 //! the socket stands elsewhere.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use klayers_core::api::{LatestRow, Problem, Route, VersionRow};
+use klayers_core::api::{BuildRow, LatestRow, PackageRow, RegionRow, Route, TargetRow, VersionRow};
 use klayers_core::{AccountId, LayerVersionArn, PackageName, Region, Target};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::Error;
 use crate::error::shown;
-
-/// What a server answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The address that answered, behind all redirections.
-    pub(crate) url: Url,
-    pub(crate) status: u16,
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Vec<u8>,
-}
+use crate::response::Response;
 
 /// An API: where it is, and whose layers it may name.
 #[derive(Debug)]
@@ -50,37 +42,30 @@ impl Api {
         url
     }
 
-    /// The rows of an answer to [`Route::Latest`], by package.
-    pub(crate) fn latest(
-        &self,
-        answer: &Answer,
-        region: &Region,
-        target: Target,
-    ) -> Result<Vec<LatestRow>, Error> {
-        let mut rows: Vec<LatestRow> = answer.rows()?;
-        for row in &rows {
-            self.check(&row.arn, &row.package, region, target)
-                .map_err(|reason| answer.refuse(reason))?;
+    /// What an answer is kept under: one for all spellings of a package.
+    #[cfg(feature = "disk-cache")]
+    pub(crate) fn key(&self, route: &Route) -> String {
+        let url = self.url(route).to_string();
+        match route {
+            Route::Versions { package, .. } | Route::Package { package } => {
+                let above = url.strip_suffix(package.spelling()).unwrap_or(&url);
+                format!("{above}{}", package.normalized())
+            }
+            _ => url,
         }
-        rows.sort_by(|one, other| one.package.cmp(&other.package));
-        Ok(rows)
     }
 
-    /// The rows of an answer to [`Route::Versions`], the newest layer version first.
-    pub(crate) fn versions(
-        &self,
-        answer: &Answer,
-        package: &PackageName,
-        region: &Region,
-        target: Target,
-    ) -> Result<Vec<VersionRow>, Error> {
-        let mut rows: Vec<VersionRow> = answer.rows()?;
-        for row in &rows {
-            self.check(&row.arn, package, region, target)
-                .and_then(|()| agrees_with_its_arn(row))
-                .map_err(|reason| answer.refuse(reason))?;
+    /// The rows of the answer to a route, in order.
+    pub(crate) fn rows<R: Row>(&self, response: &Response, route: &Route) -> Result<Vec<R>, Error> {
+        if response.status != 200 {
+            return Err(R::missing(response).unwrap_or_else(|| response.status_error()));
         }
-        rows.sort_by_key(|row| std::cmp::Reverse(row.arn.version()));
+        let mut rows: Vec<R> = serde_json::from_slice(&response.body)
+            .map_err(|source| response.body_error(&source))?;
+        for row in &rows {
+            row.check(self, route).map_err(|reason| response.refuse(reason))?;
+        }
+        R::sort(&mut rows);
         Ok(rows)
     }
 
@@ -109,6 +94,125 @@ impl Api {
     }
 }
 
+/// A row of one of the API's lists.
+pub(crate) trait Row: Clone + DeserializeOwned + Send + Sync + 'static {
+    /// That the row is one of the answer to `route`, or what is wrong with it.
+    fn check(&self, api: &Api, route: &Route) -> Result<(), String>;
+
+    /// Brings rows in the order in which the client gives them.
+    fn sort(rows: &mut [Self]);
+
+    /// The error that it is if a server does not know such lists; none if it is another.
+    fn missing(_: &Response) -> Option<Error> {
+        None
+    }
+}
+
+impl Row for LatestRow {
+    fn check(&self, api: &Api, route: &Route) -> Result<(), String> {
+        match route {
+            Route::Latest { target, region, .. } => {
+                api.check(&self.arn, &self.package, region, *target)
+            }
+            _ => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by(|one, other| one.package.cmp(&other.package));
+    }
+}
+
+impl Row for VersionRow {
+    fn check(&self, api: &Api, route: &Route) -> Result<(), String> {
+        match route {
+            Route::Versions { target, region, package } => {
+                api.check(&self.arn, package, region, *target)?;
+                agrees_with_its_arn(self)
+            }
+            _ => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by_key(|row| Reverse(row.arn.version()));
+    }
+}
+
+impl Row for PackageRow {
+    fn check(&self, api: &Api, route: &Route) -> Result<(), String> {
+        match route {
+            Route::Package { package } if *package == self.package => {
+                let arn = &self.version.arn;
+                api.check(arn, package, arn.region(), self.target)?;
+                agrees_with_its_arn(&self.version)
+            }
+            Route::Package { package } => {
+                Err(format!("it has a layer of {} where {package} was asked for", self.package))
+            }
+            _ => Err(OTHER.to_owned()),
+        }
+    }
+
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by_cached_key(|row| {
+            let arn = &row.version.arn;
+            (row.target, arn.region().clone(), Reverse(arn.version()))
+        });
+    }
+
+    fn missing(response: &Response) -> Option<Error> {
+        unsupported(response, "one package over all targets and regions")
+    }
+}
+
+impl Row for BuildRow {
+    fn check(&self, _: &Api, _: &Route) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// By package; those of which the server does not say it come last.
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by(|one, other| {
+            let key = |row: &Self| (row.package.is_none(), row.package.clone());
+            key(one).cmp(&key(other))
+        });
+    }
+}
+
+impl Row for TargetRow {
+    fn check(&self, _: &Api, _: &Route) -> Result<(), String> {
+        let agrees = self.target == Target::new(self.python_version, self.architecture);
+        agrees
+            .then_some(())
+            .ok_or_else(|| format!("it has {} beside another version or architecture", self.target))
+    }
+
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by_key(|row| row.target);
+    }
+
+    fn missing(response: &Response) -> Option<Error> {
+        unsupported(response, "the list of targets")
+    }
+}
+
+impl Row for RegionRow {
+    fn check(&self, _: &Api, _: &Route) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn sort(rows: &mut [Self]) {
+        rows.sort_by(|one, other| one.region.cmp(&other.region));
+    }
+
+    fn missing(response: &Response) -> Option<Error> {
+        unsupported(response, "the list of regions")
+    }
+}
+
+const OTHER: &str = "it is the answer to another question";
+
 /// The fields that repeat a part of the ARN, where a server sends them.
 fn agrees_with_its_arn(row: &VersionRow) -> Result<(), String> {
     let region = row.region.as_ref().is_none_or(|region| region == row.arn.region());
@@ -118,57 +222,13 @@ fn agrees_with_its_arn(row: &VersionRow) -> Result<(), String> {
         .ok_or_else(|| format!("it has {} beside another region or layer version", row.arn))
 }
 
-impl Answer {
-    /// A body that parses is taken whatever its media type: files on a plain web server have none.
-    fn rows<Row: DeserializeOwned>(&self) -> Result<Vec<Row>, Error> {
-        if self.status != 200 {
-            return Err(Error::Status {
-                url: shown(&self.url),
-                status: self.status,
-                detail: self.detail(),
-            });
-        }
-        serde_json::from_slice(&self.body).map_err(|source| {
-            let form = match &self.content_type {
-                Some(content_type) => format!("content type {}", printable(content_type)),
-                None => "no content type".to_owned(),
-            };
-            Error::Body {
-                url: shown(&self.url),
-                reason: format!("it is not the list of layers expected ({form})"),
-                source: Some(printable(&source.to_string()).into()),
-            }
-        })
-    }
-
-    fn detail(&self) -> Option<String> {
-        let content_type = self.content_type.as_deref()?;
-        let media_type = content_type.split(';').next()?.trim();
-        if !media_type.eq_ignore_ascii_case(Problem::CONTENT_TYPE) {
-            return None;
-        }
-        let problem: Problem = serde_json::from_slice(&self.body).ok()?;
-        Some(printable(&problem.detail.unwrap_or(problem.title)))
-    }
-
-    fn refuse(&self, reason: String) -> Error {
-        Error::Body { url: shown(&self.url), reason, source: None }
-    }
-}
-
-/// A text of a server's, made fit for a terminal: one line of a bearable length, without control
-/// characters.
-fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut shown: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(LONGEST)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+/// That a server is one of those that have no more than API v2 had at first. A gateway of AWS says
+/// with 403 and these words that it has no such path.
+fn unsupported(response: &Response, what: &'static str) -> Option<Error> {
+    const GATEWAY: &[u8] = b"Missing Authentication Token";
+    let gateway = || response.body.windows(GATEWAY.len()).any(|part| part == GATEWAY);
+    let missing = response.status == 404 || (response.status == 403 && gateway());
+    missing.then(|| Error::Unsupported { url: shown(&response.url), what })
 }
 
 #[cfg(test)]
@@ -177,8 +237,10 @@ mod tests {
 
     use klayers_core::api::Format;
     use proptest::prelude::*;
+    use reqwest::header::{self, HeaderMap};
 
     use super::*;
+    use crate::response::Times;
 
     fn api(base: &str) -> Api {
         Api::new(base, None).expect("a base URL")
@@ -196,13 +258,24 @@ mod tests {
         "requests".parse().expect("a name")
     }
 
-    fn answer(body: impl Into<Vec<u8>>) -> Answer {
-        Answer {
+    fn answer(body: impl Into<Vec<u8>>) -> Response {
+        let now = std::time::UNIX_EPOCH;
+        Response {
             url: "https://layers.example/list".parse().expect("a URL"),
             status: 200,
-            content_type: Some("application/json".to_owned()),
+            headers: HeaderMap::new(),
             body: body.into(),
+            times: Times { sent: now, received: now },
         }
+    }
+
+    fn latest() -> Route {
+        Route::Latest { target: target(), region: region(), format: Format::Json }
+    }
+
+    fn versions(base: &str, response: &Response) -> Result<Vec<VersionRow>, Error> {
+        let (target, region, package) = (target(), region(), requests());
+        api(base).rows(response, &Route::Versions { target, region, package })
     }
 
     fn version_row(arn: &str, rest: &str) -> String {
@@ -216,7 +289,7 @@ mod tests {
 
     #[test]
     fn addresses_lie_below_the_base() {
-        let route = Route::Latest { target: target(), region: region(), format: Format::Json };
+        let route = latest();
         for (base, url) in [
             (
                 "https://api.klayers.cloud",
@@ -259,9 +332,7 @@ mod tests {
             ),
             version_row(ARN, "")
         );
-        let rows = api("https://layers.example")
-            .versions(&answer(body), &requests(), &region(), target())
-            .expect("rows");
+        let rows = versions("https://layers.example", &answer(body)).expect("rows");
         let versions: Vec<u64> = rows.iter().map(|row| row.arn.version()).collect();
         assert_eq!(versions, [9, 2]);
     }
@@ -277,8 +348,7 @@ mod tests {
             (version_row(ARN, r#", "layerVersion": 8"#), "another region or layer version"),
         ] {
             let good = version_row(ARN, r#", "region": "us-east-1", "layerVersion": 9"#);
-            let error = api("https://layers.example")
-                .versions(&answer(format!("[{good},{row}]")), &requests(), &region(), target())
+            let error = versions("https://layers.example", &answer(format!("[{good},{row}]")))
                 .expect_err(&row);
             assert!(error.to_string().contains(why), "{error}");
             assert!(error.to_string().contains("https://layers.example/list"), "{error}");
@@ -291,7 +361,7 @@ mod tests {
         for (account, accepted) in [("770693421928", true), ("113088814899", false)] {
             let accounts = BTreeSet::from([account.parse().expect("an account")]);
             let api = Api::new("https://layers.example", Some(accounts)).expect("an API");
-            let rows = api.latest(&answer(body.as_str()), &region(), target());
+            let rows = api.rows::<LatestRow>(&answer(body.as_str()), &latest());
             assert_eq!(rows.is_ok(), accepted, "{rows:?}");
         }
     }
@@ -311,9 +381,7 @@ mod tests {
             &format!("[{}]", version_row("arn:aws:s3:::a", "")),
             &format!("[{}]x", version_row(ARN, "")),
         ] {
-            let error = api("https://layers.example")
-                .versions(&answer(body), &requests(), &region(), target())
-                .expect_err(body);
+            let error = versions("https://layers.example", &answer(body)).expect_err(body);
             assert!(error.to_string().contains("not the list of layers expected"), "{error}");
             assert!(error.source().is_some());
         }
@@ -321,12 +389,16 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_in_one_plain_line() {
-        let problem = |content_type: Option<&str>| Answer {
-            status: 404,
-            content_type: content_type.map(str::to_owned),
-            ..answer(
-                r#"{"title": "Not Found", "status": 404, "detail": "no\u001b[31m\nsuch path"}"#,
-            )
+        let problem = |content_type: Option<&str>| {
+            let fields = content_type
+                .map(|value| (header::CONTENT_TYPE, value.parse().expect("a header's value")));
+            Response {
+                status: 404,
+                headers: fields.into_iter().collect(),
+                ..answer(
+                    r#"{"title": "Not Found", "status": 404, "detail": "no\u001b[31m\nsuch path"}"#,
+                )
+            }
         };
         for (content_type, expected) in [
             (Some("application/problem+json"), Some("no [31m such path")),
@@ -334,7 +406,8 @@ mod tests {
             (Some("application/json"), None),
             (None, None),
         ] {
-            let error = problem(content_type).rows::<VersionRow>().expect_err("404");
+            let error =
+                versions("https://layers.example", &problem(content_type)).expect_err("404");
             let Error::Status { status, detail, .. } = error else { unreachable!("{error}") };
             assert_eq!((status, detail.as_deref()), (404, expected));
         }
@@ -345,8 +418,7 @@ mod tests {
         fn no_body_makes_it_panic_or_give_a_wrong_layer(
             body in r#"(\[|\{|\]|\}|"arn"|:|,|"[a-z:0-9-]{0,9}"|null|1){0,12}"#,
         ) {
-            let rows = api("https://layers.example")
-                .versions(&answer(body), &requests(), &region(), target());
+            let rows = versions("https://layers.example", &answer(body));
             prop_assert!(rows.map_or(true, |rows| rows.is_empty()));
         }
 
@@ -354,8 +426,7 @@ mod tests {
         fn every_part_of_a_good_body_is_refused(cut in 0usize..150) {
             let body = format!("[{}]", version_row(ARN, ""));
             prop_assume!(cut < body.len());
-            let rows = api("https://layers.example")
-                .versions(&answer(&body[..cut]), &requests(), &region(), target());
+            let rows = versions("https://layers.example", &answer(&body[..cut]));
             prop_assert!(rows.is_err());
         }
     }

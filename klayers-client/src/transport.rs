@@ -1,16 +1,19 @@
-use std::time::Duration;
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
+use std::{io, iter};
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{self, HeaderMap};
 use reqwest::redirect;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::Error;
 use crate::error::shown;
-use crate::protocol::Answer;
+use crate::response::{Response, Times};
+use crate::retry::{Attempt, Outcome, RetryPolicy, retry_after};
+use crate::{Error, TransportFailure};
 
 /// The longest body that is read, in bytes. A list of 1,000 layers has about 200,000.
-const LONGEST_BODY: usize = 16 * 1024 * 1024;
+pub(crate) const LONGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// The most redirections that are followed.
 const MOST_REDIRECTS: usize = 5;
@@ -22,13 +25,15 @@ pub(crate) struct Options {
     pub(crate) read_timeout: Duration,
     pub(crate) total_timeout: Duration,
     pub(crate) user_agent: String,
+    pub(crate) retries: RetryPolicy,
 }
 
-/// The socket: asks an address, and brings what it answered.
+/// The socket: asks an address, again where that helps, and brings what it answered.
 #[derive(Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     total_timeout: Duration,
+    retries: RetryPolicy,
 }
 
 impl Transport {
@@ -40,7 +45,7 @@ impl Transport {
             .redirect(redirect::Policy::custom(follow))
             .build()
             .map_err(Error::setup)?;
-        Ok(Self { http, total_timeout: options.total_timeout })
+        Ok(Self { http, total_timeout: options.total_timeout, retries: options.retries })
     }
 
     /// When a call that begins now has to be over.
@@ -48,15 +53,42 @@ impl Transport {
         Deadline(Instant::now() + self.total_timeout)
     }
 
-    pub(crate) async fn get(&self, url: Url, deadline: Deadline) -> Result<Answer, Error> {
+    /// Asks an address, with `conditions` beside what is always sent.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        conditions: &HeaderMap,
+        deadline: Deadline,
+    ) -> Result<Response, Error> {
+        let mut number = 1;
+        loop {
+            let result = self.once(url, conditions, deadline).await;
+            let Some(outcome) = outcome(&result) else { return result };
+            let (left, random) = (deadline.left(), fastrand::f64());
+            let attempt = Attempt { number, outcome, left, random };
+            let Some(wait) = self.retries.next(&attempt) else { return result };
+            sleep(wait).await;
+            number += 1;
+        }
+    }
+
+    async fn once(
+        &self,
+        url: &Url,
+        conditions: &HeaderMap,
+        deadline: Deadline,
+    ) -> Result<Response, Error> {
+        let sent = now();
         let mut response = self
             .http
             .get(url.clone())
-            .header(ACCEPT, "application/json")
-            .timeout(deadline.0.saturating_duration_since(Instant::now()))
+            .header(header::ACCEPT, "application/json")
+            .headers(conditions.clone())
+            .timeout(deadline.left())
             .send()
             .await
-            .map_err(|error| Error::transport(&url, error))?;
+            .map_err(|error| Error::transport(url, error))?;
+        let received = now();
         let url = response.url().clone();
         let too_large = || Error::TooLarge { url: shown(&url), limit: LONGEST_BODY };
         let longest = u64::try_from(LONGEST_BODY).unwrap_or(u64::MAX);
@@ -72,20 +104,76 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        let content_type = response.headers().get(CONTENT_TYPE);
-        Ok(Answer {
+        Ok(Response {
             status: response.status().as_u16(),
-            content_type: content_type
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into()),
+            headers: std::mem::take(response.headers_mut()),
             body,
+            times: Times { sent, received },
             url,
         })
     }
 }
 
+/// What a policy has to judge; none of what is good, or bad in a way that no repetition changes.
+fn outcome(result: &Result<Response, Error>) -> Option<Outcome> {
+    match result {
+        Ok(response) if response.status < 400 => None,
+        Ok(response) => {
+            let date = response.header(&header::DATE);
+            let asked = response.header(&header::RETRY_AFTER);
+            let retry_after = asked.and_then(|value| retry_after(value, date, now()));
+            Some(Outcome::Status { status: response.status, retry_after })
+        }
+        Err(Error::Transport { failure, .. }) => Some(Outcome::Failure(*failure)),
+        Err(_) => None,
+    }
+}
+
+/// The clock. Ages of answers are counted by it, for they outlast the process on the disk.
+#[expect(clippy::disallowed_methods, reason = "where the socket is, there is the edge")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// The end of the time that a call has, over all its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+impl TransportFailure {
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_dns() {
+            Self::Resolve
+        } else if error.is_connect() && is_tls(error) {
+            Self::Tls
+        } else if error.is_connect() {
+            Self::Connect
+        } else if error.is_redirect() {
+            Self::Redirect
+        } else {
+            Self::Interrupted
+        }
+    }
+}
+
+/// Whether the other side was reached, and what it said was no TLS that can be trusted. That is
+/// the one cause of data that is invalid before there is a connection.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let first: &(dyn StdError + 'static) = error;
+    let causes = iter::successors(Some(first), |&cause| cause.source());
+    // An error of I/O that wraps another is not caused by it, but is it.
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .flat_map(|error| iter::successors(Some(error), |error| error.get_ref()?.downcast_ref()))
+        .any(|error| error.kind() == io::ErrorKind::InvalidData)
+}
 
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     if attempt.previous().len() > MOST_REDIRECTS {

@@ -43,6 +43,31 @@ impl Requirement {
         self.extras.iter()
     }
 
+    /// Whether a version will do. Without version specifiers, any will.
+    ///
+    /// ```
+    /// use klayers_core::Requirement;
+    ///
+    /// let requirement: Requirement = "requests~=2.31".parse()?;
+    /// assert!(requirement.accepts(&"2.32.5".parse()?));
+    /// assert!(!requirement.accepts(&"3.0".parse()?));
+    /// # Ok::<(), klayers_core::ParseError>(())
+    /// ```
+    pub fn accepts(&self, version: &PackageVersion) -> bool {
+        self.specifiers.contains(version.as_pep440())
+    }
+
+    /// Whether it names one version exactly: `==2.32.5`, `===2.32.5`.
+    pub fn is_exact(&self) -> bool {
+        use pep440_rs::Operator::{Equal, ExactEqual};
+        self.specifiers.iter().any(|one| matches!(one.operator(), Equal | ExactEqual))
+    }
+
+    /// Whether any version will do.
+    pub fn is_any(&self) -> bool {
+        self.specifiers.is_empty()
+    }
+
     fn refuse(text: &str, expected: impl Into<String>) -> ParseError {
         ParseError::new(text, "a requirement", expected)
     }

@@ -36,6 +36,15 @@ impl PackageVersion {
     pub fn normalized(&self) -> String {
         self.version.to_string()
     }
+
+    /// Whether it is a pre-release or a development release, which nobody gets without asking.
+    pub fn is_prerelease(&self) -> bool {
+        self.version.any_prerelease()
+    }
+
+    pub(crate) fn as_pep440(&self) -> &pep440_rs::Version {
+        &self.version
+    }
 }
 
 impl FromStr for PackageVersion {

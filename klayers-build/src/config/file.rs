@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Runtime};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use url::Url;
 
 use crate::builder::BytecodeMode;
@@ -40,6 +41,9 @@ pub(super) struct File {
     pub(super) bundle: Vec<Bundle>,
     #[serde(default)]
     pub(super) runtime: Vec<Runtime>,
+    /// What the command `klayers` reads, which may stand in the same file.
+    #[serde(default, rename = "client")]
+    _client: IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,11 @@
+use std::path::PathBuf;
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
-use crate::{Architecture, PackageName, PythonVersion, Region, Target};
+use super::snippet::Tool;
+use crate::{Architecture, LayerSpec, PackageName, PythonVersion, Region};
 
 /// Find AWS Lambda layers that hold Python packages.
 #[derive(Debug, Parser)]
@@ -10,6 +14,13 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// What all commands take.
+#[derive(Debug, Args)]
+pub(super) struct Options {
     #[arg(
         long,
         value_name = "URL",
@@ -22,13 +33,28 @@ pub(super) struct Arguments {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(super) json: bool,
+
+    /// Ask no server: answer with what earlier runs were told.
+    #[arg(long, global = true, conflicts_with = "no_cache")]
+    pub(super) offline: bool,
+
+    /// Neither use nor keep answers on the disk.
+    #[arg(long, global = true)]
+    pub(super) no_cache: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   klayers latest-arn requests --region us-east-1 --python 3.13
-  klayers latest --region eu-west-1 --python 3.12 --arch arm64
-  klayers versions pandas --region us-east-1 --python 3.13 --json";
+  klayers show \"pandas==2.2.*\" --region us-east-1 --python 3.13
+  klayers snippet requests --for terraform --region us-east-1 --python 3.13
+  klayers latest --region eu-west-1 --python 3.12 --arch arm64 --json
+
+Defaults may stand in klayers.toml, in this folder, above it, or in the user's
+folder for configuration:
+  [client]
+  region = \"eu-west-1\"
+  python = \"3.13\"";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -53,6 +79,85 @@ pub(super) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Show all there is to know of one layer version.
+    Show {
+        /// The package, alone or with what is wanted of it: requests, "requests==2.32.*",
+        /// "requests~=2.31", or requests:7 for layer version 7.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print what makes a function use a layer, for the tool that deploys it.
+    Snippet {
+        /// The package, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        /// The tool.
+        #[arg(long = "for", value_name = "TOOL", value_enum, default_value_t = Tool::Sam)]
+        tool: Tool,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Download a layer from AWS, with your credentials.
+    #[cfg(feature = "aws")]
+    Download {
+        /// The package, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        /// The file it becomes [default: the layer's name, in this folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+
+        /// Unpack it into this folder, too.
+        #[arg(long, value_name = "FOLDER")]
+        unpack: Option<PathBuf>,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Copy a layer to your own account, in its region or another, with your credentials.
+    #[cfg(feature = "aws")]
+    Mirror {
+        /// The package, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
+
+        /// The region of the copy [default: that of the layer]
+        #[arg(long, value_name = "REGION")]
+        to: Option<Region>,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the regions that there are layers in.
+    Regions,
+    /// List the targets that there are layers for.
+    Targets,
+    /// Open the list of latest layers in a browser.
+    Open {
+        /// Print its address, and open nothing.
+        #[arg(long)]
+        print: bool,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print what completes this command's arguments in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all commands.
+    Man {
+        /// A folder that the pages are written to.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Which layers are meant.
@@ -63,21 +168,14 @@ pub(super) struct Place {
 
     /// The Python version, as in 3.13.
     #[arg(long, value_name = "VERSION")]
-    python: PythonVersion,
+    pub(super) python: Option<PythonVersion>,
 
     #[arg(
         long,
         value_name = "ARCHITECTURE",
-        default_value_t,
-        help = "The architecture: x86_64 or arm64"
+        help = "The architecture: x86_64 or arm64 [default: x86_64]"
     )]
-    arch: Architecture,
-}
-
-impl Place {
-    pub(super) fn target(&self) -> Target {
-        Target::new(self.python, self.arch)
-    }
+    pub(super) arch: Option<Architecture>,
 }
 
 #[cfg(test)]

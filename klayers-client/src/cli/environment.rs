@@ -1,4 +1,6 @@
-use crate::Region;
+use std::path::PathBuf;
+
+use crate::{LambdaEnvironment, PythonVersion, Region};
 
 /// What the command takes from the environment. An empty value counts as none.
 #[derive(Clone, Debug, Default)]
@@ -6,6 +8,11 @@ pub struct Environment {
     api_url: Option<String>,
     /// The name of the variable and its value.
     region: Option<(&'static str, String)>,
+    lambda: LambdaEnvironment,
+    pub(super) project: Option<PathBuf>,
+    pub(super) user: Option<PathBuf>,
+    pub(super) cache: Option<PathBuf>,
+    pub(super) terminal: bool,
 }
 
 impl Environment {
@@ -27,7 +34,37 @@ impl Environment {
             region: ["AWS_REGION", "AWS_DEFAULT_REGION"]
                 .into_iter()
                 .find_map(|name| Some((name, get(name)?))),
+            lambda: LambdaEnvironment::new(get),
+            ..Self::default()
         }
+    }
+
+    /// The folder in which, or above which, the project's `klayers.toml` lies.
+    #[must_use]
+    pub fn project_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.project = folder;
+        self
+    }
+
+    /// The folder in which the user's `klayers.toml` lies.
+    #[must_use]
+    pub fn config_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.user = folder;
+        self
+    }
+
+    /// The folder in which answers are kept; without one they are not.
+    #[must_use]
+    pub fn cache_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.cache = folder;
+        self
+    }
+
+    /// Whether results go to a terminal, where they are tables for people.
+    #[must_use]
+    pub fn terminal(mut self, terminal: bool) -> Self {
+        self.terminal = terminal;
+        self
     }
 
     /// The API's base URL: `KLAYERS_API_URL`.
@@ -46,5 +83,14 @@ impl Environment {
             region.map_err(|error| format!("in {name}, {error}"))
         };
         self.region.as_ref().map(parse).transpose()
+    }
+
+    /// The Python version of the function that the command runs in: that of `AWS_EXECUTION_ENV`.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the variable, if it has no version.
+    pub fn python(&self) -> Result<Option<PythonVersion>, String> {
+        self.lambda.python().map_err(|error| format!("in AWS_EXECUTION_ENV, {error}"))
     }
 }

@@ -1,39 +1,149 @@
 use std::error::Error as StdError;
 use std::io::{self, Write};
 use std::iter;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
+use klayers_core::api::{RegionRow, TargetRow};
 use serde::Serialize;
 
-use crate::{DeployStatus, Error, LatestRow, VersionRow};
+use crate::{Answer, DeployStatus, Error, LatestRow, VersionRow};
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// For people: columns below a header.
+    Table,
+    /// For other programs: a line a row, with tabs between its cells.
+    Plain,
+    Json,
+}
 
 pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
 
-pub(super) fn latest(out: &mut impl Write, rows: &[LatestRow]) -> io::Result<()> {
-    let cells = rows
-        .iter()
-        .map(|row| [row.package.to_string(), row.package_version.to_string(), row.arn.to_string()]);
-    table(out, ["PACKAGE", "VERSION", "ARN"], cells.collect())
+/// A row of a list that can be printed in every form.
+pub(super) trait Line<const COLUMNS: usize>: Serialize {
+    const HEADER: [&'static str; COLUMNS];
+
+    fn cells(&self) -> [String; COLUMNS];
 }
 
-pub(super) fn versions(out: &mut impl Write, rows: &[VersionRow]) -> io::Result<()> {
-    let cells = rows.iter().map(|row| {
-        let status = match row.deploy_status {
-            DeployStatus::Latest => "latest",
-            DeployStatus::Deprecated => "deprecated",
-        };
-        let expires = row.expiry_date.map(|time| time.to_string());
+impl Line<3> for LatestRow {
+    const HEADER: [&'static str; 3] = ["PACKAGE", "VERSION", "ARN"];
+
+    fn cells(&self) -> [String; 3] {
+        [self.package.to_string(), self.package_version.to_string(), self.arn.to_string()]
+    }
+}
+
+impl Line<4> for VersionRow {
+    const HEADER: [&'static str; 4] = ["VERSION", "STATUS", "EXPIRES", "ARN"];
+
+    fn cells(&self) -> [String; 4] {
+        let expires = self.expiry_date.map(|time| time.to_string());
         [
-            row.package_version.to_string(),
-            status.to_owned(),
+            self.package_version.to_string(),
+            status(self).to_owned(),
             expires.unwrap_or_else(|| "-".to_owned()),
-            row.arn.to_string(),
+            self.arn.to_string(),
         ]
-    });
-    table(out, ["VERSION", "STATUS", "EXPIRES", "ARN"], cells.collect())
+    }
+}
+
+impl Line<2> for RegionRow {
+    const HEADER: [&'static str; 2] = ["REGION", "NAME"];
+
+    fn cells(&self) -> [String; 2] {
+        [self.region.to_string(), self.name.clone().unwrap_or_else(|| "-".to_owned())]
+    }
+}
+
+impl Line<3> for TargetRow {
+    const HEADER: [&'static str; 3] = ["TARGET", "PYTHON", "ARCHITECTURE"];
+
+    fn cells(&self) -> [String; 3] {
+        [self.target.to_string(), self.python_version.to_string(), self.architecture.to_string()]
+    }
+}
+
+pub(super) fn rows<const COLUMNS: usize, Row: Line<COLUMNS>>(
+    out: &mut impl Write,
+    form: Form,
+    rows: &[Row],
+) -> io::Result<()> {
+    let mut cells = rows.iter().map(Row::cells);
+    match form {
+        Form::Table => table(out, Row::HEADER, &cells.collect::<Vec<_>>()),
+        Form::Plain => cells.try_for_each(|cells| writeln!(out, "{}", cells.join("\t"))),
+        Form::Json => json(out, &rows),
+    }
+}
+
+/// Everything that is known of a layer version, a line each.
+pub(super) fn version(out: &mut impl Write, row: &VersionRow) -> io::Result<()> {
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<14}{value}");
+    line("arn", &row.arn.to_string())?;
+    line("version", &row.package_version.to_string())?;
+    line("status", status(row))?;
+    let facts = [
+        ("expires", row.expiry_date.map(|time| time.to_string())),
+        ("withdrawn", row.yanked.clone()),
+        ("published", row.created_date_time.map(|time| time.to_string())),
+        ("licence", row.license.clone()),
+        ("zipped", row.code_size.map(bytes)),
+        ("unzipped", row.unzipped_size.map(bytes)),
+        ("sha256", row.code_sha256.clone()),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            line(name, &value)?;
+        }
+    }
+    let pins = row.dependencies.iter().map(ToString::to_string);
+    for (index, pin) in pins.enumerate() {
+        line(if index == 0 { "contains" } else { "" }, &pin)?;
+    }
+    Ok(())
+}
+
+fn status(row: &VersionRow) -> &'static str {
+    match row.deploy_status {
+        DeployStatus::Latest => "latest",
+        DeployStatus::Deprecated => "deprecated",
+    }
+}
+
+fn bytes(size: u64) -> String {
+    format!("{size} bytes")
+}
+
+/// Says of an answer that is no longer fresh how old it is, and why there is no newer one.
+pub(super) fn staleness<T>(err: &mut impl Write, answer: &Answer<T>) -> io::Result<()> {
+    match &answer.stale_because {
+        None => Ok(()),
+        Some(Error::Offline { .. }) => {
+            note(err, &format!("offline; this answer is {} old", age(answer.age)))
+        }
+        Some(error) => note(err, &format!("this answer is {} old, since {error}", age(answer.age))),
+    }
+}
+
+pub(super) fn note(err: &mut impl Write, message: &str) -> io::Result<()> {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    writeln!(err, "{style}note:{style:#} {message}")
+}
+
+/// A time in the one unit that says enough.
+fn age(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Prints an error with its causes, each below what it caused.
@@ -63,20 +173,40 @@ pub(super) fn failure(
 fn table<const COLUMNS: usize>(
     out: &mut impl Write,
     header: [&str; COLUMNS],
-    mut lines: Vec<[String; COLUMNS]>,
+    lines: &[[String; COLUMNS]],
 ) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    lines.insert(0, header.map(str::to_owned));
+    let header = header.map(str::to_owned);
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-        let lengths = lines.iter().map(|line| line[column].chars().count());
-        lengths.max().unwrap_or_default()
+        let cells = lines.iter().chain([&header]).map(|line| line[column].chars().count());
+        cells.max().unwrap_or_default()
     });
-    for line in lines {
+    let aligned = |line: &[String; COLUMNS]| {
         let cells = iter::zip(line, widths).map(|(cell, width)| format!("{cell:width$}"));
-        let cells: Vec<String> = cells.collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let style = Style::new().bold();
+    writeln!(out, "{style}{}{style:#}", aligned(&header))?;
+    lines.iter().try_for_each(|line| writeln!(out, "{}", aligned(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_in_a_unit_that_says_enough() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7_200, "2 h"),
+            (172_800, "2 days"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
     }
-    Ok(())
 }

@@ -60,5 +60,6 @@ fn threads_may_share_it() {
             });
         }
     });
-    assert_eq!(server.asked().len(), 16);
+    // Those who ask at the same time share a request.
+    assert!((1..=16).contains(&server.asked().len()));
 }

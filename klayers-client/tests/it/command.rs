@@ -6,10 +6,12 @@ use crate::fixture::{Server, respond};
 /// Where nobody answers.
 const NOBODY: &str = "http://127.0.0.1:9";
 
-/// The command in an environment of its own, with the server's address in it.
+/// The command in an environment of its own, with the server's address in it, and without a home
+/// in which anything could be kept.
 fn klayers(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klayers"));
-    command.env_clear().env("KLAYERS_API_URL", url).stdin(Stdio::null());
+    command.env_clear().env("KLAYERS_API_URL", url).env("HOME", "/dev/null").stdin(Stdio::null());
+    command.current_dir("/");
     command
 }
 
@@ -206,4 +208,136 @@ fn a_reader_that_leaves_is_no_failure() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn one_layer_is_shown_whole_or_as_a_snippet() {
+    let url = Server::collection().url();
+    let place = "--region us-east-1 --python 3.13";
+    let shown = run(&mut klayers(&url), &format!("show requests==2.31.* {place} --json"));
+    let row: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    assert_eq!(row["packageVersion"], "2.31.0");
+    assert_run!("show", klayers(&url), "show requests:3 --region us-east-1 --python 3.13", url);
+    assert_run!(
+        "show_no_match",
+        klayers(&url),
+        "show requests>=3 --region us-east-1 --python 3.13",
+        url
+    );
+    for tool in ["sam", "serverless", "terraform", "cdk", "cloudformation", "aws-cli", "pulumi"] {
+        let output = run(&mut klayers(&url), &format!("snippet requests --for {tool} {place}"));
+        insta::assert_snapshot!(format!("snippet_{tool}"), transcript(&output, &url));
+    }
+}
+
+/// A server of today's public API says neither; one of Klayers does.
+#[test]
+fn lists_that_a_server_does_not_have_are_made_up_for() {
+    let bare = Server::start(|_, stream| respond(stream, 404, "text/html", "no"));
+    let url = bare.url();
+    for (list, first) in [("regions", "af-south-1"), ("targets", "p3.8")] {
+        let output = run(&mut klayers(&url), list);
+        assert!(output.stdout.starts_with(first.as_bytes()), "{output:?}");
+        let note = String::from_utf8_lossy(&output.stderr);
+        assert!(note.contains("this server does not say which it has"), "{note}");
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let url = Server::start(|path, stream| {
+        let body = match path {
+            "/api/v2/regions" => r#"[{"region":"eu-west-1","partition":"aws"}]"#,
+            _ => r#"[{"target":"p3.12-arm64","pythonVersion":"3.12","architecture":"arm64"}]"#,
+        };
+        respond(stream, 200, "application/json", body)
+    })
+    .url();
+    assert_run!("regions", klayers(&url), "regions", url);
+    assert_run!("targets_json", klayers(&url), "targets --json", url);
+}
+
+#[test]
+fn the_address_of_the_page_is_printed() {
+    let url = Server::collection().url();
+    let output = run(&mut klayers(&url), "open --print --region us-east-1 --python 3.13");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, format!("{url}/api/v2/p3.13/layers/latest/us-east-1/html\n"));
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&mut klayers(NOBODY), &format!("completions {shell}"));
+        let script = String::from_utf8(output.stdout).expect("text");
+        assert!(script.contains("latest-arn"), "{shell}");
+    }
+    let page = run(&mut klayers(NOBODY), "man");
+    assert!(String::from_utf8_lossy(&page.stdout).contains(".TH klayers 1"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(&mut klayers(NOBODY), &format!("man --out {}", folder.path().display()));
+    assert!(output.status.success(), "{output:?}");
+    assert!(folder.path().join("klayers-latest-arn.1").is_file());
+}
+
+/// Flag, environment, file: the first that says something counts.
+#[test]
+fn settings_come_from_flag_environment_and_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::collection();
+    let file = |region: &str| {
+        let url = server.url();
+        let text = format!("[client]\napi_url = '{url}'\nregion = '{region}'\npython = '3.13'\n");
+        std::fs::write(folder.path().join("klayers.toml"), text).expect("a file");
+    };
+    for (in_file, variable, flag, found) in [
+        ("us-east-1", None, "", true),
+        ("eu-west-1", None, "", false),
+        ("eu-west-1", Some("us-east-1"), "", true),
+        ("us-east-1", Some("eu-west-1"), "", false),
+        ("eu-west-1", Some("eu-west-1"), "--region us-east-1", true),
+    ] {
+        file(in_file);
+        let mut command = klayers("");
+        command.current_dir(folder.path()).envs(variable.map(|region| ("AWS_REGION", region)));
+        let output = run(&mut command, &format!("latest-arn requests {flag}"));
+        assert_eq!(output.status.success(), found, "{in_file} {variable:?} {flag}: {output:?}");
+    }
+    std::fs::write(folder.path().join("klayers.toml"), "[client]\nregoin = 'x'").expect("a file");
+    let output = run(klayers("").current_dir(folder.path()), "targets");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("regoin"), "{output:?}");
+}
+
+#[test]
+fn without_the_server_the_last_answer_stands_in_with_a_note() {
+    let home = tempfile::tempdir().expect("a folder");
+    let server = Server::start({
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        move |path, stream| {
+            let first = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            let body = crate::fixture::collection(path).unwrap_or_else(|| "[]".to_owned());
+            respond(stream, if first { 200 } else { 503 }, "application/json", &body)
+        }
+    });
+    let place = "latest-arn requests --region us-east-1 --python 3.13";
+    let arn = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4\n";
+    for (flags, asked, note) in [
+        ("", 1, None),
+        ("", 5, Some("since http://127.0.0.1")),
+        ("--offline", 5, Some("note: offline; this answer is ")),
+    ] {
+        let mut command = klayers(&server.url());
+        let output = run(command.env("HOME", home.path()), &format!("{place} {flags}"));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), arn, "{output:?}");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(note.map_or(err.is_empty(), |note| err.contains(note)), "{err}");
+        assert_eq!(server.asked().len(), asked);
+    }
+    let mut command = klayers(&server.url());
+    let output = run(command.env("HOME", home.path()), &format!("{place} --no-cache"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_run!(
+        "offline_without_answer",
+        klayers(NOBODY),
+        "latest --region us-east-1 --python 3.13 --offline",
+        NOBODY
+    );
 }

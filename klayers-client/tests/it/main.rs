@@ -4,12 +4,22 @@
 mod fixture;
 
 mod blocking;
+#[cfg(feature = "disk-cache")]
+mod caching;
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "aws")]
+mod copies;
 mod faults;
 mod lookup;
+mod public_server;
+mod retries;
+#[cfg(feature = "cli")]
+mod terminal;
 
-use klayers_client::{Client, ClientBuilder, Region, Target};
+use std::time::Duration;
+
+use klayers_client::{Client, ClientBuilder, Region, RetryPolicy, Target};
 
 use crate::fixture::Server;
 
@@ -21,8 +31,13 @@ fn target() -> Target {
     "p3.13".parse().expect("a target")
 }
 
+/// A client that does not wait long before it asks again.
 fn builder(server: &Server) -> ClientBuilder {
-    Client::builder().base_url(server.url())
+    Client::builder().base_url(server.url()).retry_policy(quick())
+}
+
+fn quick() -> RetryPolicy {
+    RetryPolicy::default().first_delay(Duration::from_millis(2))
 }
 
 fn client(server: &Server) -> Client {

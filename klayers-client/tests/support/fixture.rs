@@ -27,6 +27,16 @@ impl Server {
     pub(crate) fn start(
         answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
+        Self::start_with_head(move |head, stream| match head[0].split(' ').nth(1) {
+            Some(path) => answer(path, stream),
+            None => Ok(()),
+        })
+    }
+
+    /// The same for who wants to see all lines of a request's head.
+    pub(crate) fn start_with_head(
+        answer: impl Fn(&[String], &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -36,10 +46,11 @@ impl Server {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
                 std::thread::spawn(move || {
                     let mut stream = stream;
-                    if let Some(path) = request_path(&stream) {
-                        log.lock().expect("no thread panics").push(path.clone());
+                    if let Some(head) = request_head(&stream) {
+                        let path = head[0].split(' ').nth(1).unwrap_or_default();
+                        log.lock().expect("no thread panics").push(path.to_owned());
                         // A client that has had enough closes the connection.
-                        let _ = answer(&path, &mut stream);
+                        let _ = answer(&head, &mut stream);
                     }
                 });
             }
@@ -123,10 +134,14 @@ pub(crate) fn collection(path: &str) -> Option<String> {
     Some(format!("[{}]", rows.join(",")))
 }
 
-/// The path of a request, once its head is read.
-fn request_path(stream: &TcpStream) -> Option<String> {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let first = lines.next()?;
-    lines.find(String::is_empty)?;
-    Some(first.split(' ').nth(1)?.to_owned())
+/// The lines of a request's head, once they are read.
+fn request_head(stream: &TcpStream) -> Option<Vec<String>> {
+    let mut head = Vec::new();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            return (!head.is_empty()).then_some(head);
+        }
+        head.push(line);
+    }
+    None
 }

@@ -1,0 +1,35 @@
+//! Waits for a server that is often away, and says how it went.
+//!
+//! `cargo run -p klayers-examples --bin patient`; `KLAYERS_API_URL` names another collection than
+//! the public one.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a program reads its environment and prints its result"
+)]
+
+use std::error::Error;
+use std::time::Duration;
+
+use klayers_client::{Client, RetryPolicy};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
+    let policy = RetryPolicy::default().attempts(6).longest_delay(Duration::from_secs(10));
+    let client = Client::builder()
+        .base_url(api_url)
+        .retry_policy(policy)
+        .read_timeout(Duration::from_secs(5))
+        .total_timeout(Duration::from_mins(1))
+        .build()?;
+    let (region, target) = ("us-east-1".parse()?, "p3.13".parse()?);
+    match client.latest_arn("requests", &region, &target).await {
+        Ok(arn) => println!("{arn}"),
+        Err(error) if error.is_timeout() => println!("it took too long: {error}"),
+        Err(error) if error.is_transient() => println!("later, perhaps: {error}"),
+        Err(error) => println!("asking again will not help: {error}"),
+    }
+    Ok(())
+}

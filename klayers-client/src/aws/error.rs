@@ -1,0 +1,163 @@
+use std::error::Error as StdError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_lambda::config::http::HttpResponse;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+
+use crate::{LayerVersionArn, Region};
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Why a layer could not be downloaded or copied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AwsError {
+    /// The HTTP client could not be made.
+    #[error("the HTTP client could not be set up; check that the system's certificates are there")]
+    Setup {
+        /// What was wrong.
+        source: reqwest::Error,
+    },
+
+    /// The credentials may not do it.
+    #[error(
+        "{operation} of {arn} in {region} was denied: the credentials need lambda:{right}, and the \
+         layer has to be public or shared with their account{}", .message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default()
+    )]
+    Denied {
+        /// The operation.
+        operation: &'static str,
+        /// The right that it needs.
+        right: &'static str,
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// The region that was asked.
+        region: Region,
+        /// What AWS said.
+        message: Option<String>,
+    },
+
+    /// There is no such layer version (any more).
+    #[error(
+        "{arn} is not in {region}: it was deleted, or never was; the latest one of its package is \
+         found with klayers latest-arn"
+    )]
+    NotFound {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// The region that was asked.
+        region: Region,
+    },
+
+    /// A call to AWS failed in another way.
+    #[error(
+        "{operation} for {arn} failed in {region}; check the credentials, that the region is enabled, and the network"
+    )]
+    Call {
+        /// The operation.
+        operation: &'static str,
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// The region that was asked.
+        region: Region,
+        /// What went wrong.
+        source: Cause,
+    },
+
+    /// AWS answered with less than is needed, or with another layer.
+    #[error("AWS does not say all that is needed of {arn}; try again")]
+    Incomplete {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+    },
+
+    /// The bytes could not be fetched.
+    #[error("{arn} could not be downloaded; what is there is kept, so call it again to go on")]
+    Interrupted {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// What went wrong.
+        source: Cause,
+    },
+
+    /// What came is not the layer.
+    #[error(
+        "what was downloaded of {arn} is not it: SHA-256 {found}, {expected} expected; it was removed"
+    )]
+    Digest {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// What Lambda states, in Base64.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+
+    /// The zip is larger than Lambda takes within a request.
+    #[error(
+        "{arn} is {size} bytes large and Lambda takes {limit} within a request; download it, and \
+         publish it from a bucket in its region"
+    )]
+    TooLarge {
+        /// The layer version.
+        arn: Box<LayerVersionArn>,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest size, in bytes.
+        limit: u64,
+    },
+
+    /// A file could not be read or written.
+    #[error("{} cannot be used; check its folder and the room on the disk", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+
+    /// A layer could not be unpacked.
+    #[error("{} cannot be unpacked", .path.display())]
+    Unpack {
+        /// The zip.
+        path: PathBuf,
+        /// What went wrong.
+        source: zip::result::ZipError,
+    },
+}
+
+impl AwsError {
+    pub(super) fn incomplete(arn: &LayerVersionArn) -> Self {
+        Self::Incomplete { arn: Box::new(arn.clone()) }
+    }
+
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    pub(super) fn call<E>(
+        operation: &'static str,
+        arn: &LayerVersionArn,
+        region: &Region,
+        error: SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let right = match operation {
+            "GetLayerVersionByArn" => "GetLayerVersion",
+            other => other,
+        };
+        let (arn, region) = (Box::new(arn.clone()), region.clone());
+        let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
+        let message = metadata.and_then(|meta| meta.message()).map(str::to_owned);
+        match metadata.and_then(|meta| meta.code()) {
+            Some("AccessDeniedException" | "AccessDenied") => {
+                Self::Denied { operation, right, arn, region, message }
+            }
+            Some("ResourceNotFoundException") => Self::NotFound { arn, region },
+            _ => Self::Call { operation, arn, region, source: Box::new(error) },
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Layers themselves, with the credentials that AWS's tools would find.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use aws_config::BehaviorVersion;
+use serde::Serialize;
+
+use super::print::{self, Form};
+use crate::aws::{AwsError, Downloaded, Layers};
+use crate::{LayerVersionArn, Region};
+
+pub(super) async fn download(
+    arn: &LayerVersionArn,
+    file: Option<PathBuf>,
+    unpack: Option<&Path>,
+) -> Result<Downloaded, AwsError> {
+    let file = file.unwrap_or_else(|| format!("{}.zip", arn.name()).into());
+    let layer = layers().await?.download(arn, file).await?;
+    if let Some(folder) = unpack {
+        layer.unpack(folder)?;
+    }
+    Ok(layer)
+}
+
+pub(super) async fn mirror(
+    arn: &LayerVersionArn,
+    to: Option<&Region>,
+) -> Result<LayerVersionArn, AwsError> {
+    layers().await?.mirror(arn, to.unwrap_or(arn.region())).await
+}
+
+async fn layers() -> Result<Layers, AwsError> {
+    Layers::new(&aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await)
+}
+
+/// What `download --json` prints.
+#[derive(Serialize)]
+struct File<'a> {
+    arn: &'a LayerVersionArn,
+    path: &'a Path,
+    code_sha256: &'a str,
+    code_size: u64,
+}
+
+pub(super) fn print(out: &mut impl Write, form: Form, layer: &Downloaded) -> io::Result<()> {
+    let Downloaded { arn, path, code_sha256, code_size } = layer;
+    if form == Form::Json {
+        return print::json(out, &File { arn, path, code_sha256, code_size: *code_size });
+    }
+    writeln!(out, "{}", path.display())?;
+    writeln!(out, "sha256  {code_sha256}")?;
+    writeln!(out, "zipped  {code_size} bytes")
+}

@@ -1,0 +1,108 @@
+use klayers_core::{Architecture, ParseError, PythonVersion, Region, Target};
+
+/// What the environment of a Lambda function says of where it runs.
+///
+/// The library never reads the environment by itself; a program that wants it to be used gives it
+/// a way to read it.
+///
+/// ```
+/// use klayers_client::LambdaEnvironment;
+///
+/// // In a function: LambdaEnvironment::new(|name| std::env::var(name).ok())
+/// let environment = LambdaEnvironment::new(|name| match name {
+///     "AWS_REGION" => Some("eu-west-1".to_owned()),
+///     "AWS_EXECUTION_ENV" => Some("AWS_Lambda_python3.13".to_owned()),
+///     _ => None,
+/// });
+/// assert_eq!(environment.region()?, Some("eu-west-1".parse()?));
+/// assert_eq!(environment.python()?, Some("3.13".parse()?));
+/// assert!(environment.target()?.is_some());
+/// # Ok::<(), klayers_client::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct LambdaEnvironment {
+    region: Option<String>,
+    execution: Option<String>,
+}
+
+impl LambdaEnvironment {
+    /// Reads the variables with `get`. An empty value counts as none.
+    pub fn new(get: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        Self {
+            region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
+            execution: get("AWS_EXECUTION_ENV"),
+        }
+    }
+
+    /// The region: `AWS_REGION`, or else `AWS_DEFAULT_REGION`.
+    ///
+    /// # Errors
+    ///
+    /// If the value is not a region.
+    pub fn region(&self) -> Result<Option<Region>, ParseError> {
+        self.region.as_deref().map(str::parse).transpose()
+    }
+
+    /// The Python version: that of `AWS_EXECUTION_ENV`, which is `AWS_Lambda_python3.13` in a
+    /// function of that runtime. None elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If the value is that of a Python runtime, and has no version.
+    pub fn python(&self) -> Result<Option<PythonVersion>, ParseError> {
+        let version =
+            self.execution.as_deref().and_then(|name| name.strip_prefix("AWS_Lambda_python"));
+        version.map(str::parse).transpose()
+    }
+
+    /// The target: the Python version, and the architecture that this program was built for. None
+    /// outside a function with a Python runtime.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`python`](Self::python).
+    pub fn target(&self) -> Result<Option<Target>, ParseError> {
+        let Some(python) = self.python()? else { return Ok(None) };
+        Ok(Some(Target::new(python, own_architecture())))
+    }
+}
+
+/// That of this program, which runs where the function does.
+fn own_architecture() -> Architecture {
+    std::env::consts::ARCH.parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> LambdaEnvironment {
+        LambdaEnvironment::new(|wanted| {
+            let mut found = variables.iter().filter(|(name, _)| *name == wanted);
+            found.next().map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_function_says_where_it_runs() {
+        let function = environment(&[
+            ("AWS_REGION", ""),
+            ("AWS_DEFAULT_REGION", "eu-west-1"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12"),
+        ]);
+        assert_eq!(function.region(), Ok("eu-west-1".parse().ok()));
+        let target = function.target().expect("a target").expect("one");
+        assert_eq!(target.python, PythonVersion::new(3, 12));
+        assert_eq!(target.architecture.machine(), std::env::consts::ARCH);
+    }
+
+    #[test]
+    fn elsewhere_there_is_none_and_nonsense_is_told() {
+        for variables in [&[][..], &[("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x")]] {
+            assert_eq!(environment(variables).target(), Ok(None));
+        }
+        assert!(environment(&[("AWS_EXECUTION_ENV", "AWS_Lambda_python")]).target().is_err());
+        assert!(environment(&[("AWS_REGION", "mars")]).region().is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! What is asked again and what is not, status by status and fault by fault.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use klayers_client::{Cache, Client, Error, RetryPolicy, TransportFailure};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
+use crate::fixture::{Server, collection, respond};
+use crate::{builder, quick, region, target};
+
+/// A server that does something with its first requests, and answers those after them.
+fn failing(
+    times: usize,
+    fail: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Server {
+    let asked = AtomicUsize::new(0);
+    Server::start(move |path, stream| {
+        if asked.fetch_add(1, Ordering::SeqCst) < times {
+            return fail(stream);
+        }
+        respond(stream, 200, "application/json", &collection(path).expect("a known path"))
+    })
+}
+
+fn status(code: u16, headers: &'static str) -> impl Fn(&mut TcpStream) -> std::io::Result<()> {
+    move |stream| {
+        write!(
+            stream,
+            "HTTP/1.1 {code} Status\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    }
+}
+
+async fn version(client: &Client) -> Result<u64, Error> {
+    Ok(client.latest_arn("requests", &region(), &target()).await?.version())
+}
+
+/// The table in the documentation of `RetryPolicy`, on the wire.
+#[tokio::test]
+async fn each_status_is_retried_as_the_table_says() {
+    let (mut tried, mut injected, mut wrong) = (0, 0, 0);
+    let (code, asked) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicUsize::new(0)));
+    let server = Server::start({
+        let (code, asked) = (Arc::clone(&code), Arc::clone(&asked));
+        move |path, stream| {
+            if asked.fetch_add(1, Ordering::SeqCst) < 2 {
+                return status(code.load(Ordering::SeqCst), "")(stream);
+            }
+            respond(stream, 200, "application/json", &collection(path).expect("a known path"))
+        }
+    });
+    let client = builder(&server).cache(Cache::none()).build().expect("a client");
+    // Those that send elsewhere have tests of their own.
+    for status in (200..=599).filter(|status| !matches!(status, 200 | 300..=399)) {
+        code.store(status, Ordering::SeqCst);
+        asked.store(0, Ordering::SeqCst);
+        let answer = version(&client).await;
+        let requests = asked.load(Ordering::SeqCst);
+        tried += 1;
+        injected += requests.min(2);
+        let right = match &answer {
+            Ok(4) => RetryPolicy::retries_status(status) && requests == 3,
+            Err(Error::Status { status: told, .. }) => {
+                !RetryPolicy::retries_status(status) && requests == 1 && *told == status
+            }
+            _ => false,
+        };
+        wrong += usize::from(!right);
+        assert!(right, "{status}: {answer:?} after {requests} requests");
+    }
+    println!("statuses tried {tried}, faults injected {injected}, wrong answers {wrong}");
+    assert_eq!((tried, wrong), (299, 0));
+}
+
+#[tokio::test]
+async fn attempts_end_with_the_last_error() {
+    let server = failing(usize::MAX, status(503, ""));
+    for attempts in [1, 2, 5] {
+        let before = server.asked().len();
+        let client = builder(&server).retry_policy(quick().attempts(attempts)).build();
+        let error = version(&client.expect("a client")).await.expect_err("503");
+        assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
+        assert!(error.is_transient());
+        assert_eq!(server.asked().len() - before, usize::try_from(attempts).expect("few"));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_break_are_made_again() {
+    let faults: [fn(&mut TcpStream) -> std::io::Result<()>; 4] = [
+        |_| Ok(()),
+        |stream| write!(stream, "HTTP/1.1 20"),
+        |stream| write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n["),
+        |stream| write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n["),
+    ];
+    for fault in faults {
+        let server = failing(3, fault);
+        let client = builder(&server).build().expect("a client");
+        assert_eq!(version(&client).await.expect("an ARN"), 4);
+        assert_eq!(server.asked().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_asked_again_after_the_read_timeout() {
+    let server = failing(1, |stream| stream.read_to_end(&mut Vec::new()).map(drop));
+    let client = builder(&server).read_timeout(Duration::from_millis(200)).build();
+    assert_eq!(version(&client.expect("a client")).await.expect("an ARN"), 4);
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_says_how_long_is_waited_for() {
+    let server = failing(1, status(429, "Retry-After: 1\r\n"));
+    let client = builder(&server).build().expect("a client");
+    let started = Instant::now();
+    assert_eq!(version(&client).await.expect("an ARN"), 4);
+    assert!(started.elapsed() >= Duration::from_secs(1));
+
+    // By the server's own clock, whatever ours says.
+    let date = "Date: Sun, 01 Nov 2026 02:00:00 GMT\r\n\
+                Retry-After: Sun, 01 Nov 2026 02:00:01 GMT\r\n";
+    let server = failing(1, status(503, date));
+    let client = builder(&server).build().expect("a client");
+    let started = Instant::now();
+    assert_eq!(version(&client).await.expect("an ARN"), 4);
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(10), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_deadline_is_not_begun() {
+    let server = failing(usize::MAX, status(429, "Retry-After: 3600\r\n"));
+    let client = builder(&server).build().expect("a client");
+    let started = Instant::now();
+    let error = version(&client).await.expect_err("429");
+    assert!(matches!(error, Error::Status { status: 429, .. }), "{error}");
+    assert_eq!(server.asked().len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn all_attempts_together_keep_the_total_timeout() {
+    let server = failing(usize::MAX, status(500, ""));
+    let policy = RetryPolicy::default()
+        .attempts(u32::MAX)
+        .first_delay(Duration::from_millis(50))
+        .longest_delay(Duration::from_millis(50));
+    let client = builder(&server).retry_policy(policy).total_timeout(Duration::from_millis(600));
+    let started = Instant::now();
+    let error = version(&client.build().expect("a client")).await.expect_err("500");
+    assert!(matches!(error, Error::Status { status: 500, .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(server.asked().len() > 2, "{}", server.asked().len());
+}
+
+/// Asking again would not make a certificate better, and it may be an attack.
+#[tokio::test]
+async fn a_certificate_that_nobody_signed_is_refused_at_once() {
+    let (url, greeted) = untrusted();
+    let client = Client::builder().base_url(url).retry_policy(quick()).build().expect("a client");
+    let error = version(&client).await.expect_err("an untrusted server");
+    let Error::Transport { failure, .. } = &error else { unreachable!("{error:?}") };
+    assert_eq!(*failure, TransportFailure::Tls, "{error:?}");
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert_eq!(greeted.load(Ordering::SeqCst), 1);
+}
+
+/// A server with TLS that signed its certificate itself, and how often it was greeted.
+fn untrusted() -> (String, Arc<AtomicUsize>) {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("protocols")
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.into()], key.into())
+        .expect("a configuration");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let (config, greeted) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&greeted);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut connection =
+                rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            while connection.is_handshaking() && connection.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    (url, greeted)
+}

@@ -1,0 +1,74 @@
+//! The command as a person at a terminal sees it, and `docs/command.md`, which shows the same.
+
+use std::fs;
+use std::process::ExitCode;
+
+use klayers_client::cli::{self, Environment};
+
+use crate::fixture::Server;
+
+/// What a run prints on a terminal, without colours, with the server's port put out of the way.
+async fn screen(server: &Server, arguments: &[&str]) -> (ExitCode, String) {
+    let url = server.url();
+    let environment =
+        Environment::new(|name| (name == "KLAYERS_API_URL").then(|| url.clone())).terminal(true);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = ["klayers"].iter().chain(arguments).map(Into::into);
+    let code = cli::run(arguments, &environment, &mut out, &mut err).await;
+    let text = |bytes: &[u8]| anstream::adapter::strip_bytes(bytes).into_vec();
+    let shown = [text(&out), text(&err)].concat();
+    (code, String::from_utf8(shown).expect("text").replace(&url, "http://127.0.0.1:8080"))
+}
+
+/// The words of a command line, of which quoted ones may hold spaces and stars.
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect()
+}
+
+/// Every transcript of the page is what the command prints.
+#[tokio::test]
+async fn the_transcripts_in_the_documentation_are_true() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md");
+    let page = fs::read_to_string(path).expect("the page");
+    let server = Server::collection();
+    let mut written = String::new();
+    let mut runs = 0;
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        written += line;
+        written.push('\n');
+        if line != "```console" {
+            continue;
+        }
+        while let Some(line) = lines.next_if(|line| *line != "```") {
+            // What was printed before is left behind.
+            let Some(command) = line.strip_prefix("$ klayers ") else { continue };
+            let words = words(command);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let (_, shown) = screen(&server, &words).await;
+            written += line;
+            written.push('\n');
+            written += &shown;
+            runs += 1;
+        }
+    }
+    if page != written {
+        fs::write(path, &written).expect("written");
+    }
+    assert_eq!(page, written, "docs/command.md is written anew; look at it, and commit it");
+    println!("transcripts {runs}");
+    assert!(runs >= 10, "{runs}");
+}
+
+#[tokio::test]
+async fn tables_have_a_header_in_bold() {
+    let server = Server::collection();
+    let url = server.url();
+    let environment = Environment::new(|_| Some(url.clone()).filter(|_| false)).terminal(true);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = format!("klayers latest --region us-east-1 --python 3.13 --api-url {url}");
+    let arguments = arguments.split(' ').map(Into::into);
+    cli::run(arguments, &environment, &mut out, &mut err).await;
+    let text = String::from_utf8(out).expect("text");
+    assert!(text.starts_with("\u{1b}[1mPACKAGE   VERSION  ARN\u{1b}[0m\n"), "{text:?}");
+}
