@@ -327,6 +327,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_table_of_the_other_command_may_stand_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("klayers.toml");
+        fs::write(&file, "config_dir = \"config\"\n[client]\noffline = true\n").unwrap();
+        Config::load(&file).unwrap();
+        fs::write(&file, "config_dir = \"config\"\n[clients]\noffline = true\n").unwrap();
+        Config::load(&file).unwrap_err();
+    }
+
+    #[test]
     fn no_error_shows_a_url() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("klayers.toml");

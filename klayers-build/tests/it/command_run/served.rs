@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use klayers_core::Timestamp;
 use klayers_core::api::{LatestRow, VersionRow};
@@ -71,10 +73,14 @@ fn what_was_published_is_answered_and_a_signal_ends_it_well() {
     let beta = |number| arn("eu-west-1", "p312-beta", number);
     assert_eq!(latest(&served), [arn("eu-west-1", "p312-Alpha", 1), beta(1)]);
 
-    // A run beside it is seen at once.
+    // A run beside it is seen soon after.
     home.wheels(&[WheelFile::new("beta", "1.1").file("beta.py", "y = 2\n")]);
     home.run(&["run"]).ended_with(0);
-    assert_eq!(latest(&served), [arn("eu-west-1", "p312-Alpha", 1), beta(2)]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while latest(&served) != [arn("eu-west-1", "p312-Alpha", 1), beta(2)] {
+        assert!(Instant::now() < deadline, "{:?}", latest(&served));
+        thread::sleep(Duration::from_millis(20));
+    }
     let versions: Vec<VersionRow> = served.get("/api/v2/p3.12/layers/eu-west-1/beta");
     let versions: Vec<String> = versions.into_iter().map(|row| row.arn.to_string()).collect();
     assert_eq!(versions, [beta(2), beta(1)]);
