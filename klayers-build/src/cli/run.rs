@@ -154,6 +154,8 @@ async fn work(
     let lease = lease::take(lock, &planner.catalog, taken).await?;
     warn_of_forsaken(&*planner.catalog, &all_regions).await?;
     *records = Some(Arc::clone(&planner.catalog));
+    // First: without credentials nothing is made.
+    let publisher = publisher(&config.publish, &regions).await?;
     let cache = args.collection.cache.folder();
     let fetcher = Fetcher::new(&cache, config.sources.index_url)?;
     let artifacts = FolderArtifacts::open(config.artifacts)?;
@@ -168,8 +170,7 @@ async fn work(
             .with_rules(config.gate.clone())
             .with_interpreters(interpreters)
             .with_bytecode(config.bytecode, &cache),
-        // First: without credentials nothing is made.
-        publisher: publisher(&config.publish, &regions).await?,
+        publisher,
         artifacts: Arc::new(artifacts),
         expiry: config.expiry,
         public: config.publish.public,
