@@ -2,8 +2,8 @@
 //! over into the catalog, so that an operator can switch without publishing again.
 //!
 //! A source is read ([`ApiSource`], [`TableSource`]), what it says is held against itself
-//! ([`records`]), and the catalog decides what it makes of that
-//! ([`AdoptionPlan`](crate::catalog::AdoptionPlan)). What is not taken over is [`LeftOut`], with the
+//! (`records`), and the catalog decides what it makes of that
+//! ([`AdoptionPlan`]). What is not taken over is [`LeftOut`], with the
 //! reason; it keeps nothing else from being adopted.
 
 use std::collections::BTreeMap;
