@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator
 
 from measure import Claim, Contender, in_turn
-from report import Row, Time
+from report import Row, time as bound
 from tools import Bench
 
 LOOKUPS = 1_000_000
@@ -43,7 +43,7 @@ def told(bench: Bench, title: str, folder: Path, arguments: list, at_most: float
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     name = f"lookups {' '.join(arguments)}"
     measured = in_turn({name: Contender(command)}, bench.rounds, folder)
-    return Row(title, measured, f"one run: {said}", times=[Time(name, at_most)])
+    return Row(title, measured, f"one run: {said}", bounds=[bound(name, at_most)])
 
 
 def process(bench: Bench, title: str, folder: Path) -> Row:
