@@ -15,7 +15,7 @@ use klayers_core::api::Problem;
 use super::documents::Documents;
 use super::encoding::Accepted;
 use super::metrics::{self, Metrics};
-use super::prepared::{Prepared, Variant};
+use super::prepared::{Prepared, Variant, insert};
 use super::range::{Part, part};
 use crate::catalog::CatalogError;
 use crate::site::{Address, AddressError};
@@ -213,13 +213,6 @@ fn text(status: StatusCode, content_type: &'static str, body: String) -> Respons
 fn plain<const N: usize>(fields: [(&'static str, &'static str); N]) -> HeaderMap {
     let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
     fields.map(field).into_iter().collect()
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(value) => drop(headers.insert(name, value)),
-        Err(error) => tracing::error!(%name, %error, "a field is not one that HTTP can carry"),
-    }
 }
 
 fn with(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Body> {

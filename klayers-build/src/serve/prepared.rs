@@ -78,10 +78,7 @@ impl Variant {
             _ => format!("\"{digest}-{}\"", encoding.token()),
         };
         let mut headers = HeaderMap::with_capacity(12);
-        let mut add = |name: HeaderName, value: &str| match HeaderValue::from_str(value) {
-            Ok(value) => drop(headers.insert(name, value)),
-            Err(error) => tracing::error!(%name, %error, "a field is not one that HTTP can carry"),
-        };
+        let mut add = |name: HeaderName, value: &str| insert(&mut headers, name, value);
         for (name, value) in document.headers() {
             add(HeaderName::from_static(name), &value);
         }
@@ -94,6 +91,14 @@ impl Variant {
         }
         let etag = headers.get(ETAG).cloned().unwrap_or(HeaderValue::from_static("\"\""));
         Self { headers, etag, body }
+    }
+}
+
+/// Sets a field, unless it is one that HTTP cannot carry, which is told.
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(error) => tracing::error!(%name, %error, "a field is not one that HTTP can carry"),
     }
 }
 
