@@ -113,6 +113,33 @@ impl Client {
         Ok(self.answers().latest_arn(package, region, target).await?.value)
     }
 
+    /// What [`latest_arn`](Self::latest_arn) would say, if that is kept and still fresh, so that it
+    /// takes neither time nor a runtime.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Server::collection();
+    /// # use klayers_client::Cache;
+    /// # let cache = Cache::memory().assume_fresh(std::time::Duration::from_secs(60));
+    /// # let client = klayers_client::Client::builder().base_url(server.url()).cache(cache).build()?;
+    /// let (package, region, target) = ("requests".parse()?, "us-east-1".parse()?, "p3.13".parse()?);
+    /// assert_eq!(client.kept_arn(&package, &region, target), None);
+    /// let arn = client.latest_arn("requests", &region, &target).await?;
+    /// assert_eq!(client.kept_arn(&package, &region, target), Some(arn));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn kept_arn(
+        &self,
+        package: &PackageName,
+        region: &Region,
+        target: Target,
+    ) -> Option<LayerVersionArn> {
+        Some(self.arn_at_hand(package, region, target)?.ok()?.value)
+    }
+
     /// The latest layer version of every package for `target` in `region`, by package; empty if
     /// there is none.
     ///
