@@ -7,7 +7,6 @@ use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
@@ -36,22 +35,36 @@ mod snippet;
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
-/// Runs the command. `arguments` begin with the command's own name.
+/// Runs the command, and gives its exit code. `arguments` begin with the command's own name.
+///
+/// It wants a tokio runtime with I/O and time, on whatever thread, and it never ends the process.
+/// What it writes may have colours; `anstream` leaves them out where nobody would see them.
+///
+/// ```
+/// use klayers_client::cli::{self, Environment};
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// let (mut out, mut err) = (Vec::new(), anstream::stderr());
+/// let arguments = ["klayers", "--version"].map(Into::into);
+/// let code = runtime.block_on(cli::run(arguments, &Environment::default(), &mut out, &mut err));
+/// assert_eq!(code, 0);
+/// assert!(out.starts_with(b"klayers "));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> ExitCode {
+) -> u8 {
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => execute(arguments, environment, out, err).await,
         Err(error) => Err(Failure::Arguments(error)),
     };
-    let code = match outcome {
+    match outcome {
         Ok(()) => 0,
         Err(failure) => failure.tell(out, err),
-    };
-    ExitCode::from(code)
+    }
 }
 
 async fn execute(

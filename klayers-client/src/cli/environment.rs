@@ -1,6 +1,9 @@
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::{LambdaEnvironment, PythonVersion, Region};
+use etcetera::BaseStrategy;
+
+use crate::{Cache, LambdaEnvironment, PythonVersion, Region};
 
 /// What the command takes from the environment. An empty value counts as none.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,20 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// That of this process: its variables, the folder it was started in, the user's folders, and
+    /// whether its standard output is a terminal.
+    ///
+    /// This is where the environment enters, for every program that has the command.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+    pub fn of_process() -> Self {
+        let folders = etcetera::choose_base_strategy().ok();
+        Self::new(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+            .project_folder(std::env::current_dir().ok())
+            .config_folder(folders.map(|folders| folders.config_dir().join("klayers")))
+            .cache_folder(Cache::user_folder())
+            .terminal(std::io::stdout().is_terminal())
+    }
+
     /// Reads the variables with `get`.
     ///
     /// ```

@@ -1,14 +1,13 @@
 //! The command as a person at a terminal sees it, and `docs/command.md`, which shows the same.
 
 use std::fs;
-use std::process::ExitCode;
 
 use klayers_client::cli::{self, Environment};
 
 use crate::fixture::Server;
 
 /// What a run prints on a terminal, without colours, with the server's port put out of the way.
-async fn screen(server: &Server, arguments: &[&str]) -> (ExitCode, String) {
+async fn screen(server: &Server, arguments: &[&str]) -> (u8, String) {
     let url = server.url();
     let environment =
         Environment::new(|name| (name == "KLAYERS_API_URL").then(|| url.clone())).terminal(true);
