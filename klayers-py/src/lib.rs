@@ -1,8 +1,11 @@
 //! `import klayers`: klayers-client and klayers-core for Python. What is here translates, and
 //! nothing else.
 
+#![expect(clippy::doc_markdown, reason = "the documentation of what Python sees is not Markdown")]
+
 mod arguments;
 mod client;
+mod command;
 mod dicts;
 mod error;
 mod names;
@@ -23,6 +26,8 @@ mod _klayers {
     use crate::client::{
         Client, latest, latest_arn, layer, package, packages, regions, targets, versions,
     };
+    #[pymodule_export]
+    use crate::command::run_command;
     #[pymodule_export]
     use crate::names::{PackageName, PackageVersion, Requirement};
     #[pymodule_export]
