@@ -28,7 +28,10 @@ LAYERS: dict[str, dict[str, list[tuple[int, str, str | None]]]] = {
         "Pillow": [(2, "12.0.0", None)],
         "aws-xray-sdk": [(5, "2.14.0", None)],
     },
-    "p3.13-arm64": {"requests": [(9, "2.32.5", None)]},
+    "p3.13-arm64": {
+        "requests": [(10, "2.33.0", None), (9, "2.32.5", "2027-11-01T02:00:00")],
+        "Pillow": [(3, "12.0.0", None)],
+    },
     "p3.11": {"requests": [(7, "2.32.5", None)], "idna": [(2, "3.11", None)]},
 }
 REGIONS = ["eu-west-1", "us-east-1"]
@@ -52,7 +55,7 @@ def _latest(target: str, region: str) -> list[dict[str, Any]]:
 
 
 def _versions(target: str, region: str, package: str) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, version, expiry in LAYERS[target][package]:
         row = {
             "arn": arn(package, number, target=target, region=region),
@@ -66,7 +69,7 @@ def _versions(target: str, region: str, package: str) -> list[dict[str, Any]]:
 
 def _collection() -> dict[str, list[dict[str, Any]]]:
     """The rows of every path that has some."""
-    answers = {}
+    answers: dict[str, list[dict[str, Any]]] = {}
     for target, packages in LAYERS.items():
         for region in REGIONS:
             answers[f"/api/v2/{target}/layers/latest/{region}"] = _latest(target, region)
@@ -123,10 +126,12 @@ def tool(name: str, *folders: Path) -> str:
     """A program in one of the folders or on PATH."""
     path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     found = shutil.which(name, path=path)
-    if found is None:
-        reason = f"{name} is missing: run make setup-deploy"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return found
+    if found is not None:
+        return found
+    reason = f"{name} is missing: run make setup-deploy"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 #: Where the wheel has put the command `klayers`.

@@ -8,8 +8,9 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import cdk_klayers
-import cdk_klayers.exceptions
+# It has no types.
+import cdk_klayers  # type: ignore[import-untyped]
+import cdk_klayers.exceptions  # type: ignore[import-untyped]
 import klayers.cdk
 import pytest
 from aws_cdk import App, Environment, Stack, Stage, aws_lambda

@@ -55,10 +55,10 @@ def test_a_function_gets_the_latest_layers_of_the_stacks_region(
             arn("requests", 4, region="eu-west-1"),
         ),
         ({"runtime": aws_lambda.Runtime.PYTHON_3_11}, arn("requests", 7, target="p3.11")),
-        ({"runtime": RUNTIME, "arch": "arm64"}, arn("requests", 9, target="p3.13-arm64")),
+        ({"runtime": RUNTIME, "arch": "arm64"}, arn("requests", 10, target="p3.13-arm64")),
         (
             {"python": "3.13", "arch": aws_lambda.Architecture.ARM_64},
-            arn("requests", 9, target="p3.13-arm64"),
+            arn("requests", 10, target="p3.13-arm64"),
         ),
         ({"python": "3.13", "arch": aws_lambda.Architecture.X86_64}, arn("requests", 4)),
         ({"python": "3.13", "version": 3}, arn("requests", 3)),

@@ -9,8 +9,9 @@ from klayers.cdk import exceptions
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_lambda  # type: ignore[import-not-found,unused-ignore]
-    from constructs import Construct  # type: ignore[import-not-found,unused-ignore]
+    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
+    from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
 
 _PUBLIC = "https://api.klayers.cloud/api/v2"
 
@@ -36,8 +37,8 @@ class Klayers:
 
     def __init__(
         self,
-        scope: Construct,
-        python_version: aws_lambda.Runtime,
+        scope: _constructs.Construct,
+        python_version: _lambda.Runtime,
         region: str | bool | None = False,
     ) -> None:
         """Asks for the latest layers of a runtime; the region is that of the scope's stack if it is
@@ -48,8 +49,8 @@ class Klayers:
         self.latest_layer_arns = self.get_latest_layer_arns(self.region, python_version)
 
     def layer_version(
-        self, scope: Construct, package: str, layer_version: int | str = "latest"
-    ) -> aws_lambda.ILayerVersion:
+        self, scope: _constructs.Construct, package: str, layer_version: int | str = "latest"
+    ) -> _lambda.ILayerVersion:
         """The package's latest layer, or the version of it with a number.
 
         Whether there is a version with that number, and has not been deleted, is not asked;
@@ -58,12 +59,12 @@ class Klayers:
         arn = self._latest_arn(package)
         if layer_version != "latest":
             arn = f"{arn.rpartition(':')[0]}:{_number(layer_version)}"
-        layer: aws_lambda.ILayerVersion = aws_cdk().aws_lambda.LayerVersion.from_layer_version_arn(
+        layer: _lambda.ILayerVersion = aws_cdk().aws_lambda.LayerVersion.from_layer_version_arn(
             scope, f"{self.region}-{self.python_version}-{package}-{layer_version}", arn
         )
         return layer
 
-    def get_region(self, scope: Construct, region: str | bool | None = False) -> str:
+    def get_region(self, scope: _constructs.Construct, region: str | bool | None = False) -> str:
         """The region that is given, or else that of the scope's stack."""
         if region:
             return str(region)
@@ -76,17 +77,18 @@ class Klayers:
             )
         return found
 
-    def get_python_version(self, python_version: aws_lambda.Runtime) -> str:
+    def get_python_version(self, python_version: _lambda.Runtime) -> str:
         """A runtime's name, as ``python3.13``."""
         if not isinstance(python_version, aws_cdk().aws_lambda.Runtime):
             raise exceptions.InvalidPythonVersion(
                 "expected a runtime, as aws_lambda.Runtime.PYTHON_3_13, and not "
                 f"{python_version!r}"
             )
-        return python_version.to_string()
+        name: str = python_version.to_string()
+        return name
 
     def get_latest_layer_arns(
-        self, region: str, python_version: aws_lambda.Runtime
+        self, region: str, python_version: _lambda.Runtime
     ) -> dict[str, dict[str, str]]:
         """The latest layers by package, each with its ``arn`` and ``packageVersion``."""
         family, _, python = python_version.to_string().partition("python")
@@ -118,9 +120,9 @@ class Klayers:
         arn = by_name.get(_normalised(package))
         if arn is None:
             near = difflib.get_close_matches(_normalised(package), by_name)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(layers)} others"
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise exceptions.LayerNameDoesNotExists(
-                f"no layer of {package} for {self.python_version} in {self.region}; {hint}"
+                f"no layer of {package} for {self.python_version} in {self.region}{hint}"
             )
         return arn
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import klayers
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_lambda  # type: ignore[import-not-found,unused-ignore]
-    from constructs import Construct  # type: ignore[import-not-found,unused-ignore]
+    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
+    from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
 
 
 class _Layers(Protocol):
@@ -19,17 +20,17 @@ class _Layers(Protocol):
 
 
 def layer_version(
-    scope: Construct,
+    scope: _constructs.Construct,
     package: str,
     *,
     id: str | None = None,
     region: klayers.Region | str | None = None,
-    runtime: aws_lambda.Runtime | None = None,
+    runtime: _lambda.Runtime | None = None,
     python: str | None = None,
-    arch: aws_lambda.Architecture | str | None = None,
+    arch: _lambda.Architecture | str | None = None,
     version: int | str = "latest",
     client: klayers.Client | None = None,
-) -> aws_lambda.ILayerVersion:
+) -> _lambda.ILayerVersion:
     """The layer of a package, for functions in a scope, as a rule a stack.
 
     Either ``runtime`` or ``python`` says for which Python, as ``aws_lambda.Runtime.PYTHON_3_13``
@@ -59,12 +60,13 @@ def layer_version(
 
     if id is None:
         id = f"{where}-{found.arn.layer_name}-{version}"
-        existing = scope.node.try_find_child(id)
+        existing: Any = scope.node.try_find_child(id)
         if existing is not None:
-            return cast("aws_lambda.ILayerVersion", existing)  # type: ignore[redundant-cast,unused-ignore]
+            there: _lambda.ILayerVersion = existing
+            return there
     if runtime is None:
         runtime = _runtime(cdk.aws_lambda.Runtime, target)
-    layer: aws_lambda.ILayerVersion = cdk.aws_lambda.LayerVersion.from_layer_version_attributes(
+    layer: _lambda.ILayerVersion = cdk.aws_lambda.LayerVersion.from_layer_version_attributes(
         scope, id, layer_version_arn=str(found.arn), compatible_runtimes=[runtime]
     )
     if found.status == "deprecated":
@@ -88,9 +90,9 @@ def _spec(package: str, version: int | str) -> str:
 
 
 def _target(
-    runtime: aws_lambda.Runtime | None,
+    runtime: _lambda.Runtime | None,
     python: str | None,
-    arch: aws_lambda.Architecture | str | None,
+    arch: _lambda.Architecture | str | None,
 ) -> klayers.Target:
     if (runtime is None) == (python is None):
         raise klayers.InvalidValueError(
@@ -104,13 +106,11 @@ def _target(
     return klayers.Target(python=cast(str, python), arch=name)
 
 
-def _runtime(kind: type[aws_lambda.Runtime], target: klayers.Target) -> aws_lambda.Runtime:
+def _runtime(kind: type[_lambda.Runtime], target: klayers.Target) -> _lambda.Runtime:
     """CDK compares runtimes by all of their properties, so its own is taken where it has one."""
-    known = getattr(kind, f"PYTHON_{target.python.replace('.', '_')}", None)
-    if known is not None:
-        return cast("aws_lambda.Runtime", known)  # type: ignore[redundant-cast,unused-ignore]
     family = aws_cdk().aws_lambda.RuntimeFamily.PYTHON
-    return kind(f"python{target.python}", family, supports_inline_code=True)
+    known: _lambda.Runtime | None = getattr(kind, f"PYTHON_{target.python.replace('.', '_')}", None)
+    return known or kind(f"python{target.python}", family, supports_inline_code=True)
 
 
 def _deprecated(found: klayers.LayerVersion) -> str:
