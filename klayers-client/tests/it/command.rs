@@ -4,11 +4,11 @@ use std::process::{Command, Output, Stdio};
 use crate::fixture::{Server, respond};
 
 /// Where nobody answers.
-const NOBODY: &str = "http://127.0.0.1:9";
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The command in an environment of its own, with the server's address in it, and without a home
 /// in which anything could be kept.
-fn klayers(url: &str) -> Command {
+pub(crate) fn klayers(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klayers"));
     command.env_clear().env("KLAYERS_API_URL", url).env("HOME", "/dev/null").stdin(Stdio::null());
     command.current_dir("/");
@@ -20,7 +20,7 @@ fn run(command: &mut Command, arguments: &str) -> Output {
 }
 
 /// Everything that a run shows, with the server's port put out of the way.
-fn transcript(output: &Output, url: &str) -> String {
+pub(crate) fn transcript(output: &Output, url: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(url, "http://127.0.0.1:8080");
     format!(
         "exit code: {}\n--- stdout\n{}--- stderr\n{}",

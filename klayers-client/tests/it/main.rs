@@ -10,6 +10,8 @@ mod caching;
 mod command;
 #[cfg(feature = "aws")]
 mod copies;
+#[cfg(feature = "cli")]
+mod external;
 mod faults;
 mod lookup;
 mod public_server;
