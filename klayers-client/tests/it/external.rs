@@ -100,7 +100,7 @@ fn what_is_wrong_is_told_on_stderr_with_exit_code_1() {
     let server = Server::collection();
     let url = server.url();
     let place = "--region us-east-1 --python 3.13";
-    let long = [b' '; 70_000];
+    let long = b" ".repeat(70_000);
     let queries: [(&str, &str, &[u8]); 7] = [
         ("empty", place, b""),
         ("long", place, &long),

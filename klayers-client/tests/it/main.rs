@@ -17,6 +17,8 @@ mod lookup;
 mod public_server;
 mod retries;
 #[cfg(feature = "cli")]
+mod survived;
+#[cfg(feature = "cli")]
 mod terminal;
 
 use std::time::Duration;
