@@ -141,7 +141,7 @@ async fn execute(
         Command::Mirror { spec, to, place } => {
             let (row, _) = layer(&settings, spec, &place, err).await?;
             let arn = copies::mirror(&row.arn, to.as_ref()).await?;
-            writeln!(out, "{arn}")?;
+            copies::print_copy(out, form, &arn, &row.arn)?;
         }
         Command::Regions => {
             let known = || Region::known().collect();

@@ -15,7 +15,7 @@ pub(crate) fn klayers(url: &str) -> Command {
     command
 }
 
-fn run(command: &mut Command, arguments: &str) -> Output {
+pub(crate) fn run(command: &mut Command, arguments: &str) -> Output {
     command.args(arguments.split_whitespace()).output().expect("it starts")
 }
 

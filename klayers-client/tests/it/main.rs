@@ -10,6 +10,8 @@ mod caching;
 mod command;
 #[cfg(feature = "aws")]
 mod copies;
+#[cfg(all(feature = "aws", feature = "cli"))]
+mod copying;
 #[cfg(feature = "cli")]
 mod external;
 mod faults;
