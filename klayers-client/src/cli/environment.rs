@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use etcetera::BaseStrategy;
 
-use crate::{Cache, LambdaEnvironment, PythonVersion, Region};
+use crate::{Architecture, Cache, LambdaEnvironment, PythonVersion, Region};
 
 /// What the command takes from the environment. An empty value counts as none.
 #[derive(Clone, Debug, Default)]
@@ -145,5 +145,10 @@ impl Environment {
     /// A message that names the variable, if it has no version.
     pub fn python(&self) -> Result<Option<PythonVersion>, String> {
         self.lambda.python().map_err(|error| format!("in AWS_EXECUTION_ENV, {error}"))
+    }
+
+    /// The architecture of the function that the command runs in; none elsewhere.
+    pub fn arch(&self) -> Option<Architecture> {
+        self.lambda.architecture()
     }
 }

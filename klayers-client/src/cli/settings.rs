@@ -81,7 +81,8 @@ impl<'a> Settings<'a> {
                     .to_owned(),
             )
         })?;
-        let arch = place.arch.or(self.config.arch).unwrap_or_default();
+        let arch = place.arch.or_else(|| self.environment.arch()).or(self.config.arch);
+        let arch = arch.unwrap_or_default();
         Ok(Target::new(python, arch))
     }
 

@@ -306,6 +306,35 @@ fn settings_come_from_flag_environment_and_file() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("regoin"), "{output:?}");
 }
 
+/// A file says what is usual; a function is what it is.
+#[test]
+fn in_a_function_its_own_python_and_architecture_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = std::env::consts::ARCH;
+    let other = if own == "x86_64" { "arm64" } else { "x86_64" };
+    let file = format!("[client]\npython = '3.12'\narch = '{other}'\n");
+    std::fs::write(folder.path().join("klayers.toml"), file).expect("a file");
+    let target = if own == "x86_64" { "p3.13" } else { "p3.13-arm64" };
+    for (variables, flags, asked) in [
+        (&[][..], "--python 3.13 --arch x86_64", "p3.13"),
+        (&[("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")], "--arch arm64", "p3.13-arm64"),
+        (
+            &[
+                ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13"),
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ],
+            "",
+            target,
+        ),
+    ] {
+        let server = Server::collection();
+        let mut command = klayers(&server.url());
+        command.current_dir(folder.path()).envs(variables.iter().copied());
+        run(&mut command, &format!("latest --region us-east-1 {flags}"));
+        assert_eq!(server.asked(), [format!("/api/v2/{asked}/layers/latest/us-east-1")]);
+    }
+}
+
 #[test]
 fn without_the_server_the_last_answer_stands_in_with_a_note() {
     let home = tempfile::tempdir().expect("a folder");
