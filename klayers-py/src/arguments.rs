@@ -27,6 +27,22 @@ fn parse<T: FromStr<Err = ParseError>>(object: Borrowed<'_, '_, PyAny>) -> PyRes
     text.to_cow()?.parse().map_err(|error: ParseError| to_python(object.py(), &error.into()))
 }
 
+/// The argument of a name, where PyO3 does not read it.
+pub(crate) fn read<'py, T>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    let py = argument.py();
+    argument.extract().map_err(|error: PyErr| {
+        if !error.get_type(py).is(py.get_type::<PyTypeError>()) {
+            return error;
+        }
+        let named = PyTypeError::new_err(format!("argument '{name}': {}", error.value(py)));
+        named.set_cause(py, error.cause(py));
+        named
+    })
+}
+
 /// A value that has a class in Python.
 pub(crate) trait Value: FromStr<Err = ParseError> + Clone {
     type Class: pyo3::PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync;

@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use klayers_client::{AccountId, Architecture, Cache, PackageName, PythonVersion, RetryPolicy};
 use pyo3::prelude::*;
 
-use crate::arguments::{Given, Parsed, Seconds, Spec};
+use crate::arguments::{Given, Parsed, Seconds, Spec, read};
 use crate::error::invalid_value;
+use crate::functions::default_url;
+use crate::memo::Call;
 use crate::pending::Pending;
-use crate::process::Process;
 use crate::question::{PyQuestion, Question};
 use crate::session::Session;
 use crate::values::LayerVersionArn;
@@ -34,11 +34,24 @@ use crate::values::LayerVersionArn;
 ///
 /// With accounts, a layer of another account is an error.
 #[pyclass(frozen, module = "klayers")]
-pub(crate) struct Client(Arc<Shared>);
+pub(crate) struct Client(pub(crate) Arc<Shared>);
 
-struct Shared {
+pub(crate) struct Shared {
     base_url: String,
     session: Session,
+}
+
+impl Shared {
+    /// Those of a client that is given an address alone; it is not opened yet.
+    pub(crate) fn new(base_url: String) -> Self {
+        let builder =
+            klayers_client::Client::builder().base_url(&base_url).user_agent(default_user_agent());
+        Self { base_url, session: Session::new(builder) }
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
 }
 
 #[pymethods]
@@ -51,8 +64,7 @@ impl Client {
     ))]
     #[expect(
         clippy::too_many_arguments,
-        clippy::fn_params_excessive_bools,
-        reason = "Python has names for them"
+        reason = "they are the keyword arguments of a call in Python"
     )]
     fn new(
         py: Python<'_>,
@@ -127,16 +139,35 @@ impl Client {
 
     /// The ARN of the latest layer version that holds a package.
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-    fn latest_arn<'py>(
+    pub(crate) fn latest_arn<'py>(
         &self,
         py: Python<'py>,
-        package: Given<PackageName>,
-        region: Given<klayers_client::Region>,
-        python: Option<Parsed<PythonVersion>>,
-        arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        package: &Bound<'py, PyAny>,
+        region: &Bound<'py, PyAny>,
+        python: Option<&Bound<'py, PyAny>>,
+        arch: Option<&Bound<'py, PyAny>>,
+        target: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::latest_arn(package, region, python, arch, target)?)
+        let session = &self.0.session;
+        let call = Call::new([Some(package), Some(region), python, arch, target]);
+        if let Some(arn) = call.as_ref().and_then(|call| session.remembered(py, call)) {
+            return Ok(arn.into_any());
+        }
+        let question = PyQuestion::latest_arn(
+            read("package", package)?,
+            read("region", region)?,
+            python.map(|python| read("python", python)).transpose()?,
+            arch.map(|arch| read("arch", arch)).transpose()?,
+            target.map(|target| read("target", target)).transpose()?,
+        )?;
+        let asked = question.0.clone();
+        let arn = self.ask(py, question)?;
+        if let (Some(call), Question::LatestArn(package, place)) = (call, asked)
+            && let Ok(arn) = arn.cast()
+        {
+            session.remember(call, arn, &package, &place);
+        }
+        Ok(arn)
     }
 
     /// The latest layer version of every package, by package.
@@ -233,7 +264,9 @@ impl Client {
 
     /// The answer that is at hand, if it is.
     fn _kept(&self, question: &PyQuestion) -> Option<LayerVersionArn> {
-        self.kept(&question.0)
+        let Question::LatestArn(package, place) = &question.0 else { return None };
+        let (arn, _) = self.0.session.kept_arn(package, place)?;
+        Some(LayerVersionArn(arn))
     }
 
     /// Asks, and calls ``settle(value, error, warning)`` on another thread.
@@ -248,173 +281,13 @@ impl Client {
 }
 
 impl Client {
-    fn ask<'py>(
+    pub(crate) fn ask<'py>(
         &self,
         py: Python<'py>,
         PyQuestion(question): PyQuestion,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(arn) = self.kept(&question) {
-            return Ok(Bound::new(py, arn)?.into_any());
-        }
         self.0.session.ask(py, question)?.into_python(py)
     }
-
-    fn kept(&self, question: &Question) -> Option<LayerVersionArn> {
-        let Question::LatestArn(package, place) = question else { return None };
-        self.0.session.kept_arn(package, &place.region, place.target).map(LayerVersionArn)
-    }
-}
-
-/// The ARN of the latest layer version that holds a package.
-///
-///     >>> print(klayers.latest_arn("requests", region="us-east-1", python="3.13"))
-///     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
-#[pyfunction]
-#[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-pub(crate) fn latest_arn<'py>(
-    py: Python<'py>,
-    package: Given<PackageName>,
-    region: Given<klayers_client::Region>,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let question = PyQuestion::latest_arn(package, region, python, arch, target)?;
-    default_client(py).ask(py, question)
-}
-
-/// The latest layer version of every package, by package.
-///
-///     >>> for layer in klayers.latest(region="us-east-1", python="3.13"):
-///     ...     print(layer.package, layer.package_version)
-///     numpy 2.3.4
-///     Pillow 12.0.0
-///     requests 2.32.5
-#[pyfunction]
-#[pyo3(signature = (*, region, python=None, arch=None, target=None))]
-pub(crate) fn latest<'py>(
-    py: Python<'py>,
-    region: Given<klayers_client::Region>,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    default_client(py).ask(py, PyQuestion::latest(region, python, arch, target)?)
-}
-
-/// All versions of the layer that holds a package, the newest first.
-///
-///     >>> [layer.version for layer in klayers.versions("requests", region="us-east-1", python="3.13")]
-///     [4, 3, 1]
-#[pyfunction]
-#[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-pub(crate) fn versions<'py>(
-    py: Python<'py>,
-    package: Given<PackageName>,
-    region: Given<klayers_client::Region>,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let question = PyQuestion::versions(package, region, python, arch, target)?;
-    default_client(py).ask(py, question)
-}
-
-/// One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds such a
-/// version, "requests:7" layer version 7.
-///
-///     >>> klayers.layer("requests<2.32", region="us-east-1", python="3.13").package_version
-///     '2.31.0'
-#[pyfunction]
-#[pyo3(signature = (layer, *, region, python=None, arch=None, target=None))]
-pub(crate) fn layer<'py>(
-    py: Python<'py>,
-    layer: Spec,
-    region: Given<klayers_client::Region>,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    default_client(py).ask(py, PyQuestion::layer(layer, region, python, arch, target)?)
-}
-
-/// The latest build of every package, by package.
-#[pyfunction]
-#[pyo3(signature = (*, python=None, arch=None, target=None))]
-pub(crate) fn packages<'py>(
-    py: Python<'py>,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    default_client(py).ask(py, PyQuestion::packages(python, arch, target)?)
-}
-
-/// The layer versions of one package over all targets and regions. The public server has no such
-/// list: an UnsupportedError tells.
-#[pyfunction]
-pub(crate) fn package<'py>(
-    py: Python<'py>,
-    package: Given<PackageName>,
-) -> PyResult<Bound<'py, PyAny>> {
-    default_client(py).ask(py, PyQuestion::package(package))
-}
-
-/// The targets that there are layers for, where the server says.
-#[pyfunction]
-pub(crate) fn targets(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::targets())
-}
-
-/// The regions that there are layers in, where the server says.
-#[pyfunction]
-pub(crate) fn regions(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::regions())
-}
-
-/// The client of the module's functions: another one once `KLAYERS_API_URL` has changed.
-fn default_client(py: Python<'_>) -> Client {
-    static DEFAULT: ArcSwapOption<Shared> = ArcSwapOption::const_empty();
-
-    let kept = || DEFAULT.load_full().filter(|shared| is_default_url(&shared.base_url));
-    if let Some(shared) = kept() {
-        return Client(shared);
-    }
-    let shared = py.detach(|| {
-        let process = Process::current();
-        let _alone = process.making();
-        kept().unwrap_or_else(|| {
-            let base_url = default_url();
-            let builder = klayers_client::Client::builder()
-                .base_url(&base_url)
-                .user_agent(default_user_agent());
-            let shared = Arc::new(Shared { base_url, session: Session::new(builder) });
-            DEFAULT.store(Some(Arc::clone(&shared)));
-            shared
-        })
-    });
-    Client(shared)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the bindings are where the environment enters")]
-fn configured_url() -> Option<std::ffi::OsString> {
-    std::env::var_os("KLAYERS_API_URL").filter(|url| !url.is_empty())
-}
-
-fn is_default_url(url: &str) -> bool {
-    configured_url()
-        .map_or(url == klayers_client::Client::PUBLIC_URL, |configured| configured == url)
-}
-
-fn default_url() -> String {
-    configured_url().map_or_else(
-        || klayers_client::Client::PUBLIC_URL.to_owned(),
-        |url| url.to_string_lossy().into_owned(),
-    )
-}
-
-fn default_user_agent() -> String {
-    concat!("klayers-python/", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
 /// A time that something may take: above zero.
@@ -431,4 +304,8 @@ impl FromPyObject<'_, '_> for Timeout {
         }
         Ok(Self(time))
     }
+}
+
+fn default_user_agent() -> String {
+    concat!("klayers-python/", env!("CARGO_PKG_VERSION")).to_owned()
 }

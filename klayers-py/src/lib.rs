@@ -1,6 +1,7 @@
 //! `import klayers`: klayers-client and klayers-core for Python. What is here translates, and
 //! nothing else.
 
+#![expect(clippy::needless_pass_by_value, reason = "what Python gives arrives by value")]
 #![expect(clippy::doc_markdown, reason = "the documentation of what Python sees is not Markdown")]
 
 mod arguments;
@@ -8,6 +9,8 @@ mod client;
 mod command;
 mod dicts;
 mod error;
+mod functions;
+mod memo;
 mod names;
 mod pending;
 mod pipeline;
@@ -23,11 +26,13 @@ mod _klayers {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::client::{
-        Client, latest, latest_arn, layer, package, packages, regions, targets, versions,
-    };
+    use crate::client::Client;
     #[pymodule_export]
     use crate::command::run_command;
+    #[pymodule_export]
+    use crate::functions::{
+        latest, latest_arn, layer, package, packages, regions, targets, versions,
+    };
     #[pymodule_export]
     use crate::names::{PackageName, PackageVersion, Requirement};
     #[pymodule_export]

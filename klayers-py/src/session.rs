@@ -7,13 +7,15 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use klayers_client::{ClientBuilder, Error, LayerVersionArn, PackageName, Region, Target};
+use klayers_client::{ClientBuilder, Error, PackageName};
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
 use crate::error::{closed, setup, to_python};
+use crate::memo::{Call, Memo};
 use crate::process::Process;
-use crate::question::{Outcome, Question};
+use crate::question::{Outcome, Place, Question};
+use crate::values::LayerVersionArn;
 
 /// How long Ctrl-C goes unheard at most.
 const ATTENTION: Duration = Duration::from_millis(20);
@@ -29,6 +31,7 @@ pub(crate) struct Session {
 struct Live {
     process: Arc<Process>,
     client: klayers_client::Client,
+    memo: Memo,
 }
 
 impl Drop for Live {
@@ -57,16 +60,40 @@ impl Session {
         self.live.store(None);
     }
 
-    /// The ARN that is at hand, for which nothing need be waited.
+    /// The ARN that the same call had for an answer, while that is fresh.
+    pub(crate) fn remembered<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call,
+    ) -> Option<Bound<'py, LayerVersionArn>> {
+        let live = self.live.load();
+        live.as_ref().filter(|live| live.process.is_current())?.memo.get(py, call)
+    }
+
+    /// Keeps what a call had for an answer, for as long as that is fresh.
+    pub(crate) fn remember(
+        &self,
+        call: Call,
+        arn: &Bound<'_, LayerVersionArn>,
+        package: &PackageName,
+        place: &Place,
+    ) {
+        if let Some(live) = self.usable()
+            && let Some((kept, fresh_for)) =
+                live.client.kept_arn(package, &place.region, place.target)
+            && kept == arn.get().0
+        {
+            live.memo.keep(call, arn, fresh_for);
+        }
+    }
+
+    /// The ARN that is at hand, for which nothing need be waited, and for how long it is fresh.
     pub(crate) fn kept_arn(
         &self,
         package: &PackageName,
-        region: &Region,
-        target: Target,
-    ) -> Option<LayerVersionArn> {
-        let live = self.live.load();
-        let live = live.as_ref().filter(|live| live.process.is_current())?;
-        live.client.kept_arn(package, region, target)
+        place: &Place,
+    ) -> Option<(klayers_client::LayerVersionArn, Duration)> {
+        self.usable()?.client.kept_arn(package, &place.region, place.target)
     }
 
     /// Asks, and waits for the answer while other threads of Python run.
@@ -139,7 +166,7 @@ impl Session {
             return Ok(live);
         }
         let client = self.builder.clone().build()?;
-        let live = Arc::new(Live { process: Arc::clone(&process), client });
+        let live = Arc::new(Live { process: Arc::clone(&process), client, memo: Memo::default() });
         self.live.store(Some(Arc::clone(&live)));
         Ok(live)
     }
