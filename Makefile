@@ -99,7 +99,7 @@ lint: setup ## Check format, lints, types, dependencies and licences
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-bench: setup build ## Measure against other tools, side by side
+bench: setup build wheel ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
 
 survey: setup build ## Build the 40 most used packages for all targets, and make each layer again

@@ -105,7 +105,7 @@ impl Layers {
     /// # Errors
     ///
     /// Those of [`download`](Self::download); [`AwsError::TooLarge`] for a zip of more than 50 MB,
-    /// which Lambda takes from S3 alone; [`AwsError::Call`] if Lambda refuses it, or if it is not
+    /// which Lambda takes from S3 alone, before any of it is downloaded; [`AwsError::Call`] if Lambda refuses it, or if it is not
     /// clear whether it was published: the next call finds it.
     pub async fn mirror(
         &self,
@@ -114,11 +114,13 @@ impl Layers {
     ) -> Result<LayerVersionArn, AwsError> {
         let layer = self.describe(arn).await?;
         let (sha256, size) = content(arn, &layer)?;
-        if size > LARGEST {
-            return Err(AwsError::TooLarge { arn: Box::new(arn.clone()), size, limit: LARGEST });
-        }
+        // One that is too large for what follows may have been published from a bucket.
         if let Some(copy) = self.copy_of(arn, region, &sha256).await? {
             return Ok(copy);
+        }
+        if size > LARGEST {
+            let (arn, region) = (Box::new(arn.clone()), region.clone());
+            return Err(AwsError::TooLarge { arn, region, size, limit: LARGEST });
         }
         let folder = tempfile::tempdir().map_err(|error| AwsError::file(Path::new("."), error))?;
         let zip = self.download_as(arn, &layer, folder.path().join("layer.zip")).await?;

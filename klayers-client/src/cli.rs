@@ -7,7 +7,6 @@ use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
@@ -17,6 +16,7 @@ use serde::Serialize;
 
 use self::arguments::{Arguments, Command, Place};
 pub use self::environment::Environment;
+use self::external::Query;
 use self::print::Form;
 use self::settings::Settings;
 use crate::{
@@ -29,6 +29,7 @@ mod config;
 #[cfg(feature = "aws")]
 mod copies;
 mod environment;
+mod external;
 mod print;
 mod settings;
 mod snippet;
@@ -36,22 +37,36 @@ mod snippet;
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
-/// Runs the command. `arguments` begin with the command's own name.
+/// Runs the command, and gives its exit code. `arguments` begin with the command's own name.
+///
+/// It wants a tokio runtime with I/O and time, on whatever thread, and it never ends the process.
+/// What it writes may have colours; `anstream` leaves them out where nobody would see them.
+///
+/// ```
+/// use klayers_client::cli::{self, Environment};
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// let (mut out, mut err) = (Vec::new(), anstream::stderr());
+/// let arguments = ["klayers", "--version"].map(Into::into);
+/// let code = runtime.block_on(cli::run(arguments, &Environment::default(), &mut out, &mut err));
+/// assert_eq!(code, 0);
+/// assert!(out.starts_with(b"klayers "));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> ExitCode {
+) -> u8 {
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => execute(arguments, environment, out, err).await,
         Err(error) => Err(Failure::Arguments(error)),
     };
-    let code = match outcome {
+    match outcome {
         Ok(()) => 0,
         Err(failure) => failure.tell(out, err),
-    };
-    ExitCode::from(code)
+    }
 }
 
 async fn execute(
@@ -113,6 +128,9 @@ async fn execute(
                 write!(out, "{snippet}")?;
             }
         }
+        Command::External { place } => {
+            external(settings, environment, place, out, err).await.map_err(Failure::of_query)?;
+        }
         #[cfg(feature = "aws")]
         Command::Download { spec, out: file, unpack, place } => {
             let (row, _) = layer(&settings, spec, &place, err).await?;
@@ -123,7 +141,7 @@ async fn execute(
         Command::Mirror { spec, to, place } => {
             let (row, _) = layer(&settings, spec, &place, err).await?;
             let arn = copies::mirror(&row.arn, to.as_ref()).await?;
-            writeln!(out, "{arn}")?;
+            copies::print_copy(out, form, &arn, &row.arn)?;
         }
         Command::Regions => {
             let known = || Region::known().collect();
@@ -177,11 +195,39 @@ async fn layer(
     place: &Place,
     err: &mut impl Write,
 ) -> Result<(VersionRow, Target), Failure> {
-    let client = settings.client()?;
     let (region, target) = settings.place(place)?;
-    let answer = client.answers().layer(spec, &region, &target).await?;
+    Ok((find(settings, spec, &region, target, err).await?, target))
+}
+
+async fn find(
+    settings: &Settings<'_>,
+    spec: LayerSpec,
+    region: &Region,
+    target: Target,
+    err: &mut impl Write,
+) -> Result<VersionRow, Failure> {
+    let answer = settings.client()?.answers().layer(spec, region, &target).await?;
     print::staleness(err, &answer)?;
-    Ok((answer.value, target))
+    Ok(answer.value)
+}
+
+/// Answers a query of Terraform's.
+async fn external(
+    settings: Settings<'_>,
+    environment: &Environment,
+    place: Place,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
+    let query = environment.read_input(external::LONGEST + 1).map_err(Failure::Read)?;
+    let Query { spec, place, api_url } = Query::parse(&query, place).map_err(Failure::Query)?;
+    let settings = settings.at(api_url);
+    let (region, target) = settings.place(&place).map_err(|failure| match failure {
+        Failure::Usage(message) => Failure::Query(format!("{message}; or say it in the query")),
+        other => other,
+    })?;
+    let row = find(&settings, spec.clone(), &region, target, err).await?;
+    Ok(print::json(out, &external::answer(&spec, target, &row))?)
 }
 
 /// What the collection says, or all that can be where its server has no such list.
@@ -234,13 +280,24 @@ enum Failure {
     /// What clap made of the arguments; the answer to `--help` and `--version` too.
     Arguments(clap::Error),
     Usage(String),
+    /// What the query on the standard input says, or leaves open.
+    Query(String),
     Client(Error),
     #[cfg(feature = "aws")]
     Aws(Box<crate::aws::AwsError>),
+    Read(io::Error),
     Write(io::Error),
 }
 
 impl Failure {
+    /// The same, where a query said what else the arguments do.
+    fn of_query(self) -> Self {
+        match self {
+            Self::Usage(message) => Self::Query(message),
+            other => other,
+        }
+    }
+
     /// Prints what happened, and gives the exit code. Where it cannot be printed, the code alone
     /// has to tell.
     fn tell(self, out: &mut impl Write, err: &mut impl Write) -> u8 {
@@ -258,6 +315,10 @@ impl Failure {
                 let _ = writeln!(err, "\nFor more information, try '--help'.");
                 BAD_USAGE
             }
+            Self::Query(message) => {
+                let _ = print::failure(err, &message, None);
+                FAILED
+            }
             Self::Client(error) => {
                 let _ = print::error(err, &error);
                 FAILED
@@ -265,6 +326,11 @@ impl Failure {
             #[cfg(feature = "aws")]
             Self::Aws(error) => {
                 let _ = print::failure(err, &error.to_string(), error.source());
+                FAILED
+            }
+            Self::Read(error) => {
+                let cause: &(dyn StdError + 'static) = &error;
+                let _ = print::failure(err, "the standard input could not be read", Some(cause));
                 FAILED
             }
             // Whoever reads has read enough, as `head` does.

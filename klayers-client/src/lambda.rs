@@ -12,8 +12,10 @@ use klayers_core::{Architecture, ParseError, PythonVersion, Region, Target};
 /// let environment = LambdaEnvironment::new(|name| match name {
 ///     "AWS_REGION" => Some("eu-west-1".to_owned()),
 ///     "AWS_EXECUTION_ENV" => Some("AWS_Lambda_python3.13".to_owned()),
+///     "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:9001".to_owned()),
 ///     _ => None,
 /// });
+/// assert!(environment.is_function());
 /// assert_eq!(environment.region()?, Some("eu-west-1".parse()?));
 /// assert_eq!(environment.python()?, Some("3.13".parse()?));
 /// assert!(environment.target()?.is_some());
@@ -23,6 +25,7 @@ use klayers_core::{Architecture, ParseError, PythonVersion, Region, Target};
 pub struct LambdaEnvironment {
     region: Option<String>,
     execution: Option<String>,
+    runtime_api: Option<String>,
 }
 
 impl LambdaEnvironment {
@@ -32,7 +35,17 @@ impl LambdaEnvironment {
         Self {
             region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
             execution: get("AWS_EXECUTION_ENV"),
+            runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
         }
+    }
+
+    /// Whether this is the environment of a function, in whatever runtime, or of an extension of
+    /// one: Lambda tells these alone, in `AWS_LAMBDA_RUNTIME_API`, at which host they reach it.
+    ///
+    /// The other variables are set elsewhere, too: a region by all of AWS's tools, and
+    /// `AWS_EXECUTION_ENV` in containers and in AWS's shell in the browser.
+    pub fn is_function(&self) -> bool {
+        self.runtime_api.is_some()
     }
 
     /// The region: `AWS_REGION`, or else `AWS_DEFAULT_REGION`.
@@ -54,6 +67,12 @@ impl LambdaEnvironment {
         let version =
             self.execution.as_deref().and_then(|name| name.strip_prefix("AWS_Lambda_python"));
         version.map(str::parse).transpose()
+    }
+
+    /// The architecture of the function, which is the one that this program was built for. None
+    /// outside a [function](Self::is_function).
+    pub fn architecture(&self) -> Option<Architecture> {
+        self.is_function().then(own_architecture)
     }
 
     /// The target: the Python version, and the architecture that this program was built for. None
@@ -90,7 +109,13 @@ mod tests {
             ("AWS_REGION", ""),
             ("AWS_DEFAULT_REGION", "eu-west-1"),
             ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12"),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
         ]);
+        assert!(function.is_function());
+        assert_eq!(
+            function.architecture().map(Architecture::machine),
+            Some(std::env::consts::ARCH)
+        );
         assert_eq!(function.region(), Ok("eu-west-1".parse().ok()));
         let target = function.target().expect("a target").expect("one");
         assert_eq!(target.python, PythonVersion::new(3, 12));
@@ -101,6 +126,14 @@ mod tests {
     fn elsewhere_there_is_none_and_nonsense_is_told() {
         for variables in [&[][..], &[("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x")]] {
             assert_eq!(environment(variables).target(), Ok(None));
+        }
+        for variables in [
+            &[("AWS_REGION", "eu-west-1"), ("AWS_EXECUTION_ENV", "CloudShell")][..],
+            &[("AWS_LAMBDA_RUNTIME_API", "")],
+        ] {
+            let elsewhere = environment(variables);
+            assert!(!elsewhere.is_function());
+            assert_eq!(elsewhere.architecture(), None);
         }
         assert!(environment(&[("AWS_EXECUTION_ENV", "AWS_Lambda_python")]).target().is_err());
         assert!(environment(&[("AWS_REGION", "mars")]).region().is_err());

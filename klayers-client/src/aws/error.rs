@@ -96,12 +96,16 @@ pub enum AwsError {
 
     /// The zip is larger than Lambda takes within a request.
     #[error(
-        "{arn} is {size} bytes large and Lambda takes {limit} within a request; download it, and \
-         publish it from a bucket in its region"
+        "{arn} is {size} bytes large, and Lambda takes more than {limit} from a bucket alone: \
+         download it, put the file into a bucket in {region}, and publish it from there under the \
+         name {} (aws lambda publish-layer-version --content S3Bucket=…,S3Key=…); it then counts \
+         as the copy", .arn.name()
     )]
     TooLarge {
         /// The layer version.
         arn: Box<LayerVersionArn>,
+        /// The region that the copy was to be in.
+        region: Region,
         /// Its size, in bytes.
         size: u64,
         /// The largest size, in bytes.

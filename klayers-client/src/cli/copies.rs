@@ -34,6 +34,25 @@ async fn layers() -> Result<Layers, AwsError> {
     Layers::new(&aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await)
 }
 
+/// What `mirror --json` prints.
+#[derive(Serialize)]
+struct Copy<'a> {
+    arn: &'a LayerVersionArn,
+    copy_of: &'a LayerVersionArn,
+}
+
+pub(super) fn print_copy(
+    out: &mut impl Write,
+    form: Form,
+    arn: &LayerVersionArn,
+    copy_of: &LayerVersionArn,
+) -> io::Result<()> {
+    match form {
+        Form::Json => print::json(out, &Copy { arn, copy_of }),
+        Form::Table | Form::Plain => writeln!(out, "{arn}"),
+    }
+}
+
 /// What `download --json` prints.
 #[derive(Serialize)]
 struct File<'a> {

@@ -1,6 +1,11 @@
+use std::fmt;
+use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{LambdaEnvironment, PythonVersion, Region};
+use etcetera::BaseStrategy;
+
+use crate::{Architecture, Cache, LambdaEnvironment, PythonVersion, Region};
 
 /// What the command takes from the environment. An empty value counts as none.
 #[derive(Clone, Debug, Default)]
@@ -13,9 +18,41 @@ pub struct Environment {
     pub(super) user: Option<PathBuf>,
     pub(super) cache: Option<PathBuf>,
     pub(super) terminal: bool,
+    input: Input,
+}
+
+/// Where the standard input comes from. Clones read on where another has stopped.
+#[derive(Clone)]
+struct Input(Arc<Mutex<dyn Read + Send>>);
+
+impl Default for Input {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(io::empty())))
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Input").finish_non_exhaustive()
+    }
 }
 
 impl Environment {
+    /// That of this process: its variables, the folder it was started in, the user's folders, its
+    /// standard input, and whether its standard output is a terminal.
+    ///
+    /// This is where the environment enters, for every program that has the command.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+    pub fn of_process() -> Self {
+        let folders = etcetera::choose_base_strategy().ok();
+        Self::new(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+            .project_folder(std::env::current_dir().ok())
+            .config_folder(folders.map(|folders| folders.config_dir().join("klayers")))
+            .cache_folder(Cache::user_folder())
+            .terminal(io::stdout().is_terminal())
+            .input(io::stdin())
+    }
+
     /// Reads the variables with `get`.
     ///
     /// ```
@@ -67,6 +104,22 @@ impl Environment {
         self
     }
 
+    /// Where the standard input comes from; without one it is empty. It is read by `external` alone.
+    #[must_use]
+    pub fn input(mut self, input: impl Read + Send + 'static) -> Self {
+        self.input = Input(Arc::new(Mutex::new(input)));
+        self
+    }
+
+    /// The standard input, to its end or to a limit in bytes.
+    pub(super) fn read_input(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut input = self.input.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        (&mut *input).take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// The API's base URL: `KLAYERS_API_URL`.
     pub fn api_url(&self) -> Option<&str> {
         self.api_url.as_deref()
@@ -92,5 +145,10 @@ impl Environment {
     /// A message that names the variable, if it has no version.
     pub fn python(&self) -> Result<Option<PythonVersion>, String> {
         self.lambda.python().map_err(|error| format!("in AWS_EXECUTION_ENV, {error}"))
+    }
+
+    /// The architecture of the function that the command runs in; none elsewhere.
+    pub fn arch(&self) -> Option<Architecture> {
+        self.lambda.architecture()
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn version(out: &mut impl Write, row: &VersionRow) -> io::Result<()> 
     Ok(())
 }
 
-fn status(row: &VersionRow) -> &'static str {
+pub(super) fn status(row: &VersionRow) -> &'static str {
     match row.deploy_status {
         DeployStatus::Latest => "latest",
         DeployStatus::Deprecated => "deprecated",

@@ -10,6 +10,7 @@ use crate::{Cache, Client, Error, Region, Target};
 
 pub(super) struct Settings<'a> {
     options: &'a Options,
+    api_url: Option<String>,
     environment: &'a Environment,
     config: Config,
 }
@@ -18,11 +19,16 @@ impl<'a> Settings<'a> {
     pub(super) fn new(options: &'a Options, environment: &'a Environment) -> Result<Self, Failure> {
         let (project, user) = (environment.project.as_deref(), environment.user.as_deref());
         let config = Config::find(project, user).map_err(Failure::Usage)?;
-        Ok(Self { options, environment, config })
+        Ok(Self { options, api_url: options.api_url.clone(), environment, config })
+    }
+
+    /// The same, for the API at another address if there is one.
+    pub(super) fn at(self, api_url: Option<String>) -> Self {
+        Self { api_url: api_url.or(self.api_url), ..self }
     }
 
     pub(super) fn api_url(&self) -> &str {
-        let chosen = self.options.api_url.as_deref().or(self.environment.api_url());
+        let chosen = self.api_url.as_deref().or(self.environment.api_url());
         chosen.or(self.config.api_url.as_deref()).unwrap_or(Client::PUBLIC_URL)
     }
 
@@ -75,7 +81,8 @@ impl<'a> Settings<'a> {
                     .to_owned(),
             )
         })?;
-        let arch = place.arch.or(self.config.arch).unwrap_or_default();
+        let arch = place.arch.or_else(|| self.environment.arch()).or(self.config.arch);
+        let arch = arch.unwrap_or_default();
         Ok(Target::new(python, arch))
     }
 

@@ -4,23 +4,23 @@ use std::process::{Command, Output, Stdio};
 use crate::fixture::{Server, respond};
 
 /// Where nobody answers.
-const NOBODY: &str = "http://127.0.0.1:9";
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The command in an environment of its own, with the server's address in it, and without a home
 /// in which anything could be kept.
-fn klayers(url: &str) -> Command {
+pub(crate) fn klayers(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klayers"));
     command.env_clear().env("KLAYERS_API_URL", url).env("HOME", "/dev/null").stdin(Stdio::null());
     command.current_dir("/");
     command
 }
 
-fn run(command: &mut Command, arguments: &str) -> Output {
+pub(crate) fn run(command: &mut Command, arguments: &str) -> Output {
     command.args(arguments.split_whitespace()).output().expect("it starts")
 }
 
 /// Everything that a run shows, with the server's port put out of the way.
-fn transcript(output: &Output, url: &str) -> String {
+pub(crate) fn transcript(output: &Output, url: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(url, "http://127.0.0.1:8080");
     format!(
         "exit code: {}\n--- stdout\n{}--- stderr\n{}",
@@ -304,6 +304,35 @@ fn settings_come_from_flag_environment_and_file() {
     let output = run(klayers("").current_dir(folder.path()), "targets");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("regoin"), "{output:?}");
+}
+
+/// A file says what is usual; a function is what it is.
+#[test]
+fn in_a_function_its_own_python_and_architecture_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = std::env::consts::ARCH;
+    let other = if own == "x86_64" { "arm64" } else { "x86_64" };
+    let file = format!("[client]\npython = '3.12'\narch = '{other}'\n");
+    std::fs::write(folder.path().join("klayers.toml"), file).expect("a file");
+    let target = if own == "x86_64" { "p3.13" } else { "p3.13-arm64" };
+    for (variables, flags, asked) in [
+        (&[][..], "--python 3.13 --arch x86_64", "p3.13"),
+        (&[("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")], "--arch arm64", "p3.13-arm64"),
+        (
+            &[
+                ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13"),
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ],
+            "",
+            target,
+        ),
+    ] {
+        let server = Server::collection();
+        let mut command = klayers(&server.url());
+        command.current_dir(folder.path()).envs(variables.iter().copied());
+        run(&mut command, &format!("latest --region us-east-1 {flags}"));
+        assert_eq!(server.asked(), [format!("/api/v2/{asked}/layers/latest/us-east-1")]);
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::fixture::Server;
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:layer:Klayers-p313-requests:4";
 
 /// An account of its own at an endpoint.
-fn config(endpoint: &str, account: &str) -> SdkConfig {
+pub(crate) fn config(endpoint: &str, account: &str) -> SdkConfig {
     let credentials = Credentials::new(account, "test", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -31,7 +31,7 @@ fn config(endpoint: &str, account: &str) -> SdkConfig {
         .build()
 }
 
-fn zip() -> Vec<u8> {
+pub(crate) fn zip() -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("python/hello.py", zip::write::SimpleFileOptions::default()).expect("an entry");
     zip.write_all(&b"print('hello')\n".repeat(10_000)).expect("written");
@@ -39,7 +39,7 @@ fn zip() -> Vec<u8> {
 }
 
 /// What Lambda says of a layer that lies at an address.
-fn described(arn: &str, location: &str, bytes: &[u8]) -> String {
+pub(crate) fn described(arn: &str, location: &str, bytes: &[u8]) -> String {
     let sha256 = BASE64.encode(&Sha256::digest(bytes));
     format!(
         r#"{{"LayerVersionArn":"{arn}","Version":4,"Content":{{"Location":"{location}",
@@ -53,7 +53,10 @@ fn arn() -> LayerVersionArn {
 }
 
 /// A Lambda, and a store that sends a part of what it is asked for, and what was asked of it.
-fn breaking_off(bytes: Vec<u8>, part: usize) -> (Server, Arc<Mutex<Vec<Option<String>>>>) {
+pub(crate) fn breaking_off(
+    bytes: Vec<u8>,
+    part: usize,
+) -> (Server, Arc<Mutex<Vec<Option<String>>>>) {
     let ranges = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&ranges);
     let own = Arc::new(Mutex::new(String::new()));
@@ -144,34 +147,43 @@ async fn a_missing_right_and_a_layer_that_is_gone_are_explained() {
     assert!(!Path::new("layer.zip").exists());
 }
 
-/// Published in one region, copied to another, and fetched from there; the second copy is the first.
-#[tokio::test]
-async fn a_layer_is_copied_once_to_another_region() {
-    #[expect(clippy::disallowed_methods, reason = "a test that is run beside LocalStack")]
-    let Ok(endpoint) = std::env::var("KLAYERS_TEST_LOCALSTACK") else {
-        #[expect(clippy::disallowed_methods, reason = "a test that is run beside LocalStack")]
-        let all = std::env::var("CI").is_ok();
+/// The address of LocalStack, where it runs; it has to in continuous integration.
+#[expect(clippy::disallowed_methods, reason = "a test that is run beside LocalStack")]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub(crate) fn localstack() -> Option<String> {
+    let endpoint = std::env::var("KLAYERS_TEST_LOCALSTACK").ok();
+    if endpoint.is_none() {
         assert!(
-            !all,
+            std::env::var("CI").is_err(),
             "KLAYERS_TEST_LOCALSTACK is not set: run the tests under tools/with-localstack"
         );
         eprintln!("SKIPPED: KLAYERS_TEST_LOCALSTACK is not set");
-        return;
-    };
-    let config = config(&endpoint, &format!("1{:011}", std::process::id()));
-    let bytes = zip();
-    let published = aws_sdk_lambda::Client::new(&config)
+    }
+    endpoint
+}
+
+/// Publishes a layer in us-east-1.
+pub(crate) async fn publish(config: &SdkConfig, name: &str, bytes: Vec<u8>) -> LayerVersionArn {
+    let published = aws_sdk_lambda::Client::new(config)
         .publish_layer_version()
-        .layer_name("Klayers-p313-hello")
+        .layer_name(name)
         .description("hello==1.0")
         .compatible_runtimes(Runtime::Python313)
         .compatible_architectures(Architecture::X8664)
-        .content(LayerVersionContentInput::builder().zip_file(Blob::new(bytes.clone())).build())
+        .content(LayerVersionContentInput::builder().zip_file(Blob::new(bytes)).build())
         .send()
         .await
         .expect("published");
-    let arn: LayerVersionArn =
-        published.layer_version_arn().expect("an ARN").parse().expect("an ARN");
+    published.layer_version_arn().expect("an ARN").parse().expect("an ARN")
+}
+
+/// Published in one region, copied to another, and fetched from there; the second copy is the first.
+#[tokio::test]
+async fn a_layer_is_copied_once_to_another_region() {
+    let Some(endpoint) = localstack() else { return };
+    let config = config(&endpoint, &format!("1{:011}", std::process::id()));
+    let bytes = zip();
+    let arn = publish(&config, "Klayers-p313-hello", bytes.clone()).await;
     let layers = Layers::new(&config).expect("a client");
     let region = "eu-central-1".parse().expect("a region");
     let copy = layers.mirror(&arn, &region).await.expect("a copy");

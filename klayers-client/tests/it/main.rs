@@ -10,10 +10,16 @@ mod caching;
 mod command;
 #[cfg(feature = "aws")]
 mod copies;
+#[cfg(all(feature = "aws", feature = "cli"))]
+mod copying;
+#[cfg(feature = "cli")]
+mod external;
 mod faults;
 mod lookup;
 mod public_server;
 mod retries;
+#[cfg(feature = "cli")]
+mod survived;
 #[cfg(feature = "cli")]
 mod terminal;
 

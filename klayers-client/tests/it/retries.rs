@@ -1,12 +1,12 @@
-//! What is asked again and what is not, status by status and fault by fault.
+//! What is asked again, and for how long. Each status is tried in `survived`.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use klayers_client::{Cache, Client, Error, RetryPolicy, TransportFailure};
+use klayers_client::{Client, Error, RetryPolicy, TransportFailure};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use crate::fixture::{Server, collection, respond};
@@ -37,43 +37,6 @@ fn status(code: u16, headers: &'static str) -> impl Fn(&mut TcpStream) -> std::i
 
 async fn version(client: &Client) -> Result<u64, Error> {
     Ok(client.latest_arn("requests", &region(), &target()).await?.version())
-}
-
-/// The table in the documentation of `RetryPolicy`, on the wire.
-#[tokio::test]
-async fn each_status_is_retried_as_the_table_says() {
-    let (mut tried, mut injected, mut wrong) = (0, 0, 0);
-    let (code, asked) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicUsize::new(0)));
-    let server = Server::start({
-        let (code, asked) = (Arc::clone(&code), Arc::clone(&asked));
-        move |path, stream| {
-            if asked.fetch_add(1, Ordering::SeqCst) < 2 {
-                return status(code.load(Ordering::SeqCst), "")(stream);
-            }
-            respond(stream, 200, "application/json", &collection(path).expect("a known path"))
-        }
-    });
-    let client = builder(&server).cache(Cache::none()).build().expect("a client");
-    // Those that send elsewhere have tests of their own.
-    for status in (200..=599).filter(|status| !matches!(status, 200 | 300..=399)) {
-        code.store(status, Ordering::SeqCst);
-        asked.store(0, Ordering::SeqCst);
-        let answer = version(&client).await;
-        let requests = asked.load(Ordering::SeqCst);
-        tried += 1;
-        injected += requests.min(2);
-        let right = match &answer {
-            Ok(4) => RetryPolicy::retries_status(status) && requests == 3,
-            Err(Error::Status { status: told, .. }) => {
-                !RetryPolicy::retries_status(status) && requests == 1 && *told == status
-            }
-            _ => false,
-        };
-        wrong += usize::from(!right);
-        assert!(right, "{status}: {answer:?} after {requests} requests");
-    }
-    println!("statuses tried {tried}, faults injected {injected}, wrong answers {wrong}");
-    assert_eq!((tried, wrong), (299, 0));
 }
 
 #[tokio::test]
@@ -153,7 +116,9 @@ async fn all_attempts_together_keep_the_total_timeout() {
     let client = builder(&server).retry_policy(policy).total_timeout(Duration::from_millis(600));
     let started = Instant::now();
     let error = version(&client.build().expect("a client")).await.expect_err("500");
-    assert!(matches!(error, Error::Status { status: 500, .. }), "{error}");
+    // The time may run out between two attempts or within one.
+    let last = matches!(error, Error::Status { status: 500, .. });
+    assert!(last || error.is_timeout(), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(server.asked().len() > 2, "{}", server.asked().len());
 }
@@ -172,7 +137,7 @@ async fn a_certificate_that_nobody_signed_is_refused_at_once() {
 }
 
 /// A server with TLS that signed its certificate itself, and how often it was greeted.
-fn untrusted() -> (String, Arc<AtomicUsize>) {
+pub(crate) fn untrusted() -> (String, Arc<AtomicUsize>) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -1,17 +1,17 @@
 //! The command as a person at a terminal sees it, and `docs/command.md`, which shows the same.
 
 use std::fs;
-use std::process::ExitCode;
 
 use klayers_client::cli::{self, Environment};
 
 use crate::fixture::Server;
 
 /// What a run prints on a terminal, without colours, with the server's port put out of the way.
-async fn screen(server: &Server, arguments: &[&str]) -> (ExitCode, String) {
+async fn screen(server: &Server, input: &str, arguments: &[&str]) -> (u8, String) {
     let url = server.url();
-    let environment =
-        Environment::new(|name| (name == "KLAYERS_API_URL").then(|| url.clone())).terminal(true);
+    let environment = Environment::new(|name| (name == "KLAYERS_API_URL").then(|| url.clone()))
+        .input(std::io::Cursor::new(input.to_owned()))
+        .terminal(true);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let arguments = ["klayers"].iter().chain(arguments).map(Into::into);
     let code = cli::run(arguments, &environment, &mut out, &mut err).await;
@@ -42,10 +42,13 @@ async fn the_transcripts_in_the_documentation_are_true() {
         }
         while let Some(line) = lines.next_if(|line| *line != "```") {
             // What was printed before is left behind.
-            let Some(command) = line.strip_prefix("$ klayers ") else { continue };
+            let Some(command) = line.strip_prefix("$ ") else { continue };
+            let echoed = command.strip_prefix("echo '").and_then(|rest| rest.split_once("' | "));
+            let (input, command) = echoed.unwrap_or(("", command));
+            let command = command.strip_prefix("klayers ").expect("a run of klayers");
             let words = words(command);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let (_, shown) = screen(&server, &words).await;
+            let (_, shown) = screen(&server, input, &words).await;
             written += line;
             written.push('\n');
             written += &shown;

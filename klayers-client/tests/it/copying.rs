@@ -1,0 +1,184 @@
+//! `klayers download` and `klayers mirror`, against stand-ins of AWS and against LocalStack.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::command::{klayers, run, transcript};
+use crate::copies::{breaking_off, config, described, localstack, publish, zip};
+use crate::fixture::{Server, collection, respond};
+
+const ARN: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4";
+const COPY: &str = "arn:aws:lambda:eu-central-1:123456789012:layer:Klayers-p313-requests:7";
+const PLACE: &str = "--region us-east-1 --python 3.13";
+
+/// The command in a folder, with credentials for AWS at an endpoint.
+fn with_aws(api: &Server, endpoint: &str, folder: &Path) -> Command {
+    let mut command = klayers(&api.url());
+    command
+        .current_dir(folder)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "123456789012")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    command
+}
+
+fn json_of(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn a_layer_is_downloaded_and_unpacked() {
+    let (api, bytes) = (Server::collection(), zip());
+    // It breaks off twice, which is not to be seen.
+    let (aws, _) = breaking_off(bytes.clone(), bytes.len() / 3 + 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (sha256, size) = (BASE64.encode(&Sha256::digest(&bytes)), bytes.len());
+
+    let mut command = with_aws(&api, &aws.url(), folder.path());
+    let output = run(&mut command, &format!("download requests {PLACE}"));
+    let file = "Klayers-p313-requests.zip";
+    assert_eq!(
+        transcript(&output, &aws.url()),
+        format!(
+            "exit code: 0\n--- stdout\n{file}\nsha256  {sha256}\nzipped  {size} bytes\n--- stderr\n"
+        )
+    );
+    assert_eq!(fs::read(folder.path().join(file)).expect("a file"), bytes);
+
+    let mut command = with_aws(&api, &aws.url(), folder.path());
+    let output =
+        run(&mut command, &format!("download requests --out a.zip --unpack opt --json {PLACE}"));
+    assert_eq!(
+        json_of(&output),
+        json!({"arn": ARN, "path": "a.zip", "code_sha256": sha256, "code_size": size})
+    );
+    assert!(folder.path().join("opt/python/hello.py").is_file());
+}
+
+#[test]
+fn what_aws_refuses_is_explained_and_leaves_nothing() {
+    let api = Server::collection();
+    let folder = tempfile::tempdir().expect("a folder");
+    let denied = Server::start(|_, stream| {
+        use std::io::Write;
+        let body = r#"{"message":"not for you"}"#;
+        write!(
+            stream,
+            "HTTP/1.1 403 Status\r\nx-amzn-errortype: AccessDeniedException\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    });
+    for arguments in ["download requests", "mirror requests --to eu-central-1"] {
+        let mut command = with_aws(&api, &denied.url(), folder.path());
+        let output = run(&mut command, &format!("{arguments} {PLACE}"));
+        assert_eq!(
+            transcript(&output, &denied.url()),
+            format!(
+                "exit code: 1\n--- stdout\n--- stderr\nerror: GetLayerVersionByArn of {ARN} in \
+                 us-east-1 was denied: the credentials need lambda:GetLayerVersion, and the layer \
+                 has to be public or shared with their account (not for you)\n"
+            ),
+        );
+    }
+    let mut command = with_aws(&api, &denied.url(), folder.path());
+    command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
+    let output = run(&mut command, &format!("download requests {PLACE}"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("check the credentials"), "{told}");
+    assert!(told.contains("caused by: "), "{told}");
+
+    // A misspelt name is told before AWS is asked.
+    let asked = denied.asked().len();
+    let mut command = with_aws(&api, &denied.url(), folder.path());
+    let output = run(&mut command, &format!("download reqeusts {PLACE}"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean requests?"));
+    assert_eq!(denied.asked().len(), asked);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+/// A Lambda with a layer of 60 MB, of which there may be a copy, and which publishes nothing.
+fn with_a_large_layer(copied: bool) -> Server {
+    Server::start(move |path, stream| {
+        let layer = described(ARN, "http://127.0.0.1:9/store", b"large")
+            .replace("\"CodeSize\":5", "\"CodeSize\":60000000");
+        let body = match path {
+            path if path.contains("find=LayerVersion") => layer,
+            path if path.ends_with("/Klayers-p313-requests/versions") && copied => {
+                format!(r#"{{"LayerVersions":[{{"LayerVersionArn":"{COPY}","Version":7}}]}}"#)
+            }
+            _ => r#"{"LayerVersions":[]}"#.to_owned(),
+        };
+        respond(stream, 200, "application/json", &body)
+    })
+}
+
+#[test]
+fn a_layer_too_large_for_a_request_is_refused_before_it_is_downloaded() {
+    let (api, folder) = (Server::collection(), tempfile::tempdir().expect("a folder"));
+    let arguments = format!("mirror requests --to eu-central-1 {PLACE}");
+    let aws = with_a_large_layer(false);
+    let output = run(&mut with_aws(&api, &aws.url(), folder.path()), &arguments);
+    insta::assert_snapshot!("mirror_too_large", transcript(&output, &aws.url()));
+    // What it is, and what there is: neither the zip nor a publication.
+    assert_eq!(aws.asked().len(), 2, "{:?}", aws.asked());
+
+    // Published as the message says, it is the copy.
+    let aws = with_a_large_layer(true);
+    let output = run(&mut with_aws(&api, &aws.url(), folder.path()), &arguments);
+    assert_eq!(
+        transcript(&output, &aws.url()),
+        format!("exit code: 0\n--- stdout\n{COPY}\n--- stderr\n")
+    );
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn a_layer_is_mirrored_once_and_its_copy_downloaded() {
+    let Some(endpoint) = localstack() else { return };
+    // Not that of the other test, which has the same process where tests are threads.
+    let account = format!("2{:011}", std::process::id());
+    let bytes = zip();
+    let config = config(&endpoint, &account);
+    let arn = publish(&config, "Klayers-p313-requests", bytes.clone()).await.to_string();
+    let copy = arn.replace("us-east-1", "eu-central-1");
+    // The collection has it in both regions, once it is there.
+    let api = Server::start(move |path, stream| {
+        let body = collection(&path.replace("eu-central-1", "us-east-1")).expect("a known path");
+        let body = body.replace("770693421928", &account).replace("requests:4", "requests:1");
+        let body = if path.contains("eu-central-1") {
+            body.replace("us-east-1", "eu-central-1")
+        } else {
+            body
+        };
+        respond(stream, 200, "application/json", &body)
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let account = arn.split(':').nth(4).expect("an account");
+    let command = || {
+        let mut command = with_aws(&api, &endpoint, folder.path());
+        command.env("AWS_ACCESS_KEY_ID", account);
+        command
+    };
+    let mirror = format!("mirror requests --to eu-central-1 {PLACE}");
+    for _ in 0..2 {
+        let output = run(&mut command(), &mirror);
+        assert_eq!(
+            transcript(&output, &endpoint),
+            format!("exit code: 0\n--- stdout\n{copy}\n--- stderr\n")
+        );
+    }
+    let output = run(&mut command(), &format!("{mirror} --json"));
+    assert_eq!(json_of(&output), json!({"arn": copy, "copy_of": arn}));
+    let place = "--region eu-central-1 --python 3.13";
+    let output = run(&mut command(), &format!("download requests --out copy.zip --json {place}"));
+    assert_eq!(json_of(&output)["arn"], copy);
+    assert_eq!(fs::read(folder.path().join("copy.zip")).expect("a file"), bytes);
+}
