@@ -11,7 +11,7 @@ use crate::values::{Region, Target};
 
 /// An error of the client's as the exception of `klayers` that says the same.
 ///
-/// The classes are written in Python, for the stable ABI of Python 3.9 cannot derive exceptions.
+/// The classes are written in Python, for the stable ABI of Python 3.10 cannot derive exceptions.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     exception(py, error).unwrap_or_else(|failure| failure)
 }

@@ -29,6 +29,7 @@ def program(text: str, url: str) -> subprocess.Popen[str]:
     prelude = "import klayers, os, sys\nPLACE = dict(region='us-east-1', python='3.13')\n"
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", prelude + textwrap.dedent(text)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -236,8 +237,8 @@ def test_pools_of_forked_processes_work(server: Server) -> None:
         """
         import asyncio
         async def begin():
-            asyncio.ensure_future(klayers.AsyncClient().latest_arn("requests", **PLACE))
-            await asyncio.sleep(0.3)
+            task = asyncio.ensure_future(klayers.AsyncClient().latest_arn("requests", **PLACE))
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         asyncio.run(begin())
         """,
         """
@@ -248,9 +249,12 @@ def test_pools_of_forked_processes_work(server: Server) -> None:
 )
 def test_a_process_may_end_during_a_request(serve: Callable[[Answer], Server], text: str) -> None:
     url, asked = hanging(serve)
-    ends = "\nimport time; time.sleep(0.3); print('ends')"
-    assert output(textwrap.dedent(text) + ends, url) == "ends\n"
-    assert asked.is_set()
+    running = program(textwrap.dedent(text) + "\nsys.stdin.read(); print('ends')", url)
+    try:
+        assert asked.wait(30)
+        assert running.communicate("now\n", timeout=30) == ("ends\n", "")
+    finally:
+        running.kill()
 
 
 def test_an_answer_after_the_interpreter_ended_is_dropped(serve: Callable[[Answer], Server]) -> None:
