@@ -38,10 +38,16 @@ setup-dist: setup ## Install what `make dist` needs, zig for one, into build/dis
 build: ## Build the commands and the examples, for release
 	cargo build --release $(RUST) --bins --examples
 
+MATURIN = $(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
+	--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python"
+
 wheel: setup ## Build the Python wheel, into build/wheels
 	rm -rf build/wheels
-	$(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
-		--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python" --out build/wheels
+	$(MATURIN) --out build/wheels
+
+wheel-39: setup ## Build the Python wheel for Python 3.9, into build/wheels-39
+	rm -rf build/wheels-39
+	$(MATURIN) --features abi3-py39 --out build/wheels-39
 
 dist: setup-dist ## Build and check the wheel for manylinux and the sdist, into build/dist
 	$(WITH_TOOLS) python tools/dist
@@ -63,11 +69,9 @@ test-docs: setup ## Run the examples in the documentation, and build it without 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 
 # The development profile shares its dependencies with the Rust tests.
-test-python test-wheel test-deploy: WHEEL_PROFILE = dev
-test-python: wheel ## Run the tests of the wheel in a fresh environment of each CPython there is
+test-python test-deploy: WHEEL_PROFILE = dev
+test-python: wheel wheel-39 ## Run the tests of the wheels in a fresh environment of each CPython there is
 	$(WITH_TOOLS) python tools/test-wheel
-
-test-wheel: test-python ## The same
 
 test-page: setup-browser ## Run the tests of the pages in a browser; pictures go to build/page
 	cargo build $(RUST) --bin klayers-pipeline --example catalog_fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -177,3 +178,60 @@ def test_retries_are_as_many_as_are_asked_for(serve: Callable[[Answer], Server])
             client.latest(region="us-east-1", python="3.13")
         assert raised.value.status == 503
         assert len(server.asked) - before == retries + 1
+
+
+def test_a_kept_arn_costs_no_request_in_any_form_of_the_call(server: Server) -> None:
+    client = klayers.Client(server.url, assume_fresh=60)
+    first = client.latest_arn("requests", region="us-east-1", python="3.13")
+    assert client.latest_arn("requests", region="us-east-1", python="3.13") is first
+    for arn in [
+        client.latest_arn(klayers.PackageName("requests"), region="us-east-1", python="3.13"),
+        client.latest_arn("requests", region=klayers.Region("us-east-1"), target="p3.13"),
+        client.latest_arn("REQUESTS", region="us-east-1", target=klayers.Target("p3.13")),
+        client.latest_arn("requests", region="us-east-1", python="3.13", arch="x86_64"),
+    ]:
+        assert arn == first
+    assert len(server.asked) == 1
+    arm = client.latest_arn("requests", region="us-east-1", python="3.13", arch="arm64")
+    assert arm != first
+    assert len(server.asked) == 2
+
+
+def test_a_kept_arn_is_asked_for_again_when_it_is_no_longer_fresh(server: Server) -> None:
+    client = klayers.Client(server.url, assume_fresh=0.2)
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    arn = client.latest_arn("requests", **place)
+    deadline = time.monotonic() + 30
+    while len(server.asked) == 1 and time.monotonic() < deadline:
+        assert client.latest_arn("requests", **place) == arn
+    assert len(server.asked) == 2
+
+
+def test_what_is_kept_does_not_make_a_bad_call_good(server: Server) -> None:
+    client: Any = klayers.Client(server.url, assume_fresh=60)
+    client.latest_arn("requests", region="us-east-1", python="3.13")
+    client.latest_arn("requests", region="us-east-1", target="p3.13")
+    for arguments in [
+        {"region": "us-east-1\n3.13", "python": ""},
+        {"region": "us-east-1", "python": "3.13", "arch": ""},
+        {"region": "us-east-1", "python": "", "target": "p3.13"},
+        {"region": "us-east-1", "python": "3.13", "target": "p3.13"},
+        {"region": "us-east-1"},
+    ]:
+        with pytest.raises((klayers.InvalidValueError, TypeError)):
+            client.latest_arn("requests", **arguments)
+    assert len(server.asked) == 1
+
+
+def test_the_default_client_follows_the_variable(
+    server: Server, serve: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    klayers.latest_arn("requests", **place)
+    other = serve(lambda request: respond(request, 418, "text/plain", ""))
+    monkeypatch.setenv("KLAYERS_API_URL", other.url)
+    with pytest.raises(klayers.StatusError) as raised:
+        klayers.latest_arn("requests", **place)
+    assert raised.value.status == 418
+    monkeypatch.setenv("KLAYERS_API_URL", server.url)
+    assert str(klayers.latest_arn("requests", **place)) == REQUESTS

@@ -1,4 +1,4 @@
-"""The package as a whole: its stubs, its documentation and its example."""
+"""The package as a whole: its documentation and its example."""
 
 from __future__ import annotations
 
@@ -72,14 +72,3 @@ def test_the_example_runs(server: Server) -> None:
         "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-Pillow:2\n"
         "no reqeusts, but requests\n"
     )
-
-
-def test_the_stubs_are_those_of_the_module(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
-    output = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "klayers"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert output.returncode == 0, output.stdout + output.stderr

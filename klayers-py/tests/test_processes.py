@@ -273,13 +273,18 @@ def test_an_answer_after_the_interpreter_ended_is_dropped(serve: Callable[[Answe
     output(text, serve(late).url)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="SKIPPED: no sub-interpreters of this kind")
-def test_other_interpreters_of_a_process_are_refused_clearly(server: Server) -> None:
+def test_other_interpreters_of_a_process_work_or_are_refused_clearly(server: Server) -> None:
+    """From 3.12 on each may have a lock of its own, for which PyO3 is not made."""
     said = output(SUBINTERPRETER, server.url)
-    assert "ImportError" in said and "subinterpreter" in said
+    if sys.version_info >= (3, 12):
+        assert "ImportError" in said and "subinterpreter" in said
+    else:
+        assert said == "Klayers-p313-requests\nNone\n"
 
 
 SUBINTERPRETER = """
+        TEXT = "import klayers; print(klayers.latest_arn("
+        TEXT += "'requests', region='us-east-1', python='3.13').layer_name, flush=True)"
         import klayers
         try:
             import _interpreters as interpreters
@@ -287,8 +292,7 @@ SUBINTERPRETER = """
             import _xxsubinterpreters as interpreters
         other = interpreters.create()
         try:
-            failure = interpreters.exec(other, "import klayers") if hasattr(interpreters, "exec") \\
-                else interpreters.run_string(other, "import klayers")
+            failure = getattr(interpreters, "exec", interpreters.run_string)(other, TEXT)
         except Exception as error:
             failure = error
         print(repr(failure) if not hasattr(failure, "formatted") else failure.formatted)
