@@ -80,6 +80,8 @@ test-deploy: setup-deploy wheel ## Run the tests of klayers.cdk and of the deplo
 			--pythonpath "$(CURDIR)/build/browser/bin/python" && \
 		build/browser/bin/pytest -o cache_dir="$(CURDIR)/build/pytest-deploy" -rs \
 			klayers-py/tests-deploy; \
+	else \
+		echo "SKIPPED the deployment examples: there is no build/browser"; \
 	fi
 
 lint: setup ## Check format, lints, types, dependencies and licences

@@ -33,24 +33,28 @@ def of(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("example", [name], indirect=True, ids=[name])
 
 
-def environment(*folders: Path) -> dict[str, str]:
-    """As after `pip install klayers`, without credentials, and with nobody called home."""
-    quiet = {
+def environment(home: Path, *folders: Path) -> dict[str, str]:
+    """As after `pip install klayers`, without an account of AWS, and with nobody called home."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **inherited,
+        "AWS_CONFIG_FILE": str(home / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "none"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
-        "SLS_TELEMETRY_DISABLED": "1",
+        "HOME": str(home),
+        "PATH": os.pathsep.join([*map(str, folders), str(COMMANDS), os.environ["PATH"]]),
         "SLS_NOTIFICATIONS_MODE": "off",
+        "SLS_TELEMETRY_DISABLED": "1",
     }
-    path = os.pathsep.join([*map(str, folders), str(COMMANDS), os.environ["PATH"]])
-    credentials = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "none"}
-    return {**os.environ, **quiet, **credentials, "AWS_SECRET_ACCESS_KEY": "none", "PATH": path}
 
 
 def run(
     *command: str | Path, folder: Path, env: dict[str, str], stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=folder, env=env, input=stdin, capture_output=True, text=True, timeout=300
+        command, cwd=folder, env=env, input=stdin, capture_output=True, text=True, timeout=600
     )
 
 
@@ -64,7 +68,9 @@ def output(*command: str | Path, folder: Path, env: dict[str, str]) -> str:
 def test_cdk_synthesises_a_stack(server: Server, example: Path) -> None:
     cdk = tool("cdk", NODE_TOOLS)
     arguments = ["synth", "--no-notices", "--no-version-reporting", "--output", "cdk.out"]
-    env = {**environment(), "AWS_REGION": "us-east-1"}
+    # CDK's library is kept unpacked in the user's folder, which takes it half a minute.
+    home = str(Path.home())
+    env = {**environment(example.parent), "AWS_REGION": "us-east-1", "HOME": home}
     done = run(cdk, *arguments, folder=example, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     # What it says of a layer that is deprecated, the one of requests is.
@@ -86,13 +92,13 @@ def test_cdk_synthesises_a_stack(server: Server, example: Path) -> None:
 def test_sams_template_is_sound(server: Server, example: Path) -> None:
     linter = tool("cfn-lint", AWS_TOOLS)
     command = [linter, "--non-zero-exit-code", "warning", "template.yaml"]
-    output(*command, folder=example, env=environment())
+    output(*command, folder=example, env=environment(example.parent))
 
 
 @of("sam")
 def test_sams_makefile_deploys_with_the_latest_layer(server: Server, example: Path) -> None:
     make = tool("make")
-    env = environment(example / "stand-in")
+    env = environment(example.parent, example / "stand-in")
     found = output(make, "-s", "layer", folder=example, env=env).strip()
     assert found == arn("requests", 10, target=ARM64)
 
@@ -124,7 +130,7 @@ def test_sams_makefile_deploys_with_the_latest_layer(server: Server, example: Pa
 def test_the_serverless_framework_resolves_the_layers(server: Server, example: Path) -> None:
     serverless = tool("serverless", NODE_TOOLS)
     command = [serverless, "print", "--format", "json", "--region", "eu-west-1"]
-    found = json.loads(output(*command, folder=example, env=environment()))
+    found = json.loads(output(*command, folder=example, env=environment(example.parent)))
     assert found["provider"]["region"] == "eu-west-1"
     assert found["functions"]["handler"]["layers"] == [
         arn("requests", 9, target=ARM64, region="eu-west-1"),
@@ -134,7 +140,7 @@ def test_the_serverless_framework_resolves_the_layers(server: Server, example: P
     (example / "serverless.yml").write_text(
         (example / "serverless.yml").read_text().replace("requests==2.32.*", "reqeusts")
     )
-    done = run(*command, folder=example, env=environment())
+    done = run(*command, folder=example, env=environment(example.parent))
     assert done.returncode != 0
     assert "did you mean requests?" in done.stdout + done.stderr
 
@@ -164,7 +170,8 @@ def test_terraforms_data_source_is_answered(server: Server, example: Path) -> No
     command, *arguments = source["program"]
     assert command == "klayers"
     program = tool(command, COMMANDS)
-    done = run(program, *arguments, folder=example, env=environment(), stdin=json.dumps(query))
+    env = environment(example.parent)
+    done = run(program, *arguments, folder=example, env=env, stdin=json.dumps(query))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert all(isinstance(value, str) for value in result.values())
@@ -175,7 +182,7 @@ def test_terraforms_data_source_is_answered(server: Server, example: Path) -> No
     assert set(re.findall(r"external\.requests\.result\.(\w+)", text)) <= set(result)
 
     query["package"] = "reqeusts"
-    done = run(program, *arguments, folder=example, env=environment(), stdin=json.dumps(query))
+    done = run(program, *arguments, folder=example, env=env, stdin=json.dumps(query))
     assert (done.returncode, done.stdout) == (1, "")
     assert "did you mean requests?" in done.stderr
 
@@ -185,5 +192,5 @@ def test_terraform_finds_the_configuration_well_formed(example: Path) -> None:
     if not shutil.which("terraform"):
         # It is in no package registry, so that not even CI has it.
         pytest.skip("terraform is not on PATH")
-    env = {**environment(), "TF_CLI_CONFIG_FILE": "", "CHECKPOINT_DISABLE": "1"}
+    env = {**environment(example.parent), "TF_CLI_CONFIG_FILE": "", "CHECKPOINT_DISABLE": "1"}
     output("terraform", "fmt", "-check", "-diff", folder=example, env=env)

@@ -104,7 +104,8 @@ class Klayers:
             else:
                 # The client puts the API's path to the address by itself.
                 url = re.sub("/api/v2/?$", "", self.base_url)
-                rows = klayers.Client(url).latest(region=region, target=target)
+                with klayers.Client(url) as client:
+                    rows = client.latest(region=region, target=target)
         except (klayers.TransportError, klayers.StatusError, klayers.AnswerError) as error:
             raise exceptions.RequestException(str(error)) from error
         return {
@@ -116,10 +117,10 @@ class Klayers:
         layers = self.latest_layer_arns
         if package in layers:
             return layers[package]["arn"]
-        by_name = {_normalised(name): row["arn"] for name, row in layers.items()}
-        arn = by_name.get(_normalised(package))
+        by_name = {_normalized(name): row["arn"] for name, row in layers.items()}
+        arn = by_name.get(_normalized(package))
         if arn is None:
-            near = difflib.get_close_matches(_normalised(package), by_name)
+            near = difflib.get_close_matches(_normalized(package), by_name)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise exceptions.LayerNameDoesNotExists(
                 f"no layer of {package} for {self.python_version} in {self.region}{hint}"
@@ -127,8 +128,8 @@ class Klayers:
         return arn
 
 
-def _normalised(package: str) -> str:
-    return re.sub("[-_.]+", "-", package).lower()
+def _normalized(package: str) -> str:
+    return klayers.PackageName(package).normalized
 
 
 def _number(text: int | str) -> int:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import klayers
 from klayers.cdk._aws import aws_cdk
@@ -9,14 +9,6 @@ if TYPE_CHECKING:
     # Not there at runtime, hence private, as the tool that compares the two asks for.
     import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
     from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
-
-
-class _Layers(Protocol):
-    """What finds layers: a client, or the module with its default client."""
-
-    def layer(
-        self, spec: str, *, region: str, target: klayers.Target
-    ) -> klayers.LayerVersion: ...
 
 
 def layer_version(
@@ -55,8 +47,11 @@ def layer_version(
             'env=Environment(region="eu-west-1"), or this call region="eu-west-1"'
         )
     target = _target(runtime, python, arch)
-    layers = cast(_Layers, klayers if client is None else client)
-    found = layers.layer(_spec(package, version), region=where, target=target)
+    spec = _spec(package, version)
+    if client is None:
+        found = klayers.layer(spec, region=where, target=target)
+    else:
+        found = client.layer(spec, region=where, target=target)
 
     if id is None:
         id = f"{where}-{found.arn.layer_name}-{version}"
