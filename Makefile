@@ -14,8 +14,9 @@ RUST := --workspace --exclude klayers-py --all-features
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-aws setup-browser build wheel demo test test-rust test-docs test-python \
-	test-page lint features package fmt bench survey clean
+.PHONY: help setup setup-aws setup-browser setup-deploy setup-dist build wheel dist demo test \
+	test-rust test-docs test-python test-wheel test-page test-deploy lint features package \
+	fmt bench survey clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,18 +30,33 @@ setup-aws: setup ## Install AWS for the tests, LocalStack and moto, into build/a
 setup-browser: setup ## Install what the tests of the pages need, into build/browser, and Chromium
 	@PYTHON="$(PYTHON)" tools/setup-browser
 
+setup-deploy: setup-aws setup-browser ## Install what the deployment examples need, into build/deploy
+	@tools/setup-deploy
+
+setup-dist: setup ## Install what `make dist` needs, zig for one, into build/dist-tools
+	@PYTHON="$(PYTHON)" tools/setup-dist
+
 build: ## Build the commands and the examples, for release
 	cargo build --release $(RUST) --bins --examples
 
+MATURIN = $(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
+	--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python"
+
 wheel: setup ## Build the Python wheel, into build/wheels
 	rm -rf build/wheels
-	$(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
-		--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python" --out build/wheels
+	$(MATURIN) --out build/wheels
+
+wheel-39: setup ## Build the Python wheel for Python 3.9, into build/wheels-39
+	rm -rf build/wheels-39
+	$(MATURIN) --features abi3-py39 --out build/wheels-39
+
+dist: setup-dist ## Build and check the wheel for manylinux and the sdist, into build/dist
+	$(WITH_TOOLS) python tools/dist
 
 demo: setup build wheel ## Build layers, publish them to this machine, look one up
 	$(WITH_TOOLS) tools/demo
 
-test: test-rust test-docs test-python test-page ## Run all tests
+test: test-rust test-docs test-python test-page test-deploy ## Run all tests
 
 test-rust: setup-aws ## Run the Rust tests, with cargo-nextest where it is installed
 	$(WITH_TOOLS) $(if $(shell cargo nextest --version 2>/dev/null), \
@@ -54,12 +70,9 @@ test-docs: setup ## Run the examples in the documentation, and build it without 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 
 # The development profile shares its dependencies with the Rust tests.
-test-python: WHEEL_PROFILE = dev
-test-python: wheel ## Install the wheel in a fresh environment, and run its tests
-	$(WITH_TOOLS) uv venv --quiet --clear --no-project --python "$(TOOLS)/python" build/venv
-	$(WITH_TOOLS) uv pip install --quiet --python build/venv --constraint tools/requirements.txt \
-		pytest mypy build/wheels/*.whl
-	$(WITH_TOOLS) build/venv/bin/pytest -o cache_dir="$(CURDIR)/build/pytest" klayers-py/tests
+test-python test-deploy: WHEEL_PROFILE = dev
+test-python: wheel wheel-39 ## Run the tests of the wheels in a fresh environment of each CPython there is
+	$(WITH_TOOLS) python tools/test-wheel
 
 test-page: setup-browser ## Run the tests of the pages in a browser; pictures go to build/page
 	cargo build $(RUST) --bin klayers-pipeline --example catalog_fixture
@@ -68,12 +81,24 @@ test-page: setup-browser ## Run the tests of the pages in a browser; pictures go
 			klayers-build/tests/page; \
 	fi
 
+# AWS CDK is where the tests of the pages have it, and is most of what they install.
+test-deploy: setup-deploy wheel ## Run the tests of klayers.cdk and of the deployment examples
+	@if [ -x build/browser/bin/pytest ]; then \
+		$(WITH_TOOLS) set -x; \
+		uv pip install --quiet --python build/browser --reinstall --no-deps build/wheels/*.whl && \
+		basedpyright --project klayers-py/tests-deploy \
+			--pythonpath "$(CURDIR)/build/browser/bin/python" && \
+		build/browser/bin/pytest -o cache_dir="$(CURDIR)/build/pytest-deploy" -rs \
+			klayers-py/tests-deploy; \
+	fi
+
 lint: setup ## Check format, lints, types, dependencies and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
-	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py \
-		examples/lookup.py
+	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py/python \
+		klayers-py/tests examples/lookup.py
+	$(WITH_TOOLS) basedpyright --project klayers-py
 	$(WITH_TOOLS) cargo deny check licenses bans sources
 
 features: setup ## Check every crate with each of its features alone, and with none
@@ -86,7 +111,7 @@ package: ## Package core and client as a registry takes them, and build from tha
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-bench: setup build ## Measure against other tools, side by side
+bench: setup build wheel ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
 
 survey: setup build ## Build the 40 most used packages for all targets, and make each layer again

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import lookups
+import python_wheel
 import report
 from assembling import assembling, with_bytecode
 from changing import changing
@@ -69,6 +70,9 @@ ROWS = {
     "client-callers": partial(lookups.callers, title="100 callers ask for the same at once"),
     "client-decoding": partial(lookups.decoding, title="A list of 300 packages, 200 times"),
     "client-process": partial(lookups.process, title="One lookup in a process of its own"),
+    "python-import": python_wheel.imports,
+    "python-first": python_wheel.first,
+    "python-cached": python_wheel.cached,
     "planning": partial(planning, title="A month with nothing to do, of 1,000,000 layer versions"),
 }
 

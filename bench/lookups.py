@@ -11,7 +11,7 @@ from typing import Iterator
 
 from measure import Claim, Contender, in_turn
 from report import Row, time as bound
-from tools import Bench
+from tools import Bench, environment
 
 LOOKUPS = 1_000_000
 LISTS = 200
@@ -65,12 +65,10 @@ def process(bench: Bench, title: str, folder: Path) -> Row:
         shell, python = "curl and jq", "a Python script with requests"
         if shutil.which("curl") and shutil.which("jq"):
             contenders[shell] = Contender(["sh", "-c", f"curl -s {page} | jq -r '.[0].arn'"])
-        if subprocess.run([sys.executable, "-c", "import requests"], capture_output=True).returncode == 0:
-            contenders[python] = Contender([sys.executable, "-c", script, page])
+        contenders[python] = Contender([environment(folder, "requests"), "-c", script, page])
         claims = [Claim(ours, peer) for peer in (shell, python) if peer in contenders]
         measured = in_turn(contenders, bench.rounds, folder)
-    missing = [peer for peer in (shell, python) if peer not in contenders]
-    without = f"; without {' and '.join(missing)}, which is not installed" if missing else ""
+    without = "" if shell in contenders else f"; without {shell}, which are not installed"
     size = klayers.stat().st_size
     note = f"from loopback, nothing kept; the binary has {size / 1e6:.1f} MB{without}"
     return Row(title, measured, note, claims)
@@ -83,6 +81,7 @@ def server() -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Cache-Control", "max-age=600")
             self.send_header("Content-Length", str(len(BODY)))
             self.end_headers()
             self.wfile.write(BODY.encode())

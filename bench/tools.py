@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Union
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.12"
@@ -78,6 +79,18 @@ def uv_python() -> str:
     """The Python that uv knows of; an empty name if it knows none."""
     find = [need("uv"), "python", "find", "--no-python-downloads", "--no-project", PYTHON]
     return subprocess.run(find, capture_output=True, text=True).stdout.strip()
+
+
+def environment(folder: Path, *packages: Union[str, Path]) -> Path:
+    """The Python of a new virtual environment that has some packages, compiled."""
+    place = folder / "environment"
+    python = place / "bin" / "python"
+    for command in (
+        ["venv", "--quiet", "--no-project", "--python", interpreter(), place],
+        ["pip", "install", "--quiet", "--python", python, "--compile-bytecode", *packages],
+    ):
+        subprocess.run([need("uv"), *command], check=True)
+    return python
 
 
 def architecture() -> str:

@@ -90,7 +90,7 @@ impl<'a> Answers<'a> {
     ) -> Result<Answer<LayerVersionArn>, Error> {
         let package = package.try_into().map_err(Into::into)?;
         if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
-            return arn;
+            return arn.map(|(answer, _)| answer);
         }
         let rows = self.find(&package, region, *target).await?;
         rows.try_map(|rows| latest_of(&rows, &package, region, *target))
@@ -296,7 +296,7 @@ impl Client {
         package: &PackageName,
         region: &Region,
         target: Target,
-    ) -> Option<Result<Answer<LayerVersionArn>, Error>> {
+    ) -> Option<Result<(Answer<LayerVersionArn>, Duration), Error>> {
         let key = KeyRef { target: Some(target), region: Some(region), package: Some(package) };
         let entry = self.shared().versions.fresh(&key)?;
         // Whether there is another spelling, or which names are near, has to be asked.
@@ -304,8 +304,9 @@ impl Client {
             return None;
         }
         let arn = latest_of(&entry.rows, package, region, target);
-        let age = entry.validity.age(now());
-        Some(arn.map(|value| Answer { value, age, stale_because: None }))
+        let now = now();
+        let (age, fresh_for) = (entry.validity.age(now), entry.validity.fresh_left(now));
+        Some(arn.map(|value| (Answer { value, age, stale_because: None }, fresh_for)))
     }
 }
 

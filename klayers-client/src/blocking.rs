@@ -83,7 +83,7 @@ impl Client {
         let package = package.try_into().map_err(Into::into)?;
         // What is at hand needs no other thread.
         if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
-            return arn.map(|answer| answer.value);
+            return arn.map(|(answer, _)| answer.value);
         }
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.latest_arn(package, &region, &target).await })

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use klayers_core::api::{BuildRow, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};
@@ -111,6 +112,39 @@ impl Client {
         target: &Target,
     ) -> Result<LayerVersionArn, Error> {
         Ok(self.answers().latest_arn(package, region, target).await?.value)
+    }
+
+    /// What [`latest_arn`](Self::latest_arn) would say, if that is kept and still fresh, and for how
+    /// much longer it is; it takes neither time nor a runtime.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Server::collection();
+    /// # use klayers_client::{Cache, Client};
+    /// use std::time::Duration;
+    ///
+    /// let cache = Cache::memory().assume_fresh(Duration::from_secs(60));
+    /// let client = Client::builder().base_url(server.url()).cache(cache).build()?;
+    /// let (package, region, target) = ("requests".parse()?, "us-east-1".parse()?, "p3.13".parse()?);
+    /// assert_eq!(client.kept_arn(&package, &region, target), None);
+    ///
+    /// let arn = client.latest_arn("requests", &region, &target).await?;
+    /// let (kept, fresh_for) = client.kept_arn(&package, &region, target).expect("it is kept");
+    /// assert_eq!(kept, arn);
+    /// assert!(fresh_for <= Duration::from_secs(60));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn kept_arn(
+        &self,
+        package: &PackageName,
+        region: &Region,
+        target: Target,
+    ) -> Option<(LayerVersionArn, Duration)> {
+        let (answer, fresh_for) = self.arn_at_hand(package, region, target)?.ok()?;
+        Some((answer.value, fresh_for))
     }
 
     /// The latest layer version of every package for `target` in `region`, by package; empty if

@@ -138,6 +138,11 @@ impl Validity {
         now.duration_since(self.made).unwrap_or_default()
     }
 
+    /// For how much longer it is fresh.
+    pub(crate) fn fresh_left(&self, now: SystemTime) -> Duration {
+        self.fresh_for.saturating_sub(self.age(now))
+    }
+
     pub(crate) fn at(&self, now: SystemTime) -> Use {
         // A clock that went back cannot tell how old anything is.
         if now < self.received {

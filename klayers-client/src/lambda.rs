@@ -43,7 +43,7 @@ impl LambdaEnvironment {
     /// one: Lambda tells these alone, in `AWS_LAMBDA_RUNTIME_API`, at which host they reach it.
     ///
     /// The other variables are set elsewhere, too: a region by all of AWS's tools, and
-    /// `AWS_EXECUTION_ENV` in containers and in CloudShell.
+    /// `AWS_EXECUTION_ENV` in containers and in AWS's shell in the browser.
     pub fn is_function(&self) -> bool {
         self.runtime_api.is_some()
     }

@@ -1,14 +1,15 @@
 //! What a call is given: values of `klayers`, or texts that are read as such.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use klayers_client::{Architecture, ParseError, PythonVersion};
+use klayers_client::{Architecture, LayerSpec, ParseError, PythonVersion, Timestamp};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::error::to_python;
-use crate::values;
+use crate::error::{invalid_value, to_python};
+use crate::names::Requirement;
 
 /// A text that is read as a `T`.
 pub(crate) struct Parsed<T>(pub(crate) T);
@@ -26,29 +27,56 @@ fn parse<T: FromStr<Err = ParseError>>(object: Borrowed<'_, '_, PyAny>) -> PyRes
     text.to_cow()?.parse().map_err(|error: ParseError| to_python(object.py(), &error.into()))
 }
 
-/// A `Region`, or its code.
-pub(crate) struct Region(pub(crate) klayers_client::Region);
+/// The argument of a name, where PyO3 does not read it.
+pub(crate) fn read<'py, T>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    let py = argument.py();
+    argument.extract().map_err(|error: PyErr| {
+        if !error.get_type(py).is(py.get_type::<PyTypeError>()) {
+            return error;
+        }
+        let named = PyTypeError::new_err(format!("argument '{name}': {}", error.value(py)));
+        named.set_cause(py, error.cause(py));
+        named
+    })
+}
 
-impl FromPyObject<'_, '_> for Region {
+/// A value that has a class in Python.
+pub(crate) trait Value: FromStr<Err = ParseError> + Clone {
+    type Class: pyo3::PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync;
+
+    fn within(class: &Self::Class) -> &Self;
+}
+
+/// A value of its class, or a text that is read as one.
+pub(crate) struct Given<V>(pub(crate) V);
+
+impl<V: Value> FromPyObject<'_, '_> for Given<V> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        match object.cast::<values::Region>() {
-            Ok(region) => Ok(Self(region.get().0.clone())),
+        match object.cast::<V::Class>() {
+            Ok(class) => Ok(Self(V::within(class.get()).clone())),
             Err(_) => parse(object).map(Self),
         }
     }
 }
 
-/// A `Target`, or its key.
-pub(crate) struct Target(klayers_client::Target);
+/// What is wanted of a layer: a `Requirement`, or a text such as `requests:7`, too.
+pub(crate) struct Spec(pub(crate) LayerSpec);
 
-impl FromPyObject<'_, '_> for Target {
+impl FromPyObject<'_, '_> for Spec {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        match object.cast::<values::Target>() {
-            Ok(target) => Ok(Self(target.get().0)),
+        match object.cast::<Requirement>() {
+            Ok(requirement) => {
+                let text = requirement.get().0.to_string();
+                let spec = LayerSpec::try_from(text);
+                spec.map(Self).map_err(|error| to_python(object.py(), &error.into()))
+            }
             Err(_) => parse(object).map(Self),
         }
     }
@@ -56,12 +84,12 @@ impl FromPyObject<'_, '_> for Target {
 
 /// The target that is given whole, or by its Python version and its architecture.
 pub(crate) fn target(
-    whole: Option<Target>,
+    whole: Option<Given<klayers_client::Target>>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
 ) -> PyResult<klayers_client::Target> {
     match (whole, python, arch) {
-        (Some(Target(target)), None, None) => Ok(target),
+        (Some(Given(target)), None, None) => Ok(target),
         (None, Some(Parsed(python)), arch) => {
             let arch = arch.map_or_else(Architecture::default, |Parsed(arch)| arch);
             Ok(klayers_client::Target::new(python, arch))
@@ -69,5 +97,51 @@ pub(crate) fn target(
         _ => Err(PyTypeError::new_err(
             "either python, and arch if it is not x86_64, or target has to be given",
         )),
+    }
+}
+
+/// A time: seconds as a number, or a `timedelta`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl FromPyObject<'_, '_> for Seconds {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let (py, seconds) = (object.py(), object.extract::<f64>());
+        let time = match seconds {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            // The error of a negative one is a built-in one.
+            Err(_) if object.hasattr("total_seconds")? => {
+                let seconds: f64 = object.call_method0("total_seconds")?.extract()?;
+                Duration::try_from_secs_f64(seconds).ok()
+            }
+            Err(error) => return Err(error),
+        };
+        time.map(Self).ok_or_else(|| {
+            invalid_value(
+                py,
+                &format!("{} is not a time: seconds expected, none below 0", &*object),
+            )
+        })
+    }
+}
+
+/// A moment: an aware `datetime`.
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl FromPyObject<'_, '_> for Moment {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        if object.hasattr("tzinfo")? && object.getattr("tzinfo")?.is_none() {
+            let message = format!(
+                "{} is not a moment: an aware datetime expected, with its time zone, as \
+                 datetime.now(timezone.utc) gives it",
+                &*object
+            );
+            return Err(invalid_value(py, &message));
+        }
+        object.extract().map(Self)
     }
 }

@@ -1,178 +1,311 @@
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use klayers_client::{Architecture, Error, PackageName, PythonVersion, blocking};
+use klayers_client::{AccountId, Architecture, Cache, PackageName, PythonVersion, RetryPolicy};
 use pyo3::prelude::*;
 
-use crate::arguments::{self, Parsed};
-use crate::error::{invalid_value, to_python};
-use crate::rows::{LatestLayer, LayerVersion};
+use crate::arguments::{Given, Parsed, Seconds, Spec, read};
+use crate::error::invalid_value;
+use crate::functions::default_url;
+use crate::memo::Call;
+use crate::pending::Pending;
+use crate::question::{PyQuestion, Question};
+use crate::session::Session;
 use crate::values::LayerVersionArn;
 
 /// A client of the API of one collection of layers.
 ///
-/// Without ``base_url`` it asks the collection whose address is in the environment variable
-/// ``KLAYERS_API_URL``, or else the public one. A call may take ``timeout`` seconds, 30 if it is not
-/// given. Threads may share a client.
+///     >>> with klayers.Client(timeout=5) as client:
+///     ...     print(client.latest_arn("requests", region="us-east-1", python="3.13"))
+///     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
+///
+/// Without base_url it asks the collection whose address is in the environment variable
+/// KLAYERS_API_URL, or else the public one. Threads may share a client, and a process that forks
+/// has its own connections. Times are seconds, or timedeltas.
+///
+/// timeout is how long a call may take in all, connect_timeout how long to connect may take, and
+/// read_timeout how long the server may be silent. What fails in passing is asked again up to
+/// retries times, the first time after retry_delay at most, which doubles up to max_retry_delay.
+///
+/// Answers are kept in memory for as long as the server says, unless cache is False; in cache_dir,
+/// too, if it is given, of at most cache_limit bytes. An older one stands in for stale_if_error
+/// where the server cannot be asked: a StaleAnswerWarning tells. assume_fresh is how long an answer
+/// is fresh of which the server does not say. A client that is offline asks no server.
+///
+/// With accounts, a layer of another account is an error.
 #[pyclass(frozen, module = "klayers")]
-#[derive(Clone)]
-pub(crate) struct Client {
+pub(crate) struct Client(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
     base_url: String,
-    client: blocking::Client,
+    session: Session,
+}
+
+impl Shared {
+    /// Those of a client that is given an address alone; it is not opened yet.
+    pub(crate) fn new(base_url: String) -> Self {
+        let builder =
+            klayers_client::Client::builder().base_url(&base_url).user_agent(default_user_agent());
+        Self { base_url, session: Session::new(builder) }
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
 }
 
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (base_url=None, *, timeout=None))]
-    fn new(py: Python<'_>, base_url: Option<String>, timeout: Option<f64>) -> PyResult<Self> {
+    #[pyo3(signature = (
+        base_url=None, *, timeout=None, connect_timeout=None, read_timeout=None, retries=None,
+        retry_delay=None, max_retry_delay=None, cache=true, cache_dir=None, cache_limit=None,
+        stale_if_error=None, assume_fresh=None, offline=false, accounts=None, user_agent=None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keyword arguments of a call in Python"
+    )]
+    fn new(
+        py: Python<'_>,
+        base_url: Option<String>,
+        timeout: Option<Timeout>,
+        connect_timeout: Option<Timeout>,
+        read_timeout: Option<Timeout>,
+        retries: Option<u32>,
+        retry_delay: Option<Seconds>,
+        max_retry_delay: Option<Seconds>,
+        cache: bool,
+        cache_dir: Option<PathBuf>,
+        cache_limit: Option<u64>,
+        stale_if_error: Option<Seconds>,
+        assume_fresh: Option<Seconds>,
+        offline: bool,
+        accounts: Option<Vec<Parsed<AccountId>>>,
+        user_agent: Option<String>,
+    ) -> PyResult<Self> {
         let base_url = base_url.unwrap_or_else(default_url);
+        let mut retrying = RetryPolicy::default();
+        if let Some(retries) = retries {
+            retrying = retrying.attempts(retries.saturating_add(1));
+        }
+        if let Some(Seconds(delay)) = retry_delay {
+            retrying = retrying.first_delay(delay);
+        }
+        if let Some(Seconds(delay)) = max_retry_delay {
+            retrying = retrying.longest_delay(delay);
+        }
+        let mut caching = if cache { Cache::memory() } else { Cache::none() };
+        if let Some(folder) = cache_dir.filter(|_| cache) {
+            caching = caching.folder(folder);
+        }
+        if let Some(bytes) = cache_limit {
+            caching = caching.folder_limit(bytes);
+        }
+        if let Some(Seconds(time)) = stale_if_error {
+            caching = caching.stale_if_error(time);
+        }
+        if let Some(Seconds(time)) = assume_fresh {
+            caching = caching.assume_fresh(time);
+        }
         let mut builder = klayers_client::Client::builder()
             .base_url(&base_url)
-            .user_agent(concat!("klayers-python/", env!("CARGO_PKG_VERSION")));
-        if let Some(seconds) = timeout {
-            builder = builder.total_timeout(duration(py, seconds)?);
+            .user_agent(user_agent.unwrap_or_else(default_user_agent))
+            .retry_policy(retrying)
+            .cache(caching)
+            .offline(offline);
+        if let Some(Timeout(time)) = timeout {
+            builder = builder.total_timeout(time);
         }
-        // It reads the system's certificates.
-        let client = call(py, || builder.build_blocking())?;
-        Ok(Self { base_url, client })
+        if let Some(Timeout(time)) = connect_timeout {
+            builder = builder.connect_timeout(time);
+        }
+        if let Some(Timeout(time)) = read_timeout {
+            builder = builder.read_timeout(time);
+        }
+        if let Some(accounts) = accounts {
+            builder = builder.accounts(accounts.into_iter().map(|Parsed(account)| account));
+        }
+        let session = Session::new(builder);
+        session.open(py)?;
+        Ok(Self(Arc::new(Shared { base_url, session })))
     }
 
     /// The address of the API.
     #[getter]
     fn base_url(&self) -> &str {
-        &self.base_url
+        &self.0.base_url
     }
 
     /// The ARN of the latest layer version that holds a package.
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-    fn latest_arn(
+    pub(crate) fn latest_arn<'py>(
         &self,
-        py: Python<'_>,
-        package: Parsed<PackageName>,
-        region: arguments::Region,
-        python: Option<Parsed<PythonVersion>>,
-        arch: Option<Parsed<Architecture>>,
-        target: Option<arguments::Target>,
-    ) -> PyResult<LayerVersionArn> {
-        let arguments::Region(region) = region;
-        let target = arguments::target(target, python, arch)?;
-        let Parsed(package) = package;
-        call(py, || self.client.latest_arn(package, &region, &target)).map(LayerVersionArn)
+        py: Python<'py>,
+        package: &Bound<'py, PyAny>,
+        region: &Bound<'py, PyAny>,
+        python: Option<&Bound<'py, PyAny>>,
+        arch: Option<&Bound<'py, PyAny>>,
+        target: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let session = &self.0.session;
+        let call = Call::new([Some(package), Some(region), python, arch, target]);
+        if let Some(arn) = call.as_ref().and_then(|call| session.remembered(py, call)) {
+            return Ok(arn.into_any());
+        }
+        let question = PyQuestion::latest_arn(
+            read("package", package)?,
+            read("region", region)?,
+            python.map(|python| read("python", python)).transpose()?,
+            arch.map(|arch| read("arch", arch)).transpose()?,
+            target.map(|target| read("target", target)).transpose()?,
+        )?;
+        let asked = question.0.clone();
+        let arn = self.ask(py, question)?;
+        if let (Some(call), Question::LatestArn(package, place)) = (call, asked)
+            && let Ok(arn) = arn.cast()
+        {
+            session.remember(call, arn, &package, &place);
+        }
+        Ok(arn)
     }
 
     /// The latest layer version of every package, by package.
     #[pyo3(signature = (*, region, python=None, arch=None, target=None))]
-    fn latest(
+    fn latest<'py>(
         &self,
-        py: Python<'_>,
-        region: arguments::Region,
+        py: Python<'py>,
+        region: Given<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<arguments::Target>,
-    ) -> PyResult<Vec<LatestLayer>> {
-        let arguments::Region(region) = region;
-        let target = arguments::target(target, python, arch)?;
-        let rows = call(py, || self.client.latest(&region, &target))?;
-        Ok(rows.into_iter().map(LatestLayer).collect())
+        target: Option<Given<klayers_client::Target>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::latest(region, python, arch, target)?)
     }
 
     /// All versions of the layer that holds a package, the newest first.
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-    fn versions(
+    fn versions<'py>(
         &self,
-        py: Python<'_>,
-        package: Parsed<PackageName>,
-        region: arguments::Region,
+        py: Python<'py>,
+        package: Given<PackageName>,
+        region: Given<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<arguments::Target>,
-    ) -> PyResult<Vec<LayerVersion>> {
-        let arguments::Region(region) = region;
-        let target = arguments::target(target, python, arch)?;
-        let Parsed(package) = package;
-        let rows = call(py, || self.client.versions(package, &region, &target))?;
-        Ok(rows.into_iter().map(LayerVersion).collect())
+        target: Option<Given<klayers_client::Target>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::versions(package, region, python, arch, target)?)
+    }
+
+    /// One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds such a
+    /// version, "requests:7" layer version 7.
+    #[pyo3(signature = (layer, *, region, python=None, arch=None, target=None))]
+    fn layer<'py>(
+        &self,
+        py: Python<'py>,
+        layer: Spec,
+        region: Given<klayers_client::Region>,
+        python: Option<Parsed<PythonVersion>>,
+        arch: Option<Parsed<Architecture>>,
+        target: Option<Given<klayers_client::Target>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::layer(layer, region, python, arch, target)?)
+    }
+
+    /// The latest build of every package, by package.
+    #[pyo3(signature = (*, python=None, arch=None, target=None))]
+    fn packages<'py>(
+        &self,
+        py: Python<'py>,
+        python: Option<Parsed<PythonVersion>>,
+        arch: Option<Parsed<Architecture>>,
+        target: Option<Given<klayers_client::Target>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::packages(python, arch, target)?)
+    }
+
+    /// The layer versions of one package over all targets and regions. The public server has no
+    /// such list: an UnsupportedError tells.
+    fn package<'py>(
+        &self,
+        py: Python<'py>,
+        package: Given<PackageName>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::package(package))
+    }
+
+    /// The targets that there are layers for, where the server says.
+    fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::targets())
+    }
+
+    /// The regions that there are layers in, where the server says.
+    fn regions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, PyQuestion::regions())
+    }
+
+    /// Lets go of the connections. The client cannot be used after that.
+    fn close(&self) {
+        self.0.session.close();
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, _error: &Bound<'_, pyo3::types::PyTuple>) {
+        self.close();
     }
 
     fn __repr__(&self) -> String {
-        format!("Client('{}')", self.base_url)
+        format!("Client('{}')", self.0.base_url)
+    }
+
+    /// The answer that is at hand, if it is.
+    fn _kept(&self, question: &PyQuestion) -> Option<LayerVersionArn> {
+        let Question::LatestArn(package, place) = &question.0 else { return None };
+        let (arn, _) = self.0.session.kept_arn(package, place)?;
+        Some(LayerVersionArn(arn))
+    }
+
+    /// Asks, and calls ``settle(value, error, warning)`` on another thread.
+    fn _begin(
+        &self,
+        py: Python<'_>,
+        question: &PyQuestion,
+        settle: Py<PyAny>,
+    ) -> PyResult<Pending> {
+        Pending::begin(py, &self.0.session, question.0.clone(), settle)
     }
 }
 
-/// The ARN of the latest layer version that holds a package, from the default client.
-#[pyfunction]
-#[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-pub(crate) fn latest_arn(
-    py: Python<'_>,
-    package: Parsed<PackageName>,
-    region: arguments::Region,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<arguments::Target>,
-) -> PyResult<LayerVersionArn> {
-    default_client(py)?.latest_arn(py, package, region, python, arch, target)
-}
-
-/// The latest layer version of every package, by package, from the default client.
-#[pyfunction]
-#[pyo3(signature = (*, region, python=None, arch=None, target=None))]
-pub(crate) fn latest(
-    py: Python<'_>,
-    region: arguments::Region,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<arguments::Target>,
-) -> PyResult<Vec<LatestLayer>> {
-    default_client(py)?.latest(py, region, python, arch, target)
-}
-
-/// All versions of the layer that holds a package, the newest first, from the default client.
-#[pyfunction]
-#[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
-pub(crate) fn versions(
-    py: Python<'_>,
-    package: Parsed<PackageName>,
-    region: arguments::Region,
-    python: Option<Parsed<PythonVersion>>,
-    arch: Option<Parsed<Architecture>>,
-    target: Option<arguments::Target>,
-) -> PyResult<Vec<LayerVersion>> {
-    default_client(py)?.versions(py, package, region, python, arch, target)
-}
-
-/// The client of the module's functions: made at the first call, and again when
-/// `KLAYERS_API_URL` has changed.
-fn default_client(py: Python<'_>) -> PyResult<Client> {
-    static DEFAULT: Mutex<Option<Client>> = Mutex::new(None);
-
-    let base_url = default_url();
-    let kept = DEFAULT.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(client) = kept.filter(|client| client.base_url == base_url) {
-        return Ok(client);
-    }
-    // Not made under the lock: making it lets other threads of Python run, and of two that were
-    // made at once one is dropped again.
-    let client = Client::new(py, Some(base_url), None)?;
-    *DEFAULT.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
-    Ok(client)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the bindings are where the environment enters")]
-fn default_url() -> String {
-    match std::env::var_os("KLAYERS_API_URL") {
-        Some(url) if !url.is_empty() => url.to_string_lossy().into_owned(),
-        _ => klayers_client::Client::PUBLIC_URL.to_owned(),
+impl Client {
+    pub(crate) fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        PyQuestion(question): PyQuestion,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.session.ask(py, question)?.into_python(py)
     }
 }
 
-fn duration(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(
-        || invalid_value(py, &format!("{seconds} is not a timeout: seconds above 0 expected")),
-    )
+/// A time that something may take: above zero.
+struct Timeout(std::time::Duration);
+
+impl FromPyObject<'_, '_> for Timeout {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let Seconds(time) = object.extract()?;
+        if time.is_zero() {
+            let message = format!("{} is not a timeout: seconds above 0 expected", &*object);
+            return Err(invalid_value(object.py(), &message));
+        }
+        Ok(Self(time))
+    }
 }
 
-/// Does something that takes its time, while other threads of Python run.
-fn call<T: Send>(py: Python<'_>, act: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
-    py.detach(act).map_err(|error| to_python(py, &error))
+fn default_user_agent() -> String {
+    concat!("klayers-python/", env!("CARGO_PKG_VERSION")).to_owned()
 }

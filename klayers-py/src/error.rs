@@ -1,9 +1,11 @@
 use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
 
 use klayers_client::Error;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDelta, PyDict};
 
 use crate::values::{Region, Target};
 
@@ -16,21 +18,32 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
 
 fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let attributes = PyDict::new(py);
+    let set_place = |region: &klayers_client::Region, target: klayers_client::Target| {
+        attributes.set_item("region", Region(region.clone()))?;
+        attributes.set_item("target", Target(target))
+    };
     let class = match error {
         Error::Parse(_) | Error::BaseUrl { .. } => "InvalidValueError",
         Error::UnknownPackage { package, region, target, suggestions } => {
             let suggestions: Vec<String> = suggestions.iter().map(ToString::to_string).collect();
             attributes.set_item("package", package.to_string())?;
-            attributes.set_item("region", Region(region.clone()))?;
-            attributes.set_item("target", Target(*target))?;
             attributes.set_item("suggestions", suggestions)?;
+            set_place(region, *target)?;
             "UnknownPackageError"
         }
         Error::NoLatest { package, region, target, .. } => {
             attributes.set_item("package", package.to_string())?;
-            attributes.set_item("region", Region(region.clone()))?;
-            attributes.set_item("target", Target(*target))?;
+            set_place(region, *target)?;
             "NoLatestError"
+        }
+        Error::NoMatch { spec, region, target, versions } => {
+            let versions: Vec<(String, u64)> =
+                versions.iter().map(|(package, layer)| (package.to_string(), *layer)).collect();
+            attributes.set_item("package", spec.package().to_string())?;
+            attributes.set_item("layer", spec.to_string())?;
+            attributes.set_item("versions", versions)?;
+            set_place(region, *target)?;
+            "NoMatchError"
         }
         Error::Transport { url, .. } => {
             attributes.set_item("url", url)?;
@@ -47,6 +60,14 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             attributes.set_item("url", url)?;
             "AnswerError"
         }
+        Error::Unsupported { url, .. } => {
+            attributes.set_item("url", url)?;
+            "UnsupportedError"
+        }
+        Error::Offline { url, .. } => {
+            attributes.set_item("url", url)?;
+            "OfflineError"
+        }
         _ => "KlayersError",
     };
     let exception = raised(py, class, &error.to_string(), &attributes)?;
@@ -57,6 +78,55 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
 /// That a value which the client never sees is none.
 pub(crate) fn invalid_value(py: Python<'_>, message: &str) -> PyErr {
     raised(py, "InvalidValueError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure)
+}
+
+/// That a client was closed before.
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    let message = "the client is closed; make another one";
+    raised(py, "ClosedError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure)
+}
+
+/// That no thread can be started.
+pub(crate) fn setup(py: Python<'_>, error: io::Error) -> PyErr {
+    let message = "no thread could be started for the requests; allow this process more of them";
+    let exception =
+        raised(py, "KlayersError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure);
+    exception.set_cause(py, Some(error.into()));
+    exception
+}
+
+/// What warns that an answer is old.
+pub(crate) fn stale<'py>(
+    py: Python<'py>,
+    age: Duration,
+    reason: &Error,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    let seconds = i32::try_from(age.as_secs() % 86_400).unwrap_or_default();
+    let days = i32::try_from(age.as_secs() / 86_400).unwrap_or(i32::MAX);
+    attributes.set_item("age", PyDelta::new(py, days, seconds, 0, true)?)?;
+    let message = format!("the answer is {} old: {reason}", told(age));
+    let warning = raised(py, "StaleAnswerWarning", &message, &attributes)?;
+    warning.set_cause(py, Some(to_python(py, reason)));
+    Ok(warning.into_value(py).into_bound(py).into_any())
+}
+
+/// Warns whoever called that an answer is old.
+pub(crate) fn warn_stale(py: Python<'_>, age: Duration, reason: &Error) -> PyResult<()> {
+    py.import("warnings")?.call_method1("warn", (stale(py, age, reason)?,))?;
+    Ok(())
+}
+
+/// A time in words, by its largest unit.
+fn told(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 fn raised(

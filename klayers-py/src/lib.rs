@@ -1,9 +1,23 @@
-//! `import klayers`: klayers-client for Python. What is here translates, and nothing else.
+//! `import klayers`: klayers-client and klayers-core for Python. What is here translates, and
+//! nothing else.
+
+#![expect(clippy::needless_pass_by_value, reason = "what Python gives arrives by value")]
+#![expect(clippy::doc_markdown, reason = "the documentation of what Python sees is not Markdown")]
 
 mod arguments;
 mod client;
+mod command;
+mod dicts;
 mod error;
+mod functions;
+mod memo;
+mod names;
+mod pending;
+mod pipeline;
+mod process;
+mod question;
 mod rows;
+mod session;
 mod values;
 
 /// The extension module, which the package `klayers` re-exports.
@@ -12,14 +26,33 @@ mod _klayers {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::client::{Client, latest, latest_arn, versions};
+    use crate::client::Client;
     #[pymodule_export]
-    use crate::rows::{LatestLayer, LayerVersion};
+    use crate::command::run_command;
+    #[pymodule_export]
+    use crate::functions::{
+        latest, latest_arn, layer, package, packages, regions, targets, versions,
+    };
+    #[pymodule_export]
+    use crate::names::{PackageName, PackageVersion, Requirement};
+    #[pymodule_export]
+    use crate::pending::Pending;
+    #[pymodule_export]
+    use crate::pipeline::{
+        ExpiryPolicy, last_build, latest_csv, latest_html, layer_name, next_build, parse_config,
+        parse_packages, parse_regions, requirements_hash, requirements_txt,
+    };
+    #[pymodule_export]
+    use crate::question::PyQuestion;
+    #[pymodule_export]
+    use crate::rows::{Build, LatestLayer, LayerVersion, PackageLayer};
     #[pymodule_export]
     use crate::values::{LayerVersionArn, Region, Target};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("EVENTBRIDGE_CRON", klayers_core::EVENTBRIDGE_CRON)?;
+        crate::process::notice_forks(module)
     }
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -136,3 +138,37 @@ def server(serve: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch) -
     server = serve(_collection)
     monkeypatch.setenv("KLAYERS_API_URL", server.url)
     return server
+
+
+class Faulty:
+    """A server that fails at first, each time it is asked for something new, and is slow."""
+
+    packages = ["requests", "Pillow", "numpy", "pandas", "boto3"]
+
+    def __init__(self, serve: Callable[[Answer], Server]) -> None:
+        self.failed: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self.url = serve(self._answer).url
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        package = request.path.rsplit("/", 1)[-1]
+        with self._lock:
+            fails = package not in self.failed
+            (self.failed if fails else self.answered)[package] += 1
+        time.sleep(0.05)
+        if fails:
+            respond(request, 503, "text/plain", "try again")
+            return
+        body = json.dumps([_version(f"Klayers-p313-{package}:4", "1.0")]).encode()
+        request.send_response(200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Cache-Control", "max-age=60")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+
+@pytest.fixture
+def faulty(serve: Callable[[Answer], Server]) -> Faulty:
+    return Faulty(serve)

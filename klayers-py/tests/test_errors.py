@@ -5,6 +5,7 @@ import pickle
 import socket
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -67,8 +68,8 @@ def test_bad_values_are_refused_before_anything_is_asked(server: Server) -> None
     for url in ["localhost:8080", "ftp://a.example", ""]:
         with pytest.raises(klayers.InvalidValueError, match="base URL"):
             klayers.Client(url)
-    for seconds in [0, -1, float("nan"), float("inf")]:
-        with pytest.raises(klayers.InvalidValueError, match="timeout"):
+    for seconds in [0, -1, float("nan"), float("inf"), timedelta(-1)]:
+        with pytest.raises(klayers.InvalidValueError, match="seconds"):
             klayers.Client(timeout=seconds)
     assert server.asked == []
 

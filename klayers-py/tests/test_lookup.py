@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import klayers
 import pytest
-from conftest import Server
+from conftest import Answer, Server, respond
 
 REQUESTS = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4"
 
@@ -112,3 +116,122 @@ def test_other_threads_run_while_one_waits(server: Server) -> None:
     while not went_on.is_set():
         klayers.latest(region="us-east-1", python="3.13")
     assert server.asked
+
+
+def test_one_version_is_chosen_by_what_is_wanted(server: Server) -> None:
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    layers: list[tuple[klayers.Requirement | str, int]] = [
+        ("requests", 4),
+        ("requests==2.32.*", 4),
+        ("requests~=2.31,<2.32.5", 3),
+        ("requests:1", 1),
+        (klayers.Requirement("requests<2.32"), 1),
+    ]
+    for wanted, version in layers:
+        assert klayers.layer(wanted, **place).version == version
+    with pytest.raises(klayers.NoMatchError) as raised:
+        klayers.layer("requests>=3", **place)
+    error = raised.value
+    assert (error.package, error.layer) == ("requests", "requests>=3")
+    assert error.versions == [("2.32.5", 4), ("2.32.3", 3), ("2.31.0", 1)]
+    with pytest.raises(klayers.UnknownPackageError):
+        klayers.layer("reqeusts==1", **place)
+
+
+def test_a_closed_client_says_so(server: Server) -> None:
+    with klayers.Client(server.url) as client:
+        assert client.latest(region="us-east-1", python="3.13")
+    client.close()
+    with pytest.raises(klayers.ClosedError):
+        client.latest(region="us-east-1", python="3.13")
+
+
+def test_answers_are_kept_on_the_disk_for_those_who_are_offline(
+    server: Server, tmp_path: Path
+) -> None:
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    offline = klayers.Client(server.url, cache_dir=tmp_path, offline=True)
+    with pytest.raises(klayers.OfflineError) as raised:
+        offline.latest(**place)
+    assert raised.value.url.startswith(server.url)
+    assert server.asked == []
+    rows = klayers.Client(server.url, cache_dir=tmp_path).latest(**place)
+    with pytest.warns(klayers.StaleAnswerWarning):
+        assert offline.latest(**place) == rows
+    assert len(server.asked) == 1
+
+
+def test_layers_of_other_accounts_are_refused(server: Server) -> None:
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    ours = klayers.Client(server.url, accounts=["770693421928"])
+    assert ours.latest_arn("requests", **place).account == "770693421928"
+    with pytest.raises(klayers.AnswerError):
+        klayers.Client(server.url, accounts=["123456789012"]).latest_arn("requests", **place)
+
+
+def test_retries_are_as_many_as_are_asked_for(serve: Callable[[Answer], Server]) -> None:
+    server = serve(lambda request: respond(request, 503, "text/plain", ""))
+    for retries in [0, 2]:
+        client = klayers.Client(server.url, retries=retries, retry_delay=timedelta(milliseconds=1))
+        before = len(server.asked)
+        with pytest.raises(klayers.StatusError) as raised:
+            client.latest(region="us-east-1", python="3.13")
+        assert raised.value.status == 503
+        assert len(server.asked) - before == retries + 1
+
+
+def test_a_kept_arn_costs_no_request_in_any_form_of_the_call(server: Server) -> None:
+    client = klayers.Client(server.url, assume_fresh=60)
+    first = client.latest_arn("requests", region="us-east-1", python="3.13")
+    assert client.latest_arn("requests", region="us-east-1", python="3.13") is first
+    for arn in [
+        client.latest_arn(klayers.PackageName("requests"), region="us-east-1", python="3.13"),
+        client.latest_arn("requests", region=klayers.Region("us-east-1"), target="p3.13"),
+        client.latest_arn("REQUESTS", region="us-east-1", target=klayers.Target("p3.13")),
+        client.latest_arn("requests", region="us-east-1", python="3.13", arch="x86_64"),
+    ]:
+        assert arn == first
+    assert len(server.asked) == 1
+    arm = client.latest_arn("requests", region="us-east-1", python="3.13", arch="arm64")
+    assert arm != first
+    assert len(server.asked) == 2
+
+
+def test_a_kept_arn_is_asked_for_again_when_it_is_no_longer_fresh(server: Server) -> None:
+    client = klayers.Client(server.url, assume_fresh=0.2)
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    arn = client.latest_arn("requests", **place)
+    deadline = time.monotonic() + 30
+    while len(server.asked) == 1 and time.monotonic() < deadline:
+        assert client.latest_arn("requests", **place) == arn
+    assert len(server.asked) == 2
+
+
+def test_what_is_kept_does_not_make_a_bad_call_good(server: Server) -> None:
+    client: Any = klayers.Client(server.url, assume_fresh=60)
+    client.latest_arn("requests", region="us-east-1", python="3.13")
+    client.latest_arn("requests", region="us-east-1", target="p3.13")
+    for arguments in [
+        {"region": "us-east-1\n3.13", "python": ""},
+        {"region": "us-east-1", "python": "3.13", "arch": ""},
+        {"region": "us-east-1", "python": "", "target": "p3.13"},
+        {"region": "us-east-1", "python": "3.13", "target": "p3.13"},
+        {"region": "us-east-1"},
+    ]:
+        with pytest.raises((klayers.InvalidValueError, TypeError)):
+            client.latest_arn("requests", **arguments)
+    assert len(server.asked) == 1
+
+
+def test_the_default_client_follows_the_variable(
+    server: Server, serve: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: Any = {"region": "us-east-1", "python": "3.13"}
+    klayers.latest_arn("requests", **place)
+    other = serve(lambda request: respond(request, 418, "text/plain", ""))
+    monkeypatch.setenv("KLAYERS_API_URL", other.url)
+    with pytest.raises(klayers.StatusError) as raised:
+        klayers.latest_arn("requests", **place)
+    assert raised.value.status == 418
+    monkeypatch.setenv("KLAYERS_API_URL", server.url)
+    assert str(klayers.latest_arn("requests", **place)) == REQUESTS

@@ -66,6 +66,66 @@ def test_values_compare_hash_order_and_stay_as_they_are(kind: Any, texts: list[s
         values[0] < texts[0]
 
 
+def test_values_become_dicts() -> None:
+    assert klayers.Region("eu-west-1").to_dict() == {
+        "code": "eu-west-1",
+        "name": "EU (Ireland)",
+        "partition": "aws",
+        "opt_in": False,
+    }
+    target = klayers.Target("p3.13-arm64")
+    assert target.to_dict() == {"python": "3.13", "arch": "arm64"}
+    parts = target.to_dict()
+    assert klayers.Target(python=parts["python"], arch=parts["arch"]) == target
+    assert klayers.LayerVersionArn(ARN).to_dict() == {
+        "layer_arn": ARN.rpartition(":")[0],
+        "layer_name": "Klayers-p313-arm64-Pillow",
+        "version": 4,
+        "region": "eu-west-1",
+        "account": "770693421928",
+        "partition": "aws",
+    }
+
+
+def test_a_function_knows_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV"]:
+        monkeypatch.delenv(name, raising=False)
+    assert klayers.Region.from_environment() is None
+    assert klayers.Target.from_environment() is None
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+    assert klayers.Region.from_environment() == klayers.Region("eu-west-1")
+    target = klayers.Target.from_environment()
+    assert target is not None and target.python == "3.13"
+    monkeypatch.setenv("AWS_REGION", "mars")
+    with pytest.raises(klayers.InvalidValueError, match="mars"):
+        klayers.Region.from_environment()
+
+
+def test_rows_become_dicts_and_order(server: Server) -> None:
+    [row] = klayers.versions("requests", region="us-east-1", target="p3.13-arm64")
+    fields = row.to_dict()
+    assert fields["arn"] == str(row.arn) and fields["region"] == "us-east-1"
+    assert fields["dependencies"] == ["idna==3.11", "requests==2.32.5"]
+    assert fields["created_at"] == row.created_at and fields["expires_at"] is None
+    assert all(getattr(row, name) == value for name, value in fields.items()
+               if name not in {"arn", "region", "dependencies"})
+    names = {name for name in dir(row) if not name.startswith("_")}
+    assert names - set(fields) == {"to_dict", "to_json", "from_json", "imports"}
+    rows = klayers.versions("requests", region="us-east-1", python="3.13")
+    assert sorted(rows) == rows[::-1]
+    latest = klayers.latest(region="us-east-1", python="3.13")
+    assert sorted(latest)[0].arn == min(row.arn for row in latest)
+    assert latest[0].to_dict()["arn"] == str(latest[0].arn)
+
+
+def test_rows_that_are_none_are_refused() -> None:
+    for kind in (klayers.LatestLayer, klayers.LayerVersion, klayers.PackageLayer, klayers.Build):
+        for text in ["", "[]", "{}", '{"arn": 1}']:
+            with pytest.raises(klayers.InvalidValueError, match="row of the API"):
+                kind.from_json(text)
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_rows_compare_hash_and_pickle(server: Server, protocol: int) -> None:
     rows: list[Any] = [

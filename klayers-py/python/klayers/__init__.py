@@ -5,50 +5,86 @@
     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
 
 The functions of this module ask the public collection, or the one whose address is in the
-environment variable ``KLAYERS_API_URL``; a :class:`Client` asks another. Whatever goes wrong is a
-:class:`KlayersError`.
+environment variable KLAYERS_API_URL; a Client asks another, and an AsyncClient does so for asyncio.
+A text will do wherever a Region, a Target, a PackageName or a Requirement is wanted. Whatever goes
+wrong is a KlayersError.
+
+klayers.pipeline has what a pipeline needs that builds layers, klayers.cdk the layers as constructs
+of the AWS CDK.
 """
 
+from klayers._async import AsyncClient
 from klayers._errors import (
     AnswerError,
+    ClosedError,
     InvalidValueError,
     KlayersError,
     NoLatestError,
+    NoMatchError,
     NotFoundError,
+    OfflineError,
+    StaleAnswerWarning,
     StatusError,
     TransportError,
     UnknownPackageError,
+    UnsupportedError,
 )
 from klayers._klayers import (
+    Build,
     Client,
     LatestLayer,
     LayerVersion,
     LayerVersionArn,
+    PackageLayer,
+    PackageName,
+    PackageVersion,
     Region,
+    Requirement,
     Target,
     __version__,
     latest,
     latest_arn,
+    layer,
+    package,
+    packages,
+    regions,
+    targets,
     versions,
 )
 
 __all__ = [
     "AnswerError",
+    "AsyncClient",
+    "Build",
     "Client",
+    "ClosedError",
     "InvalidValueError",
     "KlayersError",
     "LatestLayer",
     "LayerVersion",
     "LayerVersionArn",
     "NoLatestError",
+    "NoMatchError",
     "NotFoundError",
+    "OfflineError",
+    "PackageLayer",
+    "PackageName",
+    "PackageVersion",
     "Region",
+    "Requirement",
+    "StaleAnswerWarning",
     "StatusError",
     "Target",
     "TransportError",
     "UnknownPackageError",
+    "UnsupportedError",
     "__version__",
     "latest",
     "latest_arn",
+    "layer",
+    "package",
+    "packages",
+    "regions",
+    "targets",
     "versions",
 ]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from klayers._klayers import Region, Target
 
+# Imported for a type alone, it would cost more than all the rest.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 
 class KlayersError(Exception):
-    """A layer could not be looked up. All exceptions of this package are of this class."""
+    """Something went wrong. All exceptions of this package are of this class."""
 
     def __init__(self, message: str, **attributes: object) -> None:
         # Of an exception, pickle keeps the arguments and the instance's attributes.
@@ -15,7 +20,11 @@ class KlayersError(Exception):
 
 
 class InvalidValueError(KlayersError, ValueError):
-    """A text is not what it was given as: a region, a package name, an address."""
+    """A value is not what it was given as: a region, a package name, an address."""
+
+
+class ClosedError(KlayersError):
+    """The client was closed before."""
 
 
 class NotFoundError(KlayersError, LookupError):
@@ -38,6 +47,15 @@ class UnknownPackageError(NotFoundError):
 
 class NoLatestError(NotFoundError):
     """All layer versions of the package are deprecated."""
+
+
+class NoMatchError(NotFoundError):
+    """There are layers of the package, and none of them is the one that was asked for."""
+
+    layer: str
+    """What was asked for, as in "requests==2.31.*"."""
+    versions: list[tuple[str, int]]
+    """The package versions and the layer versions that there are, the newest first."""
 
 
 class TransportError(KlayersError):
@@ -65,3 +83,24 @@ class AnswerError(KlayersError):
 
     url: str
     """The address that was asked."""
+
+
+class UnsupportedError(KlayersError):
+    """The server has no such list, as the public one."""
+
+    url: str
+    """The address that was asked."""
+
+
+class OfflineError(KlayersError):
+    """The client is offline, and no earlier answer is kept."""
+
+    url: str
+    """The address that would have been asked."""
+
+
+class StaleAnswerWarning(KlayersError, UserWarning):
+    """The answer is an old one, since the server could not be asked: __cause__ says why."""
+
+    age: timedelta
+    """How long ago the server made it."""

@@ -1,0 +1,218 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+from klayers._klayers import (
+    Build,
+    Client,
+    LatestLayer,
+    LayerVersion,
+    LayerVersionArn,
+    PackageLayer,
+    PackageName,
+    Region,
+    Requirement,
+    Target,
+    _Question,
+)
+
+# Programs that do not use asyncio do not pay for importing it, nor for typing.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    import os
+    from collections.abc import Iterable
+    from datetime import timedelta
+    from typing import Any
+
+
+class AsyncClient:
+    """A client of the API of one collection of layers, for asyncio.
+
+        >>> async def main():
+        ...     async with klayers.AsyncClient(timeout=5) as client:
+        ...         print(await client.latest_arn("requests", region="us-east-1", python="3.13"))
+        >>> asyncio.run(main())
+        arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
+
+    Its options are those of Client. Requests run on threads of their own, so that one client may be
+    used from any event loop; one that is cancelled is given up.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+        connect_timeout: float | timedelta | None = None,
+        read_timeout: float | timedelta | None = None,
+        retries: int | None = None,
+        retry_delay: float | timedelta | None = None,
+        max_retry_delay: float | timedelta | None = None,
+        cache: bool = True,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_limit: int | None = None,
+        stale_if_error: float | timedelta | None = None,
+        assume_fresh: float | timedelta | None = None,
+        offline: bool = False,
+        accounts: Iterable[str] | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        self._client = Client(
+            base_url,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            retries=retries,
+            retry_delay=retry_delay,
+            max_retry_delay=max_retry_delay,
+            cache=cache,
+            cache_dir=cache_dir,
+            cache_limit=cache_limit,
+            stale_if_error=stale_if_error,
+            assume_fresh=assume_fresh,
+            offline=offline,
+            accounts=accounts,
+            user_agent=user_agent,
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API."""
+        return self._client.base_url
+
+    async def latest_arn(
+        self,
+        package: PackageName | str,
+        *,
+        region: Region | str,
+        python: str | None = None,
+        arch: str | None = None,
+        target: Target | str | None = None,
+    ) -> LayerVersionArn:
+        """The ARN of the latest layer version that holds a package."""
+        question = _Question.latest_arn(
+            package, region=region, python=python, arch=arch, target=target
+        )
+        kept = self._client._kept(question)
+        if kept is not None:
+            return kept
+        arn: LayerVersionArn = await self._ask(question)
+        return arn
+
+    async def latest(
+        self,
+        *,
+        region: Region | str,
+        python: str | None = None,
+        arch: str | None = None,
+        target: Target | str | None = None,
+    ) -> list[LatestLayer]:
+        """The latest layer version of every package, by package."""
+        question = _Question.latest(region=region, python=python, arch=arch, target=target)
+        rows: list[LatestLayer] = await self._ask(question)
+        return rows
+
+    async def versions(
+        self,
+        package: PackageName | str,
+        *,
+        region: Region | str,
+        python: str | None = None,
+        arch: str | None = None,
+        target: Target | str | None = None,
+    ) -> list[LayerVersion]:
+        """All versions of the layer that holds a package, the newest first."""
+        question = _Question.versions(
+            package, region=region, python=python, arch=arch, target=target
+        )
+        rows: list[LayerVersion] = await self._ask(question)
+        return rows
+
+    async def layer(
+        self,
+        layer: Requirement | str,
+        *,
+        region: Region | str,
+        python: str | None = None,
+        arch: str | None = None,
+        target: Target | str | None = None,
+    ) -> LayerVersion:
+        """One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds
+        such a version, "requests:7" layer version 7."""
+        question = _Question.layer(layer, region=region, python=python, arch=arch, target=target)
+        row: LayerVersion = await self._ask(question)
+        return row
+
+    async def packages(
+        self,
+        *,
+        python: str | None = None,
+        arch: str | None = None,
+        target: Target | str | None = None,
+    ) -> list[Build]:
+        """The latest build of every package, by package."""
+        question = _Question.packages(python=python, arch=arch, target=target)
+        rows: list[Build] = await self._ask(question)
+        return rows
+
+    async def package(self, package: PackageName | str) -> list[PackageLayer]:
+        """The layer versions of one package over all targets and regions. The public server has no
+        such list: an UnsupportedError tells."""
+        rows: list[PackageLayer] = await self._ask(_Question.package(package))
+        return rows
+
+    async def targets(self) -> list[Target]:
+        """The targets that there are layers for, where the server says."""
+        targets: list[Target] = await self._ask(_Question.targets())
+        return targets
+
+    async def regions(self) -> list[Region]:
+        """The regions that there are layers in, where the server says."""
+        regions: list[Region] = await self._ask(_Question.regions())
+        return regions
+
+    async def aclose(self) -> None:
+        """Lets go of the connections. The client cannot be used after that."""
+        self._client.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.base_url!r})"
+
+    async def _ask(self, question: _Question) -> Any:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+
+        def settle(value: Any, error: Exception | None, warning: Warning | None) -> None:
+            loop.call_soon_threadsafe(_settle, future, value, error, warning)
+
+        pending = self._client._begin(question, settle)
+        try:
+            value, warning = await future
+        finally:
+            pending.cancel()
+        if warning is not None:
+            import warnings
+
+            # The caller of the method that asks.
+            warnings.warn(warning, stacklevel=3)
+        return value
+
+
+def _settle(
+    future: asyncio.Future[Any], value: Any, error: Exception | None, warning: Warning | None
+) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result((value, warning))
+    else:
+        future.set_exception(error)

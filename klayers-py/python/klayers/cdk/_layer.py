@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import klayers
+from klayers.cdk._aws import aws_cdk
+
+if TYPE_CHECKING:
+    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
+    from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
+
+
+class _Layers(Protocol):
+    """What finds layers: a client, or the module with its default client."""
+
+    def layer(
+        self, spec: str, *, region: str, target: klayers.Target
+    ) -> klayers.LayerVersion: ...
+
+
+def layer_version(
+    scope: _constructs.Construct,
+    package: str,
+    *,
+    id: str | None = None,
+    region: klayers.Region | str | None = None,
+    runtime: _lambda.Runtime | None = None,
+    python: str | None = None,
+    arch: _lambda.Architecture | str | None = None,
+    version: int | str = "latest",
+    client: klayers.Client | None = None,
+) -> _lambda.ILayerVersion:
+    """The layer of a package, for functions in a scope, as a rule a stack.
+
+    Either ``runtime`` or ``python`` says for which Python, as ``aws_lambda.Runtime.PYTHON_3_13``
+    or ``"3.13"``; ``arch`` for which architecture, x86_64 if it is left out. A function with
+    another runtime then refuses the layer when the app is synthesised. The region is that of the
+    scope's stack, which needs an environment with one, unless ``region`` says it.
+
+    ``version`` is ``"latest"``, the number of a layer version (``4``), or what the package's
+    version must be (``"==2.32.*"``), of which the newest is taken. A deprecated one is a warning of
+    CDK's, ``klayers:deprecated``, with the day on which it is deleted.
+
+    The construct's id is made of the region, the layer's name and ``version``; who asks for the
+    same again in a scope is given the same construct. ``client`` asks another collection.
+
+    Whatever cannot be found is a :class:`klayers.KlayersError`.
+    """
+    cdk = aws_cdk()
+    where = str(region) if region is not None else cdk.Stack.of(scope).region
+    if cdk.Token.is_unresolved(where):
+        raise klayers.InvalidValueError(
+            "the region is not known before the deployment: give the stack an environment, as "
+            'env=Environment(region="eu-west-1"), or this call region="eu-west-1"'
+        )
+    target = _target(runtime, python, arch)
+    layers = cast(_Layers, klayers if client is None else client)
+    found = layers.layer(_spec(package, version), region=where, target=target)
+
+    if id is None:
+        id = f"{where}-{found.arn.layer_name}-{version}"
+        existing: Any = scope.node.try_find_child(id)
+        if existing is not None:
+            there: _lambda.ILayerVersion = existing
+            return there
+    if runtime is None:
+        runtime = _runtime(cdk.aws_lambda.Runtime, target)
+    layer: _lambda.ILayerVersion = cdk.aws_lambda.LayerVersion.from_layer_version_attributes(
+        scope, id, layer_version_arn=str(found.arn), compatible_runtimes=[runtime]
+    )
+    if found.status == "deprecated":
+        cdk.Annotations.of(layer).add_warning_v2("klayers:deprecated", _deprecated(found))
+    return layer
+
+
+def _spec(package: str, version: int | str) -> str:
+    """A layer as the client takes it: ``requests``, ``requests:4``, ``requests==2.32.*``."""
+    if version == "latest":
+        return package
+    if isinstance(version, int) and not isinstance(version, bool):
+        return f"{package}:{version}"
+    # Else "4" would make another package of it.
+    if isinstance(version, str) and version.lstrip()[:1] in ("=", "!", "~", "<", ">"):
+        return package + version
+    raise klayers.InvalidValueError(
+        f"{version!r} is no version of a layer: expected \"latest\", the number of a layer "
+        'version as 4, or what the package must be as "==2.32.*"'
+    )
+
+
+def _target(
+    runtime: _lambda.Runtime | None,
+    python: str | None,
+    arch: _lambda.Architecture | str | None,
+) -> klayers.Target:
+    if (runtime is None) == (python is None):
+        raise klayers.InvalidValueError(
+            'expected either a runtime, as aws_lambda.Runtime.PYTHON_3_13, or python="3.13"'
+        )
+    if runtime is not None:
+        family, _, python = runtime.name.partition("python")
+        if family or not python:
+            raise klayers.InvalidValueError(f"{runtime.name} is no runtime of Python")
+    name = arch if arch is None or isinstance(arch, str) else arch.name
+    return klayers.Target(python=cast(str, python), arch=name)
+
+
+def _runtime(kind: type[_lambda.Runtime], target: klayers.Target) -> _lambda.Runtime:
+    """CDK compares runtimes by all of their properties, so its own is taken where it has one."""
+    family = aws_cdk().aws_lambda.RuntimeFamily.PYTHON
+    known: _lambda.Runtime | None = getattr(kind, f"PYTHON_{target.python.replace('.', '_')}", None)
+    return known or kind(f"python{target.python}", family, supports_inline_code=True)
+
+
+def _deprecated(found: klayers.LayerVersion) -> str:
+    until = f" and will be deleted on {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
+    return (
+        f"{found.arn} is deprecated{until}. Functions that have it will go on working, but it "
+        "cannot be given to others then."
+    )

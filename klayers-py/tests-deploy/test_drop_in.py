@@ -1,0 +1,247 @@
+"""`klayers.cdk.Klayers`, and the class of cdk-klayers beside it: what holds of one holds of both,
+but for what is said here to differ."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+# It has no types.
+import cdk_klayers  # type: ignore[import-untyped]
+import cdk_klayers.exceptions  # type: ignore[import-untyped]
+import klayers.cdk
+import pytest
+from aws_cdk import App, Environment, Stack, Stage, aws_lambda
+from aws_cdk.assertions import Template
+from conftest import Server, arn
+from klayers.cdk import exceptions
+
+RUNTIME = aws_lambda.Runtime.PYTHON_3_13
+REFUSED = "http://127.0.0.1:9/api/v2"
+
+#: The class, and where its exceptions are.
+Package = Any
+
+
+@pytest.fixture(params=[klayers.cdk, cdk_klayers], ids=["ours", "theirs"])
+def package(
+    request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Package]:
+    monkeypatch.setattr(request.param.Klayers, "base_url", server.url + "/api/v2")
+    yield request.param
+
+
+@pytest.fixture
+def ours(server: Server) -> Package:
+    return klayers.cdk
+
+
+def stack(region: str | None = "us-east-1") -> Stack:
+    return Stack(App(), "Sample", env=Environment(region=region) if region else None)
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "runtime", "expected"),
+    [
+        ("us-east-1", "aws-xray-sdk", RUNTIME, arn("aws-xray-sdk", 5)),
+        ("eu-west-1", "requests", RUNTIME, arn("requests", 4, region="eu-west-1")),
+        (
+            "eu-west-1",
+            "idna",
+            aws_lambda.Runtime.PYTHON_3_11,
+            arn("idna", 2, target="p3.11", region="eu-west-1"),
+        ),
+    ],
+)
+def test_a_stack_that_has_a_region_gets_the_layers_of_its_runtime(
+    package: Package, region: str, name: str, runtime: aws_lambda.Runtime, expected: str
+) -> None:
+    app = stack(region)
+    layer = package.Klayers(app, runtime).layer_version(app, name)
+    assert layer.layer_version_arn == expected
+    assert layer.node.id == f"{region}-{runtime.to_string()}-{name}-latest"
+    assert layer.node.scope.node.path == app.node.path
+
+
+def test_a_region_that_is_given_counts_and_a_function_takes_the_layers(package: Package) -> None:
+    app = stack(None)
+    layers = package.Klayers(app, python_version=RUNTIME, region="eu-west-1")
+    pinned = layers.layer_version(app, "requests", "3")
+    function = aws_lambda.Function(
+        app,
+        "Handler",
+        runtime=RUNTIME,
+        code=aws_lambda.Code.from_inline("def handler(event, context): ..."),
+        handler="index.handler",
+        layers=[pinned],
+    )
+    function.add_layers(layers.layer_version(app, "Pillow"))
+    Template.from_stack(app).has_resource_properties(
+        "AWS::Lambda::Function",
+        {
+            "Layers": [
+                arn("requests", 3, region="eu-west-1"),
+                arn("Pillow", 2, region="eu-west-1"),
+            ]
+        },
+    )
+
+
+def test_a_stage_gives_its_stacks_their_region(package: Package) -> None:
+    stage = Stage(App(), "Stage", env=Environment(region="eu-west-1", account="123456789012"))
+    inner = Stack(stage, "Inner")
+    assert package.Klayers(inner, RUNTIME).region == "eu-west-1"
+
+
+@pytest.mark.parametrize("number", [3, "3"])
+def test_a_version_is_a_number_or_its_digits(package: Package, number: int | str) -> None:
+    app = stack()
+    layer = package.Klayers(app, RUNTIME).layer_version(app, "requests", layer_version=number)
+    assert layer.layer_version_arn == arn("requests", 3)
+    assert layer.node.id == "us-east-1-python3.13-requests-3"
+
+
+def test_attributes_and_methods_are_there(package: Package) -> None:
+    app = stack()
+    layers = package.Klayers(app, RUNTIME)
+    assert (layers.python_version, layers.region) == ("python3.13", "us-east-1")
+    assert layers.latest_layer_arns == {
+        "requests": {"arn": arn("requests", 4), "packageVersion": "2.32.5"},
+        "Pillow": {"arn": arn("Pillow", 2), "packageVersion": "12.0.0"},
+        "aws-xray-sdk": {"arn": arn("aws-xray-sdk", 5), "packageVersion": "2.14.0"},
+    }
+    assert layers.get_region(app) == "us-east-1"
+    assert layers.get_region(app, "mars") == "mars"
+    assert layers.get_python_version(aws_lambda.Runtime.PYTHON_3_11) == "python3.11"
+    found = layers.get_latest_layer_arns(
+        region="eu-west-1", python_version=aws_lambda.Runtime.PYTHON_3_11
+    )
+    assert found["idna"]["arn"] == arn("idna", 2, target="p3.11", region="eu-west-1")
+
+
+def test_one_request_is_enough_for_a_stack(package: Package, server: Server) -> None:
+    app = stack()
+    layers = package.Klayers(app, RUNTIME)
+    for name in ("requests", "Pillow"):
+        layers.layer_version(app, name)
+    layers.layer_version(app, "requests", 1)
+    assert [path.rstrip("/") for path in server.asked] == ["/api/v2/p3.13/layers/latest/us-east-1"]
+
+
+def test_the_same_layer_twice_in_a_scope_is_refused_by_cdk(package: Package) -> None:
+    app = stack()
+    layers = package.Klayers(app, RUNTIME)
+    layers.layer_version(app, "requests")
+    with pytest.raises(RuntimeError, match="already a Construct"):
+        layers.layer_version(app, "requests")
+
+
+def fails(package: Package, name: str, act: Any) -> Any:
+    """The exception of a name, with what all of them have."""
+    with pytest.raises(package.exceptions.KlayersError) as raised:
+        act()
+    error: Any = raised.value
+    assert type(error) is getattr(package.exceptions, name)
+    assert error.Code == name
+    assert error.message == str(error)
+    return error
+
+
+def test_a_package_that_is_not_there(package: Package) -> None:
+    app = stack()
+    layers = package.Klayers(app, RUNTIME)
+    error = fails(package, "LayerNameDoesNotExists", lambda: layers.layer_version(app, "reqeusts"))
+    assert "requests" in error.message
+
+
+def test_a_runtime_that_is_a_text(package: Package) -> None:
+    make: Any = package.Klayers
+    fails(package, "InvalidPythonVersion", lambda: make(stack(), python_version="python3.13"))
+
+
+def test_no_region_anywhere(package: Package) -> None:
+    fails(package, "NoRegionProvidedError", lambda: package.Klayers(stack(None), RUNTIME))
+
+
+def test_a_server_that_is_down(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package.Klayers, "base_url", REFUSED)
+    error = fails(package, "RequestException", lambda: package.Klayers(stack(), RUNTIME))
+    assert "127.0.0.1:9" in error.message
+
+
+# From here on, what differs.
+
+
+@pytest.mark.parametrize("number", ["newest", None, "", "0", -1])
+def test_what_is_no_number_has_the_exception_that_is_meant_for_it(
+    ours: Package, number: Any
+) -> None:
+    """There it is an AttributeError, as `LayerVersionError` does not exist, or an ARN with -1."""
+    app = stack()
+    layers = ours.Klayers(app, RUNTIME)
+    fails(ours, "LayerVersionNotInteger", lambda: layers.layer_version(app, "requests", number))
+    assert exceptions.LayerVersionError is exceptions.LayerVersionNotInteger
+
+
+def test_packages_are_found_in_any_spelling(ours: Package) -> None:
+    app = stack()
+    layers = ours.Klayers(app, RUNTIME)
+    layer = layers.layer_version(app, "AWS_xray.SDK")
+    assert layer.layer_version_arn == arn("aws-xray-sdk", 5)
+    assert layer.node.id == "us-east-1-python3.13-AWS_xray.SDK-latest"
+
+
+def test_a_scope_below_the_stack_is_one_too(ours: Package) -> None:
+    """There it must be a stack: nothing else has an attribute `environment`."""
+    from constructs import Construct
+
+    app = stack()
+    part = Construct(app, "Part")
+    layer = ours.Klayers(part, RUNTIME).layer_version(part, "requests")
+    assert layer.node.path == "Sample/Part/us-east-1-python3.13-requests-latest"
+
+
+def test_an_answer_that_is_none_gives_no_arn(ours: Package, server: Server) -> None:
+    """There it is a JSONDecodeError or a KeyError, or the ARN of somebody else."""
+    row = {"package": "requests", "packageVersion": "1"}
+    elsewhere = {**row, "arn": arn("requests", 4, region="eu-west-1")}
+    for body in ["<title>Log in</title>", json.dumps([row]), json.dumps([elsewhere])]:
+        server.body = body
+        error = fails(ours, "RequestException", lambda: ours.Klayers(stack(), RUNTIME))
+        assert isinstance(error.__cause__, klayers.AnswerError)
+
+
+def test_a_runtime_of_another_language_is_refused(ours: Package, server: Server) -> None:
+    """There the server is asked for layers of `nodejs20.x`."""
+    runtime = aws_lambda.Runtime.NODEJS_20_X
+    fails(ours, "InvalidPythonVersion", lambda: ours.Klayers(stack(), runtime))
+    assert server.asked == []
+
+
+def test_the_address_of_a_subclass_counts(
+    ours: Package, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
+
+    class Own(klayers.cdk.Klayers):
+        base_url = server.url + "/api/v2/"
+
+    app = stack()
+    assert Own(app, RUNTIME).layer_version(app, "requests").layer_version_arn == arn("requests", 4)
+
+
+def test_exceptions_have_the_names_they_have_there_and_are_all_klayers_errors() -> None:
+    theirs = {
+        name
+        for name, kind in vars(cdk_klayers.exceptions).items()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    }
+    assert len(theirs) >= 6
+    assert theirs <= set(exceptions.__all__)
+    for name in exceptions.__all__:
+        kind = getattr(exceptions, name)
+        assert issubclass(kind, klayers.KlayersError)
+        again = pickle.loads(pickle.dumps(kind("why")))
+        assert (type(again), str(again)) == (kind, "why")

@@ -1,0 +1,189 @@
+"""The deployment examples, each with its tool as far as that can be had without its vendor's hosts:
+CDK and the Serverless Framework run, SAM's template is checked and its Makefile run, and of
+Terraform the configuration is read and what it asks of the command is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import hcl2
+import pytest
+from conftest import COMMANDS, Server, arn, tool
+
+ROOT = Path(__file__).parents[2]
+NODE_TOOLS = ROOT / "build" / "deploy" / "node_modules" / ".bin"
+AWS_TOOLS = ROOT / "build" / "aws" / "bin"
+ARM64 = "p3.13-arm64"
+
+
+@pytest.fixture
+def example(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of an example, in which nothing is left of other runs."""
+    return Path(shutil.copytree(ROOT / "examples" / request.param, tmp_path / "example"))
+
+
+def of(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("example", [name], indirect=True, ids=[name])
+
+
+def environment(*folders: Path) -> dict[str, str]:
+    """As after `pip install klayers`, without credentials, and with nobody called home."""
+    quiet = {
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
+        "SLS_TELEMETRY_DISABLED": "1",
+        "SLS_NOTIFICATIONS_MODE": "off",
+    }
+    path = os.pathsep.join([*map(str, folders), str(COMMANDS), os.environ["PATH"]])
+    credentials = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "none"}
+    return {**os.environ, **quiet, **credentials, "AWS_SECRET_ACCESS_KEY": "none", "PATH": path}
+
+
+def run(
+    *command: str | Path, folder: Path, env: dict[str, str], stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=env, input=stdin, capture_output=True, text=True, timeout=300
+    )
+
+
+def output(*command: str | Path, folder: Path, env: dict[str, str]) -> str:
+    done = run(*command, folder=folder, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@of("cdk")
+def test_cdk_synthesises_a_stack(server: Server, example: Path) -> None:
+    cdk = tool("cdk", NODE_TOOLS)
+    arguments = ["synth", "--no-notices", "--no-version-reporting", "--output", "cdk.out"]
+    env = {**environment(), "AWS_REGION": "us-east-1"}
+    done = run(cdk, *arguments, folder=example, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # What it says of a layer that is deprecated, the one of requests is.
+    assert f"{arn('requests', 9, target=ARM64)} is deprecated" in done.stdout + done.stderr
+    template = json.loads((example / "cdk.out" / "Sample.template.json").read_text())
+    [function] = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    assert function["Architectures"] == ["arm64"]
+    assert function["Layers"] == [
+        arn("Pillow", 3, target=ARM64),
+        arn("requests", 9, target=ARM64),
+    ]
+
+
+@of("sam")
+def test_sams_template_is_sound(server: Server, example: Path) -> None:
+    linter = tool("cfn-lint", AWS_TOOLS)
+    command = [linter, "--non-zero-exit-code", "warning", "template.yaml"]
+    output(*command, folder=example, env=environment())
+
+
+@of("sam")
+def test_sams_makefile_deploys_with_the_latest_layer(server: Server, example: Path) -> None:
+    make = tool("make")
+    env = environment(example / "stand-in")
+    found = output(make, "-s", "layer", folder=example, env=env).strip()
+    assert found == arn("requests", 10, target=ARM64)
+
+    # SAM itself cannot deploy here; what it would be told is what a stand-in is.
+    told = example / "told"
+    stand_in = example / "stand-in" / "sam"
+    stand_in.parent.mkdir()
+    stand_in.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{told}"\n')
+    stand_in.chmod(0o755)
+    output(make, "deploy", "REGION=eu-west-1", folder=example, env=env)
+    build, deploy = told.read_text().splitlines()
+    assert build == "build"
+    [name, value] = deploy.rsplit(" ", 1)[1].split("=")
+    assert value == arn("requests", 10, target=ARM64, region="eu-west-1")
+    template = (example / "template.yaml").read_text()
+    assert f"\n  {name}:\n    Type: String" in template
+    assert f"Layers: [!Ref {name}]" in template
+    [pattern] = re.findall("AllowedPattern: (.*)", template)
+    assert re.fullmatch(pattern, value)
+
+    # Without a layer nothing is deployed.
+    told.unlink()
+    server.body = "[]"
+    assert run(make, "deploy", folder=example, env=env).returncode != 0
+    assert told.read_text() == "build\n"
+
+
+@of("serverless")
+def test_the_serverless_framework_resolves_the_layers(server: Server, example: Path) -> None:
+    serverless = tool("serverless", NODE_TOOLS)
+    command = [serverless, "print", "--format", "json", "--region", "eu-west-1"]
+    found = json.loads(output(*command, folder=example, env=environment()))
+    assert found["provider"]["region"] == "eu-west-1"
+    assert found["functions"]["handler"]["layers"] == [
+        arn("requests", 9, target=ARM64, region="eu-west-1"),
+        arn("Pillow", 3, target=ARM64, region="eu-west-1"),
+    ]
+
+    (example / "serverless.yml").write_text(
+        (example / "serverless.yml").read_text().replace("requests==2.32.*", "reqeusts")
+    )
+    done = run(*command, folder=example, env=environment())
+    assert done.returncode != 0
+    assert "did you mean requests?" in done.stdout + done.stderr
+
+
+def plain(value: Any) -> Any:
+    """What python-hcl2 reads, without the quotes that it keeps."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value)
+        return {plain(key): plain(item) for key, item in items.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in cast("list[Any]", value)]
+    return value.strip('"') if isinstance(value, str) else value
+
+
+@of("terraform")
+def test_terraforms_data_source_is_answered(server: Server, example: Path) -> None:
+    loads = cast("Callable[[str], Any]", hcl2.loads)  # pyright: ignore[reportUnknownMemberType]
+    read = plain(loads((example / "main.tf").read_text()))
+    [source] = [block["external"]["requests"] for block in read["data"] if "external" in block]
+    [region] = [block["region"]["default"] for block in read["variable"] if "region" in block]
+    query = {
+        key: region if value in ("var.region", "${var.region}") else value
+        for key, value in source["query"].items()
+    }
+    assert set(query) == {"package", "region", "python", "arch"}
+
+    command, *arguments = source["program"]
+    assert command == "klayers"
+    program = tool(command, COMMANDS)
+    done = run(program, *arguments, folder=example, env=environment(), stdin=json.dumps(query))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert all(isinstance(value, str) for value in result.values())
+    assert result["arn"] == arn("requests", 9, target=ARM64)
+    assert result["package_version"] == "2.32.5"
+    # What the configuration takes of the result is in it.
+    text = (example / "main.tf").read_text()
+    assert set(re.findall(r"external\.requests\.result\.(\w+)", text)) <= set(result)
+
+    query["package"] = "reqeusts"
+    done = run(program, *arguments, folder=example, env=environment(), stdin=json.dumps(query))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "did you mean requests?" in done.stderr
+
+
+@of("terraform")
+def test_terraform_finds_the_configuration_well_formed(example: Path) -> None:
+    if not shutil.which("terraform"):
+        # It is in no package registry, so that not even CI has it.
+        pytest.skip("terraform is not on PATH")
+    env = {**environment(), "TF_CLI_CONFIG_FILE": "", "CHECKPOINT_DISABLE": "1"}
+    output("terraform", "fmt", "-check", "-diff", folder=example, env=env)

@@ -1,0 +1,184 @@
+"""`klayers.cdk.layer_version`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import klayers
+import pytest
+from aws_cdk import App, Environment, Stack, aws_lambda
+from aws_cdk.assertions import Annotations, Match, Template
+from conftest import Server, arn
+from klayers.cdk import layer_version
+
+RUNTIME = aws_lambda.Runtime.PYTHON_3_13
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack(App(), "Sample", env=Environment(region="us-east-1"))
+
+
+def function(
+    stack: Stack, *layers: aws_lambda.ILayerVersion, runtime: aws_lambda.Runtime = RUNTIME
+) -> None:
+    aws_lambda.Function(
+        stack,
+        "Handler",
+        runtime=runtime,
+        handler="index.handler",
+        code=aws_lambda.Code.from_inline("def handler(event, context): ..."),
+        layers=list(layers),
+    )
+
+
+def test_a_function_gets_the_latest_layers_of_the_stacks_region(
+    server: Server, stack: Stack
+) -> None:
+    layers = [layer_version(stack, name, runtime=RUNTIME) for name in ("requests", "PILLOW")]
+    function(stack, *layers)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::Function", {"Layers": [arn("requests", 4), arn("Pillow", 2)]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"python": "3.13"}, arn("requests", 4)),
+        ({"python": "3.13", "region": "eu-west-1"}, arn("requests", 4, region="eu-west-1")),
+        (
+            {"runtime": RUNTIME, "region": klayers.Region("eu-west-1")},
+            arn("requests", 4, region="eu-west-1"),
+        ),
+        ({"runtime": aws_lambda.Runtime.PYTHON_3_11}, arn("requests", 7, target="p3.11")),
+        ({"runtime": RUNTIME, "arch": "arm64"}, arn("requests", 10, target="p3.13-arm64")),
+        (
+            {"python": "3.13", "arch": aws_lambda.Architecture.ARM_64},
+            arn("requests", 10, target="p3.13-arm64"),
+        ),
+        ({"python": "3.13", "arch": aws_lambda.Architecture.X86_64}, arn("requests", 4)),
+        ({"python": "3.13", "version": 3}, arn("requests", 3)),
+        ({"python": "3.13", "version": "==2.31.*"}, arn("requests", 1)),
+        ({"python": "3.13", "version": " >=2.31, <2.32.5"}, arn("requests", 3)),
+    ],
+)
+def test_what_is_asked_for_is_found(
+    server: Server, stack: Stack, asked: dict[str, Any], expected: str
+) -> None:
+    assert layer_version(stack, "requests", **asked).layer_version_arn == expected
+
+
+def test_another_client_asks_another_collection(stack: Stack, monkeypatch: Any) -> None:
+    other = Server()
+    monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
+    client = klayers.Client(other.url)
+    layer = layer_version(stack, "requests", python="3.13", client=client)
+    assert layer.layer_version_arn == arn("requests", 4)
+    assert other.asked
+    other.close()
+
+
+def test_a_stack_without_a_region_is_told_what_to_do(server: Server) -> None:
+    stack = Stack(App(), "Anywhere")
+    with pytest.raises(klayers.InvalidValueError, match="env=Environment"):
+        layer_version(stack, "requests", runtime=RUNTIME)
+    assert server.asked == []
+    layer = layer_version(stack, "requests", runtime=RUNTIME, region="us-east-1")
+    assert layer.layer_version_arn == arn("requests", 4)
+
+
+def test_ids_are_stable_and_of_one_layer(server: Server, stack: Stack) -> None:
+    def identity(**asked: Any) -> str:
+        return layer_version(stack, "requests", python="3.13", **asked).node.id
+
+    ids = [
+        identity(),
+        identity(version=3),
+        identity(version="==2.32.3"),
+        identity(arch="arm64"),
+        identity(region="eu-west-1"),
+        identity(id="Mine"),
+    ]
+    assert ids[0] == "us-east-1-Klayers-p313-requests-latest"
+    assert ids[5] == "Mine"
+    assert len(set(ids)) == len(ids)
+    # What is asked for again is the same construct, in whatever spelling.
+    assert [identity(), identity(version=3)] == ids[:2]
+    assert layer_version(stack, "Requests", python="3.13").node.id == ids[0]
+    # But of two with one id of their own only the first can be made.
+    with pytest.raises(RuntimeError, match="already a Construct"):
+        identity(id="Mine")
+
+
+def test_a_function_with_another_runtime_refuses_the_layer(server: Server, stack: Stack) -> None:
+    layer = layer_version(stack, "requests", python="3.13")
+    with pytest.raises(RuntimeError, match="incompatible"):
+        function(stack, layer, runtime=aws_lambda.Runtime.PYTHON_3_11)
+    other = Stack(App(), "Other", env=Environment(region="us-east-1"))
+    function(other, layer_version(other, "requests", python="3.13"))
+
+
+def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:
+    layer_version(stack, "requests", python="3.13")
+    layer_version(stack, "requests", python="3.13", version=3)
+    warnings = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    assert len(warnings) == 1
+    assert warnings[0].id == "/Sample/us-east-1-Klayers-p313-requests-3"
+    text = str(warnings[0].entry.data)
+    assert f"{arn('requests', 3)} is deprecated and will be deleted on 2026-11-01" in text
+
+
+@pytest.mark.parametrize(
+    ("package", "asked", "message"),
+    [
+        ("requests", {}, "either a runtime"),
+        ("requests", {"runtime": RUNTIME, "python": "3.13"}, "either a runtime"),
+        ("requests", {"runtime": aws_lambda.Runtime.NODEJS_20_X}, "no runtime of Python"),
+        ("requests", {"python": "2.7"}, "2.7"),
+        ("requests", {"python": "3.13", "arch": "sparc"}, "sparc"),
+        ("requests", {"python": "3.13", "region": "mars"}, "mars"),
+        ("requests", {"python": "3.13", "version": "4"}, "no version of a layer"),
+        ("requests", {"python": "3.13", "version": True}, "no version of a layer"),
+        ("requests", {"python": "3.13", "version": 0}, "expected"),
+        ("a b", {"python": "3.13"}, "a b"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_is_asked(
+    server: Server, stack: Stack, package: str, asked: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(klayers.InvalidValueError, match=message):
+        layer_version(stack, package, **asked)
+    assert server.asked == []
+
+
+def test_what_is_not_there_is_told_as_everywhere(server: Server, stack: Stack) -> None:
+    with pytest.raises(klayers.UnknownPackageError, match="did you mean requests?"):
+        layer_version(stack, "reqeusts", python="3.13")
+    for version in (2, ">=3"):
+        with pytest.raises(klayers.KlayersError, match="no layer version for p3.13"):
+            layer_version(stack, "requests", python="3.13", version=version)
+
+
+def test_without_cdk_the_module_can_be_looked_at_and_says_what_it_needs(tmp_path: Path) -> None:
+    """As in an environment without it: a module of this name that cannot be found."""
+    script = """
+import sys
+sys.modules["aws_cdk"] = None
+import klayers.cdk
+for call in (
+    lambda: klayers.cdk.layer_version(None, "requests", python="3.13"),
+    lambda: klayers.cdk.Klayers(None, None),
+):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert output.stdout == "klayers.cdk needs AWS CDK: pip install aws-cdk-lib\n" * 2
