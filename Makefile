@@ -15,7 +15,8 @@ RUST := --workspace --exclude klayers-py --all-features
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-aws setup-browser setup-deploy setup-dist build wheel dist demo test \
-	test-rust test-docs test-python test-wheel test-page test-deploy lint fmt bench survey clean
+	test-rust test-docs test-python test-wheel test-page test-deploy lint features package \
+	fmt bench survey clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +93,13 @@ lint: setup ## Check format, lints, types, dependencies and licences
 		klayers-py/tests examples/lookup.py
 	$(WITH_TOOLS) basedpyright --project klayers-py
 	$(WITH_TOOLS) cargo deny check licenses bans sources
+
+features: setup ## Check every crate with each of its features alone, and with none
+	$(WITH_TOOLS) cargo hack clippy --each-feature --all-targets \
+		-p klayers-core -p klayers-client -p klayers-build -- -D warnings
+
+package: ## Package core and client as a registry takes them, and build from that
+	cargo package --locked --all-features -p klayers-core -p klayers-client
 
 fmt: ## Format the Rust code
 	cargo fmt --all

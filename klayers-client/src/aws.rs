@@ -105,8 +105,8 @@ impl Layers {
     /// # Errors
     ///
     /// Those of [`download`](Self::download); [`AwsError::TooLarge`] for a zip of more than 50 MB,
-    /// which Lambda takes from S3 alone, before any of it is downloaded; [`AwsError::Call`] if Lambda refuses it, or if it is not
-    /// clear whether it was published: the next call finds it.
+    /// which Lambda takes from S3 alone, before any of it is downloaded; [`AwsError::Call`] if
+    /// Lambda refuses it, or if it is not clear whether it was published: the next call finds it.
     pub async fn mirror(
         &self,
         arn: &LayerVersionArn,

@@ -1,20 +1,4 @@
-//! The models and formats that every part of Klayers shares.
-//!
-//! Klayers is a collection of Python packages as AWS Lambda layers. This crate says what a package,
-//! a target, a region, a layer, its ARN and its versions are, how they are written and read, and
-//! what the HTTP API v2 says about them. It does no I/O and reads neither the clock nor the
-//! environment: text and times come in as arguments, values and text go out.
-//!
-//! ```
-//! use klayers_core::{LayerVersionArn, PackageName, Target};
-//!
-//! let arn: LayerVersionArn =
-//!     "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p313-arm64-Pillow:4".parse()?;
-//! let target: Target = "p3.13-arm64".parse()?;
-//! let package: PackageName = "pillow".parse()?;
-//! assert!(arn.name().is_for(target, &package));
-//! # Ok::<(), klayers_core::ParseError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod collection;

@@ -104,9 +104,9 @@ pub(super) enum Command {
     },
     /// Answer Terraform's data source `external`: a query on stdin, a result on stdout.
     ///
-    /// The query is a JSON object of strings: `package`, a layer as `show` takes it, and where it is
-    /// not to be what the options below say, `region`, `python`, `arch` and `api_url`. The result is
-    /// a JSON object of strings, too.
+    /// The query is a JSON object of strings: `package`, a layer as `show` takes it, and where it
+    /// is not to be what the options below say, `region`, `python`, `arch` and `api_url`. The
+    /// result is a JSON object of strings, too.
     External {
         #[command(flatten)]
         place: Place,
