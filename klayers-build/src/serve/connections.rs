@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
 
 use super::Limits;
@@ -90,9 +89,7 @@ fn connection(
     limits: &Limits,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + 'static {
     let ahead = Ahead::default();
-    let mut stream = TimeoutStream::new(Socket::new(stream, ahead.clone()));
-    stream.set_read_timeout(Some(limits.idle));
-    stream.set_write_timeout(Some(limits.stalled));
+    let socket = Socket::new(stream, ahead.clone(), limits.idle, limits.stalled);
     let service = service_fn(move |request: Request<Incoming>| {
         let (answers, files, ahead) = (Arc::clone(&answers), Arc::clone(&files), ahead.clone());
         async move {
@@ -106,5 +103,5 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(limits.head)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(socket), service)
 }

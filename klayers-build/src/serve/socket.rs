@@ -1,12 +1,15 @@
 //! The socket of a connection, which sends bodies from files where they lie in one.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::files::Filed;
 
@@ -27,7 +30,7 @@ impl Ahead {
     }
 }
 
-/// A TCP connection.
+/// A TCP connection, which ends with an error when nothing moves on it for too long.
 ///
 /// hyper hands down the bytes of a body where they are, and keeps them until they are sent. So what
 /// lies between the ends of a [`Filed`] part, which is kept, too, is of that part: it can be told by
@@ -36,11 +39,80 @@ impl Ahead {
 pub(super) struct Socket {
     stream: TcpStream,
     ahead: Ahead,
+    idle: Patience,
+    stalled: Patience,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, ahead: Ahead) -> Self {
-        Self { stream, ahead }
+    /// `idle` is how long it waits for something to read, `stalled` for room to write.
+    pub(super) fn new(stream: TcpStream, ahead: Ahead, idle: Duration, stalled: Duration) -> Self {
+        Self { stream, ahead, idle: Patience::new(idle), stalled: Patience::new(stalled) }
+    }
+
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut ahead = self.ahead.lock();
+        let Some((filed, place)) =
+            ahead.as_ref().and_then(|filed| Some((filed, filed.place(slices)?)))
+        else {
+            drop(ahead);
+            return Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        };
+        loop {
+            ready!(self.stream.poll_write_ready(context))?;
+            let send = || send(&self.stream, &slices[..place.before], filed, &place);
+            match self.stream.try_io(Interest::WRITABLE, send) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(Sent { bytes, is_all }) => {
+                    if is_all {
+                        *ahead = None;
+                    }
+                    return Poll::Ready(Ok(bytes));
+                }
+            }
+        }
+    }
+}
+
+/// How long one waits. A timer that is set once and looks at the clock when it is due costs a
+/// request next to nothing; to set it anew for each takes longer than to send a small answer.
+#[derive(Debug)]
+struct Patience {
+    limit: Duration,
+    /// Since when nothing has moved.
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: None, timer: None }
+    }
+
+    /// What an operation came to, or that it is at an end.
+    fn or_end<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.since = None;
+            return outcome;
+        }
+        let end = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        while timer.as_mut().poll(context).is_ready() {
+            // It may be due for a wait that has ended meanwhile.
+            if end <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            timer.as_mut().reset(end);
+        }
+        Poll::Pending
     }
 }
 
@@ -50,7 +122,9 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.idle.or_end(context, outcome)
     }
 }
 
@@ -69,27 +143,8 @@ impl AsyncWrite for Socket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let mut ahead = this.ahead.lock();
-        let Some((filed, place)) =
-            ahead.as_ref().and_then(|filed| Some((filed, filed.place(slices)?)))
-        else {
-            drop(ahead);
-            return Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        };
-        loop {
-            ready!(this.stream.poll_write_ready(context))?;
-            let send = || send(&this.stream, &slices[..place.before], filed, &place);
-            match this.stream.try_io(Interest::WRITABLE, send) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(Sent { bytes, is_all }) => {
-                    if is_all {
-                        *ahead = None;
-                    }
-                    return Poll::Ready(Ok(bytes));
-                }
-            }
-        }
+        let outcome = this.poll_send(context, slices);
+        this.stalled.or_end(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -175,8 +230,6 @@ fn send(_: &TcpStream, _: &[IoSlice<'_>], _: &Filed, _: &Place) -> io::Result<Se
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpSocket;
@@ -193,7 +246,9 @@ mod tests {
         let client = TcpSocket::new_v4().unwrap();
         client.set_recv_buffer_size(8 << 10).unwrap();
         let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
-        (Socket::new(listener.accept().await.unwrap().0, ahead), client)
+        let stream = listener.accept().await.unwrap().0;
+        let limit = Duration::from_millis(400);
+        (Socket::new(stream, ahead, limit, limit), client)
     }
 
     /// Bytes that are nowhere the same for long.
@@ -279,6 +334,28 @@ mod tests {
         assert!(ahead.lock().is_none());
         socket.shutdown().await.unwrap();
         assert!(reader.await.unwrap() == inside);
+    }
+
+    #[tokio::test]
+    async fn patience_ends_only_with_those_who_use_it_up() {
+        use io::ErrorKind::TimedOut;
+        let (mut socket, mut client) = connected(Ahead::default()).await;
+        // Longer together than one may wait once, and each wait shorter.
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(socket.read_u8().await.unwrap(), b'x');
+        }
+        let began = Instant::now();
+        assert_eq!(socket.read_u8().await.unwrap_err().kind(), TimedOut);
+        assert!(began.elapsed() >= Duration::from_millis(395));
+
+        let ahead = Ahead::default();
+        let (mut socket, client) = connected(ahead.clone()).await;
+        let part = bytes(9, 8 << 20);
+        ahead.put(Some(filed(&part, 0).0));
+        assert_eq!(socket.write_all(&part).await.unwrap_err().kind(), TimedOut);
+        drop(client);
     }
 
     #[tokio::test]
