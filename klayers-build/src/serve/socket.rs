@@ -78,8 +78,8 @@ impl Socket {
     }
 }
 
-/// How long one waits. A timer that is set once and looks at the clock when it is due costs a
-/// request next to nothing; to set it anew for each takes longer than to send a small answer.
+/// How long one waits. The timer is set once, and who is woken by it looks at the clock: to set it
+/// anew for each request would wake the runtime each time.
 #[derive(Debug)]
 struct Patience {
     limit: Duration,
