@@ -20,7 +20,7 @@ import lookups
 import python_wheel
 import report
 from assembling import assembling, with_bytecode
-from changing import changing
+from changing import changing, exporting
 from cold_start import cold_start
 from planning import planning
 from publishing import publishing
@@ -66,6 +66,7 @@ ROWS = {
     "serve-br": partial(serving, encoding="br", slower=1),
     "serve-crowded": crowded,
     "change": changing,
+    "export-change": exporting,
     "client-cached": partial(lookups.cached, title="1,000,000 lookups of an ARN that is kept"),
     "client-callers": partial(lookups.callers, title="100 callers ask for the same at once"),
     "client-decoding": partial(lookups.decoding, title="A list of 300 packages, 200 times"),

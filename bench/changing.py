@@ -1,15 +1,18 @@
-"""How long a change of the catalog takes to be seen by who asks the server."""
+"""How long a change of the catalog takes to be seen by who asks the server, or reads a copy."""
 
 import json
+import os
+import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from measure import Measured, Run
+from measure import Command, Measured, Run, run
 from report import Row, time as bound
 from tools import Bench
 
@@ -72,6 +75,74 @@ def changing(bench: Bench, folder: Path) -> Row:
         [],
         [bound(shown, 1)],
     )
+
+
+def exporting(bench: Bench, folder: Path) -> Row:
+    """The same changes, of which each is brought into a static copy."""
+    catalog = folder / "klayers.db"
+    subprocess.run(
+        [bench.pipeline.parent / "examples/planning", "fill", catalog], check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (folder / "klayers.toml").write_text('config_dir = "config"\n')
+    command: Command = [
+        bench.pipeline, "export", "--config", folder / "klayers.toml", "--out", folder / "site",
+    ]
+    first, changed = "all of it", "one change"
+    measured: Measured = {first: [run(command, folder)], changed: []}
+    versions = folder / "site/current" / VERSIONS.lstrip("/")
+    database = sqlite3.connect(catalog)
+    try:
+        for turn in range(bench.rounds):
+            number = json.loads(versions.read_text())[-1]["layerVersion"]
+            with database:
+                database.execute(
+                    "UPDATE layer_versions SET status = 'deleted', status_at = created_at"
+                    " WHERE package = ? AND target = 'p3.13' AND region = 'us-east-1'"
+                    " AND arn LIKE ?",
+                    (PACKAGE, f"%:{number}"),
+                )
+            measured[changed].append(run(command, folder))
+            if json.loads(versions.read_text())[-1]["layerVersion"] == number:
+                sys.exit("bench: the copy does not show the change")
+            if not turn:
+                written = check(folder / "site/current")
+            with database:
+                database.execute(
+                    "UPDATE layer_versions SET status = 'deprecated'"
+                    " WHERE package = ? AND status = 'deleted'",
+                    (PACKAGE,),
+                )
+            # Not measured: it only puts things in order.
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    finally:
+        database.close()
+    return Row(
+        "A static copy of a catalog of 1,000,000 layer versions",
+        measured,
+        "exported to a folder, and again after a layer version was deleted, which writes"
+        f" {written[0]} of {written[1]:,} objects; all others are links to the files of before",
+        [],
+    )
+
+
+def check(site: Path) -> "tuple[int, int]":
+    """How many objects a copy holds that the one before does not, and how many there are. None may
+    be written that the change does not touch."""
+    written, objects = [], 0
+    for parent, _, names in os.walk(site.resolve()):
+        for name in names:
+            if name.endswith(".gz") or name == "manifest.json":
+                continue
+            objects += 1
+            # What is as it was is the same file in both.
+            if os.stat(os.path.join(parent, name)).st_nlink == 1:
+                written.append(os.path.relpath(os.path.join(parent, name), site.resolve()))
+    touched = re.compile(f"us-east-1|{PACKAGE}|feed.atom")
+    strange = [name for name in written if not touched.search(name)]
+    if strange or not written:
+        sys.exit(f"bench: written without need: {strange}; in all {written}")
+    return len(written), objects
 
 
 def get(url: str) -> Any:

@@ -18,9 +18,11 @@ mod answer;
 mod connections;
 mod documents;
 mod encoding;
+mod files;
 mod metrics;
 mod prepared;
 mod range;
+mod socket;
 
 use answer::Answers;
 use documents::Documents;

@@ -1,5 +1,6 @@
 //! What is answered to a request.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +15,7 @@ use klayers_core::api::Problem;
 
 use super::documents::Documents;
 use super::encoding::Accepted;
+use super::files::Excerpt;
 use super::metrics::{self, Metrics};
 use super::prepared::{Prepared, Variant, insert};
 use super::range::{Part, part};
@@ -42,6 +44,7 @@ impl Answers {
         if request.method() == Method::HEAD {
             // Its fields say what they would say of GET.
             *response.body_mut() = Body::empty();
+            response.extensions_mut().clear();
         }
         self.metrics.answered(response.status().as_u16());
         response
@@ -120,7 +123,7 @@ fn document(request: &HeaderMap, prepared: &Prepared) -> Response<Body> {
     let unchanged = field(request, &IF_RANGE).is_none_or(|tag| variant.etag == tag);
     match field(request, &RANGE).filter(|_| unchanged) {
         Some(range) => in_part(variant, range),
-        None => with(StatusCode::OK, variant.headers.clone(), variant.body.clone()),
+        None => whole(variant),
     }
 }
 
@@ -147,16 +150,36 @@ fn not_modified(variant: &Variant) -> Response<Body> {
     with(StatusCode::NOT_MODIFIED, headers, Bytes::new())
 }
 
+fn whole(variant: &Variant) -> Response<Body> {
+    excerpt(StatusCode::OK, variant.headers.clone(), variant, 0..variant.body.len())
+}
+
+fn excerpt(
+    status: StatusCode,
+    headers: HeaderMap,
+    variant: &Variant,
+    range: Range<usize>,
+) -> Response<Body> {
+    let offset = range.start;
+    let part = variant.body.slice(range);
+    let mut response = with(status, headers, part.clone());
+    if part.len() >= Excerpt::SMALLEST {
+        let (etag, whole) = (variant.etag.clone(), variant.body.clone());
+        response.extensions_mut().insert(Excerpt { etag, whole, offset, part });
+    }
+    response
+}
+
 fn in_part(variant: &Variant, range: &str) -> Response<Body> {
     let length = variant.body.len();
     match part(range, length) {
-        Part::Whole => with(StatusCode::OK, variant.headers.clone(), variant.body.clone()),
+        Part::Whole => whole(variant),
         Part::Bytes(range) => {
             let mut headers = variant.headers.clone();
             let (first, last) = (range.start, range.end - 1);
             headers.insert(CONTENT_LENGTH, HeaderValue::from(range.len()));
             insert(&mut headers, CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
-            with(StatusCode::PARTIAL_CONTENT, headers, variant.body.slice(range))
+            excerpt(StatusCode::PARTIAL_CONTENT, headers, variant, range)
         }
         Part::Beyond => {
             let detail = format!("the body has {length} bytes");

@@ -15,11 +15,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
 
 use super::Limits;
 use super::answer::Answers;
+use super::files::{Excerpt, Files};
+use super::socket::{Ahead, Socket};
 
 /// Takes connections and answers what they ask, until `shutdown` is ready. Then it takes no more,
 /// and returns when the requests under way are answered, or after `patience`.
@@ -32,6 +33,7 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let free = Arc::new(Semaphore::new(limits.connections));
     let open = GracefulShutdown::new();
+    let files = Arc::new(Files::new());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -56,7 +58,8 @@ pub(super) async fn serve(
         // A small answer is not to wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
         let metrics = Arc::clone(&answers.metrics);
-        let connection = open.watch(connection(stream, Arc::clone(&answers), &limits));
+        let connection =
+            open.watch(connection(stream, Arc::clone(&answers), Arc::clone(&files), &limits));
         metrics.connections.inc();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -82,18 +85,23 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 fn connection(
     stream: TcpStream,
     answers: Arc<Answers>,
+    files: Arc<Files>,
     limits: &Limits,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + 'static {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_read_timeout(Some(limits.idle));
-    stream.set_write_timeout(Some(limits.stalled));
+    let ahead = Ahead::default();
+    let socket = Socket::new(stream, ahead.clone(), limits.idle, limits.stalled);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answers = Arc::clone(&answers);
-        async move { Ok::<Response<Body>, Infallible>(answers.answer(&request).await) }
+        let (answers, files, ahead) = (Arc::clone(&answers), Arc::clone(&files), ahead.clone());
+        async move {
+            let mut response = answers.answer(&request).await;
+            let excerpt = response.extensions_mut().remove::<Excerpt>();
+            ahead.put(excerpt.and_then(|excerpt| files.find(excerpt)));
+            Ok::<Response<Body>, Infallible>(response)
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(limits.head)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(socket), service)
 }

@@ -1,0 +1,172 @@
+//! Bodies that also lie in files, from which the kernel sends them without copying.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+/// A part of a prepared body, which a response brings along to say that it may be sent from a file.
+#[derive(Clone, Debug)]
+pub(super) struct Excerpt {
+    /// Tells the prepared body from all others.
+    pub(super) etag: HeaderValue,
+    /// All of that body.
+    pub(super) whole: Bytes,
+    /// Where in it the part begins.
+    pub(super) offset: usize,
+    /// The part itself: the very bytes that are sent.
+    pub(super) part: Bytes,
+}
+
+impl Excerpt {
+    /// To send less from a file takes as long as to copy it.
+    pub(super) const SMALLEST: usize = 16 << 10;
+}
+
+/// What is about to be sent, and the file that holds it from an offset on.
+#[derive(Debug)]
+pub(super) struct Filed {
+    pub(super) part: Bytes,
+    pub(super) file: Arc<OwnedFd>,
+    pub(super) offset: usize,
+}
+
+/// The bodies that are asked for most, in files that exist in memory alone.
+#[derive(Debug)]
+pub(super) struct Files {
+    kept: Cache<HeaderValue, (Arc<OwnedFd>, usize), Size>,
+    missed: AtomicU32,
+}
+
+impl Files {
+    /// How much all of them hold, in bytes.
+    const ROOM: u64 = 64 << 20;
+    /// What a file counts for at least, so that there are never more than 256.
+    const LEAST: u64 = 256 << 10;
+    /// A larger body would take the place of too many others.
+    const LARGEST: usize = 4 << 20;
+    /// One miss in so many makes a file. What is asked for often soon has one, and where each request
+    /// is for another body, hardly any time goes into files that nobody needs.
+    const ONE_IN: u32 = 16;
+
+    pub(super) fn new() -> Self {
+        let most = usize::try_from(Self::ROOM / Self::LEAST).unwrap_or(usize::MAX);
+        Self { kept: Cache::with_weighter(most, Self::ROOM, Size), missed: AtomicU32::new(0) }
+    }
+
+    /// The part with its file, if it has one by now.
+    pub(super) fn find(&self, excerpt: Excerpt) -> Option<Filed> {
+        let Excerpt { etag, whole, offset, part } = excerpt;
+        if whole.len() > Self::LARGEST {
+            return None;
+        }
+        if let Some((file, _)) = self.kept.get(&etag) {
+            return Some(Filed { part, file, offset });
+        }
+        if self.missed.fetch_add(1, Ordering::Relaxed) % Self::ONE_IN != Self::ONE_IN - 1 {
+            return None;
+        }
+        match file(&whole) {
+            Ok(file) => {
+                let file = Arc::new(file);
+                self.kept.insert(etag, (Arc::clone(&file), whole.len()));
+                Some(Filed { part, file, offset })
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a body is sent without a file");
+                None
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Size;
+
+impl Weighter<HeaderValue, (Arc<OwnedFd>, usize)> for Size {
+    fn weight(&self, _: &HeaderValue, (_, size): &(Arc<OwnedFd>, usize)) -> u64 {
+        Files::LEAST.max(*size as u64)
+    }
+}
+
+/// A file in memory that holds these bytes and never others.
+#[cfg(target_os = "linux")]
+pub(super) fn file(bytes: &[u8]) -> io::Result<OwnedFd> {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("klayers body", flags)?);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals)?;
+    Ok(file.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn file(_: &[u8]) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    fn excerpt(name: &str, body: &Bytes, offset: usize) -> Excerpt {
+        Excerpt {
+            etag: HeaderValue::from_str(name).unwrap(),
+            whole: body.clone(),
+            offset,
+            part: body.slice(offset..),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_again_and_again_has_a_file_soon() {
+        let (files, body) = (Files::new(), Bytes::from(vec![7; 20_000]));
+        let found =
+            (0..100).filter_map(|_| files.find(excerpt("a", &body, 100))).collect::<Vec<_>>();
+        assert_eq!(found.len(), 100 - (Files::ONE_IN as usize - 1));
+        let Filed { part, file, offset } = &found[0];
+        assert_eq!((part.len(), *offset), (19_900, 100));
+        assert!(found.iter().all(|other| Arc::ptr_eq(&other.file, file)), "one is enough");
+        let mut file = File::from(file.try_clone().unwrap());
+        let mut bytes = vec![0; body.len()];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, body);
+        assert_eq!(file.metadata().unwrap().len(), body.len() as u64);
+        file.write_all(b"other").unwrap_err();
+        file.set_len(1).unwrap_err();
+    }
+
+    #[test]
+    fn there_are_never_many() {
+        let (files, body) = (Files::new(), Bytes::from(vec![7; 300_000]));
+        let mut open = Vec::new();
+        for number in 0..10_000 {
+            let found = files.find(excerpt(&number.to_string(), &body, 0));
+            open.extend(found.map(|filed| Arc::downgrade(&filed.file)));
+        }
+        assert_eq!(open.len(), 10_000 / Files::ONE_IN as usize);
+        let open = open.iter().filter(|file| file.strong_count() > 0).count();
+        assert!((100..=256).contains(&open), "{open}");
+        assert!(files.kept.weight() <= Files::ROOM);
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_has_none() {
+        let (files, body) = (Files::new(), Bytes::from(vec![7; Files::LARGEST + 1]));
+        assert!((0..100).all(|_| files.find(excerpt("a", &body, 0)).is_none()));
+    }
+}
