@@ -228,7 +228,8 @@ fn send(_: &TcpStream, _: &[IoSlice<'_>], _: &Filed, _: &Place) -> io::Result<Se
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -360,6 +361,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_left_is_an_error() {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+
         let ahead = Ahead::default();
         let (mut socket, client) = connected(ahead.clone()).await;
         drop(client);
@@ -371,7 +374,6 @@ mod tests {
             }
         };
         let outcome: io::Result<()> = outcome.await;
-        use io::ErrorKind::{BrokenPipe, ConnectionReset};
         assert!(matches!(outcome.unwrap_err().kind(), BrokenPipe | ConnectionReset));
     }
 }
