@@ -68,7 +68,8 @@ def test_bad_values_are_refused_before_anything_is_asked(server: Server) -> None
     for url in ["localhost:8080", "ftp://a.example", ""]:
         with pytest.raises(klayers.InvalidValueError, match="base URL"):
             klayers.Client(url)
-    for seconds in [0, -1, float("nan"), float("inf"), timedelta(-1)]:
+    times: list[float | timedelta] = [0, -1, float("nan"), float("inf"), timedelta(-1)]
+    for seconds in times:
         with pytest.raises(klayers.InvalidValueError, match="seconds"):
             klayers.Client(timeout=seconds)
     assert server.asked == []
