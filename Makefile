@@ -101,6 +101,9 @@ features: setup ## Check every crate with each of its features alone, and with n
 package: ## Package core and client as a registry takes them, and build from that
 	cargo package --locked --all-features -p klayers-core -p klayers-client
 
+api: ## Check that the public API of core and client breaks nobody, with cargo-semver-checks
+	tools/check-api
+
 fmt: ## Format the Rust code
 	cargo fmt --all
 
