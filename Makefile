@@ -15,7 +15,7 @@ RUST := --workspace --exclude klayers-py --all-features
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-aws setup-browser setup-deploy setup-dist build wheel dist demo test \
-	test-rust test-docs test-python test-wheel test-page test-deploy lint features package \
+	test-rust test-docs test-python test-page test-deploy lint features package api \
 	fmt bench survey clean
 
 help: ## List the targets
