@@ -23,12 +23,7 @@ VERSIONS = f"/api/v2/p3.13/layers/us-east-1/{PACKAGE}"
 
 def changing(bench: Bench, folder: Path) -> Row:
     """Layer versions are withdrawn from a catalog of a million, one a round."""
-    catalog = folder / "klayers.db"
-    subprocess.run(
-        [bench.pipeline.parent / "examples/planning", "fill", catalog], check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (folder / "klayers.toml").write_text('config_dir = "config"\n')
+    catalog = filled(bench, folder)
     server = subprocess.Popen(
         [bench.pipeline, "serve", "--config", folder / "klayers.toml", "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE, text=True,
@@ -42,26 +37,14 @@ def changing(bench: Bench, folder: Path) -> Row:
         for turn in range(bench.rounds + 1):
             get(address + LIST)
             number = get(address + VERSIONS)[-1]["layerVersion"]
-            with database:
-                database.execute(
-                    "UPDATE layer_versions SET status = 'deleted', status_at = created_at"
-                    " WHERE package = ? AND target = 'p3.13' AND region = 'us-east-1'"
-                    " AND arn LIKE ?",
-                    (PACKAGE, f"%:{number}"),
-                )
+            delete(database, number)
             changed = time.perf_counter()
             while get(address + VERSIONS)[-1]["layerVersion"] == number:
                 time.sleep(0.005)
             seconds = time.perf_counter() - changed
             if turn:
                 measured[shown].append(Run(seconds, 0, 0))
-            # A round takes a version, and the layer must not run out of them.
-            with database:
-                database.execute(
-                    "UPDATE layer_versions SET status = 'deprecated'"
-                    " WHERE package = ? AND status = 'deleted'",
-                    (PACKAGE,),
-                )
+            bring_back(database)
             while get(address + VERSIONS)[-1]["layerVersion"] != number:
                 time.sleep(0.005)
     finally:
@@ -77,14 +60,41 @@ def changing(bench: Bench, folder: Path) -> Row:
     )
 
 
-def exporting(bench: Bench, folder: Path) -> Row:
-    """The same changes, of which each is brought into a static copy."""
+def filled(bench: Bench, folder: Path) -> Path:
+    """A catalog of a million layer versions, with a config file beside it."""
     catalog = folder / "klayers.db"
     subprocess.run(
         [bench.pipeline.parent / "examples/planning", "fill", catalog], check=True,
         stdout=subprocess.DEVNULL,
     )
     (folder / "klayers.toml").write_text('config_dir = "config"\n')
+    return catalog
+
+
+def delete(database: sqlite3.Connection, number: int) -> None:
+    """Records one version of the package as deleted."""
+    with database:
+        database.execute(
+            "UPDATE layer_versions SET status = 'deleted', status_at = created_at"
+            " WHERE package = ? AND target = 'p3.13' AND region = 'us-east-1'"
+            " AND arn LIKE ?",
+            (PACKAGE, f"%:{number}"),
+        )
+
+
+def bring_back(database: sqlite3.Connection) -> None:
+    """Undoes that: a round takes a version, and the layer must not run out of them."""
+    with database:
+        database.execute(
+            "UPDATE layer_versions SET status = 'deprecated'"
+            " WHERE package = ? AND status = 'deleted'",
+            (PACKAGE,),
+        )
+
+
+def exporting(bench: Bench, folder: Path) -> Row:
+    """The same changes, of which each is brought into a static copy."""
+    catalog = filled(bench, folder)
     command: Command = [
         bench.pipeline, "export", "--config", folder / "klayers.toml", "--out", folder / "site",
     ]
@@ -95,24 +105,13 @@ def exporting(bench: Bench, folder: Path) -> Row:
     try:
         for turn in range(bench.rounds):
             number = json.loads(versions.read_text())[-1]["layerVersion"]
-            with database:
-                database.execute(
-                    "UPDATE layer_versions SET status = 'deleted', status_at = created_at"
-                    " WHERE package = ? AND target = 'p3.13' AND region = 'us-east-1'"
-                    " AND arn LIKE ?",
-                    (PACKAGE, f"%:{number}"),
-                )
+            delete(database, number)
             measured[changed].append(run(command, folder))
             if json.loads(versions.read_text())[-1]["layerVersion"] == number:
                 sys.exit("bench: the copy does not show the change")
             if not turn:
                 written = check(folder / "site/current")
-            with database:
-                database.execute(
-                    "UPDATE layer_versions SET status = 'deprecated'"
-                    " WHERE package = ? AND status = 'deleted'",
-                    (PACKAGE,),
-                )
+            bring_back(database)
             # Not measured: it only puts things in order.
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     finally:

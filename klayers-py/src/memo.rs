@@ -34,7 +34,7 @@ impl Memo {
     }
 
     pub(crate) fn keep(&self, call: Call, arn: &Bound<'_, LayerVersionArn>, fresh_for: Duration) {
-        // A time that is too long to count is for ever.
+        // A time that is too long to count is left to the client.
         let Some(until) = Instant::now().checked_add(fresh_for) else { return };
         let mut map = self.lock();
         if map.len() >= MOST {
