@@ -9,7 +9,7 @@ use crate::error::invalid_value;
 use crate::functions::default_url;
 use crate::memo::Call;
 use crate::pending::Pending;
-use crate::question::{PyQuestion, Question};
+use crate::question::{Place, PyQuestion, Question};
 use crate::session::Session;
 use crate::values::LayerVersionArn;
 
@@ -153,21 +153,17 @@ impl Client {
         if let Some(arn) = call.as_ref().and_then(|call| session.remembered(py, call)) {
             return Ok(arn.into_any());
         }
-        let question = PyQuestion::latest_arn(
-            read("package", package)?,
+        let package = read::<Given<PackageName>>("package", package)?.0;
+        let place = Place::new(
             read("region", region)?,
             python.map(|python| read("python", python)).transpose()?,
             arch.map(|arch| read("arch", arch)).transpose()?,
             target.map(|target| read("target", target)).transpose()?,
         )?;
-        let asked = question.0.clone();
-        let arn = self.ask(py, question)?;
-        if let (Some(call), Question::LatestArn(package, place)) = (call, asked)
-            && let Ok(arn) = arn.cast()
-        {
-            session.remember(call, arn, &package, &place);
+        if let Some(arn) = session.kept_arn(py, call, &package, &place)? {
+            return Ok(arn.into_any());
         }
-        Ok(arn)
+        self.ask(py, PyQuestion(Question::LatestArn(package, place)))
     }
 
     /// The latest layer version of every package, by package.
@@ -263,10 +259,13 @@ impl Client {
     }
 
     /// The answer that is at hand, if it is.
-    fn _kept(&self, question: &PyQuestion) -> Option<LayerVersionArn> {
-        let Question::LatestArn(package, place) = &question.0 else { return None };
-        let (arn, _) = self.0.session.kept_arn(package, place)?;
-        Some(LayerVersionArn(arn))
+    fn _kept<'py>(
+        &self,
+        py: Python<'py>,
+        question: &PyQuestion,
+    ) -> PyResult<Option<Bound<'py, LayerVersionArn>>> {
+        let Question::LatestArn(package, place) = &question.0 else { return Ok(None) };
+        self.0.session.kept_arn(py, None, package, place)
     }
 
     /// Asks, and calls ``settle(value, error, warning)`` on another thread.

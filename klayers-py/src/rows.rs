@@ -254,6 +254,13 @@ impl LayerVersion {
         })
     }
 
+    /// What was unusual about it before it was published, in words for people; empty where the
+    /// server does not say.
+    #[getter]
+    fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.gate.as_ref().map_or(&[][..], |gate| &gate.warnings))
+    }
+
     /// The attributes, by name; ARNs as texts, times as datetimes.
     fn to_dict(slf: &Bound<'_, Self>) -> PyResult<Py<PyDict>> {
         to_dict(slf.as_any(), &VERSION)
@@ -281,7 +288,7 @@ impl LayerVersion {
     }
 }
 
-const VERSION: [&str; 14] = [
+const VERSION: [&str; 16] = [
     "arn",
     "package_version",
     "version",
@@ -296,6 +303,8 @@ const VERSION: [&str; 14] = [
     "unzipped_size",
     "created_at",
     "license",
+    "imports",
+    "warnings",
 ];
 
 /// A layer version with its package and target, as `package` lists it.

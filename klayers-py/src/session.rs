@@ -70,30 +70,22 @@ impl Session {
         live.as_ref().filter(|live| live.process.is_current())?.memo.get(py, call)
     }
 
-    /// Keeps what a call had for an answer, for as long as that is fresh.
-    pub(crate) fn remember(
+    /// The ARN that is at hand, for which nothing need be waited. It is remembered for the call.
+    pub(crate) fn kept_arn<'py>(
         &self,
-        call: Call,
-        arn: &Bound<'_, LayerVersionArn>,
+        py: Python<'py>,
+        call: Option<Call>,
         package: &PackageName,
         place: &Place,
-    ) {
-        if let Some(live) = self.usable()
-            && let Some((kept, fresh_for)) =
-                live.client.kept_arn(package, &place.region, place.target)
-            && kept == arn.get().0
-        {
-            live.memo.keep(call, arn, fresh_for);
+    ) -> PyResult<Option<Bound<'py, LayerVersionArn>>> {
+        let Some(live) = self.usable() else { return Ok(None) };
+        let kept = live.client.kept_arn(package, &place.region, place.target);
+        let Some((arn, fresh_for)) = kept else { return Ok(None) };
+        let arn = Bound::new(py, LayerVersionArn(arn))?;
+        if let Some(call) = call {
+            live.memo.keep(call, &arn, fresh_for);
         }
-    }
-
-    /// The ARN that is at hand, for which nothing need be waited, and for how long it is fresh.
-    pub(crate) fn kept_arn(
-        &self,
-        package: &PackageName,
-        place: &Place,
-    ) -> Option<(klayers_client::LayerVersionArn, Duration)> {
-        self.usable()?.client.kept_arn(package, &place.region, place.target)
+        Ok(Some(arn))
     }
 
     /// Asks, and waits for the answer while other threads of Python run.

@@ -64,6 +64,7 @@ COLLECTION: dict[str, list[dict[str, Any]]] = {
             unzippedSize=3000,
             createdDateTime="2026-10-04T02:11:09",
             license="Apache-2.0",
+            gate={"imports": "passed", "warnings": ["py.typed is missing"]},
         )
     ],
     "/api/v2/p3.13/layers/us-east-1/retired": [

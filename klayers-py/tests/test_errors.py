@@ -54,6 +54,7 @@ def test_errors_survive_pickling(server: Server) -> None:
 
 
 def test_bad_values_are_refused_before_anything_is_asked(server: Server) -> None:
+    arguments: Any
     for arguments in [
         {**PLACE, "region": "mars"},
         {**PLACE, "python": "2.7"},
@@ -98,7 +99,7 @@ def test_a_server_that_is_down_is_told_with_its_cause() -> None:
     assert isinstance(error, klayers.TransportError)
     assert error.url == url + LIST
     assert error.timed_out is False
-    causes = []
+    causes: list[str] = []
     cause: BaseException | None = error.__cause__
     while cause is not None:
         causes.append(str(cause))

@@ -183,7 +183,9 @@ def test_retries_are_as_many_as_are_asked_for(serve: Callable[[Answer], Server])
 def test_a_kept_arn_costs_no_request_in_any_form_of_the_call(server: Server) -> None:
     client = klayers.Client(server.url, assume_fresh=60)
     first = client.latest_arn("requests", region="us-east-1", python="3.13")
-    assert client.latest_arn("requests", region="us-east-1", python="3.13") is first
+    again = client.latest_arn("requests", region="us-east-1", python="3.13")
+    assert again == first
+    assert client.latest_arn("requests", region="us-east-1", python="3.13") is again
     for arn in [
         client.latest_arn(klayers.PackageName("requests"), region="us-east-1", python="3.13"),
         client.latest_arn("requests", region=klayers.Region("us-east-1"), target="p3.13"),

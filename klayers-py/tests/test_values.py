@@ -63,7 +63,7 @@ def test_values_compare_hash_order_and_stay_as_they_are(kind: Any, texts: list[s
         with pytest.raises(AttributeError):
             value.code = "x"
     with pytest.raises(TypeError):
-        values[0] < texts[0]
+        _ = values[0] < texts[0]
 
 
 def test_values_become_dicts() -> None:
@@ -108,10 +108,11 @@ def test_rows_become_dicts_and_order(server: Server) -> None:
     assert fields["arn"] == str(row.arn) and fields["region"] == "us-east-1"
     assert fields["dependencies"] == ["idna==3.11", "requests==2.32.5"]
     assert fields["created_at"] == row.created_at and fields["expires_at"] is None
+    assert fields["imports"] == "passed" and fields["warnings"] == ["py.typed is missing"]
     assert all(getattr(row, name) == value for name, value in fields.items()
-               if name not in {"arn", "region", "dependencies"})
+               if name not in {"arn", "region", "dependencies", "warnings"})
     names = {name for name in dir(row) if not name.startswith("_")}
-    assert names - set(fields) == {"to_dict", "to_json", "from_json", "imports"}
+    assert names - set(fields) == {"to_dict", "to_json", "from_json"}
     rows = klayers.versions("requests", region="us-east-1", python="3.13")
     assert sorted(rows) == rows[::-1]
     latest = klayers.latest(region="us-east-1", python="3.13")
