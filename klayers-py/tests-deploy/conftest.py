@@ -79,6 +79,16 @@ def _collection() -> dict[str, list[dict[str, Any]]]:
     return answers
 
 
+class HTTPServer(ThreadingHTTPServer):
+    """A server that is silent on clients that go without a word."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Server:
     """The collection's server. ``body`` makes it answer all with another body."""
 
@@ -89,6 +99,10 @@ class Server:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            #: How long a connection may be idle, in seconds.
+            timeout = 0.5
+
             def do_GET(self) -> None:
                 server.asked.append(self.path)
                 rows = answers.get(self.path.rstrip("/"), [])
@@ -102,8 +116,7 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
