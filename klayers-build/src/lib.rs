@@ -41,6 +41,7 @@ mod alike;
 mod command;
 mod durable;
 mod error;
+mod gzip;
 mod nesting;
 mod sealed;
 mod sweep;

@@ -1,13 +1,13 @@
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
-use super::{Destination, ExportError, Manifest};
+use super::{Destination, ExportError, Manifest, Object};
 use crate::durable;
+use crate::gzip::Gzip;
 use crate::site::Document;
 
 /// A copy in a folder.
@@ -19,14 +19,17 @@ use crate::site::Document;
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    /// The copy that is being made, and those folders of it that are known to be there.
+    /// The copy that is being made.
     partial: Option<tempfile::TempDir>,
+    /// The folders of it that were made.
+    made: HashSet<PathBuf>,
+    gzip: Gzip,
 }
 
 const CURRENT: &str = "current";
 const COPIES: &str = "copies";
 /// Smaller files are sent as they are.
-const WORTH_COMPRESSING: usize = 1024;
+const WORTH_COMPRESSING: u64 = 1024;
 
 impl Folder {
     /// The folder `root`, which may not be there yet.
@@ -45,7 +48,7 @@ impl Folder {
         let ours =
             |entry: &fs::DirEntry| entry.file_name() == CURRENT || entry.file_name() == COPIES;
         if entries.iter().all(ours) {
-            Ok(Self { root, partial: None })
+            Ok(Self { root, partial: None, made: HashSet::new(), gzip: Gzip::new() })
         } else {
             Err(ExportError::NotOurs { path: root })
         }
@@ -77,8 +80,8 @@ impl Folder {
         let current = self.current();
         let partial = self.partial()?.to_owned();
         if before.is_some() {
-            for name in manifest.objects.keys() {
-                link(&current, &partial, name)?;
+            for (name, object) in &manifest.objects {
+                self.link(&current, &partial, name, object)?;
             }
         }
         write(&partial.join(Manifest::NAME), &manifest.to_json())?;
@@ -104,6 +107,37 @@ impl Folder {
         durable::sync_folders(&copies, &self.root).map_err(at("write", &copies))?;
 
         self.tidy(&[shown, superseded.map_or_else(PathBuf::new, |link| self.root.join(link))])
+    }
+
+    /// Takes a file of another copy, and the compressed one beside it, into this one, unless it was
+    /// written.
+    fn link(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        name: &str,
+        object: &Object,
+    ) -> Result<(), ExportError> {
+        let (source, target) = (from.join(name), to.join(name));
+        if target.exists() {
+            return Ok(());
+        }
+        self.make_folder_of(&target)?;
+        fs::hard_link(&source, &target).map_err(at("link", &source))?;
+        if is_compressed(object.size) {
+            fs::hard_link(compressed_path(&source), compressed_path(&target))
+                .map_err(at("link", &source))?;
+        }
+        Ok(())
+    }
+
+    fn make_folder_of(&mut self, file: &Path) -> Result<(), ExportError> {
+        let folder = durable::parent(file);
+        if !self.made.contains(folder) {
+            fs::create_dir_all(folder).map_err(at("make", folder))?;
+            self.made.insert(folder.to_owned());
+        }
+        Ok(())
     }
 
     /// Deletes all copies but these, those that were interrupted too.
@@ -134,13 +168,11 @@ impl Destination for Folder {
 
     async fn write(&mut self, name: &str, document: &Document) -> Result<(), ExportError> {
         let path = self.partial()?.join(name);
-        let folder = durable::parent(&path);
-        fs::create_dir_all(folder).map_err(at("make", folder))?;
+        self.make_folder_of(&path)?;
         write(&path, &document.body)?;
-        if document.body.len() >= WORTH_COMPRESSING {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            let compressed = encoder.write_all(&document.body).and_then(|()| encoder.finish());
-            write(&compressed_path(&path), &compressed.map_err(at("compress", &path))?)?;
+        if is_compressed(document.body.len() as u64) {
+            let compressed = self.gzip.compress(&document.body).map_err(at("compress", &path))?;
+            write(&compressed_path(&path), &compressed)?;
         }
         Ok(())
     }
@@ -154,28 +186,16 @@ impl Destination for Folder {
     }
 }
 
+/// Whether there is a compressed file beside one of so many bytes.
+fn is_compressed(size: u64) -> bool {
+    size >= WORTH_COMPRESSING
+}
+
 /// The compressed file beside a file, where nginx's `gzip_static` looks for it.
 fn compressed_path(path: &Path) -> PathBuf {
     let mut compressed = path.as_os_str().to_owned();
     compressed.push(".gz");
     compressed.into()
-}
-
-/// Takes a file of another copy, and the compressed one beside it, into this one, unless it was
-/// written.
-fn link(from: &Path, to: &Path, name: &str) -> Result<(), ExportError> {
-    let target = to.join(name);
-    if target.exists() {
-        return Ok(());
-    }
-    let folder = durable::parent(&target);
-    fs::create_dir_all(folder).map_err(at("make", folder))?;
-    let source = from.join(name);
-    fs::hard_link(&source, &target).map_err(at("link", &source))?;
-    match fs::hard_link(compressed_path(&source), compressed_path(&target)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome.map_err(at("link", &source)),
-    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{self, Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -10,7 +10,8 @@ use tracing::warn;
 use super::metrics::Metrics;
 use super::prepared::Prepared;
 use crate::catalog::{Catalog, CatalogError};
-use crate::site::{Address, Rendered, render, touched};
+use crate::gzip::Gzip;
+use crate::site::{Address, Document, Rendered, render, touched};
 
 /// The documents of a site.
 ///
@@ -24,6 +25,8 @@ pub(super) struct Documents {
     /// Held by whoever reads the catalog. It is one file, so readers would wait anyhow; and what is
     /// read in a turn is known to be of one time if nothing changed in the meantime.
     turn: Mutex<()>,
+    /// Of whoever has the turn.
+    gzip: Arc<sync::Mutex<Gzip>>,
     limit: usize,
     metrics: Arc<Metrics>,
 }
@@ -52,7 +55,14 @@ const ATTEMPTS: usize = 5;
 impl Documents {
     /// Keeps at most about `limit` bytes of bodies.
     pub(super) fn new(catalog: Arc<dyn Catalog>, limit: usize, metrics: Arc<Metrics>) -> Self {
-        Self { catalog, kept: RwLock::default(), turn: Mutex::new(()), limit, metrics }
+        Self {
+            catalog,
+            kept: RwLock::default(),
+            turn: Mutex::new(()),
+            gzip: Arc::new(sync::Mutex::new(Gzip::new())),
+            limit,
+            metrics,
+        }
     }
 
     /// A document that is kept, by the path under which it is.
@@ -82,7 +92,7 @@ impl Documents {
         let mut attempt = 1;
         loop {
             let Rendered { document, vacant } = render(address, &*self.catalog).await?;
-            let entry = prepare(document).await?;
+            let entry = self.prepare(document).await?;
             self.metrics.rendered.inc();
             let settled = self.catch_up().await?;
             if settled && !vacant {
@@ -131,7 +141,7 @@ impl Documents {
                     if vacant {
                         renewed.remove(&path);
                     } else {
-                        renewed.insert(path.clone(), prepare(document).await?);
+                        renewed.insert(path.clone(), self.prepare(document).await?);
                     }
                 }
                 stale.insert(path);
@@ -154,6 +164,21 @@ impl Documents {
         drop(kept);
         self.measure();
         Ok(false)
+    }
+
+    /// Encodes in a thread where that holds up nobody.
+    async fn prepare(&self, document: Document) -> Result<Arc<Entry>, CatalogError> {
+        let gzip = Arc::clone(&self.gzip);
+        let prepared = tokio::task::spawn_blocking(move || {
+            // What a panic left of the last body is forgotten with the next.
+            let mut gzip = gzip.lock().unwrap_or_else(PoisonError::into_inner);
+            Prepared::new(&document, &mut gzip)
+        });
+        let prepared = prepared.await.map_err(|error| {
+            warn!(%error, "a document could not be encoded");
+            CatalogError::Storage(error.into())
+        })?;
+        Ok(Arc::new(Entry { prepared, used: AtomicBool::new(true) }))
     }
 
     fn keep(&self, path: String, entry: &Arc<Entry>) {
@@ -204,14 +229,4 @@ impl Kept {
             self.size -= entry.prepared.size();
         }
     }
-}
-
-/// Encodes in a thread where that holds up nobody.
-async fn prepare(document: crate::site::Document) -> Result<Arc<Entry>, CatalogError> {
-    let prepared = tokio::task::spawn_blocking(move || Prepared::new(&document)).await;
-    let prepared = prepared.map_err(|error| {
-        warn!(%error, "a document could not be encoded");
-        CatalogError::Storage(error.into())
-    })?;
-    Ok(Arc::new(Entry { prepared, used: AtomicBool::new(true) }))
 }

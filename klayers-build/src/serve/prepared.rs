@@ -4,11 +4,10 @@ use axum::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use klayers_core::Digest;
 
 use super::encoding::{Accepted, Encoding};
+use crate::gzip::Gzip;
 use crate::site::Document;
 
 /// A document in all the encodings in which it is sent, each with its header fields.
@@ -35,19 +34,21 @@ const LARGE: usize = 1 << 20;
 
 impl Prepared {
     /// Encodes a document, which takes milliseconds for a long list.
-    pub(super) fn new(document: &Document) -> Self {
+    pub(super) fn new(document: &Document, compressor: &mut Gzip) -> Self {
         let digest = Digest::of(&document.body).to_string();
         // Half of it tells any two documents apart as well.
         let digest = &digest[..32];
-        let smaller = |encode: fn(&[u8]) -> io::Result<Vec<u8>>| {
-            let worth = document.body.len() >= WORTH_ENCODING;
-            let encoded = worth.then(|| encode(&document.body)).and_then(Result::ok);
-            encoded.filter(|encoded| encoded.len() < document.body.len()).map(Bytes::from)
+        let plain = &document.body;
+        let worth = plain.len() >= WORTH_ENCODING;
+        let smaller = |encoded: io::Result<Vec<u8>>| {
+            encoded.ok().filter(|encoded| encoded.len() < plain.len()).map(Bytes::from)
         };
+        let brotli = worth.then(|| brotli(plain)).and_then(smaller);
+        let gzip = worth.then(|| compressor.compress(plain)).and_then(smaller);
         let variant = |encoding, body| Variant::new(document, digest, encoding, body);
         Self {
-            brotli: smaller(brotli).map(|body| variant(Encoding::Brotli, body)),
-            gzip: smaller(gzip).map(|body| variant(Encoding::Gzip, body)),
+            brotli: brotli.map(|body| variant(Encoding::Brotli, body)),
+            gzip: gzip.map(|body| variant(Encoding::Gzip, body)),
             identity: variant(Encoding::Identity, document.body.clone()),
         }
     }
@@ -102,13 +103,6 @@ pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
-    let level = if body.len() > LARGE { 6 } else { 9 };
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
-    encoder.write_all(body)?;
-    encoder.finish()
-}
-
 fn brotli(body: &[u8]) -> io::Result<Vec<u8>> {
     let quality = if body.len() > LARGE { 5 } else { 9 };
     let mut encoded = Vec::new();
@@ -124,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    fn document(body: String) -> Document {
-        Document::new("application/json", body)
+    fn prepared(body: &str) -> Prepared {
+        Prepared::new(&Document::new("application/json", body.to_owned()), &mut Gzip::new())
     }
 
     #[test]
@@ -133,7 +127,7 @@ mod tests {
         let rows: Vec<String> = (0..5000).map(|number| format!("row {number}")).collect();
         for count in [100, 5000] {
             let body = rows[..count].join("\n").repeat(100);
-            let prepared = Prepared::new(&document(body.clone()));
+            let prepared = prepared(&body);
             let chosen = |field| prepared.choose(Accepted::parse(field)).unwrap();
             let (brotli, gzip, plain) = (chosen("br"), chosen("gzip"), chosen(""));
             assert_eq!(plain.body, body);
@@ -155,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_would_not_become_smaller_is_not_encoded() {
-        let prepared = Prepared::new(&document("[]".to_owned()));
+        let prepared = prepared("[]");
         let chosen = prepared.choose(Accepted::parse("br, gzip")).unwrap();
         assert_eq!(chosen.body, "[]");
         assert!(prepared.choose(Accepted::parse("br, identity;q=0")).is_none());
@@ -163,10 +157,7 @@ mod tests {
 
     #[test]
     fn other_bodies_have_other_etags_and_the_same_the_same() {
-        let etag = |body: &str| {
-            let prepared = Prepared::new(&document(body.to_owned()));
-            prepared.choose(Accepted::IDENTITY).unwrap().etag.clone()
-        };
+        let etag = |body: &str| prepared(body).choose(Accepted::IDENTITY).unwrap().etag.clone();
         assert_eq!(etag("a"), etag("a"));
         assert_ne!(etag("a"), etag("b"));
     }
