@@ -44,6 +44,9 @@ wheel: setup ## Build the Python wheel, into build/wheels
 	$(WITH_TOOLS) maturin build --manifest-path klayers-py/Cargo.toml \
 		--profile $(WHEEL_PROFILE) --interpreter "$(TOOLS)/python" --out build/wheels
 
+dist: setup-dist ## Build and check the wheel for manylinux and the sdist, into build/dist
+	$(WITH_TOOLS) python tools/dist
+
 demo: setup build wheel ## Build layers, publish them to this machine, look one up
 	$(WITH_TOOLS) tools/demo
 
