@@ -4,7 +4,7 @@ use klayers_core::api::{
     BuildRow, Format, LatestRow, PackageRow, RegionRow, Release, Releases, Route, TargetRow,
     VersionRow, latest_csv, latest_html,
 };
-use klayers_core::{Digest, LayerVersion, api};
+use klayers_core::{Digest, LayerVersion, PackageName, api};
 use serde::Serialize;
 
 use super::{Address, Document, feed, list, openapi};
@@ -37,12 +37,7 @@ pub async fn render(address: &Address, catalog: &dyn Catalog) -> Result<Rendered
         Address::OpenApi => Document::new("application/json", openapi::description()),
         Address::Catalogue => page(page::CATALOGUE),
         Address::Package(package) => {
-            let query = Query {
-                package: Some(package.clone()),
-                include: Include::Existing,
-                ..Query::default()
-            };
-            let vacant = catalog.layer_versions(&query).await?.is_empty();
+            let vacant = catalog.layer_versions(&existing(package)).await?.is_empty();
             return Ok(Rendered { document: page(page::PACKAGE), vacant });
         }
         Address::Asset(asset) => Document::new(asset.content_type, asset.body),
@@ -81,23 +76,15 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
             Ok(Rendered { document, vacant: rows.is_empty() })
         }
         Route::Versions { target, region, package } => {
-            let query = Query {
-                target: Some(*target),
-                region: Some(region.clone()),
-                package: Some(package.clone()),
-                include: Include::Existing,
-            };
+            let query =
+                Query { target: Some(*target), region: Some(region.clone()), ..existing(package) };
             let versions = catalog.layer_versions(&query).await?;
             let rows = version_rows(&versions, catalog).await?;
             json(&rows.into_iter().map(|(_, row)| row).collect::<Vec<VersionRow>>())
         }
         Route::Releases { target, region, package } => {
-            let query = Query {
-                target: Some(*target),
-                region: Some(region.clone()),
-                package: Some(package.clone()),
-                include: Include::Existing,
-            };
+            let query =
+                Query { target: Some(*target), region: Some(region.clone()), ..existing(package) };
             let versions = catalog.layer_versions(&query).await?;
             let releases: Vec<Release> = versions.iter().filter_map(Release::new).collect();
             let vacant = releases.is_empty();
@@ -116,12 +103,7 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
             json(&regions.iter().map(RegionRow::from).collect::<Vec<RegionRow>>())
         }
         Route::Package { package } => {
-            let query = Query {
-                package: Some(package.clone()),
-                include: Include::Existing,
-                ..Query::default()
-            };
-            let versions = catalog.layer_versions(&query).await?;
+            let versions = catalog.layer_versions(&existing(package)).await?;
             let rows = version_rows(&versions, catalog).await?;
             let rows = rows.into_iter().map(|(version, row)| PackageRow {
                 package: version.build.package.clone(),
@@ -132,6 +114,11 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
         }
         _ => Err(CatalogError::Storage("a path that the core knows before this server".into())),
     }
+}
+
+/// All layer versions of a package that were not deleted.
+fn existing(package: &PackageName) -> Query {
+    Query { package: Some(package.clone()), include: Include::Existing, ..Query::default() }
 }
 
 /// The lists are pages of their own, which need nothing from anywhere.
