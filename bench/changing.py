@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from measure import Command, Measured, Run, run
-from report import Row, time as bound
+from report import Row, peak, time as bound
 from tools import Bench
 
 PACKAGE = "package-007"
@@ -122,6 +122,7 @@ def exporting(bench: Bench, folder: Path) -> Row:
         "exported to a folder, and again after a layer version was deleted, which writes"
         f" {written[0]} of {written[1]:,} objects; all others are links to the files of before",
         [],
+        [peak(first, 1024), peak(changed, 1024)],
     )
 
 

@@ -62,7 +62,7 @@ def text(row: Row) -> str:
     for claim in row.claims:
         lines.append(f"  {sentence(claim, row.measured)}")
     lines.extend(f"  {bound.sentence(row.measured)}" for bound in row.bounds)
-    rounds = len(next(iter(row.measured.values())))
+    rounds = max(map(len, row.measured.values()))
     lines.append(f"  {row.note}; {rounds} round{'s' if rounds > 1 else ''}")
     return "\n".join(lines)
 
