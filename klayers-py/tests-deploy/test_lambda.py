@@ -4,6 +4,7 @@ home, no shared memory, and nothing in its environment but what Lambda sets."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -22,7 +23,7 @@ import klayers
 import pytest
 from conftest import HTTPServer, Server, arn, tool
 
-#: Where the function lies in its file system: an empty folder of every Linux.
+#: Where the function and its runtime lie in its file system: an empty folder of every Linux.
 MOUNT = Path("/mnt")
 REQUESTS = arn("requests", 7, target="p3.11")
 
@@ -50,21 +51,27 @@ def handler(event, context):
         "client": str(client.latest_arn(package, **place)),
         "command": done.stdout.split() if done.returncode == 0 else done.stderr,
         "kept": sorted(os.listdir("/tmp/klayers")) != [],
+        "imported from": klayers.__file__,
         "is read-only": not os.access(klayers.__file__, os.W_OK),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 """
 
-#: Makes the file system of a function from its folder, and becomes the program named after that.
+#: Makes the file system of a function, of its folder and that of the runtime, and becomes a program.
 ISOLATED = f"""
 set -eu
-mount --bind "$1" {MOUNT}
-mount -o remount,bind,ro {MOUNT}
+mount -t tmpfs tmpfs {MOUNT}
+mkdir {MOUNT}/function {MOUNT}/runtime
+mount --bind "$1" {MOUNT}/function
+mount --bind "$2" {MOUNT}/runtime
+shift 2
+# What it was started from may lie below.
+cd {MOUNT}/function/task
 mount -t tmpfs -o size=512m tmpfs /tmp
 mount -t tmpfs -o size=0,ro tmpfs /dev/shm
-mount -o remount,bind,ro /
-cd {MOUNT}/task
-shift
+for folder in {MOUNT}/function {MOUNT}/runtime {MOUNT} /; do
+    mount -o remount,bind,ro "$folder"
+done
 exec "$@"
 """
 
@@ -104,10 +111,12 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def invoke(self, event: Any) -> tuple[str, Any]:
-        """What became of an event: "response" or "error", and what was said."""
+    def send(self, event: Any) -> None:
         self._events.put(json.dumps(event))
-        return self._answers.get(timeout=60)
+
+    def answer(self, timeout: float) -> tuple[str, Any]:
+        """What became of an event: "response" or "error", and what was said."""
+        return self._answers.get(timeout=timeout)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -118,8 +127,17 @@ class Function:
     """A function that runs, and Lambda's side of it."""
 
     def __init__(self, api: RuntimeApi, process: subprocess.Popen[str]) -> None:
-        self.invoke = api.invoke
+        self._api = api
         self.process = process
+
+    def invoke(self, event: Any) -> tuple[str, Any]:
+        """What became of an event: "response" or "error", and what was said."""
+        self._api.send(event)
+        deadline = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                return self._api.answer(0.2)
+        pytest.fail(f"there was no answer, and the runtime has ended with {self.process.poll()}")
 
 
 @pytest.fixture
@@ -142,15 +160,15 @@ def function(server: Server, tmp_path: Path) -> Iterator[Function]:
         "AWS_LAMBDA_RUNTIME_API": api.address,
         "AWS_REGION": "us-east-1",
         "KLAYERS_API_URL": server.url,
-        "LAMBDA_TASK_ROOT": str(MOUNT / "task"),
+        "LAMBDA_TASK_ROOT": str(MOUNT / "function" / "task"),
         "LANG": "en_US.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(MOUNT / "opt" / "python"),
+        "PYTHONPATH": str(MOUNT / "function" / "opt" / "python"),
         "TZ": ":UTC",
     }
     process = subprocess.Popen(
-        [unshare, "--map-root-user", "--mount", "sh", "-c", ISOLATED, "sh", tmp_path,
-         sys.executable, "-m", "awslambdaric", "app.handler"],
+        [unshare, "--map-root-user", "--mount", "sh", "-c", ISOLATED, "sh", tmp_path, sys.prefix,
+         MOUNT / "runtime" / "bin" / "python", "-m", "awslambdaric", "app.handler"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
     yield Function(api, process)
@@ -169,6 +187,7 @@ def test_a_function_finds_its_layers(function: Function) -> None:
         "client": REQUESTS,
         "command": [REQUESTS],
         "kept": True,
+        "imported from": str(MOUNT / "function/opt/python/klayers/__init__.py"),
         "is read-only": True,
     }
 
