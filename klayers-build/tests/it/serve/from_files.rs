@@ -20,12 +20,12 @@ async fn with_long_lists() -> Served {
     served
 }
 
-/// The files in memory that this process holds for bodies.
+/// The files without a name that this process holds for bodies.
 #[cfg(target_os = "linux")]
 fn files() -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     let links = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
-    links.filter(|link| link.to_string_lossy().contains("klayers body")).count()
+    links.filter(|link| link.to_string_lossy().contains("klayers-body-")).count()
 }
 
 /// Sends many requests at once and reads the answers slowly: each must be what was asked for.
