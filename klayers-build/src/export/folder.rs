@@ -124,11 +124,14 @@ impl Folder {
         }
         self.make_folder_of(&target)?;
         fs::hard_link(&source, &target).map_err(at("link", &source))?;
-        if is_compressed(object.size) {
-            fs::hard_link(compressed_path(&source), compressed_path(&target))
-                .map_err(at("link", &source))?;
+        if !is_compressed(object.size) {
+            return Ok(());
         }
-        Ok(())
+        match fs::hard_link(compressed_path(&source), compressed_path(&target)) {
+            // Whoever has the copy may do without.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(at("link", &source)),
+        }
     }
 
     fn make_folder_of(&mut self, file: &Path) -> Result<(), ExportError> {
