@@ -94,8 +94,10 @@ fn connection(
         let (answers, files, ahead) = (Arc::clone(&answers), Arc::clone(&files), ahead.clone());
         async move {
             let mut response = answers.answer(&request).await;
-            let excerpt = response.extensions_mut().remove::<Excerpt>();
-            ahead.put(excerpt.and_then(|excerpt| files.find(excerpt)));
+            ahead.put(match response.extensions_mut().remove::<Excerpt>() {
+                Some(excerpt) => files.find(excerpt).await,
+                None => None,
+            });
             Ok::<Response<Body>, Infallible>(response)
         }
     });

@@ -60,7 +60,7 @@ impl Files {
     }
 
     /// The part with its file, if it has one by now.
-    pub(super) fn find(&self, excerpt: Excerpt) -> Option<Filed> {
+    pub(super) async fn find(&self, excerpt: Excerpt) -> Option<Filed> {
         let Excerpt { etag, whole, offset, part } = excerpt;
         if whole.len() > Self::LARGEST {
             return None;
@@ -71,10 +71,13 @@ impl Files {
         if self.missed.fetch_add(1, Ordering::Relaxed) % Self::ONE_IN != Self::ONE_IN - 1 {
             return None;
         }
-        match file(&whole) {
+        // The disk may be busy, and others are to be answered meanwhile.
+        let size = whole.len();
+        let made = tokio::task::spawn_blocking(move || file(&whole)).await;
+        match made.map_err(io::Error::other).and_then(|made| made) {
             Ok(file) => {
                 let file = Arc::new(file);
-                self.kept.insert(etag, (Arc::clone(&file), whole.len()));
+                self.kept.insert(etag, (Arc::clone(&file), size));
                 Some(Filed { part, file, offset })
             }
             Err(error) => {
@@ -130,11 +133,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_asked_for_again_and_again_has_a_file_soon() {
+    #[tokio::test]
+    async fn what_is_asked_for_again_and_again_has_a_file_soon() {
         let (files, body) = (Files::new(), Bytes::from(vec![7; 20_000]));
-        let found =
-            (0..100).filter_map(|_| files.find(excerpt("a", &body, 100))).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        for _ in 0..100 {
+            found.extend(files.find(excerpt("a", &body, 100)).await);
+        }
         assert_eq!(found.len(), 100 - (Files::ONE_IN as usize - 1));
         let Filed { part, file, offset } = &found[0];
         assert_eq!((part.len(), *offset), (19_900, 100));
@@ -147,12 +152,12 @@ mod tests {
         assert_eq!(file.metadata().unwrap().nlink(), 0, "nobody finds it");
     }
 
-    #[test]
-    fn there_are_never_many() {
+    #[tokio::test]
+    async fn there_are_never_many() {
         let (files, body) = (Files::new(), Bytes::from(vec![7; 300_000]));
         let mut open = Vec::new();
         for number in 0..10_000 {
-            let found = files.find(excerpt(&number.to_string(), &body, 0));
+            let found = files.find(excerpt(&number.to_string(), &body, 0)).await;
             open.extend(found.map(|filed| Arc::downgrade(&filed.file)));
         }
         assert_eq!(open.len(), 10_000 / Files::ONE_IN as usize);
@@ -161,9 +166,11 @@ mod tests {
         assert!(files.kept.weight() <= Files::ROOM);
     }
 
-    #[test]
-    fn a_body_that_is_too_large_has_none() {
+    #[tokio::test]
+    async fn a_body_that_is_too_large_has_none() {
         let (files, body) = (Files::new(), Bytes::from(vec![7; Files::LARGEST + 1]));
-        assert!((0..100).all(|_| files.find(excerpt("a", &body, 0)).is_none()));
+        for _ in 0..100 {
+            assert!(files.find(excerpt("a", &body, 0)).await.is_none());
+        }
     }
 }
