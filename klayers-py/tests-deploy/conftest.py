@@ -80,9 +80,19 @@ def _collection() -> dict[str, list[dict[str, Any]]]:
 
 
 class HTTPServer(ThreadingHTTPServer):
-    """A server that is silent on clients that go without a word."""
+    """A server on loopback that runs until it is stopped, and is silent on clients that go without
+    a word."""
 
     daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.address = f"127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -116,13 +126,9 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        http = HTTPServer(Handler)
+        self.url = f"http://{http.address}"
+        self.close = http.stop
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -112,9 +111,9 @@ class RuntimeApi:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        server = HTTPServer(Handler)
+        self.address = server.address
+        self.close = server.stop
 
     def send(self, event: Any) -> None:
         self._events.put(json.dumps(event))
@@ -122,10 +121,6 @@ class RuntimeApi:
     def answer(self, timeout: float) -> tuple[str, Any]:
         """What became of an event: "response" or "error", and what was said."""
         return self._answers.get(timeout=timeout)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Function:
