@@ -1,22 +1,20 @@
 //! The operator's configuration: `klayers.toml`, and the config folder it names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
-use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Region, Runtimes, Target};
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, Region, Runtimes, Target};
 use serde::Deserialize;
 
-use crate::builder::BytecodeMode;
-use crate::gate::GateRules;
 use crate::lock::LockError;
 use crate::notify::{NotifyConfig, SecretUrl};
 use crate::plan::{Contents, Republish};
 use crate::publish::AwsOptions;
 use crate::resolve::Sources;
-use crate::slim::Slimming;
+use crate::settings::BuildSettings;
 
 mod file;
 
@@ -33,18 +31,8 @@ pub struct Config {
     pub artifacts: PathBuf,
     /// Where layers are published.
     pub publish: PublishConfig,
-    /// Where packages come from.
-    pub sources: Sources,
-    /// The packages of which wheels may be built here, where they come as source distributions alone.
-    pub allow_sdist: BTreeSet<PackageName>,
-    /// Whether layers hold bytecode.
-    pub bytecode: BytecodeMode,
-    /// The interpreters to make it with, where they are not those that would be found.
-    pub interpreters: BTreeMap<PythonVersion, PathBuf>,
-    /// What is left out of layers.
-    pub slimming: Slimming,
-    /// What the gate lets pass.
-    pub gate: GateRules,
+    /// How layers are built.
+    pub build: BuildSettings,
     /// The layers of several packages.
     pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
@@ -53,8 +41,6 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// How many layer versions are deleted at most when they are expired.
     pub expiry_limit: usize,
-    /// The runtimes of this release and of the file.
-    pub runtimes: Runtimes,
 }
 
 /// Where layers are published, and under which names.
@@ -133,26 +119,29 @@ impl Config {
                 deadline: Duration::from_secs(file.publish.deadline),
                 aws: file.publish.aws,
             },
-            sources: Sources {
-                index_url: file.build.index_url,
-                find_links: file
+            build: BuildSettings {
+                sources: Sources {
+                    index_url: file.build.index_url,
+                    find_links: file
+                        .build
+                        .find_links
+                        .iter()
+                        .map(|links| Sources::located(folder, links))
+                        .collect(),
+                    no_index: file.build.no_index,
+                },
+                allow_sdist: file.build.allow_sdist,
+                bytecode: file.build.bytecode,
+                interpreters: file
                     .build
-                    .find_links
-                    .iter()
-                    .map(|links| Sources::located(folder, links))
+                    .interpreters
+                    .into_iter()
+                    .map(|(python, program)| (python, folder.join(program)))
                     .collect(),
-                no_index: file.build.no_index,
+                slimming: file.slim,
+                gate: file.gate,
+                runtimes,
             },
-            allow_sdist: file.build.allow_sdist,
-            bytecode: file.build.bytecode,
-            interpreters: file
-                .build
-                .interpreters
-                .into_iter()
-                .map(|(python, program)| (python, folder.join(program)))
-                .collect(),
-            slimming: file.slim,
-            gate: file.gate,
             bundles: file.bundle,
             expiry: ExpiryPolicy {
                 days: file.expiry.days,
@@ -165,7 +154,6 @@ impl Config {
                 on: file.notify.on,
             },
             expiry_limit: file.expiry.limit,
-            runtimes,
         })
     }
 
@@ -180,7 +168,7 @@ impl Config {
             read(&path)?.parse().map_err(|e| ConfigError::collection(&path, e))?;
         let mut targets = BTreeMap::new();
         for (target, file) in config.packages_files {
-            if self.runtimes.get(target.python).is_none() {
+            if self.build.runtimes.get(target.python).is_none() {
                 return Err(ConfigError::NoRuntime(target));
             }
             let packages_path = self.config_dir.join(file);

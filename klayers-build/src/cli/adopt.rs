@@ -104,7 +104,7 @@ pub(super) async fn adopt(
 fn scope(config: &Config, selection: Selection) -> Result<Scope, Error> {
     let collection = config.collection()?;
     let architectures = [Architecture::X86_64, Architecture::Arm64];
-    let known = config.runtimes.iter().flat_map(|runtime| {
+    let known = config.build.runtimes.iter().flat_map(|runtime| {
         architectures.map(|architecture| Target::new(runtime.python, architecture))
     });
     let mut targets: Vec<Target> = collection.targets.into_keys().chain(known).collect();

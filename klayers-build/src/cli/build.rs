@@ -1,18 +1,15 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use klayers_build::assemble::{AssembleError, LayerZip};
-use klayers_build::builder::{Builder, BuiltLayer, BytecodeMode};
-use klayers_build::config::ConfigError;
-use klayers_build::fetch::Fetcher;
-use klayers_build::gate::GateReport;
-use klayers_build::lock::Lock;
-use klayers_build::resolve::{FromSource, ResolveError, Resolver, Sources};
-use klayers_build::{Error, plan::PlanError};
+use klayers_build::Error;
+use klayers_build::builder::BytecodeMode;
+use klayers_build::config::{Config, ConfigError};
+use klayers_build::order::{DeliveredLayer, LayerOrder};
+use klayers_build::plan::PlanError;
+use klayers_build::resolve::Sources;
+use klayers_build::settings::{BuildSettings, Workshop};
 use klayers_core::{
-    Architecture, LayerName, PackageName, PythonVersion, Requirement, Runtime, Runtimes, Target,
-    Timestamp,
+    Architecture, LayerName, PackageName, PythonVersion, Requirement, Target, Timestamp,
 };
 use serde_json::json;
 use url::Url;
@@ -22,7 +19,7 @@ use super::{CacheArgs, DONE, interpreters, note_deprecated, output};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
 pub(super) struct BuildArgs {
-    /// What the layer is to hold, as in requests or "numpy>=2,<3"; extras go in brackets.
+    /// What the layer holds, for example requests or "numpy>=2,<3"; extras go in brackets.
     #[arg(value_name = "REQUIREMENT", required = true)]
     requirements: Vec<Requirement>,
     /// The Python version of the Lambda runtime.
@@ -31,9 +28,16 @@ pub(super) struct BuildArgs {
     /// The architecture of the Lambda function.
     #[arg(long, default_value_t)]
     arch: Architecture,
-    /// The folder that the zip is written to; it is made if it is not there.
+    /// The folder to write the zip to; created if it is missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The layer's name after the prefix and the target [default: the packages' names].
+    #[arg(long, value_name = "NAME")]
+    name: Option<PackageName>,
+    /// Build as this klayers.toml says: its [build], [slim], [gate] and [[runtime]] sections and its
+    /// layer prefix count, and flags win over them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Build from this pylock.toml instead of resolving; the requirements then only name the layer.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["find_links", "no_index"])]
     lock: Option<PathBuf>,
@@ -46,21 +50,22 @@ pub(super) struct BuildArgs {
     /// The package index, in place of uv's default.
     #[arg(long, value_name = "URL")]
     index_url: Option<Url>,
-    /// Build a wheel of this package where it comes as a source distribution alone, which runs its
-    /// code; may be given several times.
+    /// Build wheels of these packages where they come as source distributions alone, which runs
+    /// their code.
     #[arg(long, value_name = "NAME")]
     allow_sdist: Vec<PackageName>,
-    /// What the layer's name begins with.
-    #[arg(long, value_name = "PREFIX", default_value = "Klayers")]
-    layer_prefix: String,
-    /// Whether the layer holds bytecode: auto (where there is an interpreter of its Python
-    /// version, and where it fits), on, or off.
-    #[arg(long, value_name = "MODE", default_value_t)]
-    bytecode: BytecodeMode,
+    /// What the layer's name begins with [default: Klayers].
+    #[arg(long, value_name = "PREFIX")]
+    layer_prefix: Option<String>,
+    /// Whether the layer holds bytecode: auto (where there is an interpreter of its Python version,
+    /// and where it fits), on, or off [default: auto].
+    #[arg(long, value_name = "MODE")]
+    bytecode: Option<BytecodeMode>,
     /// The interpreter to make bytecode with [default: python3.X, then uv's own].
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
-    /// Import each top-level module of the layer, without a network and without credentials.
+    /// Import each top-level module of the layer, without a network and without credentials. With
+    /// --config, [gate] imports decides.
     #[arg(long)]
     check_imports: bool,
     /// Keep the layer although Lambda could not use it as it is, and only say why.
@@ -73,89 +78,95 @@ pub(super) struct BuildArgs {
     cache: CacheArgs,
 }
 
-pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> {
-    let target = Target::new(args.python, args.arch);
-    let packages: Vec<String> =
-        args.requirements.iter().map(|requirement| requirement.name().to_string()).collect();
-    let name = LayerName::new(&args.layer_prefix, target, &packages.join("-"))
-        .map_err(PlanError::LayerName)?;
-    let runtimes = Runtimes::default();
-    let runtime = runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
-    note_deprecated([runtime], now);
-    let cache = args.cache.folder();
-    let mut interpreters = interpreters(&runtimes);
-    interpreters.explicit.extend(args.interpreter.map(|program| (target.python, program)));
-    let fetcher = Fetcher::new(&cache, args.index_url.clone())?;
-    let allowed = args.allow_sdist.iter().cloned().collect();
-    let from_source = FromSource::new(allowed, fetcher.clone(), interpreters.clone());
-    let builder =
-        Builder::new(fetcher).with_interpreters(interpreters).with_bytecode(args.bytecode, &cache);
-    let find_links =
-        args.find_links.iter().map(|links| Sources::located(Path::new(""), links)).collect();
-    let sources = Sources { index_url: args.index_url, find_links, no_index: args.no_index };
-    let lock = if let Some(path) = &args.lock {
-        let lock = read_lock(path, target, runtime)?;
-        if !args.allow_sdist.is_empty() {
-            let resolver = Resolver::find(sources).await?.with_sdists(from_source);
-            resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;
+impl BuildArgs {
+    /// The file's settings, with those of the flags in their place.
+    fn settings(&self, file: Option<&Config>) -> BuildSettings {
+        let mut settings = file.map(|config| config.build.clone()).unwrap_or_default();
+        let Sources { index_url, find_links, no_index } = &mut settings.sources;
+        if self.no_index {
+            (*index_url, *no_index) = (None, true);
         }
-        lock
-    } else {
-        let resolver = Resolver::find(sources).await?.with_sdists(from_source);
-        resolver.resolve(&args.requirements, target, runtime).await?
-    };
-    let write = |source| AssembleError::Write { path: args.out.clone(), source };
-    fs::create_dir_all(&args.out).map_err(write)?;
-    let built = builder.build(&name, &lock, &args.out).await?;
-    let report = if args.check_imports {
-        builder.check(&built, &args.out).await?
-    } else {
-        GateReport::without_imports(built.findings.clone())
-    };
-    let report = if args.force { report } else { report.required(&name)? };
-    for finding in &report.findings {
+        if let Some(url) = &self.index_url {
+            (*index_url, *no_index) = (Some(url.clone()), self.no_index);
+        }
+        let links = self.find_links.iter().map(|links| Sources::located(Path::new(""), links));
+        find_links.extend(links);
+        settings.allow_sdist.extend(self.allow_sdist.iter().cloned());
+        settings.bytecode = self.bytecode.unwrap_or(settings.bytecode);
+        let program = self.interpreter.iter().map(|program| (self.python, program.clone()));
+        settings.interpreters.extend(program);
+        settings
+    }
+
+    fn order(&self, file: Option<&Config>) -> Result<LayerOrder, Error> {
+        let target = Target::new(self.python, self.arch);
+        let of_file = file.map(|config| config.publish.layer_prefix.as_str());
+        let prefix = self.layer_prefix.as_deref().or(of_file).unwrap_or("Klayers");
+        let packages = self.requirements.iter().map(|requirement| requirement.name().to_string());
+        let name = match &self.name {
+            Some(name) => name.to_string(),
+            None => packages.collect::<Vec<_>>().join("-"),
+        };
+        Ok(LayerOrder {
+            layer: LayerName::new(prefix, target, &name).map_err(PlanError::LayerName)?,
+            target,
+            requirements: self.requirements.clone(),
+            lock: self.lock.clone(),
+            check_imports: self.check_imports
+                || file.is_some_and(|config| config.build.gate.imports),
+            force: self.force,
+        })
+    }
+}
+
+pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> {
+    let file = args.config.as_deref().map(Config::load).transpose()?;
+    let settings = args.settings(file.as_ref());
+    let order = args.order(file.as_ref())?;
+    let runtime = settings.runtimes.get(order.target.python);
+    note_deprecated([runtime.ok_or(ConfigError::NoRuntime(order.target))?], now);
+    let interpreters = interpreters(&settings.runtimes);
+    let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
+    let delivered = workshop.deliver(&order, &args.out).await?;
+    for finding in &delivered.report.findings {
         output::note(&format!("{}: {finding}", finding.severity()));
     }
-    let BuiltLayer { zip, .. } = built;
-    let LayerZip { digest, size, unzipped_size, files, ref recipe, .. } = zip;
-    let bytecode = recipe.bytecode.clone();
-    let path = zip.keep(&args.out)?;
     if args.json {
-        let result = json!({
-            "layer": name,
-            "target": target,
-            "path": path,
-            "sha256": digest,
-            "size": size,
-            "unzippedSize": unzipped_size,
-            "files": files,
-            "bytecode": bytecode,
-            "gate": report,
-            "dependencies": lock.pins(),
-            "requirementsHash": lock.requirements_hash(),
-        });
-        output::line(&result.to_string());
+        print_json(&order, &delivered);
     } else {
-        output::line(&path.display().to_string());
-        output::line(&format!("sha256    {digest}"));
-        output::line(&format!("zipped    {size} bytes ({})", output::bytes(size)));
-        let unzipped = output::bytes(unzipped_size);
-        output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
-        if let Some(release) = bytecode {
-            output::line(&format!("bytecode  CPython {release}"));
-        }
-        if args.check_imports {
-            output::line(&report.imports.to_string());
-        }
+        print(&order, &delivered);
     }
     Ok(DONE)
 }
 
-fn read_lock(path: &Path, target: Target, runtime: &Runtime) -> Result<Lock, Error> {
-    let read = |source| ConfigError::Read { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(read)?;
-    let base = Url::from_file_path(std::path::absolute(path).map_err(read)?).ok();
-    let lock = Lock::parse(&text, base.as_ref(), target, runtime)
-        .map_err(|source| ConfigError::Lock { path: path.to_owned(), source })?;
-    Ok(lock)
+fn print(order: &LayerOrder, delivered: &DeliveredLayer) {
+    let DeliveredLayer { path, digest, size, unzipped_size, files, bytecode, .. } = delivered;
+    output::line(&path.display().to_string());
+    output::line(&format!("sha256    {digest}"));
+    output::line(&format!("zipped    {size} bytes ({})", output::bytes(*size)));
+    let unzipped = output::bytes(*unzipped_size);
+    output::line(&format!("unzipped  {unzipped_size} bytes ({unzipped}) in {files} files"));
+    if let Some(release) = bytecode {
+        output::line(&format!("bytecode  CPython {release}"));
+    }
+    if order.check_imports {
+        output::line(&delivered.report.imports.to_string());
+    }
+}
+
+fn print_json(order: &LayerOrder, delivered: &DeliveredLayer) {
+    let result = json!({
+        "layer": order.layer,
+        "target": order.target,
+        "path": delivered.path,
+        "sha256": delivered.digest,
+        "size": delivered.size,
+        "unzippedSize": delivered.unzipped_size,
+        "files": delivered.files,
+        "bytecode": delivered.bytecode,
+        "gate": delivered.report,
+        "dependencies": delivered.lock.pins(),
+        "requirementsHash": delivered.lock.requirements_hash(),
+    });
+    output::line(&result.to_string());
 }

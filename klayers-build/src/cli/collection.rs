@@ -10,12 +10,11 @@ use futures::StreamExt;
 use klayers_build::Error;
 use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::Config;
-use klayers_build::fetch::Fetcher;
 use klayers_build::pipeline::{Planned, Planner};
 use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
-use klayers_build::resolve::{FromSource, Resolver};
+use klayers_build::settings::Workshop;
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
 use super::output::Subject;
@@ -46,6 +45,7 @@ pub(super) struct CollectionArgs {
 
 /// What a command works on.
 pub(super) struct Work {
+    pub(super) workshop: Workshop,
     pub(super) planner: Planner,
     pub(super) wanted: Vec<Wanted>,
     pub(super) regions: Vec<Region>,
@@ -77,22 +77,19 @@ impl CollectionArgs {
         let regions = regions(&collection, &selection)?;
         let pythons: BTreeSet<PythonVersion> =
             wanted.iter().map(|wanted| wanted.target.python).collect();
-        note_deprecated(pythons.into_iter().filter_map(|python| config.runtimes.get(python)), now);
-        let fetcher = Fetcher::new(&self.cache.folder(), config.sources.index_url.clone())?;
-        let mut interpreters = interpreters(&config.runtimes);
-        interpreters.explicit.extend(config.interpreters.clone());
-        let from_source = FromSource::new(config.allow_sdist.clone(), fetcher, interpreters);
+        let settings = config.build.clone();
+        let runtimes = settings.runtimes.clone();
+        note_deprecated(pythons.into_iter().filter_map(|python| runtimes.get(python)), now);
+        let interpreters = interpreters(&runtimes);
+        let workshop = Workshop::new(settings, &self.cache.folder(), interpreters)?;
         let planner = Planner {
-            resolver: Resolver::find(config.sources.clone())
-                .await?
-                .with_slimming(config.slimming.clone())
-                .with_sdists(from_source),
-            runtimes: config.runtimes.clone(),
+            resolver: workshop.resolver().await?,
+            runtimes,
             catalog: catalog()?,
             republish: config.publish.republish,
         };
         let force = Force { build: self.force_build, publish: self.force_publish };
-        Ok(Work { planner, wanted, regions, force, all_regions: collection.regions })
+        Ok(Work { workshop, planner, wanted, regions, force, all_regions: collection.regions })
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         version: args.version,
         license: args.license,
     };
-    if config.runtimes.get(import.target.python).is_none() {
+    if config.build.runtimes.get(import.target.python).is_none() {
         return Err(ConfigError::NoRuntime(import.target).into());
     }
     let collection = config.collection()?;

@@ -8,10 +8,8 @@ use clap::Args;
 use futures::StreamExt as _;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::builder::Builder;
 use klayers_build::catalog::{Catalog, Intent, SqliteCatalog};
 use klayers_build::config::{Config, ConfigError};
-use klayers_build::fetch::Fetcher;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
 use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
 use klayers_build::report::{Failure, RunReport, due_build};
@@ -24,7 +22,7 @@ use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
 use super::publisher::publisher;
-use super::{DONE, FAILED, interpreters, lease, output};
+use super::{DONE, FAILED, lease, output};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -149,27 +147,19 @@ async fn work(
         lock = Some(RunLock::take(&config.catalog)?);
         Ok(Arc::new(SqliteCatalog::open(&config.catalog)?) as Arc<dyn Catalog>)
     };
-    let Work { planner, wanted, regions, force, all_regions } =
+    let Work { workshop, planner, wanted, regions, force, all_regions } =
         args.collection.work(&config, catalog, now).await?;
     let lease = lease::take(lock, &planner.catalog, taken).await?;
     warn_of_forsaken(&*planner.catalog, &all_regions).await?;
     *records = Some(Arc::clone(&planner.catalog));
     // First: without credentials nothing is made.
     let publisher = publisher(&config.publish, &regions).await?;
-    let cache = args.collection.cache.folder();
-    let fetcher = Fetcher::new(&cache, config.sources.index_url)?;
     let artifacts = FolderArtifacts::open(config.artifacts)?;
-    fetcher.sweep(now);
+    workshop.fetcher.sweep(now);
     artifacts.sweep(now);
-    let mut interpreters = interpreters(&config.runtimes);
-    interpreters.explicit.extend(config.interpreters);
     let pipeline = Pipeline {
         planner,
-        builder: Builder::new(fetcher)
-            .with_runtimes(config.runtimes)
-            .with_rules(config.gate.clone())
-            .with_interpreters(interpreters)
-            .with_bytecode(config.bytecode, &cache),
+        builder: workshop.builder(),
         publisher,
         artifacts: Arc::new(artifacts),
         expiry: config.expiry,
@@ -186,7 +176,7 @@ async fn work(
             while let Some(outcome) = outcomes.next().await {
                 let known = report.failures.len();
                 report.add(&outcome);
-                show(&outcome, config.gate.imports);
+                show(&outcome, config.build.gate.imports);
                 show_closed(&report.failures[known..]);
                 progress.add(&outcome);
             }

@@ -57,7 +57,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
     let layer = match args.layer.parse::<Digest>() {
         Ok(digest) if !Path::new(&args.layer).exists() => {
             let config = args.config.load()?;
-            allow_sdist.extend(config.allow_sdist);
+            allow_sdist.extend(config.build.allow_sdist);
             FolderArtifacts::open(config.artifacts)?.get(digest).await?
         }
         _ => LocalArtifact::kept(PathBuf::from(&args.layer)),

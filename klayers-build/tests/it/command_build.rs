@@ -159,3 +159,60 @@ fn a_layer_that_is_there_is_replaced_whole() {
     assert_eq!(home.files("out"), ["Klayers-p313-beta.zip"]);
     assert!(!names(&fs::read(home.path("out/Klayers-p313-beta.zip")).unwrap()).is_empty());
 }
+
+#[test]
+fn a_layer_of_many_requirements_can_be_named() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    wheels(&home);
+    let wanted = ["alpha", "beta", "--name", "data-tools", "--python", "3.12"];
+    let done = home.run(&build(&wanted)).ended_with(0);
+    assert!(done.stdout.starts_with("out/Klayers-p312-data-tools.zip\n"), "{}", done.stdout);
+    let zip = fs::read(home.path("out/Klayers-p312-data-tools.zip")).unwrap();
+    let lock = "klayers/Klayers-p312-data-tools/pylock.toml".to_owned();
+    assert!(names(&zip).contains(&lock));
+}
+
+#[test]
+fn the_settings_of_a_file_count_and_flags_win_over_them() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    wheels(&home);
+    home.write(
+        "settings/klayers.toml",
+        "config_dir = \"config\"\n[publish]\nlayer_prefix = \"Ours\"\n[slim]\n\
+         exclude = [\"gamma.py\"]\n[build]\nbytecode = \"off\"\nno_index = true\n\
+         find_links = [\"../wheels\"]\n[gate]\nimports = false\n\
+         [[runtime]]\npython = \"3.15\"\nos = \"Amazon Linux 2023\"\nglibc = \"2.34\"\n",
+    );
+    let file = ["build", "alpha", "--config", "settings/klayers.toml", "--out", "out"];
+    let done = home.run(&[&file[..], &["--python", "3.15"]].concat()).ended_with(0);
+    assert!(done.stdout.starts_with("out/Ours-p315-alpha.zip\n"), "{}", done.stdout);
+    let found = names(&fs::read(home.path("out/Ours-p315-alpha.zip")).unwrap());
+    assert!(found.contains(&"python/alpha.py".to_owned()), "{found:?}");
+    assert!(!found.contains(&"python/gamma.py".to_owned()), "{found:?}");
+
+    // The file says nothing that a flag could not: another prefix, another index.
+    let flags = ["--python", "3.13", "--layer-prefix", "Mine"];
+    home.run(&[&file[..], &flags].concat()).ended_with(0);
+    assert!(home.path("out/Mine-p313-alpha.zip").exists());
+    let index = ["--python", "3.13", "--index-url", "http://127.0.0.1:9/simple/"];
+    let mut command = home.command(&[&file[..], &index].concat());
+    command.env("UV_HTTP_RETRIES", "0");
+    let asked = home.finish(command.spawn().unwrap()).ended_with(1);
+    assert!(asked.stderr.contains("127.0.0.1:9"), "{}", asked.stderr);
+}
+
+#[test]
+fn a_file_of_settings_that_is_not_there_is_bad_usage() {
+    let home = Home::new();
+    let wanted = ["alpha", "--python", "3.13", "--config", "none.toml"];
+    home.run(&build(&wanted)).refused(
+        2,
+        "error: could not read none.toml\n  caused by: No such file or directory (os error 2)\n",
+    );
+}

@@ -1,0 +1,107 @@
+//! Builds one layer of some requirements into a folder, without a collection and without a catalog.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use klayers_core::{Digest, LayerName, Requirement, Runtime, Target};
+use url::Url;
+
+use crate::Error;
+use crate::assemble::{AssembleError, LayerZip};
+use crate::builder::BuiltLayer;
+use crate::config::ConfigError;
+use crate::gate::GateReport;
+use crate::interpreter::PythonRelease;
+use crate::lock::Lock;
+use crate::resolve::ResolveError;
+use crate::settings::Workshop;
+
+/// A layer to build.
+#[derive(Clone, Debug)]
+pub struct LayerOrder {
+    /// The layer's name. The zip is named after it.
+    pub layer: LayerName,
+    /// The target.
+    pub target: Target,
+    /// What the layer is to hold.
+    pub requirements: Vec<Requirement>,
+    /// The lock to build from. Without a lock, the requirements are resolved.
+    pub lock: Option<PathBuf>,
+    /// Whether the layer's modules are imported.
+    pub check_imports: bool,
+    /// Whether the layer is kept although the gate refuses it.
+    pub force: bool,
+}
+
+/// A layer that was built into a folder.
+#[derive(Debug)]
+pub struct DeliveredLayer {
+    /// The zip.
+    pub path: PathBuf,
+    /// The zip's SHA-256.
+    pub digest: Digest,
+    /// The zip's size, in bytes.
+    pub size: u64,
+    /// The size of what the zip unpacks to, in bytes.
+    pub unzipped_size: u64,
+    /// How many files the zip holds.
+    pub files: usize,
+    /// The release of CPython that made the bytecode, if there is bytecode.
+    pub bytecode: Option<PythonRelease>,
+    /// What the gate says about the layer.
+    pub report: GateReport,
+    /// The wheels in the layer.
+    pub lock: Lock,
+}
+
+impl Workshop {
+    /// Builds a layer into the folder `out`, which is created if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// The error of the stage that failed, or [`Error::Refused`] if the gate refuses the layer. No
+    /// zip is left then.
+    pub async fn deliver(&self, order: &LayerOrder, out: &Path) -> Result<DeliveredLayer, Error> {
+        let LayerOrder { layer, target, .. } = order;
+        let runtime = self.settings.runtimes.get(target.python);
+        let runtime = runtime.ok_or(ConfigError::NoRuntime(*target))?;
+        let lock = self.lock(order, runtime).await?;
+        let write = |source| AssembleError::Write { path: out.to_owned(), source };
+        fs::create_dir_all(out).map_err(write)?;
+        let builder = self.builder();
+        let built = builder.build(layer, &lock, out).await?;
+        let report = if order.check_imports {
+            builder.check(&built, out).await?
+        } else {
+            GateReport::without_imports(built.findings.clone())
+        };
+        let report = if order.force { report } else { report.required(layer)? };
+        let BuiltLayer { zip, .. } = built;
+        let LayerZip { digest, size, unzipped_size, files, .. } = zip;
+        let bytecode = zip.recipe.bytecode.clone();
+        let path = zip.keep(out)?;
+        Ok(DeliveredLayer { path, digest, size, unzipped_size, files, bytecode, report, lock })
+    }
+
+    async fn lock(&self, order: &LayerOrder, runtime: &Runtime) -> Result<Lock, Error> {
+        let LayerOrder { target, requirements, .. } = order;
+        let Some(path) = &order.lock else {
+            let resolver = self.resolver().await?;
+            return Ok(resolver.resolve(requirements, *target, runtime).await?);
+        };
+        let lock = read_lock(path, *target, runtime)?;
+        if !self.settings.allow_sdist.is_empty() {
+            let resolver = self.resolver().await?;
+            resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;
+        }
+        Ok(lock)
+    }
+}
+
+fn read_lock(path: &Path, target: Target, runtime: &Runtime) -> Result<Lock, ConfigError> {
+    let read = |source| ConfigError::Read { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(read)?;
+    let base = Url::from_file_path(std::path::absolute(path).map_err(read)?).ok();
+    Lock::parse(&text, base.as_ref(), target, runtime)
+        .map_err(|source| ConfigError::Lock { path: path.to_owned(), source })
+}
