@@ -3,14 +3,19 @@
 //! `cargo run -p klayers-examples --bin lookup_blocking`; `KLAYERS_API_URL` names another
 //! collection than the public one.
 
-#![expect(clippy::print_stdout, reason = "a program prints its result")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a program reads its environment and prints its result"
+)]
 
 use std::error::Error;
 
-use klayers_client::{DeployStatus, Region, Target, blocking};
+use klayers_client::{Client, DeployStatus, Region, Target};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let client = blocking::Client::from_env()?;
+    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
+    let client = Client::builder().base_url(api_url).build_blocking()?;
 
     let region: Region = "us-east-1".parse()?;
     let target: Target = "p3.13".parse()?;

@@ -12,6 +12,7 @@ use klayers_core::{
 };
 use tempfile::TempPath;
 
+use crate::cached::ChangedFileError;
 use crate::durable;
 use crate::gate::{self, Finding, UNPACKED_LIMIT, check_native, check_size};
 use crate::lock::{Lock, LockedWheel};
@@ -206,6 +207,7 @@ impl<'w> Layer<'w> {
             write(handle, &self.layout).map_err(|error| match error {
                 CopyError::Write(source) => io(source),
                 CopyError::Read { path, source } => AssembleError::Read { path, source },
+                CopyError::Changed(source) => AssembleError::Changed(source),
             })?;
         let license = |wheel: &Wheel| {
             Some((wheel.name().clone(), wheel.inventory().license.as_ref()?.to_string()))
@@ -302,6 +304,9 @@ pub enum AssembleError {
         /// The wheel where it is a folder.
         second: String,
     },
+    /// A file of the cache changed since it was verified or made.
+    #[error("no layer was made of files that changed")]
+    Changed(#[source] ChangedFileError),
     /// A wheel can no longer be read.
     #[error("could not read {}", path.display())]
     Read {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::Error;
 use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
+use crate::cached::{ChangedFileError, Healing, Inspection};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
 use crate::gate::{
@@ -21,7 +22,7 @@ use crate::interpreter::Interpreter;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::strip::StripCache;
-use crate::verify::{VerifyError, verify};
+use crate::verify::verify;
 use crate::wheel::{Wheel, WheelFile};
 
 mod interpreters;
@@ -156,10 +157,13 @@ impl Builder {
     /// Fetches and verifies the wheels of a lock, assembles a layer from them in a temporary file
     /// of `folder`, and holds its files against what its target can load.
     ///
+    /// A file of the cache that changed since it was verified is dropped and made again, once; the
+    /// fetcher's [`cache_log`](Fetcher::cache_log) notes it.
+    ///
     /// # Errors
     ///
     /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled where bytecode is
-    /// required, or if the layer cannot be assembled. What the gate finds is no error here, but
+    /// required, if the layer cannot be assembled, or if a file of the cache changes again. What the gate finds is no error here, but
     /// stands in the layer's findings.
     pub async fn build(
         &self,
@@ -167,9 +171,25 @@ impl Builder {
         lock: &Lock,
         folder: &Path,
     ) -> Result<BuiltLayer, Error> {
+        let mut healing = Healing::new(self.fetcher.cache_log().clone());
+        loop {
+            match self.attempt(name, lock, folder, healing.inspection()).await {
+                Ok(layer) => return Ok(layer),
+                Err(error) => healing.drop_changed(error)?,
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        name: &LayerName,
+        lock: &Lock,
+        folder: &Path,
+        inspection: &Inspection,
+    ) -> Result<BuiltLayer, Error> {
         let python = lock.target().python;
         let (wheels, interpreter) =
-            try_join(self.fetch_and_verify(lock), self.compiler(python)).await?;
+            try_join(self.fetch_and_verify(lock, inspection), self.compiler(python)).await?;
         let wheels = Arc::new(wheels);
         let mut recipe = Recipe::new(name.clone(), lock.target());
         let mut without_bytecode = None;
@@ -179,17 +199,21 @@ impl Builder {
             (Some(_), None) => without_bytecode = Some(WithoutBytecode::NoInterpreter(python)),
             (Some(compiling), Some(interpreter)) => {
                 let release = interpreter.version().clone();
-                match compiling.compile(lock, &wheels, interpreter).await {
+                match compiling.compile(lock, &wheels, interpreter, inspection).await {
                     Ok(compiled) => {
                         bytecode = compiled;
                         recipe.bytecode = Some(release);
                     }
-                    Err(error) if compiling.required => return Err(error),
+                    Err(error)
+                        if compiling.required || ChangedFileError::among(&error).is_some() =>
+                    {
+                        return Err(error);
+                    }
                     Err(error) => without_bytecode = Some(WithoutBytecode::failed(&error)),
                 }
             }
         }
-        let stripped = self.strip(lock, &wheels).await?;
+        let stripped = self.strip(lock, &wheels, inspection).await?;
         let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
         let runtime = self.runtimes.get(lock.target().python).cloned();
         let runtime = runtime.ok_or(ConfigError::NoRuntime(lock.target()))?;
@@ -250,16 +274,17 @@ impl Builder {
         &self,
         lock: &Lock,
         wheels: &Arc<Vec<Wheel>>,
+        inspection: &Inspection,
     ) -> Result<Vec<Option<Stripped>>, Error> {
         if !lock.slimming().strip {
             return Ok(Vec::new());
         }
         let cache = StripCache::open(self.fetcher.cache_folder());
         let digests: Vec<Digest> = lock.wheels().iter().map(|wheel| wheel.sha256).collect();
-        let wheels = Arc::clone(wheels);
+        let (wheels, inspection) = (Arc::clone(wheels), inspection.clone());
         blocking(move || {
             let stripped = digests.into_iter().zip(wheels.iter()).map(|(digest, wheel)| {
-                let pack = cache.strip(digest, wheel)?;
+                let pack = cache.strip(digest, wheel, &inspection)?;
                 Ok(pack.map(Stripped::open).transpose()?)
             });
             stripped.collect()
@@ -267,23 +292,14 @@ impl Builder {
         .await
     }
 
-    /// Wheels of the cache may have been damaged since they were fetched: those are fetched again,
-    /// once.
-    async fn fetch_and_verify(&self, lock: &Lock) -> Result<Vec<Wheel>, Error> {
-        let mut damaged_before = None;
-        loop {
-            let wheels = self.fetcher.fetch(lock).await?;
-            match blocking(move || verify(&wheels)).await {
-                Ok(wheels) => return Ok(wheels),
-                Err(VerifyError::Damaged { path, .. })
-                    if damaged_before.as_ref() != Some(&path) =>
-                {
-                    self.fetcher.discard(&path)?;
-                    damaged_before = Some(path);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    async fn fetch_and_verify(
+        &self,
+        lock: &Lock,
+        inspection: &Inspection,
+    ) -> Result<Vec<Wheel>, Error> {
+        let wheels = self.fetcher.fetch(lock).await?;
+        let inspection = inspection.clone();
+        Ok(blocking(move || verify(&wheels, &inspection)).await?)
     }
 }
 
@@ -305,12 +321,14 @@ impl Compiling {
         lock: &Lock,
         wheels: &Arc<Vec<Wheel>>,
         interpreter: Interpreter,
+        inspection: &Inspection,
     ) -> Result<Vec<Bytecode>, Error> {
         let (cache, wheels) = (Arc::clone(&self.cache), Arc::clone(wheels));
+        let inspection = inspection.clone();
         let digests: Vec<Digest> = lock.wheels().iter().map(|wheel| wheel.sha256).collect();
         blocking(move || {
             let compiled = digests.into_iter().zip(wheels.iter()).map(|(digest, wheel)| {
-                let pack = match cache.get(digest, &interpreter)? {
+                let pack = match cache.get(digest, &interpreter, &inspection)? {
                     Some(pack) => pack,
                     None => cache.compile(digest, &interpreter, sources(wheel))?,
                 };

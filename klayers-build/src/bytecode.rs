@@ -24,6 +24,7 @@ pub use pack::{Pack, PackedFile, Skipped};
 pub use pyc::pyc_path;
 pub use worker::WorkerFailure;
 
+use crate::cached::Inspection;
 use crate::interpreter::Interpreter;
 pub(crate) use pack::{Place, Stream, Writer};
 use worker::Answer;
@@ -93,9 +94,10 @@ impl BytecodeCache {
         &self,
         wheel: Digest,
         interpreter: &Interpreter,
+        inspection: &Inspection,
     ) -> Result<Option<Pack>, BytecodeError> {
         let place = self.place(wheel, interpreter);
-        place.get().map_err(|source| BytecodeError::Read { path: place.pack, source })
+        place.get(inspection).map_err(|source| BytecodeError::Read { path: place.pack, source })
     }
 
     /// Compiles a wheel's files and keeps the outcome. Files that are not compiled

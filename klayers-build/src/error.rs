@@ -2,6 +2,7 @@ use crate::adopt::AdoptError;
 use crate::artifacts::ArtifactError;
 use crate::assemble::AssembleError;
 use crate::bytecode::BytecodeError;
+use crate::cached::CacheError;
 use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::export::ExportError;
@@ -53,6 +54,9 @@ pub enum Error {
     /// A wheel could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The cache cannot be used: what was stored in it changed.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// A wheel is not what it should be.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -15,7 +15,9 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use crate::cached::CacheLog;
 use crate::lock::{Lock, LockedWheel, SdistSource};
+use crate::wheel::ContentFile;
 
 mod cache;
 mod error;
@@ -50,6 +52,7 @@ pub struct Fetcher {
     client: Arc<OnceCell<Client>>,
     patience: Patience,
     login: Option<Url>,
+    log: CacheLog,
 }
 
 /// A wheel that is in the cache under the SHA-256 of its lock.
@@ -108,8 +111,8 @@ impl Fetcher {
         login: Option<Url>,
         patience: Patience,
     ) -> Result<Self, FetchError> {
-        let client = Arc::default();
-        Ok(Self { cache: WheelCache::open(cache)?, client, patience, login })
+        let (client, log) = (Arc::default(), CacheLog::default());
+        Ok(Self { cache: WheelCache::open(cache)?, client, patience, login, log })
     }
 
     async fn client(&self) -> Result<&Client, FetchError> {
@@ -152,8 +155,8 @@ impl Fetcher {
     }
 
     /// Where a wheel is in the cache, if it is there.
-    pub(crate) fn kept(&self, wheel: &LockedWheel) -> Result<Option<PathBuf>, FetchError> {
-        self.cache.get(Kind::Wheel, wheel.sha256, wheel.size)
+    fn kept(&self, wheel: &LockedWheel) -> Result<Option<PathBuf>, FetchError> {
+        self.cache.get(Kind::Wheel, wheel.sha256, wheel.size, &self.log)
     }
 
     /// Fetches a source distribution, unless it is in the cache.
@@ -162,19 +165,37 @@ impl Fetcher {
     ///
     /// If it cannot be had, or has another SHA-256.
     pub async fn fetch_sdist(&self, sdist: &SdistSource) -> Result<PathBuf, FetchError> {
-        match self.cache.get(Kind::Sdist, sdist.sha256, sdist.size)? {
+        match self.cache.get(Kind::Sdist, sdist.sha256, sdist.size, &self.log)? {
             Some(path) => Ok(path),
             None => self.fetch_missing(&IndexFile::sdist(sdist)).await,
         }
     }
 
-    /// Where a wheel of this SHA-256 and size is in the cache, if it is there.
-    pub(crate) fn kept_built(
+    /// Where a wheel that was built here is in the cache, if it is there and its bytes are still
+    /// those that were built. uv reads such a wheel and hashes it anew, so another hash would go
+    /// into the lock.
+    pub(crate) async fn kept_built(
         &self,
         sha256: Digest,
-        size: u64,
+        size: Option<u64>,
     ) -> Result<Option<PathBuf>, FetchError> {
-        self.cache.get(Kind::Wheel, sha256, Some(size))
+        let Some(path) = self.cache.get(Kind::Wheel, sha256, size, &self.log)? else {
+            return Ok(None);
+        };
+        let hashed = path.clone();
+        let file = tokio::task::spawn_blocking(move || {
+            let file = ContentFile::open(&hashed)?;
+            let found = file.digest()?;
+            Ok((file, found))
+        });
+        let file = file.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let (file, found) = file.map_err(|source| FetchError::io("read", &path, source))?;
+        if found == sha256 {
+            return Ok(Some(path));
+        }
+        self.log.add(&path);
+        file.changed().remove().map_err(|source| FetchError::io("remove", &path, source))?;
+        Ok(None)
     }
 
     /// Takes a wheel that was built here into the cache.
@@ -183,7 +204,7 @@ impl Fetcher {
         wheel: &Path,
         wanted: Digest,
     ) -> Result<PathBuf, FetchError> {
-        if let Some(path) = self.cache.get(Kind::Wheel, wanted, None)? {
+        if let Some(path) = self.cache.get(Kind::Wheel, wanted, None, &self.log)? {
             return Ok(path);
         }
         let mut partial = self.cache.partial(Kind::Wheel, wanted).await?;
@@ -220,24 +241,15 @@ impl Fetcher {
         self.cache.built()
     }
 
-    /// Gives up a wheel of the cache that was damaged there, so that it is fetched again.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be removed.
-    pub fn discard(&self, damaged: &Path) -> Result<(), FetchError> {
-        match std::fs::remove_file(damaged) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(FetchError::io("remove", damaged, error))
-            }
-            _ => Ok(()),
-        }
+    /// The changed files that were found in the cache. Clones of a fetcher share the list.
+    pub fn cache_log(&self) -> &CacheLog {
+        &self.log
     }
 
     async fn fetch_missing(&self, file: &IndexFile) -> Result<PathBuf, FetchError> {
         let mut partial = self.cache.partial(file.kind, file.sha256).await?;
         // Whoever held the part before may have completed it.
-        if let Some(path) = self.cache.get(file.kind, file.sha256, file.size)? {
+        if let Some(path) = self.cache.get(file.kind, file.sha256, file.size, &self.log)? {
             partial.discard()?;
             return Ok(path);
         }

@@ -11,6 +11,7 @@ pub mod artifacts;
 pub mod assemble;
 pub mod builder;
 pub mod bytecode;
+pub mod cached;
 pub mod catalog;
 pub mod config;
 pub mod export;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use klayers_core::{LayerVersionArn, PackageName, PackageVersion, Region, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::cached::ReplacedFile;
 use crate::plan::BuildReason;
 
 mod month;
@@ -40,6 +41,9 @@ pub struct RunReport {
     pub published: BTreeMap<Region, usize>,
     /// Publications that an earlier run had left under way and this one completed.
     pub completed: Vec<LayerVersionArn>,
+    /// Files of the cache that had changed and were made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedFile>,
     /// What failed.
     pub failures: Vec<Failure>,
 }

@@ -179,7 +179,7 @@ impl Reproducer {
     async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), NoBuilder> {
         let mut gone = Vec::new();
         for wheel in lock.wheels().iter().filter(|wheel| wheel.built_from.is_some()) {
-            if self.fetcher.kept(wheel)?.is_none() {
+            if self.fetcher.kept_built(wheel.sha256, wheel.size).await?.is_none() {
                 gone.push(wheel.pin.name.clone());
             }
         }

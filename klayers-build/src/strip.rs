@@ -9,6 +9,7 @@ use klayers_core::Digest;
 mod elf;
 
 use crate::bytecode::{Pack, Place, Stream, Writer};
+use crate::cached::Inspection;
 use crate::wheel::{Wheel, WheelError, WheelFile};
 
 /// What the names of packs end in. The number goes up when libraries are stripped in another way.
@@ -35,14 +36,19 @@ impl StripCache {
     /// # Errors
     ///
     /// If the wheel cannot be read, or the cache not be read or written.
-    pub fn strip(&self, digest: Digest, wheel: &Wheel) -> Result<Option<Pack>, StripError> {
+    pub fn strip(
+        &self,
+        digest: Digest,
+        wheel: &Wheel,
+        inspection: &Inspection,
+    ) -> Result<Option<Pack>, StripError> {
         let libraries = &wheel.inventory().libraries;
         if libraries.is_empty() {
             return Ok(None);
         }
         let place = Place::new(&self.folder, format!("{digest}-{WAY}"));
         let read = |source| StripError::Cache { path: place.pack.clone(), source };
-        if let Some(pack) = place.get().map_err(read)? {
+        if let Some(pack) = place.get(inspection).map_err(read)? {
             return Ok(Some(pack));
         }
         let mut pack = Writer::new(&place).map_err(read)?;

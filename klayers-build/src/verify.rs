@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::cached::{ChangedFileError, Inspection, Trust};
 use crate::fetch::FetchedWheel;
+use crate::sealed::{self, Sealed};
 use crate::wheel::{ContentFile, Inventory, Wheel, WheelError};
-use crate::{durable, sealed};
 
 /// What an inventory file says that it is. The number changes with the rules and with what is
 /// kept: inventories of older ones are made again.
-const KIND: &str = "klayers inventory 6";
+const KIND: &str = "klayers inventory 7";
 
 /// What is kept of a verified wheel.
 #[derive(Serialize, Deserialize)]
@@ -46,50 +47,57 @@ impl Stamp {
     }
 }
 
-/// Verifies wheels, in the order in which they come. One that was verified before is not read
-/// again: its inventory is kept beside it.
+/// Verifies wheels, in the order in which they come. A wheel that was verified before is not read
+/// through again: its inventory is kept beside it.
 ///
 /// # Errors
 ///
 /// If a wheel breaks a rule, cannot be read, or has another SHA-256 than its lock says, the first
 /// of them.
-pub fn verify(fetched: &[FetchedWheel]) -> Result<Vec<Wheel>, VerifyError> {
-    fetched.iter().map(verify_one).collect()
+pub fn verify(
+    fetched: &[FetchedWheel],
+    inspection: &Inspection,
+) -> Result<Vec<Wheel>, VerifyError> {
+    fetched.iter().map(|fetched| verify_one(fetched, inspection)).collect()
 }
 
-fn verify_one(fetched: &FetchedWheel) -> Result<Wheel, VerifyError> {
+fn verify_one(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Wheel, VerifyError> {
     let FetchedWheel { wheel: locked, path } = fetched;
     let read = |source| VerifyError::Read { path: path.clone(), source };
     let kept_at = path.with_extension("inventory");
     let file = ContentFile::open(path).map_err(read)?;
     let stamp = Stamp::of(&file).map_err(read)?;
     // An inventory that cannot be read is like none.
-    if let Ok(Some(kept)) = sealed::read::<Kept>(&kept_at, KIND)
-        && kept.stamp == stamp
-        && kept.sha256 == locked.sha256
-        && kept.filename == locked.filename.to_string()
-    {
+    let kept = sealed::read::<Kept>(&kept_at, KIND).unwrap_or(Sealed::Absent);
+    let kept = kept.value(&kept_at, &inspection.log).filter(|kept| {
+        kept.stamp == stamp
+            && kept.sha256 == locked.sha256
+            && kept.filename == locked.filename.to_string()
+    });
+    if kept.is_none() || inspection.trust == Trust::Nothing {
+        // Bytes other than the lock's are not even looked at.
+        let found = file.digest().map_err(read)?;
+        if found != locked.sha256 {
+            let wheel = locked.filename.to_string();
+            return Err(VerifyError::Damaged { wheel, found, source: file.changed() });
+        }
+    }
+    if let Some(kept) = kept {
         return Ok(Wheel::verified(locked.filename.clone(), stamp.size, file, kept.inventory));
     }
-    drop(file);
-    // Bytes other than the lock's are not even looked at.
-    let found = durable::digest(path).map_err(read)?;
-    if found != locked.sha256 {
-        let (path, wheel) = (path.clone(), locked.filename.to_string());
-        return Err(VerifyError::Damaged { path, wheel, found });
+    let wheel = Wheel::verify_file(file, &locked.filename)?;
+    // The inventory must be that of the bytes that were hashed.
+    if Stamp::of(wheel.file()).map_err(read)? != stamp {
+        return Err(VerifyError::Changed(wheel.file().changed()));
     }
-    let wheel = Wheel::verify(path, &locked.filename)?;
-    // A wheel that changes while it is read has another stamp than the one taken before.
-    if Stamp::of(wheel.file()).map_err(read)? == stamp {
-        let kept = Kept {
-            filename: locked.filename.to_string(),
-            sha256: found,
-            stamp,
-            inventory: wheel.inventory().clone(),
-        };
-        // Where it cannot be kept, it is made again the next time.
-        let _ = sealed::write(&kept_at, KIND, &kept);
-    }
+    let kept = Kept {
+        filename: locked.filename.to_string(),
+        sha256: locked.sha256,
+        stamp,
+        inventory: wheel.inventory().clone(),
+    };
+    // Where it cannot be kept, it is made again the next time.
+    let _ = sealed::write(&kept_at, KIND, &kept);
     Ok(wheel)
 }
 
@@ -109,16 +117,16 @@ pub enum VerifyError {
         source: io::Error,
     },
     /// The file does not hold what was once stored in it.
-    #[error(
-        "{wheel} has SHA-256 {found} in the cache, which is not the lock's; remove {}",
-        path.display()
-    )]
+    #[error("{wheel} has SHA-256 {found} in the cache, which is not the lock's")]
     Damaged {
-        /// The file.
-        path: PathBuf,
         /// The wheel's file name.
         wheel: String,
         /// The SHA-256 that it has.
         found: Digest,
+        /// The file.
+        source: ChangedFileError,
     },
+    /// The file changed while it was verified.
+    #[error("a wheel changed while it was verified")]
+    Changed(#[source] ChangedFileError),
 }

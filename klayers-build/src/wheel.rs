@@ -1,10 +1,10 @@
 //! Wheels: reading one to its last byte, and saying what is in it.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use flate2::read::DeflateDecoder;
-use klayers_core::PackageName;
+use klayers_core::{Digest, PackageName};
 
 mod archive;
 mod content;
@@ -24,7 +24,7 @@ mod rule;
 mod standard_library;
 
 pub use archive::{Archive, Entry};
-pub use content::{Compression, Content};
+pub use content::{Checksum, Compression, Content};
 pub use entry_path::EntryPath;
 pub use entry_points::{EntryPoint, console_scripts};
 pub use filename::WheelFilename;
@@ -37,7 +37,7 @@ pub use notice::Notice;
 pub use record::{Hash, Record, RecordLine};
 pub use rule::{EntryFault, Framing, Rule, WheelError};
 
-pub(crate) use content::ContentFile;
+pub(crate) use content::{ChecksumHasher, ContentFile};
 pub(crate) use installation::{Destination, Installation};
 
 use examination::examine;
@@ -78,8 +78,21 @@ impl Wheel {
     ///
     /// Names the entry and the rule it breaks, or says why the file cannot be read.
     pub fn verify(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
+        let archive = Archive::open(path).map_err(|rule| WheelError::new(filename, rule))?;
+        Self::verify_archive(archive, filename)
+    }
+
+    /// The same of a file that is open, and whose bytes are those of the lock.
+    pub(crate) fn verify_file(
+        file: ContentFile,
+        filename: &WheelFilename,
+    ) -> Result<Self, WheelError> {
+        let archive = Archive::of_file(file).map_err(|rule| WheelError::new(filename, rule))?;
+        Self::verify_archive(archive, filename)
+    }
+
+    fn verify_archive(archive: Archive, filename: &WheelFilename) -> Result<Self, WheelError> {
         let refuse = |rule: Rule| WheelError::new(filename, rule);
-        let archive = Archive::open(path).map_err(refuse)?;
         let inventory = examine(&archive, filename).map_err(refuse)?;
         let size = archive.length();
         let file = archive.into_file();
@@ -129,31 +142,33 @@ impl Wheel {
     ///
     /// # Errors
     ///
-    /// If the wheel can no longer be read, or is another one than when it was verified.
+    /// If the wheel can no longer be read, or holds other bytes than when it was verified.
     pub fn read(&self, file: &WheelFile) -> Result<Vec<u8>, WheelError> {
         let refuse = |rule: Rule| WheelError::new(&self.filename, rule);
-        let fault = |fault| refuse(Rule::Entry { entry: file.path.clone(), fault });
-        let Content { offset, compressed_size, compression, size, crc, .. } = file.content;
+        let Content { offset, compressed_size, compression, size, sha256, checksum, .. } =
+            file.content;
         if size.max(compressed_size) > LARGEST_TEXT {
-            return Err(fault(EntryFault::TooLarge));
+            let (entry, fault) = (file.path.clone(), EntryFault::TooLarge);
+            return Err(refuse(Rule::Entry { entry, fault }));
         }
+        let changed = || refuse(Rule::Changed(self.file.changed()));
         let mut packed = vec![0; usize::try_from(compressed_size).unwrap_or(usize::MAX)];
-        archive::read_at(&self.file, &mut packed, offset).map_err(refuse)?;
+        self.file.read_at(&mut packed, offset).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => changed(),
+            _ => refuse(Rule::Io { path: self.file.path().to_owned(), source }),
+        })?;
+        if Checksum::of(&packed) != checksum {
+            return Err(changed());
+        }
         let content = match compression {
             Compression::Stored => packed,
             Compression::Deflated => {
                 let mut content = Vec::new();
                 let mut unpacked = DeflateDecoder::new(packed.as_slice()).take(size + 1);
-                unpacked.read_to_end(&mut content).map_err(|_| fault(EntryFault::Stream))?;
+                unpacked.read_to_end(&mut content).map_err(|_| changed())?;
                 content
             }
         };
-        if content.len() as u64 != size {
-            return Err(fault(EntryFault::Size));
-        }
-        if crc32fast::hash(&content) != crc {
-            return Err(fault(EntryFault::Crc));
-        }
-        Ok(content)
+        if Digest::of(&content) == sha256 { Ok(content) } else { Err(changed()) }
     }
 }

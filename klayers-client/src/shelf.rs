@@ -73,38 +73,22 @@ pub(crate) struct Entry<R> {
     times: Times,
 }
 
-/// Whether an answer that is kept and fresh will do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Wanted {
-    Kept,
-    /// One that the server confirms now. What is kept says that there is no such layer, which may
-    /// have been published since.
-    Confirmed,
-}
-
 /// An entry, and why there is none that is newer.
 #[derive(Debug)]
 pub(crate) struct Found<R> {
     pub(crate) entry: Arc<Entry<R>>,
     pub(crate) stale_because: Option<Error>,
-    /// Whether the server was asked, and this is its answer.
-    pub(crate) confirmed: bool,
 }
 
 impl<R> Clone for Found<R> {
     fn clone(&self) -> Self {
-        Self {
-            entry: Arc::clone(&self.entry),
-            stale_because: self.stale_because.clone(),
-            confirmed: self.confirmed,
-        }
+        Self { entry: Arc::clone(&self.entry), stale_because: self.stale_because.clone() }
     }
 }
 
-impl<R> Found<R> {
-    /// An entry that needed no question.
-    fn kept(entry: Arc<Entry<R>>) -> Self {
-        Self { entry, stale_because: None, confirmed: false }
+impl<R> From<Arc<Entry<R>>> for Found<R> {
+    fn from(entry: Arc<Entry<R>>) -> Self {
+        Self { entry, stale_because: None }
     }
 }
 
@@ -135,27 +119,24 @@ impl<R: Row> Shelf<R> {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         route: Route,
-        wanted: Wanted,
         deadline: Deadline,
     ) -> Result<Found<R>, Error> {
-        if wanted == Wanted::Kept
-            && let Some(entry) = self.remembered(&route)
-        {
+        if let Some(entry) = self.remembered(&route) {
             match entry.validity.at(now()) {
-                Use::Fresh => return Ok(Found::kept(entry)),
+                Use::Fresh => return Ok(entry.into()),
                 Use::Renew if !hub.offline => {
-                    let (joined, flight) = self.flight(hub, route, wanted, deadline);
+                    let (joined, flight) = self.flight(hub, route, deadline);
                     // Nobody waits for it.
                     if !joined {
                         tokio::spawn(flight);
                     }
-                    return Ok(Found::kept(entry));
+                    return Ok(entry.into());
                 }
                 Use::Renew | Use::Ask => {}
             }
         }
         loop {
-            let (joined, flight) = self.flight(hub, route.clone(), wanted, deadline);
+            let (joined, flight) = self.flight(hub, route.clone(), deadline);
             match flight.await {
                 // Its time was that of whoever began it.
                 Err(error) if joined && error.is_timeout() && !deadline.left().is_zero() => {}
@@ -176,13 +157,9 @@ impl<R: Row> Shelf<R> {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         route: Route,
-        wanted: Wanted,
         deadline: Deadline,
     ) -> (bool, Shared<Flight<R>>) {
-        let name = match wanted {
-            Wanted::Kept => route.to_string(),
-            Wanted::Confirmed => format!("{route} confirmed"),
-        };
+        let name = route.to_string();
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&name).and_then(WeakShared::upgrade)
             && flight.peek().is_none()
@@ -191,8 +168,7 @@ impl<R: Row> Shelf<R> {
         }
         flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
         let (this, hub) = (Arc::clone(self), Arc::clone(hub));
-        let flight: Flight<R> =
-            Box::pin(async move { this.fetch(&hub, &route, wanted, deadline).await });
+        let flight: Flight<R> = Box::pin(async move { this.fetch(&hub, &route, deadline).await });
         let flight = flight.shared();
         if let Some(weak) = flight.downgrade() {
             flights.insert(name, weak);
@@ -200,22 +176,15 @@ impl<R: Row> Shelf<R> {
         (false, flight)
     }
 
-    async fn fetch(
-        &self,
-        hub: &Hub,
-        route: &Route,
-        wanted: Wanted,
-        deadline: Deadline,
-    ) -> Result<Found<R>, Error> {
+    async fn fetch(&self, hub: &Hub, route: &Route, deadline: Deadline) -> Result<Found<R>, Error> {
         let known = newer(self.remembered(route), read(hub, route).await);
         if let Some(entry) = &known
-            && (hub.offline || (wanted == Wanted::Kept && entry.validity.at(now()) == Use::Fresh))
+            && (hub.offline || entry.validity.at(now()) == Use::Fresh)
         {
             self.remember(route, entry);
             let stale = entry.validity.at(now()) != Use::Fresh;
             let offline = || Error::Offline { url: shown(&hub.api.url(route)), kept: true };
-            let stale_because = stale.then(offline);
-            return Ok(Found { stale_because, ..Found::kept(Arc::clone(entry)) });
+            return Ok(Found { entry: Arc::clone(entry), stale_because: stale.then(offline) });
         }
         let url = hub.api.url(known.as_ref().map_or(route, |entry| &entry.route));
         if hub.offline {
@@ -233,14 +202,14 @@ impl<R: Row> Shelf<R> {
                 } else {
                     self.forget(hub, route).await;
                 }
-                Ok(Found { confirmed: true, ..Found::kept(entry) })
+                Ok(entry.into())
             }
             (Err(error), Some(entry))
-                if error.leaves_what_is_kept()
+                if error.is_transient()
                     && entry.validity.stands_in(now(), hub.cache.stale_if_error) =>
             {
                 self.remember(route, &entry);
-                Ok(Found { stale_because: Some(error), ..Found::kept(entry) })
+                Ok(Found { entry, stale_because: Some(error) })
             }
             (Err(error), _) => Err(error),
         }
@@ -299,16 +268,14 @@ fn understand<R: Row>(
             (Arc::from(rows), Fields::new(&response.headers), route)
         }
     };
-    let (keep, validity) = validity(hub, &fields, response.times, rows.is_empty());
+    let (keep, validity) = validity(hub, &fields, response.times);
     let (body, times) = ((response.status != 304).then_some(response.body), response.times);
     Ok(Answered { entry: Entry { rows, validity, route, fields, times }, keep, body })
 }
 
-/// Whether an answer may be kept, and for how long it may be used. That there is nothing is asked
-/// again each time, whatever the server allows: what was published a second ago must be found.
-fn validity(hub: &Hub, fields: &Fields, times: Times, is_empty: bool) -> (bool, Validity) {
+/// Whether an answer may be kept, and for how long it may be used.
+fn validity(hub: &Hub, fields: &Fields, times: Times) -> (bool, Validity) {
     match Validity::new(fields, times, hub.cache.assume_fresh) {
-        Some(validity) if is_empty => (true, validity.never_fresh()),
         Some(validity) => (true, validity),
         None => (false, Validity::once(times)),
     }
@@ -325,7 +292,7 @@ async fn read<R: Row>(hub: &Hub, route: &Route) -> Option<Entry<R>> {
         times: Times { sent: kept.sent, received: kept.received },
     };
     let rows = hub.api.rows(&response, route).ok()?;
-    let (keep, validity) = validity(hub, &kept.fields, response.times, rows.is_empty());
+    let (keep, validity) = validity(hub, &kept.fields, response.times);
     let entry = Entry {
         rows: rows.into(),
         validity,

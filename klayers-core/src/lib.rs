@@ -2,7 +2,6 @@
 
 pub mod api;
 pub mod collection;
-pub mod terminal;
 
 mod arn;
 mod base_image;

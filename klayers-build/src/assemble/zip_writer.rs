@@ -10,7 +10,8 @@ use std::io;
 use std::path::PathBuf;
 
 use super::output::{Finished, Output};
-use crate::wheel::{Compression, Content, ContentFile};
+use crate::cached::ChangedFileError;
+use crate::wheel::{ChecksumHasher, Compression, Content, ContentFile};
 
 /// 1980-01-01, the first day that the format knows: year 0, month 1, day 1.
 const DATE: u16 = 1 << 5 | 1;
@@ -42,7 +43,12 @@ pub(super) struct ZipWriter {
 /// Why an entry could not be copied.
 #[derive(Debug)]
 pub(super) enum CopyError {
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// It is no longer what was verified.
+    Changed(ChangedFileError),
     Write(io::Error),
 }
 
@@ -82,7 +88,8 @@ impl ZipWriter {
         self.write(content)
     }
 
-    /// Adds a file whose content lies in another, compressed as it is there.
+    /// Adds a file whose content lies in another, compressed as it is there. What is copied is held
+    /// against its checksum.
     pub(super) fn copy(
         &mut self,
         path: &str,
@@ -90,23 +97,28 @@ impl ZipWriter {
         content: &Content,
         executable: bool,
     ) -> Result<(), CopyError> {
-        let Content { mut offset, compressed_size, compression, size, crc, .. } = *content;
+        let Content { mut offset, compressed_size, compression, size, crc, checksum, .. } =
+            *content;
         let header = Header { path, compression, crc, compressed_size, size, executable };
         self.begin(&header).map_err(CopyError::Write)?;
         let mut left = compressed_size;
+        let mut hasher = ChecksumHasher::new();
         while left > 0 {
             if self.filled == BUFFER {
                 self.flush().map_err(CopyError::Write)?;
             }
             let space = &mut self.buffer[self.filled..];
             let length = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
-            from.read_at(&mut space[..length], offset)
-                .map_err(|source| CopyError::Read { path: from.path().to_owned(), source })?;
+            from.read_at(&mut space[..length], offset).map_err(|source| match source.kind() {
+                io::ErrorKind::UnexpectedEof => CopyError::Changed(from.changed()),
+                _ => CopyError::Read { path: from.path().to_owned(), source },
+            })?;
+            hasher.update(&space[..length]);
             self.filled += length;
             offset += length as u64;
             left -= length as u64;
         }
-        Ok(())
+        if hasher.finish() == checksum { Ok(()) } else { Err(CopyError::Changed(from.changed())) }
     }
 
     /// Writes the directory and the end record.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::wheel::{Compression, Content};
+use crate::cached::{Inspection, Trust};
+use crate::wheel::{Checksum, Compression, Content};
 use crate::{durable, sealed};
 
 /// What an index begins with. The number goes up when packs are made in another way, too: one that
 /// is there is not made again.
-const KIND: &str = "klayers bytecode index 1";
+const KIND: &str = "klayers bytecode index 2";
 /// How hard it is tried to make bytecode small. The size hardly changes above.
 const LEVEL: u8 = 6;
 
@@ -94,27 +95,32 @@ impl Place {
         Self { pack, index, key }
     }
 
-    /// The pack that is there. One that is cut, damaged or another's counts as missing, and so does
-    /// one without its index.
-    pub(crate) fn get(&self) -> io::Result<Option<Pack>> {
-        let Some(mut index) = sealed::read::<Index>(&self.index, KIND)? else { return Ok(None) };
+    /// The pack that is there. A pack that is cut, changed or another's counts as missing, and so
+    /// does a pack without its index. That a file had changed is noted.
+    pub(crate) fn get(&self, inspection: &Inspection) -> io::Result<Option<Pack>> {
+        let Inspection { trust, log } = inspection;
+        let index = sealed::read::<Index>(&self.index, KIND)?.value(&self.index, log);
+        let Some(mut index) = index else { return Ok(None) };
         let stamp = match fs::metadata(&self.pack) {
             Ok(found) if found.is_file() => Stamp::of(&found),
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if index.key != self.key || index.stamp.size != stamp.size {
+        if index.key != self.key {
             return Ok(None);
         }
-        if index.stamp != stamp {
-            // It was copied, or was made by two at the same time.
+        // It may have been copied, or was made by two at the same time.
+        if index.stamp != stamp || *trust == Trust::Nothing {
             if durable::digest(&self.pack)? != index.sha256 {
+                log.add(&self.pack);
                 return Ok(None);
             }
-            index.stamp = stamp;
-            // In a folder that may only be read it has to be hashed each time.
-            let _ = sealed::write(&self.index, KIND, &index);
+            if index.stamp != stamp {
+                index.stamp = stamp;
+                // In a folder that may only be read it has to be hashed each time.
+                let _ = sealed::write(&self.index, KIND, &index);
+            }
         }
         Ok(Some(Pack { path: self.pack.clone(), files: index.files, skipped: index.skipped }))
     }
@@ -135,8 +141,9 @@ impl Stream {
         } else {
             (Compression::Stored, pyc)
         };
-        let compressed_size = bytes.len() as u64;
-        let content = Content { offset: 0, compressed_size, compression, size, crc, sha256 };
+        let (compressed_size, checksum) = (bytes.len() as u64, Checksum::of(&bytes));
+        let content =
+            Content { offset: 0, compressed_size, compression, size, crc, sha256, checksum };
         Self { bytes, content }
     }
 }

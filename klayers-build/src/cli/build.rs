@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use klayers_build::Error;
 use klayers_build::builder::BytecodeMode;
+use klayers_build::cached::ReplacedFile;
 use klayers_build::config::{Config, ConfigError};
 use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
@@ -132,7 +133,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         output::note(&format!("{}: {finding}", finding.severity()));
     }
     if args.json {
-        print_json(&order, &delivered);
+        print_json(&order, &delivered, &workshop.fetcher.cache_log().replaced());
     } else {
         print(&order, &delivered);
     }
@@ -154,7 +155,7 @@ fn print(order: &LayerOrder, delivered: &DeliveredLayer) {
     }
 }
 
-fn print_json(order: &LayerOrder, delivered: &DeliveredLayer) {
+fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[ReplacedFile]) {
     let result = json!({
         "layer": order.layer,
         "target": order.target,
@@ -165,6 +166,7 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer) {
         "files": delivered.files,
         "bytecode": delivered.bytecode,
         "gate": delivered.report,
+        "replaced": replaced,
         "dependencies": delivered.lock.pins(),
         "requirementsHash": delivered.lock.requirements_hash(),
     });

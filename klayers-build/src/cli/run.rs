@@ -176,6 +176,7 @@ async fn work(
             while let Some(outcome) = outcomes.next().await {
                 let known = report.failures.len();
                 report.add(&outcome);
+                report.replaced = workshop.fetcher.cache_log().replaced();
                 show(&outcome, config.build.gate.imports);
                 show_closed(&report.failures[known..]);
                 progress.add(&outcome);

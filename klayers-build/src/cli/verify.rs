@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use klayers_build::Error;
 use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalArtifact};
+use klayers_build::cached::ReplacedFile;
 use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
 use klayers_build::reproduce::{Reproducer, Reproduction};
@@ -68,8 +69,10 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
         find_links: links.map(|links| Sources::located(Path::new(""), &links)).collect(),
         no_index: false,
     };
+    let fetcher = Fetcher::new(&cache, args.index_url)?;
+    let cache_log = fetcher.cache_log().clone();
     let reproducer = Reproducer {
-        fetcher: Fetcher::new(&cache, args.index_url)?,
+        fetcher,
         cache,
         interpreters,
         runtimes,
@@ -84,7 +87,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
     })?;
     let reproduction = reproducer.reproduce(layer.path(), scratch.path()).await?;
     if args.json {
-        print_json(&reproduction);
+        print_json(&reproduction, &cache_log.replaced());
     } else {
         print(&reproduction);
     }
@@ -129,7 +132,7 @@ fn print(reproduction: &Reproduction) {
     }
 }
 
-fn print_json(reproduction: &Reproduction) {
+fn print_json(reproduction: &Reproduction, replaced: &[ReplacedFile]) {
     let differences: Vec<String> =
         reproduction.differences.iter().map(ToString::to_string).collect();
     let result = json!({
@@ -138,6 +141,7 @@ fn print_json(reproduction: &Reproduction) {
         "sha256": reproduction.digest,
         "made": reproduction.made,
         "differences": differences,
+        "replaced": replaced,
         "notCompared": reproduction.not_compared.as_ref().map(|bytecode| json!({
             "files": bytecode.files,
             "bytecode": bytecode.release,

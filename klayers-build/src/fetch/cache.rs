@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::FetchError;
 use crate::bytecode::Pack;
+use crate::cached::CacheLog;
 use crate::sweep::{sweep, sweep_below};
 use crate::{durable, sealed};
 
@@ -71,18 +72,24 @@ impl WheelCache {
         self.folder.join("built")
     }
 
-    /// The file with a digest, if it is there. One whose size is not the lock's was damaged after
-    /// it was stored, and counts as missing; whether its bytes are right is not looked at here.
+    /// The file with a digest, if it is there. A file whose size is not the lock's changed after it
+    /// was stored: it counts as missing, and that is noted. Whether its bytes are right is not looked
+    /// at here.
     pub(super) fn get(
         &self,
         kind: Kind,
         digest: Digest,
         size: Option<u64>,
+        log: &CacheLog,
     ) -> Result<Option<PathBuf>, FetchError> {
         let path = self.path(kind, digest);
         match path.metadata() {
             Ok(found) if found.is_file() => {
-                Ok(size.is_none_or(|size| found.len() == size).then_some(path))
+                if size.is_none_or(|size| found.len() == size) {
+                    return Ok(Some(path));
+                }
+                log.add(&path);
+                Ok(None)
             }
             Ok(_) => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

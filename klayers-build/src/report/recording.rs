@@ -28,6 +28,7 @@ impl RunReport {
             built: Vec::new(),
             published: BTreeMap::new(),
             completed: Vec::new(),
+            replaced: Vec::new(),
             failures: Vec::new(),
         }
     }

@@ -71,6 +71,9 @@ impl fmt::Display for Summary<'_> {
         for arn in &report.completed {
             write!(f, "\n  completed  {arn}, which an earlier run had left under way")?;
         }
+        for replaced in &report.replaced {
+            write!(f, "\n  replaced   {replaced}")?;
+        }
         let failures = grouped(&report.failures);
         for (what, reason) in failures.iter().take(self.failures) {
             let between = if what.is_empty() { "" } else { ": " };

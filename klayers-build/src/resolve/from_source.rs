@@ -23,7 +23,7 @@ use crate::fetch::Fetcher;
 use crate::gate::{Finding, Severity, check_native};
 use crate::interpreter::Interpreter;
 use crate::lock::{Lock, LockedSdist, LockedWheel, SdistSource, Tags};
-use crate::sealed;
+use crate::sealed::{self, Sealed};
 use crate::wheel::{Wheel, WheelFilename};
 
 /// What the file says that it is which names the wheel that was built from a source distribution.
@@ -143,7 +143,7 @@ impl Resolver {
             };
             let not_allowed = || SdistError::NotAllowed(pin.name.clone());
             let from_source = self.from_source.as_ref().ok_or_else(not_allowed)?;
-            if from_source.fetcher.kept(wheel)?.is_some() {
+            if from_source.fetcher.kept_built(*sha256, wheel.size).await?.is_some() {
                 continue;
             }
             let again = self.build(from_source, pin, source, lock.target(), runtime).await?;
@@ -167,10 +167,12 @@ impl Resolver {
     ) -> Result<BuiltInCache, SdistError> {
         let _alone = from_source.building.lock().await;
         let note = from_source.note(source, target);
-        // One that cannot be read is like none.
-        if let Ok(Some(kept)) = sealed::read::<Kept>(&note, KIND)
+        // A note that cannot be read is like none.
+        let kept = sealed::read::<Kept>(&note, KIND).unwrap_or(Sealed::Absent);
+        let kept = kept.value(&note, from_source.fetcher.cache_log());
+        if let Some(kept) = kept
             && let Ok(filename) = kept.filename.parse::<WheelFilename>()
-            && let Some(path) = from_source.fetcher.kept_built(kept.sha256, kept.size)?
+            && let Some(path) = from_source.fetcher.kept_built(kept.sha256, Some(kept.size)).await?
         {
             return Ok(BuiltInCache { filename, sha256: kept.sha256, path });
         }

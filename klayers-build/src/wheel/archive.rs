@@ -69,9 +69,17 @@ impl Archive {
     /// to, or stand in the way of another; if an entry is not a plain file, stored or compressed
     /// with DEFLATE.
     pub fn open(path: &Path) -> Result<Self, Rule> {
-        let io = |source| Rule::Io { path: path.to_owned(), source };
-        let file = ContentFile::open(path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
+        let file =
+            ContentFile::open(path).map_err(|source| Rule::Io { path: path.to_owned(), source })?;
+        Self::of_file(file)
+    }
+
+    /// The same of a file that is open.
+    pub(super) fn of_file(file: ContentFile) -> Result<Self, Rule> {
+        let length = match file.metadata() {
+            Ok(metadata) => metadata.len(),
+            Err(source) => return Err(Rule::Io { path: file.path().to_owned(), source }),
+        };
         let mut archive = Self { file, length, entries: Vec::new() };
         archive.refuse_tar()?;
         let directory = end_record::find(&archive)?;

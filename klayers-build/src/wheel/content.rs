@@ -1,10 +1,13 @@
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Seek as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
+
+use crate::cached::ChangedFileError;
+use crate::durable;
 
 /// Where the content of one file lies in another, a wheel for instance, and what it is. It was
 /// read once to its end, so that all of this is known to be true.
@@ -22,6 +25,41 @@ pub struct Content {
     pub crc: u32,
     /// The SHA-256 of those.
     pub sha256: Digest,
+    /// The checksum of the bytes as they lie there, compressed. They are copied like that, and held
+    /// against it each time.
+    pub checksum: Checksum,
+}
+
+/// A BLAKE3 checksum of bytes that lie in a file of the cache.
+///
+/// BLAKE3 costs a fraction of SHA-256 and is a cryptographic hash all the same: unlike a CRC, it
+/// cannot be kept the same by whoever changes the bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Checksum([u8; 32]);
+
+impl Checksum {
+    /// The checksum of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(blake3::hash(bytes).into())
+    }
+}
+
+/// Computes a [`Checksum`] of bytes that come part by part.
+#[derive(Debug)]
+pub(crate) struct ChecksumHasher(blake3::Hasher);
+
+impl ChecksumHasher {
+    pub(crate) fn new() -> Self {
+        Self(blake3::Hasher::new())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> Checksum {
+        Checksum(self.0.finalize().into())
+    }
 }
 
 /// How a file of an archive is compressed.
@@ -66,5 +104,18 @@ impl ContentFile {
     /// Fills a buffer with the bytes at an offset.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+
+    /// The SHA-256 of the whole file.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        let (digest, _) = durable::copy(&mut file, &mut io::sink())?;
+        Ok(digest)
+    }
+
+    /// The error that says that the file no longer holds what it held when it was verified.
+    pub(crate) fn changed(&self) -> ChangedFileError {
+        ChangedFileError::new(&self.path, self.metadata().ok().as_ref())
     }
 }

@@ -13,8 +13,9 @@ use super::installation::Installation;
 use super::read_through::{Read, Reader};
 use super::record::Record;
 use super::{
-    Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary, NativeLibraryError, Notice,
-    Rule, WheelFile, WheelFilename, console_scripts, modules, standard_library,
+    Checksum, Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary,
+    NativeLibraryError, Notice, Rule, WheelFile, WheelFilename, console_scripts, modules,
+    standard_library,
 };
 use crate::alike::alike;
 
@@ -170,6 +171,7 @@ fn check_listing(archive: &Archive, record: &Record, dist_info: &str) -> Result<
 /// What reading an entry gave.
 struct ReadEntry {
     sha256: Digest,
+    checksum: Checksum,
     kept: Option<Vec<u8>>,
     /// What it is, if it is a native library.
     library: Option<Library>,
@@ -183,7 +185,7 @@ enum Library {
 }
 
 impl ReadEntry {
-    fn new(entry: &Entry, Read { sha256, kept }: Read, is_elf: bool) -> Self {
+    fn new(entry: &Entry, Read { sha256, checksum, kept }: Read, is_elf: bool) -> Self {
         let library = match &kept {
             Some(bytes) => match NativeLibrary::read(entry.path.as_str(), bytes) {
                 Ok(library) => library.map(Library::Read),
@@ -192,7 +194,7 @@ impl ReadEntry {
             None => is_elf.then_some(Library::Large),
         };
         // A library may be large, and all that there is to know of it is known now.
-        Self { sha256, kept: kept.filter(|_| !is_elf), library }
+        Self { sha256, checksum, kept: kept.filter(|_| !is_elf), library }
     }
 }
 
@@ -275,7 +277,8 @@ fn note_names<'a>(
 
 fn wheel_file(entry: &Entry, read: &ReadEntry) -> WheelFile {
     let Entry { path, compression, crc, compressed_size, size, executable, offset } = entry.clone();
-    let content = Content { offset, compressed_size, compression, size, crc, sha256: read.sha256 };
+    let (sha256, checksum) = (read.sha256, read.checksum);
+    let content = Content { offset, compressed_size, compression, size, crc, sha256, checksum };
     WheelFile { path, executable, content }
 }
 

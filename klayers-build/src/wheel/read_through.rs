@@ -5,7 +5,7 @@ use klayers_core::Digest;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::archive::{Entry, read_at};
-use super::content::ContentFile;
+use super::content::{Checksum, ChecksumHasher, ContentFile};
 use super::record::Hash;
 use super::{Compression, EntryFault, Rule};
 
@@ -22,6 +22,8 @@ const FREE_OF_RATIO: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) sha256: Digest,
+    /// The checksum of the bytes that it lies in the archive as.
+    pub(super) checksum: Checksum,
     /// The whole content, if it was wanted.
     pub(super) kept: Option<Vec<u8>>,
 }
@@ -52,15 +54,18 @@ impl<'a> Reader<'a> {
         keep: impl FnOnce(&[u8]) -> bool,
     ) -> Result<Read, Rule> {
         let mut sink = Sink::new(entry, listed, keep);
-        self.unpack(entry, &mut sink)?;
-        sink.finish().map_err(|fault| refuse(entry, fault))
+        let checksum = self.unpack(entry, &mut sink)?;
+        let (sha256, kept) = sink.finish().map_err(|fault| refuse(entry, fault))?;
+        Ok(Read { sha256, checksum, kept })
     }
 
+    /// Unpacks an entry. Gives the checksum of what was read.
     fn unpack(
         &mut self,
         entry: &Entry,
         sink: &mut Sink<'_, impl FnOnce(&[u8]) -> bool>,
-    ) -> Result<(), Rule> {
+    ) -> Result<Checksum, Rule> {
+        let mut hasher = ChecksumHasher::new();
         let stream = |_| refuse(entry, EntryFault::Stream);
         let mut offset = entry.offset;
         let mut left = entry.compressed_size;
@@ -71,6 +76,7 @@ impl<'a> Reader<'a> {
             read_at(self.file, &mut self.packed[..length], offset)?;
             (offset, left) = (offset + length as u64, left - length as u64);
             let mut packed = &self.packed[..length];
+            hasher.update(packed);
             if entry.compression == Compression::Stored {
                 sink.take(packed).map_err(|fault| refuse(entry, fault))?;
                 continue;
@@ -103,7 +109,7 @@ impl<'a> Reader<'a> {
         }
         match entry.compression {
             Compression::Deflated if !ended => Err(refuse(entry, EntryFault::StreamCut)),
-            _ => Ok(()),
+            _ => Ok(hasher.finish()),
         }
     }
 }
@@ -190,7 +196,8 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         }
     }
 
-    fn finish(mut self) -> Result<Read, EntryFault> {
+    /// The SHA-256 of the content, and the content if it was kept.
+    fn finish(mut self) -> Result<(Digest, Option<Vec<u8>>), EntryFault> {
         if self.keep.take().is_some_and(|keep| keep(&self.beginning)) {
             self.kept = Some(self.beginning);
         }
@@ -210,7 +217,7 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         if !matches {
             return Err(EntryFault::RecordHash);
         }
-        Ok(Read { sha256: Digest::from_bytes(sha256), kept: self.kept })
+        Ok((Digest::from_bytes(sha256), self.kept))
     }
 }
 

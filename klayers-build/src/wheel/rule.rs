@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::{EntryPath, MetadataError, WheelFilename};
+use crate::cached::ChangedFileError;
 
 /// A wheel that cannot be used: which one, and the rule it breaks.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum Rule {
         /// Why not.
         source: std::io::Error,
     },
+    /// The file no longer holds the bytes that were verified.
+    #[error("its file changed")]
+    Changed(#[source] ChangedFileError),
     /// It is not a ZIP archive, or one of which readers might make different things.
     #[error("it is not a sound ZIP archive: {0}")]
     Framing(#[from] Framing),

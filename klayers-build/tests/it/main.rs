@@ -19,6 +19,7 @@ mod conformance;
 mod expiry;
 mod export;
 mod fetch;
+mod flipped_bytes;
 mod folder_artifacts;
 mod folder_publisher;
 mod fuzz_seeds;

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::Path;
 
+use klayers_core::Digest;
 use zip::write::SimpleFileOptions;
 
+use crate::flipped_bytes::{find, flip};
 use crate::support::WheelFile;
 use crate::support::command::{Home, Outcome, uv_is_there};
 use crate::support::server::WheelServer;
@@ -126,6 +128,27 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
     assert!(refused.stderr.contains("it has to be built again"), "{}", refused.stderr);
     build(&home, &server, &[&from_lock[..], &allowed].concat()).ended_with(0);
     assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_built_wheel_that_changed_in_the_cache_is_built_again() {
+    if !uv_is_there() {
+        return;
+    }
+    let (home, server) = (Home::new(), index(&sample()).await);
+    let allowed = ["--allow-sdist", "Sample", "--allow-sdist", "inner"];
+    build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
+    let layer = fs::read(home.path("out/Klayers-p312-app.zip")).unwrap();
+    home.write("own.toml", entry(&home, "klayers/Klayers-p312-app/pylock.toml"));
+    let digest = Digest::of(&sample().bytes());
+    let wheel = find(&home.path("caches/klayers/wheels"), &format!("{digest}.whl"));
+    for more in [&["--out", "again"][..], &["--out", "again", "--lock", "own.toml"]] {
+        flip(&wheel, 60);
+        let done = build(&home, &server, &[more, &allowed].concat()).ended_with(0);
+        assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
+        assert!(done.stderr.contains("warning: a cached wheel had changed"), "{}", done.stderr);
+        assert!(fs::read(&wheel).unwrap() == sample().bytes());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

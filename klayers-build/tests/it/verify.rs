@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use klayers_build::Error;
 use klayers_build::assemble::LayerZip;
 use klayers_build::builder::Builder;
+use klayers_build::cached::Inspection;
 use klayers_build::fetch::{FetchedWheel, Fetcher};
 use klayers_build::lock::Lock;
 use klayers_build::verify::{VerifyError, verify};
@@ -36,7 +37,7 @@ impl Cached {
     }
 
     fn verify(&self) -> Result<Vec<String>, VerifyError> {
-        let wheels = verify(std::slice::from_ref(&self.fetched))?;
+        let wheels = verify(std::slice::from_ref(&self.fetched), &Inspection::default())?;
         let files = &wheels[0].inventory().files;
         Ok(files.iter().map(|file| file.path.to_string()).collect())
     }
@@ -82,7 +83,7 @@ async fn an_inventory_that_is_cut_or_foreign_is_made_again() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     let whole = fs::read(cached.inventory()).unwrap();
-    for spoilt in [&b""[..], b"klayers inventory 6\n", &whole[..whole.len() - 1], b"{}"] {
+    for spoilt in [&b""[..], b"klayers inventory 7\n", &whole[..whole.len() - 1], b"{}"] {
         fs::write(cached.inventory(), spoilt).unwrap();
         assert_eq!(cached.verify().unwrap(), FILES);
         assert_ne!(fs::read(cached.inventory()).unwrap(), spoilt);

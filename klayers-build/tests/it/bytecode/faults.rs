@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use klayers_build::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
+use klayers_build::cached::Inspection;
 use klayers_build::interpreter::{Interpreter, Places};
 use klayers_core::PythonVersion;
 use tempfile::TempDir;
@@ -40,7 +41,7 @@ impl Fault {
         let cache = BytecodeCache::with_limits(self.folder.path(), limits);
         let files = sources([("pkg/one.py", content), ("pkg/two.py", content)]);
         let error = cache.compile(wheel("a"), &self.interpreter, files).unwrap_err();
-        assert_eq!(cache.get(wheel("a"), &self.interpreter).unwrap(), None);
+        assert_eq!(cache.get(wheel("a"), &self.interpreter, &Inspection::default()).unwrap(), None);
         error
     }
 

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use klayers_build::bytecode::{BytecodeCache, BytecodeError, Pack, Source};
+use klayers_build::cached::Inspection;
 use klayers_build::interpreter::Interpreter;
 
 use super::pythons::any_python;
@@ -32,7 +33,7 @@ fn a_pack_holds_the_bytecode_of_what_can_be_compiled() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
-    assert_eq!(cache.get(wheel("a"), &interpreter).unwrap(), None);
+    assert_eq!(cache.get(wheel("a"), &interpreter, &Inspection::default()).unwrap(), None);
     let others = [
         ("bin/tool.py", "raise SystemExit"),
         ("pkg/data.txt", "not Python"),
@@ -65,8 +66,8 @@ fn a_pack_holds_the_bytecode_of_what_can_be_compiled() {
     let deep = unpacked(&pack, &pack.files[4]);
     let name = b"/opt/python/pkg/deep.py";
     assert!(deep.windows(name.len()).any(|bytes| bytes == name));
-    assert_eq!(cache.get(wheel("a"), &interpreter).unwrap(), Some(pack));
-    assert_eq!(cache.get(wheel("b"), &interpreter).unwrap(), None);
+    assert_eq!(cache.get(wheel("a"), &interpreter, &Inspection::default()).unwrap(), Some(pack));
+    assert_eq!(cache.get(wheel("b"), &interpreter, &Inspection::default()).unwrap(), None);
 }
 
 #[test]
@@ -104,10 +105,13 @@ fn no_code_of_a_package_is_run() {
 /// That a pack is not taken as it is now, and is made anew as it was.
 #[track_caller]
 fn made_again(cache: &BytecodeCache, interpreter: &Interpreter, before: &Pack, blob: &[u8]) {
-    assert_eq!(cache.get(wheel("a"), interpreter).unwrap(), None);
+    assert_eq!(cache.get(wheel("a"), interpreter, &Inspection::default()).unwrap(), None);
     assert_eq!(compiled(cache, interpreter), *before);
     assert_eq!(fs::read(&before.path).unwrap(), blob);
-    assert_eq!(cache.get(wheel("a"), interpreter).unwrap().as_ref(), Some(before));
+    assert_eq!(
+        cache.get(wheel("a"), interpreter, &Inspection::default()).unwrap().as_ref(),
+        Some(before)
+    );
 }
 
 #[test]
@@ -154,7 +158,10 @@ fn a_pack_that_was_copied_is_taken() {
     let blob = fs::File::options().append(true).open(&pack.path).unwrap();
     blob.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(9)).unwrap();
     for _ in 0..2 {
-        assert_eq!(cache.get(wheel("a"), &interpreter).unwrap().as_ref(), Some(&pack));
+        assert_eq!(
+            cache.get(wheel("a"), &interpreter, &Inspection::default()).unwrap().as_ref(),
+            Some(&pack)
+        );
     }
 }
 
@@ -169,7 +176,7 @@ fn two_at_once_make_one_sound_pack() {
             .map(|cache| [(); 2].map(|()| scope.spawn(|| compiled(cache, &interpreter))));
         builds.into_iter().flatten().map(|build| build.join().unwrap()).collect()
     });
-    let kept = caches[0].get(wheel("a"), &interpreter).unwrap().unwrap();
+    let kept = caches[0].get(wheel("a"), &interpreter, &Inspection::default()).unwrap().unwrap();
     assert!(packs.iter().all(|pack| *pack == kept));
     for file in &kept.files {
         unpacked(&kept, file);
@@ -188,7 +195,7 @@ fn a_source_that_cannot_be_read_leaves_nothing() {
     let broken = sources(FILES).chain([Err(std::io::Error::other("cut off"))]);
     let error = cache.compile(wheel("a"), &interpreter, broken).unwrap_err();
     assert!(matches!(error, BytecodeError::Source { .. }), "{error:?}");
-    assert_eq!(cache.get(wheel("a"), &interpreter).unwrap(), None);
+    assert_eq!(cache.get(wheel("a"), &interpreter, &Inspection::default()).unwrap(), None);
     let below = folder.path().join("bytecode").join(&wheel("a").to_string()[..2]);
     assert_eq!(names(&below), [] as [String; 0]);
 }

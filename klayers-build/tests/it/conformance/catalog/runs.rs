@@ -82,6 +82,7 @@ fn report(layers: usize) -> RunReport {
         built: Vec::new(),
         published: BTreeMap::from([(region("eu-west-1"), 3)]),
         completed: Vec::new(),
+        replaced: Vec::new(),
         failures: Vec::new(),
     }
 }

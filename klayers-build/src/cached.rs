@@ -1,0 +1,315 @@
+//! Files of the cache that no longer hold what was stored in them: how such a file is told, dropped
+//! and noted, so that it is made again.
+//!
+//! A disk, another program or a person may change a cached file and leave its size and its times as
+//! they were. So the bytes that go into a layer are held against a checksum while they are copied.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+/// How a stage looks at files of the cache, and where it notes what was wrong with them.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// How much is believed of a file that was verified before.
+    pub trust: Trust,
+    /// Where replaced files are noted.
+    pub log: CacheLog,
+}
+
+/// How much is believed of a file that was verified before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Trust {
+    /// A file with the size and times of then is the file of then.
+    #[default]
+    Stamps,
+    /// Every file is hashed again. For a cache in which a changed file was found.
+    Nothing,
+}
+
+/// The changed files that were found in the cache. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub struct CacheLog(Arc<Mutex<BTreeSet<ReplacedFile>>>);
+
+impl CacheLog {
+    /// The files that were dropped so far and made again, sorted.
+    pub fn replaced(&self) -> Vec<ReplacedFile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Notes a changed file, and warns of it.
+    pub(crate) fn add(&self, path: &Path) {
+        let replaced = ReplacedFile { kind: CachedKind::of(path), path: path.to_owned() };
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.insert(replaced.clone()) {
+            warn!("{replaced}");
+        }
+    }
+}
+
+/// What is done when a stage fails because a file of the cache changed: the file is dropped, and all
+/// is done again with less trust. Each file is dropped once.
+#[derive(Debug)]
+pub(crate) struct Healing {
+    inspection: Inspection,
+    dropped: BTreeSet<PathBuf>,
+}
+
+impl Healing {
+    pub(crate) fn new(log: CacheLog) -> Self {
+        Self { inspection: Inspection { trust: Trust::Stamps, log }, dropped: BTreeSet::new() }
+    }
+
+    /// How the next attempt looks at the cache.
+    pub(crate) fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// Drops the changed file that an attempt failed at.
+    ///
+    /// # Errors
+    ///
+    /// The error itself, if it tells of no changed file. [`CacheError`], if the file was dropped
+    /// before or cannot be removed.
+    pub(crate) fn drop_changed(&mut self, error: crate::Error) -> Result<(), crate::Error> {
+        let Some(changed) = ChangedFileError::among(&error) else { return Err(error) };
+        let path = changed.path().to_owned();
+        if self.dropped.contains(&path) {
+            return Err(CacheError::ChangedAgain { path }.into());
+        }
+        if let Err(source) = changed.remove() {
+            return Err(CacheError::NotRemoved { path, source }.into());
+        }
+        self.inspection.log.add(&path);
+        // The times of the other files say as little.
+        self.inspection.trust = Trust::Nothing;
+        self.dropped.insert(path);
+        Ok(())
+    }
+}
+
+/// A file of the cache that had changed since it was verified, and was made again.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct ReplacedFile {
+    /// What the file holds.
+    pub kind: CachedKind,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl fmt::Display for ReplacedFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, path } = self;
+        let path = path.display();
+        write!(
+            formatter,
+            "a cached {kind} had changed since it was stored, and was replaced: {path}"
+        )
+    }
+}
+
+/// What a file of the cache holds.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CachedKind {
+    /// A wheel.
+    Wheel,
+    /// What is known of a verified wheel.
+    Inventory,
+    /// The bytecode of a wheel, or its index.
+    Bytecode,
+    /// The stripped libraries of a wheel, or their index.
+    Stripped,
+    /// The note which wheel was built from a source distribution.
+    BuiltWheelNote,
+}
+
+impl CachedKind {
+    /// What lies at this path of the cache.
+    fn of(path: &Path) -> Self {
+        let below = |folder: &str| path.components().any(|part| part.as_os_str() == folder);
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("inventory") => Self::Inventory,
+            Some("wheel") => Self::BuiltWheelNote,
+            Some("pack" | "index") if below("stripped") => Self::Stripped,
+            Some("pack" | "index") => Self::Bytecode,
+            _ => Self::Wheel,
+        }
+    }
+}
+
+impl fmt::Display for CachedKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Wheel => "wheel",
+            Self::Inventory => "inventory of a wheel",
+            Self::Bytecode => "bytecode pack",
+            Self::Stripped => "pack of stripped libraries",
+            Self::BuiltWheelNote => "note of a built wheel",
+        })
+    }
+}
+
+/// A file of the cache no longer holds what it held when it was verified or made.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{} changed after it was verified", path.display())]
+pub struct ChangedFileError {
+    path: PathBuf,
+    /// Device and inode. By the time the file is removed, another process may have replaced it.
+    identity: Option<(u64, u64)>,
+}
+
+impl ChangedFileError {
+    pub(crate) fn new(path: &Path, metadata: Option<&Metadata>) -> Self {
+        Self { path: path.to_owned(), identity: metadata.map(identity) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Finds the changed file among the causes of an error.
+    pub(crate) fn among<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(changed) = error.downcast_ref() {
+                return Some(changed);
+            }
+            // The causes of an `io::Error` begin below the error that it was made of.
+            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if let Some(changed) = inner.and_then(|inner| Self::among(inner)) {
+                return Some(changed);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// Removes the file, unless another one has taken its place. That it is gone already is no
+    /// error.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match fs::metadata(&self.path) {
+            Ok(there) if self.identity.is_some_and(|file| file != identity(&there)) => Ok(()),
+            Err(error) if gone(&error) => Ok(()),
+            _ => match fs::remove_file(&self.path) {
+                Err(error) if !gone(&error) => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Why no layer is made of a cache in which a file changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The file was made again, and changed again.
+    #[error(
+        "{} changed twice while a layer was made of it; another program writes to the cache, or \
+         its disk is damaged: name another folder with --cache-dir",
+        path.display()
+    )]
+    ChangedAgain {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be removed, so it cannot be made again.
+    #[error(
+        "{} changed after it was verified, and cannot be removed to be made again; make the cache \
+         writable, or name another folder with --cache-dir",
+        path.display()
+    )]
+    NotRemoved {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::AssembleError;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn a_changed_file_is_found_below_io_errors() {
+        let changed = ChangedFileError::new(Path::new("cache/a.whl"), None);
+        let error = Outer(io::Error::other(Outer(io::Error::other(changed.clone()))));
+        assert_eq!(ChangedFileError::among(&error), Some(&changed));
+        let other = Outer(io::Error::other("something else"));
+        assert_eq!(ChangedFileError::among(&other), None);
+    }
+
+    #[test]
+    fn a_changed_file_is_dropped_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.whl");
+        let log = CacheLog::default();
+        let mut healing = Healing::new(log.clone());
+        let mut attempt = || {
+            fs::write(&path, "changed").expect("written");
+            let changed = ChangedFileError::new(&path, fs::metadata(&path).ok().as_ref());
+            let dropped = healing.drop_changed(AssembleError::Changed(changed).into());
+            (dropped, path.exists())
+        };
+        assert!(matches!(attempt(), (Ok(()), false)));
+        let (again, _) = attempt();
+        let again = again.expect_err("an error").to_string();
+        assert!(again.contains("a.whl changed twice"), "{again}");
+        assert_eq!(log.replaced(), [ReplacedFile { kind: CachedKind::Wheel, path: path.clone() }]);
+        assert_eq!(healing.inspection().trust, Trust::Nothing);
+        let other = crate::Error::NoInterpreter("3.12".parse().expect("a version"));
+        assert!(matches!(healing.drop_changed(other), Err(crate::Error::NoInterpreter(_))));
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_a_changed_one_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.whl");
+        fs::write(&path, "changed").expect("written");
+        let metadata = fs::metadata(&path).expect("metadata");
+        let changed = ChangedFileError::new(&path, Some(&metadata));
+        let sound = folder.path().join("sound");
+        fs::write(&sound, "sound").expect("written");
+        fs::rename(&sound, &path).expect("replaced");
+        changed.remove().expect("nothing to do");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "sound");
+        let changed = ChangedFileError::new(&path, fs::metadata(&path).ok().as_ref());
+        changed.remove().expect("removed");
+        assert!(!path.exists());
+        changed.remove().expect("gone already");
+    }
+
+    #[test]
+    fn kinds_are_told_by_their_place() {
+        for (path, kind) in [
+            ("c/wheels/ab/ab.whl", CachedKind::Wheel),
+            ("c/wheels/ab/ab.inventory", CachedKind::Inventory),
+            ("c/bytecode/ab/ab-cpython-3.12.1.pack", CachedKind::Bytecode),
+            ("c/stripped/ab/ab-stripped-1.index", CachedKind::Stripped),
+            ("c/built/ab-p3.12.wheel", CachedKind::BuiltWheelNote),
+        ] {
+            assert_eq!(CachedKind::of(Path::new(path)), kind, "{path}");
+        }
+    }
+}
