@@ -15,8 +15,7 @@ use klayers_client::{Client, LambdaEnvironment};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
-    let client = Client::builder().base_url(api_url).build()?;
+    let client = Client::from_env()?;
     let environment = LambdaEnvironment::new(|name| std::env::var(name).ok());
     let region = environment.region()?.ok_or("AWS_REGION is not set")?;
     let python = environment.python()?.ok_or("this is no function with a Python runtime")?;

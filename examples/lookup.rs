@@ -3,11 +3,7 @@
 //! `cargo run -p klayers-examples --bin lookup`; `KLAYERS_API_URL` names another collection than
 //! the public one.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a program reads its environment and prints its result"
-)]
+#![expect(clippy::print_stdout, reason = "a program prints its result")]
 
 use std::error::Error;
 
@@ -15,8 +11,7 @@ use klayers_client::{Client, Region, Target};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
-    let client = Client::builder().base_url(api_url).build()?;
+    let client = Client::from_env()?;
 
     let region: Region = "us-east-1".parse()?;
     let target: Target = "p3.13".parse()?;

@@ -3,19 +3,14 @@
 //! `cargo run -p klayers-examples --bin lookup_blocking`; `KLAYERS_API_URL` names another
 //! collection than the public one.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a program reads its environment and prints its result"
-)]
+#![expect(clippy::print_stdout, reason = "a program prints its result")]
 
 use std::error::Error;
 
-use klayers_client::{Client, DeployStatus, Region, Target};
+use klayers_client::{DeployStatus, Region, Target, blocking};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
-    let client = Client::builder().base_url(api_url).build_blocking()?;
+    let client = blocking::Client::from_env()?;
 
     let region: Region = "us-east-1".parse()?;
     let target: Target = "p3.13".parse()?;

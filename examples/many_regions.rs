@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
     let client = Client::builder().base_url(api_url).build()?;
     let regions: Vec<Region> = vec!["us-east-1".parse()?, "eu-west-1".parse()?];
-    let mut answers = pin!(client.latest_in(regions, "p3.13".parse()?));
+    let mut answers = pin!(client.latest_in(regions, &"p3.13".parse()?));
     let mut lines = Vec::new();
     while let Some((region, rows)) = answers.next().await {
         lines.push(match rows {

@@ -3,22 +3,17 @@
 //! `cargo run -p klayers-examples --bin own_collection`; `KLAYERS_API_URL` names another collection than
 //! the public one.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a program reads its environment and prints its result"
-)]
+#![expect(clippy::print_stdout, reason = "a program prints its result")]
 
 use std::error::Error;
 
-use klayers_client::{Client, Error as Failure};
+use klayers_client::{ClientBuilder, Error as Failure};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
     let (region, target) = ("us-east-1".parse()?, "p3.13".parse()?);
     for account in ["770693421928", "123456789012"] {
-        let client = Client::builder().base_url(&api_url).accounts([account.parse()?]).build()?;
+        let client = ClientBuilder::from_env().accounts([account.parse()?]).build()?;
         match client.latest_arn("requests", &region, &target).await {
             Ok(arn) => println!("{account}  {arn}"),
             Err(Failure::Body { .. }) => println!("{account}  has not published what it lists"),

@@ -3,23 +3,17 @@
 //! `cargo run -p klayers-examples --bin patient`; `KLAYERS_API_URL` names another collection than
 //! the public one.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a program reads its environment and prints its result"
-)]
+#![expect(clippy::print_stdout, reason = "a program prints its result")]
 
 use std::error::Error;
 use std::time::Duration;
 
-use klayers_client::{Client, RetryPolicy};
+use klayers_client::{ClientBuilder, RetryPolicy};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let api_url = std::env::var("KLAYERS_API_URL").unwrap_or(Client::PUBLIC_URL.to_owned());
     let policy = RetryPolicy::default().attempts(6).longest_delay(Duration::from_secs(10));
-    let client = Client::builder()
-        .base_url(api_url)
+    let client = ClientBuilder::from_env()
         .retry_policy(policy)
         .read_timeout(Duration::from_secs(5))
         .total_timeout(Duration::from_mins(1))

@@ -9,9 +9,9 @@ use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 
 use crate::client::Shared;
 use crate::protocol::Row;
-use crate::shelf::{Found, KeyRef, Shelf};
+use crate::shelf::{Found, KeyRef, Shelf, Wanted};
 use crate::transport::{Deadline, now};
-use crate::{Client, Error, LayerSpec, suggest};
+use crate::{Client, Error, LayerSpec, Withdrawn, suggest};
 
 /// What a collection says, and how old that is.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl<T> Answer<T> {
 }
 
 impl<R> From<Found<R>> for Answer<Arc<[R]>> {
-    fn from(Found { entry, stale_because }: Found<R>) -> Self {
+    fn from(Found { entry, stale_because, .. }: Found<R>) -> Self {
         let age = entry.validity.age(now());
         Self { value: Arc::clone(&entry.rows), age, stale_because }
     }
@@ -89,11 +89,11 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<LayerVersionArn>, Error> {
         let package = package.try_into().map_err(Into::into)?;
-        if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
-            return arn.map(|(answer, _)| answer);
+        if let Some((answer, _)) = self.client.arn_at_hand(&package, region, *target) {
+            return Ok(answer);
         }
-        let rows = self.find(&package, region, *target).await?;
-        rows.try_map(|rows| latest_of(&rows, &package, region, *target))
+        self.find(&package, region, *target, |rows| latest_of(rows, &package, region, *target))
+            .await
     }
 
     /// As [`Client::layer`].
@@ -108,22 +108,21 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<VersionRow>, Error> {
         let spec = spec.try_into().map_err(Into::into)?;
-        let rows = self.find(spec.package(), region, *target).await?;
-        rows.try_map(|rows| match spec.choose(&rows) {
+        self.find(spec.package(), region, *target, |rows| match spec.choose(rows) {
             Some(row) => Ok(row.clone()),
-            None if spec.is_latest() => Err(no_latest(&rows, spec.package(), region, *target)),
-            None => {
-                let versions = rows.iter();
-                Err(Error::NoMatch {
-                    region: region.clone(),
-                    target: *target,
-                    versions: versions
-                        .map(|row| (row.package_version.clone(), row.arn.version()))
-                        .collect(),
-                    spec: Box::new(spec),
-                })
-            }
+            None if spec.is_latest() => Err(no_latest(rows, spec.package(), region, *target)),
+            None => Err(Error::NoMatch {
+                region: region.clone(),
+                target: *target,
+                versions: rows
+                    .iter()
+                    .map(|row| (row.package_version.clone(), row.arn.version()))
+                    .collect(),
+                withdrawn: spec.withdrawn(rows),
+                spec: Box::new(spec.clone()),
+            }),
         })
+        .await
     }
 
     /// As [`Client::latest`].
@@ -137,8 +136,8 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<Vec<LatestRow>>, Error> {
         let deadline = self.shared().hub.transport.deadline();
-        let rows = self.ask_latest(region, *target, deadline).await?;
-        Ok(rows.map(|rows| rows.to_vec()))
+        let rows = self.ask_latest(region, *target, Wanted::Kept, deadline).await?;
+        Ok(Answer::from(rows).map(|rows| rows.to_vec()))
     }
 
     /// As [`Client::versions`].
@@ -153,8 +152,7 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<Vec<VersionRow>>, Error> {
         let package = package.try_into().map_err(Into::into)?;
-        let rows = self.find(&package, region, *target).await?;
-        Ok(rows.map(|rows| rows.to_vec()))
+        self.find(&package, region, *target, |rows| Ok(rows.to_vec())).await
     }
 
     /// As [`Client::packages`].
@@ -204,11 +202,11 @@ impl<'a> Answers<'a> {
     pub(crate) fn latest_in(
         self,
         regions: impl IntoIterator<Item = Region> + Send + 'a,
-        target: Target,
+        target: &Target,
     ) -> impl Stream<Item = (Region, Result<Vec<LatestRow>, Error>)> + 'a {
         /// Enough to be quick, and few enough to be a good guest.
         const AT_ONCE: usize = 8;
-        let regions: Vec<Region> = regions.into_iter().collect();
+        let (regions, target) = (regions.into_iter().collect::<Vec<Region>>(), *target);
         stream::iter(regions)
             .map(move |region| async move {
                 let rows = self.latest(&region, &target).await;
@@ -227,52 +225,88 @@ impl<'a> Answers<'a> {
         route: Route,
     ) -> Result<Answer<Vec<R>>, Error> {
         let hub = &self.shared().hub;
-        let found = rows.get(hub, route, hub.transport.deadline()).await?;
+        let found = rows.get(hub, route, Wanted::Kept, hub.transport.deadline()).await?;
         Ok(Answer::from(found).map(|rows| rows.to_vec()))
     }
 
-    /// The versions of a layer, of which there is at least one.
-    async fn find(
+    /// What `choose` makes of the versions of a layer, of which there is at least one.
+    ///
+    /// Where what is kept has no such layer, the server is asked whether that is still so.
+    async fn find<T>(
         &self,
         package: &PackageName,
         region: &Region,
         target: Target,
-    ) -> Result<Answer<Arc<[VersionRow]>>, Error> {
+        choose: impl Fn(&[VersionRow]) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
         let deadline = self.shared().hub.transport.deadline();
-        let rows = self.ask_versions(package, region, target, deadline).await?;
-        if !rows.value.is_empty() {
-            return Ok(rows);
-        }
-        // The list helps with what comes next; without it the answer is still that there is none.
-        let latest = self.ask_latest(region, target, deadline).await.ok();
-        let latest = latest.map(|answer| answer.value).unwrap_or_default();
-        // The public server knows a package by the collection's own spelling alone.
-        if let Some(row) = latest.iter().find(|row| row.package == *package)
-            && row.package.spelling() != package.spelling()
-        {
-            let rows = self.ask_versions(&row.package, region, target, deadline).await?;
-            if !rows.value.is_empty() {
-                return Ok(rows);
+        let mut wanted = Wanted::Kept;
+        loop {
+            let (chosen, confirmed) =
+                match self.rows(package, region, target, wanted, deadline).await? {
+                    (Rows::Some(found), confirmed) => {
+                        let reason = found.stale_because.clone();
+                        let chosen = Answer::from(found).try_map(|rows| choose(&rows));
+                        (chosen.map_err(|error| unanswered(reason).unwrap_or(error)), confirmed)
+                    }
+                    (Rows::None { latest }, confirmed) => {
+                        (Err(unknown(package, region, target, &latest)), confirmed)
+                    }
+                };
+            match chosen {
+                Err(error) if error.is_not_found() && !confirmed && wanted == Wanted::Kept => {
+                    wanted = Wanted::Confirmed;
+                }
+                chosen => return chosen,
             }
         }
-        let known = latest.iter().map(|row| &row.package);
-        Err(Error::UnknownPackage {
-            suggestions: suggest::near(package, known.filter(|name| *name != package)),
-            package: package.clone(),
-            region: region.clone(),
-            target,
-        })
+    }
+
+    /// The versions of a layer; and whether the server says so now.
+    async fn rows(
+        &self,
+        package: &PackageName,
+        region: &Region,
+        target: Target,
+        wanted: Wanted,
+        deadline: Deadline,
+    ) -> Result<(Rows, bool), Error> {
+        let found = self.ask_versions(package, region, target, wanted, deadline).await?;
+        if !found.entry.rows.is_empty() {
+            let confirmed = found.confirmed;
+            return Ok((Rows::Some(found), confirmed));
+        }
+        if let Some(error) = unanswered(found.stale_because) {
+            return Err(error);
+        }
+        // The public server knows a package by the collection's own spelling alone, which the list
+        // has. Without the list the answer is still that there is none.
+        let Ok(latest) = self.ask_latest(region, target, wanted, deadline).await else {
+            return Ok((Rows::None { latest: Arc::default() }, true));
+        };
+        let mut confirmed = (found.confirmed && latest.confirmed) || self.shared().hub.offline;
+        let latest = Arc::clone(&latest.entry.rows);
+        let row = latest.iter().find(|row| row.package == *package);
+        if let Some(row) = row.filter(|row| row.package.spelling() != package.spelling()) {
+            let found = self.ask_versions(&row.package, region, target, wanted, deadline).await?;
+            confirmed = confirmed && found.confirmed;
+            if !found.entry.rows.is_empty() {
+                return Ok((Rows::Some(found), confirmed));
+            }
+        }
+        Ok((Rows::None { latest }, confirmed))
     }
 
     async fn ask_latest(
         &self,
         region: &Region,
         target: Target,
+        wanted: Wanted,
         deadline: Deadline,
-    ) -> Result<Answer<Arc<[LatestRow]>>, Error> {
+    ) -> Result<Found<LatestRow>, Error> {
         let Shared { hub, latest, .. } = self.shared();
         let route = Route::Latest { target, region: region.clone(), format: Format::Json };
-        Ok(latest.get(hub, route, deadline).await?.into())
+        latest.get(hub, route, wanted, deadline).await
     }
 
     async fn ask_versions(
@@ -280,12 +314,39 @@ impl<'a> Answers<'a> {
         package: &PackageName,
         region: &Region,
         target: Target,
+        wanted: Wanted,
         deadline: Deadline,
-    ) -> Result<Answer<Arc<[VersionRow]>>, Error> {
+    ) -> Result<Found<VersionRow>, Error> {
         let Shared { hub, versions, .. } = self.shared();
         let route = Route::Versions { target, region: region.clone(), package: package.clone() };
-        Ok(versions.get(hub, route, deadline).await?.into())
+        versions.get(hub, route, wanted, deadline).await
     }
+}
+
+/// The versions of a layer, if there is at least one.
+enum Rows {
+    Some(Found<VersionRow>),
+    /// With the layers that there are instead.
+    None {
+        latest: Arc<[LatestRow]>,
+    },
+}
+
+/// That there is no layer of a package, with the names that may be meant instead.
+fn unknown(package: &PackageName, region: &Region, target: Target, latest: &[LatestRow]) -> Error {
+    let known = latest.iter().map(|row| &row.package);
+    Error::UnknownPackage {
+        suggestions: suggest::near(package, known.filter(|name| *name != package)),
+        package: package.clone(),
+        region: region.clone(),
+        target,
+    }
+}
+
+/// Why an old answer cannot say that there is no such layer: the server could not be asked. Who is
+/// offline wants what is kept, whatever it says.
+fn unanswered(stale_because: Option<Error>) -> Option<Error> {
+    stale_because.filter(|error| !matches!(error, Error::Offline { .. }))
 }
 
 impl Client {
@@ -296,17 +357,14 @@ impl Client {
         package: &PackageName,
         region: &Region,
         target: Target,
-    ) -> Option<Result<(Answer<LayerVersionArn>, Duration), Error>> {
+    ) -> Option<(Answer<LayerVersionArn>, Duration)> {
         let key = KeyRef { target: Some(target), region: Some(region), package: Some(package) };
         let entry = self.shared().versions.fresh(&key)?;
-        // Whether there is another spelling, or which names are near, has to be asked.
-        if entry.rows.is_empty() {
-            return None;
-        }
-        let arn = latest_of(&entry.rows, package, region, target);
+        // That there is none has to be asked.
+        let value = latest_of(&entry.rows, package, region, target).ok()?;
         let now = now();
         let (age, fresh_for) = (entry.validity.age(now), entry.validity.fresh_left(now));
-        Some(arn.map(|value| (Answer { value, age, stale_because: None }, fresh_for)))
+        Some((Answer { value, age, stale_because: None }, fresh_for))
     }
 }
 
@@ -325,5 +383,6 @@ fn latest_of(
 
 fn no_latest(rows: &[VersionRow], package: &PackageName, region: &Region, target: Target) -> Error {
     let (package, region) = (package.clone(), region.clone());
-    Error::NoLatest { package, region, target, versions: rows.len() }
+    let withdrawn = rows.iter().filter_map(Withdrawn::of).collect();
+    Error::NoLatest { package, region, target, versions: rows.len(), withdrawn }
 }

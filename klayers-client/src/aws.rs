@@ -77,7 +77,7 @@ impl Layers {
     ///
     /// # Errors
     ///
-    /// [`AwsError::Setup`] if the system's certificates cannot be read.
+    /// [`AwsError::Setup`] if the certificates to trust cannot be read.
     pub fn new(config: &SdkConfig) -> Result<Self, AwsError> {
         let http = fetch::client().map_err(|source| AwsError::Setup { source })?;
         Ok(Self { config: config.clone(), http })

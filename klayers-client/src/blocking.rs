@@ -48,6 +48,15 @@ impl Client {
         crate::Client::builder().build_blocking()
     }
 
+    /// A client of the collection at `KLAYERS_API_URL`, or of the public one if that is not set.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ClientBuilder::build_blocking`](crate::ClientBuilder::build_blocking).
+    pub fn from_env() -> Result<Self, Error> {
+        crate::ClientBuilder::from_env().build_blocking()
+    }
+
     pub(crate) fn from_async(client: crate::Client) -> Result<Self, Error> {
         let (sender, mut receiver) = jobs::unbounded_channel::<Job>();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,7 +92,7 @@ impl Client {
         let package = package.try_into().map_err(Into::into)?;
         // What is at hand needs no other thread.
         if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
-            return arn.map(|(answer, _)| answer.value);
+            return Ok(arn.0.value);
         }
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.latest_arn(package, &region, &target).await })

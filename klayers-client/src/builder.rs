@@ -5,7 +5,7 @@ use klayers_core::AccountId;
 
 use crate::hub::Hub;
 use crate::protocol::Api;
-use crate::transport::{Options, Transport};
+use crate::transport::{Options, Transport, variable};
 use crate::{Cache, Client, Error, RetryPolicy, blocking};
 
 /// The options of a [`Client`], from [`Client::builder`].
@@ -46,7 +46,14 @@ impl ClientBuilder {
         }
     }
 
-    /// The API's address, without `/api/v2`; [`Client::PUBLIC_URL`] if it is not set.
+    /// The options of [`Client::from_env`]: the base URL is that of `KLAYERS_API_URL`, if it is set.
+    pub fn from_env() -> Self {
+        let url = variable("KLAYERS_API_URL").filter(|url| !url.is_empty());
+        url.into_iter().fold(Self::new(), Self::base_url)
+    }
+
+    /// The API's address, with or without `/api/v2` at its end; [`Client::PUBLIC_URL`] if it is not
+    /// set.
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
         self
@@ -107,8 +114,9 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::BaseUrl`] if the base URL is none, and [`Error::Setup`] if the user agent cannot
-    /// stand in a header or the system's certificates cannot be read.
+    /// [`Error::BaseUrl`] if the base URL is none, [`Error::Certificates`] if the certificates that a
+    /// variable names cannot be used, and [`Error::Setup`] if the user agent cannot stand in a
+    /// header or the system's certificates cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         let api = Api::new(&self.base_url, self.accounts)?;
         let transport = Transport::new(self.options)?;

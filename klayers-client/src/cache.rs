@@ -9,7 +9,8 @@ pub(crate) mod disk;
 ///
 /// Answers are kept as [RFC 9111] says for a cache of one user, and [RFC 5861] for stale ones: for
 /// as long as the server says they are fresh, after which it is asked whether they changed. Only
-/// what was found to be the answer to the question is kept.
+/// what was found to be the answer to the question is kept. That there is no layer is asked again
+/// each time, in a few bytes: it may have been published since.
 ///
 /// By default answers are kept in memory, and an older one stands in for a day where the server
 /// cannot be asked; [`Answer`](crate::Answer) says how old it is.
@@ -92,7 +93,7 @@ impl Cache {
     }
 
     /// For how long after it was fresh an answer may stand in where the server cannot be asked, for
-    /// the reasons that [`RetryPolicy`](crate::RetryPolicy) lists; a day if it is not set. A server
+    /// the reasons that [`RetryPolicy`](crate::RetryPolicy) tells; a day if it is not set. A server
     /// that names a shorter time is obeyed.
     #[must_use]
     pub fn stale_if_error(mut self, time: Duration) -> Self {

@@ -160,7 +160,8 @@ async fn execute(
             let (region, target) = settings.place(&place)?;
             settings.client()?;
             let page = Route::Latest { target, region, format: Format::Html };
-            let url = format!("{}{page}", settings.api_url().trim_end_matches('/'));
+            let base = settings.api_url().trim_end_matches('/');
+            let url = format!("{}{page}", base.strip_suffix("/api/v2").unwrap_or(base));
             if !print && let Err(error) = open::that_detached(&url) {
                 print::note(err, &format!("no browser could be opened: {error}"))?;
             }

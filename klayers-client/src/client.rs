@@ -15,8 +15,18 @@ use crate::{Answers, ClientBuilder, Error, LayerSpec};
 /// [`Cache`](crate::Cache)). What fails in passing is asked again (see
 /// [`RetryPolicy`](crate::RetryPolicy)). Its futures want a tokio runtime.
 ///
-/// Proxies are taken from the environment and the system's settings, certificates from the
-/// system's store.
+/// # Proxies and certificates
+///
+/// They are those that the environment names for all programs, as for curl, pip and the AWS CLI:
+///
+/// - the proxy: `HTTPS_PROXY` (for an `http` address `HTTP_PROXY`), then `ALL_PROXY`, in upper or
+///   lower case, then the system's settings on macOS and Windows. `http`, `https`, `socks5` and
+///   `socks5h` proxies are taken. `NO_PROXY` lists the hosts that are asked directly, and `*` means
+///   all.
+/// - the certificates to trust: those of `AWS_CA_BUNDLE`, or else `REQUESTS_CA_BUNDLE`, or else
+///   `CURL_CA_BUNDLE`, or else those of `SSL_CERT_FILE` and `SSL_CERT_DIR` together. Each names a
+///   file in PEM form or a folder of such files. They are trusted instead of those of the system's
+///   store, which are taken where no variable is set.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -42,9 +52,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Setup`] if the system's certificates cannot be read.
+    /// [`Error::Certificates`] if those that a variable names cannot be used, [`Error::Setup`] if
+    /// the system's cannot be read.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
+    }
+
+    /// A client of the collection at `KLAYERS_API_URL`, or of the public one if that is not set.
+    ///
+    /// [`new`](Self::new) and [`builder`](Self::builder) do not read this variable.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ClientBuilder::build`].
+    pub fn from_env() -> Result<Self, Error> {
+        ClientBuilder::from_env().build()
     }
 
     /// A client with other options.
@@ -102,7 +124,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::UnknownPackage`], with the nearest names that there are layers of, if there is no
-    /// such layer; [`Error::NoLatest`] if all its versions are deprecated; [`Error::Parse`] if
+    /// such layer; [`Error::NoLatest`] if all its versions are deprecated or withdrawn; [`Error::Parse`] if
     /// `package` is no name; the others if the server cannot be asked or its answer cannot be
     /// trusted.
     pub async fn latest_arn(
@@ -128,10 +150,10 @@ impl Client {
     /// let cache = Cache::memory().assume_fresh(Duration::from_secs(60));
     /// let client = Client::builder().base_url(server.url()).cache(cache).build()?;
     /// let (package, region, target) = ("requests".parse()?, "us-east-1".parse()?, "p3.13".parse()?);
-    /// assert_eq!(client.kept_arn(&package, &region, target), None);
+    /// assert_eq!(client.kept_arn(&package, &region, &target), None);
     ///
     /// let arn = client.latest_arn("requests", &region, &target).await?;
-    /// let (kept, fresh_for) = client.kept_arn(&package, &region, target).expect("it is kept");
+    /// let (kept, fresh_for) = client.kept_arn(&package, &region, &target).expect("it is kept");
     /// assert_eq!(kept, arn);
     /// assert!(fresh_for <= Duration::from_secs(60));
     /// # Ok(())
@@ -141,9 +163,9 @@ impl Client {
         &self,
         package: &PackageName,
         region: &Region,
-        target: Target,
+        target: &Target,
     ) -> Option<(LayerVersionArn, Duration)> {
-        let (answer, fresh_for) = self.arn_at_hand(package, region, target)?.ok()?;
+        let (answer, fresh_for) = self.arn_at_hand(package, region, *target)?;
         Some((answer.value, fresh_for))
     }
 
@@ -285,7 +307,7 @@ impl Client {
     /// use futures::StreamExt;
     ///
     /// let regions = ["us-east-1".parse()?, "eu-west-1".parse()?];
-    /// let mut answers = std::pin::pin!(client.latest_in(regions, "p3.13".parse()?));
+    /// let mut answers = std::pin::pin!(client.latest_in(regions, &"p3.13".parse()?));
     /// let mut layers = 0;
     /// while let Some((region, rows)) = answers.next().await {
     ///     layers += rows?.len();
@@ -297,7 +319,7 @@ impl Client {
     pub fn latest_in<'a>(
         &'a self,
         regions: impl IntoIterator<Item = Region> + Send + 'a,
-        target: Target,
+        target: &Target,
     ) -> impl Stream<Item = (Region, Result<Vec<LatestRow>, Error>)> + 'a {
         self.answers().latest_in(regions, target)
     }

@@ -1,13 +1,18 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use klayers_core::terminal::one_line;
 use klayers_core::{PackageName, PackageVersion, ParseError, Region, Target};
 use reqwest::StatusCode;
 use url::Url;
 
-use crate::{LayerSpec, RetryPolicy};
+use crate::duration::from_now;
+use crate::proxy::Proxy;
+use crate::{LayerSpec, RetryPolicy, VersionRow};
 
 /// What caused an error.
 type Cause = Arc<dyn StdError + Send + Sync>;
@@ -45,6 +50,22 @@ pub enum Error {
         source: Cause,
     },
 
+    /// The certificates that a variable names cannot be used.
+    #[error(
+        "{variable} names {} for the certificates to trust, and {reason}; correct the variable, or \
+         unset it to trust those of the system", .path.display()
+    )]
+    Certificates {
+        /// The variable.
+        variable: &'static str,
+        /// The file or the folder that it names.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The cause, where there is one.
+        source: Option<Cause>,
+    },
+
     /// The collection has no layer of the package for the target in the region.
     #[error("no layer of {package} for {target} in {region}{}", did_you_mean(.suggestions))]
     UnknownPackage {
@@ -58,10 +79,10 @@ pub enum Error {
         suggestions: Vec<PackageName>,
     },
 
-    /// There are layers of the package, and all are deprecated.
+    /// There are layers of the package, and none is the latest: all are deprecated or withdrawn.
     #[error(
-        "all {versions} layer versions of {package} for {target} in {region} are deprecated; \
-         list them to choose one that has not expired"
+        "none of the {versions} layer versions of {package} for {target} in {region} is the \
+         latest: {}", no_latest(.withdrawn)
     )]
     NoLatest {
         /// The package that was asked for.
@@ -70,23 +91,29 @@ pub enum Error {
         region: Region,
         /// The target.
         target: Target,
-        /// How many deprecated ones there are.
+        /// How many layer versions there are.
         versions: usize,
+        /// Those that were withdrawn, the newest first.
+        withdrawn: Vec<Withdrawn>,
     },
 
     /// No answer came, or not all of it.
-    #[error("could not ask {url}: {failure}")]
+    #[error("could not ask {url}{}: {failure}; {advice}", through(.proxy.as_deref()))]
     Transport {
         /// The address that was asked.
         url: String,
+        /// The proxy it was asked through, with the variable that set it.
+        proxy: Option<String>,
         /// What failed.
         failure: TransportFailure,
+        /// What to do.
+        advice: String,
         /// The cause.
         source: Cause,
     },
 
     /// The answer has a status other than 200.
-    #[error("{url} answered {}{}", status_text(*.status), status_advice(*.status, .detail.as_deref()))]
+    #[error("{url} answered {}{}", status_text(*.status), status_advice(*.status, .detail.as_deref(), *.retry_after))]
     Status {
         /// The address that was asked.
         url: String,
@@ -96,6 +123,8 @@ pub enum Error {
         ///
         /// [spec]: https://www.rfc-editor.org/rfc/rfc9457
         detail: Option<String>,
+        /// How long the server asks to wait before it is asked again.
+        retry_after: Option<Duration>,
     },
 
     /// The answer is not one to the question.
@@ -146,7 +175,11 @@ pub enum Error {
     },
 
     /// There are layers of the package, and none of them is the one that was asked for.
-    #[error("no layer version for {target} in {region} is {spec}; {}", there_are(.spec, .versions))]
+    #[error(
+        "no layer version for {target} in {region} is {spec}; {}{}",
+        withdrawn_first(.withdrawn),
+        there_are(.spec, .versions)
+    )]
     NoMatch {
         /// What was asked for.
         spec: Box<LayerSpec>,
@@ -156,6 +189,8 @@ pub enum Error {
         target: Target,
         /// The package versions and the layer versions that there are, the newest first.
         versions: Vec<(PackageVersion, u64)>,
+        /// Those that would be it, had they not been withdrawn; the newest first.
+        withdrawn: Vec<Withdrawn>,
     },
 
     /// The thread of a [`blocking::Client`](crate::blocking::Client) is gone.
@@ -193,14 +228,93 @@ impl Error {
         Self::Setup { source: source.into().into() }
     }
 
-    pub(crate) fn transport(url: &Url, error: reqwest::Error) -> Self {
+    /// `trusted` says which certificates are trusted, where they are not those of the system.
+    pub(crate) fn transport(
+        url: &Url,
+        proxy: Option<&Proxy>,
+        trusted: Option<&str>,
+        error: reqwest::Error,
+    ) -> Self {
+        let failure = TransportFailure::of(&error);
         Self::Transport {
             url: shown(url),
-            failure: TransportFailure::of(&error),
-            source: Arc::new(error.without_url()),
+            proxy: proxy.map(ToString::to_string),
+            failure,
+            advice: failure.advice(proxy, trusted),
+            source: innermost(&error.without_url()),
+        }
+    }
+
+    /// That a proxy answered 407 in the place of the server.
+    pub(crate) fn proxy_login(url: &Url, proxy: &Proxy) -> Self {
+        let failure = TransportFailure::ProxyLogin;
+        Self::Transport {
+            url: shown(url),
+            proxy: Some(proxy.to_string()),
+            failure,
+            advice: failure.advice(Some(proxy), None),
+            source: Arc::new(Told(status_text(407))),
+        }
+    }
+
+    /// Whether an answer that is kept may be used in the place of this error: no answer came, or
+    /// none of the API's, as where a network asks for a login with a page of its own. An API that
+    /// names layers which were not asked for is not such a case.
+    pub(crate) fn leaves_what_is_kept(&self) -> bool {
+        match self {
+            Self::Body { source, .. } => source.is_some(),
+            Self::TooLarge { .. } => true,
+            error => error.is_transient(),
         }
     }
 }
+
+/// A layer version that was withdrawn.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Withdrawn {
+    /// The package's version in it.
+    pub package_version: PackageVersion,
+    /// The number of the layer version.
+    pub layer_version: u64,
+    /// Why it was withdrawn.
+    pub reason: String,
+}
+
+impl Withdrawn {
+    /// That of a row; none if it was not withdrawn.
+    pub(crate) fn of(row: &VersionRow) -> Option<Self> {
+        Some(Self {
+            package_version: row.package_version.clone(),
+            layer_version: row.arn.version(),
+            reason: row.yanked.clone()?,
+        })
+    }
+}
+
+impl fmt::Display for Withdrawn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { package_version, layer_version, reason } = self;
+        write!(formatter, "{package_version} (layer version {layer_version}) is withdrawn")?;
+        match reason.trim() {
+            "" => Ok(()),
+            reason => write!(formatter, ": {}", printable(reason)),
+        }
+    }
+}
+
+/// What is at the bottom of a chain of causes. The layers above it say again, in other words, that
+/// no connection could be made.
+fn innermost(error: &reqwest::Error) -> Cause {
+    let first: &(dyn StdError + 'static) = error;
+    let last = std::iter::successors(Some(first), |&cause| cause.source()).last();
+    Arc::new(Told(one_line(&last.unwrap_or(first).to_string()).into_owned()))
+}
+
+/// A cause of which the words alone are kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Told(String);
 
 /// For packages that are given as a [`PackageName`] already.
 impl From<Infallible> for Error {
@@ -225,24 +339,50 @@ pub enum TransportFailure {
     Redirect,
     /// The connection broke before the answer was complete.
     Interrupted,
+    /// The proxy asks for a user name and a password (407).
+    ProxyLogin,
+}
+
+impl TransportFailure {
+    /// What to do.
+    fn advice(self, proxy: Option<&Proxy>, trusted: Option<&str>) -> String {
+        let fixed = match self {
+            Self::ProxyLogin => {
+                let set = || "set HTTPS_PROXY with a user name and a password".to_owned();
+                return proxy.map_or_else(set, Proxy::login_advice);
+            }
+            Self::Tls if let Some(trusted) = trusted => {
+                return format!(
+                    "trusted are the certificates of {trusted} alone; add that of the authority \
+                     that signed the server's, or unset the variable"
+                );
+            }
+            Self::Resolve | Self::Connect if proxy.is_some() => {
+                "check the address of the proxy, and that it is there"
+            }
+            Self::Resolve | Self::Connect => "check the address and the network",
+            Self::Tls => {
+                "check the address, the server's certificate, and that the authority that signed \
+                 it is installed; AWS_CA_BUNDLE or SSL_CERT_FILE names the certificates of another"
+            }
+            Self::Timeout => "try again, or allow more time",
+            Self::Redirect => "give the address that it leads to",
+            Self::Interrupted => "try again",
+        };
+        fixed.to_owned()
+    }
 }
 
 impl fmt::Display for TransportFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Resolve => {
-                "the name of the server was not found; check the address and the network"
-            }
-            Self::Connect => "no connection to the server; check the address and the network",
-            Self::Tls => {
-                "no trusted connection to the server; check the address, the server's certificate, \
-                 and that the authority that signed it is installed"
-            }
-            Self::Timeout => "no answer in time; try again, or allow more time",
-            Self::Redirect => {
-                "it redirects too often, or from https to http; give the address it leads to"
-            }
-            Self::Interrupted => "the connection broke off; try again",
+            Self::Resolve => "its name was not found",
+            Self::Connect => "no connection",
+            Self::Tls => "no trusted connection",
+            Self::Timeout => "no answer in time",
+            Self::Redirect => "it redirects too often, or from https to http",
+            Self::Interrupted => "the connection broke off",
+            Self::ProxyLogin => "the proxy asks for a user name and a password (407)",
         })
     }
 }
@@ -260,15 +400,29 @@ pub(crate) fn shown(url: &Url) -> String {
 /// characters.
 pub(crate) fn printable(text: &str) -> String {
     const LONGEST: usize = 200;
-    let mut shown: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(LONGEST)
-        .collect();
+    let mut shown: String = one_line(text).chars().take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }
     shown
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+}
+
+/// Why there is no latest layer version, and what to do.
+fn no_latest(withdrawn: &[Withdrawn]) -> String {
+    match withdrawn {
+        [] => "they are deprecated; `klayers versions` lists them, and until when each exists"
+            .to_owned(),
+        [newest, ..] => format!("{newest}; name another version, as in package==1.2"),
+    }
+}
+
+/// What is told before anything else there is: that what was asked for was withdrawn.
+fn withdrawn_first(withdrawn: &[Withdrawn]) -> String {
+    withdrawn.first().map(|newest| format!("{newest}; ")).unwrap_or_default()
 }
 
 fn without_answer(kept: bool) -> &'static str {
@@ -306,17 +460,20 @@ fn status_text(status: u16) -> String {
     StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |known| known.to_string())
 }
 
-fn status_advice(status: u16, detail: Option<&str>) -> String {
+fn status_advice(status: u16, detail: Option<&str>, retry_after: Option<Duration>) -> String {
+    let later = || retry_after.map_or_else(|| "later".to_owned(), from_now);
     let advice = match status {
-        401 | 403 => "; check that you may use it",
-        404 | 405 | 410 => "; check that this is the API of a collection",
-        408 | 429 => "; try again later",
-        500.. => "; the server has a fault, try again later",
-        _ => "",
+        401 | 403 => "; check that you may use it".to_owned(),
+        404 | 405 | 410 => "; check that this is the API of a collection".to_owned(),
+        407 => "; the proxy asks for a user name and a password".to_owned(),
+        408 | 429 => format!("; try again {}", later()),
+        511 => "; the network asks for a login: open a page in a browser".to_owned(),
+        500.. => format!("; the server has a fault, try again {}", later()),
+        _ => String::new(),
     };
     match detail {
         Some(detail) => format!(" ({detail}){advice}"),
-        None => advice.to_owned(),
+        None => advice,
     }
 }
 
@@ -368,11 +525,34 @@ mod tests {
                 "x answered 999 <unknown status code>; the server has a fault, try again later",
             ),
         ] {
-            let error =
-                Error::Status { url: "x".to_owned(), status, detail: detail.map(str::to_owned) };
+            let (url, detail) = ("x".to_owned(), detail.map(str::to_owned));
+            let error = Error::Status { url, status, detail, retry_after: None };
             assert_eq!(error.to_string(), expected);
             assert!(!error.is_not_found());
         }
+    }
+
+    #[test]
+    fn a_wait_that_the_server_asks_for_is_told() {
+        for (status, seconds, expected) in [
+            (429, 3_600, "x answered 429 Too Many Requests; try again in an hour"),
+            (
+                503,
+                30,
+                "x answered 503 Service Unavailable; the server has a fault, try again in 30 \
+                 seconds",
+            ),
+        ] {
+            let (url, retry_after) = ("x".to_owned(), Some(Duration::from_secs(seconds)));
+            let error = Error::Status { url, status, detail: None, retry_after };
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(printable(&"x".repeat(200)).chars().count(), 200);
+        assert!(printable(&"x".repeat(201)).ends_with("x…"));
     }
 
     #[test]

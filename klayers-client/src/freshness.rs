@@ -133,6 +133,11 @@ impl Validity {
         }
     }
 
+    /// The same, for an answer that is asked for again each time.
+    pub(crate) fn never_fresh(self) -> Self {
+        Self { fresh_for: Duration::ZERO, renewable_for: Duration::ZERO, ..self }
+    }
+
     /// How long ago the answer was made.
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.made).unwrap_or_default()

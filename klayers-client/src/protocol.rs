@@ -32,7 +32,12 @@ impl Api {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("it must have neither ? nor #"));
         }
-        Ok(Self { base: url, accounts })
+        // As it stands in many a configuration: the address of the API with its version.
+        let mut base = url;
+        let path = base.path().trim_end_matches('/');
+        let path = path.strip_suffix("/api/v2").unwrap_or(path).to_owned();
+        base.set_path(&path);
+        Ok(Self { base, accounts })
     }
 
     pub(crate) fn url(&self, route: &Route) -> Url {
@@ -161,6 +166,14 @@ mod tests {
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/api/v2/p3.8/layers/latest/us-east-1"),
             (
                 "https://tools.example/klayers//",
+                "https://tools.example/klayers/api/v2/p3.8/layers/latest/us-east-1",
+            ),
+            (
+                "https://api.klayers.cloud/api/v2",
+                "https://api.klayers.cloud/api/v2/p3.8/layers/latest/us-east-1",
+            ),
+            (
+                "https://tools.example/klayers/api/v2/",
                 "https://tools.example/klayers/api/v2/p3.8/layers/latest/us-east-1",
             ),
         ] {

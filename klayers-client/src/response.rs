@@ -1,7 +1,7 @@
 //! What a server answered, as a value.
 
 use std::error::Error as StdError;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use klayers_core::api::Problem;
 use reqwest::header::{self, HeaderMap, HeaderName};
@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::Error;
 use crate::error::{printable, shown};
+use crate::retry::retry_after;
 
 /// What a server answered.
 #[derive(Debug)]
@@ -35,7 +36,18 @@ impl Response {
 
     /// The error that a status other than the wanted one is.
     pub(crate) fn status_error(&self) -> Error {
-        Error::Status { url: shown(&self.url), status: self.status, detail: self.detail() }
+        Error::Status {
+            url: shown(&self.url),
+            status: self.status,
+            detail: self.detail(),
+            retry_after: self.retry_after(),
+        }
+    }
+
+    /// How long the server asks to wait before it is asked again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let date = self.header(&header::DATE);
+        retry_after(self.header(&header::RETRY_AFTER)?, date, self.times.received)
     }
 
     /// The error that an unusable body is.
@@ -46,9 +58,14 @@ impl Response {
             }
             None => "no content type".to_owned(),
         };
+        let page = if form.starts_with("content type text/html") {
+            ", a web page as of a network that asks for a login"
+        } else {
+            ""
+        };
         Error::Body {
             url: shown(&self.url),
-            reason: format!("it is not the list of layers expected ({form})"),
+            reason: format!("it is not the list of layers expected ({form}{page})"),
             source: Some(
                 Box::<dyn StdError + Send + Sync>::from(printable(&source.to_string())).into(),
             ),

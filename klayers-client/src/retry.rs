@@ -17,13 +17,16 @@ use crate::TransportFailure;
 /// | no answer within the read timeout | yes |
 /// | the connection broke off within the answer | yes |
 /// | redirected in a circle, or from https to http | no |
+/// | a proxy that asks for a login | no |
 /// | status 408, 425, 429 | yes |
 /// | status 500, 502, 503, 504 | yes |
 /// | any other status | no |
 /// | an answer that is too long, or not the one to the question | no |
 ///
-/// The same table says when an older answer may stand in for the one that did not come; see
-/// [`Cache::stale_if_error`](crate::Cache::stale_if_error).
+/// An older answer may stand in where it says yes, and for an answer that is not the API's, as the
+/// page with which a network asks for a login; see
+/// [`Cache::stale_if_error`](crate::Cache::stale_if_error). An answer with layers that were not
+/// asked for is told, whatever is kept.
 ///
 /// Between two requests lies a time that doubles with each, up to a limit, of which a random half
 /// is left out, so that clients that failed together do not come back together. A server that says
@@ -99,7 +102,9 @@ impl RetryPolicy {
             | TransportFailure::Connect
             | TransportFailure::Timeout
             | TransportFailure::Interrupted => true,
-            TransportFailure::Tls | TransportFailure::Redirect => false,
+            TransportFailure::Tls | TransportFailure::Redirect | TransportFailure::ProxyLogin => {
+                false
+            }
         }
     }
 
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_failure_is_retried_or_not_as_the_table_says() {
-        use TransportFailure::{Connect, Interrupted, Redirect, Resolve, Timeout, Tls};
+        use TransportFailure::{Connect, Interrupted, ProxyLogin, Redirect, Resolve, Timeout, Tls};
         for (failure, again) in [
             (Resolve, true),
             (Connect, true),
@@ -191,6 +196,7 @@ mod tests {
             (Timeout, true),
             (Interrupted, true),
             (Redirect, false),
+            (ProxyLogin, false),
         ] {
             let next = RetryPolicy::default().next(&attempt(1, Outcome::Failure(failure)));
             assert_eq!(next.is_some(), again, "{failure:?}");

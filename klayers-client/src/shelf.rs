@@ -73,22 +73,38 @@ pub(crate) struct Entry<R> {
     times: Times,
 }
 
+/// Whether an answer that is kept and fresh will do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wanted {
+    Kept,
+    /// One that the server confirms now. What is kept says that there is no such layer, which may
+    /// have been published since.
+    Confirmed,
+}
+
 /// An entry, and why there is none that is newer.
 #[derive(Debug)]
 pub(crate) struct Found<R> {
     pub(crate) entry: Arc<Entry<R>>,
     pub(crate) stale_because: Option<Error>,
+    /// Whether the server was asked, and this is its answer.
+    pub(crate) confirmed: bool,
 }
 
 impl<R> Clone for Found<R> {
     fn clone(&self) -> Self {
-        Self { entry: Arc::clone(&self.entry), stale_because: self.stale_because.clone() }
+        Self {
+            entry: Arc::clone(&self.entry),
+            stale_because: self.stale_because.clone(),
+            confirmed: self.confirmed,
+        }
     }
 }
 
-impl<R> From<Arc<Entry<R>>> for Found<R> {
-    fn from(entry: Arc<Entry<R>>) -> Self {
-        Self { entry, stale_because: None }
+impl<R> Found<R> {
+    /// An entry that needed no question.
+    fn kept(entry: Arc<Entry<R>>) -> Self {
+        Self { entry, stale_because: None, confirmed: false }
     }
 }
 
@@ -119,24 +135,27 @@ impl<R: Row> Shelf<R> {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         route: Route,
+        wanted: Wanted,
         deadline: Deadline,
     ) -> Result<Found<R>, Error> {
-        if let Some(entry) = self.remembered(&route) {
+        if wanted == Wanted::Kept
+            && let Some(entry) = self.remembered(&route)
+        {
             match entry.validity.at(now()) {
-                Use::Fresh => return Ok(entry.into()),
+                Use::Fresh => return Ok(Found::kept(entry)),
                 Use::Renew if !hub.offline => {
-                    let (joined, flight) = self.flight(hub, route, deadline);
+                    let (joined, flight) = self.flight(hub, route, wanted, deadline);
                     // Nobody waits for it.
                     if !joined {
                         tokio::spawn(flight);
                     }
-                    return Ok(entry.into());
+                    return Ok(Found::kept(entry));
                 }
                 Use::Renew | Use::Ask => {}
             }
         }
         loop {
-            let (joined, flight) = self.flight(hub, route.clone(), deadline);
+            let (joined, flight) = self.flight(hub, route.clone(), wanted, deadline);
             match flight.await {
                 // Its time was that of whoever began it.
                 Err(error) if joined && error.is_timeout() && !deadline.left().is_zero() => {}
@@ -157,9 +176,13 @@ impl<R: Row> Shelf<R> {
         self: &Arc<Self>,
         hub: &Arc<Hub>,
         route: Route,
+        wanted: Wanted,
         deadline: Deadline,
     ) -> (bool, Shared<Flight<R>>) {
-        let name = route.to_string();
+        let name = match wanted {
+            Wanted::Kept => route.to_string(),
+            Wanted::Confirmed => format!("{route} confirmed"),
+        };
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&name).and_then(WeakShared::upgrade)
             && flight.peek().is_none()
@@ -168,7 +191,8 @@ impl<R: Row> Shelf<R> {
         }
         flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
         let (this, hub) = (Arc::clone(self), Arc::clone(hub));
-        let flight: Flight<R> = Box::pin(async move { this.fetch(&hub, &route, deadline).await });
+        let flight: Flight<R> =
+            Box::pin(async move { this.fetch(&hub, &route, wanted, deadline).await });
         let flight = flight.shared();
         if let Some(weak) = flight.downgrade() {
             flights.insert(name, weak);
@@ -176,15 +200,22 @@ impl<R: Row> Shelf<R> {
         (false, flight)
     }
 
-    async fn fetch(&self, hub: &Hub, route: &Route, deadline: Deadline) -> Result<Found<R>, Error> {
+    async fn fetch(
+        &self,
+        hub: &Hub,
+        route: &Route,
+        wanted: Wanted,
+        deadline: Deadline,
+    ) -> Result<Found<R>, Error> {
         let known = newer(self.remembered(route), read(hub, route).await);
         if let Some(entry) = &known
-            && (hub.offline || entry.validity.at(now()) == Use::Fresh)
+            && (hub.offline || (wanted == Wanted::Kept && entry.validity.at(now()) == Use::Fresh))
         {
             self.remember(route, entry);
             let stale = entry.validity.at(now()) != Use::Fresh;
             let offline = || Error::Offline { url: shown(&hub.api.url(route)), kept: true };
-            return Ok(Found { entry: Arc::clone(entry), stale_because: stale.then(offline) });
+            let stale_because = stale.then(offline);
+            return Ok(Found { stale_because, ..Found::kept(Arc::clone(entry)) });
         }
         let url = hub.api.url(known.as_ref().map_or(route, |entry| &entry.route));
         if hub.offline {
@@ -202,14 +233,14 @@ impl<R: Row> Shelf<R> {
                 } else {
                     self.forget(hub, route).await;
                 }
-                Ok(entry.into())
+                Ok(Found { confirmed: true, ..Found::kept(entry) })
             }
             (Err(error), Some(entry))
-                if error.is_transient()
+                if error.leaves_what_is_kept()
                     && entry.validity.stands_in(now(), hub.cache.stale_if_error) =>
             {
                 self.remember(route, &entry);
-                Ok(Found { entry, stale_because: Some(error) })
+                Ok(Found { stale_because: Some(error), ..Found::kept(entry) })
             }
             (Err(error), _) => Err(error),
         }
@@ -268,14 +299,16 @@ fn understand<R: Row>(
             (Arc::from(rows), Fields::new(&response.headers), route)
         }
     };
-    let (keep, validity) = validity(hub, &fields, response.times);
+    let (keep, validity) = validity(hub, &fields, response.times, rows.is_empty());
     let (body, times) = ((response.status != 304).then_some(response.body), response.times);
     Ok(Answered { entry: Entry { rows, validity, route, fields, times }, keep, body })
 }
 
-/// Whether an answer may be kept, and for how long it may be used.
-fn validity(hub: &Hub, fields: &Fields, times: Times) -> (bool, Validity) {
+/// Whether an answer may be kept, and for how long it may be used. That there is nothing is asked
+/// again each time, whatever the server allows: what was published a second ago must be found.
+fn validity(hub: &Hub, fields: &Fields, times: Times, is_empty: bool) -> (bool, Validity) {
     match Validity::new(fields, times, hub.cache.assume_fresh) {
+        Some(validity) if is_empty => (true, validity.never_fresh()),
         Some(validity) => (true, validity),
         None => (false, Validity::once(times)),
     }
@@ -292,7 +325,7 @@ async fn read<R: Row>(hub: &Hub, route: &Route) -> Option<Entry<R>> {
         times: Times { sent: kept.sent, received: kept.received },
     };
     let rows = hub.api.rows(&response, route).ok()?;
-    let (keep, validity) = validity(hub, &kept.fields, response.times);
+    let (keep, validity) = validity(hub, &kept.fields, response.times, rows.is_empty());
     let entry = Entry {
         rows: rows.into(),
         validity,

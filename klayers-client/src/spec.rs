@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use klayers_core::{PackageName, ParseError, Requirement};
 
-use crate::{DeployStatus, VersionRow};
+use crate::{DeployStatus, VersionRow, Withdrawn};
 
 /// Which layer version of a package is meant: the latest, one by the package's version, or one by
 /// the layer's own number.
@@ -68,6 +68,12 @@ impl LayerSpec {
                 };
                 rank(one).cmp(&rank(other))
             })
+    }
+
+    /// Those of a layer's versions that would be meant, had they not been withdrawn.
+    pub(crate) fn withdrawn(&self, rows: &[VersionRow]) -> Vec<Withdrawn> {
+        let accepted = rows.iter().filter(|row| self.requirement.accepts(&row.package_version));
+        accepted.filter(|_| self.layer_version.is_none()).filter_map(Withdrawn::of).collect()
     }
 }
 

@@ -7,9 +7,12 @@ use reqwest::redirect;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::encoding;
 use crate::error::shown;
+use crate::proxy::Proxies;
 use crate::response::{Response, Times};
-use crate::retry::{Attempt, Outcome, RetryPolicy, retry_after};
+use crate::retry::{Attempt, Outcome, RetryPolicy};
+use crate::trust::Trust;
 use crate::{Error, TransportFailure};
 
 /// The longest body that is read, in bytes. A list of 1,000 layers has about 200,000.
@@ -32,20 +35,27 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
+    proxies: Proxies,
+    /// The certificates that are trusted, where they are not those of the system.
+    trusted: Option<String>,
     total_timeout: Duration,
     retries: RetryPolicy,
 }
 
 impl Transport {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(options.read_timeout)
-            .user_agent(options.user_agent)
+        let trust = Trust::new(variable)?;
+        let trusted = trust.as_ref().map(|trust| trust.named_by.clone());
+        let proxies = Proxies::new(variable);
+        let Options { connect_timeout, read_timeout, total_timeout, user_agent, retries } = options;
+        let http = prepared(&proxies, trust)
+            .connect_timeout(connect_timeout)
+            .read_timeout(read_timeout)
+            .user_agent(user_agent)
             .redirect(redirect::Policy::custom(follow))
             .build()
             .map_err(Error::setup)?;
-        Ok(Self { http, total_timeout: options.total_timeout, retries: options.retries })
+        Ok(Self { http, proxies, trusted, total_timeout, retries })
     }
 
     /// When a call that begins now has to be over.
@@ -83,11 +93,12 @@ impl Transport {
             .http
             .get(url.clone())
             .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT_ENCODING, encoding::ACCEPTED)
             .headers(conditions.clone())
             .timeout(deadline.left())
             .send()
             .await
-            .map_err(|error| Error::transport(url, error))?;
+            .map_err(|error| self.failed(url, error))?;
         let received = now();
         let url = response.url().clone();
         let too_large = || Error::TooLarge { url: shown(&url), limit: LONGEST_BODY };
@@ -96,21 +107,30 @@ impl Transport {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| Error::transport(&url, error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&url, error))? {
             if body.len() + chunk.len() > LONGEST_BODY {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response {
-            status: response.status().as_u16(),
-            headers: std::mem::take(response.headers_mut()),
-            body,
-            times: Times { sent, received },
-            url,
-        })
+        let status = response.status().as_u16();
+        if status == 407
+            && let Some(proxy) = self.proxies.of(&url)
+        {
+            return Err(Error::proxy_login(&url, &proxy));
+        }
+        let headers = std::mem::take(response.headers_mut());
+        let body = match encoding::decode(&headers, body, LONGEST_BODY) {
+            Ok(body) => body,
+            // Any other status says enough by itself.
+            Err(_) if status != 200 => Vec::new(),
+            Err(error) => return Err(error.of(&url)),
+        };
+        Ok(Response { status, headers, body, times: Times { sent, received }, url })
+    }
+
+    fn failed(&self, url: &Url, error: reqwest::Error) -> Error {
+        Error::transport(url, self.proxies.of(url).as_ref(), self.trusted.as_deref(), error)
     }
 }
 
@@ -119,14 +139,29 @@ fn outcome(result: &Result<Response, Error>) -> Option<Outcome> {
     match result {
         Ok(response) if response.status < 400 => None,
         Ok(response) => {
-            let date = response.header(&header::DATE);
-            let asked = response.header(&header::RETRY_AFTER);
-            let retry_after = asked.and_then(|value| retry_after(value, date, now()));
+            let retry_after = response.retry_after();
             Some(Outcome::Status { status: response.status, retry_after })
         }
         Err(Error::Transport { failure, .. }) => Some(Outcome::Failure(*failure)),
         Err(_) => None,
     }
+}
+
+/// A client that asks through the proxies and trusts the certificates that the environment names.
+pub(crate) fn prepared(proxies: &Proxies, trust: Option<Trust>) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let builder = if proxies.off { builder.no_proxy() } else { builder };
+    match trust {
+        Some(trust) => builder.tls_certs_only(trust.certificates),
+        None => builder,
+    }
+}
+
+/// A variable of the environment. Proxies and certificates are the matter of whoever runs a
+/// program, whatever the program is, as in every tool that opens connections.
+#[expect(clippy::disallowed_methods, reason = "where the socket is, there is the edge")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    Some(std::env::var_os(name)?.to_string_lossy().into_owned())
 }
 
 /// The clock. Ages of answers are counted by it, for they outlast the process on the disk.
@@ -149,6 +184,8 @@ impl TransportFailure {
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::Timeout
+        } else if is_proxy_login(error) {
+            Self::ProxyLogin
         } else if error.is_dns() {
             Self::Resolve
         } else if error.is_connect() && is_tls(error) {
@@ -161,6 +198,14 @@ impl TransportFailure {
             Self::Interrupted
         }
     }
+}
+
+/// Whether the proxy asked for a login instead of opening a tunnel. It is known by its words alone:
+/// the type of the error is private to the connector.
+fn is_proxy_login(error: &reqwest::Error) -> bool {
+    let first: &(dyn StdError + 'static) = error;
+    let mut causes = iter::successors(Some(first), |&cause| cause.source());
+    causes.any(|cause| cause.to_string().ends_with("proxy authorization required"))
 }
 
 /// Whether the other side was reached, and what it said was no TLS that can be trusted. That is

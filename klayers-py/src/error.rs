@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use klayers_client::Error;
+use klayers_client::{Error, Withdrawn};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict};
@@ -31,12 +31,14 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             set_place(region, *target)?;
             "UnknownPackageError"
         }
-        Error::NoLatest { package, region, target, .. } => {
+        Error::NoLatest { package, region, target, withdrawn, .. } => {
+            attributes.set_item("withdrawn", listed(withdrawn))?;
             attributes.set_item("package", package.to_string())?;
             set_place(region, *target)?;
             "NoLatestError"
         }
-        Error::NoMatch { spec, region, target, versions } => {
+        Error::NoMatch { spec, region, target, versions, withdrawn } => {
+            attributes.set_item("withdrawn", listed(withdrawn))?;
             let versions: Vec<(String, u64)> =
                 versions.iter().map(|(package, layer)| (package.to_string(), *layer)).collect();
             attributes.set_item("package", spec.package().to_string())?;
@@ -50,10 +52,11 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             attributes.set_item("timed_out", error.is_timeout())?;
             "TransportError"
         }
-        Error::Status { url, status, detail } => {
+        Error::Status { url, status, detail, retry_after } => {
             attributes.set_item("url", url)?;
             attributes.set_item("status", status)?;
             attributes.set_item("detail", detail)?;
+            attributes.set_item("retry_after", retry_after.map(|time| time.as_secs()))?;
             "StatusError"
         }
         Error::Body { url, .. } | Error::TooLarge { url, .. } => {
@@ -73,6 +76,14 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let exception = raised(py, class, &error.to_string(), &attributes)?;
     exception.set_cause(py, error.source().map(|source| cause(py, error, source)));
     Ok(exception)
+}
+
+/// What was withdrawn: package version, layer version, reason.
+fn listed(withdrawn: &[Withdrawn]) -> Vec<(String, u64, &str)> {
+    withdrawn
+        .iter()
+        .map(|row| (row.package_version.to_string(), row.layer_version, row.reason.as_str()))
+        .collect()
 }
 
 /// That a value which the client never sees is none.

@@ -79,7 +79,7 @@ impl Session {
         place: &Place,
     ) -> PyResult<Option<Bound<'py, LayerVersionArn>>> {
         let Some(live) = self.usable() else { return Ok(None) };
-        let kept = live.client.kept_arn(package, &place.region, place.target);
+        let kept = live.client.kept_arn(package, &place.region, &place.target);
         let Some((arn, fresh_for)) = kept else { return Ok(None) };
         let arn = Bound::new(py, LayerVersionArn(arn))?;
         if let Some(call) = call {

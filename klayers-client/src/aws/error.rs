@@ -1,9 +1,12 @@
 use std::error::Error as StdError;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{io, iter};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+
+use klayers_core::terminal::one_line;
 
 use crate::{LayerVersionArn, Region};
 
@@ -17,7 +20,19 @@ pub enum AwsError {
     #[error("the HTTP client could not be set up; check that the system's certificates are there")]
     Setup {
         /// What was wrong.
-        source: reqwest::Error,
+        source: Cause,
+    },
+
+    /// There are no credentials, or AWS does not accept them.
+    #[error(
+        "no AWS credentials that can be used for {region}; name a profile in AWS_PROFILE, set \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
+    )]
+    Credentials {
+        /// The region that was to be asked.
+        region: Region,
+        /// What is wrong with them.
+        source: Cause,
     },
 
     /// The credentials may not do it.
@@ -131,6 +146,29 @@ pub enum AwsError {
     },
 }
 
+/// The codes with which AWS says that it does not accept credentials.
+const NOT_ACCEPTED: [&str; 6] = [
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+];
+
+/// Why credentials could not be loaded, if that is what went wrong: the last of the causes, for
+/// those above it say that they could not be loaded, each in other words.
+fn not_loaded(error: &(dyn StdError + 'static)) -> Option<String> {
+    let causes = || iter::successors(Some(error), |&cause| cause.source());
+    let failed = causes().find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
+    if let CredentialsError::CredentialsNotLoaded(_) = failed {
+        return Some("there are none: not in the environment, in a profile, or from a role".into());
+    }
+    let failed: &(dyn StdError + 'static) = failed;
+    let last = iter::successors(Some(failed), |&cause| cause.source()).last()?;
+    Some(one_line(&last.to_string()).into_owned())
+}
+
 impl AwsError {
     pub(super) fn incomplete(arn: &LayerVersionArn) -> Self {
         Self::Incomplete { arn: Box::new(arn.clone()) }
@@ -161,6 +199,13 @@ impl AwsError {
                 Self::Denied { operation, right, arn, region, message }
             }
             Some("ResourceNotFoundException") => Self::NotFound { arn, region },
+            Some(code) if NOT_ACCEPTED.contains(&code) => {
+                let told = message.unwrap_or_else(|| code.to_owned());
+                Self::Credentials { region, source: one_line(&told).into() }
+            }
+            None if let Some(told) = not_loaded(&error) => {
+                Self::Credentials { region, source: told.into() }
+            }
             _ => Self::Call { operation, arn, region, source: Box::new(error) },
         }
     }

@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::{AwsError, io_error};
 use crate::LayerVersionArn;
+use crate::proxy::Proxies;
+use crate::transport::{prepared, variable};
+use crate::trust::Trust;
 
 /// How often it is gone on with before it is given up.
 const ATTEMPTS: u32 = 5;
@@ -29,9 +32,11 @@ pub(super) struct Wanted<'a> {
     pub(super) path: &'a Path,
 }
 
-pub(super) fn client() -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder();
-    builder.connect_timeout(Duration::from_secs(10)).read_timeout(Duration::from_secs(30)).build()
+pub(super) fn client() -> Result<reqwest::Client, Cause> {
+    let builder = prepared(&Proxies::new(variable), Trust::new(variable)?)
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(30));
+    Ok(builder.build()?)
 }
 
 /// Brings the file, whole and right, or not at all.

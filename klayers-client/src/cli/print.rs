@@ -148,12 +148,7 @@ fn age(time: Duration) -> String {
 
 /// Prints an error with its causes, each below what it caused.
 pub(super) fn error(err: &mut impl Write, error: &Error) -> io::Result<()> {
-    let cause = match error {
-        // The outermost of its causes says again that it could not be sent.
-        Error::Transport { source, .. } => source.source(),
-        _ => error.source(),
-    };
-    failure(err, &error.to_string(), cause)
+    failure(err, &error.to_string(), error.source())
 }
 
 pub(super) fn failure(

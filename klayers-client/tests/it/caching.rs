@@ -145,23 +145,33 @@ async fn an_answer_is_confirmed_by_its_etag() {
 #[tokio::test]
 async fn what_was_not_the_answer_is_not_kept_and_the_last_good_one_stays() {
     let good = collection("/api/v2/p3.13/layers/us-east-1/requests").expect("a body");
+    // What is no list at all is told beside the last good answer, as a page of a network that asks
+    // for a login; a list of layers that were not asked for is told alone.
     let bad = [
-        "<!doctype html>".to_owned(),
-        good[..good.len() / 2].to_owned(),
-        "{}".to_owned(),
-        good.replace("us-east-1:", "us-west-2:"),
-        good.replace("p313-requests", "p313-numpy"),
+        ("<!doctype html>".to_owned(), true),
+        (good[..good.len() / 2].to_owned(), true),
+        ("{}".to_owned(), true),
+        (good.replace("us-east-1:", "us-west-2:"), false),
+        (good.replace("p313-requests", "p313-numpy"), false),
     ];
     let faults = bad.len();
     let server = Scripted::new("Cache-Control: max-age=0\r\n");
     let folder = tempfile::tempdir().expect("a folder");
     let client = server.client(Cache::memory().folder(folder.path()));
     let mut wrong = 0;
-    for body in bad {
+    for (body, stands_in) in bad {
         server.says(200, "", None);
         assert_eq!(version(&client).await.expect("an ARN"), 4);
         server.says(200, FRESH, Some(&body));
-        let error = version(&client).await.expect_err("no answer");
+        let answer = client.answers().latest_arn("requests", &region(), &target()).await;
+        let error = match answer {
+            Ok(answer) if stands_in => {
+                assert_eq!(answer.value.version(), 4);
+                answer.stale_because.expect("a reason")
+            }
+            Err(error) if !stands_in => error,
+            answer => unreachable!("{body}: {answer:?}"),
+        };
         assert!(matches!(error, Error::Body { .. }), "{error}");
         // Neither in memory nor on the disk.
         server.says(503, "", None);
@@ -360,4 +370,76 @@ async fn no_reader_sees_half_of_what_is_written() {
     }
     let left = fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(left, 1, "no temporary files");
+}
+
+/// What was published a second ago is found, however fresh the answer was that there is none.
+#[tokio::test]
+async fn that_there_is_no_layer_is_asked_again_each_time() {
+    let good = collection("/api/v2/p3.13/layers/us-east-1/requests").expect("a body");
+    let deprecated = good.replace("\"latest\"", "\"deprecated\"");
+    let older = good.replace("2.32.5", "2.32.4");
+    for (before, layer) in
+        [("[]", "requests"), (&deprecated, "requests"), (&older, "requests==2.32.5")]
+    {
+        let server = Scripted::new(FRESH);
+        let folder = tempfile::tempdir().expect("a folder");
+        let client = || server.client(Cache::memory().folder(folder.path()));
+        let first = client();
+        server.says(200, FRESH, Some(before));
+        for client in [&first, &first, &client()] {
+            let error = client.layer(layer, &region(), &target()).await.expect_err("none yet");
+            assert!(error.is_not_found(), "{error}");
+        }
+        server.says(200, FRESH, None);
+        for client in [&first, &client()] {
+            let row = client.layer(layer, &region(), &target()).await.expect("it is published");
+            assert_eq!(row.arn.version(), 4, "{layer}");
+        }
+    }
+}
+
+/// The public server knows a name by one spelling, which the list has: the list is asked, too.
+#[tokio::test]
+async fn a_name_that_the_kept_list_does_not_have_is_looked_for_in_a_new_one() {
+    let server = Scripted::new(FRESH);
+    let client = server.client(Cache::memory());
+    server.says(200, FRESH, Some("[]"));
+    assert_eq!(client.latest(&region(), &target()).await.expect("a list"), []);
+    server.says(200, FRESH, None);
+    assert_eq!(client.latest(&region(), &target()).await.expect("a list").len(), 3);
+    let arn = client.latest_arn("pillow", &region(), &target()).await.expect("an ARN");
+    assert_eq!(arn.version(), 2);
+}
+
+/// It costs no more than the head of an answer.
+#[tokio::test]
+async fn that_there_is_no_layer_is_asked_again_by_its_etag() {
+    let conditions = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&conditions);
+    let server = Server::start_with_head(move |head, stream| {
+        let condition = head.iter().find(|line| line.to_lowercase().starts_with("if-none-match"));
+        seen.lock().expect("no thread panics").push(condition.is_some());
+        let status = if condition.is_some() { 304 } else { 200 };
+        answer(stream, status, "ETag: \"a\"\r\nCache-Control: max-age=300\r\n", "[]")
+    });
+    let client = builder(&server).build().expect("a client");
+    for _ in 0..3 {
+        let error = version(&client).await.expect_err("none");
+        assert!(matches!(error, Error::UnknownPackage { .. }), "{error}");
+    }
+    // The layer and the list of names, three times.
+    let sent = conditions.lock().expect("no thread panics").clone();
+    assert_eq!(sent, [false, false, true, true, true, true]);
+}
+
+/// An old answer that there is no layer is not told where the server cannot be asked.
+#[tokio::test]
+async fn that_there_was_no_layer_does_not_stand_in() {
+    let server = Scripted::new(FRESH);
+    let client = server.client(Cache::memory());
+    server.says(200, FRESH, Some("[]"));
+    assert!(version(&client).await.expect_err("none").is_not_found());
+    server.says(503, "", None);
+    let error = version(&client).await.expect_err("503");
+    assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
 }

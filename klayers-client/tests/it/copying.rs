@@ -91,9 +91,30 @@ fn what_aws_refuses_is_explained_and_leaves_nothing() {
     command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
     let output = run(&mut command, &format!("download requests {PLACE}"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("check the credentials"), "{told}");
-    assert!(told.contains("caused by: "), "{told}");
+    let none = "error: no AWS credentials that can be used for us-east-1; name a profile in \
+                AWS_PROFILE, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws \
+                sso login`\n  caused by: ";
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        format!("{none}there are none: not in the environment, in a profile, or from a role\n")
+    );
+
+    let expired = Server::start(|_, stream| {
+        use std::io::Write;
+        let body = r#"{"message":"The security token included in the request is expired"}"#;
+        write!(
+            stream,
+            "HTTP/1.1 403 Status\r\nx-amzn-errortype: ExpiredTokenException\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    });
+    let mut command = with_aws(&api, &expired.url(), folder.path());
+    let output = run(&mut command, &format!("download requests {PLACE}"));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        format!("{none}The security token included in the request is expired\n")
+    );
 
     // A misspelt name is told before AWS is asked.
     let asked = denied.asked().len();

@@ -43,7 +43,7 @@ async fn a_page_with_status_200_is_no_answer() {
         error.to_string(),
         format!(
             "the answer of {}{LIST} cannot be used: it is not the list of layers expected \
-             (content type text/html); check that this is the API of a collection",
+             (content type text/html, a web page as of a network that asks for a login); check that this is the API of a collection",
             server.url()
         )
     );
@@ -197,7 +197,10 @@ async fn a_body_that_drips_is_left_after_the_total_timeout() {
     let error = fail(client.build().expect("a client")).await;
     assert!(error.is_timeout(), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5));
-    assert!(error.to_string().ends_with("try again, or allow more time"), "{error}");
+    assert!(
+        error.to_string().ends_with("no answer in time; try again, or allow more time"),
+        "{error}"
+    );
 }
 
 /// The time for suggestions is that of the call, so that a call never takes twice as long.

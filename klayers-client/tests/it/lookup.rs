@@ -120,3 +120,33 @@ async fn of_several_latest_the_newest_is_taken_and_of_none_no_arn() {
         }
     }
 }
+
+/// The reason of a withdrawal is told, not that one may choose what has not expired.
+#[tokio::test]
+async fn what_was_withdrawn_is_told_where_it_would_be_the_answer() {
+    let server = Server::start(|path, stream| {
+        let body = collection(path).unwrap_or_else(|| "[]".to_owned());
+        let yanked = "\"deployStatus\":\"deprecated\",\"yanked\":\"it leaks\\nconnections\"";
+        let body = body.replace("\"deployStatus\":\"latest\"", yanked);
+        respond(stream, 200, "application/json", &body)
+    });
+    let client = client(&server);
+    for (layer, expected) in [
+        (
+            "requests",
+            "none of the 3 layer versions of requests for p3.13 in us-east-1 is the latest: 2.32.5 \
+             (layer version 4) is withdrawn: it leaks connections; name another version, as in \
+             package==1.2",
+        ),
+        (
+            "requests>2.32.3",
+            "no layer version for p3.13 in us-east-1 is requests>2.32.3; 2.32.5 (layer version 4) \
+             is withdrawn: it leaks connections; there are 2.32.5, 2.32.3, 2.31.0",
+        ),
+    ] {
+        let error = client.layer(layer, &region(), &target()).await.expect_err(layer);
+        assert_eq!(error.to_string(), expected);
+    }
+    let row = client.layer("requests==2.32.5", &region(), &target()).await.expect("named exactly");
+    assert_eq!(row.yanked.as_deref(), Some("it leaks\nconnections"));
+}

@@ -12,10 +12,13 @@ mod command;
 mod copies;
 #[cfg(all(feature = "aws", feature = "cli"))]
 mod copying;
+mod encodings;
 #[cfg(feature = "cli")]
 mod external;
 mod faults;
 mod lookup;
+#[cfg(feature = "cli")]
+mod network;
 mod public_server;
 mod retries;
 #[cfg(feature = "cli")]

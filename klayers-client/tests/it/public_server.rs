@@ -141,7 +141,7 @@ async fn regions_that_fail_keep_no_other_back() {
     });
     let client = builder(&server).build().expect("a client");
     let regions = ["us-east-1", "eu-west-1"].map(|code| code.parse().expect("a region"));
-    let mut answers: Vec<_> = client.latest_in(regions, target()).collect().await;
+    let mut answers: Vec<_> = client.latest_in(regions, &target()).collect().await;
     answers.sort_by(|one, other| one.0.cmp(&other.0));
     assert!(matches!(answers[0].1, Err(Error::Status { status: 500, .. })));
     assert_eq!(answers[1].1.as_ref().expect("rows").len(), 3);

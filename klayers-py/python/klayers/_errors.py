@@ -46,7 +46,10 @@ class UnknownPackageError(NotFoundError):
 
 
 class NoLatestError(NotFoundError):
-    """All layer versions of the package are deprecated."""
+    """All layer versions of the package are deprecated or withdrawn."""
+
+    withdrawn: list[tuple[str, int, str]]
+    """Those that were withdrawn: package version, layer version and reason, the newest first."""
 
 
 class NoMatchError(NotFoundError):
@@ -56,6 +59,8 @@ class NoMatchError(NotFoundError):
     """What was asked for, as in "requests==2.31.*"."""
     versions: list[tuple[str, int]]
     """The package versions and the layer versions that there are, the newest first."""
+    withdrawn: list[tuple[str, int, str]]
+    """Those that would be it, had they not been withdrawn: package version, layer version and reason."""
 
 
 class TransportError(KlayersError):
@@ -76,6 +81,8 @@ class StatusError(KlayersError):
     """The HTTP status code."""
     detail: str | None
     """What the server said of it."""
+    retry_after: int | None
+    """How many seconds the server asks to wait before it is asked again."""
 
 
 class AnswerError(KlayersError):

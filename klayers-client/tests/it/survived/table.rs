@@ -18,6 +18,8 @@ pub(super) type Fault = Arc<dyn Fn(&str, &mut TcpStream) -> io::Result<()> + Sen
 pub(super) enum Then {
     /// It asks again; an older answer stands in.
     AskedAgain,
+    /// It is told at once; an older answer stands in.
+    StandsIn,
     /// There is no time left to ask again; an older answer stands in.
     OutOfTime,
     /// It tells the error, whatever it has.
@@ -141,13 +143,13 @@ fn slow() -> Vec<Case> {
             }),
         ),
         Case::new(Line::Slow, "a body that drips", drip, Error::is_timeout, Then::OutOfTime),
-        Case::new(Line::Slow, "an endless body", endless, too_large, Then::Told),
-        Case::new(Line::Slow, "a body of a terabyte", announced, too_large, Then::Told),
+        Case::new(Line::Slow, "an endless body", endless, too_large, Then::StandsIn),
+        Case::new(Line::Slow, "a body of a terabyte", announced, too_large, Then::StandsIn),
     ]
 }
 
 /// Status 200, and yet not what was asked for.
-fn not_the_answer() -> impl Iterator<Item = Case> {
+fn not_the_answer() -> Vec<Case> {
     let good = collection("/api/v2/p3.13/layers/us-east-1/requests").expect("a body");
     let length = good.len();
     let cuts = [0, 1, length / 4, length / 2, length - 2, length - 1];
@@ -162,14 +164,13 @@ fn not_the_answer() -> impl Iterator<Item = Case> {
         r#"{"message": "Internal server error"}"#,
     ]
     .map(|body| (body.to_owned(), body.to_owned()));
-    let swaps = [
-        ("us-east-1:", "us-east-2:"),
-        ("770693421928", "000000000000"),
+    let swap = |(from, to): (&str, &str)| {
+        assert!(good.contains(from), "{from}");
+        (format!("{to} for {from}"), good.replace(from, to))
+    };
+    // What is no list of layers is not the API's: it may be the page of a network's login.
+    let malformed = [
         ("770693421928", "77069342192"),
-        ("p313-requests:1", "p313-requests-oauthlib:1"),
-        ("p313-requests:4", "p313-numpy:4"),
-        ("p313-", "p312-"),
-        ("p313-", "p313-arm64-"),
         ("arn:aws:", "arn:aws-cn:"),
         ("arn:aws:lambda", "arn:aws:s3"),
         (":4\"", ":0\""),
@@ -177,14 +178,45 @@ fn not_the_answer() -> impl Iterator<Item = Case> {
         ("\"latest\"", "\"newest\""),
         ("\"dependencies\"", "\"needs\""),
     ]
-    .map(|(from, to)| {
-        assert!(good.contains(from), "{from}");
-        (format!("{to} for {from}"), good.replace(from, to))
-    });
-    cuts.into_iter().chain(shapes).chain(swaps).map(|(name, body)| {
+    .map(swap);
+    // Layers that were not asked for are.
+    let wrong = [
+        ("us-east-1:", "us-east-2:"),
+        ("770693421928", "000000000000"),
+        ("p313-requests:1", "p313-requests-oauthlib:1"),
+        ("p313-requests:4", "p313-numpy:4"),
+        ("p313-", "p312-"),
+        ("p313-", "p313-arm64-"),
+    ]
+    .map(swap);
+    let body = |name: String, body: String, then| {
         let fault: Fault =
             Arc::new(move |_, stream| respond(stream, 200, "application/json", &body));
         let told = |error: &Error| matches!(error, Error::Body { .. });
-        Case::new(Line::NotTheAnswer, name, fault, told, Then::Told)
-    })
+        Case::new(Line::NotTheAnswer, name, fault, told, then)
+    };
+    let malformed = cuts.into_iter().chain(shapes).chain(malformed);
+    let mut cases: Vec<Case> =
+        malformed.map(|(name, text)| body(name, text, Then::StandsIn)).collect();
+    cases.extend(wrong.map(|(name, text)| body(name, text, Then::Told)));
+    for (name, header, bytes) in [
+        ("an encoding that was not asked for", "zstd", b"[]".as_slice()),
+        ("gzip that is none", "gzip", b"[]"),
+        ("gzip that is cut", "gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"),
+        ("br that is none", "br", b"\xff\xff\xff\xff"),
+    ] {
+        let fault: Fault = Arc::new(move |_, stream| {
+            let length = bytes.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Encoding: {header}\r\nContent-Length: {length}\r\n\r\n"
+            )?;
+            stream.write_all(bytes)
+        });
+        let told = move |error: &Error| {
+            matches!(error, Error::Body { .. }) && error.to_string().contains(header)
+        };
+        cases.push(Case::new(Line::NotTheAnswer, name, fault, told, Then::StandsIn));
+    }
+    cases
 }
