@@ -3,12 +3,14 @@
 //! Fields and offsets are those of the [ZIP file format specification][spec], sections 4.3 to 4.5.
 //! The format says most things twice, and readers differ in which they believe. Here both must be
 //! there and agree, and what the directory names must cover the file from its first byte to the
-//! directory, without gaps.
+//! directory, without gaps. What is said more often than needed is accepted if it agrees: sizes that
+//! a ZIP64 field repeats, and an entry that is there twice, byte for byte.
 //!
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use klayers_core::Digest;
@@ -29,6 +31,8 @@ use central::CentralEntry;
 const MOST_ENTRIES: u64 = 0xfffe;
 /// The largest central directory that is read, in bytes.
 const LARGEST_DIRECTORY: u64 = 64 << 20;
+/// How many bytes of two entries are compared at once.
+const COMPARED: usize = 128 << 10;
 /// The first bytes of a file that could be the header of a tar archive.
 const TAR_HEADER: usize = 512;
 
@@ -38,6 +42,16 @@ pub struct Archive {
     file: ContentFile,
     length: u64,
     entries: Vec<Entry>,
+    repeated: Vec<EntryPath>,
+}
+
+/// An entry, and where it is in the file.
+struct Located {
+    entry: CentralEntry,
+    /// Where its content begins.
+    offset: u64,
+    /// From its local header to the end of its content or descriptor.
+    place: Range<u64>,
 }
 
 /// A file in an archive, as its headers describe it.
@@ -80,7 +94,7 @@ impl Archive {
             Ok(metadata) => metadata.len(),
             Err(source) => return Err(Rule::Io { path: file.path().to_owned(), source }),
         };
-        let mut archive = Self { file, length, entries: Vec::new() };
+        let mut archive = Self { file, length, entries: Vec::new(), repeated: Vec::new() };
         archive.refuse_tar()?;
         let directory = end_record::find(&archive)?;
         if directory.count > MOST_ENTRIES {
@@ -94,14 +108,20 @@ impl Archive {
         let mut entries = central::parse(&bytes, directory.count)?;
         refuse_collisions(&entries)?;
         entries.sort_by_key(|entry| entry.header_offset);
-        archive.entries = archive.locate(entries, directory.offset)?;
-        archive.entries.sort_by(|one, other| one.path.cmp(&other.path));
+        let mut located = archive.locate(entries, directory.offset)?;
+        located.sort_by(|one, other| one.entry.path.cmp(&other.entry.path));
+        archive.keep(located)?;
         Ok(archive)
     }
 
     /// Its files, sorted by path; folders are left out.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The names of the entries that it holds more than once, byte for byte the same, sorted.
+    pub(super) fn repeated(&self) -> &[EntryPath] {
+        &self.repeated
     }
 
     /// Reads an entry whole, at most 64 MiB, and checks its size and CRC.
@@ -140,8 +160,8 @@ impl Archive {
     }
 
     /// Follows the directory through the file: each entry must begin where the one before ended.
-    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<Entry>, Rule> {
-        let mut files = Vec::with_capacity(entries.len());
+    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<Located>, Rule> {
+        let mut located = Vec::with_capacity(entries.len());
         let mut position = 0;
         let mut entries = entries.into_iter().peekable();
         while let Some(entry) = entries.next() {
@@ -154,13 +174,66 @@ impl Archive {
             }
             let next = entries.peek().map_or(end, |next| next.header_offset);
             let offset = local::check(self, &entry, next)?;
+            located.push(Located { entry, offset, place: position..next });
             position = next;
-            files.extend(entry.into_file(offset));
         }
         if position != end {
             return Err(Framing::Unaccounted { from: position, to: end }.into());
         }
-        Ok(files)
+        Ok(located)
+    }
+
+    /// Keeps the files among the entries, which are sorted by path, each name once.
+    fn keep(&mut self, located: Vec<Located>) -> Result<(), Rule> {
+        let mut reader = Reader::new(&self.file);
+        let mut before: Option<(EntryPath, Range<u64>)> = None;
+        for Located { entry, offset, place } in located {
+            if let Some((path, first)) = &before
+                && *path == entry.path
+            {
+                if !self.are_same(first.clone(), place)? {
+                    return Err(entry.fault(EntryFault::Duplicate));
+                }
+                if self.repeated.last() != Some(path) {
+                    self.repeated.push(entry.path);
+                }
+                continue;
+            }
+            before = Some((entry.path.clone(), place));
+            let is_folder = entry.folder;
+            let entry = entry.into_entry(offset);
+            if !is_folder {
+                self.entries.push(entry);
+            } else if entry.compressed_size > 0 {
+                reader.read(&entry, None, |_| false).map_err(|rule| match rule {
+                    Rule::Entry { entry, .. } => {
+                        Rule::Entry { entry, fault: EntryFault::FolderWithContent }
+                    }
+                    other => other,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two places of the file hold the same bytes.
+    fn are_same(&self, one: Range<u64>, other: Range<u64>) -> Result<bool, Rule> {
+        if one.end - one.start != other.end - other.start {
+            return Ok(false);
+        }
+        let (mut first, mut second) = (vec![0; COMPARED], vec![0; COMPARED]);
+        let mut done = 0;
+        while done < one.end - one.start {
+            let left = one.end - one.start - done;
+            let length = usize::try_from(left).map_or(COMPARED, |left| left.min(COMPARED));
+            self.read_at(&mut first[..length], one.start + done)?;
+            self.read_at(&mut second[..length], other.start + done)?;
+            if first[..length] != second[..length] {
+                return Ok(false);
+            }
+            done += length as u64;
+        }
+        Ok(true)
     }
 
     /// A file that begins with a header of the tar format is a tar archive to some.
@@ -179,11 +252,13 @@ impl Archive {
     }
 }
 
-/// No name twice, and no file where a folder must be.
+/// Refuses headers of one name that differ, and a file where a folder must be.
 fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
     let mut names: BTreeMap<&str, &CentralEntry> = BTreeMap::new();
     for entry in entries {
-        if names.insert(entry.path.as_str(), entry).is_some() {
+        if let Some(before) = names.insert(entry.path.as_str(), entry)
+            && !before.agrees_with(entry)
+        {
             return Err(entry.fault(EntryFault::Duplicate));
         }
     }

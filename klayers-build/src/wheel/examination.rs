@@ -57,6 +57,10 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
         return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
     }
     let mut notices = Vec::new();
+    if let Some(first) = archive.repeated().first() {
+        let (first, count) = (first.to_string(), archive.repeated().len());
+        notices.push(Notice::RepeatedEntries { first, count });
+    }
     check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
     let scripts = match text(entry_points)? {
         Some(text) => console_scripts(text)?,

@@ -21,6 +21,13 @@ pub enum Notice {
     UnsoundLibrary(String),
     /// A native library is so large that it was not looked at.
     LargeLibrary(String),
+    /// Entries are there more than once, byte for byte the same.
+    RepeatedEntries {
+        /// The first of them.
+        first: String,
+        /// How many names that concerns.
+        count: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -47,6 +54,13 @@ impl fmt::Display for Notice {
                 formatter,
                 "{path} is a native library of more than 256 MiB, which no layer takes; whether it \
                  can be loaded was not looked at"
+            ),
+            Self::RepeatedEntries { first, count: 1 } => {
+                write!(formatter, "it holds {first} more than once, the same each time")
+            }
+            Self::RepeatedEntries { first, count } => write!(
+                formatter,
+                "it holds {count} files more than once, the same each time: {first} is the first"
             ),
         }
     }

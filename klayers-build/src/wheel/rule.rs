@@ -196,8 +196,8 @@ pub enum Framing {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
-    /// There are two of the name.
-    #[error("there are two of this name")]
+    /// There are two of the name, and they are not the same to the last byte.
+    #[error("there are two of this name, and they differ")]
     Duplicate,
     /// It would be in a folder that is a file.
     #[error("it is below a file")]
@@ -214,7 +214,7 @@ pub enum EntryFault {
     /// An extra field ends within itself.
     #[error("its extra field is cut off")]
     ExtraCut,
-    /// The ZIP64 extra field does not hold exactly what the header leaves to it.
+    /// The ZIP64 extra field lacks what the header leaves to it, or contradicts the header.
     #[error("its ZIP64 extra field does not go with its header")]
     Zip64Extra,
     /// It begins on another disk.

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bad_wheels::raw_zip::Entry;
+use bad_wheels::raw_zip::{Entry, deflated};
 use bad_wheels::{FILENAME, Wheel as Sample};
 use klayers_core::Digest;
 
@@ -40,8 +40,14 @@ fn sound_wheels() -> Vec<Vec<u8>> {
         .entry(Entry::folder("sample/"))
         .change(bad_wheels::MODULE, |entry| entry.mode(0o100_755).extra(0x5455, &[1, 0, 0, 0, 0]))
         .archive(|zip| zip.comment = b"made by hand".to_vec());
+    // What is said twice, and agrees.
+    let repeated = Sample::sample()
+        .entry(Sample::sample().zip.entries[0].clone())
+        .entry(Entry::new("sample/", b"", 8, deflated(b"")).unlisted().mode(0o040_755))
+        .each(Entry::with_zip64_sizes_again);
     [
         Sample::sample(),
+        repeated,
         spread,
         Sample::sample().each(Entry::with_descriptor),
         large().each(Entry::with_zip64_sizes),

@@ -10,6 +10,7 @@ mod headers;
 mod layout;
 mod names;
 mod zip64;
+mod zip64_repeated;
 
 /// A wheel, and what is to be said of it.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub fn cases() -> Vec<Case> {
         framing::cases(),
         headers::cases(),
         zip64::cases(),
+        zip64_repeated::cases(),
         content::cases(),
         names::cases(),
         layout::cases(),

@@ -363,6 +363,12 @@ impl Entry {
         descriptor
     }
 
+    /// The descriptor that fits where the local header has a ZIP64 field: its sizes take 8 bytes.
+    pub fn wide_descriptor_bytes(&self) -> Vec<u8> {
+        let narrow = self.descriptor_bytes();
+        [&narrow[..12], &[0; 4], &narrow[12..], &[0; 4]].concat()
+    }
+
     /// With its sizes in ZIP64 extra fields.
     #[must_use]
     pub fn with_zip64_sizes(self) -> Self {
@@ -372,6 +378,12 @@ impl Entry {
             (header.compressed_size, header.size) = (u32::MAX, u32::MAX);
             header.version_needed = 45;
         })
+    }
+
+    /// With its sizes again in ZIP64 extra fields, although the headers have them.
+    #[must_use]
+    pub fn with_zip64_sizes_again(self) -> Self {
+        self.both(|header| header.extra.extend(extra(EXTRA_ZIP64, &zip64_sizes(header))))
     }
 
     /// With the offset of its local header in a ZIP64 extra field.

@@ -55,7 +55,7 @@ pub const NOT_UTF8: &str = "it is not UTF-8";
 pub const EMPTY_PART: &str = "a part of it is empty";
 pub const LONG_PART: &str = "longer than 255 bytes";
 pub const LONG_NAME: &str = "longer than 4,000 bytes";
-pub const DUPLICATE: &str = "two of this name";
+pub const DUPLICATE: &str = "two of this name, and they differ";
 pub const FILE_AND_FOLDER: &str = "it is below a file";
 pub const SYMLINK: &str = "it is neither a plain file nor a folder";
 pub const SPECIAL_FILE: &str = "it is neither a plain file nor a folder";
@@ -80,6 +80,7 @@ pub const ENTRY_POINT: &str = "entry_points.txt, line";
 pub const TAR: &str = "it is a tar archive at the same time";
 
 // What is noticed.
+pub const NOTICE_REPEATED: &str = "more than once, the same each time";
 pub const NOTICE_COLLISION: &str = "are one name on file systems";
 pub const NOTICE_VERSION: &str = "Wheel-Version is 1.9";
 pub const NOTICE_PTH: &str = "does nothing in a layer";

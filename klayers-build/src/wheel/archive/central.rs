@@ -6,6 +6,8 @@ use crate::wheel::{Compression, EntryFault, EntryPath, Framing, Rule};
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const SIZE: usize = 46;
+/// Where the offset of the local header is, the last field of the fixed part.
+const OFFSET: usize = 42;
 /// 4.5, which brought ZIP64.
 const NEWEST_VERSION: u16 = 45;
 /// Unix, and macOS.
@@ -36,6 +38,8 @@ pub(super) struct CentralEntry {
     pub(super) header_offset: u64,
     /// The name as it stands there: that of a folder ends with a slash.
     pub(super) name: Vec<u8>,
+    /// The fixed part of the header without the offset, and the extra fields.
+    header: (Vec<u8>, Vec<u8>),
 }
 
 impl CentralEntry {
@@ -43,11 +47,15 @@ impl CentralEntry {
         Rule::Entry { entry: self.path.clone(), fault }
     }
 
-    /// The file, with its content at an offset; none for a folder.
-    pub(super) fn into_file(self, offset: u64) -> Option<Entry> {
-        let Self { path, folder, compression, crc, compressed_size, size, executable, .. } = self;
-        let file = Entry { path, compression, crc, compressed_size, size, executable, offset };
-        (!folder).then_some(file)
+    /// Whether two headers of one name agree in every field but the place of their entries.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        (&self.name, &self.header) == (&other.name, &other.header)
+    }
+
+    /// The entry, with its content at an offset.
+    pub(super) fn into_entry(self, offset: u64) -> Entry {
+        let Self { path, compression, crc, compressed_size, size, executable, .. } = self;
+        Entry { path, compression, crc, compressed_size, size, executable, offset }
     }
 }
 
@@ -108,7 +116,8 @@ fn of(
         method => return Err(EntryFault::Method(method)),
     };
     let crc = u32_at(header, 16);
-    if folder && (size, compressed_size, crc) != (0, 0, 0) {
+    // Whether the content of a folder, if there is any, inflates to nothing is checked later.
+    if folder && (size, crc) != (0, 0) {
         return Err(EntryFault::FolderWithContent);
     }
     // The upper half of the external attributes is a Unix file mode. Readers differ in whether they
@@ -131,6 +140,7 @@ fn of(
         executable: MADE_ON_UNIX.contains(&header[5]) && mode & 0o111 != 0,
         header_offset,
         name: name.to_owned(),
+        header: (header[..OFFSET].to_vec(), extra.to_owned()),
     })
 }
 

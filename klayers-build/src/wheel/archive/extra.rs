@@ -1,10 +1,21 @@
 //! Extra fields (section 4.5), as far as they change what other fields say.
 
-use super::{u16_at, u64_at};
+use super::u16_at;
 use crate::wheel::EntryFault;
 
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
+
+/// What the ZIP64 field of a header adds to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Zip64 {
+    /// There is no such field.
+    Absent,
+    /// The field holds the values that the header leaves to it.
+    Completes,
+    /// The field repeats values of the header.
+    Repeats,
+}
 
 /// The extra fields of one header that matter.
 #[derive(Debug, Default)]
@@ -32,30 +43,47 @@ impl<'b> Extra<'b> {
         Ok(extra)
     }
 
-    /// Whether there is a ZIP64 field.
-    pub(super) fn has_zip64(&self) -> bool {
-        self.zip64.is_some()
-    }
-
-    /// Puts the values of the ZIP64 field in the place of those that are left to it. It must hold
-    /// those and nothing else.
-    pub(super) fn widen(&self, values: &mut [u64]) -> Result<(), EntryFault> {
-        let left_to_it = values.iter_mut().filter(|value| **value == u64::from(u32::MAX));
+    /// Replaces the values that the header leaves to the ZIP64 field by those of the field.
+    ///
+    /// The specification (section 4.5.3) wants the field to hold these values and nothing else.
+    /// Some writers put in the header's other values, too, as Bazel and Python's `force_zip64` do.
+    /// Such a field is accepted if it agrees with the header and if readers that expect only the
+    /// missing values find the same numbers at its beginning.
+    pub(super) fn widen(&self, values: &mut [u64]) -> Result<Zip64, EntryFault> {
+        let full = u64::from(u32::MAX);
+        let missing: Vec<usize> = (0..values.len()).filter(|&at| values[at] == full).collect();
         let Some(field) = self.zip64 else {
-            return match left_to_it.count() {
-                0 => Ok(()),
-                _ => Err(EntryFault::Zip64Extra),
+            return if missing.is_empty() {
+                Ok(Zip64::Absent)
+            } else {
+                Err(EntryFault::Zip64Extra)
             };
         };
-        let mut rest = field;
-        let mut count = 0;
-        for value in left_to_it {
-            let (wide, after) = rest.split_first_chunk::<8>().ok_or(EntryFault::Zip64Extra)?;
-            *value = u64_at(wide, 0);
-            rest = after;
-            count += 1;
+        let (wide, rest) = field.as_chunks::<8>();
+        let wide: Vec<u64> = wide.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        if !rest.is_empty() || wide.is_empty() {
+            return Err(EntryFault::Zip64Extra);
         }
-        if rest.is_empty() && count > 0 { Ok(()) } else { Err(EntryFault::Zip64Extra) }
+        if wide.len() == missing.len() {
+            for (&at, wide) in missing.iter().zip(wide) {
+                values[at] = wide;
+            }
+            return Ok(Zip64::Completes);
+        }
+        // Both sizes belong together, so a field that repeats only one of them is malformed.
+        if !(2..=values.len()).contains(&wide.len())
+            || missing.iter().any(|&at| at >= wide.len())
+            || missing.iter().enumerate().any(|(nth, &at)| wide[nth] != wide[at])
+        {
+            return Err(EntryFault::Zip64Extra);
+        }
+        for (value, wide) in values.iter_mut().zip(wide) {
+            if *value != full && *value != wide {
+                return Err(EntryFault::Zip64Extra);
+            }
+            *value = wide;
+        }
+        Ok(Zip64::Repeats)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::central::{CentralEntry, FLAG_DESCRIPTOR};
-use super::extra::Extra;
+use super::extra::{Extra, Zip64};
 use super::{Archive, u16_at, u32_at};
 use crate::wheel::{EntryFault, Framing, Rule};
 
@@ -43,7 +43,7 @@ pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result
     }
     let mut sizes = [22, 18].map(|at| u64::from(u32_at(&header, at)));
     let extra = Extra::parse(extra, name).map_err(refuse)?;
-    extra.widen(&mut sizes).map_err(refuse)?;
+    let zip64 = extra.widen(&mut sizes).map_err(refuse)?;
     if sizes != [entry.size, entry.compressed_size] && !(has_descriptor && sizes == [0, 0]) {
         return Err(refuse(EntryFault::LocalDiffers("sizes")));
     }
@@ -51,20 +51,23 @@ pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result
     let after = offset.checked_add(entry.compressed_size).filter(|&after| after <= end);
     let after = after.ok_or_else(|| refuse(EntryFault::Overlaps))?;
     if has_descriptor {
-        check_descriptor(archive, entry, after..end, extra.has_zip64())?;
+        check_descriptor(archive, entry, after..end, zip64)?;
     } else if after != end {
         return Err(Framing::Unaccounted { from: after, to: end }.into());
     }
     Ok(offset)
 }
 
-/// Writers differ in whether a descriptor has a signature, and, where the entry has a ZIP64 field,
-/// in whether its sizes take 4 bytes or 8; how long it is tells.
+/// Checks a data descriptor, which may begin with a signature or not. Its length tells, and also
+/// whether its sizes take 4 bytes or 8.
+///
+/// Without a ZIP64 field in the local header, sizes take 4 bytes. With such a field they take 8;
+/// writers differ only where the header leaves its sizes to the field.
 fn check_descriptor(
     archive: &Archive,
     entry: &CentralEntry,
     place: Range<u64>,
-    has_zip64: bool,
+    zip64: Zip64,
 ) -> Result<(), Rule> {
     let length = place.end - place.start;
     if length > LONGEST_DESCRIPTOR {
@@ -84,8 +87,10 @@ fn check_descriptor(
         16 | 24 => descriptor.strip_prefix(&DESCRIPTOR_SIGNATURE),
         _ => Some(descriptor.as_slice()),
     };
-    match unsigned {
-        Some(found) if found == narrow || (has_zip64 && found == wide) => Ok(()),
-        _ => Err(entry.fault(EntryFault::Descriptor)),
-    }
+    let fits = unsigned.is_some_and(|found| match zip64 {
+        Zip64::Absent => found == narrow,
+        Zip64::Completes => found == narrow || found == wide,
+        Zip64::Repeats => found == wide,
+    });
+    if fits { Ok(()) } else { Err(entry.fault(EntryFault::Descriptor)) }
 }

@@ -1,7 +1,9 @@
 //! Cases 10 and 12 to 14: the two headers of an entry, and its descriptor.
 
 use super::{Case, accepted, refused};
-use crate::raw_zip::{EXTRA_UNICODE_PATH, Entry, FLAG_DESCRIPTOR, FLAG_UTF8, Header, extra};
+use crate::raw_zip::{
+    EXTRA_UNICODE_PATH, Entry, FLAG_DESCRIPTOR, FLAG_UTF8, Header, deflated, extra,
+};
 use crate::rules;
 use crate::wheel::{MODULE, Wheel};
 
@@ -63,6 +65,10 @@ fn local_headers() -> Vec<Case> {
         entry = entry.both(|header| header.external = 0o040_755 << 16);
         sample().entry(entry)
     };
+    let nothing = |stream: Vec<u8>| {
+        let entry = Entry::new("sample/folder/", b"", 8, stream).unlisted();
+        sample().entry(entry.mode(0o040_755))
+    };
     let different = rules::LOCAL_DIFFERS;
     vec![
         differs(
@@ -94,7 +100,49 @@ fn local_headers() -> Vec<Case> {
         ),
         differs("another signature", |header| header.signature = *b"PK\x03\x05", rules::NO_LOCAL),
         accepted(14, "a folder", &folder("")),
+        accepted(14, "a folder with a stream of nothing", &nothing(deflated(b""))),
+        accepted(
+            14,
+            "a folder with a stream of empty blocks",
+            &nothing([&[0, 0, 0, 0xff, 0xff][..], &deflated(b"")].concat()),
+        ),
         refused(14, "a folder with content", &folder("payload"), rules::FOLDER_CONTENT),
+        refused(
+            14,
+            "a folder with a stream that says it is nothing",
+            &nothing(deflated(b"payload")),
+            rules::FOLDER_CONTENT,
+        ),
+        refused(
+            14,
+            "a folder with bytes behind its stream of nothing",
+            &nothing([deflated(b""), b"payload".to_vec()].concat()),
+            rules::FOLDER_CONTENT,
+        ),
+        refused(
+            14,
+            "a folder with a stream of nothing that is cut",
+            &nothing(vec![3]),
+            rules::FOLDER_CONTENT,
+        ),
+        refused(
+            14,
+            "a folder with a stream of nothing and a CRC",
+            &Wheel::sample().entry(
+                Entry::new("sample/folder/", b"", 8, deflated(b""))
+                    .unlisted()
+                    .mode(0o040_755)
+                    .both(|header| header.crc = 1),
+            ),
+            rules::FOLDER_CONTENT,
+        ),
+        refused(
+            14,
+            "a folder with stored bytes that says it is empty",
+            &Wheel::sample()
+                .entry(Entry::new("sample/folder/", b"", 0, b"payload".to_vec()).unlisted()),
+            rules::STORED_SIZES,
+        ),
         refused(
             14,
             "a folder with content, deflated",

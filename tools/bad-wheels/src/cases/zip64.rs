@@ -143,9 +143,7 @@ fn fields() -> Vec<Case> {
             "descriptors with 8-byte sizes",
             &zip64().change(MODULE, |entry| {
                 let mut entry = entry.with_descriptor();
-                let narrow = entry.descriptor_bytes();
-                let parts: [&[u8]; 4] = [&narrow[..12], &[0; 4], &narrow[12..], &[0; 4]];
-                entry.descriptor = parts.concat();
+                entry.descriptor = entry.wide_descriptor_bytes();
                 let entry = entry.with_zip64_sizes();
                 entry.local(|header| header.extra = extra(EXTRA_ZIP64, &[0; 16]))
             }),
@@ -182,7 +180,7 @@ fn fields() -> Vec<Case> {
         ),
         refused(
             9,
-            "a ZIP64 field that nothing asks for",
+            "a ZIP64 field that nothing asks for, with other values",
             &module(|entry| entry.extra(EXTRA_ZIP64, &[9; 16])),
             rule,
         ),
