@@ -12,7 +12,9 @@ use bad_wheels::{DIST_INFO, FILENAME, Wheel as Sample};
 use klayers_build::assemble::Layer;
 use klayers_build::lock::Lock;
 use klayers_build::recipe::Recipe;
-use klayers_build::wheel::{EntryPath, Hash, Metadata, NativeLibrary, Record, Wheel};
+use klayers_build::wheel::{
+    Acceptance, Acceptances, EntryPath, Hash, Metadata, NativeLibrary, Record, Wheel,
+};
 use klayers_core::{Digest, LayerName, Runtimes, Target};
 
 /// The largest entry that is compared, in bytes: a bomb is the reader's business.
@@ -27,7 +29,7 @@ pub(crate) fn reader(wheel: &[u8]) {
 }
 
 /// Any `RECORD` is read or refused, and names no file outside the wheel. One that is read is read
-/// in a wheel, too.
+/// in a wheel, too. Where that is accepted whatever it says, the layer's own `RECORD` is true.
 pub(crate) fn record(text: &[u8]) {
     let Some(record) = std::str::from_utf8(text).ok().and_then(|text| Record::parse(text).ok())
     else {
@@ -39,7 +41,13 @@ pub(crate) fn record(text: &[u8]) {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let record = bad_wheels::raw_zip::Entry::stored(format!("{DIST_INFO}/RECORD"), text);
-    read(folder.path(), &Sample::sample().without_record().entry(record).bytes());
+    let wheel = Sample::sample().without_record().entry(record).bytes();
+    read(folder.path(), &wheel);
+    let mut accepted = Acceptances::default();
+    accepted.insert("sample".parse().expect("a name"), Acceptance::Record);
+    let Some(verified) = read_accepting(folder.path(), &wheel, &accepted) else { return };
+    let layer = layer(folder.path(), verified).expect("a layer");
+    check_record(&unpacked(&layer).expect("a layer can be unpacked"), DIST_INFO);
 }
 
 /// Any `METADATA` is read or refused. A wheel with one that is read for its own package is taken,
@@ -114,9 +122,13 @@ fn check_record(layer: &Tree, dist_info: &str) {
 }
 
 fn read(folder: &Path, wheel: &[u8]) -> Option<Wheel> {
+    read_accepting(folder, wheel, &Acceptances::default())
+}
+
+fn read_accepting(folder: &Path, wheel: &[u8], accepted: &Acceptances) -> Option<Wheel> {
     let path = folder.join(FILENAME);
     fs::write(&path, wheel).expect("written");
-    Wheel::verify(&path, &FILENAME.parse().expect("a file name")).ok()
+    Wheel::verify_accepting(&path, &FILENAME.parse().expect("a file name"), accepted).ok()
 }
 
 fn layer(folder: &Path, wheel: Wheel) -> Option<Vec<u8>> {

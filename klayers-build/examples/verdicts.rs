@@ -1,10 +1,10 @@
-//! `verdicts WHEEL…` says of each wheel whether it is taken: `accepted`, `noticed` or `refused`, and
-//! why. `tools/wheel-verdicts` asks it.
+//! `verdicts WHEEL…` says of each wheel whether it is used: `accepted`, `noticed`, `acceptable` (by
+//! name) or `refused`, and why. `tools/wheel-verdicts` asks it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use klayers_build::wheel::{Wheel, WheelFilename};
+use klayers_build::wheel::{Rule, Wheel, WheelFilename};
 
 fn main() -> ExitCode {
     let wheels: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -40,6 +40,10 @@ fn verdict(path: &Path) -> String {
             [] => "accepted".to_owned(),
             [notice, ..] => format!("noticed\t{:?}", notice.to_string()),
         },
-        Err(error) => format!("refused\t{:?}", error.rule().to_string()),
+        Err(error) => {
+            let acceptable = matches!(error.rule(), Rule::RecordFaults { .. });
+            let verdict = if acceptable { "acceptable" } else { "refused" };
+            format!("{verdict}\t{:?}", error.rule().to_string())
+        }
     }
 }

@@ -14,7 +14,7 @@ use tempfile::TempPath;
 
 use crate::cached::ChangedFileError;
 use crate::durable;
-use crate::gate::{self, Finding, UNPACKED_LIMIT, check_native, check_size};
+use crate::gate::{self, AcceptedRecord, Finding, UNPACKED_LIMIT, check_native, check_size};
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
@@ -143,6 +143,7 @@ impl<'w> Layer<'w> {
         let sizes: Vec<(String, u64)> =
             sizes.into_iter().map(|(name, size)| (name.to_string(), size)).collect();
         findings.extend(check_size(&sizes, self.unzipped_size(), UNPACKED_LIMIT));
+        findings.extend(self.accepted());
         findings.extend(self.unusual());
         findings.extend(self.alike());
         findings
@@ -158,6 +159,16 @@ impl<'w> Layer<'w> {
         pairs.map(move |[first, second]| Finding::NamesAlike {
             first: file(first),
             second: file(second),
+        })
+    }
+
+    /// The wheels whose `RECORD` does not describe them. Without an acceptance there would be none.
+    fn accepted(&self) -> impl Iterator<Item = Finding> {
+        let wheels = self.wheels.iter().filter(|wheel| wheel.acceptance().is_some());
+        wheels.map(|wheel| {
+            let faults = wheel.inventory().record_faults.clone();
+            let wheel = wheel.filename().to_string();
+            Finding::AcceptedRecord(AcceptedRecord { wheel, faults })
         })
     }
 

@@ -23,7 +23,7 @@ use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::strip::StripCache;
 use crate::verify::verify;
-use crate::wheel::{Wheel, WheelFile};
+use crate::wheel::{Acceptances, Wheel, WheelFile};
 
 mod interpreters;
 
@@ -66,6 +66,7 @@ pub struct Builder {
     fetcher: Fetcher,
     runtimes: Runtimes,
     rules: GateRules,
+    accepted: Arc<Acceptances>,
     interpreters: Option<SoughtOnce>,
     compiling: Option<Compiling>,
 }
@@ -121,6 +122,7 @@ impl Builder {
             fetcher,
             runtimes: Runtimes::default(),
             rules: GateRules::default(),
+            accepted: Arc::default(),
             interpreters: None,
             compiling: None,
         }
@@ -136,6 +138,12 @@ impl Builder {
     #[must_use]
     pub fn with_rules(self, rules: GateRules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// With these faults of wheels accepted.
+    #[must_use]
+    pub fn with_accepted(self, accepted: Acceptances) -> Self {
+        Self { accepted: Arc::new(accepted), ..self }
     }
 
     /// With these interpreters, to make bytecode and to import layers.
@@ -192,6 +200,7 @@ impl Builder {
             try_join(self.fetch_and_verify(lock, inspection), self.compiler(python)).await?;
         let wheels = Arc::new(wheels);
         let mut recipe = Recipe::new(name.clone(), lock.target());
+        recipe.accept = wheels.iter().filter_map(Wheel::acceptance).collect();
         let mut without_bytecode = None;
         let mut bytecode = Vec::new();
         match (&self.compiling, interpreter) {
@@ -298,8 +307,8 @@ impl Builder {
         inspection: &Inspection,
     ) -> Result<Vec<Wheel>, Error> {
         let wheels = self.fetcher.fetch(lock).await?;
-        let inspection = inspection.clone();
-        Ok(blocking(move || verify(&wheels, &inspection)).await?)
+        let (inspection, accepted) = (inspection.clone(), Arc::clone(&self.accepted));
+        Ok(blocking(move || verify(&wheels, &inspection, &accepted)).await?)
     }
 }
 

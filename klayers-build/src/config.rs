@@ -138,6 +138,7 @@ impl Config {
                     .into_iter()
                     .map(|(python, program)| (python, folder.join(program)))
                     .collect(),
+                accepted: file.wheels.accept,
                 slimming: file.slim,
                 gate: file.gate,
                 runtimes,

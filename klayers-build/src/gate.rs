@@ -15,7 +15,7 @@ mod native;
 mod rules;
 mod size;
 
-pub use finding::{Finding, LayerFile, Severity, WithoutBytecode};
+pub use finding::{AcceptedRecord, Finding, LayerFile, Severity, WithoutBytecode};
 pub use imports::{ImportCheck, ImportCheckError, ImportReport, ModuleOutcome, Network};
 pub use native::check_native;
 pub use rules::GateRules;

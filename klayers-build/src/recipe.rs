@@ -5,6 +5,7 @@ use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::PythonRelease;
+use crate::wheel::Acceptances;
 
 /// The format of layers that this release makes. The number goes up when the same wheels and the
 /// same recipe give other bytes than before.
@@ -24,12 +25,16 @@ pub struct Recipe {
     /// The release of CPython that its bytecode is of; none where it has no bytecode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytecode: Option<PythonRelease>,
+    /// The faults of wheels that were accepted, as far as there were any.
+    #[serde(default, skip_serializing_if = "Acceptances::is_empty")]
+    pub accept: Acceptances,
 }
 
 impl Recipe {
-    /// A layer without bytecode.
+    /// A layer without bytecode, of wheels without faults.
     pub fn new(layer: LayerName, target: Target) -> Self {
-        Self { format: FORMAT, layer, target, bytecode: None }
+        let accept = Acceptances::default();
+        Self { format: FORMAT, layer, target, bytecode: None, accept }
     }
 
     /// The tables of a `pylock.toml` that hold the recipe: `[tool.klayers]` and what is below.
@@ -102,7 +107,8 @@ mod tests {
     }
 
     fn recipe() -> Recipe {
-        Recipe { bytecode: Some("3.12.1".parse().expect("a release")), ..plain() }
+        let accept = toml::from_str("sentry-cli = [\"record\"]").expect("a fault");
+        Recipe { bytecode: Some("3.12.1".parse().expect("a release")), accept, ..plain() }
     }
 
     #[test]
@@ -119,7 +125,7 @@ mod tests {
         let other = recipe().to_toml().replace("format = 1", "format = 2");
         assert!(matches!(Recipe::parse(&other), Err(RecipeError::Format(2))));
         assert!(matches!(Recipe::parse("lock-version = \"1.0\""), Err(RecipeError::Missing)));
-        let unknown = format!("{}more = 1\n", recipe().to_toml());
+        let unknown = format!("{}more = 1\n", plain().to_toml());
         assert!(matches!(Recipe::parse(&unknown), Err(RecipeError::Shape(_))));
         assert!(matches!(Recipe::parse("no toml at all ="), Err(RecipeError::Shape(_))));
     }

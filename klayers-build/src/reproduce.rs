@@ -12,6 +12,7 @@ use crate::Error;
 use crate::builder::{Builder, BytecodeMode, Interpreters};
 use crate::durable;
 use crate::fetch::Fetcher;
+use crate::gate::{AcceptedRecord, Finding};
 use crate::interpreter::PythonRelease;
 use crate::lock::{Lock, LockError};
 use crate::recipe::{Recipe, RecipeError};
@@ -53,6 +54,9 @@ pub struct Reproduction {
     pub made: Digest,
     /// Where the two differ, sorted by path.
     pub differences: Vec<Difference>,
+    /// The wheels of the layer whose `RECORD` does not describe them. The layer's recipe says that
+    /// this was accepted.
+    pub accepted: Vec<AcceptedRecord>,
     /// The bytecode, if it was not made again and nothing is said of it.
     pub not_compared: Option<NotCompared>,
 }
@@ -139,7 +143,12 @@ impl Reproducer {
             .map_err(|error| fault(error.into()))?;
         let (builder, mut not_compared) = self.builder(&recipe).await?;
         self.rebuild(&lock, runtime).await.map_err(|error| error.or(fault))?;
-        let made = builder.build(&recipe.layer, &lock, scratch).await?.zip;
+        let built = builder.build(&recipe.layer, &lock, scratch).await?;
+        let accepted = built.findings.into_iter().filter_map(|finding| match finding {
+            Finding::AcceptedRecord(accepted) => Some(accepted),
+            _ => None,
+        });
+        let (accepted, made) = (accepted.collect(), built.zip);
         let digest = durable::digest(zip).map_err(|source| fault(read(source).into()))?;
         let differences = if digest == made.digest {
             Vec::new()
@@ -155,12 +164,14 @@ impl Reproducer {
                 }
             }
         };
-        Ok(Reproduction { layer, digest, made: made.digest, differences, not_compared })
+        Ok(Reproduction { layer, digest, made: made.digest, differences, accepted, not_compared })
     }
 
     /// A builder that makes the same bytecode as that of the layer, or none where that cannot be.
     async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<NotCompared>), Error> {
-        let builder = Builder::new(self.fetcher.clone()).with_runtimes(self.runtimes.clone());
+        let builder = Builder::new(self.fetcher.clone())
+            .with_runtimes(self.runtimes.clone())
+            .with_accepted(recipe.accept.clone());
         let Some(release) = &recipe.bytecode else { return Ok((builder, None)) };
         match self.interpreters.find(release.python()).await? {
             Some(found) if found.version() == release => {

@@ -10,6 +10,7 @@ use crate::fetch::{FetchError, Fetcher};
 use crate::gate::GateRules;
 use crate::resolve::{FromSource, ResolveError, Resolver, Sources};
 use crate::slim::Slimming;
+use crate::wheel::Acceptances;
 
 /// How layers are built. The default is what holds without a `klayers.toml`.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct BuildSettings {
     pub bytecode: BytecodeMode,
     /// Interpreters to use in place of those that would be found.
     pub interpreters: BTreeMap<PythonVersion, PathBuf>,
+    /// The faults of wheels that are accepted.
+    pub accepted: Acceptances,
     /// What is left out of layers.
     pub slimming: Slimming,
     /// What the gate lets pass.
@@ -78,6 +81,7 @@ impl Workshop {
         Builder::new(fetcher.clone())
             .with_runtimes(settings.runtimes.clone())
             .with_rules(settings.gate.clone())
+            .with_accepted(settings.accepted.clone())
             .with_interpreters(interpreters.clone())
             .with_bytecode(settings.bytecode, fetcher.cache_folder())
     }

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::cached::{ChangedFileError, Inspection, Trust};
 use crate::fetch::FetchedWheel;
 use crate::sealed::{self, Sealed};
-use crate::wheel::{ContentFile, Inventory, Wheel, WheelError};
+use crate::wheel::{Acceptances, ContentFile, Examined, Inventory, Wheel, WheelError};
 
 /// What an inventory file says that it is. The number changes with the rules and with what is
 /// kept: inventories of older ones are made again.
-const KIND: &str = "klayers inventory 7";
+const KIND: &str = "klayers inventory 8";
 
 /// What is kept of a verified wheel.
 #[derive(Serialize, Deserialize)]
@@ -48,20 +48,23 @@ impl Stamp {
 }
 
 /// Verifies wheels, in the order in which they come. A wheel that was verified before is not read
-/// through again: its inventory is kept beside it.
+/// through again: its inventory is kept beside it. What is accepted is not a part of the inventory,
+/// so a change of that needs no wheel to be read again.
 ///
 /// # Errors
 ///
-/// If a wheel breaks a rule, cannot be read, or has another SHA-256 than its lock says, the first
-/// of them.
+/// If a wheel breaks a rule and that is not accepted, if it cannot be read, or if it has another
+/// SHA-256 than its lock says, the first of them.
 pub fn verify(
     fetched: &[FetchedWheel],
     inspection: &Inspection,
+    accepted: &Acceptances,
 ) -> Result<Vec<Wheel>, VerifyError> {
-    fetched.iter().map(|fetched| verify_one(fetched, inspection)).collect()
+    let verify = |fetched| Ok(examine(fetched, inspection)?.accepted(accepted)?);
+    fetched.iter().map(verify).collect()
 }
 
-fn verify_one(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Wheel, VerifyError> {
+fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, VerifyError> {
     let FetchedWheel { wheel: locked, path } = fetched;
     let read = |source| VerifyError::Read { path: path.clone(), source };
     let kept_at = path.with_extension("inventory");
@@ -83,9 +86,9 @@ fn verify_one(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Wheel, 
         }
     }
     if let Some(kept) = kept {
-        return Ok(Wheel::verified(locked.filename.clone(), stamp.size, file, kept.inventory));
+        return Ok(Examined::kept(locked.filename.clone(), stamp.size, file, kept.inventory));
     }
-    let wheel = Wheel::verify_file(file, &locked.filename)?;
+    let wheel = Examined::read_file(file, &locked.filename)?;
     // The inventory must be that of the bytes that were hashed.
     if Stamp::of(wheel.file()).map_err(read)? != stamp {
         return Err(VerifyError::Changed(wheel.file().changed()));

@@ -6,6 +6,7 @@ use std::path::Path;
 use flate2::read::DeflateDecoder;
 use klayers_core::{Digest, PackageName};
 
+mod acceptance;
 mod archive;
 mod content;
 mod entry_path;
@@ -20,9 +21,11 @@ mod native_library;
 mod notice;
 mod read_through;
 mod record;
+mod record_faults;
 mod rule;
 mod standard_library;
 
+pub use acceptance::{Acceptance, Acceptances};
 pub use archive::{Archive, Entry};
 pub use content::{Checksum, Compression, Content};
 pub use entry_path::EntryPath;
@@ -35,6 +38,7 @@ pub use native_library::{
 };
 pub use notice::Notice;
 pub use record::{Hash, Record, RecordLine};
+pub use record_faults::{RecordFault, RecordFaults, RecordFlaw};
 pub use rule::{EntryFault, Framing, Rule, WheelError};
 
 pub(crate) use content::{ChecksumHasher, ContentFile};
@@ -45,7 +49,7 @@ use examination::examine;
 /// The largest file that is read whole, in bytes.
 const LARGEST_TEXT: u64 = 64 << 20;
 
-/// A wheel whose every byte was checked.
+/// A wheel whose every byte was checked. If its `RECORD` does not describe it, that was accepted.
 ///
 /// ```
 /// use klayers_build::wheel::Wheel;
@@ -68,6 +72,66 @@ pub struct Wheel {
     inventory: Inventory,
 }
 
+/// A wheel that was read through. Whether the faults of its `RECORD` are accepted is still to be
+/// decided.
+#[derive(Debug)]
+pub(crate) struct Examined(Wheel);
+
+impl Examined {
+    /// Reads the wheel at `path`, which is known by `filename`, from its first byte to its last.
+    pub(crate) fn read(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
+        let archive = Archive::open(path).map_err(|rule| WheelError::new(filename, rule))?;
+        Self::read_archive(archive, filename)
+    }
+
+    /// The same of a file that is open, and whose bytes are those of the lock.
+    pub(crate) fn read_file(
+        file: ContentFile,
+        filename: &WheelFilename,
+    ) -> Result<Self, WheelError> {
+        let archive = Archive::of_file(file).map_err(|rule| WheelError::new(filename, rule))?;
+        Self::read_archive(archive, filename)
+    }
+
+    fn read_archive(archive: Archive, filename: &WheelFilename) -> Result<Self, WheelError> {
+        let inventory = examine(&archive, filename);
+        let inventory = inventory.map_err(|rule| WheelError::new(filename, rule))?;
+        let size = archive.length();
+        Ok(Self::kept(filename.clone(), size, archive.into_file(), inventory))
+    }
+
+    /// A wheel that was read through before, with the inventory of then.
+    pub(crate) fn kept(
+        filename: WheelFilename,
+        size: u64,
+        file: ContentFile,
+        inventory: Inventory,
+    ) -> Self {
+        Self(Wheel { filename, size, file, inventory })
+    }
+
+    /// The file it was read from.
+    pub(crate) fn file(&self) -> &ContentFile {
+        &self.0.file
+    }
+
+    /// What is in it.
+    pub(crate) fn inventory(&self) -> &Inventory {
+        &self.0.inventory
+    }
+
+    /// The wheel, if its `RECORD` describes it or need not.
+    pub(crate) fn accepted(self, accepted: &Acceptances) -> Result<Wheel, WheelError> {
+        let Self(wheel) = self;
+        let faults = &wheel.inventory.record_faults;
+        if faults.is_empty() || accepted.has(wheel.name(), Acceptance::Record) {
+            return Ok(wheel);
+        }
+        let (package, faults) = (wheel.name().normalized().to_owned(), faults.clone());
+        Err(WheelError::new(&wheel.filename, Rule::RecordFaults { package, faults }))
+    }
+}
+
 impl Wheel {
     /// Reads the wheel at `path`, which is known by `filename`, from its first byte to its last.
     ///
@@ -78,35 +142,20 @@ impl Wheel {
     ///
     /// Names the entry and the rule it breaks, or says why the file cannot be read.
     pub fn verify(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
-        let archive = Archive::open(path).map_err(|rule| WheelError::new(filename, rule))?;
-        Self::verify_archive(archive, filename)
+        Self::verify_accepting(path, filename, &Acceptances::default())
     }
 
-    /// The same of a file that is open, and whose bytes are those of the lock.
-    pub(crate) fn verify_file(
-        file: ContentFile,
+    /// As [`Wheel::verify`], with exceptions for the packages that are named there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wheel::verify`], but for the faults that are accepted.
+    pub fn verify_accepting(
+        path: &Path,
         filename: &WheelFilename,
+        accepted: &Acceptances,
     ) -> Result<Self, WheelError> {
-        let archive = Archive::of_file(file).map_err(|rule| WheelError::new(filename, rule))?;
-        Self::verify_archive(archive, filename)
-    }
-
-    fn verify_archive(archive: Archive, filename: &WheelFilename) -> Result<Self, WheelError> {
-        let refuse = |rule: Rule| WheelError::new(filename, rule);
-        let inventory = examine(&archive, filename).map_err(refuse)?;
-        let size = archive.length();
-        let file = archive.into_file();
-        Ok(Self { filename: filename.clone(), size, file, inventory })
-    }
-
-    /// A wheel that was verified before, with the inventory of then.
-    pub(crate) fn verified(
-        filename: WheelFilename,
-        size: u64,
-        file: ContentFile,
-        inventory: Inventory,
-    ) -> Self {
-        Self { filename, size, file, inventory }
+        Examined::read(path, filename)?.accepted(accepted)
     }
 
     /// The file name it is known by.
@@ -127,6 +176,13 @@ impl Wheel {
     /// What is in it.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    /// The package and the fault that was accepted in this wheel, if there is one.
+    pub(crate) fn acceptance(&self) -> Option<(PackageName, Acceptance)> {
+        let accepted = !self.inventory.record_faults.is_empty();
+        let name = self.name().normalized().parse().unwrap_or_else(|_| self.name().clone());
+        accepted.then_some((name, Acceptance::Record))
     }
 
     pub(crate) fn file(&self) -> &ContentFile {

@@ -9,8 +9,9 @@ use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
 use klayers_build::resolve::Sources;
 use klayers_build::settings::{BuildSettings, Workshop};
+use klayers_build::wheel::Acceptance;
 use klayers_core::{
-    Architecture, LayerName, PackageName, PythonVersion, Requirement, Target, Timestamp,
+    Architecture, LayerName, PackageName, ParseError, PythonVersion, Requirement, Target, Timestamp,
 };
 use serde_json::json;
 use url::Url;
@@ -55,6 +56,9 @@ pub(super) struct BuildArgs {
     /// their code.
     #[arg(long, value_name = "NAME")]
     allow_sdist: Vec<PackageName>,
+    /// Use wheels of this package although their RECORD does not describe them.
+    #[arg(long, value_name = "NAME=record", value_parser = acceptance)]
+    accept: Vec<(PackageName, Acceptance)>,
     /// What the layer's name begins with [default: Klayers].
     #[arg(long, value_name = "PREFIX")]
     layer_prefix: Option<String>,
@@ -93,6 +97,9 @@ impl BuildArgs {
         let links = self.find_links.iter().map(|links| Sources::located(Path::new(""), links));
         find_links.extend(links);
         settings.allow_sdist.extend(self.allow_sdist.iter().cloned());
+        for (package, fault) in &self.accept {
+            settings.accepted.insert(package.clone(), *fault);
+        }
         settings.bytecode = self.bytecode.unwrap_or(settings.bytecode);
         let program = self.interpreter.iter().map(|program| (self.python, program.clone()));
         settings.interpreters.extend(program);
@@ -171,4 +178,11 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[Replac
         "requirementsHash": delivered.lock.requirements_hash(),
     });
     output::line(&result.to_string());
+}
+
+/// Reads NAME=FAULT.
+fn acceptance(text: &str) -> Result<(PackageName, Acceptance), ParseError> {
+    let expected = || ParseError::new(text, "a package and a fault", "NAME=record expected");
+    let (name, fault) = text.split_once('=').ok_or_else(expected)?;
+    Ok((name.parse()?, fault.parse()?))
 }

@@ -104,7 +104,10 @@ fn folder_url(folder: &Path) -> Result<Url, Error> {
 }
 
 fn print(reproduction: &Reproduction) {
-    let Reproduction { layer, digest, made, differences, not_compared } = reproduction;
+    let Reproduction { layer, digest, made, differences, accepted, not_compared } = reproduction;
+    for accepted in accepted {
+        output::note(&format!("warning: {accepted}"));
+    }
     if reproduction.is_same() {
         output::line(&format!("reproduced {layer}"));
         output::line(&format!("sha256     {digest}"));
@@ -142,6 +145,7 @@ fn print_json(reproduction: &Reproduction, replaced: &[ReplacedFile]) {
         "made": reproduction.made,
         "differences": differences,
         "replaced": replaced,
+        "accepted": reproduction.accepted,
         "notCompared": reproduction.not_compared.as_ref().map(|bytecode| json!({
             "files": bytecode.files,
             "bytecode": bytecode.release,

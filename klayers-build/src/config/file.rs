@@ -14,6 +14,7 @@ use crate::notify::{NotifyFormat, NotifyOn};
 use crate::plan::Republish;
 use crate::publish::AwsOptions;
 use crate::slim::Slimming;
+use crate::wheel::Acceptances;
 
 use super::PublishTarget;
 
@@ -29,6 +30,8 @@ pub(super) struct File {
     pub(super) publish: PublishSection,
     #[serde(default)]
     pub(super) build: BuildSection,
+    #[serde(default)]
+    pub(super) wheels: WheelsSection,
     #[serde(default)]
     pub(super) slim: Slimming,
     #[serde(default)]
@@ -106,6 +109,12 @@ pub(super) struct BuildSection {
     pub(super) allow_sdist: BTreeSet<PackageName>,
     pub(super) bytecode: BytecodeMode,
     pub(super) interpreters: BTreeMap<PythonVersion, PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WheelsSection {
+    pub(super) accept: Acceptances,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@ use std::fmt;
 use klayers_core::{AbiVersion, PythonVersion, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::wheel::{Class, Machine, Notice, RequiredVersion};
+use crate::wheel::{Class, Machine, Notice, RecordFaults, RequiredVersion};
 
 /// How bad a finding is. Errors come before warnings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -117,8 +117,25 @@ pub enum Finding {
         /// The other, in the same way.
         second: LayerFile,
     },
+    /// The `RECORD` of a wheel does not describe it, and that was accepted.
+    AcceptedRecord(AcceptedRecord),
     /// The layer has no bytecode, although it was to have some if that could be.
     WithoutBytecode(WithoutBytecode),
+}
+
+/// A wheel whose `RECORD` does not describe it, which was accepted for its package.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedRecord {
+    /// The wheel's file name.
+    pub wheel: String,
+    /// What is wrong.
+    pub faults: RecordFaults,
+}
+
+impl fmt::Display for AcceptedRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: accepted although {}", self.wheel, self.faults)
+    }
 }
 
 /// Why a layer has no bytecode although it could.
@@ -167,6 +184,7 @@ impl Finding {
             | Self::MissingLibrary { loaded: false, .. }
             | Self::Unusual { .. }
             | Self::NamesAlike { .. }
+            | Self::AcceptedRecord(_)
             | Self::WithoutBytecode(_) => Severity::Warning,
             Self::Large { size, limit, .. } if size <= limit => Severity::Warning,
             _ => Severity::Error,
@@ -234,6 +252,7 @@ impl fmt::Display for Finding {
                     "{first} and {second} are one name on file systems that do not tell letters apart"
                 )
             }
+            Self::AcceptedRecord(accepted) => accepted.fmt(formatter),
             Self::WithoutBytecode(reason) => {
                 write!(formatter, "the layer has no bytecode: {reason}")
             }

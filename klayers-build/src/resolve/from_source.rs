@@ -19,12 +19,13 @@ use tokio::sync::Mutex;
 
 use super::{Requirements, ResolveError, Resolver, Sdist, SdistError, written};
 use crate::builder::Interpreters;
+use crate::error::in_one_line;
 use crate::fetch::Fetcher;
 use crate::gate::{Finding, Severity, check_native};
 use crate::interpreter::Interpreter;
 use crate::lock::{Lock, LockedSdist, LockedWheel, SdistSource, Tags};
 use crate::sealed::{self, Sealed};
-use crate::wheel::{Wheel, WheelFilename};
+use crate::wheel::{Acceptance, Wheel, WheelFilename};
 
 /// What the file says that it is which names the wheel that was built from a source distribution.
 const KIND: &str = "klayers built wheel 1";
@@ -227,7 +228,10 @@ fn judge(
              built with"
         ));
     }
-    let wheel = Wheel::verify(path, filename).map_err(|error| error.to_string())?;
+    // Whether its RECORD has to describe it is decided where a layer is made of it.
+    let accepted = std::iter::once((filename.name().clone(), Acceptance::Record)).collect();
+    let wheel = Wheel::verify_accepting(path, filename, &accepted);
+    let wheel = wheel.map_err(|error| in_one_line(&error))?;
     let (name, inventory) = (filename.to_string(), wheel.inventory());
     let libraries: Vec<_> =
         inventory.libraries.iter().map(|library| (name.as_str(), library)).collect();

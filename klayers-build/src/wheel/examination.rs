@@ -11,11 +11,11 @@ use klayers_core::{Digest, PackageName, PackageVersion};
 use super::archive::{Archive, Entry};
 use super::installation::Installation;
 use super::read_through::{Read, Reader};
-use super::record::Record;
+use super::record::{Record, Respelled};
 use super::{
     Checksum, Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary,
-    NativeLibraryError, Notice, Rule, WheelFile, WheelFilename, console_scripts, modules,
-    standard_library,
+    NativeLibraryError, Notice, RecordFaults, RecordFlaw, Rule, WheelFile, WheelFilename,
+    console_scripts, modules, standard_library,
 };
 use crate::alike::alike;
 
@@ -27,7 +27,8 @@ const ELF: [u8; 4] = *b"\x7fELF";
 /// The largest native library that is looked at, in bytes: it is held in memory. A layer takes less.
 const LARGEST_LIBRARY: u64 = 256 << 20;
 
-/// Reads all of an archive, on all cores, and checks it as the wheel of that file name.
+/// Reads all of an archive, on all cores, and checks it as the wheel of that file name. Where its
+/// `RECORD` does not describe it, that is a part of the inventory and no error here.
 pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
     // A ZIP64 field may say any size.
     let sizes = archive.entries().iter().map(|entry| entry.size);
@@ -38,10 +39,11 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     let dist_info = dist_info(archive, filename)?;
     let in_dist_info = |file: &str| format!("{dist_info}/{file}");
     let record = Record::parse(&text_of(archive, &in_dist_info("RECORD"))?)?;
-    check_listing(archive, &record, &dist_info)?;
+    refuse_unknown_spellings(archive, &record)?;
 
     let kept_names = ["METADATA", "WHEEL", "entry_points.txt"].map(in_dist_info);
     let mut files = read_all(archive, &record, &kept_names, LARGEST_LIBRARY)?;
+    let record_faults = record_faults(&files, &record, &dist_info);
     let text = |name: &str| -> Result<Option<&str>, Rule> {
         let kept = files.iter().find(|(entry, _)| entry.path.as_str() == name);
         let kept = kept.and_then(|(entry, read)| Some((entry, read.kept.as_ref()?)));
@@ -57,10 +59,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
         return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
     }
     let mut notices = Vec::new();
-    if let Some(first) = archive.repeated().first() {
-        let (first, count) = (first.to_string(), archive.repeated().len());
-        notices.push(Notice::RepeatedEntries { first, count });
-    }
+    note_said_otherwise(archive, &record, &mut notices);
     check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
     let scripts = match text(entry_points)? {
         Some(text) => console_scripts(text)?,
@@ -87,7 +86,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     }
     let files = files.into_iter().map(|(entry, read)| wheel_file(entry, &read)).collect();
     let license = metadata.license;
-    Ok(Inventory { files, dist_info, license, scripts, modules, libraries, notices })
+    Ok(Inventory { files, dist_info, license, scripts, modules, libraries, notices, record_faults })
 }
 
 /// Reads a file of the wheel's own lists, which must be there and be text.
@@ -143,32 +142,61 @@ fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Resul
     }
 }
 
-/// `RECORD` must list every file but its signatures, each with a hash and with the right size, and
-/// nothing else.
-fn check_listing(archive: &Archive, record: &Record, dist_info: &str) -> Result<(), Rule> {
-    let own = |path: &EntryPath, names: &[&str]| {
-        let file = path.as_str().strip_prefix(dist_info).and_then(|rest| rest.strip_prefix('/'));
-        file.is_some_and(|file| names.contains(&file))
-    };
-    for entry in archive.entries() {
-        let Some(line) = record.get(&entry.path) else {
-            if own(&entry.path, &["RECORD", "RECORD.jws", "RECORD.p7s"]) {
-                continue;
-            }
-            return Err(fault(entry, EntryFault::NotRecorded));
-        };
-        if line.hash.is_none() && !own(&entry.path, &["RECORD", "RECORD.jws", "RECORD.p7s"]) {
-            return Err(fault(entry, EntryFault::NoRecordHash));
+/// A path of `RECORD` that begins with `./` or `/` must be that of an entry: alone, it would lead
+/// out of the wheel.
+fn refuse_unknown_spellings(archive: &Archive, record: &Record) -> Result<(), Rule> {
+    let unknown = record.respelled().iter().find(|respelled| !is_there(archive, &respelled.path));
+    match unknown {
+        Some(Respelled { line, spelling, .. }) => {
+            let reason = format!("{spelling:?} is not the path of a file in the wheel");
+            Err(Rule::Record { line: *line, reason })
         }
-        if line.size.is_some_and(|size| size != entry.size) {
-            return Err(fault(entry, EntryFault::RecordSize));
-        }
-    }
-    let entries = archive.entries();
-    let there = |path: &EntryPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
-    match record.paths().find(|path| !there(path)) {
-        Some(path) => Err(Rule::RecordedOnly(path.clone())),
         None => Ok(()),
+    }
+}
+
+fn is_there(archive: &Archive, path: &EntryPath) -> bool {
+    archive.entries().binary_search_by(|entry| entry.path.cmp(path)).is_ok()
+}
+
+/// Where `RECORD` is wrong: it must list every file but itself and its signatures, each with a hash
+/// and with the right size, and nothing else.
+fn record_faults(files: &[(&Entry, ReadEntry)], record: &Record, dist_info: &str) -> RecordFaults {
+    let is_exempt = |path: &EntryPath| {
+        let file = path.as_str().strip_prefix(dist_info).and_then(|rest| rest.strip_prefix('/'));
+        file.is_some_and(|file| matches!(file, "RECORD" | "RECORD.jws" | "RECORD.p7s"))
+    };
+    let mut flaws: BTreeMap<&EntryPath, RecordFlaw> =
+        record.paths().map(|path| (path, RecordFlaw::NotInWheel)).collect();
+    for (entry, read) in files {
+        let path = &entry.path;
+        flaws.remove(path);
+        let flaw = match record.get(path) {
+            None => (!is_exempt(path)).then_some(RecordFlaw::NotListed),
+            Some(line) if line.flaw.is_some() => line.flaw,
+            Some(line) if line.size.is_some_and(|size| size != entry.size) => {
+                Some(RecordFlaw::OtherSize)
+            }
+            Some(line) if line.hash.is_none() => (!is_exempt(path)).then_some(RecordFlaw::NoHash),
+            Some(_) => (!read.is_as_listed).then_some(RecordFlaw::OtherHash),
+        };
+        flaws.extend(flaw.map(|flaw| (path, flaw)));
+    }
+    RecordFaults::new(flaws.into_iter().map(|(path, flaw)| (path.clone(), flaw)))
+}
+
+/// What is said more often than needed, or in another way than usual, and agrees.
+fn note_said_otherwise(archive: &Archive, record: &Record, notices: &mut Vec<Notice>) {
+    if let Some(first) = archive.repeated().first() {
+        let (first, count) = (first.to_string(), archive.repeated().len());
+        notices.push(Notice::RepeatedEntries { first, count });
+    }
+    if record.other_hashes() > 0 {
+        notices.push(Notice::HashSpelling(record.other_hashes()));
+    }
+    if let Some(first) = record.respelled().first() {
+        let (first, count) = (first.spelling.clone(), record.respelled().len());
+        notices.push(Notice::RecordPaths { first, count });
     }
 }
 
@@ -176,6 +204,7 @@ fn check_listing(archive: &Archive, record: &Record, dist_info: &str) -> Result<
 struct ReadEntry {
     sha256: Digest,
     checksum: Checksum,
+    is_as_listed: bool,
     kept: Option<Vec<u8>>,
     /// What it is, if it is a native library.
     library: Option<Library>,
@@ -189,7 +218,8 @@ enum Library {
 }
 
 impl ReadEntry {
-    fn new(entry: &Entry, Read { sha256, checksum, kept }: Read, is_elf: bool) -> Self {
+    fn new(entry: &Entry, read: Read, is_elf: bool) -> Self {
+        let Read { sha256, checksum, is_as_listed, kept } = read;
         let library = match &kept {
             Some(bytes) => match NativeLibrary::read(entry.path.as_str(), bytes) {
                 Ok(library) => library.map(Library::Read),
@@ -198,7 +228,7 @@ impl ReadEntry {
             None => is_elf.then_some(Library::Large),
         };
         // A library may be large, and all that there is to know of it is known now.
-        Self { sha256, checksum, kept: kept.filter(|_| !is_elf), library }
+        Self { sha256, checksum, is_as_listed, kept: kept.filter(|_| !is_elf), library }
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Content, EntryPath, EntryPoint, License, NativeLibrary, Notice};
+use super::{Content, EntryPath, EntryPoint, License, NativeLibrary, Notice, RecordFaults};
 
 /// All that is known of a wheel whose every byte was checked. It is kept beside the wheel, so that
 /// a wheel is read through once and not each time a layer is made of it.
@@ -21,6 +21,8 @@ pub struct Inventory {
     pub libraries: Vec<NativeLibrary>,
     /// What is unusual about it, but no reason to refuse it.
     pub notices: Vec<Notice>,
+    /// Where its `RECORD` does not describe it.
+    pub record_faults: RecordFaults,
 }
 
 /// A file in a wheel.

@@ -28,6 +28,15 @@ pub enum Notice {
         /// How many names that concerns.
         count: usize,
     },
+    /// `RECORD` has so many hashes in hexadecimal or plain Base64 instead of URL-safe Base64.
+    HashSpelling(usize),
+    /// `RECORD` has paths that begin with `./` or `/`.
+    RecordPaths {
+        /// The first of them.
+        first: String,
+        /// How many there are.
+        count: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -61,6 +70,14 @@ impl fmt::Display for Notice {
             Self::RepeatedEntries { first, count } => write!(
                 formatter,
                 "it holds {count} files more than once, the same each time: {first} is the first"
+            ),
+            Self::HashSpelling(count) => write!(
+                formatter,
+                "its RECORD has {count} hashes in hexadecimal or plain Base64, not in URL-safe Base64"
+            ),
+            Self::RecordPaths { first, count } => write!(
+                formatter,
+                "its RECORD has {count} paths that begin with ./ or /, as {first}"
             ),
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Read {
     pub(super) sha256: Digest,
     /// The checksum of the bytes that it lies in the archive as.
     pub(super) checksum: Checksum,
+    /// Whether the hash that `RECORD` lists is that of the content; true if there is none.
+    pub(super) is_as_listed: bool,
     /// The whole content, if it was wanted.
     pub(super) kept: Option<Vec<u8>>,
 }
@@ -44,9 +46,9 @@ impl<'a> Reader<'a> {
         Self { file, packed: buffer(), unpacked: buffer(), inflate }
     }
 
-    /// Reads an entry through. Its size and CRC must be what the headers say, its hash, if one is
-    /// listed, what `RECORD` says. `keep` decides by the first 4 bytes or more, if there are as
-    /// many, whether the content is kept.
+    /// Reads an entry through. Its size and CRC must be what the headers say; its hash is compared
+    /// with the one that `RECORD` lists, if there is one. `keep` decides by the first 4 bytes or
+    /// more, if there are as many, whether the content is kept.
     pub(super) fn read(
         &mut self,
         entry: &Entry,
@@ -55,8 +57,9 @@ impl<'a> Reader<'a> {
     ) -> Result<Read, Rule> {
         let mut sink = Sink::new(entry, listed, keep);
         let checksum = self.unpack(entry, &mut sink)?;
-        let (sha256, kept) = sink.finish().map_err(|fault| refuse(entry, fault))?;
-        Ok(Read { sha256, checksum, kept })
+        let content = sink.finish().map_err(|fault| refuse(entry, fault))?;
+        let (sha256, is_as_listed, kept) = content;
+        Ok(Read { sha256, checksum, is_as_listed, kept })
     }
 
     /// Unpacks an entry. Gives the checksum of what was read.
@@ -196,8 +199,8 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         }
     }
 
-    /// The SHA-256 of the content, and the content if it was kept.
-    fn finish(mut self) -> Result<(Digest, Option<Vec<u8>>), EntryFault> {
+    /// The SHA-256 of the content, whether that is as listed, and the content if it was kept.
+    fn finish(mut self) -> Result<(Digest, bool, Option<Vec<u8>>), EntryFault> {
         if self.keep.take().is_some_and(|keep| keep(&self.beginning)) {
             self.kept = Some(self.beginning);
         }
@@ -208,16 +211,13 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
             return Err(EntryFault::Crc);
         }
         let sha256: [u8; 32] = self.sha256.finalize().into();
-        let matches = match self.listed {
+        let is_as_listed = match self.listed {
             Listed::Sha256(listed) => listed == sha256,
             Listed::Sha384(hasher, listed) => hasher.finalize().as_slice() == listed,
             Listed::Sha512(hasher, listed) => hasher.finalize().as_slice() == listed,
             Listed::Nothing => true,
         };
-        if !matches {
-            return Err(EntryFault::RecordHash);
-        }
-        Ok((Digest::from_bytes(sha256), self.kept))
+        Ok((Digest::from_bytes(sha256), is_as_listed, self.kept))
     }
 }
 

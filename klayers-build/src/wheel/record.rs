@@ -1,15 +1,19 @@
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use klayers_core::Digest;
 
-use super::{EntryPath, Rule};
+use super::{EntryPath, RecordFlaw, Rule};
 
 /// A wheel's list of its files, with their hashes and sizes ([specification][spec]).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Record(BTreeMap<EntryPath, RecordLine>);
+pub struct Record {
+    lines: BTreeMap<EntryPath, RecordLine>,
+    other_hashes: usize,
+    respelled: Vec<Respelled>,
+}
 
 /// What a list says of one file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,6 +22,19 @@ pub struct RecordLine {
     pub hash: Option<Hash>,
     /// Its size in bytes, where it is given.
     pub size: Option<u64>,
+    /// What is wrong with the line itself. The hash or the size is missing then.
+    pub flaw: Option<RecordFlaw>,
+}
+
+/// A path that begins with `./` or `/`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Respelled {
+    /// The line, counted from 1.
+    pub(super) line: u64,
+    /// The path as it is written.
+    pub(super) spelling: String,
+    /// The path without its beginning.
+    pub(super) path: EntryPath,
 }
 
 /// A hash, of one of the algorithms that a list may use: SHA-256 or better.
@@ -32,32 +49,48 @@ pub enum Hash {
 }
 
 impl Hash {
-    fn parse(text: &str) -> Option<Self> {
-        let (algorithm, digest) = text.split_once('=')?;
+    /// Reads a hash, and says whether it is written in another way than in URL-safe Base64: in
+    /// hexadecimal, or in plain Base64. None can be mistaken for another, since hexadecimal is
+    /// longer and the alphabets differ in letters that only one of them has.
+    fn parse(text: &str) -> Option<(Self, bool)> {
+        let (algorithm, text) = text.split_once('=')?;
+        let length = match algorithm {
+            "sha256" => 32,
+            "sha384" => 48,
+            "sha512" => 64,
+            _ => return None,
+        };
+        let is_hexadecimal = text.len() == 2 * length;
         // Some writers leave the padding of Base64 on.
-        let digest = BASE64URL_NOPAD.decode(digest.trim_end_matches('=').as_bytes()).ok()?;
-        match algorithm {
-            "sha256" => digest.try_into().ok().map(|bytes| Self::Sha256(Digest::from_bytes(bytes))),
-            "sha384" => digest.try_into().ok().map(|bytes| Self::Sha384(Box::new(bytes))),
-            "sha512" => digest.try_into().ok().map(|bytes| Self::Sha512(Box::new(bytes))),
-            _ => None,
-        }
+        let base64 = text.trim_end_matches('=').as_bytes();
+        let is_plain = text.contains(['+', '/']);
+        let digest = match (is_hexadecimal, is_plain) {
+            (true, _) => HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?,
+            (_, true) => BASE64_NOPAD.decode(base64).ok()?,
+            _ => BASE64URL_NOPAD.decode(base64).ok()?,
+        };
+        let hash = match algorithm {
+            "sha256" => Self::Sha256(Digest::from_bytes(digest.try_into().ok()?)),
+            "sha384" => Self::Sha384(Box::new(digest.try_into().ok()?)),
+            _ => Self::Sha512(Box::new(digest.try_into().ok()?)),
+        };
+        Some((hash, is_hexadecimal || is_plain))
     }
 }
 
 impl Record {
-    /// Reads a `RECORD` file.
+    /// Reads a `RECORD` file. A line whose hash or size is malformed, or that contradicts an
+    /// earlier one, is kept with its flaw.
     ///
     /// # Errors
     ///
-    /// Names the line that is not a path, a hash and a size, or that names a file again or one
-    /// outside the wheel.
+    /// Names the line that is not a path, a hash and a size, or whose path leads out of the wheel.
     pub fn parse(text: &str) -> Result<Self, Rule> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes());
-        let mut lines = BTreeMap::new();
+        let mut record = Self::default();
         for row in reader.records() {
             let row = row.map_err(|error| Rule::Record {
                 line: error.position().map_or(0, csv::Position::line),
@@ -69,37 +102,67 @@ impl Record {
                 return Err(refuse("it has more than three fields".to_owned()));
             }
             let field = |index: usize| row.get(index).unwrap_or_default();
-            let (path, hash, size) = (field(0), field(1), field(2));
-            let path =
-                EntryPath::parse(path.as_bytes()).map_err(|error| refuse(error.to_string()))?;
-            let hash = if hash.is_empty() {
-                None
-            } else {
-                let reason = || refuse(format!("{hash:?} is not a hash of SHA-256 or better"));
-                Some(Hash::parse(hash).ok_or_else(reason)?)
-            };
-            let size = match size {
-                "" => None,
-                _ => Some(size.parse().map_err(|_| refuse(format!("{size:?} is not a size")))?),
-            };
-            let here = RecordLine { hash, size };
-            if let Some(before) = lines.insert(path, here.clone())
-                && before != here
-            {
-                return Err(refuse("it contradicts the line before of that name".to_owned()));
+            let spelling = field(0);
+            let stripped = spelling.strip_prefix("./").or_else(|| spelling.strip_prefix('/'));
+            let path = EntryPath::parse(stripped.unwrap_or(spelling).as_bytes())
+                .map_err(|error| refuse(error.to_string()))?;
+            if stripped.is_some() {
+                let (path, spelling) = (path.clone(), spelling.to_owned());
+                record.respelled.push(Respelled { line, spelling, path });
+            }
+            let here = record.line(field(1), field(2));
+            record.add(path, here);
+        }
+        Ok(record)
+    }
+
+    /// Reads the hash and the size of a line.
+    fn line(&mut self, hash: &str, size: &str) -> RecordLine {
+        let mut line = RecordLine { hash: None, size: None, flaw: None };
+        if !size.is_empty() {
+            line.size = size.parse().ok();
+            line.flaw = line.size.is_none().then_some(RecordFlaw::UnknownSize);
+        }
+        if !hash.is_empty() {
+            match Hash::parse(hash) {
+                Some((hash, is_other)) => {
+                    line.hash = Some(hash);
+                    self.other_hashes += usize::from(is_other);
+                }
+                None => line.flaw = Some(RecordFlaw::UnknownHash),
             }
         }
-        Ok(Self(lines))
+        line
+    }
+
+    fn add(&mut self, path: EntryPath, line: RecordLine) {
+        match self.lines.get_mut(&path) {
+            Some(before) if *before != line => before.flaw = Some(RecordFlaw::Contradiction),
+            Some(_) => {}
+            None => {
+                self.lines.insert(path, line);
+            }
+        }
     }
 
     /// What the list says of the file at a path.
     pub fn get(&self, path: &EntryPath) -> Option<&RecordLine> {
-        self.0.get(path)
+        self.lines.get(path)
     }
 
     /// The files that are listed, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &EntryPath> {
-        self.0.keys()
+        self.lines.keys()
+    }
+
+    /// The number of hashes that are written in another way than in URL-safe Base64.
+    pub(super) fn other_hashes(&self) -> usize {
+        self.other_hashes
+    }
+
+    /// The paths that begin with `./` or `/`, in the order of the file.
+    pub(super) fn respelled(&self) -> &[Respelled] {
+        &self.respelled
     }
 }
 
@@ -111,6 +174,11 @@ mod tests {
         EntryPath::parse(path.as_bytes()).expect("a path")
     }
 
+    fn line(text: &str) -> RecordLine {
+        let record = Record::parse(text).expect("a record");
+        record.get(&path("a")).expect("a line").clone()
+    }
+
     #[test]
     fn lines_are_read() {
         let digest = Digest::of(b"");
@@ -119,10 +187,10 @@ mod tests {
             digest.to_base64_url()
         );
         let record = Record::parse(&text).expect("a record");
-        let line = |size| RecordLine { hash: Some(Hash::Sha256(digest)), size };
+        let line = |size| RecordLine { hash: Some(Hash::Sha256(digest)), size, flaw: None };
         assert_eq!(record.get(&path("a/__init__.py")), Some(&line(Some(12))));
         assert_eq!(record.get(&path("a/b,c.py")), Some(&line(None)));
-        let own = RecordLine { hash: None, size: None };
+        let own = RecordLine { hash: None, size: None, flaw: None };
         assert_eq!(record.get(&path("a-1.dist-info/RECORD")), Some(&own));
         assert_eq!(record.get(&path("other")), None);
         assert_eq!(record.paths().count(), 3);
@@ -132,20 +200,67 @@ mod tests {
     fn longer_hashes_are_read() {
         for (algorithm, length) in [("sha384", 48), ("sha512", 64)] {
             let digest = BASE64URL_NOPAD.encode(&vec![7; length]);
-            let record = Record::parse(&format!("a,{algorithm}={digest},1\n")).expect("a record");
-            assert!(record.get(&path("a")).is_some_and(|line| line.hash.is_some()));
+            assert!(line(&format!("a,{algorithm}={digest},1\n")).hash.is_some());
         }
+    }
+
+    #[test]
+    fn hashes_in_hexadecimal_and_plain_base64_are_the_same_hashes() {
+        let digest = Digest::of(b"");
+        let (url, plain) = (digest.to_base64_url(), BASE64_NOPAD.encode(digest.as_bytes()));
+        assert_ne!(url, plain);
+        for other in [digest.to_string(), plain.clone(), format!("{plain}=")] {
+            let text = format!("a,sha256={other},1\nb,sha256={url},1\n");
+            let record = Record::parse(&text).expect("a record");
+            assert_eq!(record.get(&path("a")), record.get(&path("b")));
+            assert_eq!(record.other_hashes(), 1);
+        }
+        // One alphabet or the other.
+        let mixed = format!("a,sha256={},1\n", url.replacen('-', "+", 1));
+        assert_eq!(line(&mixed).flaw, Some(RecordFlaw::UnknownHash));
+        let upper = digest.to_string().to_uppercase();
+        assert_eq!(line(&format!("a,sha256={upper},1\n")).hash, Some(Hash::Sha256(digest)));
+        // 64 letters of Base64 that are no hexadecimal are 48 bytes, too many for SHA-256.
+        let long = format!("a,sha256={}g,1\n", &digest.to_string()[1..]);
+        assert_eq!(line(&long).flaw, Some(RecordFlaw::UnknownHash));
+    }
+
+    #[test]
+    fn paths_with_a_beginning_that_means_nothing_are_noted() {
+        let record = Record::parse("/a,,\n./b,,\nc,,\n").expect("a record");
+        assert_eq!(record.paths().map(EntryPath::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+        let noted: Vec<_> = record.respelled().iter().map(|one| one.spelling.as_str()).collect();
+        assert_eq!(noted, ["/a", "./b"]);
+    }
+
+    #[test]
+    fn a_line_with_a_flaw_is_kept_with_it() {
+        for (text, flaw) in [
+            ("a,md5=00,1\n", RecordFlaw::UnknownHash),
+            ("a,sha256=00,1\n", RecordFlaw::UnknownHash),
+            ("a,,many\n", RecordFlaw::UnknownSize),
+            ("a,,-1\n", RecordFlaw::UnknownSize),
+            ("a,,\na,,1\n", RecordFlaw::Contradiction),
+            ("a,,1\n./a,,2\n", RecordFlaw::Contradiction),
+        ] {
+            assert_eq!(line(text).flaw, Some(flaw), "{text}");
+        }
+        assert_eq!(line("a,,1\na,,1\n/a,,1\n").flaw, None);
     }
 
     #[test]
     fn a_bad_line_is_named() {
         for (text, message) in [
-            ("a,,\nb,md5=00,1\n", "RECORD, line 2: \"md5=00\" is not a hash of SHA-256 or better"),
-            ("a,sha256=00,1\n", "RECORD, line 1: \"sha256=00\" is not a hash"),
-            ("a,,many\n", "RECORD, line 1: \"many\" is not a size"),
             (",,\n", "RECORD, line 1: entry \"\""),
             ("../a,,\n", "RECORD, line 1: entry \"../a\""),
-            ("a,,\na,,1\n", "RECORD, line 2: it contradicts"),
+            ("./../a,,\n", "RECORD, line 1: entry \"../a\""),
+            ("/../a,,\n", "RECORD, line 1: entry \"../a\""),
+            ("/./a,,\n", "RECORD, line 1: entry \"./a\""),
+            ("././a,,\n", "RECORD, line 1: entry \"./a\""),
+            ("//a,,\n", "RECORD, line 1: entry \"/a\""),
+            (".//a,,\n", "RECORD, line 1: entry \"/a\""),
+            ("/C:/a,,\n", "RECORD, line 1: entry \"C:/a\""),
+            ("/,,\n", "RECORD, line 1: entry \"\""),
             ("a,,,\n", "RECORD, line 1: it has more"),
         ] {
             let error = Record::parse(text).expect_err(text).to_string();

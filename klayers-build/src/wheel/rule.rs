@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{EntryPath, MetadataError, WheelFilename};
+use super::{EntryPath, MetadataError, RecordFaults, WheelFilename};
 use crate::cached::ChangedFileError;
 
 /// A wheel that cannot be used: which one, and the rule it breaks.
@@ -104,9 +104,19 @@ pub enum Rule {
         /// What is wrong with it.
         reason: String,
     },
-    /// `RECORD` lists a file that is not there.
-    #[error("RECORD lists {0}, which is not in the wheel")]
-    RecordedOnly(EntryPath),
+    /// `RECORD` does not describe the wheel. This can be accepted for a package by name.
+    #[error(
+        "{faults}\n\
+         installers do not check that; to accept it, build with --accept {package}=record, or put \
+         into klayers.toml:\n\
+         [wheels] accept = {{ \"{package}\" = [\"record\"] }}"
+    )]
+    RecordFaults {
+        /// The package, normalised.
+        package: String,
+        /// What is wrong.
+        faults: RecordFaults,
+    },
     /// `METADATA` is not what it should be.
     #[error("METADATA: {0}")]
     Metadata(MetadataError),
@@ -277,18 +287,6 @@ pub enum EntryFault {
     /// It is larger than it has to be.
     #[error("it is larger than 64 MiB, which no such file has to be")]
     TooLarge,
-    /// `RECORD` does not list it.
-    #[error("RECORD does not list it")]
-    NotRecorded,
-    /// `RECORD` has no hash for it.
-    #[error("RECORD has no hash for it")]
-    NoRecordHash,
-    /// `RECORD` has another hash for it.
-    #[error("its hash is not what RECORD says")]
-    RecordHash,
-    /// `RECORD` has another size for it.
-    #[error("its size is not what RECORD says")]
-    RecordSize,
     /// It is in a part of a `.data` folder that is not known.
     #[error("a .data folder may hold purelib, platlib, scripts, headers and data")]
     DataScheme,

@@ -12,6 +12,7 @@ use klayers_build::fetch::Fetcher;
 use klayers_build::interpreter::{Interpreter, Places};
 use klayers_build::lock::Lock;
 use klayers_build::verify::verify;
+use klayers_build::wheel::Acceptances;
 use klayers_core::{Digest, LayerName, Target};
 use sha2::{Digest as _, Sha256};
 
@@ -146,7 +147,7 @@ async fn no_flipped_byte_of_a_wheel_reaches_a_layer() {
     let wheel = find(&cache.path(), ".whl");
     let bytes = fs::read(&wheel).unwrap();
     let fetched = cache.fetcher().fetch(&cache.lock).await.unwrap();
-    let verified = verify(&fetched, &Inspection::default()).unwrap();
+    let verified = verify(&fetched, &Inspection::default(), &Acceptances::default()).unwrap();
     let files = verified[0].inventory().files.clone();
     let copied = |at: u64| {
         let there = files.iter().find(|file| {
@@ -214,7 +215,7 @@ async fn no_flipped_byte_of_a_wheel_is_compiled() {
     let (sound, _) = cache.build().await;
     let wheel = find(&cache.path(), ".whl");
     let fetched = cache.fetcher().fetch(&cache.lock).await.unwrap();
-    let verified = verify(&fetched, &Inspection::default()).unwrap();
+    let verified = verify(&fetched, &Inspection::default(), &Acceptances::default()).unwrap();
     let data = verified[0].inventory().file("alpha/data.bin").unwrap().content.offset;
     let source = verified[0].inventory().file("alpha/__init__.py").unwrap().content.offset;
     for at in [data, source] {

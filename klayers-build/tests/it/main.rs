@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may say so in the shortest way")]
 #![expect(clippy::similar_names, reason = "what a publisher published is called so")]
 
+mod accepted_records;
 mod adopting;
 mod assemble;
 mod aws_support;

@@ -11,7 +11,8 @@ use klayers_build::cached::Inspection;
 use klayers_build::fetch::{FetchedWheel, Fetcher};
 use klayers_build::lock::Lock;
 use klayers_build::verify::{VerifyError, verify};
-use klayers_core::LayerName;
+use klayers_build::wheel::{Acceptance, Acceptances};
+use klayers_core::{Digest, LayerName};
 
 use crate::samples::target;
 use crate::support::{WheelFile, lock_of};
@@ -37,7 +38,8 @@ impl Cached {
     }
 
     fn verify(&self) -> Result<Vec<String>, VerifyError> {
-        let wheels = verify(std::slice::from_ref(&self.fetched), &Inspection::default())?;
+        let (inspection, accepted) = (Inspection::default(), Acceptances::default());
+        let wheels = verify(std::slice::from_ref(&self.fetched), &inspection, &accepted)?;
         let files = &wheels[0].inventory().files;
         Ok(files.iter().map(|file| file.path.to_string()).collect())
     }
@@ -78,12 +80,45 @@ async fn what_was_found_is_kept_beside_the_wheel_and_not_found_again() {
     assert_eq!(fs::metadata(cached.inventory()).unwrap().modified().unwrap(), written);
 }
 
+/// Whether a broken `RECORD` is accepted is decided each time, from the one inventory.
+#[tokio::test]
+async fn changing_what_is_accepted_reads_no_wheel_again_and_bypasses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("index");
+    let wheel = bad_wheels::Wheel::sample().record(|_| String::new());
+    let path = index.join(bad_wheels::FILENAME);
+    fs::create_dir_all(&index).unwrap();
+    fs::write(&path, wheel.bytes()).unwrap();
+    let (url, sha256) = (url::Url::from_file_path(&path).unwrap(), Digest::of(&wheel.bytes()));
+    let lock = format!(
+        "lock-version = \"1.0\"\n[[packages]]\nname = \"sample\"\nversion = \"1.0\"\n\
+         wheels = [{{ url = \"{url}\", hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
+    );
+    let lock = crate::support::parse(&lock, target("p3.12"));
+    let fetched = fetcher(folder.path()).fetch(&lock).await.unwrap();
+    let accepting: Acceptances =
+        [("sample".parse().unwrap(), Acceptance::Record)].into_iter().collect();
+    let inspection = Inspection::default();
+    let refused = || match verify(&fetched, &inspection, &Acceptances::default()).map(drop) {
+        Err(VerifyError::Wheel(error)) => error.rule().to_string(),
+        other => panic!("{other:?}"),
+    };
+    let inventory = fetched[0].path.with_extension("inventory");
+    let written = || fs::metadata(&inventory).unwrap().modified().unwrap();
+    let said = refused();
+    let first = written();
+    let wheels = verify(&fetched, &inspection, &accepting).unwrap();
+    assert_eq!(wheels[0].inventory().record_faults.count(), 4);
+    assert_eq!(refused(), said);
+    assert_eq!(written(), first);
+}
+
 #[tokio::test]
 async fn an_inventory_that_is_cut_or_foreign_is_made_again() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     let whole = fs::read(cached.inventory()).unwrap();
-    for spoilt in [&b""[..], b"klayers inventory 7\n", &whole[..whole.len() - 1], b"{}"] {
+    for spoilt in [&b""[..], b"klayers inventory 8\n", &whole[..whole.len() - 1], b"{}"] {
         fs::write(cached.inventory(), spoilt).unwrap();
         assert_eq!(cached.verify().unwrap(), FILES);
         assert_ne!(fs::read(cached.inventory()).unwrap(), spoilt);

@@ -7,8 +7,10 @@ use crate::wheel::Wheel;
 mod content;
 mod framing;
 mod headers;
+mod identity;
 mod layout;
 mod names;
+mod record;
 mod zip64;
 mod zip64_repeated;
 
@@ -51,6 +53,8 @@ pub fn cases() -> Vec<Case> {
         zip64_repeated::cases(),
         content::cases(),
         names::cases(),
+        record::cases(),
+        identity::cases(),
         layout::cases(),
     ]
     .concat();

@@ -61,13 +61,15 @@ pub const SYMLINK: &str = "it is neither a plain file nor a folder";
 pub const SPECIAL_FILE: &str = "it is neither a plain file nor a folder";
 
 // The rules of wheels.
-pub const UNLISTED: &str = "RECORD does not list it";
+pub const UNLISTED: &str = "RECORD does not list ";
 pub const LISTED_MISSING: &str = "which is not in the wheel";
 pub const RECORD_PATH: &str = "RECORD, line";
-pub const RECORD_HASH: &str = "its hash is not what RECORD says";
-pub const RECORD_SIZE: &str = "its size is not what RECORD says";
-pub const NOT_SHA256: &str = "is not a hash of SHA-256 or better";
-pub const WITHOUT_HASH: &str = "RECORD has no hash for it";
+pub const RECORD_HASH: &str = "RECORD has another hash for ";
+pub const RECORD_SIZE: &str = "RECORD has another size for ";
+pub const NOT_SHA256: &str = "RECORD has no hash of SHA-256 or better for ";
+pub const NOT_A_SIZE: &str = "that is not a number";
+pub const CONTRADICTION: &str = "RECORD has two different lines for ";
+pub const WITHOUT_HASH: &str = "RECORD has no hash for ";
 pub const NO_RECORD: &str = "it has no sample-1.0.dist-info/RECORD";
 pub const SECOND_DIST_INFO: &str = "a second .dist-info folder";
 pub const DIST_INFO_COUNT: &str = ".dist-info folders instead of one";
@@ -81,6 +83,8 @@ pub const TAR: &str = "it is a tar archive at the same time";
 
 // What is noticed.
 pub const NOTICE_REPEATED: &str = "more than once, the same each time";
+pub const NOTICE_HASHES: &str = "hashes in hexadecimal or plain Base64";
+pub const NOTICE_PATHS: &str = "paths that begin with ./ or /";
 pub const NOTICE_COLLISION: &str = "are one name on file systems";
 pub const NOTICE_VERSION: &str = "Wheel-Version is 1.9";
 pub const NOTICE_PTH: &str = "does nothing in a layer";

@@ -1,5 +1,7 @@
 //! What the fuzzer starts from.
 
+use klayers_core::Digest;
+
 use crate::cases::cases;
 use crate::wheel::{DIST_INFO, Wheel};
 
@@ -118,6 +120,10 @@ pub fn records() -> Vec<String> {
         format!("\"{sound}"),
         format!("a,{digest},\na,,,,\n,{digest},0\n"),
         format!("a,{digest}=,99999999999999999999\n"),
+        format!("./{sound}/{sound}"),
+        sound.replace("sample/", "./sample/").replace("sample-1.0", "/sample-1.0"),
+        format!("a,sha256={},0\n", Digest::of(b"")),
+        format!("a,{},0\n", digest.replace('-', "+").replace('_', "/")),
         String::new(),
         sound,
         quoted,
@@ -136,6 +142,9 @@ pub fn metadata() -> Vec<String> {
         format!("{head}License: {long}\n"),
         format!("{head}Classifier: License :: OSI Approved :: MIT License\n"),
         format!("{head}License: UNKNOWN\nnot a header\n continued\n"),
+        format!("{head}License: UNKNOWN\nnot a header\n continued\nAuthor: x\n"),
+        format!("{head}not a header\nRequires-Dist: x\n"),
+        format!("{head}Author: x\nAUTHOR: y\nName: sample\nHome-page:\nHome-page: x\n"),
         format!(" continued before anything\n{head}"),
         "Name: other\nName: sample\nVersion: 1.0\n".to_owned(),
         "Name:\nVersion:\n".to_owned(),

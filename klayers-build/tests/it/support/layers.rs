@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use klayers_build::assemble::{AssembleError, Layer, LayerZip};
 use klayers_build::lock::Lock;
 use klayers_build::recipe::Recipe;
-use klayers_build::wheel::Wheel;
+use klayers_build::wheel::{Acceptances, Wheel};
 use klayers_core::{Digest, LayerName};
 use tempfile::TempDir;
 
@@ -17,6 +17,7 @@ pub(crate) struct Layers {
     folder: TempDir,
     lock: Lock,
     path: PathBuf,
+    accepted: Acceptances,
 }
 
 impl Layers {
@@ -33,7 +34,12 @@ impl Layers {
         );
         let lock = super::parse(&text, target("p3.12"));
         let path = folder.path().join(filename);
-        Self { folder, lock, path }
+        Self { folder, lock, path, accepted: Acceptances::default() }
+    }
+
+    /// With these faults accepted.
+    pub(crate) fn accepting(self, accepted: Acceptances) -> Self {
+        Self { accepted, ..self }
     }
 
     /// The layer of a wheel of these bytes.
@@ -43,7 +49,8 @@ impl Layers {
             LayerName::new("Klayers", target("p3.12"), "sample").unwrap(),
             target("p3.12"),
         );
-        let zip = Wheel::verify(&self.path, &self.lock.wheels()[0].filename)
+        let filename = &self.lock.wheels()[0].filename;
+        let zip = Wheel::verify_accepting(&self.path, filename, &self.accepted)
             .map_err(AssembleError::from)
             .and_then(|wheel| {
                 Layer::new(&recipe, &self.lock, &[wheel], &[], &[])?.write(self.folder.path())

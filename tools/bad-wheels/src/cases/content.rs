@@ -168,7 +168,7 @@ fn bombs() -> Vec<Case> {
             21,
             "a few bytes that say they are 1 GiB",
             &module(|entry| entry.both(|header| header.size = 1 << 30)),
-            rules::RECORD_SIZE,
+            rules::SIZE,
         ),
         refused(21, "one entry too many", &files(MOST_ENTRIES + 1 - own), rules::TOO_MANY),
         refused(21, "1,000 names for 16 MiB", &shared(&zeros, 1_000), rules::OVERLAP),
