@@ -58,7 +58,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     if metadata.name != *filename.name() || metadata.version != *filename.version() {
         return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
     }
-    let mut notices = Vec::new();
+    let mut notices = metadata.notices;
     note_said_otherwise(archive, &record, &mut notices);
     check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
     let scripts = match text(entry_points)? {

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use klayers_core::{PackageName, PackageVersion, ParseError};
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
+use super::{Notice, Rule};
 
 /// The fields that a package says at most once, as core metadata 2.4 lists them.
 const SINGLE_USE: [&str; 16] = [
@@ -25,6 +25,12 @@ const SINGLE_USE: [&str; 16] = [
     "license-expression",
     "requires-python",
 ];
+/// Those of them that decide something. Two values of one are an error.
+const DECIDING: [&str; 4] = ["metadata-version", "name", "version", "requires-python"];
+/// The fields that say which package it is and what it requires. Readers must find the same in
+/// them, wherever they take the headers to end.
+const FOUND_BY_ALL: [&str; 5] =
+    ["metadata-version", "name", "version", "requires-dist", "provides-extra"];
 /// The longest part of a line that a message repeats, in characters.
 const SHOWN: usize = 80;
 
@@ -46,6 +52,8 @@ pub struct Metadata {
     /// The Python versions that it says it runs on, in its own words: the resolver has judged them,
     /// and old packages spell them in ways that no specification knows.
     pub requires_python: Option<String>,
+    /// What is malformed, but decides nothing.
+    pub notices: Vec<Notice>,
 }
 
 /// A licence, as a package states it.
@@ -79,8 +87,8 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Names the line that is not a header, or that says again what may be said once, and the field
-    /// that is missing or malformed.
+    /// Names the line where readers would find different things in a field that decides something,
+    /// and the field that is missing or malformed.
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
         Ok(Self::read(bytes.as_ref())?)
     }
@@ -97,12 +105,18 @@ impl Metadata {
             version: fields.parsed("Version")?,
             license: fields.license(),
             requires_python: fields.first("Requires-Python").map(|field| field.value.clone()),
+            notices: fields.notices,
         })
     }
 }
 
-/// The headers of a file, by their names in lower case, each in the order of the file.
-struct Fields(BTreeMap<String, Vec<Field>>);
+/// The headers of a file.
+struct Fields {
+    /// By their names in lower case, each in the order of the file.
+    by_name: BTreeMap<String, Vec<Field>>,
+    /// What is malformed, but decides nothing.
+    notices: Vec<Notice>,
+}
 
 struct Field {
     line: usize,
@@ -112,9 +126,14 @@ struct Field {
 impl Fields {
     /// Reads the headers, each value with its continuation lines; what comes after the first empty
     /// line is the description.
+    ///
+    /// Readers differ about a line that is not a header. To Python's, which pip uses, the headers
+    /// end there; to uv's, they go on. They end here, and it is an error if a field follows that all
+    /// must find.
     fn read(bytes: &[u8]) -> Result<Self, MetadataError> {
         let text = text(bytes)?;
         let mut fields: Vec<(String, Field)> = Vec::new();
+        let mut end: Option<(usize, &str)> = None;
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
             if line.is_empty() {
@@ -124,36 +143,71 @@ impl Fields {
             if line.contains(['\r', '\0']) {
                 return Err(MetadataError::Control { line: number });
             }
-            let not_a_header = || MetadataError::NotAHeader { line: number, found: shown(line) };
+            let not_a_header = |(line, text): (usize, &str)| MetadataError::NotAHeader {
+                line,
+                found: shown(text),
+            };
             if let Some(continued) = line.strip_prefix([' ', '\t']) {
-                let (_, field) = fields.last_mut().ok_or_else(not_a_header)?;
-                field.value.push('\n');
-                field.value.push_str(continued.trim());
+                match fields.last_mut() {
+                    _ if end.is_some() => {}
+                    Some((_, field)) => {
+                        field.value.push('\n');
+                        field.value.push_str(continued.trim());
+                    }
+                    None => return Err(not_a_header((number, line))),
+                }
                 continue;
             }
-            let (name, value) = line.split_once(':').ok_or_else(not_a_header)?;
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(not_a_header());
+            let header = line.split_once(':').map(|(name, value)| (name.trim(), value, name));
+            if let Some(end) = end {
+                if header.is_some_and(|(name, ..)| is_found_by_all(name)) {
+                    return Err(not_a_header(end));
+                }
+                continue;
             }
-            let value = value.trim().to_owned();
-            fields.push((name.to_ascii_lowercase(), Field { line: number, value }));
+            match header {
+                Some((_, value, name)) if is_field_name(name) => {
+                    let value = value.trim().to_owned();
+                    fields.push((name.to_ascii_lowercase(), Field { line: number, value }));
+                }
+                // Readers differ about the space around this name.
+                Some((name, ..)) if is_found_by_all(name) => {
+                    return Err(not_a_header((number, line)));
+                }
+                _ => end = Some((number, line)),
+            }
         }
+        let mut notices = Vec::new();
+        notices.extend(end.map(|(line, _)| Notice::HeadersEnd { line }));
+        Self::of(fields, notices)
+    }
+
+    /// Sorts the headers by name. Those that are said once at most and again nevertheless must
+    /// agree, if they decide something.
+    fn of(fields: Vec<(String, Field)>, mut notices: Vec<Notice>) -> Result<Self, MetadataError> {
         let mut by_name: BTreeMap<String, Vec<Field>> = BTreeMap::new();
+        let mut repeated = BTreeSet::new();
         for (name, field) in fields {
             let earlier = by_name.entry(name.clone()).or_default();
-            match earlier.first() {
-                Some(first) if SINGLE_USE.contains(&name.as_str()) => {
-                    let (line, first) = (field.line, first.line);
-                    return Err(MetadataError::Repeated { line, field: name, first });
-                }
-                _ => earlier.push(field),
+            let first = earlier.first().filter(|_| SINGLE_USE.contains(&name.as_str()));
+            let Some(first) = first else {
+                earlier.push(field);
+                continue;
+            };
+            if DECIDING.contains(&name.as_str()) && first.value != field.value {
+                let (line, first) = (field.line, first.line);
+                return Err(MetadataError::Repeated { line, field: name, first });
             }
+            repeated.insert(name);
         }
-        Ok(Self(by_name))
+        if !repeated.is_empty() {
+            notices.push(Notice::RepeatedFields(repeated.into_iter().collect()));
+        }
+        Ok(Self { by_name, notices })
     }
 
     fn all(&self, name: &str) -> &[Field] {
-        self.0.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+        self.by_name.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 
     /// The first of a name that says anything.
@@ -191,6 +245,15 @@ impl Fields {
         };
         stated("License").or_else(classifiers).map(License::Named)
     }
+}
+
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether all readers must find a field, in any spelling.
+fn is_found_by_all(name: &str) -> bool {
+    FOUND_BY_ALL.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// Whether a text has the characters and words of an SPDX licence expression. Which licences there
@@ -246,7 +309,8 @@ pub enum MetadataError {
         /// The line.
         line: usize,
     },
-    /// A line is neither a header nor the continuation of one.
+    /// A line is neither a header nor the continuation of one, and readers would differ about what
+    /// comes after it.
     #[error("line {line}: {found:?} is not a header: NAME: VALUE expected")]
     NotAHeader {
         /// The line.
@@ -254,8 +318,8 @@ pub enum MetadataError {
         /// What it says.
         found: String,
     },
-    /// A field that is said at most once is said again.
-    #[error("line {line}: {field} is already said on line {first}")]
+    /// A field that is said at most once is said again, with another value.
+    #[error("line {line}: {field} is said on line {first}, with another value")]
     Repeated {
         /// The line.
         line: usize,
@@ -350,12 +414,13 @@ mod tests {
     #[test]
     fn what_is_malformed_is_refused_with_its_line() {
         for (headers, message) in [
-            ("Name: other\n", "line 4: name is already said on line 2"),
-            ("Summary: a\nSUMMARY: a\n", "line 5: summary is already said on line 4"),
-            ("License-Expression: MIT\nLicense-Expression: MIT\n", "line 5: license-expression"),
-            ("no header\n", "line 4: \"no header\" is not a header"),
-            (": x\n", "line 4: \": x\" is not a header"),
-            ("Sum mary: x\n", "line 4: \"Sum mary: x\" is not a header"),
+            ("Name: other\n", "line 4: name is said on line 2, with another value"),
+            ("Requires-Python: >3\nRequires-Python: >2\n", "line 5: requires-python is said on"),
+            ("no header\nName: other\n", "line 4: \"no header\" is not a header"),
+            ("no header\n\tx\nrequires-dist : x\n", "line 4: \"no header\" is not a header"),
+            (": x\nProvides-Extra: x\n", "line 4: \": x\" is not a header"),
+            ("Requires-Dist : x\n", "line 4: \"Requires-Dist : x\" is not a header"),
+            ("no header\nAuthor: a\rName: b\n", "line 5: it holds a carriage return or a NUL"),
             ("Summary: a\rName: b\n", "line 4: it holds a carriage return or a NUL"),
             ("Summary: a\0\n", "line 4: it holds a carriage return or a NUL"),
         ] {
@@ -372,12 +437,39 @@ mod tests {
             ("Metadata-Version: 2.4\nName: a b\nVersion: 1\n", "line 2: Name: \"a b\" is not"),
             ("Metadata-Version: 2.4\nName: a\nVersion: x\n", "line 3: Version: \"x\" is not"),
             (" continued\n", "line 1: \" continued\" is not a header"),
+            ("no header\nName: a\n", "line 1: \"no header\" is not a header"),
+            ("no header\n", "it lacks Metadata-Version"),
         ] {
             let error = Metadata::read(text.as_bytes()).expect_err(text).to_string();
             assert!(error.starts_with(message), "{error}");
         }
         let latin = [REQUIRED.as_bytes(), b"Author: Ren\xe9\n"].concat();
         assert_eq!(Metadata::read(&latin), Err(MetadataError::NotText { line: 4 }));
+    }
+
+    #[test]
+    fn repeated_fields_that_decide_nothing_are_noticed_and_the_first_counts() {
+        let text = format!(
+            "{REQUIRED}Author: a\nLicense: MIT\nKeywords: x\nAUTHOR: b\nlicense: BSD\n\
+             Home-page: e\nHome-page: f\nVersion: 1.0\n"
+        );
+        let metadata = Metadata::read(text.as_bytes()).expect("metadata");
+        assert_eq!(metadata.license, Some(named("MIT")));
+        let fields = ["author", "home-page", "license", "version"].map(str::to_owned).to_vec();
+        assert_eq!(metadata.notices, [Notice::RepeatedFields(fields)]);
+    }
+
+    #[test]
+    fn headers_end_at_a_line_that_is_none() {
+        for line in ["All rights reserved.", "the following conditions are met:", ": x"] {
+            let rest =
+                "License: BSD\n more\nRequires-Python: >3\nAuthor: a\nAuthor: b\n\nName: b\n";
+            let text = format!("{REQUIRED}License: MIT\n{line}\n{rest}");
+            let metadata = Metadata::read(text.as_bytes()).expect(line);
+            assert_eq!(metadata.license, Some(named("MIT")), "{line}");
+            assert_eq!(metadata.requires_python, None);
+            assert_eq!(metadata.notices, [Notice::HeadersEnd { line: 5 }]);
+        }
     }
 
     #[test]

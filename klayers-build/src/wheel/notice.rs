@@ -37,6 +37,15 @@ pub enum Notice {
         /// How many there are.
         count: usize,
     },
+    /// `METADATA` has these fields more than once. They can be said once, and do not decide
+    /// anything.
+    RepeatedFields(Vec<String>),
+    /// A line of `METADATA` is not a header, and ends the headers. Nothing that says which package
+    /// it is, or what that requires, comes after it.
+    HeadersEnd {
+        /// The line, counted from 1.
+        line: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -78,6 +87,16 @@ impl fmt::Display for Notice {
             Self::RecordPaths { first, count } => write!(
                 formatter,
                 "its RECORD has {count} paths that begin with ./ or /, as {first}"
+            ),
+            Self::RepeatedFields(fields) => write!(
+                formatter,
+                "its METADATA has more than one {}; the first is taken, as installers do",
+                fields.join(", ")
+            ),
+            Self::HeadersEnd { line } => write!(
+                formatter,
+                "line {line} of its METADATA is not a header; what follows is left unread, as pip \
+                 does"
             ),
         }
     }

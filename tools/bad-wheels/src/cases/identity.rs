@@ -82,6 +82,9 @@ fn identity() -> Vec<Case> {
     ]
 }
 
+/// The beginning of the sample's METADATA.
+const NAMED: &str = "Metadata-Version: 2.4\nName: sample\nVersion: 1.0\n";
+
 fn metadata() -> Vec<Case> {
     let metadata = |text: &str| sample().dist_info("METADATA", text);
     let metadata_rule = rules::METADATA_DISAGREES;
@@ -117,6 +120,54 @@ fn metadata() -> Vec<Case> {
             "no WHEEL",
             &sample().without("sample-1.0.dist-info/WHEEL"),
             "it has no sample-1.0.dist-info/WHEEL",
+        ),
+        noticed(
+            36,
+            "METADATA with two authors",
+            &metadata(&format!("{NAMED}Author: one\nAuthor: two\n")),
+            rules::NOTICE_FIELDS,
+        ),
+        noticed(
+            36,
+            "METADATA with a name twice, the same",
+            &metadata(&format!("{NAMED}Name: sample\n")),
+            rules::NOTICE_FIELDS,
+        ),
+        noticed(
+            36,
+            "METADATA with a licence that is not indented",
+            &metadata(&format!("{NAMED}License: one\nAll rights reserved.\nKeywords: x\n")),
+            rules::NOTICE_HEADERS,
+        ),
+        refused(
+            36,
+            "METADATA with another version after a line that is not indented",
+            &metadata(&format!("{NAMED}License: one\nAll rights reserved.\nVersion: 1.1\n")),
+            metadata_rule,
+        ),
+        refused(
+            36,
+            "METADATA with a requirement after a line that is not indented",
+            &metadata(&format!("{NAMED}License: one\nMIT\nRequires-Dist: other\n")),
+            metadata_rule,
+        ),
+        refused(
+            36,
+            "METADATA with a name after a line that is no header",
+            &metadata("Metadata-Version: 2.4\nsample\nName: sample\nVersion: 1.0\n"),
+            metadata_rule,
+        ),
+        refused(
+            36,
+            "METADATA for two ranges of Python",
+            &metadata(&format!("{NAMED}Requires-Python: >=3\nRequires-Python: <3\n")),
+            metadata_rule,
+        ),
+        refused(
+            36,
+            "METADATA with a carriage return in a line",
+            &metadata(&format!("{NAMED}Author: one\rVersion: 1.1\n")),
+            metadata_rule,
         ),
     ]
 }
