@@ -33,6 +33,7 @@ mod external;
 mod print;
 mod settings;
 mod snippet;
+mod trust;
 
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -82,6 +83,9 @@ async fn execute(
         false => Form::Plain,
     };
     let settings = Settings::new(&options, environment)?;
+    for file in &settings.left_alone {
+        print::note(err, file)?;
+    }
     match command {
         Command::LatestArn { package, place } => {
             let client = settings.client()?;

@@ -1,6 +1,7 @@
 //! Answers in a folder, shared by processes. A file is written whole or not at all, and says with
 //! its first line what the rest of it must be, so that no lock is needed.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,10 @@ use crate::transport::{LONGEST_BODY, now};
 const ABANDONED: Duration = Duration::from_hours(1);
 
 const SUFFIX: &str = "answer";
+
+/// How the names of files begin that become an answer when they are whole. Nothing else that lies
+/// in the folder is ours, whatever folder a user named.
+const PARTIAL: &str = ".klayers-answer-";
 
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -46,6 +51,10 @@ impl Disk {
     /// What is kept under a key; nothing if it cannot be read. A file that is damaged goes.
     pub(crate) fn read(&self, key: &str) -> Option<(Kept, Vec<u8>)> {
         let path = self.path(key);
+        // What is no file, as a pipe, would be waited for, and is not ours.
+        if !fs::symlink_metadata(&path).ok()?.is_file() {
+            return None;
+        }
         let mut content = Vec::new();
         let longest = u64::try_from(LONGEST_BODY).unwrap_or(u64::MAX).saturating_mul(2);
         File::open(&path).ok()?.take(longest).read_to_end(&mut content).ok()?;
@@ -65,16 +74,23 @@ impl Disk {
         let mut rest = serde_json::to_vec(kept)?;
         rest.push(b'\n');
         rest.extend_from_slice(body);
+        let path = self.path(key);
+        if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+            return Ok(());
+        }
         fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(&self.folder)?;
         writeln!(file, "{}", Digest::of(&rest))?;
         file.write_all(&rest)?;
-        file.persist(self.path(key))?;
+        file.persist(path)?;
         self.trim()
     }
 
     pub(crate) fn remove(&self, key: &str) {
-        let _ = fs::remove_file(self.path(key));
+        let path = self.path(key);
+        if fs::symlink_metadata(&path).is_ok_and(|there| there.is_file()) {
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// Removes the files that were written first until the others fit, and what writers that were
@@ -86,7 +102,10 @@ impl Disk {
             let entry = entry?;
             let (path, Ok(meta)) = (entry.path(), entry.metadata()) else { continue };
             let Ok(written) = meta.modified() else { continue };
-            if path.extension().is_some_and(|suffix| suffix == SUFFIX) {
+            if !meta.is_file() {
+                continue;
+            }
+            if is_answer(&path) {
                 files.push((written, meta.len(), path));
             } else if is_temporary(&path)
                 && now.duration_since(written).is_ok_and(|age| age > ABANDONED)
@@ -107,9 +126,16 @@ impl Disk {
     }
 }
 
+/// Whether a file has the name of an answer: a digest, and the ending.
+fn is_answer(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(OsStr::to_str);
+    path.extension().is_some_and(|suffix| suffix == SUFFIX)
+        && stem.is_some_and(|stem| stem.parse::<Digest>().is_ok())
+}
+
 /// Whether a file is one of those that become an answer when they are whole.
 fn is_temporary(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL))
 }
 
 fn parse(content: &[u8]) -> Option<(Kept, Vec<u8>)> {
@@ -191,15 +217,36 @@ mod tests {
             let file = File::options().write(true).open(disk.path(key)).expect("a file");
             file.set_modified(old + age).expect("a time");
         }
-        for name in [".tmpabc", "not-ours"] {
+        let others = [".tmpabc", "not-ours", "the.answer", "notes.txt"];
+        let abandoned = format!("{PARTIAL}abc");
+        for name in others.into_iter().chain([abandoned.as_str()]) {
             let file = File::create(disk.folder.join(name)).expect("a file");
             file.set_modified(old).expect("a time");
         }
         disk.write("d", &kept(), &[b' '; 500]);
         let found = ["a", "b", "c", "d"].map(|key| disk.read(key).is_some());
         assert_eq!(found, [false, true, true, true]);
-        assert!(!disk.folder.join(".tmpabc").exists());
-        assert!(disk.folder.join("not-ours").exists());
+        assert!(!disk.folder.join(abandoned).exists());
+        // Whatever folder a user named for the cache, what others put there stays.
+        for name in others {
+            assert!(disk.folder.join(name).exists(), "{name}");
+        }
+    }
+
+    /// It is neither read, which would never end, nor replaced.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_no_answer() {
+        use std::os::unix::fs::FileTypeExt;
+        let (_folder, disk) = disk(1 << 20);
+        fs::create_dir_all(&disk.folder).expect("a folder");
+        let made = std::process::Command::new("mkfifo").arg(disk.path("a")).status();
+        assert!(made.expect("mkfifo").success());
+        assert_eq!(disk.read("a"), None);
+        disk.write("a", &kept(), b"[]");
+        disk.remove("a");
+        let there = fs::symlink_metadata(disk.path("a")).expect("it is there");
+        assert!(there.file_type().is_fifo());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 use std::error::Error as StdError;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::iter;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
 use klayers_core::api::{RegionRow, TargetRow};
+use klayers_core::terminal::{is_obeyed, one_line};
 use serde::Serialize;
 
 use crate::{Answer, DeployStatus, Error, LatestRow, VersionRow};
@@ -19,9 +21,20 @@ pub(super) enum Form {
     Json,
 }
 
+/// Prints JSON. What a terminal would obey in a text of others is escaped, also where JSON lets it
+/// stand; the line breaks are those between the values.
 pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
+    let text = serde_json::to_string_pretty(value)?;
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && is_obeyed(character) {
+            // All of these characters have at most four hexadecimal digits.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    writeln!(out, "{escaped}")
 }
 
 /// A row of a list that can be printed in every form.
@@ -74,7 +87,8 @@ pub(super) fn rows<const COLUMNS: usize, Row: Line<COLUMNS>>(
     form: Form,
     rows: &[Row],
 ) -> io::Result<()> {
-    let mut cells = rows.iter().map(Row::cells);
+    // Cells hold texts of others, and none may become another line or cell.
+    let mut cells = rows.iter().map(|row| row.cells().map(|cell| one_line(&cell).into_owned()));
     match form {
         Form::Table => table(out, Row::HEADER, &cells.collect::<Vec<_>>()),
         Form::Plain => cells.try_for_each(|cells| writeln!(out, "{}", cells.join("\t"))),
@@ -84,7 +98,7 @@ pub(super) fn rows<const COLUMNS: usize, Row: Line<COLUMNS>>(
 
 /// Everything that is known of a layer version, a line each.
 pub(super) fn version(out: &mut impl Write, row: &VersionRow) -> io::Result<()> {
-    let mut line = |name: &str, value: &str| writeln!(out, "{name:<14}{value}");
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<14}{}", one_line(value));
     line("arn", &row.arn.to_string())?;
     line("version", &row.package_version.to_string())?;
     line("status", status(row))?;
@@ -133,7 +147,7 @@ pub(super) fn staleness<T>(err: &mut impl Write, answer: &Answer<T>) -> io::Resu
 
 pub(super) fn note(err: &mut impl Write, message: &str) -> io::Result<()> {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-    writeln!(err, "{style}note:{style:#} {message}")
+    writeln!(err, "{style}note:{style:#} {}", one_line(message))
 }
 
 /// A time in the one unit that says enough.
@@ -157,9 +171,9 @@ pub(super) fn failure(
     cause: Option<&(dyn StdError + 'static)>,
 ) -> io::Result<()> {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    writeln!(err, "{style}error:{style:#} {message}")?;
+    writeln!(err, "{style}error:{style:#} {}", one_line(message))?;
     for cause in iter::successors(cause, |&cause| cause.source()) {
-        writeln!(err, "  caused by: {cause}")?;
+        writeln!(err, "  caused by: {}", one_line(&cause.to_string()))?;
     }
     Ok(())
 }

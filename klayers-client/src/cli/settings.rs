@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::arguments::{Options, Place};
-use super::config::{CacheFolder, Config};
+use super::config::{CacheFolder, Config, Found};
 use super::environment::Environment;
 use crate::{Cache, Client, Error, Region, Target};
 
@@ -13,13 +13,16 @@ pub(super) struct Settings<'a> {
     api_url: Option<String>,
     environment: &'a Environment,
     config: Config,
+    /// Files with settings that do not count.
+    pub(super) left_alone: Vec<String>,
 }
 
 impl<'a> Settings<'a> {
     pub(super) fn new(options: &'a Options, environment: &'a Environment) -> Result<Self, Failure> {
         let (project, user) = (environment.project.as_deref(), environment.user.as_deref());
-        let config = Config::find(project, user).map_err(Failure::Usage)?;
-        Ok(Self { options, api_url: options.api_url.clone(), environment, config })
+        let found = Config::find(project, user).map_err(Failure::Usage)?;
+        let (api_url, Found { config, left_alone }) = (options.api_url.clone(), found);
+        Ok(Self { options, api_url, environment, config, left_alone })
     }
 
     /// The same, for the API at another address if there is one.

@@ -13,6 +13,8 @@ mod copies;
 #[cfg(all(feature = "aws", feature = "cli"))]
 mod copying;
 mod encodings;
+#[cfg(all(feature = "cli", unix))]
+mod escapes;
 #[cfg(feature = "cli")]
 mod external;
 mod faults;

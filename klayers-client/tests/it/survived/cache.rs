@@ -19,13 +19,14 @@ const FRESH: &str = "Cache-Control: max-age=300\r\n";
 type Damage = fn(&Path);
 
 /// Each with how many requests it costs the client after it, and the one after that.
-const DAMAGES: [(&str, Damage, usize, usize); 6] = [
+const DAMAGES: [(&str, Damage, usize, usize); 7] = [
     ("a file that is cut", |file| rewrite(file, |good| good[..good.len() / 2].to_vec()), 1, 0),
     ("a file that is empty", |file| rewrite(file, |_| Vec::new()), 1, 0),
     ("a file with a flipped bit", |file| rewrite(file, flipped), 1, 0),
     ("a file of another region, whole", |file| rewrite(file, of_another_region), 1, 0),
     ("a folder in the place of the file", replaced_by_a_folder, 1, 1),
     ("a file in the place of the folder", replacing_the_folder, 1, 1),
+    ("a pipe in the place of the file", replaced_by_a_pipe, 1, cfg!(unix) as usize),
 ];
 
 fn rewrite(file: &Path, change: impl Fn(&[u8]) -> Vec<u8>) {
@@ -53,6 +54,14 @@ fn of_another_region(good: &[u8]) -> Vec<u8> {
 fn replaced_by_a_folder(file: &Path) {
     fs::remove_file(file).expect("removed");
     fs::create_dir(file).expect("a folder");
+}
+
+/// Whoever opens it waits for a writer; where there are none, the file is gone.
+fn replaced_by_a_pipe(file: &Path) {
+    fs::remove_file(file).expect("removed");
+    if cfg!(unix) {
+        assert!(Command::new("mkfifo").arg(file).status().expect("mkfifo").success());
+    }
 }
 
 fn replacing_the_folder(file: &Path) {
