@@ -108,12 +108,26 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<VersionRow>, Error> {
         let spec = spec.try_into().map_err(Into::into)?;
-        self.find(spec.package(), region, *target, |rows| match spec.choose(rows) {
-            Some(row) => Ok(row.clone()),
-            None if spec.is_latest() => Err(no_latest(rows, spec.package(), region, *target)),
+        Ok(self.chosen(&spec, region, *target).await?.map(|chosen| chosen.row))
+    }
+
+    /// The same, with what else there is of the layer.
+    pub(crate) async fn chosen(
+        &self,
+        spec: &LayerSpec,
+        region: &Region,
+        target: Target,
+    ) -> Result<Answer<Chosen>, Error> {
+        self.find(spec.package(), region, target, |rows| match spec.choose(rows) {
+            Some(row) => Ok(Chosen {
+                row: row.clone(),
+                latest: latest_of(rows, spec.package(), region, target).ok(),
+                passed_over: spec.passed_over(rows, row),
+            }),
+            None if spec.is_latest() => Err(no_latest(rows, spec.package(), region, target)),
             None => Err(Error::NoMatch {
                 region: region.clone(),
-                target: *target,
+                target,
                 versions: rows
                     .iter()
                     .map(|row| (row.package_version.clone(), row.arn.version()))
@@ -321,6 +335,15 @@ impl<'a> Answers<'a> {
         let route = Route::Versions { target, region: region.clone(), package: package.clone() };
         versions.get(hub, route, wanted, deadline).await
     }
+}
+
+/// A layer version, and what else there is of the layer.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) row: VersionRow,
+    pub(crate) latest: Option<LayerVersionArn>,
+    /// Newer ones that would be it, had they not been withdrawn.
+    pub(crate) passed_over: Vec<Withdrawn>,
 }
 
 /// The versions of a layer, if there is at least one.

@@ -14,7 +14,7 @@
 //! }
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ pub use self::error::AwsError;
 
 mod error;
 mod fetch;
+mod unpack;
 
 /// The largest zip that Lambda takes within a request, in bytes.
 const LARGEST: u64 = 50 * 1024 * 1024;
@@ -62,12 +63,11 @@ impl Downloaded {
     ///
     /// # Errors
     ///
-    /// If it is no zip, or the folder cannot be written to. Nothing is written outside of it.
+    /// [`AwsError::Unpacked`] if it becomes larger than Lambda takes; others if it is no zip, or the
+    /// folder cannot be written to. Nothing is written outside of the folder, and what fails leaves
+    /// nothing behind.
     pub fn unpack(&self, folder: impl AsRef<Path>) -> Result<(), AwsError> {
-        let folder = folder.as_ref();
-        let file = File::open(&self.path).map_err(|error| AwsError::file(&self.path, error))?;
-        let failed = |source| AwsError::Unpack { path: self.path.clone(), source };
-        zip::ZipArchive::new(file).map_err(failed)?.extract(folder).map_err(failed)
+        unpack::unpack(&self.path, folder.as_ref())
     }
 }
 

@@ -3,7 +3,6 @@
 //! Results go to the first writer and everything else to the second. The exit code is 0 when all
 //! is done, 1 when it failed, and 2 on bad usage.
 
-use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,26 +16,31 @@ use serde::Serialize;
 use self::arguments::{Arguments, Command, Place};
 pub use self::environment::Environment;
 use self::external::Query;
+use self::failure::Failure;
+use self::layer::Subject;
 use self::print::Form;
 use self::settings::Settings;
+use self::snippet::Tool;
 use crate::{
-    Answer, Architecture, Error, LayerSpec, LayerVersionArn, PackageName, Region, Target,
-    VersionRow,
+    Answer, Architecture, Error, LayerSpec, LayerVersionArn, PackageName, Region, Target, Withdrawn,
 };
 
 mod arguments;
+mod browser;
 mod config;
 #[cfg(feature = "aws")]
 mod copies;
 mod environment;
 mod external;
+mod failure;
+mod layer;
+mod places;
 mod print;
+mod profile;
+mod search;
 mod settings;
 mod snippet;
 mod trust;
-
-const FAILED: u8 = 1;
-const BAD_USAGE: u8 = 2;
 
 /// Runs the command, and gives its exit code. `arguments` begin with the command's own name.
 ///
@@ -86,17 +90,29 @@ async fn execute(
     for file in &settings.left_alone {
         print::note(err, file)?;
     }
+    match perform(command, &settings, environment, form, out, err).await {
+        Ok(()) => Ok(out.flush()?),
+        Err(failure) => Err(layer::explained(&settings, failure).await),
+    }
+}
+
+async fn perform(
+    command: Command,
+    settings: &Settings<'_>,
+    environment: &Environment,
+    form: Form,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
     match command {
-        Command::LatestArn { package, place } => {
-            let client = settings.client()?;
-            let (region, target) = settings.place(&place)?;
-            let answer = client.answers().latest_arn(package.clone(), &region, &target).await?;
-            print::staleness(err, &answer)?;
-            let arn = answer.value;
+        Command::LatestArn { spec, place } => {
+            let layer = layer::used(settings, spec, &place, err).await?;
             if form == Form::Json {
+                let (region, arn) = (layer.row.arn.region().clone(), layer.row.arn);
+                let (package, target) = (layer.package, layer.target);
                 print::json(out, &Found { package, region, target, arn })?;
             } else {
-                writeln!(out, "{arn}")?;
+                writeln!(out, "{}", layer.row.arn)?;
             }
         }
         Command::Latest { place } => {
@@ -105,47 +121,60 @@ async fn execute(
             let answer = client.answers().latest(&region, &target).await?;
             print::staleness(err, &answer)?;
             if answer.value.is_empty() {
-                writeln!(err, "there are no layers for {target} in {region}")?;
+                print::note(err, &format!("there are no layers for {target} in {region}"))?;
             }
             print::rows(out, form, &answer.value)?;
         }
         Command::Versions { package, place } => {
             let client = settings.client()?;
             let (region, target) = settings.place(&place)?;
-            let answer = client.answers().versions(package, &region, &target).await?;
+            let answer = client.answers().versions(package.clone(), &region, &target).await?;
             print::staleness(err, &answer)?;
             print::rows(out, form, &answer.value)?;
+            for withdrawn in answer.value.iter().filter_map(Withdrawn::of) {
+                print::note(err, &format!("{package} {withdrawn}"))?;
+            }
         }
-        Command::Show { spec, place } => {
-            let (row, _) = layer(&settings, spec, &place, err).await?;
+        Command::Show { subject, place } => {
+            let layer = match subject {
+                Subject::Arn(arn) => layer::of_arn(settings, &arn, err).await?,
+                Subject::Spec(spec) => {
+                    let (region, target) = settings.place(&place)?;
+                    layer::find(settings, spec, &region, target, err).await?
+                }
+            };
             match form {
-                Form::Json => print::json(out, &row)?,
-                Form::Table | Form::Plain => print::version(out, &row)?,
+                Form::Json => print::json(out, &layer.shown())?,
+                Form::Table | Form::Plain => print::version(out, &layer)?,
             }
         }
-        Command::Snippet { spec, tool, place } => {
-            let (row, target) = layer(&settings, spec, &place, err).await?;
-            let snippet = snippet::snippet(tool, &row.arn, target);
-            if form == Form::Json {
-                print::json(out, &Snippet { arn: &row.arn, snippet: &snippet })?;
-            } else {
-                write!(out, "{snippet}")?;
-            }
+        Command::Where { package, mapping, place } => {
+            places::print(settings, package, mapping, place.into(), form, out, err).await?;
+        }
+        Command::Search { text, place } => {
+            search::print(settings, &text, &place.into(), form, out, err).await?;
+        }
+        Command::Snippet { specs, tool, place } => {
+            snippets(settings, specs, tool, &place, form, out, err).await?;
         }
         Command::External { place } => {
             external(settings, environment, place, out, err).await.map_err(Failure::of_query)?;
         }
         #[cfg(feature = "aws")]
         Command::Download { spec, out: file, unpack, place } => {
-            let (row, _) = layer(&settings, spec, &place, err).await?;
-            let layer = copies::download(&row.arn, file, unpack.as_deref()).await?;
+            let layer = layer::used(settings, spec, &place, err).await?;
+            let layer = copies::download(&layer.row.arn, file, unpack.as_deref()).await?;
             copies::print(out, form, &layer)?;
         }
         #[cfg(feature = "aws")]
         Command::Mirror { spec, to, place } => {
-            let (row, _) = layer(&settings, spec, &place, err).await?;
-            let arn = copies::mirror(&row.arn, to.as_ref()).await?;
-            copies::print_copy(out, form, &arn, &row.arn)?;
+            let layer = layer::used(settings, spec, &place, err).await?;
+            let arn = copies::mirror(&layer.row.arn, to.as_ref()).await?;
+            copies::print_copy(out, form, &arn, &layer.row.arn)?;
+        }
+        #[cfg(not(feature = "aws"))]
+        Command::Download { .. } | Command::Mirror { .. } => {
+            return Err(Failure::Usage(WITHOUT_AWS.to_owned()));
         }
         Command::Regions => {
             let known = || Region::known().collect();
@@ -161,20 +190,69 @@ async fn execute(
             print::rows(out, form, &rows)?;
         }
         Command::Open { print, place } => {
-            let (region, target) = settings.place(&place)?;
-            settings.client()?;
-            let page = Route::Latest { target, region, format: Format::Html };
-            let base = settings.api_url().trim_end_matches('/');
-            let url = format!("{}{page}", base.strip_suffix("/api/v2").unwrap_or(base));
-            if !print && let Err(error) = open::that_detached(&url) {
-                print::note(err, &format!("no browser could be opened: {error}"))?;
-            }
-            writeln!(out, "{url}")?;
+            page(settings, environment, &place, print, out, err)?;
         }
         Command::Completions { shell } => completions(shell, out)?,
         Command::Man { out: folder } => manual(folder.as_deref(), out)?,
     }
-    Ok(out.flush()?)
+    Ok(())
+}
+
+/// What is said where AWS's SDK is left out, as in the Python package.
+#[cfg(not(feature = "aws"))]
+const WITHOUT_AWS: &str = "this klayers cannot download and copy layers, since AWS's SDK is left out \
+    of it, as in the Python package; the one of the Rust library can: cargo install klayers-client \
+    --features cli,aws";
+
+/// Prints the address of the list of latest layers, after opening it in a browser.
+fn page(
+    settings: &Settings<'_>,
+    environment: &Environment,
+    place: &Place,
+    only_print: bool,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
+    let (region, target) = settings.place(place)?;
+    settings.client()?;
+    let page = Route::Latest { target, region, format: Format::Html };
+    let base = settings.api_url().trim_end_matches('/');
+    let url = format!("{}{page}", base.strip_suffix("/api/v2").unwrap_or(base));
+    if !only_print && let Err(error) = browser::open(&url, environment.browser.as_deref()) {
+        print::note(err, &format!("no browser could be opened: {error}"))?;
+    }
+    Ok(writeln!(out, "{url}")?)
+}
+
+/// Prints a function with layers.
+async fn snippets(
+    settings: &Settings<'_>,
+    specs: Vec<LayerSpec>,
+    tool: Tool,
+    place: &Place,
+    form: Form,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
+    if specs.len() > snippet::MOST_LAYERS {
+        return Err(Failure::Usage(format!(
+            "a function takes at most {} layers, and these are {}",
+            snippet::MOST_LAYERS,
+            specs.len()
+        )));
+    }
+    let (_, target) = settings.place(place)?;
+    let mut arns = Vec::new();
+    for spec in specs {
+        arns.push(layer::used(settings, spec, place, err).await?.row.arn);
+    }
+    let text = snippet::snippet(tool, &arns, target);
+    if form == Form::Json {
+        print::json(out, &Snippet { arn: arns.first(), arns: &arns, text: &text })?;
+    } else {
+        write!(out, "{text}")?;
+    }
+    Ok(())
 }
 
 fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
@@ -193,32 +271,9 @@ fn manual(folder: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", folder.display())
 }
 
-/// The one layer version that is meant.
-async fn layer(
-    settings: &Settings<'_>,
-    spec: LayerSpec,
-    place: &Place,
-    err: &mut impl Write,
-) -> Result<(VersionRow, Target), Failure> {
-    let (region, target) = settings.place(place)?;
-    Ok((find(settings, spec, &region, target, err).await?, target))
-}
-
-async fn find(
-    settings: &Settings<'_>,
-    spec: LayerSpec,
-    region: &Region,
-    target: Target,
-    err: &mut impl Write,
-) -> Result<VersionRow, Failure> {
-    let answer = settings.client()?.answers().layer(spec, region, &target).await?;
-    print::staleness(err, &answer)?;
-    Ok(answer.value)
-}
-
 /// Answers a query of Terraform's.
 async fn external(
-    settings: Settings<'_>,
+    settings: &Settings<'_>,
     environment: &Environment,
     place: Place,
     out: &mut impl Write,
@@ -231,8 +286,13 @@ async fn external(
         Failure::Usage(message) => Failure::Query(format!("{message}; or say it in the query")),
         other => other,
     })?;
-    let row = find(&settings, spec.clone(), &region, target, err).await?;
-    Ok(print::json(out, &external::answer(&spec, target, &row))?)
+    let found = layer::find(&settings, spec.clone(), &region, target, err).await;
+    let layer = match found {
+        Ok(layer) => layer,
+        Err(failure) => return Err(layer::explained(&settings, failure).await),
+    };
+    layer.warn(err)?;
+    Ok(print::json(out, &external::answer(&spec, target, &layer.row))?)
 }
 
 /// What the collection says, or all that can be where its server has no such list.
@@ -275,95 +335,9 @@ struct Found {
 /// What `snippet --json` prints.
 #[derive(Serialize)]
 struct Snippet<'a> {
-    arn: &'a LayerVersionArn,
-    snippet: &'a str,
-}
-
-/// Why the command ends early.
-#[derive(Debug)]
-enum Failure {
-    /// What clap made of the arguments; the answer to `--help` and `--version` too.
-    Arguments(clap::Error),
-    Usage(String),
-    /// What the query on the standard input says, or leaves open.
-    Query(String),
-    Client(Error),
-    #[cfg(feature = "aws")]
-    Aws(Box<crate::aws::AwsError>),
-    Read(io::Error),
-    Write(io::Error),
-}
-
-impl Failure {
-    /// The same, where a query said what else the arguments do.
-    fn of_query(self) -> Self {
-        match self {
-            Self::Usage(message) => Self::Query(message),
-            other => other,
-        }
-    }
-
-    /// Prints what happened, and gives the exit code. Where it cannot be printed, the code alone
-    /// has to tell.
-    fn tell(self, out: &mut impl Write, err: &mut impl Write) -> u8 {
-        match self {
-            Self::Arguments(error) if error.use_stderr() => {
-                let _ = write!(err, "{}", error.render().ansi());
-                BAD_USAGE
-            }
-            Self::Arguments(help) => {
-                let _ = write!(out, "{}", help.render().ansi());
-                0
-            }
-            Self::Usage(message) => {
-                let _ = print::failure(err, &message, None);
-                let _ = writeln!(err, "\nFor more information, try '--help'.");
-                BAD_USAGE
-            }
-            Self::Query(message) => {
-                let _ = print::failure(err, &message, None);
-                FAILED
-            }
-            Self::Client(error) => {
-                let _ = print::error(err, &error);
-                FAILED
-            }
-            #[cfg(feature = "aws")]
-            Self::Aws(error) => {
-                let _ = print::failure(err, &error.to_string(), error.source());
-                FAILED
-            }
-            Self::Read(error) => {
-                let cause: &(dyn StdError + 'static) = &error;
-                let _ = print::failure(err, "the standard input could not be read", Some(cause));
-                FAILED
-            }
-            // Whoever reads has read enough, as `head` does.
-            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Self::Write(error) => {
-                let cause: &(dyn StdError + 'static) = &error;
-                let _ = print::failure(err, "the result could not be written", Some(cause));
-                FAILED
-            }
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Client(error)
-    }
-}
-
-#[cfg(feature = "aws")]
-impl From<crate::aws::AwsError> for Failure {
-    fn from(error: crate::aws::AwsError) -> Self {
-        Self::Aws(Box::new(error))
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Write(error)
-    }
+    /// The first, as when there was one alone.
+    arn: Option<&'a LayerVersionArn>,
+    arns: &'a [LayerVersionArn],
+    #[serde(rename = "snippet")]
+    text: &'a str,
 }

@@ -70,6 +70,18 @@ impl LayerSpec {
             })
     }
 
+    /// Those of a layer's versions that would be meant before the one that was chosen, had they not
+    /// been withdrawn. Who names no version wants whatever is the latest.
+    pub(crate) fn passed_over(&self, rows: &[VersionRow], chosen: &VersionRow) -> Vec<Withdrawn> {
+        let mut newer = self.withdrawn(rows);
+        newer.retain(|one| {
+            !self.is_latest()
+                && one.layer_version != chosen.arn.version()
+                && one.package_version > chosen.package_version
+        });
+        newer
+    }
+
     /// Those of a layer's versions that would be meant, had they not been withdrawn.
     pub(crate) fn withdrawn(&self, rows: &[VersionRow]) -> Vec<Withdrawn> {
         let accepted = rows.iter().filter(|row| self.requirement.accepts(&row.package_version));

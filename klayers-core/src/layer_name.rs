@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::through_string;
-use crate::{Architecture, PackageName, ParseError, Target};
+use crate::{Architecture, PackageName, ParseError, PythonVersion, Target};
 
 /// The name of a layer: `Klayers-p312-requests`, `Klayers-p312-arm64-fake-useragent`.
 ///
@@ -72,6 +72,47 @@ impl LayerName {
 }
 
 /// The target as layer names have it: `p312`, `p312-arm64`.
+impl LayerName {
+    /// What the name may say that the layer is for, the likeliest first: targets, each with the
+    /// package. Empty for a name of another form. It is another spelling of the package than the
+    /// collection's where a name of a layer cannot have it.
+    ///
+    /// ```
+    /// use klayers_core::LayerName;
+    ///
+    /// let name: LayerName = "Klayers-p312-arm64-numpy".parse()?;
+    /// let readings = name.readings();
+    /// assert_eq!(readings[0], ("p3.12-arm64".parse()?, "numpy".parse()?));
+    /// assert_eq!(readings[1], ("p3.12".parse()?, "arm64-numpy".parse()?));
+    /// # Ok::<(), klayers_core::ParseError>(())
+    /// ```
+    pub fn readings(&self) -> Vec<(Target, PackageName)> {
+        let mut readings = Vec::new();
+        let ends = self.0.match_indices('-').map(|(at, _)| at);
+        for (begin, end) in ends.clone().zip(ends.skip(1)) {
+            let Some(python) = python_of_key(&self.0[begin + 1..end]) else { continue };
+            let content = &self.0[end + 1..];
+            let arm = content.strip_prefix("arm64-").map(|content| (Architecture::Arm64, content));
+            for (architecture, content) in arm.into_iter().chain([(Architecture::X86_64, content)])
+            {
+                if begin > 0
+                    && let Ok(package) = content.parse()
+                {
+                    readings.push((Target::new(python, architecture), package));
+                }
+            }
+        }
+        readings
+    }
+}
+
+/// The Python version of a part of a name: `p312`, or `python38` in older ones.
+fn python_of_key(part: &str) -> Option<PythonVersion> {
+    let digits = part.strip_prefix("python").or_else(|| part.strip_prefix('p'))?;
+    let (major, minor) = digits.split_at_checked(1)?;
+    format!("{major}.{minor}").parse().ok()
+}
+
 fn key(target: Target) -> String {
     target.to_string().replace('.', "")
 }
@@ -139,6 +180,24 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_back() {
+        for (name, expected) in [
+            ("Klayers-p312-Pillow", &[("p3.12", "Pillow")][..]),
+            ("Klayers-python38-requests", &[("p3.8", "requests")]),
+            ("Acme-Data-p313-pandas", &[("p3.13", "pandas")]),
+            ("Klayers-defaultp38-p38-p39-x", &[("p3.8", "p39-x"), ("p3.9", "x")]),
+            ("-p312-numpy", &[]),
+            ("my-layer", &[]),
+            ("Klayers-p312-", &[]),
+        ] {
+            let name: LayerName = name.parse().expect("a layer name");
+            let expected: Vec<(Target, PackageName)> =
+                expected.iter().map(|&(of, content)| (target(of), package(content))).collect();
+            assert_eq!(name.readings(), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn names_over_140_characters_are_refused() {
         let error = LayerName::new("Klayers", target("p3.12"), &"x".repeat(128)).expect_err("long");
         assert!(error.to_string().contains("at most 140 characters"), "{error}");
@@ -156,13 +215,15 @@ mod tests {
             let architecture = if arm { Architecture::Arm64 } else { Architecture::X86_64 };
             let target = Target::new(crate::PythonVersion::new(3, minor), architecture);
             let name = LayerName::new(&prefix, target, &content)?;
-            prop_assert!(name.is_for(target, &content.parse()?));
+            let package: PackageName = content.parse()?;
+            prop_assert!(name.is_for(target, &package));
+            prop_assert!(name.readings().contains(&(target, package)), "{:?}", name.readings());
             prop_assert_eq!(name.to_string().parse(), Ok(name));
         }
 
         #[test]
         fn never_panics(text in ".*") {
-            let _ = text.parse::<LayerName>();
+            let _ = text.parse::<LayerName>().map(|name| name.readings());
         }
     }
 }

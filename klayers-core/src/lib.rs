@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod collection;
+pub mod snippet;
 pub mod terminal;
 
 mod arn;

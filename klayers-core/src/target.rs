@@ -45,7 +45,10 @@ impl FromStr for PythonVersion {
                 && (digits.len() == 1 || !digits.starts_with('0'));
             plain.then(|| digits.parse().ok()).flatten()
         };
-        text.split_once('.')
+        // Lambda's name of the runtime is what many have at hand.
+        let version = text.strip_prefix("python").unwrap_or(text);
+        version
+            .split_once('.')
             .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }))
             .filter(|version| version.major == 3)
             .ok_or_else(|| {
@@ -94,6 +97,16 @@ impl Architecture {
     }
 }
 
+impl Architecture {
+    /// What it is called: by Lambda, by the machine itself, by Docker.
+    const fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::X86_64 => ["x86_64", "x86_64", "amd64"],
+            Self::Arm64 => ["arm64", "aarch64", "arm64"],
+        }
+    }
+}
+
 impl FromStr for Architecture {
     type Err = ParseError;
 
@@ -101,7 +114,7 @@ impl FromStr for Architecture {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL
             .into_iter()
-            .find(|architecture| text == architecture.as_str() || text == architecture.machine())
+            .find(|architecture| architecture.names().contains(&text))
             .ok_or_else(|| ParseError::new(text, "an architecture", "x86_64 or arm64 expected"))
     }
 }
@@ -151,6 +164,10 @@ impl FromStr for Target {
             Some(python) => (python, Architecture::Arm64),
             None => (key, Architecture::X86_64),
         };
+        // A key has the number alone.
+        if !python.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(refuse());
+        }
         Ok(Self { python: python.parse().map_err(|_| refuse())?, architecture })
     }
 }
@@ -186,6 +203,7 @@ mod tests {
             "p3.012",
             "p2.7",
             "P3.12",
+            "ppython3.12",
             "p3.999",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text:?}");
@@ -193,10 +211,19 @@ mod tests {
     }
 
     #[test]
-    fn architectures_go_by_both_names() {
+    fn architectures_go_by_all_their_names() {
         assert_eq!("aarch64".parse(), Ok(Architecture::Arm64));
         assert_eq!("arm64".parse(), Ok(Architecture::Arm64));
+        assert_eq!("amd64".parse(), Ok(Architecture::X86_64));
         assert!("armv7l".parse::<Architecture>().is_err());
+    }
+
+    #[test]
+    fn python_versions_go_by_the_name_of_their_runtime() {
+        assert_eq!("python3.12".parse(), Ok(PythonVersion::new(3, 12)));
+        for text in ["python", "python3", "pythonpython3.12", "Python3.12", "python 3.12"] {
+            assert!(text.parse::<PythonVersion>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,17 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same, with its line breaks and tabs, for a text of several lines that is ours.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |character| is_obeyed(character) && !matches!(character, '\n' | '\t');
+    if text.chars().any(is_obeyed) {
+        let shown = |character| if is_obeyed(character) { ' ' } else { character };
+        Cow::Owned(text.chars().map(shown).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Whether a terminal may take a character for more than a part of a text. Besides control
 /// characters (of which U+0080 to U+009F begin escape sequences, too), these separate lines or
 /// change the [direction of writing](https://www.unicode.org/reports/tr9/).
@@ -40,5 +51,10 @@ mod tests {
         ] {
             assert_eq!(one_line(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(lines("a\u{1b}[2J\n\tb\r\n"), "a [2J\n\tb \n");
     }
 }

@@ -136,6 +136,18 @@ pub enum AwsError {
         source: io::Error,
     },
 
+    /// A layer unpacks to more than a function may have.
+    #[error(
+        "{} unpacks to more than {limit} bytes, the most that Lambda takes for a function and all \
+         its layers; nothing was unpacked", .path.display()
+    )]
+    Unpacked {
+        /// The zip.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+
     /// A layer could not be unpacked.
     #[error("{} cannot be unpacked", .path.display())]
     Unpack {

@@ -1,9 +1,13 @@
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{
+    NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::layer::Subject;
+use super::places::Mapping;
 use super::snippet::Tool;
 use crate::{Architecture, LayerSpec, PackageName, PythonVersion, Region};
 
@@ -47,7 +51,9 @@ const EXAMPLES: &str = "\
 Examples:
   klayers latest-arn requests --region us-east-1 --python 3.13
   klayers show \"pandas==2.2.*\" --region us-east-1 --python 3.13
-  klayers snippet requests --for terraform --region us-east-1 --python 3.13
+  klayers show arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-numpy:7
+  klayers snippet requests numpy --for terraform --region us-east-1 --python 3.13
+  klayers where requests --python 3.13 --for cloudformation
   klayers latest --region eu-west-1 --python 3.12 --arch arm64 --json
 
 Defaults may stand in klayers.toml, in this folder, above it, or in the user's
@@ -60,8 +66,9 @@ folder for configuration:
 pub(super) enum Command {
     /// Print the ARN of the latest layer version of a package.
     LatestArn {
-        /// The package, in any spelling.
-        package: PackageName,
+        /// The package in any spelling, alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER")]
+        spec: LayerSpec,
 
         #[command(flatten)]
         place: Place,
@@ -79,21 +86,44 @@ pub(super) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Show all there is to know of one layer version.
+    /// Show all there is to know of one layer version, or of an ARN.
     Show {
         /// The package, alone or with what is wanted of it: requests, "requests==2.32.*",
-        /// "requests~=2.31", or requests:7 for layer version 7.
+        /// "requests~=2.31", or requests:7 for layer version 7. Or an ARN, which needs no options.
         #[arg(value_name = "LAYER")]
-        spec: LayerSpec,
+        subject: Subject,
 
         #[command(flatten)]
         place: Place,
     },
-    /// Print what makes a function use a layer, for the tool that deploys it.
+    /// List where there are layers of a package: all targets and regions.
+    ///
+    /// The options choose among them; without any, all are listed.
+    Where {
+        /// The package, in any spelling.
+        package: PackageName,
+
+        /// Print a mapping from region to ARN instead, for a tool.
+        #[arg(long = "for", value_name = "TOOL", value_enum)]
+        mapping: Option<Mapping>,
+
+        #[command(flatten)]
+        place: Filter,
+    },
+    /// Find packages by a part of their names.
+    Search {
+        /// The text, in any spelling.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        text: String,
+
+        #[command(flatten)]
+        place: Filter,
+    },
+    /// Print what makes a function use layers, for the tool that deploys it.
     Snippet {
-        /// The package, alone or with what is wanted of it, as `show` takes it.
-        #[arg(value_name = "LAYER")]
-        spec: LayerSpec,
+        /// The packages, each alone or with what is wanted of it, as `show` takes it.
+        #[arg(value_name = "LAYER", required = true)]
+        specs: Vec<LayerSpec>,
 
         /// The tool.
         #[arg(long = "for", value_name = "TOOL", value_enum, default_value_t = Tool::Sam)]
@@ -110,6 +140,20 @@ pub(super) enum Command {
     External {
         #[command(flatten)]
         place: Place,
+    },
+    /// Download a layer from AWS: not in this build.
+    #[cfg(not(feature = "aws"))]
+    #[command(hide = true)]
+    Download {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// Copy a layer to your own account: not in this build.
+    #[cfg(not(feature = "aws"))]
+    #[command(hide = true)]
+    Mirror {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
     },
     /// Download a layer from AWS, with your credentials.
     #[cfg(feature = "aws")]
@@ -172,19 +216,61 @@ pub(super) enum Command {
 /// Which layers are meant.
 #[derive(Debug, Args)]
 pub(super) struct Place {
-    #[arg(long, help = "The AWS region [default: AWS_REGION, or AWS_DEFAULT_REGION]")]
+    #[arg(
+        long,
+        help = "The AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the profile's]"
+    )]
     pub(super) region: Option<Region>,
 
-    /// The Python version, as in 3.13.
+    /// The Python version, as in 3.13 or python3.13.
     #[arg(long, value_name = "VERSION")]
     pub(super) python: Option<PythonVersion>,
 
     #[arg(
         long,
         value_name = "ARCHITECTURE",
-        help = "The architecture: x86_64 or arm64 [default: x86_64]"
+        value_parser = architecture(),
+        hide_possible_values = true,
+        help = "The architecture: x86_64 (amd64) or arm64 (aarch64) [default: x86_64]"
     )]
     pub(super) arch: Option<Architecture>,
+}
+
+/// Which of all layers are meant; without a default.
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// In this AWS region alone.
+    #[arg(long)]
+    pub(super) region: Option<Region>,
+
+    /// For this Python version alone, as in 3.13 or python3.13.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) python: Option<PythonVersion>,
+
+    /// For this architecture alone: `x86_64` (amd64) or arm64 (aarch64).
+    #[arg(
+        long,
+        value_name = "ARCHITECTURE",
+        value_parser = architecture(),
+        hide_possible_values = true
+    )]
+    pub(super) arch: Option<Architecture>,
+}
+
+impl From<Filter> for Place {
+    fn from(Filter { region, python, arch }: Filter) -> Self {
+        Self { region, python, arch }
+    }
+}
+
+/// Architectures as values that shells complete; the names that machines and Docker give them are
+/// taken, too.
+fn architecture() -> impl TypedValueParser<Value = Architecture> {
+    let values = [
+        PossibleValue::new(Architecture::X86_64.as_str()).alias("amd64"),
+        PossibleValue::new(Architecture::Arm64.as_str()).alias("aarch64"),
+    ];
+    PossibleValuesParser::new(values).try_map(|text| text.parse::<Architecture>())
 }
 
 #[cfg(test)]

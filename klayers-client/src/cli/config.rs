@@ -13,7 +13,7 @@ use crate::{Architecture, PythonVersion, Region};
 const FILE: &str = "klayers.toml";
 
 /// What the table may hold.
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
     pub(super) api_url: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Config {
     pub(super) cache: Option<CacheFolder>,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 pub(super) enum CacheFolder {
     Kept(bool),

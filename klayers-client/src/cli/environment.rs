@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use etcetera::BaseStrategy;
 
+use super::profile;
 use crate::{Architecture, Cache, LambdaEnvironment, PythonVersion, Region};
 
 /// What the command takes from the environment. An empty value counts as none.
@@ -14,6 +15,10 @@ pub struct Environment {
     /// The name of the variable and its value.
     region: Option<(&'static str, String)>,
     lambda: LambdaEnvironment,
+    /// The profile of AWS's tools, and where their configuration lies.
+    profile: Option<String>,
+    profiles: Option<PathBuf>,
+    pub(super) browser: Option<String>,
     pub(super) project: Option<PathBuf>,
     pub(super) user: Option<PathBuf>,
     pub(super) cache: Option<PathBuf>,
@@ -45,7 +50,9 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
     pub fn of_process() -> Self {
         let folders = etcetera::choose_base_strategy().ok();
+        let home = etcetera::home_dir().ok();
         Self::new(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+            .aws_folder(home.map(|home| home.join(".aws")))
             .project_folder(std::env::current_dir().ok())
             .config_folder(folders.map(|folders| folders.config_dir().join("klayers")))
             .cache_folder(Cache::user_folder())
@@ -72,6 +79,9 @@ impl Environment {
                 .into_iter()
                 .find_map(|name| Some((name, get(name)?))),
             lambda: LambdaEnvironment::new(get),
+            profile: get("AWS_PROFILE").or_else(|| get("AWS_DEFAULT_PROFILE")),
+            profiles: get("AWS_CONFIG_FILE").map(PathBuf::from),
+            browser: get("BROWSER"),
             ..Self::default()
         }
     }
@@ -87,6 +97,14 @@ impl Environment {
     #[must_use]
     pub fn config_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.user = folder;
+        self
+    }
+
+    /// The folder in which the configuration of AWS's tools lies, unless `AWS_CONFIG_FILE` names
+    /// another file. From it comes the region of the profile.
+    #[must_use]
+    pub fn aws_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.profiles = self.profiles.or_else(|| Some(folder?.join("config")));
         self
     }
 
@@ -136,6 +154,25 @@ impl Environment {
             region.map_err(|error| format!("in {name}, {error}"))
         };
         self.region.as_ref().map(parse).transpose()
+    }
+
+    /// The region of the profile that `AWS_PROFILE` names, or else of the default one, in the
+    /// configuration of AWS's tools.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the profile, if what it has is not a region.
+    pub fn profile_region(&self) -> Result<Option<Region>, String> {
+        let profile = self.profile.as_deref().unwrap_or("default");
+        let Some(path) = self.profiles.as_deref().filter(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        // A file that cannot be read says nothing: what needs it will tell.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let region = profile::region(&text, profile).map(|text| text.parse());
+        region
+            .transpose()
+            .map_err(|error| format!("in the profile {profile} of {}, {error}", path.display()))
     }
 
     /// The Python version of the function that the command runs in: that of `AWS_EXECUTION_ENV`.

@@ -99,7 +99,7 @@ pub(super) fn answer(
         ("target", target.to_string()),
         ("python", target.python.to_string()),
         ("arch", target.architecture.to_string()),
-        ("status", super::print::status(row).to_owned()),
+        ("status", super::print::deploy_status(row).to_owned()),
         ("dependencies", dependencies.join(" ")),
     ];
     let known = [

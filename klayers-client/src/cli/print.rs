@@ -9,7 +9,8 @@ use klayers_core::api::{RegionRow, TargetRow};
 use klayers_core::terminal::{is_obeyed, one_line};
 use serde::Serialize;
 
-use crate::{Answer, DeployStatus, Error, LatestRow, VersionRow};
+use super::layer::Layer;
+use crate::{Answer, DeployStatus, Error, LatestRow, PackageRow, VersionRow};
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,6 +67,20 @@ impl Line<4> for VersionRow {
     }
 }
 
+impl Line<4> for PackageRow {
+    const HEADER: [&'static str; 4] = ["TARGET", "REGION", "VERSION", "ARN"];
+
+    fn cells(&self) -> [String; 4] {
+        let VersionRow { arn, package_version, .. } = &self.version;
+        [
+            self.target.to_string(),
+            arn.region().to_string(),
+            package_version.to_string(),
+            arn.to_string(),
+        ]
+    }
+}
+
 impl Line<2> for RegionRow {
     const HEADER: [&'static str; 2] = ["REGION", "NAME"];
 
@@ -97,14 +112,18 @@ pub(super) fn rows<const COLUMNS: usize, Row: Line<COLUMNS>>(
 }
 
 /// Everything that is known of a layer version, a line each.
-pub(super) fn version(out: &mut impl Write, row: &VersionRow) -> io::Result<()> {
+pub(super) fn version(out: &mut impl Write, layer: &Layer) -> io::Result<()> {
+    let Layer { row, latest, .. } = layer;
     let mut line = |name: &str, value: &str| writeln!(out, "{name:<14}{}", one_line(value));
     line("arn", &row.arn.to_string())?;
+    line("package", &layer.package.to_string())?;
+    line("target", &layer.target.to_string())?;
     line("version", &row.package_version.to_string())?;
     line("status", status(row))?;
     let facts = [
         ("expires", row.expiry_date.map(|time| time.to_string())),
         ("withdrawn", row.yanked.clone()),
+        ("latest", latest.as_ref().filter(|&arn| *arn != row.arn).map(ToString::to_string)),
         ("published", row.created_date_time.map(|time| time.to_string())),
         ("licence", row.license.clone()),
         ("zipped", row.code_size.map(bytes)),
@@ -123,7 +142,13 @@ pub(super) fn version(out: &mut impl Write, row: &VersionRow) -> io::Result<()> 
     Ok(())
 }
 
-pub(super) fn status(row: &VersionRow) -> &'static str {
+/// What a user makes of a version: one that was withdrawn is not merely deprecated.
+fn status(row: &VersionRow) -> &'static str {
+    if row.yanked.is_some() { "withdrawn" } else { deploy_status(row) }
+}
+
+/// The status as the API has it.
+pub(super) fn deploy_status(row: &VersionRow) -> &'static str {
     match row.deploy_status {
         DeployStatus::Latest => "latest",
         DeployStatus::Deprecated => "deprecated",

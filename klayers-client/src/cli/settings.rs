@@ -1,13 +1,15 @@
 //! What holds for one run: flags first, then the environment, then the file, then defaults.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::Failure;
 use super::arguments::{Options, Place};
 use super::config::{CacheFolder, Config, Found};
 use super::environment::Environment;
-use crate::{Cache, Client, Error, Region, Target};
+use super::failure::Failure;
+use crate::{Architecture, Cache, Client, Error, PythonVersion, Region, Target};
 
+#[derive(Clone)]
 pub(super) struct Settings<'a> {
     options: &'a Options,
     api_url: Option<String>,
@@ -15,6 +17,8 @@ pub(super) struct Settings<'a> {
     config: Config,
     /// Files with settings that do not count.
     pub(super) left_alone: Vec<String>,
+    /// Whether nobody said which architecture is meant.
+    assumed: Cell<bool>,
 }
 
 impl<'a> Settings<'a> {
@@ -22,12 +26,12 @@ impl<'a> Settings<'a> {
         let (project, user) = (environment.project.as_deref(), environment.user.as_deref());
         let found = Config::find(project, user).map_err(Failure::Usage)?;
         let (api_url, Found { config, left_alone }) = (options.api_url.clone(), found);
-        Ok(Self { options, api_url, environment, config, left_alone })
+        Ok(Self { options, api_url, environment, config, left_alone, assumed: Cell::new(false) })
     }
 
     /// The same, for the API at another address if there is one.
-    pub(super) fn at(self, api_url: Option<String>) -> Self {
-        Self { api_url: api_url.or(self.api_url), ..self }
+    pub(super) fn at(&self, api_url: Option<String>) -> Self {
+        Self { api_url: api_url.or_else(|| self.api_url.clone()), ..self.clone() }
     }
 
     pub(super) fn api_url(&self) -> &str {
@@ -62,35 +66,65 @@ impl<'a> Settings<'a> {
         }
     }
 
-    pub(super) fn region(&self, flag: Option<&Region>) -> Result<Region, Failure> {
+    pub(super) fn region(&self, flag: Option<&Region>) -> Result<Option<Region>, Failure> {
         if let Some(region) = flag {
-            return Ok(region.clone());
+            return Ok(Some(region.clone()));
         }
-        let region = self.environment.region().map_err(Failure::Usage)?;
-        region.or_else(|| self.config.region.clone()).ok_or_else(|| {
-            Failure::Usage("no region: give it with --region, or set AWS_REGION".to_owned())
-        })
+        let of_environment = self.environment.region().map_err(Failure::Usage)?;
+        match of_environment.or_else(|| self.config.region.clone()) {
+            Some(region) => Ok(Some(region)),
+            None => self.environment.profile_region().map_err(Failure::Usage),
+        }
+    }
+
+    fn python(&self, flag: Option<PythonVersion>) -> Result<Option<PythonVersion>, Failure> {
+        match flag {
+            Some(python) => Ok(Some(python)),
+            None => Ok(self.environment.python().map_err(Failure::Usage)?.or(self.config.python)),
+        }
+    }
+
+    /// The architecture, and `x86_64` where nobody says which, as Lambda takes it then.
+    fn architecture(&self, flag: Option<Architecture>) -> Architecture {
+        let said = flag.or_else(|| self.environment.arch()).or(self.config.arch);
+        self.assumed.set(said.is_none());
+        said.unwrap_or_default()
+    }
+
+    /// The target with the other architecture, if the one of this was assumed.
+    pub(super) fn other_than_assumed(&self, target: Target) -> Option<Target> {
+        let mut others = Architecture::ALL.into_iter();
+        let other = others.find(|&architecture| architecture != target.architecture)?;
+        self.assumed.get().then(|| Target::new(target.python, other))
     }
 
     pub(super) fn target(&self, place: &Place) -> Result<Target, Failure> {
-        let python = match place.python {
-            Some(python) => Some(python),
-            None => self.environment.python().map_err(Failure::Usage)?.or(self.config.python),
-        };
-        let python = python.ok_or_else(|| {
-            Failure::Usage(
-                "no Python version: give it with --python, as in --python 3.13, or set python \
-                 under [client] in klayers.toml"
-                    .to_owned(),
-            )
-        })?;
-        let arch = place.arch.or_else(|| self.environment.arch()).or(self.config.arch);
-        let arch = arch.unwrap_or_default();
-        Ok(Target::new(python, arch))
+        match self.python(place.python)? {
+            Some(python) => Ok(Target::new(python, self.architecture(place.arch))),
+            None => Err(Failure::Usage(NO_PYTHON.to_owned())),
+        }
     }
 
+    /// Where the layers are that are meant. What is missing is told all at once.
     pub(super) fn place(&self, place: &Place) -> Result<(Region, Target), Failure> {
-        let target = self.target(place)?;
-        Ok((self.region(place.region.as_ref())?, target))
+        let (region, python) = (self.region(place.region.as_ref())?, self.python(place.python)?);
+        let missing = match (region, python) {
+            (Some(region), Some(python)) => {
+                return Ok((region, Target::new(python, self.architecture(place.arch))));
+            }
+            (Some(_), None) => NO_PYTHON,
+            (None, Some(_)) => NO_REGION,
+            (None, None) => NEITHER,
+        };
+        Err(Failure::Usage(missing.to_owned()))
     }
 }
+
+const NO_REGION: &str = "no region: give it with --region, as in --region eu-west-1, set AWS_REGION, \
+    or name a profile with a region in AWS_PROFILE";
+
+const NO_PYTHON: &str = "no Python version: give it with --python, as in --python 3.13, or set \
+    python under [client] in klayers.toml";
+
+const NEITHER: &str = "no region and no Python version: give both, as in --region eu-west-1 \
+    --python 3.13, or set region and python under [client] in klayers.toml";

@@ -127,7 +127,7 @@ fn bad_usage_has_exit_code_2_and_asks_nobody() {
     assert_run!(
         "bad_package",
         klayers(&url),
-        "latest-arn psycopg[binary] --region us-east-1 --python 3.13",
+        "latest-arn psycopg/binary --region us-east-1 --python 3.13",
         url
     );
     assert_run!(
@@ -224,7 +224,16 @@ fn one_layer_is_shown_whole_or_as_a_snippet() {
         "show requests>=3 --region us-east-1 --python 3.13",
         url
     );
-    for tool in ["sam", "serverless", "terraform", "cdk", "cloudformation", "aws-cli", "pulumi"] {
+    for tool in [
+        "sam",
+        "serverless",
+        "terraform",
+        "cdk",
+        "cdk-typescript",
+        "cloudformation",
+        "aws-cli",
+        "pulumi",
+    ] {
         let output = run(&mut klayers(&url), &format!("snippet requests --for {tool} {place}"));
         insta::assert_snapshot!(format!("snippet_{tool}"), transcript(&output, &url));
     }

@@ -81,8 +81,15 @@ fn assert_harmless(screen: &str, what: &str) {
     assert!(!text.lines().any(|line| line.starts_with("error: forged")), "{what}: {text:?}");
 }
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 19] = [
     "latest-arn requests",
+    "latest-arn requests>=2,<2.4",
+    "show arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:3",
+    "where requests",
+    "where requests --for cloudformation",
+    "where requests --for json",
+    "search req",
+    "snippet requests:3 requests:4",
     "latest",
     "versions requests",
     "show requests",

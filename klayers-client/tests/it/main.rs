@@ -22,6 +22,8 @@ mod lookup;
 #[cfg(feature = "cli")]
 mod network;
 mod public_server;
+#[cfg(feature = "cli")]
+mod questions;
 mod retries;
 #[cfg(feature = "cli")]
 mod survived;

@@ -4,7 +4,44 @@ use std::fs;
 
 use klayers_client::cli::{self, Environment};
 
-use crate::fixture::Server;
+use crate::fixture::{Server, collection, respond};
+
+/// The small collection, on a server that has the lists over all targets and regions, too.
+fn documented() -> Server {
+    Server::start(|path, stream| {
+        let everywhere = |region: &str, target: &str, name: &str, number: u64| {
+            format!(
+                r#"{{"package":"requests","target":"{target}","deployStatus":"latest",
+                "arn":"arn:aws:lambda:{region}:770693421928:layer:Klayers-{name}-requests:{number}",
+                "packageVersion":"2.32.5","dependencies":[]}}"#
+            )
+        };
+        let build = |name: &str, version: &str| {
+            format!(r#"{{"package":"{name}","packageVersion":"{version}","dependencies":[]}}"#)
+        };
+        let rows = match path {
+            "/api/v2/packages/requests" => vec![
+                everywhere("us-east-1", "p3.13", "p313", 4),
+                everywhere("eu-west-1", "p3.13", "p313", 4),
+                everywhere("eu-west-1", "p3.13-arm64", "p313-arm64", 2),
+            ],
+            "/api/v2/targets" => vec![
+                r#"{"target":"p3.13","pythonVersion":"3.13","architecture":"x86_64"}"#.to_owned(),
+                r#"{"target":"p3.13-arm64","pythonVersion":"3.13","architecture":"arm64"}"#
+                    .to_owned(),
+            ],
+            "/api/v2/p3.13/builds/latest" => {
+                vec![build("requests", "2.32.5"), build("requests-oauthlib", "2.0.0")]
+            }
+            "/api/v2/p3.13-arm64/builds/latest" => vec![build("requests", "2.32.5")],
+            path => {
+                let body = collection(path).unwrap_or_else(|| "[]".to_owned());
+                return respond(stream, 200, "application/json", &body);
+            }
+        };
+        respond(stream, 200, "application/json", &format!("[{}]", rows.join(",")))
+    })
+}
 
 /// What a run prints on a terminal, without colours, with the server's port put out of the way.
 async fn screen(server: &Server, input: &str, arguments: &[&str]) -> (u8, String) {
@@ -30,7 +67,7 @@ fn words(line: &str) -> Vec<String> {
 async fn the_transcripts_in_the_documentation_are_true() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md");
     let page = fs::read_to_string(path).expect("the page");
-    let server = Server::collection();
+    let server = documented();
     let mut written = String::new();
     let mut runs = 0;
     let mut lines = page.lines().peekable();

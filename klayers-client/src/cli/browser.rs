@@ -1,0 +1,54 @@
+//! Opening an address in a browser.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Opens an address with the browser that `BROWSER` names, or else with that of the system.
+///
+/// As for other commands, it is a list of programs of which the first that starts is taken, each
+/// with `%s` for the address, which else comes last.
+pub(super) fn open(url: &str, browser: Option<&str>) -> io::Result<()> {
+    let Some(browsers) = browser else { return open::that_detached(url) };
+    let mut failed = None;
+    for command in std::env::split_paths(browsers) {
+        let command = command.to_string_lossy().into_owned();
+        let mut words = words(&command, url).into_iter();
+        let Some(program) = words.next() else { continue };
+        let started = Command::new(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match started {
+            Ok(_) => return Ok(()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::other("BROWSER names no program")))
+}
+
+fn words(command: &str, url: &str) -> Vec<String> {
+    let mut words: Vec<String> =
+        command.split_whitespace().map(|word| word.replace("%s", url)).collect();
+    if !command.contains("%s") && !words.is_empty() {
+        words.push(url.to_owned());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_stands_where_the_command_wants_it() {
+        for (command, expected) in [
+            ("firefox", &["firefox", "URL"][..]),
+            ("firefox --new-tab %s --private", &["firefox", "--new-tab", "URL", "--private"]),
+            ("", &[]),
+        ] {
+            assert_eq!(words(command, "URL"), expected);
+        }
+    }
+}
