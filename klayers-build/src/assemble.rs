@@ -14,7 +14,10 @@ use tempfile::TempPath;
 
 use crate::cached::ChangedFileError;
 use crate::durable;
-use crate::gate::{self, AcceptedRecord, Finding, UNPACKED_LIMIT, check_native, check_size};
+use crate::gate::{
+    self, AcceptedRecord, Distribution, Finding, RootModule, UNPACKED_LIMIT, check_native,
+    check_size,
+};
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
@@ -203,6 +206,41 @@ impl<'w> Layer<'w> {
         let all: BTreeSet<&String> =
             self.wheels.iter().flat_map(|wheel| &wheel.inventory().modules).collect();
         all.into_iter().filter(is_there).cloned().collect()
+    }
+
+    /// The distributions in it with their modules, in the order of its wheels. What they require is
+    /// left out.
+    pub fn distributions(&self) -> Vec<Distribution> {
+        let mut modules: BTreeMap<&PackageName, BTreeMap<&str, RootModule>> = BTreeMap::new();
+        let of_layer = self.modules();
+        for file in self.layout.files() {
+            let (Some(wheel), Some(path)) = (file.wheel(), file.path.strip_prefix(ROOT)) else {
+                continue;
+            };
+            let root = path.split(['/', '.']).next().unwrap_or(path);
+            let inside = path[root.len()..].starts_with('/');
+            if !wheel.inventory().modules.iter().any(|module| module == root)
+                || of_layer.binary_search_by(|module| module.as_str().cmp(root)).is_err()
+            {
+                continue;
+            }
+            let module = modules.entry(wheel.name()).or_default().entry(root);
+            let module = module.or_insert_with(|| RootModule {
+                name: root.to_owned(),
+                size: 0,
+                namespace: true,
+            });
+            module.size += file.source.size();
+            let is_init = path[root.len()..].starts_with("/__init__.");
+            module.namespace &= inside && !is_init;
+        }
+        let distribution = |wheel: &Wheel| Distribution {
+            package: wheel.name().clone(),
+            wheel: wheel.filename().to_string(),
+            modules: modules.remove(wheel.name()).unwrap_or_default().into_values().collect(),
+            requires: Vec::new(),
+        };
+        self.wheels.iter().map(distribution).collect()
     }
 
     /// Writes it to a temporary file of a folder. The file is whole and durable when this returns.

@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::export::ExportError;
 use crate::fetch::FetchError;
-use crate::gate::{ImportCheckError, Refused};
+use crate::gate::{GateError, ImportCheckError};
 use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
@@ -83,7 +83,7 @@ pub enum Error {
     Import(#[from] ImportError),
     /// A layer cannot work, or not all of it.
     #[error(transparent)]
-    Refused(#[from] Box<Refused>),
+    Refused(#[from] Box<GateError>),
     /// A layer's modules could not be imported, nor be found to fail.
     #[error(transparent)]
     ImportCheck(#[from] Box<ImportCheckError>),

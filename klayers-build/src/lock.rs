@@ -13,6 +13,7 @@ mod markers;
 mod pylock;
 mod tags;
 
+pub(crate) use markers::Markers;
 pub(crate) use pylock::{LockedSdist, public_location};
 pub use tags::Tags;
 
@@ -22,6 +23,9 @@ pub struct Lock {
     target: Target,
     wheels: Vec<LockedWheel>,
     slimming: Slimming,
+    /// What the wheels are used with, but is no part of the layer. It is known where the lock was
+    /// resolved, and is not written down.
+    left_out: Vec<LockedWheel>,
 }
 
 /// One wheel of a lock.
@@ -90,7 +94,7 @@ impl Lock {
         if wheels.is_empty() {
             return Err(LockError::Empty(target));
         }
-        Ok(Self { target, wheels, slimming })
+        Ok(Self { target, wheels, slimming, left_out: Vec::new() })
     }
 
     /// The same with wheels that were built here from these source distributions, each known by the
@@ -110,6 +114,20 @@ impl Lock {
     #[must_use]
     pub(crate) fn with_slimming(self, slimming: Slimming) -> Self {
         Self { slimming, ..self }
+    }
+
+    /// The same, where these wheels were left out of the layer.
+    #[must_use]
+    pub(crate) fn with_left_out(self, left_out: Vec<LockedWheel>) -> Self {
+        Self { left_out, ..self }
+    }
+
+    /// The wheels that were left out of the layer, since the runtime has their packages: a lock of
+    /// their own. None if there are none, or if they are not known, as in a lock that was read.
+    pub fn left_out(&self) -> Option<Self> {
+        let wheels = self.left_out.clone();
+        let (target, slimming) = (self.target, Slimming::default());
+        (!wheels.is_empty()).then(|| Self { target, wheels, slimming, left_out: Vec::new() })
     }
 
     /// What is left out of the layer.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use klayers_core::{Digest, LayerName, Requirement, Runtime, Target};
+use klayers_core::{Digest, LayerName, PackageName, Requirement, Runtime, Target};
 use url::Url;
 
 use crate::Error;
@@ -27,7 +27,8 @@ pub struct LayerOrder {
     pub requirements: Vec<Requirement>,
     /// The lock to build from. Without a lock, the requirements are resolved.
     pub lock: Option<PathBuf>,
-    /// Whether the layer's modules are imported.
+    /// Whether the layer's modules are imported in any case. Otherwise they are imported where the
+    /// files of the layer do not say whether it works.
     pub check_imports: bool,
     /// Whether the layer is kept although the gate refuses it.
     pub force: bool,
@@ -70,10 +71,13 @@ impl Workshop {
         fs::create_dir_all(out).map_err(write)?;
         let builder = self.builder();
         let built = builder.build(layer, &lock, out).await?;
+        let requirements = order.requirements.iter();
+        let asked_for: Vec<PackageName> =
+            requirements.map(|requirement| requirement.name().clone()).collect();
         let report = if order.check_imports {
-            builder.check(&built, out).await?
+            builder.check(&built, &asked_for, out).await?
         } else {
-            GateReport::without_imports(built.findings.clone())
+            builder.check_if_in_doubt(&built, &asked_for, out).await?
         };
         let report = if order.force { report } else { report.required(layer)? };
         let BuiltLayer { zip, .. } = built;

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use url::Url;
 
 use crate::command::{Bounds, CommandError, Output, run, shortened, uv};
-use crate::lock::{Lock, LockError};
+use crate::lock::{Lock, LockError, LockedWheel};
 use crate::slim::Slimming;
 
 mod from_source;
@@ -153,7 +153,8 @@ impl Resolver {
             .map(|name| format!("{} ; python_version < '0'", name.normalized()))
             .collect();
         let overrides = written(&overrides)?;
-        let pins: Vec<String> = lock.pins().iter().map(ToString::to_string).collect();
+        let whole = lock;
+        let pins: Vec<String> = whole.pins().iter().map(ToString::to_string).collect();
         let constraints = written(&pins)?;
         let [overrides, constraints] =
             [&overrides, &constraints].map(|file| file.path().display().to_string());
@@ -165,7 +166,9 @@ impl Resolver {
             Some(built) => built.named_in(lock),
             None => lock,
         };
-        Ok(lock.with_slimming(self.slimming.clone()))
+        let is_left_out = |wheel: &&LockedWheel| lock.wheel(&wheel.pin.name).is_none();
+        let left_out = whole.wheels().iter().filter(is_left_out).cloned().collect();
+        Ok(lock.with_slimming(self.slimming.clone()).with_left_out(left_out))
     }
 
     /// All that the requirements take, whatever is left out of it, and what was built for it.

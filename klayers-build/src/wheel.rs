@@ -43,6 +43,7 @@ pub use rule::{EntryFault, Framing, Rule, WheelError};
 
 pub(crate) use content::{ChecksumHasher, ContentFile};
 pub(crate) use installation::{Destination, Installation};
+pub(crate) use standard_library::has as is_standard_module;
 
 use examination::examine;
 

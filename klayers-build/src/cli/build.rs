@@ -5,6 +5,7 @@ use klayers_build::Error;
 use klayers_build::builder::BytecodeMode;
 use klayers_build::cached::ReplacedFile;
 use klayers_build::config::{Config, ConfigError};
+use klayers_build::gate::{ImportMode, ImportReport};
 use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
 use klayers_build::resolve::Sources;
@@ -121,7 +122,7 @@ impl BuildArgs {
             requirements: self.requirements.clone(),
             lock: self.lock.clone(),
             check_imports: self.check_imports
-                || file.is_some_and(|config| config.build.gate.imports),
+                || file.is_some_and(|config| config.build.gate.imports != ImportMode::Off),
             force: self.force,
         })
     }
@@ -136,8 +137,8 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
     let delivered = workshop.deliver(&order, &args.out).await?;
-    for finding in &delivered.report.findings {
-        output::note(&format!("{}: {finding}", finding.severity()));
+    for line in delivered.report.shortened() {
+        output::note(&line);
     }
     if args.json {
         print_json(&order, &delivered, &workshop.fetcher.cache_log().replaced());
@@ -157,7 +158,8 @@ fn print(order: &LayerOrder, delivered: &DeliveredLayer) {
     if let Some(release) = bytecode {
         output::line(&format!("bytecode  CPython {release}"));
     }
-    if order.check_imports {
+    let has_run = matches!(delivered.report.imports, ImportReport::Run { .. });
+    if order.check_imports || has_run {
         output::line(&delivered.report.imports.to_string());
     }
 }

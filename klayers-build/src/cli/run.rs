@@ -10,6 +10,7 @@ use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::{Catalog, Intent, SqliteCatalog};
 use klayers_build::config::{Config, ConfigError};
+use klayers_build::gate::ImportMode;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
 use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
 use klayers_build::report::{Failure, RunReport, due_build};
@@ -177,7 +178,7 @@ async fn work(
                 let known = report.failures.len();
                 report.add(&outcome);
                 report.replaced = workshop.fetcher.cache_log().replaced();
-                show(&outcome, config.build.gate.imports);
+                show(&outcome, config.build.gate.imports != ImportMode::Off);
                 show_closed(&report.failures[known..]);
                 progress.add(&outcome);
             }

@@ -54,6 +54,14 @@ pub enum Finding {
         class: Class,
         /// What the layer is for.
         target: Target,
+        /// Whether something in the layer would load it. A program that is made for another
+        /// processor, and that nothing loads, does no harm.
+        #[serde(default = "yes")]
+        loaded: bool,
+        /// Whether it counts although no import loaded it: Python would import it as a module, or
+        /// its wheel has no library for the target's processor at all.
+        #[serde(default = "yes")]
+        indispensable: bool,
     },
     /// A native library requires a newer version of a system library than the runtime has.
     NewerVersion {
@@ -78,9 +86,23 @@ pub enum Finding {
         file: LayerFile,
         /// The library it needs.
         library: String,
-        /// Whether importing a module of the layer loads the file. What is not loaded so is a plugin
-        /// or a program, and the rest works without it.
+        /// Whether importing a module of the layer loads the file: as the processes showed that
+        /// imported the modules, or else as far as the files ask for each other. What is not loaded
+        /// is a plugin or a program, and the rest works without it.
         loaded: bool,
+    },
+    /// Importing a module loads a library of this machine that is neither in the layer nor in the
+    /// runtime.
+    OutsideLibrary {
+        /// The library.
+        library: String,
+        /// The modules whose import loads it, sorted.
+        modules: Vec<String>,
+    },
+    /// The modules must be imported, and were not.
+    NotImported {
+        /// Why not.
+        reason: String,
     },
     /// An extension module is tagged for another Python, and none of its name fits.
     OtherPython {
@@ -176,12 +198,18 @@ impl fmt::Display for WithoutBytecode {
     }
 }
 
+/// What reports say that were stored before there was the field.
+fn yes() -> bool {
+    true
+}
+
 impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
             Self::UnknownVersion { .. }
             | Self::MissingLibrary { loaded: false, .. }
+            | Self::Machine { loaded: false, .. }
             | Self::Unusual { .. }
             | Self::NamesAlike { .. }
             | Self::AcceptedRecord(_)
@@ -195,7 +223,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Machine { file, machine, class, target } => {
+            Self::Machine { file, machine, class, target, .. } => {
                 let bits = match class {
                     Class::Elf32 => 32,
                     Class::Elf64 => 64,
@@ -225,6 +253,16 @@ impl fmt::Display for Finding {
                     formatter,
                     "{file} needs {library}, which is neither in the layer nor in the runtime"
                 )
+            }
+            Self::OutsideLibrary { library, modules } => {
+                write!(
+                    formatter,
+                    "importing {} loads {library}, which is neither in the layer nor in the runtime",
+                    modules.join(", ")
+                )
+            }
+            Self::NotImported { reason } => {
+                write!(formatter, "[gate] imports is \"required\", but {reason}")
             }
             Self::OtherPython { file, tag, target } => {
                 write!(

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use serde::Deserialize;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::UNPACKED_LIMIT;
+use super::{LoadedFiles, UNPACKED_LIMIT};
 use crate::command::{CommandError, Output};
 
 mod confined;
 mod report;
 
 use confined::Confinement;
-pub use report::{ImportReport, ModuleOutcome, Network};
+pub use report::{ImportReport, Missing, ModuleOutcome, Network};
 
 /// How long importing one module may take, unless it is said.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -42,6 +42,17 @@ pub struct ImportCheck {
     target: Target,
     glibc: Glibc,
     deadline: Duration,
+    behind: Option<PathBuf>,
+}
+
+/// What came of importing a layer's modules.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Imported {
+    /// How each import went.
+    pub report: ImportReport,
+    /// What the processes had loaded; none if nothing was imported, or if the system does not say
+    /// what a process has loaded.
+    pub loaded: Option<LoadedFiles>,
 }
 
 impl ImportCheck {
@@ -53,7 +64,15 @@ impl ImportCheck {
             target,
             glibc: runtime.glibc,
             deadline: DEADLINE,
+            behind: None,
         }
+    }
+
+    /// Puts the `python` folder of another layer last on the path of modules, a zip or a folder:
+    /// what the runtime has, and the layer therefore has not.
+    #[must_use]
+    pub fn with_runtime_packages(self, packages: &Path) -> Self {
+        Self { behind: Some(packages.to_owned()), ..self }
     }
 
     /// Gives the import of one module this long, in the place of one minute.
@@ -76,7 +95,7 @@ impl ImportCheck {
         &self,
         layer: &Path,
         modules: &[String],
-    ) -> Result<ImportReport, ImportCheckError> {
+    ) -> Result<Imported, ImportCheckError> {
         // Processes work in another folder than this one.
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(|source| self.scratch_error(source));
@@ -84,27 +103,46 @@ impl ImportCheck {
         let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(scratch);
         let work = work.map_err(|source| self.scratch_error(source))?;
         let confinement = Confinement::find().await;
-        if let Err(reason) = self.probe(confinement, work.path()).await {
-            return Ok(ImportReport::NotRun { reason });
-        }
-        let folder = if layer.is_dir() {
-            layer.to_owned()
-        } else {
-            self.unpack(confinement, layer, &work).await?
+        let own = match self.probe(confinement, work.path()).await {
+            Ok(own) => own,
+            Err(reason) => {
+                let report = ImportReport::NotRun { reason };
+                return Ok(Imported { report, loaded: None });
+            }
         };
+        let folder = self.unpacked(confinement, layer, &work, "layer").await?;
+        let behind = match &self.behind {
+            Some(packages) => {
+                let packages = absolute(packages)?;
+                vec![self.unpacked(confinement, &packages, &work, "runtime").await?]
+            }
+            None => Vec::new(),
+        };
+        let places = Places { layer: &folder, behind: &behind };
         let at_once = available_parallelism().map_or(1, NonZeroUsize::get);
-        let outcomes: Vec<(String, Result<ModuleOutcome, _>)> =
+        let outcomes: Vec<(String, Result<Ended, _>)> =
             futures::stream::iter(modules.iter().enumerate())
                 .map(async |(number, module)| {
                     let home = work.path().join(format!("home-{number}"));
-                    (module.clone(), self.import(confinement, &folder, &home, &[], module).await)
+                    (module.clone(), self.import(confinement, places, &home, &[], module).await)
                 })
                 .buffer_unordered(at_once)
                 .collect()
                 .await;
-        let outcomes: Result<BTreeMap<_, _>, _> =
-            outcomes.into_iter().map(|(module, outcome)| Ok((module, outcome?))).collect();
-        let mut modules = outcomes?;
+        let mut ignored = own;
+        ignored.extend(behind.iter().cloned());
+        let mut modules = BTreeMap::new();
+        let mut loaded = Some(LoadedFiles::default());
+        for (module, ended) in outcomes {
+            let Ended { outcome, mapped } = ended?;
+            // A process that ended early says nothing. All others must, or nothing is known.
+            match (&mut loaded, mapped) {
+                (Some(loaded), Some(mapped)) => loaded.add(&module, &mapped, &folder, &ignored),
+                (Some(_), None) if !outcome.has_failed() => loaded = None,
+                _ => {}
+            }
+            modules.insert(module, outcome);
+        }
         // Some can only be imported by another, which sets them up.
         let passed = |outcome: &ModuleOutcome| *outcome == ModuleOutcome::Passed;
         let others: Vec<String> =
@@ -112,17 +150,39 @@ impl ImportCheck {
         for (number, (module, outcome)) in modules.iter_mut().enumerate() {
             if matches!(outcome, ModuleOutcome::Failed { .. }) && !others.is_empty() {
                 let home = work.path().join(format!("second-home-{number}"));
-                let again = self.import(confinement, &folder, &home, &others, module).await?;
-                if passed(&again) {
+                let again = self.import(confinement, places, &home, &others, module).await?;
+                if passed(&again.outcome) {
                     *outcome = ModuleOutcome::PassedAfterOthers;
+                    if let (Some(loaded), Some(mapped)) = (&mut loaded, again.mapped) {
+                        loaded.add(module, &mapped, &folder, &ignored);
+                    }
                 }
             }
         }
-        Ok(ImportReport::Run { modules, network: confinement.network })
+        let (tolerated, undeclared) = (BTreeMap::new(), BTreeMap::new());
+        let network = confinement.network;
+        let report = ImportReport::Run { modules, tolerated, undeclared, network };
+        Ok(Imported { report, loaded })
     }
 
-    /// Whether the interpreter loads what Lambda's does; why not, otherwise.
-    async fn probe(&self, confinement: Confinement, home: &Path) -> Result<(), String> {
+    /// Whether the interpreter can import layers of the target; why not, otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the folder for temporary files cannot be used.
+    pub async fn can_run(&self) -> Result<Result<(), String>, ImportCheckError> {
+        let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(&self.scratch);
+        let work = work.map_err(|source| self.scratch_error(source))?;
+        Ok(self.probe(Confinement::find().await, work.path()).await.map(|_| ()))
+    }
+
+    /// Whether the interpreter loads what Lambda's does: the files and folders that are its own, or
+    /// why not.
+    async fn probe(
+        &self,
+        confinement: Confinement,
+        home: &Path,
+    ) -> Result<BTreeSet<PathBuf>, String> {
         let (target, shown) = (self.target, self.interpreter.display());
         let script = include_str!("imports/probe.py");
         let output = self
@@ -143,7 +203,7 @@ impl ImportCheck {
         let glibc: Option<Glibc> =
             answer.libc.as_ref().and_then(|libc| libc.strip_prefix("glibc ")?.parse().ok());
         match glibc {
-            Some(glibc) if glibc >= self.glibc => Ok(()),
+            Some(glibc) if glibc >= self.glibc => Ok(answer.own),
             Some(glibc) => Err(format!(
                 "this machine has glibc {glibc}, which is older than {target}'s {}",
                 self.glibc
@@ -152,13 +212,20 @@ impl ImportCheck {
         }
     }
 
-    async fn unpack(
+    /// The folder of a layer: where it is unpacked to, below the working folder, if it is a zip.
+    async fn unpacked(
         &self,
         confinement: Confinement,
         layer: &Path,
         work: &TempDir,
+        name: &str,
     ) -> Result<PathBuf, ImportCheckError> {
-        let folder = work.path().join("layer");
+        // As the kernel names it, behind links: so mapped files are named.
+        let real = |path: PathBuf| path.canonicalize().map_err(|source| self.scratch_error(source));
+        if layer.is_dir() {
+            return real(layer.to_owned());
+        }
+        let folder = real(work.path().to_owned())?.join(name);
         let job = json!({ "zip": layer, "folder": folder, "most": UNPACKED_LIMIT }).to_string();
         let script = include_str!("imports/unpack.py");
         let unpacked = self
@@ -174,33 +241,46 @@ impl ImportCheck {
     async fn import(
         &self,
         confinement: Confinement,
-        layer: &Path,
+        Places { layer, behind }: Places<'_>,
         home: &Path,
         before: &[String],
         module: &str,
-    ) -> Result<ModuleOutcome, ImportCheckError> {
+    ) -> Result<Ended, ImportCheckError> {
         std::fs::create_dir(home).map_err(|source| self.scratch_error(source))?;
         // Twice the time on the clock, for those that use several processors.
         let seconds = self.deadline.as_secs().saturating_mul(2).saturating_add(1);
-        let job = json!({ "before": before, "module": module, "layer": layer, "seconds": seconds });
+        let job = json!({
+            "before": before,
+            "module": module,
+            "layer": layer,
+            "behind": behind,
+            "seconds": seconds,
+        });
         let script = include_str!("imports/import_module.py");
         let ended =
             self.python(confinement, home, layer, script, &job.to_string(), self.deadline).await;
         let output = match ended {
             Ok(output) => output,
-            Err(CommandError::Timeout(_)) => return Ok(ModuleOutcome::TimedOut),
+            Err(CommandError::Timeout(_)) => return Ok(Ended::early(ModuleOutcome::TimedOut)),
             Err(error @ CommandError::Start(_)) => return Err(self.start_error(error)),
-            Err(error) => return Ok(ModuleOutcome::failed(&error.to_string())),
+            Err(error) => {
+                return Ok(Ended::early(ModuleOutcome::failed(&error.to_string(), None)));
+            }
         };
         // What counts is the answer, not the status: a module may end the process as it likes.
         Ok(match serde_json::from_str::<Answer>(&output.stdout) {
-            Ok(answer) if answer.module == module => match answer.failure {
-                None => ModuleOutcome::Passed,
-                Some(message) => ModuleOutcome::failed(&message),
-            },
-            _ => ModuleOutcome::failed(&format!(
-                "the interpreter ended before the import had: {}",
-                output.explanation()
+            Ok(answer) if answer.module == module => {
+                let outcome = match answer.failure {
+                    None => ModuleOutcome::Passed,
+                    Some(message) => {
+                        ModuleOutcome::failed(&message, answer.missing.map(Missing::shown))
+                    }
+                };
+                Ended { outcome, mapped: answer.mapped }
+            }
+            _ => Ended::early(ModuleOutcome::failed(
+                &format!("the interpreter ended before the import had: {}", output.explanation()),
+                None,
             )),
         })
     }
@@ -230,11 +310,34 @@ impl ImportCheck {
     }
 }
 
+/// The folders that are on the path of modules.
+#[derive(Clone, Copy, Debug)]
+struct Places<'a> {
+    layer: &'a Path,
+    behind: &'a [PathBuf],
+}
+
+/// A process that was to import a module and has ended.
+#[derive(Debug)]
+struct Ended {
+    outcome: ModuleOutcome,
+    /// The files whose code it had loaded, if it said so.
+    mapped: Option<Vec<String>>,
+}
+
+impl Ended {
+    /// One that gave no answer.
+    fn early(outcome: ModuleOutcome) -> Self {
+        Self { outcome, mapped: None }
+    }
+}
+
 /// What an interpreter says of itself.
 #[derive(Deserialize)]
 struct Probe {
     suffixes: Vec<String>,
     libc: Option<String>,
+    own: BTreeSet<PathBuf>,
 }
 
 /// What is said of an import that came to its end.
@@ -242,6 +345,18 @@ struct Probe {
 struct Answer {
     module: String,
     failure: Option<String>,
+    missing: Option<Missing>,
+    mapped: Option<Vec<String>>,
+}
+
+impl Missing {
+    /// The same in characters that do not steer a terminal: it is a foreign process that says it.
+    fn shown(self) -> Self {
+        match self {
+            Self::Module(name) => Self::Module(report::on_one_line(&name)),
+            Self::Library(name) => Self::Library(report::on_one_line(&name)),
+        }
+    }
 }
 
 /// Why a layer could not be tried.
@@ -297,14 +412,15 @@ mod tests {
         let check = ImportCheck::new(Path::new(python.trim()), work.path(), target, runtime);
         let (layer, home) = (work.path().join("layer"), work.path().join("home"));
         let check = check.with_deadline(deadline);
-        check.import(REFUSED, &layer, &home, &[], "m").await.expect("an outcome")
+        let places = Places { layer: &layer, behind: &[] };
+        check.import(REFUSED, places, &home, &[], "m").await.expect("an outcome").outcome
     }
 
     #[tokio::test]
     async fn modules_are_kept_from_the_network_without_namespaces_too() {
         let source = "import socket; socket.create_connection(('127.0.0.1', 9))";
         let outcome = outcome(source, DEADLINE).await;
-        let ModuleOutcome::Failed { message } = outcome else { panic!("{outcome:?}") };
+        let ModuleOutcome::Failed { message, .. } = outcome else { panic!("{outcome:?}") };
         assert!(message.contains("may not use the network"), "{message}");
     }
 

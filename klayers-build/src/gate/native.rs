@@ -38,6 +38,11 @@ pub fn check_native<'a>(
     let modules =
         ExtensionModules::new(libraries.iter().map(|(_, library)| library.path.as_str()), target);
     let loaded = loaded_by_modules(libraries, &modules);
+    // Some wheels hold a library for each processor, and choose while they are imported.
+    let fitting = || libraries.iter().filter(|(_, library)| fits(library, target));
+    let names_of_fitting: BTreeSet<&str> =
+        fitting().map(|(_, library)| base_name(&library.path)).collect();
+    let wheels_with_fitting: BTreeSet<&str> = fitting().map(|(wheel, _)| *wheel).collect();
     let mut findings = Vec::new();
     for (wheel, library) in libraries {
         let file = || LayerFile { wheel: (*wheel).to_owned(), path: library.path.clone() };
@@ -47,10 +52,14 @@ pub fn check_native<'a>(
             }
             continue;
         }
-        let fits = library.class == Class::Elf64 && library.machine.is_for(target.architecture);
-        if !fits {
+        if !fits(library, target) {
             let (machine, class) = (library.machine, library.class);
-            findings.push(Finding::Machine { file: file(), machine, class, target });
+            let loaded =
+                !is_program(library) && !names_of_fitting.contains(base_name(&library.path));
+            let indispensable = library.is_module || !wheels_with_fitting.contains(wheel);
+            let file = file();
+            let finding = Finding::Machine { file, machine, class, target, loaded, indispensable };
+            findings.push(finding);
             // What it asks for is asked of another system.
             continue;
         }
@@ -73,6 +82,17 @@ pub fn check_native<'a>(
         }));
     }
     findings
+}
+
+/// Whether a file is made for the processor of the target.
+fn fits(library: &NativeLibrary, target: Target) -> bool {
+    library.class == Class::Elf64 && library.machine.is_for(target.architecture)
+}
+
+/// Whether a file is a program, and no library that something could load.
+fn is_program(library: &NativeLibrary) -> bool {
+    let name = base_name(&library.path);
+    !library.is_module && library.soname.is_none() && !name.contains(".so")
 }
 
 /// The paths of the libraries that are loaded when Python imports the layer's modules: those

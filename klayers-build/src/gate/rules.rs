@@ -1,24 +1,64 @@
 use std::collections::BTreeSet;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Finding;
 
 /// What the operator lets pass, or does without.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateRules {
     /// Whether modules are imported.
-    pub imports: bool,
+    pub imports: ImportMode,
     /// Libraries that need not be there: what asks for them is not used on Lambda.
     pub allow_missing: BTreeSet<String>,
     /// Modules that are not imported: they are known to need what is not in the layer.
     pub skip_modules: BTreeSet<String>,
 }
 
-impl Default for GateRules {
-    fn default() -> Self {
-        Self { imports: true, allow_missing: BTreeSet::new(), skip_modules: BTreeSet::new() }
+/// Whether the modules of a layer are imported before it is published.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ImportMode {
+    /// Where this machine has an interpreter that can. Written `"auto"` or `true`.
+    #[default]
+    Auto,
+    /// In any case: where they cannot be imported, the layer is refused.
+    Required,
+    /// Never. Written `"off"` or `false`.
+    Off,
+}
+
+impl fmt::Display for ImportMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Auto => "auto",
+            Self::Required => "required",
+            Self::Off => "off",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ImportMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "\"auto\", \"required\" or \"off\" expected")]
+        enum Written {
+            Switch(bool),
+            Named(Name),
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Name {
+            Auto,
+            Required,
+            Off,
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Switch(true) | Written::Named(Name::Auto) => Self::Auto,
+            Written::Named(Name::Required) => Self::Required,
+            Written::Switch(false) | Written::Named(Name::Off) => Self::Off,
+        })
     }
 }
 
@@ -26,7 +66,9 @@ impl GateRules {
     /// The findings that count.
     pub(crate) fn kept(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         findings.retain(|finding| match finding {
-            Finding::MissingLibrary { library, .. } => !self.allow_missing.contains(library),
+            Finding::MissingLibrary { library, .. } | Finding::OutsideLibrary { library, .. } => {
+                !self.allow_missing.contains(library)
+            }
             _ => true,
         });
         findings
@@ -36,5 +78,30 @@ impl GateRules {
     pub(crate) fn imported(&self, modules: &[String]) -> Vec<String> {
         let kept = |module: &&String| !self.skip_modules.contains(*module);
         modules.iter().filter(kept).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn import_mode_is_read_as_word_or_as_switch() {
+        for (written, expected) in [
+            ("\"auto\"", ImportMode::Auto),
+            ("true", ImportMode::Auto),
+            ("\"required\"", ImportMode::Required),
+            ("\"off\"", ImportMode::Off),
+            ("false", ImportMode::Off),
+        ] {
+            let rules: GateRules = toml::from_str(&format!("imports = {written}")).expect(written);
+            assert_eq!(rules.imports, expected);
+        }
+        for wrong in ["\"on\"", "1", "\"Auto\""] {
+            let error = toml::from_str::<GateRules>(&format!("imports = {wrong}"));
+            let error = error.expect_err(wrong).to_string();
+            assert!(error.contains("\"auto\", \"required\" or \"off\" expected"), "{error}");
+        }
+        assert_eq!(GateRules::default().imports, ImportMode::Auto);
     }
 }

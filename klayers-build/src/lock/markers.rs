@@ -9,6 +9,21 @@ pub(super) fn holds(marker: &str, environment: &MarkerEnvironment) -> Option<boo
     Some(marker.evaluate(environment, &[]))
 }
 
+/// The markers of one target.
+pub(crate) struct Markers(Option<MarkerEnvironment>);
+
+impl Markers {
+    /// Those of a target.
+    pub(crate) fn of(target: Target) -> Self {
+        Self(environment(target))
+    }
+
+    /// Whether a marker holds on the target without any extra; none if it is not a marker.
+    pub(crate) fn hold(&self, marker: &str) -> Option<bool> {
+        holds(marker, self.0.as_ref()?)
+    }
+}
+
 /// The environment of AWS Lambda for a target.
 pub(super) fn environment(target: Target) -> Option<MarkerEnvironment> {
     let python = target.python.to_string();

@@ -4,13 +4,14 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use klayers_core::{Build, Content, Digest, Origin, Requirement};
+use klayers_core::{Build, Content, Digest, Origin, PackageName, Requirement};
 use tracing::debug;
 
 use super::Pipeline;
 use crate::Error;
 use crate::artifacts::ArtifactError;
 use crate::assemble::LayerZip;
+use crate::builder::BuiltLayer;
 use crate::failpoint;
 use crate::gate::GateReport;
 use crate::lock::{Lock, LockError};
@@ -27,7 +28,7 @@ impl Pipeline {
         debug!(target = %wanted.target, package = %wanted.contents.name(), "building");
         let staging = self.artifacts.staging();
         let layer = self.builder.build(&wanted.layer, lock, staging).await?;
-        let report = self.builder.check(&layer, staging).await?.required(&wanted.layer)?;
+        let report = self.check(wanted, &layer).await?;
         let zip = layer.zip;
         let version = match lock.wheel(leader) {
             Some(wheel) => wheel.pin.version.clone(),
@@ -66,6 +67,19 @@ impl Pipeline {
         self.catalog().record_build(&build).await?;
         failpoint::reach("build recorded");
         Ok((build, report))
+    }
+}
+
+impl Pipeline {
+    /// What the gate says of a layer. All of it goes to the log.
+    async fn check(&self, wanted: &Wanted, layer: &BuiltLayer) -> Result<GateReport, Error> {
+        let requirements = wanted.contents.requirements().iter();
+        let asked_for: Vec<PackageName> =
+            requirements.map(|requirement| requirement.name().clone()).collect();
+        let report = self.builder.check(layer, &asked_for, self.artifacts.staging()).await?;
+        let (layer, details) = (&wanted.layer, report.details());
+        debug!(%layer, passed = report.passed(), details, "checked");
+        Ok(report.required(layer)?)
     }
 }
 

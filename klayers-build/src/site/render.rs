@@ -156,7 +156,7 @@ fn gate(report: &GateReport) -> api::Gate {
             }
             ImportReport::Run { .. } => api::GateImports::Passed,
         },
-        warnings: report.findings.iter().map(ToString::to_string).collect(),
+        warnings: report.lines().into_iter().map(|line| line.text).collect(),
     }
 }
 

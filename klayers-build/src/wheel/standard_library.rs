@@ -1,6 +1,6 @@
 /// Whether a module of the standard library has this name, in any Python from 3.10 to 3.13: the
 /// public names of `sys.stdlib_module_names`.
-pub(super) fn has(module: &str) -> bool {
+pub(crate) fn has(module: &str) -> bool {
     MODULES.binary_search(&module).is_ok()
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod elf;
 mod imports;
+mod in_doubt;
+mod judging;
 mod native;
 mod native_library;
 mod report;

@@ -124,9 +124,9 @@ pub struct Gate {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GateImports {
-    /// All that were tried can be imported.
+    /// All that must be importable can be imported. Of others, `warnings` tells.
     Passed,
-    /// One cannot.
+    /// One that must be importable cannot.
     Failed,
     /// It was not tried, as for another processor.
     #[serde(rename = "not run")]

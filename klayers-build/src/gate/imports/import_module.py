@@ -28,6 +28,7 @@ NETWORK = {
     "socket.sendto",
 }
 GIB = 1 << 30
+NOT_FOUND = ": cannot open shared object file"
 
 
 def refuse_network(event, _arguments):
@@ -54,6 +55,44 @@ def explain(error, layer):
     return text.replace(layer, "/opt")[:4000].encode(errors="replace").decode()
 
 
+def causes(error):
+    """The exception, and those that it was raised for or while they were handled."""
+    seen = []
+    while error is not None and all(error is not other for other in seen):
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return seen
+
+
+def missing(error):
+    """What was not found, if that is why the import failed: a module or a native library."""
+    try:
+        for cause in causes(error):
+            if isinstance(cause, ModuleNotFoundError) and isinstance(cause.name, str):
+                return {"module": cause.name[:200]}
+            if isinstance(cause, (ImportError, OSError)):
+                library, found, _ = str(cause).partition(NOT_FOUND)
+                if found and library and not set(library) & set("/ \n"):
+                    return {"library": library[:200]}
+    except Exception:  # An exception of a module may do what it likes.
+        pass
+    return None
+
+
+def mapped_files():
+    """The files whose code this process has loaded; none if the system does not say it."""
+    files = {}
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            for line in maps:
+                fields = line.rstrip(b"\n").split(None, 5)
+                if len(fields) == 6 and b"x" in fields[1] and fields[5].startswith(b"/"):
+                    files[fields[5].decode(errors="replace")] = None
+    except OSError:
+        return None
+    return list(files)
+
+
 def main():
     job = json.load(sys.stdin)
     answer = os.dup(1)
@@ -69,15 +108,18 @@ def main():
     limit(resource.RLIMIT_CORE, 0)
     sys.addaudithook(refuse_network)
     sys.path.insert(0, os.path.join(job["layer"], "python"))
-    failure = None
+    # What the runtime has comes last, as its site-packages do.
+    sys.path.extend(os.path.join(folder, "python") for folder in job["behind"])
+    result = {"module": job["module"], "failure": None, "missing": None}
     try:
         for before in job["before"]:
             importlib.import_module(before)
         importlib.import_module(job["module"])
     except BaseException as error:  # SystemExit is no success, either.
-        failure = explain(error, job["layer"])
-    line = json.dumps({"module": job["module"], "failure": failure}) + "\n"
-    os.write(answer, line.encode())
+        result["failure"] = explain(error, job["layer"])
+        result["missing"] = missing(error)
+    result["mapped"] = mapped_files()
+    os.write(answer, (json.dumps(result) + "\n").encode())
     # Ends what the module has started, too. In a namespace of its own this process cannot be
     # killed from within, and all others end with it.
     os.kill(0, signal.SIGKILL)

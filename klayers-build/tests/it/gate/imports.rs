@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use klayers_build::gate::{ImportCheck, ImportReport, ModuleOutcome};
+use klayers_build::gate::{ImportCheck, ImportReport, LoadedFiles, Missing, ModuleOutcome};
 use klayers_core::{Architecture, PythonVersion, Runtime, Target};
 use tempfile::TempDir;
 
@@ -56,10 +56,10 @@ async fn check_with(
     let scratch = tempfile::tempdir().unwrap();
     let check = ImportCheck::new(interpreter, scratch.path(), target, &runtime(target));
     let modules: Vec<String> = modules.iter().map(|module| (*module).to_owned()).collect();
-    let report = check.with_deadline(deadline).run(layer, &modules).await.expect("a report");
+    let imported = check.with_deadline(deadline).run(layer, &modules).await.expect("a report");
     let left: Vec<_> = fs::read_dir(scratch.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-    report
+    imported.report
 }
 
 /// What comes of the one module of a layer.
@@ -74,7 +74,7 @@ async fn outcome(source: &str, deadline: Duration) -> ModuleOutcome {
 
 async fn failure(source: &str) -> String {
     match outcome(source, LONG).await {
-        ModuleOutcome::Failed { message } => message,
+        ModuleOutcome::Failed { message, .. } => message,
         other => panic!("{other:?}"),
     }
 }
@@ -268,4 +268,73 @@ async fn a_layer_that_cannot_be_unpacked_is_an_error() {
     let check = ImportCheck::new(&interpreter, scratch.path(), target, &runtime(target));
     let error = check.run(&zip, &[]).await.expect_err("no zip").to_string();
     assert!(error.contains("no.zip") && error.contains("not a zip file"), "{error}");
+}
+
+/// What the process had loaded that imported the one module of a layer.
+async fn loaded(source: &str) -> LoadedFiles {
+    let (interpreter, target) = python();
+    let (layer, scratch) = (layer(&[("m", source)]), tempfile::tempdir().unwrap());
+    let check = ImportCheck::new(&interpreter, scratch.path(), target, &runtime(target));
+    let imported = check.run(layer.path(), &["m".to_owned()]).await.expect("a report");
+    imported.loaded.unwrap_or_else(|| panic!("{}", imported.report))
+}
+
+#[tokio::test]
+async fn libraries_of_this_machine_are_seen_however_they_were_loaded() {
+    let LoadedFiles { of_machine, .. } =
+        loaded("import ctypes; ctypes.CDLL('libstdc++.so.6')").await;
+    let is_loaded = |(path, modules): (&PathBuf, &std::collections::BTreeSet<String>)| {
+        path.to_string_lossy().contains("/libstdc++.so.6") && modules.contains("m")
+    };
+    assert!(of_machine.iter().any(is_loaded), "{of_machine:?}");
+    // What the interpreter loads for itself is its own affair.
+    let own =
+        "import ssl, sqlite3, zlib, ctypes, lzma, socket, hashlib, decimal, xml.parsers.expat";
+    assert_eq!(loaded(own).await, LoadedFiles::default());
+    // And so is what a process makes itself.
+    let made = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)";
+    assert_eq!(loaded(made).await, LoadedFiles::default());
+}
+
+#[tokio::test]
+async fn what_an_import_did_not_find_is_told_apart() {
+    for (source, expected) in [
+        ("import no_such.deep", Some(Missing::Module("no_such".to_owned()))),
+        (
+            "try:\n import no_such\nexcept ImportError:\n raise ImportError('install it') from None",
+            Some(Missing::Module("no_such".to_owned())),
+        ),
+        (
+            "import sys\ntry:\n import no_such\nexcept ImportError:\n sys.exit('install it')",
+            Some(Missing::Module("no_such".to_owned())),
+        ),
+        (
+            "import ctypes; ctypes.CDLL('libnone.so.3')",
+            Some(Missing::Library("libnone.so.3".to_owned())),
+        ),
+        ("raise RuntimeError('no such thing')", None),
+        ("from json import no_such", None),
+    ] {
+        let ModuleOutcome::Failed { missing, .. } = outcome(source, LONG).await else {
+            panic!("{source}");
+        };
+        assert_eq!(missing, expected, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn packages_of_the_runtime_come_last_on_the_path() {
+    let (interpreter, target) = python();
+    let scratch = tempfile::tempdir().unwrap();
+    let of_layer = layer(&[("m", "import beta, json\nassert beta.mine and json.dumps")]);
+    fs::write(of_layer.path().join("python/beta.py"), "mine = True").unwrap();
+    let behind = layer(&[("gamma", ""), ("beta", "mine = False"), ("json", "")]);
+    fs::write(of_layer.path().join("python/n.py"), "import gamma").unwrap();
+    let modules = ["m".to_owned(), "n".to_owned()];
+    let check = ImportCheck::new(&interpreter, scratch.path(), target, &runtime(target));
+    let alone = check.run(of_layer.path(), &modules).await.unwrap().report;
+    assert_eq!(alone.failures().map(|(module, _)| module).collect::<Vec<_>>(), ["n"]);
+    let check = check.with_runtime_packages(behind.path());
+    let report = check.run(of_layer.path(), &modules).await.unwrap().report;
+    assert!(report.all_passed(), "{}", report.failures().count());
 }

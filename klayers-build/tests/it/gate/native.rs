@@ -186,3 +186,24 @@ fn what_no_module_loads_may_lack_a_library() {
     assert!(plugin.contains("p/plugin.so") && bundled.contains("libnone.so.1"), "{found:?}");
     assert_eq!((*warning, *error), (Severity::Warning, Severity::Error));
 }
+
+#[test]
+fn programs_for_another_processor_are_told_from_what_could_be_loaded() {
+    let other = || Elf { machine: AARCH64, ..Elf::default() };
+    let program = || Elf { kind: 2, ..other() };
+    let table = [
+        (vec![("p/flac-arm64", program())], Severity::Warning),
+        (vec![("p/libflac.so", other())], Severity::Error),
+        (vec![("p/libflac.so.1.2", other())], Severity::Error),
+        // There is one for each processor, and the module chooses.
+        (
+            vec![("p/arm64/libflac.so", other()), ("p/x86/libflac.so", Elf::default())],
+            Severity::Warning,
+        ),
+    ];
+    for (files, expected) in table {
+        let findings = findings_of("p3.12", &files);
+        let severities: Vec<Severity> = findings.iter().map(Finding::severity).collect();
+        assert_eq!(severities, [expected], "{findings:?}");
+    }
+}

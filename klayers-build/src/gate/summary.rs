@@ -1,0 +1,240 @@
+//! What the gate says of a layer, in few lines.
+//!
+//! Findings of one kind are one line: a wheel with thirty libraries that the runtime does not have
+//! is one thing to know, and not thirty.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+
+use super::{Finding, GateReport, LayerFile, ModuleOutcome, Severity};
+
+/// How many errors and how many warnings are printed at most.
+const ERRORS: usize = 3;
+const WARNINGS: usize = 5;
+/// How many names are listed before the rest is counted.
+const NAMES: usize = 2;
+/// How many libraries are listed in a setting that allows them to be missing.
+const NAMED_IN_SETTING: usize = 4;
+/// The longest message of a failed import that is printed, in characters.
+const LONGEST_MESSAGE: usize = 300;
+/// Packages that have a twin which needs no screen: (package, twin).
+const TWINS: [(&str, &str); 2] = [
+    ("opencv-contrib-python", "opencv-contrib-python-headless"),
+    ("opencv-python", "opencv-python-headless"),
+];
+
+/// One thing that the gate has to say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Line {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub text: String,
+    /// What can be done about it, if there is something.
+    pub help: Option<String>,
+}
+
+impl GateReport {
+    /// What it says, errors first, similar findings in one line.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines = self.of_libraries();
+        lines.extend(self.of_processors());
+        lines.extend(self.findings.iter().filter_map(|finding| match finding {
+            Finding::MissingLibrary { .. }
+            | Finding::OutsideLibrary { .. }
+            | Finding::Machine { .. } => None,
+            other => Some(Line::new(other.severity(), other.to_string())),
+        }));
+        lines.extend(self.of_imports());
+        lines.sort_by_key(|line| line.severity);
+        lines
+    }
+
+    /// The errors and what can be done about them, in some five lines.
+    pub(super) fn reason(&self) -> String {
+        let errors = self.lines().into_iter().filter(|line| line.severity == Severity::Error);
+        shortened(errors.collect(), ERRORS).join("\n")
+    }
+
+    /// Its errors and warnings in few lines, each with how bad it is.
+    pub fn shortened(&self) -> Vec<String> {
+        let (errors, warnings): (Vec<Line>, Vec<Line>) =
+            self.lines().into_iter().partition(|line| line.severity == Severity::Error);
+        let mut lines = shortened(errors, ERRORS);
+        lines.extend(shortened(warnings, WARNINGS));
+        lines
+    }
+
+    /// All that it says, one line for each finding and each module that failed.
+    pub fn details(&self) -> String {
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by_key(|finding| finding.severity());
+        let mut lines: Vec<String> =
+            findings.iter().map(|found| format!("{}: {found}", found.severity())).collect();
+        let failures = self.imports.failures();
+        lines
+            .extend(failures.map(|(module, outcome)| format!("error: import {module}: {outcome}")));
+        lines.extend(self.imports.tolerated().map(|(module, outcome, tolerance)| {
+            format!("warning: import {module}: {outcome} ({tolerance})")
+        }));
+        lines.push(self.imports.to_string());
+        lines.join("\n")
+    }
+
+    /// Libraries that are missing, in one line for each distribution that needs them.
+    fn of_libraries(&self) -> Vec<Line> {
+        let mut missing: BTreeMap<(Severity, String), BTreeSet<&str>> = BTreeMap::new();
+        let mut outside: BTreeMap<&[String], BTreeSet<&str>> = BTreeMap::new();
+        for finding in &self.findings {
+            match finding {
+                Finding::MissingLibrary { file, library, .. } => {
+                    let of = (finding.severity(), distribution(file));
+                    missing.entry(of).or_default().insert(library);
+                }
+                Finding::OutsideLibrary { library, modules } => {
+                    outside.entry(modules).or_default().insert(library);
+                }
+                _ => {}
+            }
+        }
+        let mut lines = Vec::new();
+        for ((severity, distribution), libraries) in missing {
+            let (named, are) = (listed(&libraries), are(libraries.len()));
+            let mut text =
+                format!("{named}, needed by {distribution}, {are} not in Lambda's runtime");
+            if severity == Severity::Warning {
+                let them = if libraries.len() == 1 { "it" } else { "them" };
+                let _ = write!(text, ", but no import loads what needs {them}");
+            }
+            let help =
+                (severity == Severity::Error).then(|| library_help(&distribution, &libraries));
+            lines.push(Line { severity, text, help });
+        }
+        for (modules, libraries) in outside {
+            let (named, are) = (listed(&libraries), are(libraries.len()));
+            let modules: BTreeSet<&str> = modules.iter().map(String::as_str).collect();
+            let text = format!(
+                "{named}, loaded by importing {}, {are} not in Lambda's runtime",
+                listed(&modules)
+            );
+            let help = Some(library_help("", &libraries));
+            lines.push(Line { severity: Severity::Error, text, help });
+        }
+        lines
+    }
+
+    /// Files for another processor, in one line for each distribution.
+    fn of_processors(&self) -> Vec<Line> {
+        let mut files: BTreeMap<(Severity, String), Vec<&Finding>> = BTreeMap::new();
+        for finding in &self.findings {
+            if let Finding::Machine { file, .. } = finding {
+                files.entry((finding.severity(), distribution(file))).or_default().push(finding);
+            }
+        }
+        let line = |((severity, _), findings): ((Severity, String), Vec<&Finding>)| {
+            let more = match findings.len() - 1 {
+                0 => String::new(),
+                1 => "; so is another file of it".to_owned(),
+                others => format!("; so are {others} other files of it"),
+            };
+            let unused = if severity == Severity::Warning { "; nothing loads it" } else { "" };
+            Line::new(severity, format!("{}{unused}{more}", findings[0]))
+        };
+        files.into_iter().map(line).collect()
+    }
+
+    fn of_imports(&self) -> Vec<Line> {
+        let failures = self.imports.failures().map(|(module, outcome)| {
+            let undeclared = self.imports.undeclared(module);
+            let text = match undeclared {
+                Some(undeclared) => format!("importing {module} fails: it needs {undeclared}"),
+                None => format!("importing {module} fails: {}", message(outcome)),
+            };
+            let help = undeclared.map(|undeclared| undeclared.advice(module));
+            Line { severity: Severity::Error, text, help }
+        });
+        let tolerated = self.imports.tolerated().map(|(module, outcome, tolerance)| {
+            let text = format!("importing {module} fails ({tolerance}): {}", message(outcome));
+            Line::new(Severity::Warning, text)
+        });
+        failures.chain(tolerated).collect()
+    }
+}
+
+impl Line {
+    fn new(severity: Severity, text: String) -> Self {
+        Self { severity, text, help: None }
+    }
+}
+
+impl fmt::Display for GateReport {
+    /// Some lines: errors, warnings, and how the imports went.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.shortened() {
+            writeln!(formatter, "{line}")?;
+        }
+        write!(formatter, "{}", self.imports)
+    }
+}
+
+/// The first lines, how many there are beyond, and the first help.
+fn shortened(lines: Vec<Line>, most: usize) -> Vec<String> {
+    let more = lines.len().saturating_sub(most);
+    let mut helps: Vec<String> = Vec::new();
+    let mut shown = Vec::new();
+    for Line { severity, text, help } in lines.into_iter().take(most) {
+        shown.push(format!("{severity}: {text}"));
+        helps.extend(help.filter(|help| !helps.contains(help)));
+    }
+    if more > 0 {
+        shown.push(format!("and {more} more; --json has all"));
+    }
+    shown.extend(helps.into_iter().take(1).map(|help| format!("help: {help}")));
+    shown
+}
+
+fn message(outcome: &ModuleOutcome) -> String {
+    let message = outcome.to_string();
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}\u{2026}", &message[..end]),
+        None => message,
+    }
+}
+
+fn library_help(distribution: &str, libraries: &BTreeSet<&str>) -> String {
+    if let Some((package, twin)) = TWINS.iter().find(|(package, _)| *package == distribution) {
+        return format!("use {twin}, which is {package} without windows");
+    }
+    let quoted: Vec<String> = libraries.iter().map(|library| format!("{library:?}")).collect();
+    let rest = if quoted.len() > NAMED_IN_SETTING { ", \u{2026}" } else { "" };
+    let quoted = quoted[..quoted.len().min(NAMED_IN_SETTING)].join(", ");
+    let (library, it) =
+        if libraries.len() == 1 { ("library", "it") } else { ("libraries", "them") };
+    format!(
+        "add the {library} in another layer, or, if no function uses {it}, allow that: [gate] \
+         allow_missing = [{quoted}{rest}]"
+    )
+}
+
+/// The distribution of a file, as its wheel's name has it.
+fn distribution(file: &LayerFile) -> String {
+    let name = file.wheel.split('-').next().unwrap_or(&file.wheel);
+    name.replace('_', "-")
+}
+
+fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+/// Names in a row, the first two if there are more than three.
+fn listed(names: &BTreeSet<&str>) -> String {
+    let all: Vec<&str> = names.iter().copied().collect();
+    match all.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] if all.len() <= NAMES + 1 => {
+            format!("{} and {last}", first.join(", "))
+        }
+        _ => format!("{} and {} others", all[..NAMES].join(", "), all.len() - NAMES),
+    }
+}
