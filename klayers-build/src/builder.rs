@@ -6,19 +6,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::future::try_join;
-use klayers_core::{Digest, LayerName, PackageName, ParseError, PythonVersion, Runtimes};
+use klayers_core::{Digest, LayerName, ParseError, PythonVersion, Runtimes};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::assemble::{AssembleError, Bytecode, Layer, LayerZip, Stripped};
+use crate::assemble::{Bytecode, Layer, LayerZip, Stripped};
 use crate::bytecode::{BytecodeCache, Source};
 use crate::cached::{ChangedFileError, Healing, Inspection};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
-use crate::gate::{
-    Distribution, Finding, GateReport, GateRules, ImportCheck, ImportMode, ImportReport, Imported,
-    JudgedLayer, UNPACKED_LIMIT, WithoutBytecode, dependencies, depends_on_imports,
-};
+use crate::gate::{Distribution, Finding, GateRules, UNPACKED_LIMIT, WithoutBytecode};
 use crate::interpreter::Interpreter;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
@@ -26,6 +23,7 @@ use crate::strip::StripCache;
 use crate::verify::verify;
 use crate::wheel::{Acceptances, Wheel, WheelFile};
 
+mod checking;
 mod interpreters;
 
 pub use interpreters::Interpreters;
@@ -253,95 +251,6 @@ impl Builder {
         .await
     }
 
-    /// Imports the modules of a layer, if there is an interpreter that can, and judges the layer by
-    /// what that shows. It is unpacked below `scratch` meanwhile. `asked_for` are the packages that
-    /// the layer was built for: their main modules must be importable.
-    ///
-    /// # Errors
-    ///
-    /// If the layer cannot be unpacked, no process be started, or if the packages that were left out
-    /// of it cannot be had.
-    pub async fn check(
-        &self,
-        layer: &BuiltLayer,
-        asked_for: &[PackageName],
-        scratch: &Path,
-    ) -> Result<GateReport, Error> {
-        let target = layer.zip.target;
-        let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
-        let not_run =
-            |reason: String| Imported { report: ImportReport::NotRun { reason }, loaded: None };
-        let imported = match &self.interpreters {
-            _ if self.rules.imports == ImportMode::Off => not_run("it is turned off".to_owned()),
-            Some(interpreters) => match interpreters.find(target.python).await? {
-                Some(interpreter) => {
-                    let check = ImportCheck::new(interpreter.path(), scratch, target, runtime);
-                    self.import(check, layer, scratch).await?
-                }
-                None => not_run(format!("there is no interpreter of Python {}", target.python)),
-            },
-            None => not_run("no interpreters were named".to_owned()),
-        };
-        let distributions = layer.distributions(&imported.report)?;
-        let judged = JudgedLayer {
-            distributions: &distributions,
-            asked_for,
-            left_out: &layer.lock.slimming().leave_out,
-            image: &runtime.base_image(target.architecture),
-            rules: &self.rules,
-        };
-        Ok(GateReport::judged(layer.findings.clone(), imported, judged))
-    }
-
-    /// As [`check`](Self::check), where the files of the layer alone do not say whether it works;
-    /// otherwise nothing is imported.
-    ///
-    /// # Errors
-    ///
-    /// As [`check`](Self::check).
-    pub async fn check_if_in_doubt(
-        &self,
-        layer: &BuiltLayer,
-        asked_for: &[PackageName],
-        scratch: &Path,
-    ) -> Result<GateReport, Error> {
-        if depends_on_imports(&layer.findings) {
-            self.check(layer, asked_for, scratch).await
-        } else {
-            Ok(GateReport::without_imports(layer.findings.clone()))
-        }
-    }
-
-    async fn import(
-        &self,
-        check: ImportCheck,
-        layer: &BuiltLayer,
-        scratch: &Path,
-    ) -> Result<Imported, Error> {
-        let modules: Vec<String> = self.rules.imported(&layer.modules);
-        let runtime_packages = match layer.lock.left_out() {
-            Some(lock) => Some(self.laid_out(lock, &layer.zip.recipe, scratch).await?),
-            None => None,
-        };
-        let check = match &runtime_packages {
-            Some(zip) => check.with_runtime_packages(&zip.file),
-            None => check,
-        };
-        Ok(check.run(&layer.zip.file, &modules).await.map_err(Box::new)?)
-    }
-
-    /// The wheels of a lock as a layer without bytecode, which is in no catalog.
-    async fn laid_out(
-        &self,
-        lock: Lock,
-        recipe: &Recipe,
-        folder: &Path,
-    ) -> Result<LayerZip, Error> {
-        let wheels = self.fetch_and_verify(&lock).await?;
-        let (recipe, folder) = (recipe.clone(), folder.to_owned());
-        blocking(move || Ok(Layer::new(&recipe, &lock, &wheels, &[], &[])?.write(&folder)?)).await
-    }
-
     /// The interpreter to make bytecode with, if any is to be made.
     async fn compiler(&self, python: PythonVersion) -> Result<Option<Interpreter>, Error> {
         let (Some(compiling), Some(interpreters)) = (&self.compiling, &self.interpreters) else {
@@ -400,25 +309,6 @@ pub struct BuiltLayer {
     distributions: Vec<Distribution>,
     lock: Lock,
     wheels: Arc<Vec<Wheel>>,
-}
-
-impl BuiltLayer {
-    /// The distributions in it; with what they require, if imports failed for want of a module.
-    fn distributions(&self, imports: &ImportReport) -> Result<Vec<Distribution>, Error> {
-        let mut distributions = self.distributions.clone();
-        if !imports.misses_modules() {
-            return Ok(distributions);
-        }
-        for (distribution, wheel) in distributions.iter_mut().zip(self.wheels.iter()) {
-            let metadata = format!("{}/METADATA", wheel.inventory().dist_info);
-            if let Some(file) = wheel.inventory().file(&metadata) {
-                let bytes = wheel.read(file).map_err(AssembleError::from)?;
-                let text = String::from_utf8_lossy(&bytes);
-                distribution.requires = dependencies(&text, self.zip.target);
-            }
-        }
-        Ok(distributions)
-    }
 }
 
 impl Compiling {

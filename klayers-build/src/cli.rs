@@ -38,6 +38,7 @@ mod report;
 mod run;
 mod selection;
 mod serve;
+mod unchecked;
 mod verify;
 mod yank;
 

@@ -18,6 +18,7 @@ use klayers_build::settings::Workshop;
 use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
 
 use super::output::Subject;
+use super::unchecked::Unchecked;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
 
 #[derive(Debug, Args)]
@@ -103,8 +104,9 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         };
         Ok(Arc::new(catalog) as Arc<dyn Catalog>)
     };
-    let Work { planner, wanted, regions, force, .. } = args.work(&config, catalog, now).await?;
-    let mut failed = Vec::new();
+    let Work { workshop, planner, wanted, regions, force, .. } =
+        args.work(&config, catalog, now).await?;
+    let (mut failed, mut unchecked) = (Vec::new(), Unchecked::default());
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));
     while let Some((wanted, planned)) = plans.next().await {
@@ -112,6 +114,9 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
             Ok(planned) => {
                 builds += usize::from(matches!(planned.plan.build, BuildStep::Build(_)));
                 publications += planned.plan.publish.len();
+                if let BuildStep::Reuse(build) = &planned.plan.build {
+                    unchecked.add(&*planner.catalog, build).await?;
+                }
                 output::line(&planned_line(&planned));
             }
             Err(error) => failed.push((wanted, error)),
@@ -126,6 +131,7 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
         wanted.len(),
         failed.len(),
     ));
+    unchecked.tell(&workshop).await?;
     Ok(if failed.is_empty() { DONE } else { FAILED })
 }
 

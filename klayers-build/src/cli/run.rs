@@ -23,6 +23,7 @@ use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
 use super::publisher::publisher;
+use super::unchecked::warn_of_missing_interpreters;
 use super::{DONE, FAILED, lease, output};
 
 #[derive(Debug, Args)]
@@ -152,6 +153,7 @@ async fn work(
         args.collection.work(&config, catalog, now).await?;
     let lease = lease::take(lock, &planner.catalog, taken).await?;
     warn_of_forsaken(&*planner.catalog, &all_regions).await?;
+    warn_of_missing_interpreters(&workshop, &wanted).await?;
     *records = Some(Arc::clone(&planner.catalog));
     // First: without credentials nothing is made.
     let publisher = publisher(&config.publish, &regions).await?;
