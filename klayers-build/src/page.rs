@@ -36,6 +36,7 @@ pub const ASSETS: &[Asset] = &[
     script("/assets/releases.js", include_str!("page/releases.js")),
     script("/assets/snippets.js", include_str!("page/snippets.js")),
     script("/assets/strata.js", include_str!("page/strata.js")),
+    script("/assets/templates.js", klayers_core::snippet::TEMPLATES_JS),
 ];
 
 /// The catalogue, at `/`.

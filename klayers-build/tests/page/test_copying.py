@@ -146,7 +146,7 @@ def test_terraform(open_page: Open, choice: Choice) -> None:
     assert values["region"] == json.dumps(region)
     assert values["runtime"] == json.dumps(f"python{python}")
     assert json.loads(values["architectures"]) == [arch]
-    assert json.loads(values["layers"]) == [arn]
+    assert re.findall(r'"(arn:[^"]+)"', text) == [arn]
 
 
 def test_cdk_python(open_page: Open, choice: Choice) -> None:
@@ -166,7 +166,7 @@ def test_cdk_typescript(open_page: Open, choice: Choice) -> None:
     assert f"lambda.Runtime.PYTHON_{python.replace('.', '_')}," in text
     assert f"lambda.Architecture.{'ARM_64' if arch == 'arm64' else 'X86_64'}," in text
     assert is_typescript(text)
-    assert not is_typescript(text.replace("layers: [layer]", "layers: [layer"))
+    assert not is_typescript(text.replace("layers: [", "layers: [["))
 
 
 def is_typescript(text: str) -> bool:
@@ -179,6 +179,21 @@ def is_typescript(text: str) -> bool:
     )
     command = [node, "--input-type=module", "--eval", script]
     return subprocess.run(command, input=text, text=True, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["sam", "serverless", "terraform", "cdk-typescript", "cdk-python", "cloudformation", "pulumi", "cli"],
+)
+def test_every_form_warns_that_it_replaces_other_layers(open_page: Open, kind: str) -> None:
+    assert "hese replace the layers" in snippet(open_page, kind, HERE)
+
+
+def test_pulumi(open_page: Open, choice: Choice) -> None:
+    address, _, python, arch, arn = choice
+    tree = ast.parse(snippet(open_page, "pulumi", address))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert {arn, f"python{python}", arch} <= strings
 
 
 def test_cli(open_page: Open, choice: Choice) -> None:
