@@ -3,11 +3,12 @@ use std::io;
 use std::time::Duration;
 
 use klayers_client::{Error, Withdrawn};
+use klayers_core::terminal::one_line;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict};
 
-use crate::values::{Region, Target};
+use crate::values::{LayerVersionArn, Region, Target};
 
 /// An error of the client's as the exception of `klayers` that says the same.
 ///
@@ -122,9 +123,23 @@ pub(crate) fn stale<'py>(
     Ok(warning.into_value(py).into_bound(py).into_any())
 }
 
-/// Warns whoever called that an answer is old.
-pub(crate) fn warn_stale(py: Python<'_>, age: Duration, reason: &Error) -> PyResult<()> {
-    py.import("warnings")?.call_method1("warn", (stale(py, age, reason)?,))?;
+/// What warns that a layer version was withdrawn.
+pub(crate) fn withdrawn<'py>(
+    py: Python<'py>,
+    arn: &klayers_client::LayerVersionArn,
+    reason: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    attributes.set_item("arn", LayerVersionArn(arn.clone()))?;
+    attributes.set_item("reason", reason)?;
+    let message = format!("{arn} is withdrawn: {}", one_line(reason));
+    let warning = raised(py, "WithdrawnWarning", &message, &attributes)?;
+    Ok(warning.into_value(py).into_bound(py).into_any())
+}
+
+/// Warns whoever called.
+pub(crate) fn warn(py: Python<'_>, warning: &Bound<'_, PyAny>) -> PyResult<()> {
+    py.import("warnings")?.call_method1("warn", (warning,))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use klayers_client::Error;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use tokio::task::AbortHandle;
 
 use crate::error::to_python;
@@ -42,8 +43,8 @@ fn tell(
 ) -> PyResult<()> {
     let parts = outcome.map_err(|error| to_python(py, &error));
     match parts.and_then(|outcome| outcome.into_parts(py)) {
-        Ok((value, warning)) => settle.call1((value, py.None(), warning))?,
-        Err(error) => settle.call1((py.None(), error, py.None()))?,
+        Ok((value, warnings)) => settle.call1((value, py.None(), warnings))?,
+        Err(error) => settle.call1((py.None(), error, PyList::empty(py)))?,
     };
     Ok(())
 }

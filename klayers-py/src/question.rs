@@ -93,23 +93,36 @@ fn outcome<T>(answer: Answer<T>, reply: impl FnOnce(T) -> Reply) -> Outcome {
 }
 
 impl Outcome {
-    /// The values of Python; a warning tells that they are old.
+    /// The values of Python; warnings tell that they are old, or were withdrawn.
     pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        if let Some((age, reason)) = &self.stale {
-            error::warn_stale(py, *age, reason)?;
+        for warning in self.warnings(py)? {
+            error::warn(py, &warning)?;
         }
         self.reply.into_python(py)
     }
 
-    /// The values, and the warning that tells that they are old.
-    pub(crate) fn into_parts(
-        self,
-        py: Python<'_>,
-    ) -> PyResult<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)> {
-        let warning = self.stale.as_ref().map(|(age, reason)| error::stale(py, *age, reason));
-        Ok((self.reply.into_python(py)?, warning.transpose()?))
+    /// The values, and what warns of them.
+    pub(crate) fn into_parts(self, py: Python<'_>) -> PyResult<Parts<'_>> {
+        let warnings = self.warnings(py)?;
+        Ok((self.reply.into_python(py)?, warnings))
+    }
+
+    fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut warnings = Vec::new();
+        if let Some((age, reason)) = &self.stale {
+            warnings.push(error::stale(py, *age, reason)?);
+        }
+        if let Reply::Layer(row) = &self.reply
+            && let Some(reason) = &row.yanked
+        {
+            warnings.push(error::withdrawn(py, &row.arn, reason)?);
+        }
+        Ok(warnings)
     }
 }
+
+/// An answer, and what warns of it.
+type Parts<'py> = (Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>);
 
 impl Reply {
     fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:
     assert warnings[0].id == "/Sample/us-east-1-Klayers-p313-requests-3"
     text = str(warnings[0].entry.data)
     assert f"{arn('requests', 3)} is deprecated and will be deleted on 2026-11-01" in text
+
+
+def test_a_withdrawn_layer_is_a_warning_with_the_reason(server: Server, stack: Stack) -> None:
+    row = {
+        "arn": arn("requests", 4),
+        "packageVersion": "2.32.5",
+        "deployStatus": "latest",
+        "dependencies": [],
+        "yanked": "it leaks\x1b[2J",
+    }
+    server.body = json.dumps([row])
+    with pytest.warns(klayers.WithdrawnWarning):
+        layer_version(stack, "requests", python="3.13", version=4)
+    warnings = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    assert f"{arn('requests', 4)} is withdrawn: it leaks [2J" in str(warnings[0].entry.data)
 
 
 @pytest.mark.parametrize(

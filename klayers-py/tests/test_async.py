@@ -169,3 +169,27 @@ def test_an_old_answer_comes_with_a_warning(serve: Callable[[Answer], Server]) -
             asyncio.run(client.latest(**PLACE))
         with pytest.raises(klayers.StaleAnswerWarning):
             sync.latest(**PLACE)
+
+
+def test_what_was_withdrawn_comes_with_a_warning(serve: Callable[[Answer], Server]) -> None:
+    row = {
+        "arn": REQUESTS,
+        "packageVersion": "2.32.5",
+        "deployStatus": "deprecated",
+        "dependencies": [],
+        "yanked": "it leaks\nconnections",
+    }
+    url = serve(lambda request: respond(request, 200, "application/json", json.dumps([row]))).url
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sync = klayers.Client(url).layer("requests:4", **PLACE)
+        assert asyncio.run(klayers.AsyncClient(url).layer("requests:4", **PLACE)) == sync
+    assert len(caught) == 2
+    for one in caught:
+        warning = one.message
+        assert isinstance(warning, klayers.WithdrawnWarning)
+        assert (str(warning.arn), warning.reason) == (REQUESTS, row["yanked"])
+        assert str(warning) == f"{REQUESTS} is withdrawn: it leaks connections"
+    with pytest.raises(klayers.NoLatestError, match="is withdrawn: it leaks connections") as raised:
+        klayers.Client(url).latest_arn("requests", **PLACE)
+    assert raised.value.withdrawn == [("2.32.5", 4, row["yanked"])]

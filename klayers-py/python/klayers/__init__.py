@@ -28,6 +28,7 @@ from klayers._errors import (
     TransportError,
     UnknownPackageError,
     UnsupportedError,
+    WithdrawnWarning,
 )
 from klayers._klayers import (
     Build,
@@ -78,6 +79,7 @@ __all__ = [
     "TransportError",
     "UnknownPackageError",
     "UnsupportedError",
+    "WithdrawnWarning",
     "__version__",
     "latest",
     "latest_arn",

@@ -191,28 +191,29 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
 
-        def settle(value: Any, error: Exception | None, warning: Warning | None) -> None:
-            loop.call_soon_threadsafe(_settle, future, value, error, warning)
+        def settle(value: Any, error: Exception | None, warned: list[Warning]) -> None:
+            loop.call_soon_threadsafe(_settle, future, value, error, warned)
 
         pending = self._client._begin(question, settle)
         try:
-            value, warning = await future
+            value, warned = await future
         finally:
             pending.cancel()
-        if warning is not None:
+        if warned:
             import warnings
 
-            # The caller of the method that asks.
-            warnings.warn(warning, stacklevel=3)
+            for warning in warned:
+                # The caller of the method that asks.
+                warnings.warn(warning, stacklevel=3)
         return value
 
 
 def _settle(
-    future: asyncio.Future[Any], value: Any, error: Exception | None, warning: Warning | None
+    future: asyncio.Future[Any], value: Any, error: Exception | None, warned: list[Warning]
 ) -> None:
     if future.done():
         return
     if error is None:
-        future.set_result((value, warning))
+        future.set_result((value, warned))
     else:
         future.set_exception(error)

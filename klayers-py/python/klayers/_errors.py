@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klayers._klayers import Region, Target
+from klayers._klayers import LayerVersionArn, Region, Target
 
 # Imported for a type alone, it would cost more than all the rest.
 TYPE_CHECKING = False
@@ -111,3 +111,12 @@ class StaleAnswerWarning(KlayersError, UserWarning):
 
     age: timedelta
     """How long ago the server made it."""
+
+
+class WithdrawnWarning(KlayersError, UserWarning):
+    """The layer version that was asked for by its version or number was withdrawn."""
+
+    arn: LayerVersionArn
+    """The layer version."""
+    reason: str
+    """Why it was withdrawn."""

@@ -440,7 +440,7 @@ class Client:
     def _begin(
         self,
         question: _Question,
-        settle: Callable[[Any, Exception | None, Warning | None], object],
+        settle: Callable[[Any, Exception | None, list[Warning]], object],
     ) -> _Pending: ...
 
 @final

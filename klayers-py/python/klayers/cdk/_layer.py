@@ -32,7 +32,8 @@ def layer_version(
 
     ``version`` is ``"latest"``, the number of a layer version (``4``), or what the package's
     version must be (``"==2.32.*"``), of which the newest is taken. A deprecated one is a warning of
-    CDK's, ``klayers:deprecated``, with the day on which it is deleted.
+    CDK's, ``klayers:deprecated``, with the day on which it is deleted; one that was withdrawn is
+    another, ``klayers:withdrawn``, with the reason.
 
     The construct's id is made of the region, the layer's name and ``version``; who asks for the
     same again in a scope is given the same construct. ``client`` asks another collection.
@@ -64,6 +65,10 @@ def layer_version(
     layer: _lambda.ILayerVersion = cdk.aws_lambda.LayerVersion.from_layer_version_attributes(
         scope, id, layer_version_arn=str(found.arn), compatible_runtimes=[runtime]
     )
+    if found.yanked is not None:
+        cdk.Annotations.of(layer).add_warning_v2(
+            "klayers:withdrawn", f"{found.arn} is withdrawn: {_one_line(found.yanked)}"
+        )
     if found.status == "deprecated":
         cdk.Annotations.of(layer).add_warning_v2("klayers:deprecated", _deprecated(found))
     return layer
@@ -106,6 +111,11 @@ def _runtime(kind: type[_lambda.Runtime], target: klayers.Target) -> _lambda.Run
     family = aws_cdk().aws_lambda.RuntimeFamily.PYTHON
     known: _lambda.Runtime | None = getattr(kind, f"PYTHON_{target.python.replace('.', '_')}", None)
     return known or kind(f"python{target.python}", family, supports_inline_code=True)
+
+
+def _one_line(text: str) -> str:
+    """A text of a server's without anything that a terminal obeys."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _deprecated(found: klayers.LayerVersion) -> str:
