@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use klayers_build::report::Size;
+use klayers_core::terminal::lines;
 use klayers_core::{PackageName, Region, Target};
 use tracing::field::display;
 use tracing::{error, info, warn};
@@ -26,10 +27,11 @@ fn is_json() -> bool {
     FORMAT.get() == Some(&LogFormat::Json)
 }
 
-/// Prints a line of the result. A reader that went away is no error.
+/// Prints a line of the result. A reader that went away is no error. Texts of packages, servers and
+/// operators are in it, so nothing of it is more than a text to a terminal.
 pub(super) fn line(text: &str) {
     progress::aside(|| {
-        let _ = writeln!(anstream::stdout(), "{text}");
+        let _ = writeln!(anstream::stdout(), "{}", lines(text));
     });
 }
 
@@ -47,10 +49,10 @@ pub(super) fn note(text: &str) {
     }
 }
 
-/// Prints a line to stderr as it is.
+/// Prints a line to stderr, of which nothing is more than a text to a terminal.
 pub(super) fn raw(text: &str) {
     progress::aside(|| {
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let _ = writeln!(anstream::stderr(), "{}", lines(text));
     });
 }
 

@@ -135,6 +135,9 @@ fn a_configuration_that_is_missing_or_not_understood_is_named() {
     let missing =
         "error: could not read klayers.toml\n  caused by: No such file or directory (os error 2)\n";
     unusable(&home, &all, missing);
+    // Nothing of a name, or of any other text, is obeyed by a terminal.
+    let evil: [&[&str]; 1] = [&["run", "--config", "no\u{1b}[2Jne\u{9b}.toml"]];
+    unusable(&home, &evil, &missing.replace("klayers.toml", "no [2Jne .toml"));
     let elsewhere: [&[&str]; 1] = [&["run", "--config", "elsewhere/klayers.toml"]];
     unusable(&home, &elsewhere, &missing.replace("klayers.toml", "elsewhere/klayers.toml"));
 
