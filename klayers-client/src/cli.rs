@@ -122,6 +122,7 @@ async fn perform(
             print::staleness(err, &answer)?;
             if answer.value.is_empty() {
                 print::note(err, &format!("there are no layers for {target} in {region}"))?;
+                layer::hint(settings, &client, &region, target, err).await?;
             }
             print::rows(out, form, &answer.value)?;
         }

@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::print;
 use super::settings::Settings;
 use crate::{
-    DeployStatus, Error, LayerSpec, LayerVersionArn, PackageName, ParseError, Region, Target,
-    Withdrawn,
+    Client, DeployStatus, Error, LayerSpec, LayerVersionArn, PackageName, ParseError, Region,
+    Target, Withdrawn,
 };
 
 /// What `show` is given: a layer of a place, or an ARN, which says its place itself.
@@ -182,13 +182,33 @@ pub(super) async fn explained(settings: &Settings<'_>, failure: Failure) -> Fail
     if client.versions(package.clone(), region, &other).await.is_err() {
         return failure;
     }
-    let note = format!(
-        "{} was assumed, since no architecture was given; there is a layer for {other}: add --arch \
-         {}",
-        target.architecture, other.architecture
-    );
+    let note = assumed(*target, other);
     match failure {
         Failure::Client(error) => Failure::Explained(Box::new(error), note),
         other => other,
     }
+}
+
+/// Says of an empty list that it would not be so for the other architecture, where nobody said which
+/// is meant.
+pub(super) async fn hint(
+    settings: &Settings<'_>,
+    client: &Client,
+    region: &Region,
+    target: Target,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    let Some(other) = settings.other_than_assumed(target) else { return Ok(()) };
+    match client.latest(region, &other).await {
+        Ok(rows) if !rows.is_empty() => print::note(err, &assumed(target, other)),
+        _ => Ok(()),
+    }
+}
+
+fn assumed(target: Target, other: Target) -> String {
+    format!(
+        "{} was assumed, since no architecture was given; there is a layer for {other}: add --arch \
+         {}",
+        target.architecture, other.architecture
+    )
 }

@@ -158,6 +158,14 @@ fn packages_are_found_by_a_part_of_their_name() {
 fn an_architecture_that_was_assumed_is_told_where_only_the_other_is_there() {
     let url = newer().url();
     assert_run!("assumed_architecture", url, format!("latest-arn numpy {PLACE}"));
+    // A list that is empty for that reason, too.
+    let server = Server::start(|path, stream| {
+        let row = r#"[{"package":"numpy","packageVersion":"2.3.4",
+            "arn":"arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-arm64-numpy:7"}]"#;
+        let body = if path.contains("/p3.13-arm64/") { row } else { "[]" };
+        respond(stream, 200, "application/json", body)
+    });
+    assert_run!("assumed_architecture_of_a_list", server.url(), format!("latest {PLACE}"));
     // Who says which is told no more than that.
     let output = run(&mut klayers(&url), &format!("latest-arn numpy {PLACE} --arch x86_64"));
     assert!(!String::from_utf8_lossy(&output.stderr).contains("assumed"), "{output:?}");

@@ -33,11 +33,19 @@ enum Line {
     Down,
     Cache,
     Callers,
+    NoneThere,
 }
 
 impl Line {
-    const ALL: [Self; 6] =
-        [Self::Network, Self::Slow, Self::NotTheAnswer, Self::Down, Self::Cache, Self::Callers];
+    const ALL: [Self; 7] = [
+        Self::Network,
+        Self::Slow,
+        Self::NotTheAnswer,
+        Self::Down,
+        Self::Cache,
+        Self::Callers,
+        Self::NoneThere,
+    ];
 }
 
 /// What a caller got.
@@ -98,6 +106,7 @@ async fn every_fault_of_the_list_is_survived() {
     faults_before_a_server(&mut tally).await;
     servers_that_go(&mut tally).await;
     callers_at_once(&mut tally).await;
+    none_there(&mut tally).await;
     cache::damaged_files(&mut tally).await;
     cache::locked_file(&mut tally).await;
     cache::folders_of_no_use(&mut tally).await;
@@ -315,6 +324,33 @@ fn answering_once(headers: &'static str) -> (String, JoinHandle<io::Result<()>>)
         well(head.split(' ').nth(1).unwrap_or_default(), headers, &mut stream)
     });
     (url, thread)
+}
+
+/// That there is no layer is never fresh, whatever the server says of its answer.
+async fn none_there(tally: &mut Tally) {
+    let fresh = "Cache-Control: max-age=300\r\n";
+    let none: Fault = Arc::new(move |_, stream| {
+        write!(stream, "HTTP/1.1 200 OK\r\n{fresh}Content-Length: 2\r\nConnection: close\r\n\r\n[]")
+    });
+    for (name, spelling) in
+        [("no layer yet", "requests"), ("no layer of this spelling", "Requests")]
+    {
+        let mut server = Injector::new(fresh);
+        let client = builder(&server.server).build().expect("a client");
+        server.inject(&none, usize::MAX);
+        for _ in 0..2 {
+            let outcome = match client.latest_arn(spelling, &region(), &target()).await {
+                Ok(arn) => Outcome::Wrong(arn.to_string()),
+                Err(error) => Outcome::Told(error),
+            };
+            let right = matches!(&outcome, Outcome::Told(error) if error.is_not_found());
+            tally.judge(Line::NoneThere, name, &outcome, right && server.requests() > 0);
+        }
+        server.heal();
+        let outcome = ask(&client).await;
+        tally.judge(Line::NoneThere, name, &outcome, matches!(outcome, Outcome::Fresh));
+        tally.injected += server.injected.load(Ordering::SeqCst);
+    }
 }
 
 /// A hundred callers share what comes of one request, and of its repetitions.
