@@ -136,7 +136,16 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     note_deprecated([runtime.ok_or(ConfigError::NoRuntime(order.target))?], now);
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
-    let delivered = workshop.deliver(&order, &args.out).await?;
+    let delivered = match workshop.deliver(&order, &args.out).await {
+        // What is shown of a refusal is short; the result has all of it.
+        Err(Error::Refused(refused)) if args.json => {
+            let gate = &refused.report;
+            let result = json!({ "layer": order.layer, "target": order.target, "gate": gate });
+            output::line(&result.to_string());
+            return Err(Error::Refused(refused));
+        }
+        outcome => outcome?,
+    };
     for line in delivered.report.shortened() {
         output::note(&line);
     }

@@ -123,6 +123,11 @@ fn build_imports_where_the_files_leave_it_open() {
     let build = [&arguments[..], &[python.as_str(), program.as_str(), "--bytecode=off"]].concat();
     let done = collection.home.run(&build).ended_with(1);
     assert!(done.stderr.contains("importing alpha fails: it needs no"), "{}", done.stderr);
+    let done = collection.home.run(&[&build[..], &["--json"]].concat()).ended_with(1);
+    let result: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let library = &result["gate"]["findings"][0]["missing-library"]["library"];
+    assert_eq!(library, "libtbb.so.12", "{result}");
+    assert_eq!(collection.home.files("out"), [""; 0]);
 }
 
 #[test]
