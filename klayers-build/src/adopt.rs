@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use klayers_core::{
-    LayerVersion, LayerVersionArn, PackageName, PackageVersion, Pin, Region, Status, Target,
+    Digest, LayerVersion, LayerVersionArn, PackageName, PackageVersion, Pin, Region, Status, Target,
 };
 use serde::Serialize;
 use tracing::{debug, info};
@@ -104,8 +104,10 @@ pub(crate) struct Claim {
     region: Region,
     arn: LayerVersionArn,
     version: PackageVersion,
-    /// Many versions have the same.
+    /// In the order and spelling of the source. Many versions share one list.
     dependencies: Arc<[Pin]>,
+    /// The hash that the source recorded; none if it has none.
+    requirements_hash: Option<Digest>,
     status: Status,
     created_at: Option<Timestamp>,
     license: Option<String>,
@@ -115,8 +117,10 @@ pub(crate) struct Claim {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct BuildClaim {
     version: PackageVersion,
-    /// Many versions have the same.
+    /// In the order and spelling of the source. Many versions share one list.
     dependencies: Arc<[Pin]>,
+    /// The hash that the source recorded; none if it has none.
+    requirements_hash: Option<Digest>,
     created_at: Option<Timestamp>,
     license: Option<String>,
 }

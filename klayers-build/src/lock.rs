@@ -147,7 +147,7 @@ impl Lock {
 
     /// The packages with their versions, sorted.
     pub fn pins(&self) -> Vec<Pin> {
-        self.wheels.iter().map(|wheel| wheel.pin.clone()).collect()
+        self.wheels.iter().map(|wheel| wheel.pin.to_normalized()).collect()
     }
 
     /// The wheel of a package.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use klayers_core::{
     Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
-    Target,
+    Target, requirements_hash,
 };
 use serde::{Deserialize, Serialize};
 
@@ -242,8 +242,11 @@ pub fn plan_layer(
             Republish::Wheels => wheels_hash == lock.wheels_hash(),
             Republish::Requirements => same_requirements(build),
         },
-        // Its wheels are not known. That its versions are the same has to do.
-        Origin::Adopted { .. } => same_requirements(build),
+        // Its wheels are not known. That its versions are the same has to do. The recorded hash is
+        // the other collection's own, so the versions themselves are compared.
+        Origin::Adopted { .. } => {
+            requirements_hash(&build.dependencies) == lock.requirements_hash()
+        }
         Origin::Imported { .. } => false,
     };
     let Recorded { latest_build, latest, yanked } = recorded;

@@ -9,6 +9,7 @@ mod document;
 mod feed;
 mod list;
 mod openapi;
+mod order;
 mod render;
 mod touched;
 

@@ -9,7 +9,8 @@ use crate::{Architecture, PackageName, ParseError, PythonVersion, Target};
 /// The name of a layer: `Klayers-p312-requests`, `Klayers-p312-arm64-fake-useragent`.
 ///
 /// A prefix, the target's key without its dot, and what is in the layer. Names of the oldest
-/// layers spell the target `python38`.
+/// layers spell the target `python38`. A name that is read may hold dots, since recorded names do; a
+/// name that is [made](Self::new) never does, since Lambda refuses them.
 ///
 /// ```
 /// use klayers_core::LayerName;
@@ -117,6 +118,7 @@ fn key(target: Target) -> String {
     target.to_string().replace('.', "")
 }
 
+/// Whether Lambda allows a character in the name of a new layer.
 fn is_allowed(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '-' || character == '_'
 }
@@ -126,8 +128,9 @@ impl FromStr for LayerName {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let refuse = |expected: &str| Err(ParseError::new(text, "a layer name", expected));
-        if text.is_empty() || !text.chars().all(is_allowed) {
-            return refuse("ASCII letters, digits, - and _ expected");
+        // The records of the public collection have names with dots, as of jaraco.text.
+        if text.is_empty() || !text.chars().all(|character| is_allowed(character) || character == '.') {
+            return refuse("ASCII letters, digits, -, _ and . expected");
         }
         if text.len() > Self::LONGEST {
             return refuse("Lambda takes at most 140 characters");
@@ -166,6 +169,7 @@ mod tests {
             ("Klayers-python38-requests", "p3.8", "requests", true),
             ("Klayers-defaultp38-p38-requests", "p3.8", "requests", true),
             ("Acme-Data-p313-pandas", "p3.13", "pandas", true),
+            ("Klayers-p312-jaraco.text", "p3.12", "jaraco-text", true),
             ("Klayers-p312-arm64-numpy", "p3.12", "numpy", false),
             ("Klayers-p312-numpy", "p3.12-arm64", "numpy", false),
             ("Klayers-p312-numpy", "p3.13", "numpy", false),

@@ -13,9 +13,11 @@ pub struct Build {
     pub package: PackageName,
     /// That package's version; of a bundle, the version of its first package.
     pub version: PackageVersion,
-    /// All packages in the layer, that one included, sorted.
+    /// All packages in the layer, that one included, sorted; of an adopted build in the order and
+    /// spelling that its records have.
     pub dependencies: Vec<Pin>,
-    /// The [requirements hash](crate::requirements_hash()) of the dependencies.
+    /// The [requirements hash](crate::requirements_hash()) of the dependencies; of an adopted build
+    /// the hash that its records have, which AWS holds in the descriptions of its layer versions.
     pub requirements_hash: Digest,
     /// Where it comes from, and the bytes that hold it.
     pub origin: Origin,

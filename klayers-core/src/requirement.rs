@@ -156,8 +156,8 @@ impl From<PackageName> for Requirement {
 
 /// One exact version of a package: `requests==2.32.5`.
 ///
-/// Pins print their names normalised, as `pip freeze` and `requirements.txt` have them, and order
-/// by name, then by version.
+/// Pins order by name, then by version. A pin compares as its normalised name does and prints the
+/// spelling it was read with, since clients compare the lines that a server once gave them.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pin {
@@ -165,6 +165,14 @@ pub struct Pin {
     pub name: PackageName,
     /// Its version.
     pub version: PackageVersion,
+}
+
+impl Pin {
+    /// The same pin, its name spelled as it is normalised: the line of a `requirements.txt`.
+    #[must_use]
+    pub fn to_normalized(&self) -> Self {
+        Self { name: self.name.to_normalized(), version: self.version.clone() }
+    }
 }
 
 impl FromStr for Pin {
@@ -188,7 +196,7 @@ impl FromStr for Pin {
 
 impl fmt::Display for Pin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}=={}", self.name.normalized(), self.version)
+        write!(formatter, "{}=={}", self.name, self.version)
     }
 }
 
@@ -240,7 +248,15 @@ mod tests {
             ["b==1.10", "B==1.9", "a==2"].iter().map(|pin| pin.parse().expect("a pin")).collect();
         pins.sort();
         let printed: Vec<String> = pins.iter().map(Pin::to_string).collect();
-        assert_eq!(printed, ["a==2", "b==1.9", "b==1.10"]);
+        assert_eq!(printed, ["a==2", "B==1.9", "b==1.10"]);
+    }
+
+    #[test]
+    fn pins_keep_the_spelling_they_were_read_with() {
+        let pin: Pin = "Typing_Extensions==4.15.0".parse().expect("a pin");
+        assert_eq!(pin.to_string(), "Typing_Extensions==4.15.0");
+        assert_eq!(pin.to_normalized().to_string(), "typing-extensions==4.15.0");
+        assert_eq!(pin, pin.to_normalized());
     }
 
     proptest! {

@@ -163,6 +163,8 @@ pub enum Reason {
     },
     /// It is listed as the latest, but not among the versions of its package.
     Unlisted(LayerVersionArn),
+    /// The table points to it as the newest version, but has no record of it.
+    Dangling(LayerVersionArn),
     /// A build names no package, and it cannot be told which it is of.
     Nameless {
         /// Its version.
@@ -188,6 +190,10 @@ impl fmt::Display for Reason {
             Self::Unlisted(arn) => write!(
                 formatter,
                 "{arn} is listed as the latest, but not among the versions of its package"
+            ),
+            Self::Dangling(arn) => write!(
+                formatter,
+                "the table points to {arn} as the newest version, but has no record of it"
             ),
             Self::Nameless { version } => write!(
                 formatter,

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use klayers_core::{
-    Build, LayerVersion, LayerVersionArn, Origin, PackageName, Pin, Region, Status, Target,
-    requirements_hash,
+    Build, Digest, LayerVersion, LayerVersionArn, Origin, PackageName, Pin, Region, Status, Target,
 };
 
 use super::{BuildClaim, Claim, LeftOut, ReadLayer, Reason};
@@ -51,41 +50,49 @@ pub(super) fn adoption(layer: ReadLayer, at: Timestamp) -> (Adoption, Vec<LeftOu
         }
     }
     let latest_build = build.map(|build| {
-        let BuildClaim { version, dependencies, created_at, license } = build;
-        let made = made(target, &package, version, &dependencies, at);
+        let BuildClaim { version, dependencies, requirements_hash, created_at, license } = build;
+        let made = made(target, &package, version, &dependencies, requirements_hash, at);
         Build { license, created_at, ..made }
     });
     (Adoption { target, package, versions: records, latest_build }, left_out)
 }
 
 fn record(target: Target, package: &PackageName, claim: Claim, at: Timestamp) -> LayerVersion {
-    let Claim { arn, version, dependencies, status, created_at, license, .. } = claim;
-    let made = made(target, package, version, &dependencies, at);
+    let Claim {
+        arn, version, dependencies, requirements_hash, status, created_at, license, ..
+    } = claim;
+    let made = made(target, package, version, &dependencies, requirements_hash, at);
     LayerVersion { arn, build: Build { license, ..made }, created_at, status }
 }
 
-/// A build of which nothing is known but what is in it. When it was made is not known either: it was
-/// published in many regions, each at its own time.
+/// The build of adopted records. They do not say when it was built: each region has its own time of
+/// publication.
 fn made(
     target: Target,
     package: &PackageName,
     version: klayers_core::PackageVersion,
     dependencies: &[Pin],
+    requirements_hash: Option<Digest>,
     at: Timestamp,
 ) -> Build {
-    let mut dependencies = dependencies.to_vec();
-    dependencies.sort();
-    dependencies.dedup();
     Build {
         target,
         package: package.clone(),
         version,
-        requirements_hash: requirements_hash(&dependencies),
-        dependencies,
+        requirements_hash: requirements_hash.unwrap_or_else(|| hash_of_lines(dependencies)),
+        dependencies: dependencies.to_vec(),
         origin: Origin::Adopted { at },
         license: None,
         created_at: None,
     }
+}
+
+/// The hash as the public collection computes it: SHA-256 of the lines as `pip freeze` prints them,
+/// without a line feed at the end. Its API gives the lines alone, and AWS holds this hash in the
+/// descriptions of the layer versions.
+fn hash_of_lines(dependencies: &[Pin]) -> Digest {
+    let lines: Vec<String> = dependencies.iter().map(Pin::to_string).collect();
+    Digest::of(lines.join("\n").as_bytes())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use klayers_core::{PackageName, Partition, Region, Target};
+use klayers_core::{LayerVersionArn, PackageName, Partition, Region, Target};
 
 use super::{AdoptError, BuildClaim, Claim, LeftOut, ReadLayer, Reason};
 use crate::plan::Selection;
@@ -107,9 +107,10 @@ type Place = (Target, PackageName, Region);
 /// What items say, by what they are of. What is scanned in parts may come twice, and counts once.
 #[derive(Debug, Default)]
 struct Found {
+    /// By the collection's own numbers.
     versions: BTreeMap<Place, BTreeMap<u64, Result<Claim, Reason>>>,
-    /// Copies of the newest versions.
-    newest: BTreeMap<Place, Result<Claim, Reason>>,
+    /// The versions that pointers point to.
+    pointers: BTreeMap<Place, Result<LayerVersionArn, Reason>>,
     builds: BTreeMap<(Target, PackageName), Result<BuildClaim, Reason>>,
     left_out: BTreeMap<String, Reason>,
 }
@@ -121,12 +122,11 @@ impl Found {
         for item in items {
             match Key::of(&item) {
                 Ok(Key::Version { layer, number }) => {
-                    let claim = item::claim(&item, &layer, Some(number), &mut pins);
+                    let claim = item::claim(&item, &layer, &mut pins);
                     found.versions.entry(layer).or_default().insert(number, claim);
                 }
-                Ok(Key::Newest(layer)) => {
-                    let claim = item::claim(&item, &layer, None, &mut pins);
-                    found.newest.insert(layer, claim);
+                Ok(Key::Pointer(layer)) => {
+                    found.pointers.insert(layer, item::pointed(&item));
                 }
                 Ok(Key::LatestBuild(target, package)) => {
                     let claim = item::build(&item, &package, &mut pins);
@@ -144,16 +144,16 @@ impl Found {
     }
 
     fn selected(self, selection: &Selection) -> Table {
-        let Self { mut versions, newest, builds, left_out } = self;
-        let mut damaged = Vec::new();
-        for (place, copy) in newest {
-            match copy {
-                // It is the record of a version that has none of its own.
-                Ok(copy) => {
-                    let numbers = versions.entry(place).or_default();
-                    numbers.entry(copy.arn.version()).or_insert(Ok(copy));
-                }
-                Err(reason) => damaged.push((place, reason)),
+        let Self { versions, pointers, builds, left_out } = self;
+        let mut dangling = Vec::new();
+        for (place, arn) in pointers {
+            match arn {
+                // An item that cannot be read may be the one, and is told anyhow.
+                Ok(arn) if versions.get(&place).is_some_and(|numbers| {
+                    numbers.values().any(|claim| claim.as_ref().map_or(true, |it| it.arn == arn))
+                }) => {}
+                Ok(arn) => dangling.push((place, Reason::Dangling(arn))),
+                Err(reason) => dangling.push((place, reason)),
             }
         }
         let mut layers = Layers::default();
@@ -169,7 +169,7 @@ impl Found {
                 }
             }
         }
-        for ((target, package, region), reason) in damaged {
+        for ((target, package, region), reason) in dangling {
             if selection.includes_region(&region) {
                 layers.of(target, &package).leave_out(&region, reason);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use klayers_core::{
-    Build, LayerVersion, LayerVersionArn, Origin, PackageName, Region, Status, Target,
+    Build, LayerVersion, LayerVersionArn, Origin, PackageName, Pin, Region, Status, Target,
 };
 
 /// What another collection recorded of a package for a target. Its builds are
@@ -105,7 +105,8 @@ impl AdoptionPlan {
             None => true,
             Some(recorded) => {
                 let adds_time = recorded.created_at.is_none() && told.created_at.is_some();
-                is_adopted(recorded) && (!is_same(recorded, told) || adds_time)
+                let differs = !is_same(recorded, told) || !is_told_alike(recorded, told);
+                is_adopted(recorded) && (differs || adds_time)
             }
         });
         plan
@@ -139,16 +140,25 @@ impl AdoptionPlan {
             if !is_same(&recorded.build, &told.build) {
                 return Err(Clash::Differs(told.arn));
             }
+            let is_as_told = is_told_alike(&recorded.build, &told.build);
             let next = LayerVersion {
                 arn: told.arn,
-                build: recorded.build.clone(),
+                build: if is_as_told {
+                    recorded.build.clone()
+                } else {
+                    Build {
+                        dependencies: told.build.dependencies,
+                        requirements_hash: told.build.requirements_hash,
+                        ..recorded.build.clone()
+                    }
+                },
                 created_at: recorded.created_at.or(told.created_at),
                 status: match &recorded.status {
                     deleted @ Status::Deleted { .. } => deleted.clone(),
                     Status::Latest | Status::Deprecated { .. } => told.status,
                 },
             };
-            if next == **recorded {
+            if is_as_told && next == **recorded {
                 unchanged += 1;
             } else {
                 change.push(next);
@@ -181,9 +191,20 @@ fn is_adopted(build: &Build) -> bool {
     matches!(build.origin, Origin::Adopted { .. })
 }
 
-/// Whether two adopted builds are of one version and hold the same.
+/// Whether two adopted builds are of one version and hold the same packages, however they are
+/// spelled.
 fn is_same(one: &Build, other: &Build) -> bool {
-    one.version == other.version && one.requirements_hash == other.requirements_hash
+    let holds = |build: &Build| build.dependencies.iter().cloned().collect::<BTreeSet<Pin>>();
+    one.version == other.version && holds(one) == holds(other)
+}
+
+/// Whether two builds that hold the same say so in the same words: the hash, and each dependency in
+/// its spelling.
+fn is_told_alike(one: &Build, other: &Build) -> bool {
+    let lines = |build: &Build| -> Vec<String> {
+        build.dependencies.iter().map(Pin::to_string).collect()
+    };
+    one.requirements_hash == other.requirements_hash && lines(one) == lines(other)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ const FRESH = 5 * 60 * 1000;
 /** How long an answer is waited for. */
 const PATIENCE = 20 * 1000;
 
-const ARN = /^arn:[a-z-]{1,30}:lambda:([a-z0-9-]{1,40}):\d{12}:layer:[A-Za-z0-9_-]{1,140}:(\d{1,18})$/;
+const ARN = /^arn:[a-z-]{1,30}:lambda:([a-z0-9-]{1,40}):\d{12}:layer:[A-Za-z0-9._-]{1,140}:(\d{1,18})$/;
 const TARGET = /^p\d{1,2}\.\d{1,3}(-arm64)?$/;
 const REGION = /^[a-z]{2,}(-[a-z]+)+-\d{1,3}$/;
 const ARCHITECTURES = ["x86_64", "arm64"];
@@ -41,16 +41,27 @@ export function latestPath(target, region) {
 }
 
 /** All versions of one layer in a region: the latest first, then from the newest to the oldest. */
-export function versions(target, region, name, again = false) {
+export async function versions(target, region, name, again = false) {
   const path = `/api/v2/${encodeURIComponent(target)}/layers/${encodeURIComponent(region)}/`;
-  return list(path + encodeURIComponent(name), (row) =>
-    isVersion(row) && regionOf(row.arn) === region, again);
+  return newestFirst(await list(path + encodeURIComponent(name), (row) =>
+    isVersion(row) && regionOf(row.arn) === region, again));
 }
 
-/** All versions of one package, over all targets and regions. */
-export function everywhere(name, again = false) {
-  return list(`/api/v2/packages/${encodeURIComponent(name)}`, (row) =>
-    isVersion(row) && text(row.package) && matching(row.target, TARGET), again);
+/** All versions of one package, over all targets and regions, of each the newest first. */
+export async function everywhere(name, again = false) {
+  return newestFirst(await list(`/api/v2/packages/${encodeURIComponent(name)}`, (row) =>
+    isVersion(row) && text(row.package) && matching(row.target, TARGET), again));
+}
+
+/** The API lists the versions of each layer from the oldest to the newest; people read them the other way. */
+function newestFirst(found) {
+  const layers = new Map();
+  for (const row of found.rows) {
+    const layer = `${row.target} ${regionOf(row.arn)}`;
+    if (!layers.has(layer)) layers.set(layer, []);
+    layers.get(layer).unshift(row);
+  }
+  return { ...found, rows: [...layers.values()].flat() };
 }
 
 /** The region of a well-formed ARN of a layer version. */

@@ -143,7 +143,7 @@ impl Importer {
 
 fn build(import: &LayerImport, zip: &HandMadeZip, now: Timestamp) -> Build {
     let LayerImport { target, package, version, license, .. } = import.clone();
-    let itself = Pin { name: package.clone(), version: version.clone() };
+    let itself = Pin { name: package.to_normalized(), version: version.clone() };
     Build {
         target,
         package,

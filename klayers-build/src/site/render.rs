@@ -7,6 +7,7 @@ use klayers_core::api::{
 use klayers_core::{Digest, LayerVersion, PackageName, api};
 use serde::Serialize;
 
+use super::order::oldest_first;
 use super::{Address, Document, feed, list, openapi};
 use crate::catalog::{Catalog, CatalogError, Include, Query};
 use crate::gate::{GateReport, ImportReport};
@@ -78,7 +79,7 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
         Route::Versions { target, region, package } => {
             let query =
                 Query { target: Some(*target), region: Some(region.clone()), ..existing(package) };
-            let versions = catalog.layer_versions(&query).await?;
+            let versions = oldest_first(catalog.layer_versions(&query).await?);
             let rows = version_rows(&versions, catalog).await?;
             json(&rows.into_iter().map(|(_, row)| row).collect::<Vec<VersionRow>>())
         }
@@ -103,7 +104,7 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
             json(&regions.iter().map(RegionRow::from).collect::<Vec<RegionRow>>())
         }
         Route::Package { package } => {
-            let versions = catalog.layer_versions(&existing(package)).await?;
+            let versions = oldest_first(catalog.layer_versions(&existing(package)).await?);
             let rows = version_rows(&versions, catalog).await?;
             let rows = rows.into_iter().map(|(version, row)| PackageRow {
                 package: version.build.package.clone(),

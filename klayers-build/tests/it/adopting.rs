@@ -15,6 +15,7 @@ use crate::support::command::Home;
 mod afterwards;
 mod api;
 mod public_api;
+mod public_table;
 mod table;
 mod table_faults;
 
@@ -201,19 +202,10 @@ fn recorded(home: &Home) -> Vec<LayerVersion> {
     tokio::runtime::Runtime::new().unwrap().block_on(catalog.layer_versions(&query)).unwrap()
 }
 
-/// The rows of a list, with the fields that the public API has, in one order: of the dependencies,
-/// too, whose names are normalised.
+/// The rows of a list in one order, with the fields that the public API has.
 fn plain(mut rows: Vec<Value>, fields: &[&str]) -> Vec<Value> {
     for row in &mut rows {
-        let row = row.as_object_mut().unwrap();
-        row.retain(|field, _| fields.contains(&field.as_str()));
-        if let Some(Value::Array(dependencies)) = row.get_mut("dependencies") {
-            for dependency in dependencies.iter_mut() {
-                let lower = dependency.as_str().unwrap().to_lowercase().replace('_', "-");
-                *dependency = lower.into();
-            }
-            dependencies.sort_by_key(ToString::to_string);
-        }
+        row.as_object_mut().unwrap().retain(|field, _| fields.contains(&field.as_str()));
     }
     rows.sort_by_key(ToString::to_string);
     rows

@@ -75,10 +75,18 @@ impl Lists {
     }
 
     fn add_build(&mut self, target: Target, package: PackageName, row: BuildRow) {
-        let BuildRow { package_version, dependencies, created_date_time, license, .. } = row;
+        let BuildRow {
+            package_version,
+            dependencies,
+            requirements_hash,
+            created_date_time,
+            license,
+            ..
+        } = row;
         let claim = BuildClaim {
             version: package_version,
             dependencies: dependencies.into(),
+            requirements_hash: requirements_hash.and_then(|hash| hash.parse().ok()),
             created_at: created_date_time,
             license,
         };
@@ -129,6 +137,7 @@ fn claim(region: &Region, row: Value) -> Result<Claim, Reason> {
         arn: row.arn,
         version: row.package_version,
         dependencies: row.dependencies.into(),
+        requirements_hash: row.requirements_hash.and_then(|hash| hash.parse().ok()),
         status,
         created_at: row.created_date_time,
         license: row.license,

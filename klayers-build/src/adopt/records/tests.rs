@@ -10,6 +10,7 @@ fn claim(place: &str, arn: &str, number: u64, status: Status) -> Claim {
         arn: format!("arn:aws:lambda:{arn}:{number}").parse().unwrap(),
         version: "1".parse().unwrap(),
         dependencies: Arc::from(["b==2", "a==1", "b==2"].map(|pin| pin.parse().unwrap())),
+        requirements_hash: None,
         status,
         created_at: None,
         license: None,
@@ -44,8 +45,9 @@ fn what_is_of_something_else_or_contradicts_itself_is_left_out() {
     let build = &adoption.versions[0].build;
     assert_eq!(
         build.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["a==1", "b==2"]
+        ["b==2", "a==1", "b==2"]
     );
+    assert_eq!(build.requirements_hash, Digest::of(b"b==2\na==1\nb==2"));
     assert_eq!(build.origin, Origin::Adopted { at: AT });
     let reasons: Vec<String> = left_out.iter().map(|it| it.reason.to_string()).collect();
     let arn = format!("arn:aws:lambda:{here}");

@@ -17,13 +17,16 @@ use crate::adopt::{BuildClaim, Claim, Reason};
 /// As much of a time as is read: what comes after the seconds is left out.
 const SECONDS: usize = "2026-11-01T02:00:00".len();
 
-/// What an item is a record of.
+/// What an item is a record of, as the public collection's [data model][model] says.
+///
+/// [model]: https://github.com/keithrozario/Klayers/blob/master/documentation/DynamoDB_Model.md
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Key {
-    /// `lyr#{region}:{package}:{target}`, `lyrVrsn#v{number}`.
+    /// `lyr#{region}:{package}:{target}`, `lyrVrsn#v{number}`. The number counts the collection's
+    /// own deployments; the version that AWS gave stands in the ARN, and the two may differ.
     Version { layer: Place, number: u64 },
-    /// The same with `lyrVrsn0#`: a copy of the newest version.
-    Newest(Place),
+    /// The same with `lyrVrsn0#`: it points to the version that was deployed last.
+    Pointer(Place),
     /// `bldVrsn0#{target}`, `pckg#{package}`.
     LatestBuild(Target, PackageName),
     /// `bld#v{number}:{target}`, `pckg#{package}`.
@@ -57,7 +60,7 @@ impl Key {
                 region.parse().map_err(|error: klayers_core::ParseError| refuse(&error))?;
             let layer = (target, package, region);
             if sk == "lyrVrsn0#" {
-                return Ok(Self::Newest(layer));
+                return Ok(Self::Pointer(layer));
             }
             let number = sk.strip_prefix("lyrVrsn#v").and_then(|number| number.parse().ok());
             let number = number.ok_or_else(|| refuse(&"its sort key is not lyrVrsn#v{number}"))?;
@@ -91,22 +94,16 @@ impl Pins {
     }
 }
 
-/// What the item of a layer version says; `number` is that of its key, if that has one.
+/// What the item of a layer version says.
 pub(super) fn claim(
     item: &Item,
     (_, package, region): &Place,
-    number: Option<u64>,
     pins: &mut Pins,
 ) -> Result<Claim, Reason> {
     let attributes = Attributes { item, of: text(item, "arn").unwrap_or("a layer version") };
     let arn: LayerVersionArn = attributes.parse("arn")?;
     attributes.agrees("pckg", package)?;
     attributes.agrees("rgn", region)?;
-    for number in number.into_iter().chain(attributes.number("lyrVrsn")?) {
-        if number != arn.version() {
-            return Err(attributes.refuse(format_args!("its version is said to be {number}")));
-        }
-    }
     let expires_at = attributes.time("exDt")?;
     let status = match attributes.optional("dplySts")? {
         Some("latest") => Status::Latest,
@@ -128,6 +125,7 @@ pub(super) fn claim(
         arn,
         version: attributes.parse("pckgVrsn")?,
         dependencies: attributes.pins(pins)?,
+        requirements_hash: attributes.optional_parsed("rqrmntsHsh")?,
         status,
         created_at: attributes.time("crtdDt")?,
         license: None,
@@ -146,9 +144,15 @@ pub(super) fn build(
     Ok(BuildClaim {
         version: attributes.parse("pckgVrsn")?,
         dependencies: attributes.pins(pins)?,
+        requirements_hash: attributes.optional_parsed("rqrmntsHsh")?,
         created_at: attributes.time("crtdDt")?,
         license: None,
     })
+}
+
+/// The version that a pointer points to. All else that it says stands in the item of that version.
+pub(super) fn pointed(item: &Item) -> Result<LayerVersionArn, Reason> {
+    Attributes { item, of: "a pointer to the newest version" }.parse("arn")
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
@@ -185,6 +189,11 @@ impl Attributes<'_> {
         self.required(name)?.parse().map_err(|error| self.refuse(error))
     }
 
+    fn optional_parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Reason> {
+        let text = self.optional(name)?;
+        text.map(|text| text.parse().map_err(|error| self.refuse(error))).transpose()
+    }
+
     /// Refuses an item that is said to be of something else than its key says.
     fn agrees<T: FromStr<Err: Display> + PartialEq>(
         &self,
@@ -201,17 +210,6 @@ impl Attributes<'_> {
 
     fn pins(&self, pins: &mut Pins) -> Result<Arc<[Pin]>, Reason> {
         pins.of(self.required("rqrmntsTxt")?).map_err(|error| self.refuse(error))
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, Reason> {
-        match self.item.get(name) {
-            None | Some(AttributeValue::Null(_)) => Ok(None),
-            Some(AttributeValue::N(digits)) => digits
-                .parse()
-                .map(Some)
-                .map_err(|_| self.refuse(format_args!("its {name} is {digits}"))),
-            Some(_) => Err(self.refuse(format_args!("its {name} is no number"))),
-        }
     }
 
     /// A time that may be missing: seconds since 1970, or `YYYY-MM-DDTHH:MM:SS` in UTC. Fractions of

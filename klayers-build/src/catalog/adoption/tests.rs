@@ -15,7 +15,7 @@ fn version(number: u64, content: &str, status: Status) -> LayerVersion {
             target: "p3.12".parse().unwrap(),
             package: "a".parse().unwrap(),
             version: "1".parse().unwrap(),
-            dependencies: Vec::new(),
+            dependencies: vec![format!("{content}==1").parse().unwrap()],
             requirements_hash: Digest::of(content.as_bytes()),
             origin: Origin::Adopted { at: Timestamp::UNIX_EPOCH },
             license: None,
@@ -83,6 +83,15 @@ fn the_catalog_follows_what_was_adopted() {
     let dated = LayerVersion { created_at: Some(at(SOON)), ..one.clone() };
     assert_eq!(outcome(std::slice::from_ref(&dated), first), "1 latest");
     assert_eq!(outcome(first, &[dated]), "");
+}
+
+#[test]
+fn recorded_words_follow_what_is_told() {
+    let recorded = version(1, "typing-extensions", Status::Latest);
+    // An earlier release kept hashes and spellings of its own.
+    let told = version(1, "Typing_Extensions", Status::Latest);
+    assert_eq!(outcome(std::slice::from_ref(&told), &[recorded]), "1 latest");
+    assert_eq!(outcome(std::slice::from_ref(&told), std::slice::from_ref(&told)), "");
 }
 
 #[test]

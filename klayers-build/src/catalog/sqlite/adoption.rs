@@ -41,12 +41,14 @@ pub(super) fn adopt(
 }
 
 fn update(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), Failure> {
+    let build = rows::find_or_insert_build(transaction, &version.build)?;
     let (status, status_at) = status(version);
     let mut statement = transaction.prepare_cached(
-        "UPDATE layer_versions SET created_at = ?, status = ?, status_at = ? WHERE arn = ?",
+        "UPDATE layer_versions SET build = ?, created_at = ?, status = ?, status_at = ?
+         WHERE arn = ?",
     )?;
     let created_at = version.created_at.map(stored);
-    statement.execute(params![created_at, status, status_at, version.arn.to_string()])?;
+    statement.execute(params![build, created_at, status, status_at, version.arn.to_string()])?;
     Ok(())
 }
 

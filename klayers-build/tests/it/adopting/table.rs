@@ -99,13 +99,15 @@ impl Public {
     }
 }
 
-/// A layer version as the public collection stores it.
+/// A layer version as the public collection stores it. The collection's own count differs from the
+/// version that AWS gave.
 pub(super) fn version_item(row: &Row) -> Item {
     let Row { target, region, package, number: of, version, dependencies, .. } = row;
-    let requirements = dependencies.join("\n") + "\n";
+    let requirements = dependencies.join("\n");
+    let count = of + 1;
     let mut item = item(&[
         ("pk", text(&format!("lyr#{region}:{package}:{target}"))),
-        ("sk", text(&format!("lyrVrsn#v{of}"))),
+        ("sk", text(&format!("lyrVrsn#v{count}"))),
         ("pckg", text(package)),
         ("pckgVrsn", text(version)),
         ("rgn", text(region)),
@@ -113,28 +115,36 @@ pub(super) fn version_item(row: &Row) -> Item {
         ("rqrmntsTxt", text(&requirements)),
         ("rqrmntsHsh", text(&klayers_core::Digest::of(requirements.as_bytes()).to_string())),
         ("crtdDt", text(&format!("2023-09-{:02}T02:05:11.123456", row.number))),
-        ("lyrVrsn", number(&of)),
+        ("lyrVrsn", number(&count)),
         ("pyVrsn", text(target)),
     ]);
+    if row.deleted {
+        item.insert("dltdDt".to_owned(), text("2020-09-13T12:27:40.123456"));
+        return item;
+    }
+    item.insert("dplySts".to_owned(), text(row.status()));
     if let Some(expires) = row.expires {
         item.insert("exDt".to_owned(), number(&expires));
-    }
-    if row.deleted {
-        item.insert("dltdDt".to_owned(), number(&(row.expires.unwrap() + 60)));
-    } else {
-        item.insert("dplySts".to_owned(), text(row.status()));
     }
     item
 }
 
-/// All items: each version, copies of the newest, the builds, and what is neither.
+/// The item that points to a version.
+fn pointer(row: &Row) -> Item {
+    let mut item = version_item(row);
+    for attribute in ["pckg", "rgn", "dplySts"] {
+        item.remove(attribute);
+    }
+    item.insert("sk".to_owned(), text("lyrVrsn0#"));
+    item
+}
+
+/// All items: each version, the pointers, the builds, and what is neither.
 pub(super) fn items() -> Vec<Item> {
     let all = rows();
     let mut items: Vec<Item> = all.iter().map(version_item).collect();
     for row in all.iter().filter(|row| row.expires.is_none()) {
-        let mut copy = version_item(row);
-        copy.insert("sk".to_owned(), text("lyrVrsn0#"));
-        items.push(copy);
+        items.push(pointer(row));
     }
     for build in builds() {
         let BuildOf { target, package, version, dependencies, nameless, .. } = build;
@@ -177,6 +187,7 @@ fn what_the_table_holds_is_listed_here_row_for_row() {
     let deleted = all.iter().find(|it| matches!(it.status, Status::Deleted { .. })).unwrap();
     let at = jiff::Timestamp::from_second(1_600_000_060).unwrap();
     assert_eq!(deleted.status, Status::Deleted { at });
+    assert_eq!(done.stderr, "4 layers: 10 layer versions adopted, 0 unchanged, 0 left out\n");
     for version in &all {
         let at = format!("2023-09-{:02}T02:05:11Z", version.arn.version());
         assert_eq!(version.created_at, Some(at.parse().unwrap()), "{}", version.arn);

@@ -23,14 +23,14 @@ fn items_that_cannot_be_read_are_left_out_and_told() {
         ("arn", None, "it has no arn"),
         ("arn", Some(text("arn:aws:lambda")), "not a layer version ARN"),
         ("arn", Some(text(&rows()[1].arn().replace("requests:10", "numpy:9"))), "another package"),
-        ("arn", Some(text(&rows()[1].arn().replace("us-east-1", "us-west-1"))), "said to be 9"),
+        ("arn", Some(text(&rows()[2].arn().replace("us-east-1", "us-west-1"))), "another region"),
         ("pckgVrsn", Some(text("new")), "not a package version"),
         ("pckgVrsn", Some(number(&2)), "its pckgVrsn is no text"),
         ("rqrmntsTxt", None, "it has no rqrmntsTxt"),
         ("rqrmntsTxt", Some(text("requests @ file:///tmp/requests")), "name==version"),
         ("rgn", Some(text("eu-west-1")), "its key differs"),
         ("pckg", Some(text("numpy")), "its key differs"),
-        ("lyrVrsn", Some(number(&8)), "said to be 8"),
+        ("rqrmntsHsh", Some(text("none")), "not a SHA-256 digest"),
         ("exDt", Some(text("soon")), "no time"),
         ("exDt", None, "it is deprecated, but has no exDt"),
         ("dplySts", Some(text("gone")), "its dplySts is \"gone\""),
@@ -72,16 +72,20 @@ fn of_two_that_are_the_latest_the_newest_is_taken() {
 }
 
 #[test]
-fn a_version_that_has_only_the_copy_of_the_newest_is_taken_from_that() {
+fn a_pointer_without_a_record_is_told_and_not_adopted() {
     let Some(public) = Public::new() else { return };
     public.make();
     let newest = rows().into_iter().find(|row| row.number == 10).unwrap();
-    let without = items().into_iter().filter(|item| item["sk"] != text("lyrVrsn#v10"));
-    public.put(without);
+    public.put(items().into_iter().filter(|item| item["sk"] != text("lyrVrsn#v11")));
     let home = home();
-    public.adopt(&home, &[]).ended_with(0);
-    assert!(recorded(&home).iter().any(|version| version.arn.to_string() == newest.arn()));
-    answers_agree(&home, &rows(), &builds());
+    let done = public.adopt(&home, &[]).ended_with(1);
+    let told = format!(
+        "error: p3.12 requests: us-east-1: the table points to {} as the newest version, but has \
+         no record of it\n",
+        newest.arn()
+    );
+    assert!(done.stderr.contains(&told), "{}", done.stderr);
+    assert!(!recorded(&home).iter().any(|version| version.arn.to_string() == newest.arn()));
 }
 
 #[test]

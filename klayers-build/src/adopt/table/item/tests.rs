@@ -14,7 +14,7 @@ fn a_key_says_what_an_item_is_of() {
     };
     let pk = "lyr#us-east-1:fake-useragent:p3.12-arm64";
     assert_eq!(key(pk, "lyrVrsn#v12"), Ok(Key::Version { layer: place(), number: 12 }));
-    assert_eq!(key(pk, "lyrVrsn0#"), Ok(Key::Newest(place())));
+    assert_eq!(key(pk, "lyrVrsn0#"), Ok(Key::Pointer(place())));
     let latest = Key::LatestBuild("p3.12".parse().unwrap(), "Pillow".parse().unwrap());
     assert_eq!(key("bldVrsn0#p3.12", "pckg#Pillow"), Ok(latest));
     assert_eq!(key("bld#v3:p3.12", "pckg#Pillow"), Ok(Key::Build));
