@@ -4,17 +4,24 @@
 
 function handler(event) {
     var request = event.request;
-    var uri = request.uri;
+    // A doubled slash counts as one, and a slash at the end as none.
+    var uri = request.uri.replace(/\/\/+/g, '/');
     if (uri === '/') {
         uri = '/index.html';
     } else if (uri.charAt(uri.length - 1) === '/') {
         uri = uri.slice(0, -1);
     }
     var parts = uri.split('/');
+    if (parts[1] === 'api' && parts[2] === 'v1') {
+        return gone(parts.slice(3));
+    }
     var api = parts[1] === 'api' && parts[2] === 'v2';
     if (api && parts[4] === 'layers' && parts[5] === 'latest') {
         if (parts.length === 7) {
             uri += '/json';
+        } else if (parts.length === 8 && !/^(json|csv|html)$/.test(parts[7])) {
+            parts[7] = normalised(parts[7]);
+            uri = parts.join('/');
         }
     } else if (api && (parts[4] === 'layers' || parts[4] === 'renovate') && parts.length === 7) {
         parts[6] = normalised(parts[6]);
@@ -38,4 +45,26 @@ function normalised(name) {
         return name;
     }
     return /^[A-Za-z0-9._-]+$/.test(name) ? name.replace(/[-_.]+/g, '-').toLowerCase() : encodeURIComponent(name);
+}
+
+// API v1 is gone. Its paths named no target, since all layers were of Python 3.8.
+function gone(parts) {
+    var below = parts.join('/');
+    var region = '[a-z]{2,}(-[a-z]{2,})+-[0-9]+';
+    var name = '[A-Za-z0-9._-]+';
+    var known = new RegExp('^(layers/' + region + '/' + name + '|layers/latest/' + region + '(/' + name + ')?|builds/latest)$');
+    var detail = known.test(below)
+        ? 'API v1 is gone; the same is at /api/v2/p3.8/' + below + ', where other Python versions have other targets in the place of p3.8'
+        : 'API v1 is gone; see /api/v2/{target}/layers/latest/{region}';
+    return {
+        statusCode: 410,
+        statusDescription: 'Gone',
+        headers: {
+            'content-type': { value: 'application/problem+json' },
+            'cache-control': { value: 'no-store' },
+            'access-control-allow-origin': { value: '*' },
+            'x-content-type-options': { value: 'nosniff' }
+        },
+        body: JSON.stringify({ type: 'about:blank', title: 'Gone', status: 410, detail: detail })
+    };
 }

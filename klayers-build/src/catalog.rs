@@ -80,6 +80,10 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// The regions that have a layer version which is not deleted, sorted.
     async fn regions(&self) -> Result<Vec<Region>, CatalogError>;
 
+    /// All that is listed: each layer in a region that has a version which is not deleted, and each
+    /// latest build, in no order.
+    async fn listed(&self) -> Result<Vec<Listed>, CatalogError>;
+
     /// What of what is listed changed after a change with this number; without one, how far the
     /// catalog has changed until now. Each layer in a region is told once, be there several changes.
     /// To ask costs little, and less than a change did.
@@ -236,17 +240,17 @@ pub struct Changes {
     /// The number of the last of them, or of the last before if there are none.
     pub until: u64,
     /// What changed, in the order of the changes; none if that is not known, so that all may have.
-    pub layers: Option<Vec<Change>>,
+    pub layers: Option<Vec<Listed>>,
 }
 
-/// Something that is listed and changed.
+/// Something that is listed: the versions of a layer in a region, or the latest build of a package.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Change {
+pub struct Listed {
     /// The target.
     pub target: Target,
     /// The package.
     pub package: PackageName,
-    /// The region whose layer versions changed; none if it is the latest build that changed.
+    /// The region of the layer versions; none for the latest build.
     pub region: Option<Region>,
 }
 
@@ -291,6 +295,16 @@ pub enum CatalogError {
         location: String,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is nothing in the file, not even the tables of a catalog without records.
+    #[error(
+        "the catalog {location} is empty, and no command leaves it so\n\
+         help: if it was emptied, restore it from a backup, as docs/operating.md says\n\
+         help: if nothing was ever published, delete the file, and the next run makes a catalog"
+    )]
+    Empty {
+        /// Where it is.
+        location: String,
     },
     /// The file is something else, or of another release.
     #[error("{location} is not a catalog that this release reads: {reason}")]

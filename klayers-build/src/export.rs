@@ -14,7 +14,7 @@ use klayers_core::PackageName;
 use klayers_core::api::{Format, Route};
 use tracing::info;
 
-use crate::catalog::{Catalog, CatalogError, Change};
+use crate::catalog::{Catalog, CatalogError, Listed};
 use crate::page::ASSETS;
 use crate::site::{Address, Document, render, touched};
 
@@ -59,7 +59,8 @@ pub struct Exported {
 
 /// Brings the copy at a destination up to date with a catalog.
 ///
-/// `origin` tells the catalog from others. A copy of another catalog is written anew.
+/// `origin` tells the catalog from others. A copy of another catalog, or of a release that laid copies
+/// out otherwise, is written anew.
 ///
 /// # Errors
 ///
@@ -71,7 +72,9 @@ pub async fn export(
     destination: &mut dyn Destination,
 ) -> Result<Exported, ExportError> {
     let before = destination.current().await?;
-    let usable = before.as_ref().filter(|manifest| manifest.origin == origin);
+    let usable = before
+        .as_ref()
+        .filter(|manifest| manifest.origin == origin && manifest.layout == Manifest::LAYOUT);
     let since = usable.map_or(0, |manifest| manifest.until);
     let mut changes = catalog.changes(Some(since)).await?;
     let partial = changes.layers.is_some() && usable.is_some();
@@ -84,7 +87,8 @@ pub async fn export(
         Some(manifest) if partial => manifest.objects.clone(),
         _ => BTreeMap::new(),
     };
-    let mut after = Manifest { origin: origin.to_owned(), until: changes.until, objects };
+    let (origin, layout) = (origin.to_owned(), Manifest::LAYOUT);
+    let mut after = Manifest { origin, layout, until: changes.until, objects };
     let mut done = Exported::default();
     let spellings = spellings(catalog, &layers).await?;
     for address in addresses(&layers) {
@@ -121,7 +125,7 @@ pub async fn export(
 
 /// What changes made old, and what is the same in every copy of this release; in an order in which
 /// what is referred to comes first.
-fn addresses(layers: &[Change]) -> Vec<Address> {
+fn addresses(layers: &[Listed]) -> Vec<Address> {
     let mut addresses: HashSet<Address> = touched(layers);
     addresses.extend(ASSETS.iter().map(Address::Asset));
     addresses.extend([Address::OpenApi, Address::Catalogue, Address::Feed]);
@@ -134,7 +138,9 @@ fn addresses(layers: &[Change]) -> Vec<Address> {
 fn place(address: &Address) -> u8 {
     match address {
         Address::Asset(_) => 0,
-        Address::Api(Route::Versions { .. } | Route::Releases { .. }) => 1,
+        Address::Api(
+            Route::Versions { .. } | Route::Releases { .. } | Route::LatestPackage { .. },
+        ) => 1,
         Address::Api(Route::Package { .. }) | Address::Package(_) => 2,
         Address::Api(Route::Latest { .. }) => 3,
         Address::Api(_) | Address::List(_) => 4,
@@ -145,7 +151,7 @@ fn place(address: &Address) -> u8 {
 /// How the collection spells the packages whose names are not spelled as they are normalised.
 async fn spellings(
     catalog: &dyn Catalog,
-    layers: &[Change],
+    layers: &[Listed],
 ) -> Result<HashMap<PackageName, String>, CatalogError> {
     let changed: HashSet<&PackageName> = layers.iter().map(|change| &change.package).collect();
     let builds = catalog.latest_builds(None).await?;
@@ -161,7 +167,8 @@ async fn spellings(
 fn names(address: &Address, spellings: &HashMap<PackageName, String>) -> Vec<String> {
     let mut names = vec![name(address)];
     if let Address::Api(
-        Route::Versions { package, .. }
+        Route::LatestPackage { package, .. }
+        | Route::Versions { package, .. }
         | Route::Releases { package, .. }
         | Route::Package { package },
     )
@@ -265,6 +272,13 @@ mod tests {
                     "api/v2/p3.12/layers/eu-west-1/Zope.Interface",
                 ],
             ),
+            (
+                "/api/v2/p3.12/layers/latest/eu-west-1/zope_interface",
+                &[
+                    "api/v2/p3.12/layers/latest/eu-west-1/zope-interface",
+                    "api/v2/p3.12/layers/latest/eu-west-1/Zope.Interface",
+                ],
+            ),
             ("/packages/zope-interface", &["packages/zope-interface", "packages/Zope.Interface"]),
             ("/packages/requests", &["packages/requests"]),
         ] {
@@ -274,7 +288,7 @@ mod tests {
 
     #[test]
     fn lists_come_after_what_they_lead_to() {
-        let change = Change {
+        let change = Listed {
             target: "p3.12".parse().unwrap(),
             package: "requests".parse().unwrap(),
             region: Some("eu-west-1".parse().unwrap()),

@@ -10,10 +10,12 @@ mod feed;
 mod list;
 mod openapi;
 mod order;
+mod places;
 mod render;
 mod touched;
 
 pub use address::{Address, AddressError};
 pub use document::Document;
-pub use render::{Rendered, render};
+pub use places::Places;
+pub use render::{Rendered, render, unchanging, vacant};
 pub use touched::touched;

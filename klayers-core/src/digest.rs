@@ -102,7 +102,8 @@ impl fmt::Debug for Digest {
 /// The body of a `requirements.txt`: one `name==version` a line with the name normalised, sorted,
 /// each once, each line ended by a line feed.
 pub fn requirements_txt<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> String {
-    let mut lines: Vec<String> = pins.into_iter().map(|pin| format!("{}\n", pin.to_normalized())).collect();
+    let mut lines: Vec<String> =
+        pins.into_iter().map(|pin| format!("{}\n", pin.to_normalized())).collect();
     lines.sort();
     lines.dedup();
     lines.concat()

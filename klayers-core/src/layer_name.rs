@@ -129,7 +129,9 @@ impl FromStr for LayerName {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let refuse = |expected: &str| Err(ParseError::new(text, "a layer name", expected));
         // The records of the public collection have names with dots, as of jaraco.text.
-        if text.is_empty() || !text.chars().all(|character| is_allowed(character) || character == '.') {
+        if text.is_empty()
+            || !text.chars().all(|character| is_allowed(character) || character == '.')
+        {
             return refuse("ASCII letters, digits, -, _ and . expected");
         }
         if text.len() > Self::LONGEST {

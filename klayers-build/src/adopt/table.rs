@@ -149,9 +149,12 @@ impl Found {
         for (place, arn) in pointers {
             match arn {
                 // An item that cannot be read may be the one, and is told anyhow.
-                Ok(arn) if versions.get(&place).is_some_and(|numbers| {
-                    numbers.values().any(|claim| claim.as_ref().map_or(true, |it| it.arn == arn))
-                }) => {}
+                Ok(arn)
+                    if versions.get(&place).is_some_and(|numbers| {
+                        numbers
+                            .values()
+                            .any(|claim| claim.as_ref().map_or(true, |it| it.arn == arn))
+                    }) => {}
                 Ok(arn) => dangling.push((place, Reason::Dangling(arn))),
                 Err(reason) => dangling.push((place, reason)),
             }

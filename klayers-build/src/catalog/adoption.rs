@@ -201,9 +201,8 @@ fn is_same(one: &Build, other: &Build) -> bool {
 /// Whether two builds that hold the same say so in the same words: the hash, and each dependency in
 /// its spelling.
 fn is_told_alike(one: &Build, other: &Build) -> bool {
-    let lines = |build: &Build| -> Vec<String> {
-        build.dependencies.iter().map(Pin::to_string).collect()
-    };
+    let lines =
+        |build: &Build| -> Vec<String> { build.dependencies.iter().map(Pin::to_string).collect() };
     one.requirements_hash == other.requirements_hash && lines(one) == lines(other)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,12 +12,14 @@ use klayers_core::{
 use rusqlite::{
     Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::gate::GateReport;
 
 use self::rows::Failure;
-use super::{Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Query, sort};
+use super::{
+    Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Listed, Query, sort,
+};
 use crate::report::RunReport;
 
 mod adoption;
@@ -49,6 +52,10 @@ mod schema;
 #[derive(Debug)]
 pub struct SqliteCatalog {
     connection: Arc<Mutex<Connection>>,
+    /// Further connections, over which what is listed is read side by side.
+    readers: Vec<Arc<Mutex<Connection>>>,
+    /// The reader whose turn is next.
+    next: AtomicUsize,
 }
 
 impl SqliteCatalog {
@@ -56,8 +63,9 @@ impl SqliteCatalog {
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Foreign`] if the file is something else or of a newer release, which leaves
-    /// it as it is; [`CatalogError::Open`] if it cannot be opened or made.
+    /// [`CatalogError::Empty`] if there is nothing in the file; [`CatalogError::Foreign`] if it is
+    /// something else or of a newer release, which leaves it as it is; [`CatalogError::Open`] if it
+    /// cannot be opened or made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         schema::open(path.as_ref()).map(Self::new)
     }
@@ -72,6 +80,22 @@ impl SqliteCatalog {
         schema::open_read_only(path.as_ref()).map(Self::new)
     }
 
+    /// The same with several connections, so that what is read for one list does not wait for what
+    /// is read for another.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_read_only`](Self::open_read_only).
+    pub fn open_for_many_readers(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        const READERS: usize = 8;
+        let open = || schema::open_read_only(path.as_ref());
+        let mut catalog = Self::new(open()?);
+        for _ in 0..READERS {
+            catalog.readers.push(Arc::new(Mutex::new(open()?)));
+        }
+        Ok(catalog)
+    }
+
     /// Opens an empty catalog that is gone when it is dropped.
     ///
     /// # Errors
@@ -82,7 +106,11 @@ impl SqliteCatalog {
     }
 
     fn new(connection: Connection) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)) }
+        Self {
+            connection: Arc::new(Mutex::new(connection)),
+            readers: Vec::new(),
+            next: AtomicUsize::default(),
+        }
     }
 
     /// Works on the connection in a thread where waiting for the disk holds up nobody.
@@ -90,11 +118,25 @@ impl SqliteCatalog {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, CatalogError> {
-        let mut connection = Arc::clone(&self.connection).lock_owned().await;
-        tokio::task::spawn_blocking(move || work(&mut connection))
-            .await
-            .map_err(|error| CatalogError::Storage(error.into()))?
-            .map_err(|Failure(error)| error)
+        on(Arc::clone(&self.connection).lock_owned().await, work).await
+    }
+
+    /// The same over a connection that is free, for what is listed.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        if self.readers.is_empty() {
+            return self.with(work).await;
+        }
+        let free = self.readers.iter().find_map(|reader| Arc::clone(reader).try_lock_owned().ok());
+        let connection = if let Some(connection) = free {
+            connection
+        } else {
+            let next = self.next.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+            Arc::clone(&self.readers[next]).lock_owned().await
+        };
+        on(connection, work).await
     }
 
     /// The same for work that writes: all of it or nothing.
@@ -111,6 +153,16 @@ impl SqliteCatalog {
         })
         .await
     }
+}
+
+async fn on<T: Send + 'static>(
+    mut connection: OwnedMutexGuard<Connection>,
+    work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, CatalogError> {
+    tokio::task::spawn_blocking(move || work(&mut connection))
+        .await
+        .map_err(|error| CatalogError::Storage(error.into()))?
+        .map_err(|Failure(error)| error)
 }
 
 #[async_trait]
@@ -135,7 +187,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError> {
-        self.with(move |connection| {
+        self.read(move |connection| {
             let sql = "SELECT report FROM gate_reports WHERE content_digest = ?";
             let mut statement = connection.prepare_cached(sql)?;
             let report: Option<String> =
@@ -157,7 +209,7 @@ impl Catalog for SqliteCatalog {
         );
         let parameters = target.map(|target| target.to_string());
         let mut builds: Vec<Build> = self
-            .with(move |connection| {
+            .read(move |connection| {
                 let mut statement = connection.prepare_cached(&sql)?;
                 let rows = statement.query_and_then(params_from_iter(parameters), rows::build)?;
                 rows.collect()
@@ -192,7 +244,7 @@ impl Catalog for SqliteCatalog {
     async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError> {
         let (condition, parameters) = query::condition(query);
         let mut versions = self
-            .with(move |connection| {
+            .read(move |connection| {
                 retire::layer_versions(connection, &condition, params_from_iter(parameters))
             })
             .await?;
@@ -225,16 +277,20 @@ impl Catalog for SqliteCatalog {
 
     async fn targets(&self) -> Result<Vec<Target>, CatalogError> {
         let mut targets: Vec<Target> =
-            self.with(|connection| query::distinct(connection, "target")).await?;
+            self.read(|connection| query::distinct(connection, "target")).await?;
         targets.sort();
         Ok(targets)
     }
 
     async fn regions(&self) -> Result<Vec<Region>, CatalogError> {
         let mut regions: Vec<Region> =
-            self.with(|connection| query::distinct(connection, "region")).await?;
+            self.read(|connection| query::distinct(connection, "region")).await?;
         regions.sort();
         Ok(regions)
+    }
+
+    async fn listed(&self) -> Result<Vec<Listed>, CatalogError> {
+        self.read(|connection| changes::listed(connection)).await
     }
 
     async fn changes(&self, since: Option<u64>) -> Result<Changes, CatalogError> {

@@ -23,7 +23,7 @@ pub(super) async fn serve(
     stopped: impl Future<Output = u8> + Send + 'static,
 ) -> Result<u8, Error> {
     let config = args.config.load()?;
-    let catalog = Arc::new(SqliteCatalog::open_read_only(&config.catalog)?);
+    let catalog = Arc::new(SqliteCatalog::open_for_many_readers(&config.catalog)?);
     allow_many_files();
     let server = Server::bind(args.listen, catalog).await?;
     output::line(&format!("listening on http://{}", server.local_addr()));

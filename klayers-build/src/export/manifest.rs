@@ -11,6 +11,9 @@ use crate::site::Document;
 pub struct Manifest {
     /// Which catalog it is a copy of.
     pub origin: String,
+    /// Which objects stand for a layer, and how: copies of earlier releases have others.
+    #[serde(default)]
+    pub layout: u32,
     /// The last change of the catalog that is in it.
     pub until: u64,
     /// Its objects by their names, which are paths below its root.
@@ -41,6 +44,10 @@ impl Object {
 }
 
 impl Manifest {
+    /// The layout of the copies that this release writes. It grows by one whenever a release writes
+    /// other objects for an unchanged catalog, so that all of a copy is looked at again.
+    pub const LAYOUT: u32 = 1;
+
     /// The name of the object that holds it.
     pub const NAME: &str = "manifest.json";
 
@@ -58,8 +65,9 @@ impl Manifest {
     pub fn to_json(&self) -> Vec<u8> {
         let text = |value: &str| serde_json::Value::from(value).to_string();
         let mut json = format!(
-            "{{\n\"origin\": {},\n\"until\": {},\n\"objects\": {{\n",
+            "{{\n\"origin\": {},\n\"layout\": {},\n\"until\": {},\n\"objects\": {{\n",
             text(&self.origin),
+            self.layout,
             self.until
         );
         let lines = self.objects.iter().map(|(name, object)| {
@@ -89,7 +97,8 @@ mod tests {
                 ("c".to_owned(), Object::of(&document)),
             ]),
         ] {
-            let manifest = Manifest { origin: "sqlite \"x\"".to_owned(), until: 7, objects };
+            let origin = "sqlite \"x\"".to_owned();
+            let manifest = Manifest { origin, layout: 3, until: 7, objects };
             let read = Manifest::parse(&manifest.to_json(), "here").unwrap();
             assert_eq!(read, manifest);
         }

@@ -190,8 +190,10 @@ fn in_part(variant: &Variant, range: &str) -> Response<Body> {
     }
 }
 
+/// Nothing stands there: not now, or not any more.
 fn not_found(error: &AddressError) -> Response<Body> {
-    problem(StatusCode::NOT_FOUND, &error.to_string())
+    let status = if error.is_gone() { StatusCode::GONE } else { StatusCode::NOT_FOUND };
+    problem(status, &error.to_string())
 }
 
 fn not_allowed() -> Response<Body> {

@@ -26,7 +26,7 @@ pub(super) struct Metrics {
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All statuses that the server answers.
-const STATUSES: [u16; 12] = [200, 204, 206, 304, 404, 405, 406, 412, 414, 416, 500, 503];
+const STATUSES: [u16; 13] = [200, 204, 206, 304, 404, 405, 406, 410, 412, 414, 416, 500, 503];
 
 impl Metrics {
     pub(super) fn new() -> Self {

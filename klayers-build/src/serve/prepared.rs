@@ -29,6 +29,8 @@ pub(super) struct Variant {
 
 /// Smaller bodies fit into one packet anyway.
 const WORTH_ENCODING: usize = 1024;
+/// Half of a digest tells any two documents apart as well.
+const HALF: usize = 32;
 /// Beyond, more effort takes longer than a client would save.
 const LARGE: usize = 1 << 20;
 
@@ -36,8 +38,7 @@ impl Prepared {
     /// Encodes a document, which takes milliseconds for a long list.
     pub(super) fn new(document: &Document, compressor: &mut Gzip) -> Self {
         let digest = Digest::of(&document.body).to_string();
-        // Half of it tells any two documents apart as well.
-        let digest = &digest[..32];
+        let digest = &digest[..HALF];
         let plain = &document.body;
         let worth = plain.len() >= WORTH_ENCODING;
         let smaller = |encoded: io::Result<Vec<u8>>| {
@@ -51,6 +52,14 @@ impl Prepared {
             gzip: gzip.map(|body| variant(Encoding::Gzip, body)),
             identity: variant(Encoding::Identity, document.body.clone()),
         }
+    }
+
+    /// A small document as it is, which takes no longer than to hash it.
+    pub(super) fn plain(document: &Document) -> Self {
+        let digest = Digest::of(&document.body).to_string();
+        let body = document.body.clone();
+        let identity = Variant::new(document, &digest[..HALF], Encoding::Identity, body);
+        Self { brotli: None, gzip: None, identity }
     }
 
     /// The variant that a client gets; none if it takes none.

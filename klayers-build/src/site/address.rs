@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -47,6 +48,11 @@ impl AddressError {
     pub fn is_too_long(&self) -> bool {
         self.0 == RouteError::TooLong
     }
+
+    /// Whether something stood there once, as in API v1, and will not again.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.0, RouteError::Moved(_) | RouteError::Gone)
+    }
 }
 
 impl From<ParseError> for AddressError {
@@ -58,15 +64,21 @@ impl From<ParseError> for AddressError {
 impl FromStr for Address {
     type Err = AddressError;
 
-    /// Reads a path, percent-encoded or not, with or without one trailing slash.
+    /// Reads a path, percent-encoded or not. A doubled slash counts as one, and a slash at the end
+    /// as none.
     fn from_str(path: &str) -> Result<Self, AddressError> {
         if path.len() > LONGEST_PATH {
             return Err(RouteError::TooLong.into());
         }
+        if !path.starts_with('/') {
+            return Err(RouteError::Unknown.into());
+        }
+        let path = plain(path);
+        let path = path.as_ref();
         if path == "/" {
             return Ok(Self::Catalogue);
         }
-        if path.starts_with("/api/") {
+        if path == "/api" || path.starts_with("/api/") {
             return Ok(Self::Api(path.parse()?));
         }
         if let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) {
@@ -74,7 +86,6 @@ impl FromStr for Address {
         }
         let decoded = percent_decode_str(path).decode_utf8().map_err(|_| RouteError::Unknown)?;
         let below = decoded.strip_prefix('/').ok_or(RouteError::Unknown)?;
-        let below = below.strip_suffix('/').unwrap_or(below);
         Ok(match below.split_once('/') {
             None if below == "openapi.json" => Self::OpenApi,
             None if below == "feed.atom" => Self::Feed,
@@ -102,10 +113,21 @@ impl fmt::Display for Address {
     }
 }
 
+/// The same path without doubled slashes and without one at the end.
+fn plain(path: &str) -> Cow<'_, str> {
+    let is_plain = !path.contains("//") && (path == "/" || !path.ends_with('/'));
+    if is_plain {
+        return Cow::Borrowed(path);
+    }
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    Cow::Owned(format!("/{}", segments.join("/")))
+}
+
 /// The same route, its package spelled as its normalised name.
 fn normalized(route: &Route) -> Route {
     let mut route = route.clone();
-    if let Route::Versions { package, .. }
+    if let Route::LatestPackage { package, .. }
+    | Route::Versions { package, .. }
     | Route::Releases { package, .. }
     | Route::Package { package } = &mut route
     {
@@ -145,6 +167,14 @@ mod tests {
         for (path, canonical) in [
             ("/packages/Zope.Interface/", "/packages/zope-interface"),
             ("/packages/%50illow", "/packages/pillow"),
+            ("//", "/"),
+            ("//packages///pillow//", "/packages/pillow"),
+            ("//openapi.json", "/openapi.json"),
+            ("//api/v2//targets/", "/api/v2/targets"),
+            (
+                "/api/v2/p3.12/layers/latest/eu-west-1/Zope.Interface",
+                "/api/v2/p3.12/layers/latest/eu-west-1/zope-interface",
+            ),
             ("/api/v2/packages/Pillow", "/api/v2/packages/pillow"),
             ("/api/v2/p3.12/layers/latest/eu-west-1/json", "/api/v2/p3.12/layers/latest/eu-west-1"),
         ] {
@@ -156,7 +186,7 @@ mod tests {
     fn nothing_stands_elsewhere() {
         for path in [
             "",
-            "//",
+            "openapi.json",
             "/index.html",
             "/packages",
             "/packages/",
@@ -173,6 +203,11 @@ mod tests {
         ] {
             assert!(path.parse::<Address>().is_err(), "{path}");
         }
+        let gone: AddressError = "//api/v1/builds/latest".parse::<Address>().unwrap_err();
+        assert!(
+            gone.is_gone() && gone.to_string().contains("/api/v2/p3.8/builds/latest"),
+            "{gone}"
+        );
         let long = format!("/packages/{}", "a".repeat(8192));
         assert!(long.parse::<Address>().unwrap_err().is_too_long());
     }

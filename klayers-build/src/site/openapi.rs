@@ -37,10 +37,11 @@ pub(super) fn description() -> String {
         "info": {
             "title": "Klayers",
             "summary": "Python packages as AWS Lambda layers: which layer holds a package.",
-            "description": "Lists are sorted by package, each layer's versions from the newest to \
-                the oldest. Package names may be spelled in any way that Python's name \
-                normalisation takes for the same. What is well-formed and unknown is an empty list. \
-                Times are in UTC. Fields may be added.",
+            "description": "Lists are sorted by package. The versions of a layer come from the oldest \
+                to the newest by number, with the latest last. Package names may be spelled in any \
+                way that Python's name normalisation takes for the same. A doubled slash counts as \
+                one, and a slash at the end as none. What is well-formed and unknown is an empty \
+                list. Times are in UTC. Fields may be added.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -55,26 +56,32 @@ pub(super) fn description() -> String {
     format!("{description:#}")
 }
 
+/// The patterns take what the server takes, and nothing else.
+const TARGET: &str = r"^p3\.([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])(-arm64)?$";
+const REGION: &str = "^[a-z]{2,}(-[a-z]{2,})+-[0-9]+$";
+const LONGEST_REGION: usize = 32;
+const PACKAGE: &str = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$";
+
 fn parameters() -> Value {
-    let parameter = |name: &str, description: &str, pattern: &str, example: &str| {
+    let parameter = |name: &str, description: &str, schema: Value, example: &str| {
         json!({
             "name": name, "in": "path", "required": true, "description": description,
-            "schema": { "type": "string", "pattern": pattern },
-            "example": example,
+            "schema": schema, "example": example,
         })
     };
     json!({
         "target": parameter(
             "target", "A Python version and, unless it is x86_64, an architecture.",
-            "^p3\\.(0|[1-9][0-9]?)(-arm64)?$", "p3.13-arm64",
+            json!({ "type": "string", "pattern": TARGET }), "p3.13-arm64",
         ),
         "region": parameter(
             "region", "The code of an AWS region.",
-            "^[a-z]{2}(-[a-z]+)?-[a-z]+-[1-9]$", "eu-west-1",
+            json!({ "type": "string", "pattern": REGION, "maxLength": LONGEST_REGION }),
+            "eu-west-1",
         ),
         "package": parameter(
             "package", "The name of a Python package.",
-            "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "requests",
+            json!({ "type": "string", "pattern": PACKAGE }), "requests",
         ),
     })
 }
@@ -93,8 +100,13 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         list(&format!("{of_region}/csv"), "The same as CSV (RFC 4180), with a header", csv),
         list(&format!("{of_region}/html"), "The same as a page", html),
         list(
+            &format!("{of_region}/{{package}}"),
+            "The same list with one package alone: one row, or none",
+            rows::<LatestRow>(schemas),
+        ),
+        list(
             of_package,
-            "All versions of a layer in a region that exist",
+            "All versions of a layer in a region that exist, the oldest first and the latest last",
             rows::<VersionRow>(schemas),
         ),
         list(
@@ -159,4 +171,41 @@ fn operation_id(method: &str, path: &str) -> String {
         id.push_str(rest);
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use klayers_core::{PackageName, Region, Target};
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    use super::*;
+
+    fn takes(pattern: &str, text: &str) -> bool {
+        Regex::new(pattern).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn every_region_of_aws_fits_its_pattern() {
+        for region in Region::known() {
+            assert!(takes(REGION, region.as_str()), "{region}");
+        }
+        assert!(takes(REGION, "eusc-de-east-1"));
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_take_what_the_server_takes(
+            target in "p[23]\\.[0-9]{0,4}(-arm64|-x86)?",
+            region in "[a-z]{0,5}(-[a-zA-Z]{0,10}){0,3}-[0-9a]{0,3}",
+            package in "[A-Za-z0-9._ -]{0,12}",
+        ) {
+            prop_assert_eq!(takes(TARGET, &target), target.parse::<Target>().is_ok(), "{}", target);
+            let fits = takes(REGION, &region) && region.len() <= LONGEST_REGION;
+            prop_assert_eq!(fits, region.parse::<Region>().is_ok(), "{}", region);
+            prop_assert_eq!(
+                takes(PACKAGE, &package), package.parse::<PackageName>().is_ok(), "{}", package
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use klayers_core::api::{
     BuildRow, Format, LatestRow, PackageRow, RegionRow, Release, Releases, Route, TargetRow,
     VersionRow, latest_csv, latest_html,
 };
-use klayers_core::{Digest, LayerVersion, PackageName, api};
+use klayers_core::{Digest, LayerVersion, PackageName, Region, Target, api};
 use serde::Serialize;
 
 use super::order::oldest_first;
@@ -29,31 +29,83 @@ pub struct Rendered {
 ///
 /// If the catalog cannot be read.
 pub async fn render(address: &Address, catalog: &dyn Catalog) -> Result<Rendered, CatalogError> {
+    if let Some(document) = unchanging(address) {
+        let vacant = match address {
+            Address::Package(package) => {
+                catalog.layer_versions(&existing(package)).await?.is_empty()
+            }
+            _ => false,
+        };
+        return Ok(Rendered { document, vacant });
+    }
+    match address {
+        Address::Api(route) => render_route(route, catalog).await,
+        Address::List(target) => {
+            let query = Query { target: Some(*target), ..Query::default() };
+            let versions = catalog.layer_versions(&query).await?;
+            let document = list_document(*target, &versions);
+            Ok(Rendered { document, vacant: versions.is_empty() })
+        }
+        Address::Feed => {
+            let feed = feed::atom(catalog).await?;
+            let document = Document::new("application/atom+xml; charset=utf-8", feed);
+            Ok(Rendered { document, vacant: false })
+        }
+        _ => Err(CatalogError::Storage("an address that has no document".into())),
+    }
+}
+
+/// What stands at an address whatever the catalog holds: the pages read the API in the browser. The
+/// page of a package is one for all.
+pub fn unchanging(address: &Address) -> Option<Document> {
     let page = |html: &'static str| Document {
         policy: Some(page::CONTENT_SECURITY_POLICY),
         ..Document::new(Format::Html.content_type(), html)
     };
-    let document = match address {
-        Address::Api(route) => return render_route(route, catalog).await,
-        Address::OpenApi => Document::new("application/json", openapi::description()),
-        Address::Catalogue => page(page::CATALOGUE),
-        Address::Package(package) => {
-            let vacant = catalog.layer_versions(&existing(package)).await?.is_empty();
-            return Ok(Rendered { document: page(page::PACKAGE), vacant });
+    match address {
+        Address::OpenApi => Some(Document::new("application/json", openapi::description())),
+        Address::Catalogue => Some(page(page::CATALOGUE)),
+        Address::Package(_) => Some(page(page::PACKAGE)),
+        Address::Asset(asset) => Some(Document::new(asset.content_type, asset.body)),
+        Address::Api(_) | Address::List(_) | Address::Feed => None,
+    }
+}
+
+/// What stands at the address of a list of which the catalog has nothing.
+pub fn vacant(address: &Address) -> Option<Document> {
+    match address {
+        Address::Api(Route::Latest { target, region, format }) => {
+            latest_document(*target, region, *format, &[]).ok()
         }
-        Address::Asset(asset) => Document::new(asset.content_type, asset.body),
-        Address::List(target) => {
-            let query = Query { target: Some(*target), ..Query::default() };
-            let versions = catalog.layer_versions(&query).await?;
-            let document =
-                Document::new("text/markdown; charset=utf-8", list::markdown(*target, &versions));
-            return Ok(Rendered { document, vacant: versions.is_empty() });
+        Address::Api(Route::Releases { .. }) => {
+            json_document(&Releases { releases: Vec::new() }).ok()
         }
-        Address::Feed => {
-            Document::new("application/atom+xml; charset=utf-8", feed::atom(catalog).await?)
-        }
+        Address::Api(_) => json_document::<[LatestRow]>(&[]).ok(),
+        Address::List(target) => Some(list_document(*target, &[])),
+        _ => None,
+    }
+}
+
+fn list_document(target: Target, versions: &[LayerVersion]) -> Document {
+    Document::new("text/markdown; charset=utf-8", list::markdown(target, versions))
+}
+
+fn latest_document(
+    target: Target,
+    region: &Region,
+    format: Format,
+    rows: &[LatestRow],
+) -> Result<Document, CatalogError> {
+    let body = match format {
+        Format::Json => return json_document(rows),
+        Format::Csv => latest_csv(rows),
+        Format::Html => latest_html(target, region, rows),
     };
-    Ok(Rendered { document, vacant: false })
+    Ok(Document {
+        file_name: (format == Format::Csv).then(|| format!("klayers-{region}-{target}.csv")),
+        policy: (format == Format::Html).then_some(PLAIN_PAGE),
+        ..Document::new(format.content_type(), body)
+    })
 }
 
 async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, CatalogError> {
@@ -63,18 +115,18 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
                 Query { target: Some(*target), region: Some(region.clone()), ..Query::default() };
             let versions = catalog.layer_versions(&query).await?;
             let rows: Vec<LatestRow> = versions.iter().map(LatestRow::from).collect();
-            let body = match format {
-                Format::Json => return json(&rows),
-                Format::Csv => latest_csv(&rows),
-                Format::Html => latest_html(*target, region, &rows),
-            };
-            let document = Document {
-                file_name: (*format == Format::Csv)
-                    .then(|| format!("klayers-{region}-{target}.csv")),
-                policy: (*format == Format::Html).then_some(PLAIN_PAGE),
-                ..Document::new(format.content_type(), body)
-            };
+            let document = latest_document(*target, region, *format, &rows)?;
             Ok(Rendered { document, vacant: rows.is_empty() })
+        }
+        Route::LatestPackage { target, region, package } => {
+            let query = Query {
+                target: Some(*target),
+                region: Some(region.clone()),
+                package: Some(package.clone()),
+                ..Query::default()
+            };
+            let versions = catalog.layer_versions(&query).await?;
+            json(&versions.iter().map(LatestRow::from).collect::<Vec<LatestRow>>())
         }
         Route::Versions { target, region, package } => {
             let query =

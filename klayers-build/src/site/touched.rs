@@ -3,12 +3,12 @@ use std::collections::HashSet;
 use klayers_core::api::{Format, Route};
 
 use super::Address;
-use crate::catalog::Change;
+use crate::catalog::Listed;
 
 /// The addresses at which something may stand that a change made old.
-pub fn touched(changes: &[Change]) -> HashSet<Address> {
+pub fn touched(changes: &[Listed]) -> HashSet<Address> {
     let mut addresses = HashSet::new();
-    for Change { target, package, region } in changes {
+    for Listed { target, package, region } in changes {
         let (target, package) = (*target, package.clone());
         addresses.insert(Address::Feed);
         let Some(region) = region.clone() else {
@@ -18,6 +18,14 @@ pub fn touched(changes: &[Change]) -> HashSet<Address> {
         for format in [Format::Json, Format::Csv, Format::Html] {
             let region = region.clone();
             addresses.insert(Address::Api(Route::Latest { target, region, format }));
+        }
+        // A package that is called as a format has no list of its own.
+        if package.normalized().parse::<Format>().is_err() {
+            addresses.insert(Address::Api(Route::LatestPackage {
+                target,
+                region: region.clone(),
+                package: package.clone(),
+            }));
         }
         let (of_region, of_package) = (region.clone(), package.clone());
         addresses.insert(Address::Api(Route::Releases {
@@ -41,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_change_touches_what_shows_it() {
-        let change = Change {
+        let change = Listed {
             target: "p3.12".parse().unwrap(),
             package: "Pillow".parse().unwrap(),
             region: Some("eu-west-1".parse().unwrap()),
@@ -54,6 +62,7 @@ mod tests {
             "/api/v2/p3.12/layers/latest/eu-west-1",
             "/api/v2/p3.12/layers/latest/eu-west-1/csv",
             "/api/v2/p3.12/layers/latest/eu-west-1/html",
+            "/api/v2/p3.12/layers/latest/eu-west-1/pillow",
             "/api/v2/p3.12/renovate/eu-west-1/pillow",
             "/api/v2/packages/pillow",
             "/api/v2/regions",
@@ -63,5 +72,17 @@ mod tests {
             "/packages/pillow",
         ];
         assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn a_package_that_is_called_as_a_format_stands_not_in_its_place() {
+        let change = Listed {
+            target: "p3.12".parse().unwrap(),
+            package: "CSV".parse().unwrap(),
+            region: Some("eu-west-1".parse().unwrap()),
+        };
+        let is_list =
+            |address: &Address| matches!(address, Address::Api(Route::LatestPackage { .. }));
+        assert!(!touched(&[change]).iter().any(is_list));
     }
 }

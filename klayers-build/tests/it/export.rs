@@ -177,6 +177,7 @@ async fn only_what_changed_is_written_again() {
             "api/v2/p3.12/layers/latest/eu-west-1/csv",
             "api/v2/p3.12/layers/latest/eu-west-1/html",
             "api/v2/p3.12/layers/latest/eu-west-1/json",
+            "api/v2/p3.12/layers/latest/eu-west-1/requests",
             "api/v2/p3.12/renovate/eu-west-1/requests",
             "api/v2/packages/requests",
             "feed.atom",
@@ -184,6 +185,23 @@ async fn only_what_changed_is_written_again() {
     );
     assert_eq!(done.written, rewritten.len());
     assert_eq!(done.objects, after.keys().filter(|name| !is_compressed(name)).count() - 1);
+}
+
+#[tokio::test]
+async fn a_copy_of_an_earlier_release_gets_what_it_lacks() {
+    let collection = Collection::new().await;
+    collection.export().await;
+    let shown = collection.shown();
+    // As a release made it that had no lists of one package.
+    let mut manifest = collection.manifest().await;
+    manifest.layout = 0;
+    let name = "api/v2/p3.12/layers/latest/eu-west-1/requests";
+    manifest.objects.remove(name).unwrap();
+    fs::remove_file(shown.join(name)).unwrap();
+    fs::write(shown.join(Manifest::NAME), manifest.to_json()).unwrap();
+    let done = collection.export().await;
+    assert_eq!(done.written, 1);
+    assert!(collection.shown().join(name).exists());
 }
 
 #[tokio::test]
@@ -195,7 +213,7 @@ async fn what_is_gone_from_the_catalog_is_gone_from_the_copy() {
     let lost = arn(&build("p3.12", "Zope.Interface", "7.0"), "us-east-1", 7);
     collection.catalog.record_loss(&lost, at("2026-11-20T10:00:00Z")).await.unwrap();
     let done = collection.export().await;
-    assert_eq!(done.removed, 4, "versions and releases, each in two spellings");
+    assert_eq!(done.removed, 6, "versions, releases and the latest, each in two spellings");
     assert!(!collection.shown().join(name).exists());
     assert!(!collection.manifest().await.objects.contains_key(name));
     assert!(collection.shown().join("api/v2/p3.12/layers/eu-west-1/zope-interface").exists());

@@ -3,7 +3,7 @@
 use klayers_build::catalog::Intent;
 use klayers_core::{
     Build, Content, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin,
-    PackageName, Region, Status, Target, Timestamp,
+    PackageName, Pin, Region, Status, Target, Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -32,7 +32,7 @@ pub(crate) fn build(for_target: &str, name: &str, version: &str) -> Build {
         version: version.parse().expect(version),
         dependencies: vec![
             "certifi==2025.10.5".parse().expect("a pin"),
-            format!("{name}=={version}").parse().expect("a pin"),
+            format!("{name}=={version}").parse::<Pin>().expect("a pin").to_normalized(),
         ],
         requirements_hash: content("requirements"),
         origin: Origin::Locked {

@@ -18,6 +18,7 @@ use crate::samples::{arn, at, build, published};
 
 mod bodies;
 mod changes;
+mod crowds;
 mod from_files;
 mod limits;
 mod misses;

@@ -5,9 +5,12 @@ KLAYERS_CHROMIUM names another Chromium. Without one the tests are skipped, unle
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,14 +39,20 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the pages are served."""
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a klayers.toml and a catalog."""
     folder = tmp_path_factory.mktemp("collection")
     fixture = BUILT / "examples" / "catalog_fixture"
     # Five with a history and a hostile one are listed besides.
     subprocess.run([fixture, folder / "klayers.db", str(PACKAGES - 6)], check=True)
     (folder / "klayers.toml").write_text('config_dir = "config"\n')
-    command = [BUILT / "klayers-pipeline", "serve", "--config", folder / "klayers.toml"]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(collection: Path) -> Iterator[str]:
+    """Where the pages are served."""
+    command = [BUILT / "klayers-pipeline", "serve", "--config", collection / "klayers.toml"]
     with subprocess.Popen(
         [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -54,6 +63,48 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
+
+
+@pytest.fixture(scope="session")
+def exported(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a static copy of the same is served by nginx, as its example configures it."""
+    nginx = next(filter(shutil.which, ["nginx", "/usr/sbin/nginx"]), None)
+    if not nginx:
+        if os.environ.get("CI"):
+            pytest.fail("nginx is not installed")
+        pytest.skip("nginx is not installed")
+    work = tmp_path_factory.mktemp("nginx")
+    command = [BUILT / "klayers-pipeline", "export", "--config", collection / "klayers.toml"]
+    subprocess.run([*command, "--out", work / "site"], check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = (ROOT / "examples/nginx/klayers.conf").read_text()
+    server = server.replace("127.0.0.1:8081", f"127.0.0.1:{port}")
+    server = server.replace("/srv/klayers/current", str(work / "site/current"))
+    folders = "\n".join(
+        f"{name}_temp_path {work}/{name};"
+        for name in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    )
+    (work / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {work}/pid; error_log {work}/error.log;\n"
+        f"events {{ }}\nhttp {{ access_log off;\n{folders}\n{server}\n}}\n"
+    )
+    started = [nginx, "-c", work / "nginx.conf", "-p", work, "-e", work / "error.log"]
+    with subprocess.Popen(started) as running:
+        try:
+            for _ in range(200):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            running.kill()
+
+
+@pytest.fixture(params=["site", "exported"])
+def anywhere(request: pytest.FixtureRequest) -> str:
+    """The server, and then the static copy."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

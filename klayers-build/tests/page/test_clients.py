@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 LATEST = "/api/v2/p3.13/layers/latest/us-east-1"
 
@@ -21,7 +22,7 @@ def get(url: str) -> Any:
         return json.load(answer)
 
 
-def test_cdk_klayers_finds_layers_and_synthesises_a_stack(site: str, tmp_path: Path) -> None:
+def test_cdk_klayers_finds_layers_and_synthesises_a_stack(anywhere: str, tmp_path: Path) -> None:
     if not shutil.which("node"):
         reason = "aws-cdk-lib needs Node.js, and there is none on PATH"
         if os.environ.get("CI"):
@@ -32,7 +33,7 @@ def test_cdk_klayers_finds_layers_and_synthesises_a_stack(site: str, tmp_path: P
 import cdk_klayers
 from aws_cdk import App, Environment, Stack, aws_lambda
 
-cdk_klayers.Klayers.base_url = {site + "/api/v2"!r}
+cdk_klayers.Klayers.base_url = {anywhere + "/api/v2"!r}
 app = App(outdir={str(tmp_path / "out")!r})
 stack = Stack(app, "Sample", env=Environment(region="us-east-1"))
 runtime = aws_lambda.Runtime.PYTHON_3_13
@@ -55,7 +56,7 @@ app.synth()
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Function"
     ]
-    arns = {row["package"]: row["arn"] for row in get(site + LATEST)}
+    arns = {row["package"]: row["arn"] for row in get(anywhere + LATEST)}
     assert functions[0]["Layers"] == [arns["requests"], arns["Pillow"]]
 
 
@@ -69,6 +70,67 @@ def test_rows_are_read_as_the_terraform_provider_reads_them(site: str) -> None:
     assert len(latest) == 1
     assert latest[0]["arn"].startswith("arn:aws:lambda:us-east-1:")
     assert all(isinstance(pin, str) for row in rows for pin in row["dependencies"])
+
+
+def test_the_last_row_of_a_package_is_its_latest(anywhere: str) -> None:
+    # Scripts sort nothing: they take the last row.
+    rows = get(f"{anywhere}/api/v2/p3.13/layers/us-east-1/requests")
+    assert len(rows) > 1
+    assert rows[-1]["deployStatus"] == "latest"
+    numbers = [int(row["arn"].rsplit(":", 1)[1]) for row in rows]
+    assert numbers == sorted(numbers)
+    assert rows[-1]["arn"] in {row["arn"] for row in get(anywhere + LATEST)}
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_the_list_is_asked_for_one_package_and_searched(anywhere: str, end: str) -> None:
+    # Some programs append the package to the path of the list, and search what comes as a list.
+    rows = get(f"{anywhere}{LATEST}/requests{end}")
+    found = [row["arn"] for row in rows if row["package"] == "requests"]
+    assert found == [row["arn"] for row in get(anywhere + LATEST) if row["package"] == "requests"]
+    assert len(rows) == 1
+    assert get(f"{anywhere}{LATEST}/no-such-package") == []
+
+
+@pytest.mark.parametrize("end", ["", "/", "/json", "/json/"])
+def test_a_doubled_slash_is_answered_as_one(anywhere: str, end: str) -> None:
+    # The README of the public collection links //api/v2/….
+    assert get(f"{anywhere}/{LATEST}{end}") == get(anywhere + LATEST)
+
+
+def test_the_lists_are_read_as_terraforms_http_data_source_reads_them(anywhere: str) -> None:
+    # It fails on any status but 200, follows no media type but JSON or text, and decodes the body:
+    # jsondecode(data.http.x.response_body), and then for … if layer.package == "requests".
+    request = urllib.request.Request(
+        f"{anywhere}{LATEST}/", headers={"User-Agent": "TerraformProviderHTTP/3.4"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+        assert answer.headers["content-type"].split(";")[0] == "application/json"
+        rows = json.loads(answer.read().decode())
+    arns = [layer["arn"] for layer in rows if layer["package"] == "requests"]
+    assert len(arns) == 1
+
+
+def test_lists_are_read_from_a_page_of_another_origin(
+    anywhere: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    (tmp_path / "page.html").write_text("<!doctype html><title>Another origin</title>")
+    page.goto((tmp_path / "page.html").as_uri())
+    script = "(url) => fetch(url).then((answer) => answer.json())"
+    try:
+        for path in [LATEST, f"{LATEST}/requests", "/api/v2/p3.13/layers/us-east-1/requests"]:
+            assert page.evaluate(script, anywhere + path) == get(anywhere + path)
+        # What went wrong can be read there, too.
+        status = page.evaluate(
+            "(url) => fetch(url).then(async (answer) => [answer.status, await answer.json()])",
+            f"{anywhere}/api/v1/layers/latest/us-east-1",
+        )
+        assert status[0] == 410
+        assert "/api/v2/p3.8/layers/latest/us-east-1" in status[1]["detail"]
+    finally:
+        page.close()
 
 
 def test_the_description_is_openapi(site: str) -> None:
@@ -88,4 +150,4 @@ def test_answers_are_what_the_description_says(site: str, tmp_path: Path) -> Non
         timeout=600,
     )
     assert done.returncode == 0, done.stdout[-8000:]
-    assert "10 / 10" in done.stdout or "Tested: 10" in done.stdout, done.stdout[-3000:]
+    assert "11 / 11" in done.stdout or "Tested: 11" in done.stdout, done.stdout[-3000:]

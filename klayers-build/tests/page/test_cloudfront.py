@@ -27,6 +27,10 @@ def test_every_spelling_gets_the_name_of_its_object() -> None:
         "/api/v2/p3.12/layers/latest/eu-west-1": "/api/v2/p3.12/layers/latest/eu-west-1/json",
         "/api/v2/p3.12/layers/latest/eu-west-1/": "/api/v2/p3.12/layers/latest/eu-west-1/json",
         "/api/v2/p3.12/layers/latest/eu-west-1/csv/": "/api/v2/p3.12/layers/latest/eu-west-1/csv",
+        "//api/v2/p3.12//layers/latest/eu-west-1/json":
+            "/api/v2/p3.12/layers/latest/eu-west-1/json",
+        "/api/v2/p3.12/layers/latest/eu-west-1/Zope.Interface":
+            "/api/v2/p3.12/layers/latest/eu-west-1/zope-interface",
         "/api/v2/p3.12/layers/eu-west-1/Zope.Interface":
             "/api/v2/p3.12/layers/eu-west-1/zope-interface",
         "/api/v2/p3.12/renovate/eu-west-1/zope_interface/":
@@ -45,6 +49,34 @@ def test_every_spelling_gets_the_name_of_its_object() -> None:
         text=True,
     )
     assert json.loads(done.stdout) == list(expected.values())
+
+
+def test_paths_of_v1_are_answered_with_the_path_of_v2() -> None:
+    node = shutil.which("node")
+    if not node:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Node.js on PATH")
+        pytest.skip("there is no Node.js on PATH")
+    expected = {
+        "/api/v1/layers/latest/us-east-1": "/api/v2/p3.8/layers/latest/us-east-1,",
+        "//api/v1/layers/us-east-1/Pillow/": "/api/v2/p3.8/layers/us-east-1/Pillow,",
+        "/api/v1/builds/latest": "/api/v2/p3.8/builds/latest,",
+        "/api/v1/else": "see /api/v2/{target}/layers/latest/{region}",
+    }
+    script = (EXAMPLE / "normalise.js").read_text() + (
+        "\nconst uris = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        "\nconsole.log(JSON.stringify(uris.map((uri) => handler({ request: { uri } }))));"
+    )
+    done = subprocess.run(
+        [node, "-e", script], input=json.dumps(list(expected)), check=True, capture_output=True,
+        text=True,
+    )
+    for answer, told in zip(json.loads(done.stdout), expected.values(), strict=True):
+        assert answer["statusCode"] == 410
+        assert answer["headers"]["content-type"]["value"] == "application/problem+json"
+        problem = json.loads(answer["body"])
+        assert problem["status"] == 410
+        assert told in problem["detail"]
 
 
 def test_the_template_holds_the_function() -> None:

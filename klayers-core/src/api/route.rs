@@ -4,12 +4,15 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 
 use super::Format;
-use crate::{PackageName, Region, Target};
+use crate::{Architecture, PackageName, PythonVersion, Region, Target};
 
 /// The longest path that is looked at, in bytes.
 pub const LONGEST_PATH: usize = 1024;
 
 const BASE: &str = "/api/v2";
+
+/// The Python of API v1, whose paths name no target.
+const TARGET_OF_V1: Target = Target::new(PythonVersion::new(3, 8), Architecture::X86_64);
 
 /// What a path of the API asks for.
 ///
@@ -35,8 +38,18 @@ pub enum Route {
         /// How the list is written.
         format: Format,
     },
-    /// All versions of one layer in a region that still exist, as
-    /// [`VersionRow`](super::VersionRow)s.
+    /// The same list with one package alone: one [`LatestRow`](super::LatestRow), or none. A package
+    /// that is called as a [`Format`] has no such path.
+    LatestPackage {
+        /// The target.
+        target: Target,
+        /// The region.
+        region: Region,
+        /// The package.
+        package: PackageName,
+    },
+    /// All versions of one layer in a region that still exist, from the oldest to the newest with
+    /// the latest last, as [`VersionRow`](super::VersionRow)s.
     Versions {
         /// The target.
         target: Target,
@@ -80,6 +93,15 @@ pub enum RouteError {
     /// No path of the API has this form.
     #[error("no such path; see /api/v2/{{target}}/layers/latest/{{region}}")]
     Unknown,
+    /// It is a path of API v1, which is gone; API v2 has the same there.
+    #[error(
+        "API v1 is gone; the same is at {0}, where other Python versions have other targets in the \
+         place of {TARGET_OF_V1}"
+    )]
+    Moved(Box<Route>),
+    /// It is a path of API v1, which is gone, and of nothing that API v1 had.
+    #[error("API v1 is gone; see /api/v2/{{target}}/layers/latest/{{region}}")]
+    Gone,
     /// The path has the form of one, but a part of it is malformed.
     #[error(transparent)]
     Malformed(#[from] crate::ParseError),
@@ -88,21 +110,33 @@ pub enum RouteError {
 impl FromStr for Route {
     type Err = RouteError;
 
-    /// Reads a path, percent-encoded or not, with or without one trailing slash.
+    /// Reads a path, percent-encoded or not. A doubled slash counts as one, and a slash at the end
+    /// as none.
     fn from_str(path: &str) -> Result<Self, RouteError> {
         if path.len() > LONGEST_PATH {
             return Err(RouteError::TooLong);
         }
-        let below = path.strip_prefix(BASE).and_then(|rest| rest.strip_prefix('/'));
-        let below = below.ok_or(RouteError::Unknown)?;
-        let below = below.strip_suffix('/').unwrap_or(below);
-        let segments: Vec<String> = below
+        let segments: Vec<String> = path
+            .strip_prefix('/')
+            .ok_or(RouteError::Unknown)?
             .split('/')
+            .filter(|segment| !segment.is_empty())
             .map(|segment| percent_decode_str(segment).decode_utf8().map(String::from))
             .collect::<Result<_, _>>()
             .map_err(|_| RouteError::Unknown)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        Ok(match *segments.as_slice() {
+        match segments.as_slice() {
+            ["api", "v2", below @ ..] => Self::of_v2(below),
+            ["api", "v1", below @ ..] => Err(moved(below)),
+            _ => Err(RouteError::Unknown),
+        }
+    }
+}
+
+impl Route {
+    /// Reads the segments below `/api/v2`.
+    fn of_v2(segments: &[&str]) -> Result<Self, RouteError> {
+        Ok(match *segments {
             ["targets"] => Self::Targets,
             ["regions"] => Self::Regions,
             ["packages", package] => Self::Package { package: package.parse()? },
@@ -112,11 +146,13 @@ impl FromStr for Route {
                 region: region.parse()?,
                 format: Format::Json,
             },
-            [target, "layers", "latest", region, format] => Self::Latest {
-                target: target.parse()?,
-                region: region.parse()?,
-                format: format.parse()?,
-            },
+            [target, "layers", "latest", region, last] => {
+                let (target, region) = (target.parse()?, region.parse()?);
+                match last.parse() {
+                    Ok(format) => Self::Latest { target, region, format },
+                    Err(_) => Self::LatestPackage { target, region, package: last.parse()? },
+                }
+            }
             [target, "layers", region, package] => Self::Versions {
                 target: target.parse()?,
                 region: region.parse()?,
@@ -132,6 +168,18 @@ impl FromStr for Route {
     }
 }
 
+/// What API v2 has in the place of the segments below `/api/v1`.
+fn moved(segments: &[&str]) -> RouteError {
+    let target = TARGET_OF_V1.to_string();
+    let known =
+        matches!(segments, ["layers", _, _] | ["layers", "latest", _, _] | ["builds", "latest"]);
+    let of_v2: Vec<&str> = [target.as_str()].into_iter().chain(segments.iter().copied()).collect();
+    match Route::of_v2(&of_v2) {
+        Ok(route) if known => RouteError::Moved(Box::new(route)),
+        _ => RouteError::Gone,
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -140,6 +188,9 @@ impl fmt::Display for Route {
             }
             Self::Latest { target, region, format } => {
                 write!(formatter, "{BASE}/{target}/layers/latest/{region}/{format}")
+            }
+            Self::LatestPackage { target, region, package } => {
+                write!(formatter, "{BASE}/{target}/layers/latest/{region}/{package}")
             }
             Self::Versions { target, region, package } => {
                 write!(formatter, "{BASE}/{target}/layers/{region}/{package}")
@@ -173,6 +224,8 @@ mod tests {
             "/api/v2/p3.12/layers/latest/us-east-1/",
             "/api/v2/p3.12/layers/latest/us-east-1/json",
             "/api/v2/p3.12/layers/latest/us-east-1/json/",
+            "//api/v2/p3.12/layers/latest/us-east-1",
+            "/api/v2//p3.12/layers//latest/us-east-1//",
             "/api/v2/p3%2E12/layers/latest/us%2Deast%2D1",
         ] {
             assert_eq!(route(path), plain, "{path}");
@@ -187,15 +240,13 @@ mod tests {
             "/api",
             "/api/v2",
             "/api/v2/",
-            "//api/v2/targets",
-            "/api/v2//targets",
-            "/api/v2/targets//",
-            "/api/v1/targets",
+            "api/v2/targets",
+            "/api/v3/targets",
             "/api/v2targets",
             "/api/v2/p3.12",
             "/api/v2/p3.12/layers",
             "/api/v2/p3.12/layers/us-east-1",
-            "/api/v2/p3.12/layers/latest/us-east-1/xml",
+            "/api/v2/p3.12/layers/latest/us-east-1/.xml",
             "/api/v2/p3.12/layers/latest/us-east-1/json/x",
             "/api/v2/3.12/layers/latest/us-east-1",
             "/api/v2/p3.12/layers/latest/mars",
@@ -212,6 +263,40 @@ mod tests {
         assert_eq!(route(&long), Err(RouteError::TooLong));
     }
 
+    #[test]
+    fn the_list_of_the_latest_can_be_asked_for_one_package() {
+        for (path, is_package) in [
+            ("/api/v2/p3.12/layers/latest/us-east-1/Zope.Interface", true),
+            ("/api/v2/p3.12/layers/latest/us-east-1/jsonschema/", true),
+            ("/api/v2/p3.12/layers/latest/us-east-1/csv", false),
+            ("/api/v2/p3.12/layers/latest/us-east-1/html", false),
+        ] {
+            let route = route(path).expect(path);
+            assert_eq!(matches!(route, Route::LatestPackage { .. }), is_package, "{path}");
+            assert_eq!(route.to_string(), path.trim_end_matches('/'));
+        }
+    }
+
+    #[test]
+    fn paths_of_v1_name_the_path_of_v2() {
+        for (path, of_v2) in [
+            ("/api/v1/layers/latest/us-east-1", "/api/v2/p3.8/layers/latest/us-east-1"),
+            (
+                "//api/v1/layers/latest/us-east-1/requests/",
+                "/api/v2/p3.8/layers/latest/us-east-1/requests",
+            ),
+            ("/api/v1/layers/us-east-1/Pillow", "/api/v2/p3.8/layers/us-east-1/Pillow"),
+            ("/api/v1/builds/latest", "/api/v2/p3.8/builds/latest"),
+        ] {
+            let Err(RouteError::Moved(instead)) = route(path) else { panic!("{path}") };
+            assert_eq!(instead.to_string(), of_v2);
+        }
+        for path in ["/api/v1", "/api/v1/", "/api/v1/layers/mars/a", "/api/v1/renovate/us-east-1/a"]
+        {
+            assert_eq!(route(path), Err(RouteError::Gone), "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn parses_what_it_prints(
@@ -225,6 +310,12 @@ mod tests {
             let package: PackageName = package.parse()?;
             for route in [
                 Route::Latest { target, region: region.clone(), format },
+                Route::LatestPackage {
+                    target,
+                    region: region.clone(),
+                    // A package that is called as a format has no such path.
+                    package: format!("{package}0").parse()?,
+                },
                 Route::Versions { target, region, package: package.clone() },
                 Route::LatestBuilds { target },
                 Route::Targets,

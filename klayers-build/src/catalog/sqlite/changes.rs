@@ -4,7 +4,7 @@ use klayers_core::ParseError;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::rows::Failure;
-use crate::catalog::{CatalogError, Change, Changes};
+use crate::catalog::{CatalogError, Changes, Listed};
 
 pub(super) const SINCE: &str =
     "SELECT number, target, package, region FROM changes WHERE number > ? ORDER BY number";
@@ -28,8 +28,19 @@ pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Cha
         until = row.get(0)?;
         change(row)
     })?;
-    let layers = rows.collect::<Result<Vec<Change>, Failure>>()?;
+    let layers = rows.collect::<Result<Vec<Listed>, Failure>>()?;
     Ok(Changes { until, layers: Some(layers) })
+}
+
+/// All that is listed, where changes may be.
+pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT target, package, region FROM layer_versions WHERE status <> 'deleted'
+         UNION ALL
+         SELECT target, package, '' FROM latest_builds",
+    )?;
+    let rows = statement.query_and_then((), change)?;
+    rows.collect()
 }
 
 /// The number of the last change; none where changes are not counted.
@@ -45,11 +56,11 @@ fn last(connection: &Connection) -> Result<Option<u64>, Failure> {
     Ok(Some(statement.query_row((), |row| row.get(0))?))
 }
 
-fn change(row: &Row<'_>) -> Result<Change, Failure> {
+fn change(row: &Row<'_>) -> Result<Listed, Failure> {
     let text = |column: &str| row.get::<_, String>(column);
     let unreadable = |error: ParseError| Failure(CatalogError::Corrupt(error.into()));
     let region = text("region")?;
-    Ok(Change {
+    Ok(Listed {
         target: text("target")?.parse().map_err(unreadable)?,
         package: text("package")?.parse().map_err(unreadable)?,
         region: match region.as_str() {

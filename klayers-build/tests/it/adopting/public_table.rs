@@ -64,9 +64,9 @@ fn answers_are_those_of_the_public_handlers() {
         for (row, theirs) in served.iter_mut().zip(&theirs) {
             let fields = theirs.as_object().unwrap();
             let known = ["expiryDate"];
-            row.as_object_mut().unwrap().retain(|field, _| {
-                fields.contains_key(field) || known.contains(&field.as_str())
-            });
+            row.as_object_mut()
+                .unwrap()
+                .retain(|field, _| fields.contains_key(field) || known.contains(&field.as_str()));
         }
         assert!(served.is_sorted_by_key(number), "{path}");
         assert_eq!(served.last().unwrap()["deployStatus"], "latest", "{path}");

@@ -83,7 +83,7 @@ fn what_was_published_is_answered_and_a_signal_ends_it_well() {
     }
     let versions: Vec<VersionRow> = served.get("/api/v2/p3.12/layers/eu-west-1/beta");
     let versions: Vec<String> = versions.into_iter().map(|row| row.arn.to_string()).collect();
-    assert_eq!(versions, [beta(2), beta(1)]);
+    assert_eq!(versions, [beta(1), beta(2)]);
     assert_eq!(served.stop(Signal::TERM), Some(0));
     assert_eq!(Served::of(&home).stop(Signal::INT), Some(0));
 }

@@ -79,6 +79,7 @@ macro_rules! catalog_promises {
             versions_are_sorted,
             the_latest_comes_first_when_the_clock_was_set_back,
             targets_and_regions_are_those_of_layer_versions,
+                listed_is_what_exists_and_what_was_built,
             what_changed_is_told_once_from_a_change_on,
             all_that_changes_what_is_listed_is_told,
             of_many_that_begin_at_once_one_does,

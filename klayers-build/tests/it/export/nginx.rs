@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::http::Request;
 use klayers_build::serve::Site;
+use klayers_core::api::Problem;
 
 use super::{Collection, path};
 use crate::support::command::cannot_run;
@@ -91,11 +92,26 @@ async fn nginx_answers_as_the_server_does() {
             "/api/v2/p3.12/layers/eu-west-1/no-such-package",
             "/api/v2/p3.14/builds/latest",
             "/api/v2/packages/no-such-package",
+            "/api/v2/p3.12/layers/latest/eu-west-1/no-such-package",
+            "/api/v2/p3.12/layers/latest/eu-west-1/Zope.Interface",
+            "/api/v2/p3.12/layers/latest/eusc-de-east-1",
+            // Slashes that say nothing.
+            "//api/v2/p3.12/layers/latest/eu-west-1/json",
+            "/api/v2//targets",
+            "/api/v2/targets//",
+            "/packages//requests/",
+            "//",
+            // What is gone.
+            "/api/v1",
+            "/api/v1/targets",
+            "/api/v1/layers/latest/eu-west-1",
+            "//api/v1/layers/latest/eu-west-1/Zope.Interface/",
+            "/api/v1/layers/eu-west-1/requests",
+            "/api/v1/builds/latest",
             // And what is malformed.
             "/nowhere",
             "/api/v2/",
-            "/api/v2//targets",
-            "/api/v2/p3.12/layers/latest/eu-west-1/xml",
+            "/api/v2/p3.12/layers/latest/eu-west-1/.xml",
             "/api/v2/p3.12/layers/latest/atlantis",
             "/api/v2/python3.12/layers/latest/eu-west-1",
         ]
@@ -120,6 +136,10 @@ async fn nginx_answers_as_the_server_does() {
         let body = axum::body::to_bytes(ours.into_body(), usize::MAX).await.unwrap();
         if theirs.status() == 200 {
             assert_eq!(theirs.bytes().await.unwrap(), body, "{path}");
+        } else if theirs.status() == 410 {
+            let ours: Problem = serde_json::from_slice(&body).unwrap();
+            let theirs: Problem = serde_json::from_slice(&theirs.bytes().await.unwrap()).unwrap();
+            assert_eq!(theirs, ours, "{path}");
         }
     }
 }

@@ -186,11 +186,12 @@ async fn what_was_withdrawn_says_why_and_is_the_latest_no_more() {
     let shown: Vec<_> =
         rows.iter().map(|row| (&row["packageVersion"], &row["deployStatus"])).collect();
     assert_eq!(rows.len(), 2);
-    assert_eq!(shown[0], (&"2.32.4".into(), &"latest".into()));
-    assert_eq!(shown[1], (&"2.32.5".into(), &"deprecated".into()));
-    assert_eq!(rows[1]["yanked"], "it <b>leaks</b>");
-    assert_eq!(rows[1]["expiryDate"], "2027-11-20T10:00:00");
-    assert_eq!((rows[0].get("yanked"), rows[0].get("expiryDate")), (None, None));
+    // The latest comes last, though its number is the lower one.
+    assert_eq!(shown[0], (&"2.32.5".into(), &"deprecated".into()));
+    assert_eq!(shown[1], (&"2.32.4".into(), &"latest".into()));
+    assert_eq!(rows[0]["yanked"], "it <b>leaks</b>");
+    assert_eq!(rows[0]["expiryDate"], "2027-11-20T10:00:00");
+    assert_eq!((rows[1].get("yanked"), rows[1].get("expiryDate")), (None, None));
     let latest = read(served.body("/api/v2/p3.12/layers/latest/eu-west-1").await);
     assert_eq!(latest[1]["packageVersion"], "2.32.4");
     let everywhere = read(served.body("/api/v2/packages/requests").await);

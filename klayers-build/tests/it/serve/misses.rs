@@ -1,6 +1,6 @@
 //! What the API answers to what it does not know or cannot do.
 
-use klayers_core::api::Problem;
+use klayers_core::api::{LatestRow, Problem};
 use reqwest::Method;
 
 use super::Served;
@@ -15,18 +15,13 @@ async fn what_is_malformed_or_unknown_is_not_found() {
         "/assets/../Cargo.toml",
         "/lists/p3.12",
         "/packages/a/b",
-        "/api/v1/targets",
         "/api/v2",
         "/api/v2/",
-        "//api/v2/targets",
-        "/api/v2//targets",
-        "/api/v2/targets//",
         "/api/v2/../v2/targets",
         "/api/v2/./targets",
         "/API/v2/targets",
         "/api/v2/python3.12/layers/latest/eu-west-1",
-        "/api/v2/p3.12/layers/latest/eu-west-1/xml",
-        "/api/v2/p3.12/layers/latest/eu-west-1/JSON",
+        "/api/v2/p3.12/layers/latest/eu-west-1/.xml",
         "/api/v2/p3.12/layers/latest/eu-west-1/json/json",
         "/api/v2/p3.12/layers/latest/atlantis",
         "/api/v2/p3.12/layers/eu-west-1/re%20quests",
@@ -41,6 +36,54 @@ async fn what_is_malformed_or_unknown_is_not_found() {
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert_problem(&served.raw(request).await, 404, "Not Found");
+    }
+}
+
+#[tokio::test]
+async fn doubled_slashes_count_as_one_and_the_last_as_none() {
+    let served = Served::with_layers().await;
+    for (path, plain) in [
+        ("//api/v2/targets", "/api/v2/targets"),
+        ("/api/v2//targets", "/api/v2/targets"),
+        ("/api/v2/targets//", "/api/v2/targets"),
+        (
+            "//api/v2/p3.12/layers/latest/eu-west-1/json",
+            "/api/v2/p3.12/layers/latest/eu-west-1/json",
+        ),
+        ("/packages//requests/", "/packages/requests"),
+        ("//", "/"),
+    ] {
+        assert_eq!(served.body(path).await, served.body(plain).await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_the_latest_has_one_package_where_one_is_asked_for() {
+    let served = Served::with_layers().await;
+    let list = "/api/v2/p3.12/layers/latest/eu-west-1";
+    let all: Vec<LatestRow> = serde_json::from_str(&served.body(list).await).unwrap();
+    for name in ["Pillow", "pillow", "requests", "numpy", "JSON"] {
+        let path = format!("{list}/{name}");
+        let rows: Vec<LatestRow> = serde_json::from_str(&served.body(&path).await).unwrap();
+        let expected: Vec<_> =
+            all.iter().filter(|row| row.package == name.parse().unwrap()).cloned().collect();
+        assert_eq!(rows, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn paths_of_v1_are_gone_and_name_those_of_v2() {
+    let served = Served::with_layers().await;
+    for (path, told) in [
+        ("/api/v1/layers/latest/us-east-1", "/api/v2/p3.8/layers/latest/us-east-1,"),
+        ("//api/v1/layers/us-east-1/requests/", "/api/v2/p3.8/layers/us-east-1/requests,"),
+        ("/api/v1/builds/latest", "/api/v2/p3.8/builds/latest,"),
+        ("/api/v1/targets", "see /api/v2/{target}/layers/latest/{region}"),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = served.raw(request).await;
+        assert_problem(&answer, 410, "Gone");
+        assert!(answer.contains(told), "{answer}");
     }
 }
 

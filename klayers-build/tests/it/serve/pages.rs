@@ -82,7 +82,7 @@ async fn the_description_names_every_path_and_each_answers() {
         serde_json::from_str(&served.body("/openapi.json").await).unwrap();
     assert_eq!(description["openapi"], "3.1.1");
     let paths = description["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 10);
+    assert_eq!(paths.len(), 11);
     for (path, operations) in paths {
         let path = path
             .replace("{target}", "p3.12")

@@ -1,6 +1,6 @@
 //! Records that are taken over from another collection.
 
-use klayers_build::catalog::{Adoption, Change, Clash};
+use klayers_build::catalog::{Adoption, Clash, Listed};
 
 use super::*;
 
@@ -116,12 +116,12 @@ pub(crate) async fn what_is_adopted_is_told_as_changed(home: &impl Home) {
     let mut told = async |expected: &[Option<&str>]| {
         let changes = catalog.changes(Some(until)).await.unwrap();
         until = changes.until;
-        let layer = |place: Option<&str>| Change {
+        let layer = |place: Option<&str>| Listed {
             target: target("p3.12"),
             package: package("requests"),
             region: place.map(region),
         };
-        let expected: Vec<Change> = expected.iter().copied().map(layer).collect();
+        let expected: Vec<Listed> = expected.iter().copied().map(layer).collect();
         let mut layers = changes.layers.unwrap();
         layers.sort_by(|one, other| one.region.cmp(&other.region));
         assert_eq!(layers, expected);

@@ -1,9 +1,9 @@
-use klayers_build::catalog::{Change, Changes};
+use klayers_build::catalog::{Changes, Listed};
 
 use super::*;
 
-fn change(name: &str, in_region: Option<&str>) -> Change {
-    Change { target: target("p3.12"), package: package(name), region: in_region.map(region) }
+fn change(name: &str, in_region: Option<&str>) -> Listed {
+    Listed { target: target("p3.12"), package: package(name), region: in_region.map(region) }
 }
 
 pub(crate) async fn what_changed_is_told_once_from_a_change_on(home: &impl Home) {
@@ -43,7 +43,7 @@ pub(crate) async fn all_that_changes_what_is_listed_is_told(home: &impl Home) {
     catalog.record_gate(digest(&latest), &passed).await.unwrap();
     let mut until = catalog.changes(None).await.unwrap().until;
     let here = change("requests", Some("eu-west-1"));
-    let mut told = async |what: &str, expected: &[Change]| {
+    let mut told = async |what: &str, expected: &[Listed]| {
         let changes = catalog.changes(Some(until)).await.unwrap();
         assert_eq!(changes.layers.as_deref(), Some(expected), "{what}");
         until = changes.until;

@@ -1,5 +1,7 @@
 //! What is asked for.
 
+use klayers_build::catalog::Listed;
+
 use super::*;
 
 pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
@@ -105,6 +107,23 @@ pub(crate) async fn targets_and_regions_are_those_of_layer_versions(home: &impl 
     assert_eq!(catalog.targets().await.unwrap(), targets);
     let regions = ["cn-north-1", "eu-west-1", "us-east-1"].map(region);
     assert_eq!(catalog.regions().await.unwrap(), regions);
+}
+
+pub(crate) async fn listed_is_what_exists_and_what_was_built(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new] = ["1", "2"].map(|version| build("p3.12", "Pillow", version));
+    publish(&*catalog, &old, "eu-west-1", 1).await;
+    publish(&*catalog, &new, "eu-west-1", 2).await;
+    publish(&*catalog, &new, "us-east-1", 1).await;
+    let lost = arn(&new, "us-east-1", 1);
+    catalog.record_loss(&lost, expiry()).await.unwrap();
+    let mut listed: Vec<String> = (catalog.listed().await.unwrap().into_iter())
+        .map(|Listed { target, package, region }| {
+            format!("{target} {} {region:?}", package.normalized())
+        })
+        .collect();
+    listed.sort();
+    assert_eq!(listed, ["p3.12 pillow None", r#"p3.12 pillow Some(Region("eu-west-1"))"#]);
 }
 
 pub(crate) async fn a_new_one_is_empty(home: &impl Home) {
