@@ -289,6 +289,7 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_)
         | Error::Plan(_)
+        | Error::Unrecorded(_)
         | Error::Expiry(_)
         | Error::Reconcile(_)
         | Error::Yank(_)
@@ -297,7 +298,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
         | Error::Export(ExportError::NotOurs { .. } | ExportError::UnknownChanges)
         | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
-        | Error::Catalog(CatalogError::Foreign { .. })
+        | Error::Catalog(CatalogError::Foreign { .. } | CatalogError::Empty { .. })
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
             UNUSABLE
         }

@@ -11,7 +11,9 @@ use crate::gate::{GateError, ImportCheckError};
 use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
-use crate::pipeline::{ExpiryError, ReconcileError, RunLockError, YankError};
+use crate::pipeline::{
+    ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError,
+};
 use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::reproduce::ReproduceError;
@@ -33,6 +35,9 @@ pub enum Error {
     /// Another run is under way.
     #[error(transparent)]
     RunLock(#[from] RunLockError),
+    /// The catalog has no records where layers exist.
+    #[error(transparent)]
+    Unrecorded(#[from] UnrecordedLayersError),
     /// Layer versions are not deleted.
     #[error(transparent)]
     Expiry(#[from] ExpiryError),

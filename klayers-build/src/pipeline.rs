@@ -1,12 +1,12 @@
 //! The pipeline: composes the stages, from a collection's config to layer versions in its catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::{Build, ExpiryPolicy, LayerVersionArn, Region};
+use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersionArn, Region};
 
 use crate::Error;
 use crate::artifacts::Artifacts;
@@ -24,6 +24,7 @@ mod publication;
 mod reconcile;
 mod run_lock;
 mod store;
+mod unrecorded;
 mod yank;
 
 pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
@@ -34,6 +35,7 @@ pub use reconcile::{
     RegionReconciliation, Remedy, Repairs,
 };
 pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use unrecorded::UnrecordedLayersError;
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use lane::Lanes;
@@ -64,6 +66,9 @@ pub struct Pipeline {
     pub public: bool,
     /// How long publishing one layer in one region may take.
     pub deadline: Duration,
+    /// Whether layers may be published although layers of their names exist in regions of which the
+    /// catalog has no records.
+    pub new_collection: bool,
 }
 
 /// A run under way.
@@ -75,7 +80,8 @@ pub struct Run<'a> {
     now: Timestamp,
     /// Publications that an earlier run had left under way and that turned out to have been made.
     pub completed: Vec<LayerVersionArn>,
-    /// The regions in which that could not be found out. Nothing else is published there.
+    /// The regions in which that, or what exists there, could not be found out. Nothing else is
+    /// published there.
     pub unsettled: BTreeMap<Region, Error>,
 }
 
@@ -130,19 +136,29 @@ impl Pipeline {
         }
     }
 
-    /// Begins a run: settles what an earlier one left under way in its regions.
+    /// Begins a run: settles what an earlier one left under way in its regions, and asks what exists
+    /// in regions of which the catalog has no records.
     ///
-    /// `now` is the time that is written down for all that the run does.
+    /// `layers` are those of the whole collection. `now` is the time that is written down for all
+    /// that the run does.
     ///
     /// # Errors
     ///
-    /// If the catalog cannot be read or written.
+    /// [`UnrecordedLayersError`] if the catalog may have been lost; or if it cannot be read or
+    /// written.
     pub async fn begin<'a>(
         &'a self,
+        layers: &BTreeSet<LayerName>,
         regions: &'a [Region],
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
-        let Settled { completed, failed } = self.publishing().settle(regions, now).await?;
+        let publishing = self.publishing();
+        let Settled { completed, mut failed } = publishing.settle(regions, now).await?;
+        if !self.new_collection {
+            let settled = regions.iter().filter(|region| !failed.contains_key(region));
+            let unknown = publishing.refuse_unrecorded(layers, settled).await?;
+            failed.extend(unknown);
+        }
         let lanes = Lanes::new(regions, self.deadline);
         for (region, error) in &failed {
             lanes.close(region, error);

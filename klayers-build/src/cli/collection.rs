@@ -15,7 +15,7 @@ use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
 use klayers_build::settings::Workshop;
-use klayers_core::{PackageName, PythonVersion, Region, Target, Timestamp};
+use klayers_core::{LayerName, PackageName, PythonVersion, Region, Target, Timestamp};
 
 use super::output::Subject;
 use super::unchecked::Unchecked;
@@ -53,6 +53,8 @@ pub(super) struct Work {
     pub(super) force: Force,
     /// Those that were not selected, too.
     pub(super) all_regions: Vec<Region>,
+    /// The names of all layers of the collection.
+    pub(super) all_layers: BTreeSet<LayerName>,
 }
 
 impl CollectionArgs {
@@ -74,7 +76,10 @@ impl CollectionArgs {
             regions: self.region.clone(),
         };
         let collection = config.collection()?;
-        let wanted = wanted(&collection, &selection, &config.publish.layer_prefix)?;
+        let prefix = &config.publish.layer_prefix;
+        let all_layers = wanted(&collection, &Selection::default(), prefix)?;
+        let all_layers = all_layers.into_iter().map(|wanted| wanted.layer).collect();
+        let wanted = wanted(&collection, &selection, prefix)?;
         let regions = regions(&collection, &selection)?;
         let pythons: BTreeSet<PythonVersion> =
             wanted.iter().map(|wanted| wanted.target.python).collect();
@@ -90,7 +95,15 @@ impl CollectionArgs {
             republish: config.publish.republish,
         };
         let force = Force { build: self.force_build, publish: self.force_publish };
-        Ok(Work { workshop, planner, wanted, regions, force, all_regions: collection.regions })
+        Ok(Work {
+            workshop,
+            planner,
+            wanted,
+            regions,
+            force,
+            all_regions: collection.regions,
+            all_layers,
+        })
     }
 }
 

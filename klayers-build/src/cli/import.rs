@@ -36,6 +36,9 @@ pub(super) struct ImportArgs {
     /// Only in this region; may be given several times.
     #[arg(long, value_name = "R")]
     region: Vec<Region>,
+    /// Publish although layers of these names exist in regions of which the catalog has no records.
+    #[arg(long)]
+    new_collection: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -55,7 +58,8 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         return Err(ConfigError::NoRuntime(import.target).into());
     }
     let collection = config.collection()?;
-    import.refuse_listed(&wanted(&collection, &Selection::default(), prefix)?)?;
+    let listed = wanted(&collection, &Selection::default(), prefix)?;
+    import.refuse_listed(&listed)?;
     let selection = Selection { regions: args.region, ..Selection::default() };
     let regions = regions(&collection, &selection)?;
 
@@ -69,6 +73,8 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,
+        listed: listed.into_iter().map(|wanted| wanted.layer).collect(),
+        new_collection: args.new_collection,
     };
     let taken = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
     let build = &taken.build;

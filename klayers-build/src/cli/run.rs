@@ -37,6 +37,9 @@ pub(super) struct RunArgs {
     /// be called every hour or day.
     #[arg(long, conflicts_with_all = ["dry_run", "package", "target", "region"])]
     scheduled: bool,
+    /// Publish although layers of these names exist in regions of which the catalog has no records.
+    #[arg(long, conflicts_with = "dry_run")]
+    new_collection: bool,
 }
 
 /// What is written down of a run.
@@ -149,7 +152,7 @@ async fn work(
         lock = Some(RunLock::take(&config.catalog)?);
         Ok(Arc::new(SqliteCatalog::open(&config.catalog)?) as Arc<dyn Catalog>)
     };
-    let Work { workshop, planner, wanted, regions, force, all_regions } =
+    let Work { workshop, planner, wanted, regions, force, all_regions, all_layers } =
         args.collection.work(&config, catalog, now).await?;
     let lease = lease::take(lock, &planner.catalog, taken).await?;
     warn_of_forsaken(&*planner.catalog, &all_regions).await?;
@@ -168,10 +171,11 @@ async fn work(
         expiry: config.expiry,
         public: config.publish.public,
         deadline: config.publish.deadline,
+        new_collection: args.new_collection,
     };
     lease
         .during(async {
-            let run = pipeline.begin(&regions, now).await?;
+            let run = pipeline.begin(&all_layers, &regions, now).await?;
             report.add_settled(&run);
             show_closed(&report.failures);
             let progress = Progress::begin(wanted.len(), format);

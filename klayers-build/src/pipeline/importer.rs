@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,11 @@ pub struct Importer {
     pub public: bool,
     /// How long publishing one layer in one region may take.
     pub deadline: Duration,
+    /// The names of the layers that the collection lists.
+    pub listed: BTreeSet<LayerName>,
+    /// Whether a layer may be published although layers of these names, or of its own, exist in
+    /// regions of which the catalog has no records.
+    pub new_collection: bool,
 }
 
 /// What a layer that was made by hand is to be called.
@@ -88,7 +93,9 @@ impl Importer {
     ///
     /// # Errors
     ///
-    /// If the zip is refused, or if it cannot be stored or recorded: nothing is published then.
+    /// If the zip is refused, if it cannot be stored or recorded, or with
+    /// [`UnrecordedLayersError`](super::UnrecordedLayersError) if the catalog may have been lost:
+    /// nothing is published then.
     pub async fn import(
         &self,
         zip: &Path,
@@ -110,7 +117,15 @@ impl Importer {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let lanes = Lanes::new(regions, self.deadline);
-        for (region, error) in publishing.settle(regions, now).await?.failed {
+        let mut failed = publishing.settle(regions, now).await?.failed;
+        if !self.new_collection {
+            let mut layers = self.listed.clone();
+            layers.insert(import.layer.clone());
+            let settled = regions.iter().filter(|region| !failed.contains_key(region));
+            let unknown = publishing.refuse_unrecorded(&layers, settled).await?;
+            failed.extend(unknown);
+        }
+        for (region, error) in failed {
             lanes.close(&region, &error);
         }
         let build = build(&import, &zip, now);

@@ -14,6 +14,7 @@ use crate::support::command::{Home, uv_is_there};
 
 mod bundles;
 mod leftovers;
+mod lost;
 mod selections;
 mod served;
 mod slimming;

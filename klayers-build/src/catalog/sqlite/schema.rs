@@ -1,11 +1,15 @@
 //! Opening a file: whether it is a catalog, and making it one if there is nothing in it.
 
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::catalog::CatalogError;
+use crate::durable;
 
 /// Tells a catalog from the databases of other programs: `Klyr`.
 const APPLICATION_ID: i32 = 0x4B6C_7972;
@@ -31,8 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens a catalog for reading and writing, and makes it if it is not there.
 ///
-/// Ended at any point, this leaves nothing, an empty database, or a catalog: all of them open
-/// again.
+/// A file that is there and holds nothing is refused: it was a catalog once, or was put there by
+/// mistake. Ended at any point, this leaves no file or a catalog.
 pub(super) fn open(path: &Path) -> Result<Connection, CatalogError> {
     open_or_create(path).map_err(|refusal| refusal.at(path))
 }
@@ -53,25 +57,57 @@ pub(super) fn open_in_memory() -> Result<Connection, CatalogError> {
 }
 
 fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
-    let mut connection =
-        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // SQLite takes this for a database that is gone when it is closed.
+    if path == Path::new(":memory:") {
+        return Err(Refusal::NoWriteAheadLog);
+    }
+    if !path.exists() {
+        create(path)?;
+    }
+    refuse_empty(path)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Nothing is written before it is known that the file is not another program's.
     let found = identify_at_once(&mut connection)?;
+    if found == Found::Nothing {
+        return Err(Refusal::Empty);
+    }
     use_write_ahead_log(&connection)?;
     if let Found::Older(_) = found {
         migrate(&mut connection)?;
     }
-    if found == Found::Nothing {
-        let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have made it in the meantime.
-        if identify(&creation)? == Found::Nothing {
-            creation.execute_batch(SCHEMA)?;
-            creation.pragma_update(None, "application_id", APPLICATION_ID)?;
-            creation.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
-        creation.commit()?;
-    }
     Ok(connection)
+}
+
+/// Makes a catalog beside its place and moves it there as a whole, so that no process ever sees a
+/// file without tables.
+fn create(path: &Path) -> Result<(), Refusal> {
+    let folder = durable::parent(path);
+    let file = tempfile::Builder::new()
+        .prefix(".new-catalog-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)?;
+    let mut connection = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let creation = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    creation.execute_batch(SCHEMA)?;
+    creation.pragma_update(None, "application_id", APPLICATION_ID)?;
+    creation.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    creation.commit()?;
+    drop(connection);
+    match file.persist_noclobber(path) {
+        // Another process made one in the meantime.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error.into()),
+        Ok(_) => Ok(durable::sync_folders(folder, folder)?),
+    }
+}
+
+/// Refuses a file without a byte, before SQLite sees it: SQLite would take it for a new database, and
+/// delete a write-ahead log beside it that may hold the records.
+fn refuse_empty(path: &Path) -> Result<(), Refusal> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() == 0 => Err(Refusal::Empty),
+        _ => Ok(()),
+    }
 }
 
 /// Brings the tables of an earlier release into the shape of this one: all at once, or not at all.
@@ -100,6 +136,7 @@ fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
 }
 
 fn open_existing(path: &Path) -> Result<Connection, Refusal> {
+    refuse_empty(path)?;
     // Of those that may write, the last to leave takes the log with it; one that may not would
     // leave it behind. Where the file may not be written SQLite opens it for reading by itself.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -110,7 +147,7 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     connection.pragma_update(None, "query_only", true)?;
     match found {
         Found::Catalog | Found::Older(_) => Ok(connection),
-        Found::Nothing => Err(Refusal::Foreign("it is empty".to_owned())),
+        Found::Nothing => Err(Refusal::Empty),
     }
 }
 
@@ -207,8 +244,12 @@ fn identify(connection: &Connection) -> Result<Found, Refusal> {
 /// Why a file is not opened.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("there is nothing in it")]
+    Empty,
     #[error("{0}")]
     Foreign(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
     #[error("{0} of its records refer to builds that are not there")]
     Broken(u64),
     #[error("SQLite cannot keep a write-ahead log beside it")]
@@ -225,11 +266,12 @@ impl Refusal {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
         );
         match self {
+            Self::Empty => CatalogError::Empty { location },
             Self::Foreign(reason) => CatalogError::Foreign { location, reason },
             Self::Sqlite(_) if not_a_database => {
                 CatalogError::Foreign { location, reason: "it is not a SQLite database".to_owned() }
             }
-            Self::Sqlite(_) | Self::NoWriteAheadLog | Self::Broken(_) => {
+            Self::Sqlite(_) | Self::Io(_) | Self::NoWriteAheadLog | Self::Broken(_) => {
                 CatalogError::Open { location, source: Box::new(self) }
             }
         }

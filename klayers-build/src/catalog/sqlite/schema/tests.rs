@@ -5,20 +5,40 @@ use super::*;
 use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
 
 #[test]
-fn every_state_of_an_interrupted_creation_opens_again() {
+fn a_file_without_tables_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klayers.db");
-
+    let log = folder.path().join("klayers.db-wal");
+    let header = folder.path().join("header.db");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    use_write_ahead_log(&connect(&header, flags).unwrap()).unwrap();
     std::fs::write(&path, b"").unwrap();
-    open(&path).unwrap();
+    std::fs::write(&log, b"the last records").unwrap();
+    for path in [&path, &header] {
+        let before = std::fs::read(path).unwrap();
+        for opened in [open(path), open_read_only(path)] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, CatalogError::Empty { .. }), "{error:?}");
+        }
+        assert_eq!(std::fs::read(path).unwrap(), before);
+    }
+    // SQLite would have deleted it.
+    assert_eq!(std::fs::read(&log).unwrap(), b"the last records");
+}
 
-    std::fs::remove_file(&path).unwrap();
-    let interrupted =
-        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE);
-    use_write_ahead_log(&interrupted.unwrap()).unwrap();
-    assert!(std::fs::metadata(&path).unwrap().len() > 0);
-    open(&path).unwrap();
-    open_read_only(&path).unwrap();
+#[test]
+fn a_new_catalog_is_there_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("klayers.db");
+    drop(open(&path).unwrap());
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(left, ["klayers.db"]);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o600, 0o600);
+    drop(open(&path).unwrap());
 }
 
 #[test]

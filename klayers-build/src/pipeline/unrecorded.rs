@@ -1,0 +1,114 @@
+//! Layers that exist where the catalog has no records: a catalog that was lost is no new collection.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use futures::{StreamExt as _, stream};
+use klayers_core::{LayerName, Region};
+
+use super::PARALLEL_REGIONS;
+use super::publication::Publishing;
+use crate::Error;
+use crate::catalog::{CatalogError, Include, Query};
+
+/// Layers of the collection exist in regions of which the catalog has no records.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub struct UnrecordedLayersError {
+    /// The layers that were found, by region.
+    pub found: BTreeMap<Region, BTreeSet<LayerName>>,
+}
+
+impl fmt::Display for UnrecordedLayersError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((region, layers)) = self.found.iter().next() else { return Ok(()) };
+        let others = |count: usize, one: &str, more: &str| match count {
+            0 => String::new(),
+            1 => format!(" and {one}"),
+            _ => format!(" and {count} {more}"),
+        };
+        let layer = layers.first().map(LayerName::as_str).unwrap_or_default();
+        let more_layers = others(layers.len().saturating_sub(1), "another", "others");
+        let more_regions = others(self.found.len() - 1, "another region", "other regions");
+        write!(
+            formatter,
+            "{layer}{more_layers} exist in {region}{more_regions}, but the catalog has no records \
+             there; nothing was published\n\
+             help: if the catalog was lost, restore it from a backup, as docs/operating.md says, or \
+             take the records over with `klayers-pipeline adopt`\n\
+             help: `klayers-pipeline reconcile` lists what exists\n\
+             help: --new-collection publishes further versions of these layers all the same"
+        )
+    }
+}
+
+impl Publishing<'_> {
+    /// Asks the publisher whether these layers exist in regions of which the catalog has no records.
+    /// Gives the regions where that could not be found out.
+    ///
+    /// # Errors
+    ///
+    /// [`UnrecordedLayersError`] if some exist; or if the catalog cannot be read.
+    pub(super) async fn refuse_unrecorded(
+        &self,
+        layers: &BTreeSet<LayerName>,
+        regions: impl Iterator<Item = &Region>,
+    ) -> Result<BTreeMap<Region, Error>, Error> {
+        let recorded = self.catalog.regions().await?;
+        let mut empty = Vec::new();
+        for region in regions.filter(|region| !recorded.contains(region)) {
+            if !self.has_records(region).await? {
+                empty.push(region);
+            }
+        }
+        let answers: Vec<_> = stream::iter(empty)
+            .map(|region| async move { (region.clone(), self.publisher.layers(region).await) })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        let mut found = BTreeMap::new();
+        let mut failed = BTreeMap::new();
+        for (region, answer) in answers {
+            match answer {
+                Ok(there) => {
+                    let ours: BTreeSet<LayerName> =
+                        there.into_iter().filter(|layer| layers.contains(layer)).collect();
+                    if !ours.is_empty() {
+                        found.insert(region, ours);
+                    }
+                }
+                Err(error) => {
+                    failed.insert(region, error.into());
+                }
+            }
+        }
+        if found.is_empty() { Ok(failed) } else { Err(UnrecordedLayersError { found }.into()) }
+    }
+
+    /// Whether there is any record of a region, be it of a version that was deleted.
+    async fn has_records(&self, region: &Region) -> Result<bool, CatalogError> {
+        let query =
+            Query { region: Some(region.clone()), include: Include::All, ..Query::default() };
+        Ok(!self.catalog.layer_versions(&query).await?.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_layers_and_regions_and_says_what_to_do() {
+        let layers = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        let mut found = BTreeMap::from([("eu-west-1".parse().unwrap(), layers(&["K-p312-a"]))]);
+        let message = UnrecordedLayersError { found: found.clone() }.to_string();
+        assert!(message.starts_with("K-p312-a exist in eu-west-1, but the catalog"), "{message}");
+        assert!(message.lines().count() <= 5, "{message}");
+        for region in ["us-east-1", "us-east-2"] {
+            found.insert(region.parse().unwrap(), layers(&["K-p312-a", "K-p312-b", "K-p312-c"]));
+        }
+        found.insert("eu-west-1".parse().unwrap(), layers(&["K-p312-a", "K-p312-b", "K-p312-c"]));
+        let message = UnrecordedLayersError { found }.to_string();
+        let head = "K-p312-a and 2 others exist in eu-west-1 and 2 other regions, but";
+        assert!(message.starts_with(head), "{message}");
+    }
+}
