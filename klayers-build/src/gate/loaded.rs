@@ -65,7 +65,8 @@ impl LoadedFiles {
             let library = read(path);
             let soname = library.as_ref().and_then(|library| library.soname.clone());
             MachineLibrary {
-                name: soname.unwrap_or(name),
+                // The process said where the file is, and may have said anything.
+                name: soname.unwrap_or(name).replace(char::is_control, "\u{fffd}"),
                 needed: library.map(|library| library.needed).unwrap_or_default(),
                 modules: modules.clone(),
             }
@@ -229,6 +230,14 @@ mod tests {
         assert_eq!(loaded.of_layer, BTreeSet::from(["python/a.so".to_owned()]));
         let modules = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
         assert_eq!(loaded.of_machine, BTreeMap::from([("/lib/libgomp.so.1".into(), modules)]));
+    }
+
+    #[test]
+    fn names_of_files_do_not_steer_a_terminal() {
+        let path = PathBuf::from("/no/such/libx\u{1b}[2J.so");
+        let of_machine = BTreeMap::from([(path, BTreeSet::new())]);
+        let loaded = LoadedFiles { of_machine, ..LoadedFiles::default() };
+        assert_eq!(loaded.libraries()[0].name, "libx\u{fffd}[2J.so");
     }
 
     #[test]
