@@ -2,7 +2,7 @@
 //! packages with a history in all targets and regions, one whose texts are hostile, and as many
 //! others as asked for (20, unless told), which have a layer for `p3.13` in us-east-1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::Path;
 
@@ -170,6 +170,7 @@ fn gate(build: &Build) -> GateReport {
             tolerated: BTreeMap::new(),
             undeclared: BTreeMap::new(),
             network: Network::Absent,
+            gaps: BTreeSet::new(),
         },
     }
 }

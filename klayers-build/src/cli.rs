@@ -12,6 +12,7 @@ use klayers_build::Error;
 use klayers_build::builder::Interpreters;
 use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
+use klayers_build::confine::Confinement;
 use klayers_build::export::ExportError;
 use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
@@ -282,6 +283,13 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
             let name = runtime.python.runtime();
             output::note(&format!("note: AWS no longer updates the runtime {name}, since {day}"));
         }
+    }
+}
+
+/// Warns, before code of packages is run, of what this system does not keep it from.
+async fn note_confinement(runs_code: bool) {
+    if runs_code && let Some(warning) = Confinement::find().await.warning() {
+        output::note(&format!("warning: {warning}"));
     }
 }
 

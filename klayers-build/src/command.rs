@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use tokio::sync::OnceCell;
 
 /// The most that is shown of what a program said went wrong, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
@@ -53,10 +54,42 @@ pub(crate) fn shortened(text: &str, longest: usize) -> String {
     }
 }
 
+/// The program that has another one killed when this process dies, whatever it dies of.
+pub(crate) fn setpriv() -> &'static str {
+    let places = ["/usr/bin/setpriv", "/bin/setpriv"];
+    places.into_iter().find(|place| Path::new(place).exists()).unwrap_or("setpriv")
+}
+
+/// Whether [`setpriv`] does so here, found by a trial: that of old systems does not know how.
+pub(crate) async fn can_tie() -> bool {
+    static FOUND: OnceCell<bool> = OnceCell::const_new();
+    let tried = async || {
+        let mut command = Command::new(setpriv());
+        command.args(["--pdeathsig", "KILL", "/bin/sh", "-c", "exit 0"]);
+        let bounds = Bounds { time: Duration::from_secs(20), output_mib: 1 };
+        let tried = run(&mut command, "", bounds).await;
+        tried.is_ok_and(|output| output.status == Some(0))
+    };
+    *FOUND.get_or_init(tried).await
+}
+
 /// `uv`, told to leave alone what does not concern a build: it downloads no interpreter, and the
 /// environment that the caller happens to work in does not choose one.
 pub(crate) fn uv(program: &Path) -> Command {
-    let mut command = Command::new(program);
+    told(Command::new(program))
+}
+
+/// The same, killed when this process dies.
+pub(crate) async fn tied_uv(program: &Path) -> Command {
+    if !can_tie().await {
+        return uv(program);
+    }
+    let mut command = Command::new(setpriv());
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    told(command)
+}
+
+fn told(mut command: Command) -> Command {
     command
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_NO_PROGRESS", "1")
@@ -73,8 +106,44 @@ pub(crate) async fn run(
     input: &str,
     bounds: Bounds,
 ) -> Result<Output, CommandError> {
-    let mut group = Group::start(command.stderr(Stdio::piped())).map_err(CommandError::Start)?;
-    let child = &mut group.0;
+    let group = Group::start(command).map_err(CommandError::Start)?;
+    attend(group, input, bounds).await
+}
+
+/// Runs a program to its end that a thread of its own starts, after it prepared itself.
+///
+/// What a thread is restricted to, the programs that it starts are, too. It lives as long as the
+/// program: the kernel tells a program that its parent died when the thread ends that started it.
+pub(crate) async fn run_apart(
+    mut command: Command,
+    prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
+    input: &str,
+    bounds: Bounds,
+) -> Result<Output, CommandError> {
+    let runtime = tokio::runtime::Handle::current();
+    let (started, start) = tokio::sync::oneshot::channel();
+    let (alive, ended) = std::sync::mpsc::channel();
+    let work = move || {
+        let group = prepare().and_then(|()| {
+            let _runtime = runtime.enter();
+            Group::start(&mut command)
+        });
+        if started.send(group).is_ok() {
+            // Nothing is ever sent: this ends when the other side is dropped.
+            let _: Result<(), _> = ended.recv();
+        }
+    };
+    let thread = std::thread::Builder::new().name("confined".to_owned());
+    thread.spawn(work).map_err(CommandError::Start)?;
+    let group = start.await.map_err(|_| CommandError::Start(io::ErrorKind::Other.into()))?;
+    let mut group = group.map_err(CommandError::Start)?;
+    group.thread = Some(alive);
+    attend(group, input, bounds).await
+}
+
+/// Gives a program its input and takes its output until it ends.
+async fn attend(mut group: Group, input: &str, bounds: Bounds) -> Result<Output, CommandError> {
+    let child = &mut group.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let work = async {
         let give = async {
@@ -111,20 +180,25 @@ async fn read(
 
 /// A program that is ended, with all that it started, when this is dropped before its end.
 #[derive(Debug)]
-struct Group(Child);
+struct Group {
+    child: Child,
+    /// Ends the thread that started the program, when this is dropped.
+    thread: Option<std::sync::mpsc::Sender<()>>,
+}
 
 impl Group {
     /// Starts a program in a process group of its own, with pipes for its input and its output.
     fn start(command: &mut Command) -> io::Result<Self> {
-        let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-        Ok(Self(command.process_group(0).spawn()?))
+        command.current_dir("/").process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Self { child: command.spawn()?, thread: None })
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         // The id is there only while the program has not been waited for.
-        let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let id = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(id) = id {
             // It fails only if the group is gone already.
             let _ = kill_process_group(id, Signal::KILL);
@@ -148,6 +222,9 @@ pub enum CommandError {
         /// How much it may write, in MiB.
         limit_mib: u64,
     },
+    /// It failed.
+    #[error("it failed: {0}")]
+    Failed(String),
     /// It wrote something else than text.
     #[error("it wrote something that is not UTF-8")]
     NotText,

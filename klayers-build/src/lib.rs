@@ -14,6 +14,7 @@ pub mod bytecode;
 pub mod cached;
 pub mod catalog;
 pub mod config;
+pub mod confine;
 pub mod export;
 pub mod failpoint;
 pub mod fetch;

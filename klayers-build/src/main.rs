@@ -5,5 +5,6 @@ use std::process::ExitCode;
 mod cli;
 
 fn main() -> ExitCode {
-    cli::main()
+    // Before all else: this executable is also what starts code of others, confined.
+    klayers_build::confine::enter().unwrap_or_else(cli::main)
 }

@@ -9,7 +9,8 @@ use tempfile::NamedTempFile;
 use tokio::process::Command;
 use url::Url;
 
-use crate::command::{Bounds, CommandError, Output, run, shortened, uv};
+use crate::command::{Bounds, CommandError, Output, run, shortened, tied_uv, uv};
+use crate::confine::Confinement;
 use crate::lock::{Lock, LockError, LockedWheel};
 use crate::slim::Slimming;
 
@@ -40,6 +41,7 @@ pub struct Resolver {
     sources: Sources,
     slimming: Slimming,
     from_source: Option<FromSource>,
+    confinement: Option<Confinement>,
     timeout: Duration,
 }
 
@@ -97,7 +99,8 @@ impl Resolver {
         let asked = run(Command::new("python3").args(ask), "", PROBE).await;
         let python = PathBuf::from(succeeded("python3", asked)?.trim());
         let (uv, slimming) = (program.to_owned(), Slimming::default());
-        Ok(Self { uv, python, sources, slimming, from_source: None, timeout: TIMEOUT })
+        let (from_source, confinement) = (None, None);
+        Ok(Self { uv, python, sources, slimming, from_source, confinement, timeout: TIMEOUT })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -117,6 +120,12 @@ impl Resolver {
     #[must_use]
     pub fn with_sdists(self, from_source: FromSource) -> Self {
         Self { from_source: Some(from_source), ..self }
+    }
+
+    /// Confines builds in this way, in the place of the one that is [found](Confinement::find).
+    #[must_use]
+    pub fn with_confinement(self, confinement: Confinement) -> Self {
+        Self { confinement: Some(confinement), ..self }
     }
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
@@ -215,7 +224,7 @@ impl Resolver {
     ) -> Result<String, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
-        let mut command = uv(&self.uv);
+        let mut command = tied_uv(&self.uv).await;
         command.args(self.arguments(target, runtime.glibc)).args(extra);
         // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
         // password.

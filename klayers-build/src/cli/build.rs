@@ -17,7 +17,7 @@ use klayers_core::{
 use serde_json::json;
 use url::Url;
 
-use super::{CacheArgs, DONE, interpreters, note_deprecated, output};
+use super::{CacheArgs, DONE, interpreters, note_confinement, note_deprecated, output};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
@@ -134,6 +134,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let order = args.order(file.as_ref())?;
     let runtime = settings.runtimes.get(order.target.python);
     note_deprecated([runtime.ok_or(ConfigError::NoRuntime(order.target))?], now);
+    note_confinement(order.check_imports || !settings.allow_sdist.is_empty()).await;
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
     let delivered = match workshop.deliver(&order, &args.out).await {

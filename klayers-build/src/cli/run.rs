@@ -24,7 +24,7 @@ use super::output::Subject;
 use super::progress::Progress;
 use super::publisher::publisher;
 use super::unchecked::warn_of_missing_interpreters;
-use super::{DONE, FAILED, lease, output};
+use super::{DONE, FAILED, lease, note_confinement, output};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -160,6 +160,10 @@ async fn work(
     *records = Some(Arc::clone(&planner.catalog));
     // First: without credentials nothing is made.
     let publisher = publisher(&config.publish, &regions).await?;
+    note_confinement(
+        config.build.gate.imports != ImportMode::Off || !config.build.allow_sdist.is_empty(),
+    )
+    .await;
     let artifacts = FolderArtifacts::open(config.artifacts)?;
     workshop.fetcher.sweep(now);
     artifacts.sweep(now);

@@ -13,7 +13,7 @@ use klayers_core::{Digest, PackageName, Runtimes};
 use serde_json::json;
 use url::Url;
 
-use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, output};
+use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_confinement, output};
 
 /// How many differences are listed.
 const LISTED: usize = 50;
@@ -63,6 +63,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
         }
         _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
     };
+    note_confinement(!allow_sdist.is_empty()).await;
     let links = args.wheels.iter().map(|wheels| wheels.display().to_string());
     let sources = Sources {
         index_url: args.index_url.clone(),

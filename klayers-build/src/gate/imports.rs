@@ -12,12 +12,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{LoadedFiles, UNPACKED_LIMIT};
-use crate::command::{CommandError, Output};
+use crate::command::{Bounds, CommandError, Output};
+use crate::confine::{Confinement, Gap, Toolchain, View};
 
-mod confined;
 mod report;
 
-use confined::Confinement;
 pub use report::{ImportReport, Missing, ModuleOutcome, Network};
 
 /// How long importing one module may take, unless it is said.
@@ -26,18 +25,28 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long unpacking a layer may take.
 const UNPACK_TIMEOUT: Duration = Duration::from_mins(5);
+/// How much a process may write to its outputs, in MiB.
+const OUTPUT_MIB: u64 = 16;
+/// Where a function finds the content of its layers.
+const LAYERS: &str = "/opt";
+/// Where a function finds what the runtime has; `python` is below it.
+const RUNTIME: &str = "/var/runtime";
+/// The folder that a function starts in.
+const TASK: &str = "/var/task";
 
 /// Imports each module of a layer in a fresh process of an interpreter.
 ///
-/// The process has the layer's `python` folder before the standard library on its path and nothing
-/// else, as Lambda puts it, an environment without credentials, no network, and bounds on time,
-/// memory and the size of files. What it prints to standard output is dropped.
+/// The process sees what a function sees: the layer read-only at `/opt`, with its `python` folder
+/// before the standard library on the path, a home that does not exist, and nothing that can be
+/// written but `/tmp`. It has no network, and bounds on time, memory and the size of files. What it
+/// prints to standard output is dropped.
 ///
-/// This finds what does not work by accident. It is no prison: a package that means harm can read
-/// and write what this user can, as it could when it is used.
+/// How far that holds on this machine, its [`Confinement`] says.
 #[derive(Clone, Debug)]
 pub struct ImportCheck {
-    interpreter: PathBuf,
+    /// A program with its first arguments.
+    interpreter: Vec<String>,
+    confinement: Option<Confinement>,
     scratch: PathBuf,
     target: Target,
     glibc: Glibc,
@@ -59,7 +68,8 @@ impl ImportCheck {
     /// A check for one target. Layers are unpacked into folders below `scratch`, and removed again.
     pub fn new(interpreter: &Path, scratch: &Path, target: Target, runtime: &Runtime) -> Self {
         Self {
-            interpreter: interpreter.to_owned(),
+            interpreter: vec![interpreter.display().to_string()],
+            confinement: None,
             scratch: scratch.to_owned(),
             target,
             glibc: runtime.glibc,
@@ -79,6 +89,13 @@ impl ImportCheck {
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// Confines the processes in this way, in the place of the one that is
+    /// [found](Confinement::find).
+    #[must_use]
+    pub fn with_confinement(self, confinement: Confinement) -> Self {
+        Self { confinement: Some(confinement), ..self }
     }
 
     /// Imports the modules of a layer, which is a zip or a folder that it was unpacked to, some at
@@ -102,42 +119,34 @@ impl ImportCheck {
         let (layer, scratch) = (&absolute(layer)?, absolute(&self.scratch)?);
         let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(scratch);
         let work = work.map_err(|source| self.scratch_error(source))?;
-        let confinement = Confinement::find().await;
-        let own = match self.probe(confinement, work.path()).await {
-            Ok(own) => own,
+        let (room, own) = match self.room(work.path()).await {
+            Ok(ready) => ready,
             Err(reason) => {
                 let report = ImportReport::NotRun { reason };
                 return Ok(Imported { report, loaded: None });
             }
         };
-        let folder = self.unpacked(confinement, layer, &work, "layer").await?;
+        let folder = room.unpacked(layer, &work, "layer").await?;
         let behind = match &self.behind {
-            Some(packages) => {
-                let packages = absolute(packages)?;
-                vec![self.unpacked(confinement, &packages, &work, "runtime").await?]
-            }
-            None => Vec::new(),
+            Some(packages) => Some(room.unpacked(&absolute(packages)?, &work, "runtime").await?),
+            None => None,
         };
-        let places = Places { layer: &folder, behind: &behind };
+        let room = room.with_layer(&folder, behind.as_deref());
         let at_once = available_parallelism().map_or(1, NonZeroUsize::get);
-        let outcomes: Vec<(String, Result<Ended, _>)> =
-            futures::stream::iter(modules.iter().enumerate())
-                .map(async |(number, module)| {
-                    let home = work.path().join(format!("home-{number}"));
-                    (module.clone(), self.import(confinement, places, &home, &[], module).await)
-                })
-                .buffer_unordered(at_once)
-                .collect()
-                .await;
+        let outcomes: Vec<(String, Result<Ended, _>)> = futures::stream::iter(modules)
+            .map(async |module| (module.clone(), room.import(&[], module).await))
+            .buffer_unordered(at_once)
+            .collect()
+            .await;
         let mut ignored = own;
-        ignored.extend(behind.iter().cloned());
+        ignored.extend(room.behind.iter().cloned());
         let mut modules = BTreeMap::new();
         let mut loaded = Some(LoadedFiles::default());
         for (module, ended) in outcomes {
             let Ended { outcome, mapped } = ended?;
             // A process that ended early says nothing. All others must, or nothing is known.
             match (&mut loaded, mapped) {
-                (Some(loaded), Some(mapped)) => loaded.add(&module, &mapped, &folder, &ignored),
+                (Some(loaded), Some(mapped)) => loaded.add(&module, &mapped, &room.layer, &ignored),
                 (Some(_), None) if !outcome.has_failed() => loaded = None,
                 _ => {}
             }
@@ -147,21 +156,21 @@ impl ImportCheck {
         let passed = |outcome: &ModuleOutcome| *outcome == ModuleOutcome::Passed;
         let others: Vec<String> =
             modules.iter().filter(|(_, outcome)| passed(outcome)).map(|(m, _)| m.clone()).collect();
-        for (number, (module, outcome)) in modules.iter_mut().enumerate() {
+        for (module, outcome) in &mut modules {
             if matches!(outcome, ModuleOutcome::Failed { .. }) && !others.is_empty() {
-                let home = work.path().join(format!("second-home-{number}"));
-                let again = self.import(confinement, places, &home, &others, module).await?;
+                let again = room.import(&others, module).await?;
                 if passed(&again.outcome) {
                     *outcome = ModuleOutcome::PassedAfterOthers;
                     if let (Some(loaded), Some(mapped)) = (&mut loaded, again.mapped) {
-                        loaded.add(module, &mapped, &folder, &ignored);
+                        loaded.add(module, &mapped, &room.layer, &ignored);
                     }
                 }
             }
         }
         let (tolerated, undeclared) = (BTreeMap::new(), BTreeMap::new());
-        let network = confinement.network;
-        let report = ImportReport::Run { modules, tolerated, undeclared, network };
+        let gaps = room.confinement.gaps();
+        let network = if gaps.contains(&Gap::Network) { Network::Refused } else { Network::Absent };
+        let report = ImportReport::Run { modules, tolerated, undeclared, network, gaps };
         Ok(Imported { report, loaded })
     }
 
@@ -173,20 +182,58 @@ impl ImportCheck {
     pub async fn can_run(&self) -> Result<Result<(), String>, ImportCheckError> {
         let work = tempfile::Builder::new().prefix("import-check-").tempdir_in(&self.scratch);
         let work = work.map_err(|source| self.scratch_error(source))?;
-        Ok(self.probe(Confinement::find().await, work.path()).await.map(|_| ()))
+        Ok(self.room(work.path()).await.map(|_| ()))
     }
 
+    /// What the processes run in, and the files and folders that are the interpreter's own; or why
+    /// it cannot import layers of the target.
+    async fn room(&self, work: &Path) -> Result<(Room<'_>, BTreeSet<PathBuf>), String> {
+        let confinement = match &self.confinement {
+            Some(confinement) => confinement.clone(),
+            None => Confinement::find().await,
+        };
+        let toolchain = Toolchain::of(&self.interpreter).await;
+        let toolchain =
+            toolchain.map_err(|error| format!("{} does not answer: {error}", self.program()))?;
+        let view = View::new(work).read_all(&toolchain.paths).variable("PYTHONHASHSEED", "0");
+        let (layer, behind) = (PathBuf::from(LAYERS), None);
+        let room = Room { check: self, confinement, view, layer, behind };
+        let own = room.probe().await?;
+        Ok((room, own))
+    }
+
+    fn program(&self) -> &str {
+        self.interpreter.first().map_or("", String::as_str)
+    }
+
+    fn scratch_error(&self, source: io::Error) -> ImportCheckError {
+        ImportCheckError::Scratch { folder: self.scratch.clone(), source }
+    }
+
+    fn start_error(&self, source: CommandError) -> ImportCheckError {
+        ImportCheckError::Start { interpreter: self.program().into(), source }
+    }
+}
+
+/// What the processes of one check run in.
+struct Room<'a> {
+    check: &'a ImportCheck,
+    confinement: Confinement,
+    view: View,
+    /// Where the processes see the layer.
+    layer: PathBuf,
+    /// Where they see what the runtime has.
+    behind: Option<PathBuf>,
+}
+
+impl Room<'_> {
     /// Whether the interpreter loads what Lambda's does: the files and folders that are its own, or
     /// why not.
-    async fn probe(
-        &self,
-        confinement: Confinement,
-        home: &Path,
-    ) -> Result<BTreeSet<PathBuf>, String> {
-        let (target, shown) = (self.target, self.interpreter.display());
+    async fn probe(&self) -> Result<BTreeSet<PathBuf>, String> {
+        let (target, shown) = (self.check.target, self.check.program());
         let script = include_str!("imports/probe.py");
         let output = self
-            .python(confinement, home, home, script, "", PROBE_TIMEOUT)
+            .python(&self.view, script, "", PROBE_TIMEOUT)
             .await
             .map_err(|error| format!("{shown} does not answer: {error}"))?;
         let answer: Probe = match serde_json::from_str(&output.stdout) {
@@ -203,10 +250,10 @@ impl ImportCheck {
         let glibc: Option<Glibc> =
             answer.libc.as_ref().and_then(|libc| libc.strip_prefix("glibc ")?.parse().ok());
         match glibc {
-            Some(glibc) if glibc >= self.glibc => Ok(answer.own),
+            Some(glibc) if glibc >= self.check.glibc => Ok(answer.own),
             Some(glibc) => Err(format!(
                 "this machine has glibc {glibc}, which is older than {target}'s {}",
-                self.glibc
+                self.check.glibc
             )),
             None => Err(format!("{shown} does not know the version of its C library")),
         }
@@ -215,54 +262,59 @@ impl ImportCheck {
     /// The folder of a layer: where it is unpacked to, below the working folder, if it is a zip.
     async fn unpacked(
         &self,
-        confinement: Confinement,
         layer: &Path,
         work: &TempDir,
         name: &str,
     ) -> Result<PathBuf, ImportCheckError> {
+        let io = |source| self.check.scratch_error(source);
         // As the kernel names it, behind links: so mapped files are named.
-        let real = |path: PathBuf| path.canonicalize().map_err(|source| self.scratch_error(source));
         if layer.is_dir() {
-            return real(layer.to_owned());
+            return layer.canonicalize().map_err(io);
         }
-        let folder = real(work.path().to_owned())?.join(name);
+        let folder = work.path().canonicalize().map_err(io)?.join(name);
+        std::fs::create_dir(&folder).map_err(io)?;
         let job = json!({ "zip": layer, "folder": folder, "most": UNPACKED_LIMIT }).to_string();
-        let script = include_str!("imports/unpack.py");
+        let view = self.view.clone().read(layer, layer).write(&folder);
         let unpacked = self
-            .python(confinement, work.path(), work.path(), script, &job, UNPACK_TIMEOUT)
+            .python(&view, include_str!("imports/unpack.py"), &job, UNPACK_TIMEOUT)
             .await
-            .map_err(|source| self.start_error(source))?;
+            .map_err(|source| self.check.start_error(source))?;
         if unpacked.status == Some(0) {
             return Ok(folder);
         }
         Err(ImportCheckError::Unpack { layer: layer.to_owned(), message: unpacked.explanation() })
     }
 
-    async fn import(
-        &self,
-        confinement: Confinement,
-        Places { layer, behind }: Places<'_>,
-        home: &Path,
-        before: &[String],
-        module: &str,
-    ) -> Result<Ended, ImportCheckError> {
-        std::fs::create_dir(home).map_err(|source| self.scratch_error(source))?;
+    /// The same with a layer, and what the runtime has, where a function has them.
+    fn with_layer(self, layer: &Path, behind: Option<&Path>) -> Self {
+        let seen = self.confinement.seen(layer, Path::new(LAYERS));
+        let mut view = self.view.read(layer, Path::new(LAYERS)).in_folder(Path::new(TASK));
+        let libraries = seen.join("lib").display().to_string();
+        view = view.variable("LD_LIBRARY_PATH", libraries);
+        if let Some(packages) = behind {
+            view = view.read(packages, Path::new(RUNTIME));
+        }
+        let behind = behind.map(|packages| self.confinement.seen(packages, Path::new(RUNTIME)));
+        Self { view, layer: seen, behind, ..self }
+    }
+
+    async fn import(&self, before: &[String], module: &str) -> Result<Ended, ImportCheckError> {
+        let deadline = self.check.deadline;
         // Twice the time on the clock, for those that use several processors.
-        let seconds = self.deadline.as_secs().saturating_mul(2).saturating_add(1);
+        let seconds = deadline.as_secs().saturating_mul(2).saturating_add(1);
         let job = json!({
             "before": before,
             "module": module,
-            "layer": layer,
-            "behind": behind,
+            "layer": self.layer,
+            "behind": self.behind.as_slice(),
             "seconds": seconds,
         });
         let script = include_str!("imports/import_module.py");
-        let ended =
-            self.python(confinement, home, layer, script, &job.to_string(), self.deadline).await;
+        let ended = self.python(&self.view, script, &job.to_string(), deadline).await;
         let output = match ended {
             Ok(output) => output,
             Err(CommandError::Timeout(_)) => return Ok(Ended::early(ModuleOutcome::TimedOut)),
-            Err(error @ CommandError::Start(_)) => return Err(self.start_error(error)),
+            Err(error @ CommandError::Start(_)) => return Err(self.check.start_error(error)),
             Err(error) => {
                 return Ok(Ended::early(ModuleOutcome::failed(&error.to_string(), None)));
             }
@@ -289,32 +341,16 @@ impl ImportCheck {
     /// used since it would have `PYTHONHASHSEED` ignored; the environment is empty of the rest.
     async fn python(
         &self,
-        confinement: Confinement,
-        home: &Path,
-        layer: &Path,
+        view: &View,
         script: &str,
         input: &str,
         time: Duration,
     ) -> Result<Output, CommandError> {
-        let interpreter = self.interpreter.display().to_string();
-        let program = [interpreter.as_str(), "-s", "-S", "-B", "-c", script];
-        confinement.run(home, layer, &program, input, time).await
+        let mut program = self.check.interpreter.clone();
+        program.extend(["-s", "-S", "-B", "-c", script].map(str::to_owned));
+        let bounds = Bounds { time, output_mib: OUTPUT_MIB };
+        self.confinement.run(view, &program, input, bounds).await
     }
-
-    fn scratch_error(&self, source: io::Error) -> ImportCheckError {
-        ImportCheckError::Scratch { folder: self.scratch.clone(), source }
-    }
-
-    fn start_error(&self, source: CommandError) -> ImportCheckError {
-        ImportCheckError::Start { interpreter: self.interpreter.clone(), source }
-    }
-}
-
-/// The folders that are on the path of modules.
-#[derive(Clone, Copy, Debug)]
-struct Places<'a> {
-    layer: &'a Path,
-    behind: &'a [PathBuf],
 }
 
 /// A process that was to import a module and has ended.
@@ -393,27 +429,36 @@ pub enum ImportCheckError {
 mod tests {
     use super::*;
 
-    /// Without namespaces, as where they are not to be had.
-    const REFUSED: Confinement = Confinement { network: Network::Refused };
-
+    /// What comes of a module where neither namespaces nor Landlock are to be had.
     async fn outcome(source: &str, deadline: Duration) -> ModuleOutcome {
         let work = tempfile::tempdir().expect("a folder");
         let folder = work.path().join("layer/python");
         std::fs::create_dir_all(&folder).expect("a layer");
         std::fs::write(folder.join("m.py"), source).expect("a module");
-        let runtimes = klayers_core::Runtimes::default();
-        let target: Target = "p3.12".parse().expect("a target");
-        let runtime = runtimes.get(target.python).expect("known");
-        let python = std::process::Command::new("python3")
-            .args(["-I", "-c", "import sys; print(sys.executable)"])
-            .output()
-            .expect("python3");
-        let python = String::from_utf8(python.stdout).expect("a path");
-        let check = ImportCheck::new(Path::new(python.trim()), work.path(), target, runtime);
-        let (layer, home) = (work.path().join("layer"), work.path().join("home"));
-        let check = check.with_deadline(deadline);
-        let places = Places { layer: &layer, behind: &[] };
-        check.import(REFUSED, places, &home, &[], "m").await.expect("an outcome").outcome
+        let ask = "import sys; print(sys.executable, *sys.version_info[:2])";
+        let python = std::process::Command::new("python3").args(["-I", "-c", ask]).output();
+        let answer = String::from_utf8(python.expect("python3").stdout).expect("text");
+        let [python, major, minor] = answer.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("python3 answers {answer:?}");
+        };
+        let target = format!("p{major}.{minor}").parse().expect("a target");
+        let mut runtime =
+            klayers_core::Runtimes::default().iter().next().expect("runtimes").clone();
+        runtime.glibc = "2.17".parse().expect("a version");
+        let nothing = crate::confine::Options {
+            trampoline: None,
+            namespaces: false,
+            landlock: false,
+            system_calls: false,
+        };
+        let check = ImportCheck::new(Path::new(python), work.path(), target, &runtime)
+            .with_confinement(Confinement::with(&nothing).await)
+            .with_deadline(deadline);
+        let imported = check.run(&work.path().join("layer"), &["m".to_owned()]).await;
+        match imported.expect("a report").report {
+            ImportReport::Run { modules, .. } => modules["m"].clone(),
+            ImportReport::NotRun { reason } => panic!("not run: {reason}"),
+        }
     }
 
     #[tokio::test]

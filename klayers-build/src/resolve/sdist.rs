@@ -1,8 +1,8 @@
 //! Wheels from source distributions, for packages that the operator named.
 //!
-//! Building one runs its code. So it happens apart: with no environment but what is said here, no
-//! credentials, a home that is gone afterwards, and, where the system allows it, without a network.
-//! What a build needs first is fetched before, as wheels, which run nothing.
+//! Building one runs its code. So it is [confined](crate::confine): it has no environment but what is
+//! said here, sees the system, the interpreter, uv and its own folder alone, has no network, and
+//! leaves no process behind. What a build needs is fetched before, as wheels, which run nothing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,10 +12,10 @@ use std::time::Duration;
 use klayers_core::{Digest, PackageName, ParseError, Pin};
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::{PROBE, ResolveError, Resolver, Sources, succeeded, written};
-use crate::command::{Bounds, CommandError, Output, run, uv};
+use crate::command::{Bounds, CommandError, Output, run, tied_uv, uv};
+use crate::confine::{Confinement, Toolchain, View};
 use crate::durable;
 use crate::fetch::FetchError;
 use crate::interpreter::InterpreterError;
@@ -26,7 +26,9 @@ const TIMEOUT: Duration = Duration::from_mins(10);
 /// How much a build may write, in MiB.
 const OUTPUT_MIB: u64 = 64;
 /// Where a build finds compilers and the like.
-const SEARCH_PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
+const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Prints where uv is that runs this: what stands on `PATH` may be a script that starts it.
+const WHERE_UV_IS: &str = "import os; print(os.environ['UV'])";
 /// What a build needs whose `pyproject.toml` does not say it ([PEP 518][spec]).
 ///
 /// [spec]: https://peps.python.org/pep-0518/#build-system-table
@@ -125,9 +127,9 @@ impl Resolver {
         let room = Room::new(self, sdist, python).await?;
         let source = room.unpack(sdist).await?;
         room.prepare(&source).await?;
-        let offline = room.build(&source).await?;
+        room.build(&source).await?;
         let filename = room.built()?;
-        let Room { folder, .. } = room;
+        let Room { folder, confinement, .. } = room;
         let path = folder.path().join("out").join(filename.to_string());
         judge(&path, &filename).map_err(|reason| SdistError::Unusable {
             pin: sdist.pin.clone().into(),
@@ -139,7 +141,7 @@ impl Resolver {
             size: path.metadata().map_err(io)?.len(),
             built_from: sdist.sha256,
             filename,
-            offline,
+            offline: confinement.is_offline(),
             folder,
         })
     }
@@ -151,6 +153,8 @@ struct Room<'a> {
     python: &'a Path,
     pin: &'a Pin,
     uv: String,
+    confinement: Confinement,
+    view: View,
     folder: TempDir,
 }
 
@@ -166,40 +170,57 @@ impl<'a> Room<'a> {
         for name in ["home", "cache", "tmp", "source", "out"] {
             fs::create_dir(folder.path().join(name)).map_err(io)?;
         }
-        // Without an environment uv would not be found where it is.
-        let uv = resolver.uv.display().to_string();
-        let which = ["-I", "-c", "import shutil, sys; print(shutil.which(sys.argv[1]))", &uv];
-        let asked = run(Command::new(&resolver.python).args(which), "", PROBE).await;
-        let uv = succeeded("python3", asked)?.trim().to_owned();
-        Ok(Self { resolver, python, pin, uv, folder })
+        let mut command = uv(&resolver.uv);
+        command.args(["run", "--quiet", "--no-project", "--no-config", "--offline", "--python"]);
+        command.arg(&resolver.python).args(["--", "python", "-I", "-c", WHERE_UV_IS]);
+        let uv = succeeded("uv", run(&mut command, "", PROBE).await)?.trim().to_owned();
+        let confinement = match &resolver.confinement {
+            Some(confinement) => confinement.clone(),
+            None => Confinement::find().await,
+        };
+        let real = folder.path().canonicalize().map_err(io)?;
+        let path = |below: &str| real.join(below).display().to_string();
+        let mut view = View::new(&real)
+            .read(Path::new(&uv), Path::new(&uv))
+            .write(&real)
+            .with_shared_memory()
+            .variable("PATH", SEARCH_PATH)
+            .variable("HOME", path("home"))
+            .variable("TMPDIR", path("tmp"))
+            .variable("UV_CACHE_DIR", path("cache"));
+        // So that what can be the same each time is: 1980-01-01.
+        for (name, value) in [
+            ("SOURCE_DATE_EPOCH", "315532800"),
+            ("PYTHONHASHSEED", "0"),
+            ("UV_PYTHON_DOWNLOADS", "never"),
+            ("UV_NO_PROGRESS", "1"),
+            ("NO_COLOR", "1"),
+        ] {
+            view = view.variable(name, value);
+        }
+        for interpreter in [&*resolver.python, python] {
+            let asked = Toolchain::of(&[interpreter.display().to_string()]).await;
+            let run = |source| SdistError::Run { pin: pin.clone().into(), source };
+            view = view.read_all(&asked.map_err(run)?.paths);
+        }
+        Ok(Self { resolver, python, pin, uv, confinement, view, folder })
     }
 
     fn path(&self, below: &str) -> String {
         self.folder.path().join(below).display().to_string()
     }
 
-    /// Runs a program with the environment of this room and no other.
+    /// Runs a program that sees this room and the system, and no network.
     async fn run(
         &self,
-        before: &[&str],
+        view: &View,
         program: &str,
         arguments: &[&str],
     ) -> Result<String, SdistError> {
-        let (home, cache, tmp) = (self.path("home"), self.path("cache"), self.path("tmp"));
-        let mut line: Vec<String> = before.iter().map(|&word| word.to_owned()).collect();
-        line.extend(["env", "-i", SEARCH_PATH, "LANG=C.UTF-8"].map(str::to_owned));
-        line.push(format!("HOME={home}"));
-        line.push(format!("TMPDIR={tmp}"));
-        line.push(format!("UV_CACHE_DIR={cache}"));
-        let quiet = ["UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "NO_COLOR=1"];
-        line.extend(quiet.map(str::to_owned));
-        // So that what can be the same each time is: 1980-01-01.
-        line.extend(["SOURCE_DATE_EPOCH=315532800", "PYTHONHASHSEED=0"].map(str::to_owned));
-        line.push(program.to_owned());
-        line.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        let words = [&[program], arguments].concat();
+        let program: Vec<String> = words.into_iter().map(str::to_owned).collect();
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
-        let outcome = run(Command::new(&line[0]).args(&line[1..]), "", bounds).await;
-        self.done(outcome)
+        self.done(self.confinement.run(view, &program, "", bounds).await)
     }
 
     /// What a program wrote, if it did as it was asked.
@@ -228,7 +249,8 @@ impl<'a> Room<'a> {
         let archive = archive.display().to_string();
         let python = self.resolver.python.display().to_string();
         let folder = self.path("source");
-        let inside = self.run(&[], &python, &["-I", "-c", UNPACK, &archive, &folder]).await?;
+        let view = self.view.clone().read(Path::new(&archive), Path::new(&archive));
+        let inside = self.run(&view, &python, &["-I", "-c", UNPACK, &archive, &folder]).await?;
         Ok(format!("{folder}/{}", inside.trim_end_matches('\n')))
     }
 
@@ -238,14 +260,10 @@ impl<'a> Room<'a> {
     async fn prepare(&self, source: &str) -> Result<(), SdistError> {
         let python = self.python.display().to_string();
         let environment = self.path("environment");
-        self.run(
-            &[],
-            &self.uv,
-            &["venv", "--quiet", "--no-config", "--python", &python, &environment],
-        )
-        .await?;
+        let arguments = ["venv", "--quiet", "--no-config", "--python", &python, &environment];
+        self.run(&self.view, &self.uv, &arguments).await?;
         let requires = written(&self.requires(source)?)?;
-        let mut command = uv(&self.resolver.uv);
+        let mut command = tied_uv(&self.resolver.uv).await;
         command
             .args(["pip", "install", "--quiet", "--only-binary", ":all:"])
             .args(["--python", &environment, "--requirements"])
@@ -281,18 +299,13 @@ impl<'a> Room<'a> {
         Ok(project.build_system.map_or_else(default, |system| system.requires))
     }
 
-    /// Builds the wheel; gives whether it was without a network.
-    async fn build(&self, source: &str) -> Result<bool, SdistError> {
-        let alone = ["unshare", "--map-root-user", "--net"];
-        // Not every system lets its users make a network of their own.
-        let offline = self.run(&alone, "true", &[]).await.is_ok();
-        let before: &[&str] = if offline { &alone } else { &[] };
+    /// Builds the wheel.
+    async fn build(&self, source: &str) -> Result<(), SdistError> {
         let (environment, out) = (self.path("environment"), self.path("out"));
         let mut arguments = vec!["build", "--wheel", "--no-config", "--offline"];
         arguments.extend(["--no-build-isolation", "--python", &environment]);
         arguments.extend(["--out-dir", &out, source]);
-        self.run(before, &self.uv, &arguments).await?;
-        Ok(offline)
+        self.run(&self.view, &self.uv, &arguments).await.map(drop)
     }
 
     /// The one wheel that was built.

@@ -16,6 +16,7 @@ mod command_import;
 mod command_report;
 mod command_run;
 mod command_verify;
+mod confinement;
 mod conformance;
 mod expiry;
 mod export;

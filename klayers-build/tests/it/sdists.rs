@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use klayers_build::confine::{Confinement, Gap, Options};
+use klayers_build::resolve::{Resolver, Sdist, Sources};
 
 use klayers_core::Digest;
 use zip::write::SimpleFileOptions;
@@ -10,34 +14,61 @@ use zip::write::SimpleFileOptions;
 use crate::flipped_bytes::{find, flip};
 use crate::support::WheelFile;
 use crate::support::command::{Home, Outcome, uv_is_there};
+use crate::support::process::{runs, wait_until};
 use crate::support::server::WheelServer;
 
 /// Gives out the wheel that lies beside it, and ends what runs it with anything of the command's
 /// environment, as it would be run if uv asked it what it requires.
 const BACKEND: &str = r#"
-import os, shutil, sys
+import os, random, shutil, sys, zipfile
 if "KLAYERS_CACHE_DIR" in os.environ:
     sys.exit("it was run with what the command has")
 def build_wheel(folder, settings=None, metadata=None):
-    shutil.copy(("other/" if os.path.exists("MARKER") else "") + "FILENAME", folder)
+    if FICKLE:
+        year = random.SystemRandom().randint(1980, 2107)
+        with zipfile.ZipFile("FILENAME") as wheel:
+            with zipfile.ZipFile(os.path.join(folder, "FILENAME"), "w") as copy:
+                for entry in wheel.infolist():
+                    entry.date_time = (year, *(random.SystemRandom().randint(1, 12) for _ in range(5)))
+                    copy.writestr(entry, wheel.read(entry))
+    else:
+        shutil.copy("FILENAME", folder)
+    return "FILENAME"
+"#;
+
+/// Looks for what it should not see, and starts what should not stay.
+const CURIOUS_BACKEND: &str = r#"
+import os, shutil, subprocess
+def fails(action, *arguments):
+    try:
+        action(*arguments)
+    except OSError:
+        return True
+def build_wheel(folder, settings=None, metadata=None):
+    assert fails(open, "SECRET"), "it reads a home"
+    assert fails(os.listdir, os.path.dirname("SECRET")), "it lists a home"
+    assert fails(open, "/usr/klayers-was-here", "w"), "it changes the system"
+    open(os.path.expanduser("~/mine"), "w").close()
+    subprocess.run(["/bin/sh", "-c", "true"], check=True)
+    nothing = subprocess.DEVNULL
+    subprocess.Popen(["setsid", "sleep", "MARK"], stdout=nothing, stderr=nothing)
+    shutil.copy("FILENAME", folder)
     return "FILENAME"
 "#;
 
 /// A source distribution that is built to this wheel.
 fn sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
-    fickle_sdist(name, wheel, wheel, Path::new("there is no such file"))
+    sdist_with(name, wheel, &BACKEND.replace("FICKLE", "False"))
 }
 
-/// A source distribution that is built to this wheel, and to the other one where a file is there.
-fn fickle_sdist(
-    name: &str,
-    wheel: &WheelFile,
-    other: &WheelFile,
-    marker: &Path,
-) -> (String, Vec<u8>) {
+/// A source distribution that is built to other bytes each time.
+fn fickle_sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
+    sdist_with(name, wheel, &BACKEND.replace("FICKLE", "True"))
+}
+
+fn sdist_with(name: &str, wheel: &WheelFile, backend: &str) -> (String, Vec<u8>) {
     let filename = wheel.filename();
-    let backend = BACKEND.replace("FILENAME", &filename);
-    let backend = backend.replace("MARKER", &marker.display().to_string());
+    let backend = backend.replace("FILENAME", &filename);
     let project = format!(
         "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
          [project]\nname = \"{name}\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n"
@@ -47,7 +78,6 @@ fn fickle_sdist(
         ("pyproject.toml", project.into_bytes()),
         ("backend.py", backend.into_bytes()),
         (&filename, wheel.bytes()),
-        (&format!("other/{filename}"), other.bytes()),
     ] {
         zip.start_file(format!("{name}-1.0/{path}"), SimpleFileOptions::default()).unwrap();
         zip.write_all(&content).unwrap();
@@ -179,25 +209,65 @@ async fn a_wheel_that_becomes_another_one_when_it_is_built_again_is_named() {
         return;
     }
     let home = Home::new();
-    let other = WheelFile::new("sample", "1.0").file("sample.py", "x = 2\n");
     let sample = WheelFile::new("sample", "1.0").file("sample.py", "x = 1\n");
-    let sdist = fickle_sdist("sample", &sample, &other, &home.path("marker"));
+    let sdist = fickle_sdist("sample", &sample);
     let app = WheelFile::new("app", "1.0").requires("sample").file("app.py", "import sample\n");
     let server = WheelServer::with_files(&[app], [sdist]).await;
     let allowed = ["--allow-sdist", "sample"];
     build(&home, &server, &[&["--out", "out"][..], &allowed].concat()).ended_with(0);
     fs::remove_dir_all(home.path("caches")).unwrap();
-    home.write("marker", "");
     let verify = ["verify", "out/Klayers-p312-app.zip"];
     let differs = home.run(&[&verify[..], &allowed].concat()).ended_with(1);
-    let [found, wanted] =
-        [&other, &sample].map(|wheel| klayers_core::Digest::of(&wheel.bytes()).to_string());
-    let said = format!(
-        "sample-1.0-py3-none-any.whl, built again from the source of sample==1.0, has SHA-256 \
-         {found} instead of {wanted}: "
-    );
-    assert!(differs.stderr.contains(&said), "{}", differs.stderr);
+    let said =
+        "sample-1.0-py3-none-any.whl, built again from the source of sample==1.0, has SHA-256 ";
+    assert!(differs.stderr.contains(said), "{}", differs.stderr);
+    assert!(differs.stderr.contains(" instead of "), "{}", differs.stderr);
     assert_eq!(differs.stdout, "");
+}
+
+#[tokio::test]
+async fn a_build_sees_its_own_folder_and_leaves_nothing_behind() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    let secret = home.write("secret", "");
+    let mark = format!("{}.75", 70_000 + std::process::id());
+    let wheel = WheelFile::new("sample", "1.0");
+    let (filename, bytes) = sdist_with(
+        "sample",
+        &wheel,
+        &CURIOUS_BACKEND.replace("MARK", &mark).replace("SECRET", secret.to_str().unwrap()),
+    );
+    let sdist = Sdist {
+        pin: "sample==1.0".parse().unwrap(),
+        sha256: klayers_core::Digest::of(&bytes),
+        path: home.write(&filename, bytes),
+    };
+    let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_klayers-pipeline")));
+    for (trampoline, namespaces) in [(executable.clone(), true), (executable, false), (None, true)]
+    {
+        let options = Options { trampoline, namespaces, ..Options::default() };
+        let confinement = Confinement::with(&options).await;
+        let gaps = confinement.gaps();
+        if gaps.contains(&Gap::Files) {
+            continue;
+        }
+        let resolver = Resolver::find(Sources::default()).await.unwrap();
+        let resolver = resolver.with_confinement(confinement);
+        let asked =
+            Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+        let python = String::from_utf8(asked.unwrap().stdout).unwrap();
+        let allowed = ["sample".parse().unwrap()].into();
+        let built = resolver
+            .build_sdist(&sdist, Path::new(python.trim()), &allowed, |_, _| Ok(()))
+            .await
+            .unwrap_or_else(|error| panic!("{options:?}: {error}"));
+        assert_eq!(built.offline, !gaps.contains(&Gap::Datagrams) && !gaps.contains(&Gap::Network));
+        if !gaps.contains(&Gap::Survival) {
+            wait_until(|| !runs(&mark), "it lives on");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod hook;
 pub(crate) mod layers;
 pub(crate) mod places;
+pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod staged;

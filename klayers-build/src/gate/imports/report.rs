@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::confine::Gap;
 use crate::gate::{Tolerance, Undeclared};
 
 /// How importing a layer's modules went.
@@ -26,6 +27,9 @@ pub enum ImportReport {
         undeclared: BTreeMap<String, Undeclared>,
         /// How the network was kept from them.
         network: Network,
+        /// What else they could do on the machine that imported them.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        gaps: BTreeSet<Gap>,
     },
 }
 

@@ -58,7 +58,7 @@ fn run(failed: &[(&str, ModuleOutcome)]) -> ImportReport {
         modules.insert((*module).to_owned(), outcome.clone());
     }
     let (tolerated, undeclared) = (BTreeMap::new(), BTreeMap::new());
-    ImportReport::Run { modules, tolerated, undeclared, network: Network::Absent }
+    ImportReport::Run { modules, tolerated, undeclared, network: Network::Absent, gaps: [].into() }
 }
 
 struct Layer {

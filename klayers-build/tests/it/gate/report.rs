@@ -12,6 +12,7 @@ fn imports(outcomes: &[(&str, ModuleOutcome)]) -> ImportReport {
         tolerated: BTreeMap::new(),
         undeclared: BTreeMap::new(),
         network: Network::Absent,
+        gaps: [].into(),
     }
 }
 

@@ -1,0 +1,34 @@
+//! What stands in for the mechanisms of Linux on other systems, where there are none of them.
+
+/// Landlock, which is not there.
+pub(super) mod landlock {
+    use std::io;
+
+    use super::super::view::View;
+
+    pub(in super::super) const TCP: u8 = 4;
+    pub(in super::super) const SCOPES: u8 = 6;
+
+    pub(in super::super) fn version() -> u8 {
+        0
+    }
+
+    pub(in super::super) fn restrict_thread(_: &View) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Filters of system calls, which are not there.
+pub(super) mod system_calls {
+    use std::io;
+
+    use super::super::plan::Allowed;
+
+    pub(in super::super) fn works() -> bool {
+        false
+    }
+
+    pub(in super::super) fn filter(_: Allowed) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use super::system;
+use crate::command::CommandError;
+
+/// The size of `/tmp` that a function has unless it asks for more, in MiB.
+const TEMPORARY_MIB: u32 = 512;
+
+/// What a confined program sees besides the system, and where it may write.
+///
+/// It always has a `/tmp` of its own, which is empty at the start and gone at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct View {
+    /// Files and folders: where the program sees them, and where they are.
+    pub(super) readable: BTreeMap<PathBuf, PathBuf>,
+    /// Folders that it may change, under the same name inside and outside.
+    pub(super) writable: BTreeMap<PathBuf, PathBuf>,
+    /// All of its environment.
+    pub(super) variables: BTreeMap<String, String>,
+    /// The folder that it starts in.
+    pub(super) folder: PathBuf,
+    /// How much fits into its `/tmp`, in MiB.
+    pub(super) temporary_mib: u32,
+    /// Whether it has shared memory, which a function has not.
+    pub(super) shared_memory: bool,
+    scratch: PathBuf,
+}
+
+impl View {
+    /// A view of the system alone, with no home. Where the program cannot have a `/tmp` of its own,
+    /// a folder below `scratch` stands in.
+    pub(crate) fn new(scratch: &Path) -> Self {
+        let variables = [
+            ("PATH", super::SEARCH_PATH),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("HOME", system::NO_HOME),
+            ("TMPDIR", "/tmp"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            readable: BTreeMap::new(),
+            writable: BTreeMap::new(),
+            variables: variables.into(),
+            folder: PathBuf::from("/"),
+            temporary_mib: TEMPORARY_MIB,
+            shared_memory: false,
+            scratch: scratch.to_owned(),
+        }
+    }
+
+    /// Shows a file or folder, read-only. Where the program has no root of its own, it sees it under
+    /// its name outside: [`seen`](super::Confinement::seen) tells which.
+    #[must_use]
+    pub(crate) fn read(mut self, outside: &Path, inside: &Path) -> Self {
+        self.readable.insert(inside.to_owned(), outside.to_owned());
+        self
+    }
+
+    /// Shows files and folders read-only under their own names.
+    #[must_use]
+    pub(crate) fn read_all<'a>(mut self, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        self.readable.extend(paths.into_iter().map(|path| (path.clone(), path.clone())));
+        self
+    }
+
+    /// Shows a folder that the program may change, under its own name.
+    #[must_use]
+    pub(crate) fn write(mut self, folder: &Path) -> Self {
+        self.writable.insert(folder.to_owned(), folder.to_owned());
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Starts the program in this folder, where it is there.
+    #[must_use]
+    pub(crate) fn in_folder(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
+    /// Gives the program shared memory, in `/dev/shm`.
+    #[must_use]
+    pub(crate) fn with_shared_memory(self) -> Self {
+        Self { shared_memory: true, ..self }
+    }
+
+    /// A folder that stands in for `/tmp`.
+    pub(super) fn temporary(&self) -> Result<TempDir, CommandError> {
+        let made = tempfile::Builder::new().prefix("confined-").tempdir_in(&self.scratch);
+        made.map_err(CommandError::Start)
+    }
+
+    /// This view with all links in its paths outside followed. The folder `temporary` stands in for `/tmp`, if there is one.
+    pub(super) fn resolved(&self, temporary: Option<&Path>) -> io::Result<Self> {
+        let mut view = self.clone();
+        view.readable = resolved(&self.readable)?;
+        view.writable = resolved(&self.writable)?;
+        if let Some(folder) = temporary {
+            if let Some(named) = view.variables.get_mut("TMPDIR").filter(|named| *named == "/tmp") {
+                *named = folder.display().to_string();
+            }
+            view.writable.insert(folder.to_owned(), folder.canonicalize()?);
+        }
+        Ok(view)
+    }
+
+    /// This view as mounts that can be made one after the other: nothing has to be mounted into a
+    /// read-only folder where it is not already. A folder that holds the place of another one is
+    /// replaced by what is in it.
+    pub(super) fn exploded(mut self) -> io::Result<Self> {
+        // What the system's folders show anyway.
+        self.readable.retain(|inside, outside| {
+            inside != outside || !system::FOLDERS.iter().any(|folder| inside.starts_with(folder))
+        });
+        while let Some((inside, outside)) = self.readable.iter().find_map(|(inside, outside)| {
+            let places = self.readable.keys().chain(self.writable.keys());
+            let mut below = places.filter(|place| *place != inside && place.starts_with(inside));
+            let is_shown = |place: &PathBuf| {
+                let rest = place.strip_prefix(inside).unwrap_or(place);
+                self.readable.get(place).is_some_and(|shown| *shown == outside.join(rest))
+            };
+            below.any(|place| !is_shown(place)).then(|| (inside.clone(), outside.clone()))
+        }) {
+            self.readable.remove(&inside);
+            for entry in fs::read_dir(&outside)? {
+                let entry = entry?;
+                let place = inside.join(entry.file_name());
+                // What a caller names comes first.
+                if !self.readable.contains_key(&place) && entry.path().exists() {
+                    self.readable.insert(place, entry.path().canonicalize()?);
+                }
+            }
+        }
+        // What is below another one that shows it is there already.
+        let readable = self.readable.clone();
+        self.readable.retain(|inside, outside| {
+            !readable.iter().any(|(folder, shown)| {
+                inside != folder
+                    && inside.strip_prefix(folder).is_ok_and(|rest| shown.join(rest) == *outside)
+            })
+        });
+        Ok(self)
+    }
+}
+
+/// Each path with the links in it followed; seen under both names if they differ.
+fn resolved(paths: &BTreeMap<PathBuf, PathBuf>) -> io::Result<BTreeMap<PathBuf, PathBuf>> {
+    let mut all = BTreeMap::new();
+    for (inside, outside) in paths {
+        let real = outside.canonicalize()?;
+        if inside == outside {
+            all.insert(real.clone(), real.clone());
+        }
+        all.insert(inside.clone(), real);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The places of a view's mounts, below its folder.
+    fn places(view: &View, folder: &Path) -> Vec<(String, String)> {
+        let below = |path: &Path| {
+            path.strip_prefix(folder).map_or_else(|_| path.to_owned(), Path::to_owned)
+        };
+        let shown = view.resolved(None).and_then(View::exploded).expect("a view").readable;
+        let text = |path: &Path| below(path).display().to_string();
+        shown.iter().map(|(inside, outside)| (text(inside), text(outside))).collect()
+    }
+
+    #[test]
+    fn an_interpreter_below_the_place_of_the_layer_is_seen_beside_what_is_in_the_layer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().canonicalize().expect("a folder");
+        for path in ["layer/python/six", "layer/lib", "opt/python/cp312/bin"] {
+            fs::create_dir_all(folder.join(path)).expect("a folder");
+        }
+        let opt = folder.join("opt");
+        let view = View::new(&folder)
+            .read(&folder.join("layer"), &opt)
+            .read(&opt.join("python/cp312"), &opt.join("python/cp312"));
+        let expected = [
+            ("opt/lib", "layer/lib"),
+            ("opt/python/cp312", "opt/python/cp312"),
+            ("opt/python/six", "layer/python/six"),
+        ];
+        let expected = expected.map(|(inside, outside)| (inside.to_owned(), outside.to_owned()));
+        assert_eq!(places(&view, &folder), expected);
+    }
+
+    #[test]
+    fn what_a_folder_shows_is_not_mounted_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().canonicalize().expect("a folder");
+        fs::create_dir_all(folder.join("prefix/lib/python3")).expect("a folder");
+        let (lib, stdlib) = (folder.join("prefix/lib"), folder.join("prefix/lib/python3"));
+        let usr = PathBuf::from("/usr/lib");
+        let view = View::new(&folder).read_all([&lib, &stdlib, &usr]);
+        let lib = "prefix/lib".to_owned();
+        assert_eq!(places(&view, &folder), [(lib.clone(), lib)]);
+    }
+}
