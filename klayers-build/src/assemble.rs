@@ -15,12 +15,14 @@ use tempfile::TempPath;
 use crate::cached::ChangedFileError;
 use crate::durable;
 use crate::gate::{
-    self, AcceptedRecord, Distribution, Finding, RootModule, UNPACKED_LIMIT, check_native,
-    check_size,
+    self, AcceptedRecord, Basis, Distribution, Finding, RootModule, TooLargeError, UNPACKED_LIMIT,
+    Weight, check_native, check_size,
 };
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
 use crate::sbom::{EmbeddedSbom, SbomPackage, cyclonedx};
+use crate::slim::is_test;
+use crate::strip;
 use crate::wheel::{NativeLibrary, Notice, Wheel, WheelError};
 
 mod bytecode;
@@ -123,6 +125,38 @@ impl<'w> Layer<'w> {
     /// The size of what it unpacks to, in bytes.
     pub fn unzipped_size(&self) -> u64 {
         self.layout.files().iter().map(|file| file.source.size()).sum()
+    }
+
+    /// Whether it unpacks to more than Lambda takes.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.unzipped_size() > UNPACKED_LIMIT
+    }
+
+    /// The error that says that it is too large, and what would make it smaller. What stripping
+    /// saves is measured, so all libraries are read.
+    ///
+    /// # Errors
+    ///
+    /// If a wheel cannot be read.
+    pub(crate) fn too_large(&self) -> Result<TooLargeError, AssembleError> {
+        let mut debug = BTreeMap::new();
+        if !self.lock.slimming().strip {
+            for wheel in self.wheels {
+                debug.extend(strip::savings(wheel)?);
+            }
+        }
+        let weight = |file: &LayerFile<'_>| {
+            let path = file.path.strip_prefix(ROOT);
+            Weight {
+                distribution: file.wheel().map_or(String::new(), |wheel| wheel.name().to_string()),
+                size: file.source.size(),
+                test: path.is_some_and(is_test),
+                debug: path.and_then(|path| debug.get(path)).copied().unwrap_or_default(),
+                bytecode: file.path.contains("/__pycache__/"),
+            }
+        };
+        let weights: Vec<Weight> = self.layout.files().iter().map(weight).collect();
+        Ok(TooLargeError::new(&self.recipe.layer, &weights, UNPACKED_LIMIT, Basis::Files))
     }
 
     /// What the gate finds in its files.

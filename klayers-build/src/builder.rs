@@ -15,7 +15,7 @@ use crate::bytecode::{BytecodeCache, Source};
 use crate::cached::{ChangedFileError, Healing, Inspection};
 use crate::config::ConfigError;
 use crate::fetch::Fetcher;
-use crate::gate::{Distribution, Finding, GateRules, UNPACKED_LIMIT, WithoutBytecode};
+use crate::gate::{Distribution, Finding, GateRules, UNPACKED_LIMIT, WithoutBytecode, judge_lock};
 use crate::interpreter::Interpreter;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
@@ -29,6 +29,10 @@ mod interpreters;
 pub use interpreters::Interpreters;
 
 use interpreters::SoughtOnce;
+
+/// More than the size of what is made for a layer beside the files of its wheels, in bytes: RECORDs,
+/// launchers, the lock and the SBOM.
+const MADE_HERE: u64 = 16 << 20;
 
 /// Builds layers.
 ///
@@ -68,6 +72,7 @@ pub struct Builder {
     accepted: Arc<Acceptances>,
     interpreters: Option<SoughtOnce>,
     compiling: Option<Compiling>,
+    keep_too_large: bool,
 }
 
 /// Whether layers hold bytecode.
@@ -124,7 +129,14 @@ impl Builder {
             accepted: Arc::default(),
             interpreters: None,
             compiling: None,
+            keep_too_large: false,
         }
+    }
+
+    /// Builds layers that are larger than Lambda takes, too. Their size stands in the findings.
+    #[must_use]
+    pub fn keeping_too_large(self) -> Self {
+        Self { keep_too_large: true, ..self }
     }
 
     /// For these runtimes.
@@ -170,14 +182,20 @@ impl Builder {
     /// # Errors
     ///
     /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled where bytecode is
-    /// required, if the layer cannot be assembled, or if a file of the cache changes again. What the gate finds is no error here, but
-    /// stands in the layer's findings.
+    /// required, if the layer cannot be assembled or is larger than Lambda takes, or if a file of the
+    /// cache changes again. All else that the gate finds is no error here, but stands in the layer's
+    /// findings.
     pub async fn build(
         &self,
         name: &LayerName,
         lock: &Lock,
         folder: &Path,
     ) -> Result<BuiltLayer, Error> {
+        if !self.keep_too_large
+            && let Some(too_large) = judge_lock(name, lock, UNPACKED_LIMIT)
+        {
+            return Err(Box::new(too_large).into());
+        }
         let mut healing = Healing::new(self.fetcher.cache_log().clone());
         loop {
             match self.attempt(name, lock, folder, healing.inspection()).await {
@@ -200,6 +218,8 @@ impl Builder {
         let wheels = Arc::new(wheels);
         let mut recipe = Recipe::new(name.clone(), lock.target());
         recipe.accept = wheels.iter().filter_map(Wheel::acceptance).collect();
+        let stripped = Arc::new(self.strip(lock, &wheels, inspection).await?);
+        self.judge_size(&recipe, lock, &wheels, &stripped).await?;
         let mut without_bytecode = None;
         let mut bytecode = Vec::new();
         match (&self.compiling, interpreter) {
@@ -221,8 +241,8 @@ impl Builder {
                 }
             }
         }
-        let stripped = self.strip(lock, &wheels, inspection).await?;
         let required = self.compiling.as_ref().is_some_and(|compiling| compiling.required);
+        let keep_too_large = self.keep_too_large;
         let runtime = self.runtimes.get(lock.target().python).cloned();
         let runtime = runtime.ok_or(ConfigError::NoRuntime(lock.target()))?;
         let (lock, folder, rules) = (lock.clone(), folder.to_owned(), self.rules.clone());
@@ -230,10 +250,14 @@ impl Builder {
         blocking(move || {
             let mut layer = Layer::new(&recipe, &lock, &wheels, &bytecode, &stripped)?;
             let without;
-            if recipe.bytecode.is_some() && !required && layer.unzipped_size() > UNPACKED_LIMIT {
-                without_bytecode = Some(WithoutBytecode::TooLarge);
-                without = Recipe { bytecode: None, ..recipe.clone() };
-                layer = Layer::new(&without, &lock, &wheels, &[], &stripped)?;
+            if recipe.bytecode.is_some() && layer.is_too_large() {
+                if !required {
+                    without_bytecode = Some(WithoutBytecode::TooLarge);
+                    without = Recipe { bytecode: None, ..recipe.clone() };
+                    layer = Layer::new(&without, &lock, &wheels, &[], &stripped)?;
+                } else if !keep_too_large {
+                    return Err(Box::new(layer.too_large()?).into());
+                }
             }
             let mut findings = rules.kept(layer.findings(&runtime));
             findings.extend(without_bytecode.map(Finding::WithoutBytecode));
@@ -247,6 +271,28 @@ impl Builder {
                 lock: lock.clone(),
                 wheels: kept,
             })
+        })
+        .await
+    }
+
+    /// Judges the size of a layer without its bytecode, before any is made.
+    async fn judge_size(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        wheels: &Arc<Vec<Wheel>>,
+        stripped: &Arc<Vec<Option<Stripped>>>,
+    ) -> Result<(), Error> {
+        let files = wheels.iter().flat_map(|wheel| &wheel.inventory().files);
+        let size: u64 = files.map(|file| file.content.size).sum();
+        if self.keep_too_large || size.saturating_add(MADE_HERE) <= UNPACKED_LIMIT {
+            return Ok(());
+        }
+        let (recipe, lock) = (recipe.clone(), lock.clone());
+        let (wheels, stripped) = (Arc::clone(wheels), Arc::clone(stripped));
+        blocking(move || {
+            let layer = Layer::new(&recipe, &lock, &wheels, &[], &stripped)?;
+            if layer.is_too_large() { Err(Box::new(layer.too_large()?).into()) } else { Ok(()) }
         })
         .await
     }

@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::export::ExportError;
 use crate::fetch::FetchError;
-use crate::gate::{GateError, ImportCheckError};
+use crate::gate::{GateError, ImportCheckError, TooLargeError};
 use crate::import::ImportError;
 use crate::interpreter::InterpreterError;
 use crate::lock::LockError;
@@ -86,6 +86,9 @@ pub enum Error {
     /// A layer that was made by hand is not taken in.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// A layer is larger than Lambda takes.
+    #[error(transparent)]
+    TooLarge(#[from] Box<TooLargeError>),
     /// A layer cannot work, or not all of it.
     #[error(transparent)]
     Refused(#[from] Box<GateError>),

@@ -25,11 +25,12 @@ pub use imports::{
 pub use loaded::LoadedFiles;
 pub use native::check_native;
 pub use rules::{GateRules, ImportMode};
-pub use size::{UNPACKED_LIMIT, check_size};
+pub use size::{TooLargeError, UNPACKED_LIMIT, check_size};
 pub use summary::Line;
 pub use verdict::{Tolerance, Undeclared};
 
 pub(crate) use distribution::dependencies;
+pub(crate) use size::{Basis, Weight, judge_lock};
 
 use std::collections::BTreeSet;
 

@@ -60,8 +60,8 @@ impl Workshop {
     ///
     /// # Errors
     ///
-    /// The error of the stage that failed, or [`Error::Refused`] if the gate refuses the layer. No
-    /// zip is left then.
+    /// The error of the stage that failed, [`Error::TooLarge`] if Lambda does not take the layer, or
+    /// [`Error::Refused`] if the gate refuses it. No zip is left then.
     pub async fn deliver(&self, order: &LayerOrder, out: &Path) -> Result<DeliveredLayer, Error> {
         let LayerOrder { layer, target, .. } = order;
         let runtime = self.settings.runtimes.get(target.python);
@@ -69,7 +69,7 @@ impl Workshop {
         let lock = self.lock(order, runtime).await?;
         let write = |source| AssembleError::Write { path: out.to_owned(), source };
         fs::create_dir_all(out).map_err(write)?;
-        let builder = self.builder();
+        let builder = if order.force { self.builder().keeping_too_large() } else { self.builder() };
         let built = builder.build(layer, &lock, out).await?;
         let requirements = order.requirements.iter();
         let asked_for: Vec<PackageName> =

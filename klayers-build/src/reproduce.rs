@@ -169,9 +169,11 @@ impl Reproducer {
 
     /// A builder that makes the same bytecode as that of the layer, or none where that cannot be.
     async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<NotCompared>), Error> {
+        // The size was judged when the layer was built.
         let builder = Builder::new(self.fetcher.clone())
             .with_runtimes(self.runtimes.clone())
-            .with_accepted(recipe.accept.clone());
+            .with_accepted(recipe.accept.clone())
+            .keeping_too_large();
         let Some(release) = &recipe.bytecode else { return Ok((builder, None)) };
         match self.interpreters.find(release.python()).await? {
             Some(found) if found.version() == release => {

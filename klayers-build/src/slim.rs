@@ -60,7 +60,7 @@ impl Slimming {
 
 /// Whether a file stands in a folder of tests that is a package's own. A folder of that name at the
 /// root is a distribution's only content, perhaps, and is left alone.
-fn is_test(path: &str) -> bool {
+pub(crate) fn is_test(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1).collect::<Vec<_>>();
     let root = folders.pop();
     root.is_some_and(|root| !root.ends_with(".dist-info"))

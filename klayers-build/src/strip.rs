@@ -1,6 +1,7 @@
 //! Stripping: the debug sections of native libraries, which no loader reads, are left out. Once for
 //! each wheel.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ mod elf;
 
 use crate::bytecode::{Pack, Place, Stream, Writer};
 use crate::cached::Inspection;
-use crate::wheel::{Wheel, WheelError, WheelFile};
+use crate::wheel::{Destination, Wheel, WheelError, WheelFile};
 
 /// What the names of packs end in. The number goes up when libraries are stripped in another way.
 const WAY: &str = "stripped-1";
@@ -42,8 +43,7 @@ impl StripCache {
         wheel: &Wheel,
         inspection: &Inspection,
     ) -> Result<Option<Pack>, StripError> {
-        let libraries = &wheel.inventory().libraries;
-        if libraries.is_empty() {
+        if wheel.inventory().libraries.is_empty() {
             return Ok(None);
         }
         let place = Place::new(&self.folder, format!("{digest}-{WAY}"));
@@ -52,20 +52,40 @@ impl StripCache {
             return Ok(Some(pack));
         }
         let mut pack = Writer::new(&place).map_err(read)?;
-        for library in libraries {
-            let file = wheel.inventory().file(&library.path);
-            let small = |file: &&WheelFile| file.content.size <= LARGEST;
-            let Some(file) = file.filter(small) else { continue };
-            // A wheel that was verified has none without.
-            let Ok(Some(destination)) = wheel.installation().destination(&file.path) else {
-                continue;
-            };
-            if let Some(stripped) = elf::stripped(&library.path, &wheel.read(file)?) {
+        for (file, destination) in libraries(wheel) {
+            if let Some(stripped) = elf::stripped(file.path.as_str(), &wheel.read(file)?) {
                 pack.add(destination.path, &Stream::new(stripped)).map_err(read)?;
             }
         }
         pack.keep().map(Some).map_err(read)
     }
+}
+
+/// How many bytes stripping takes away from each library of a wheel, by its path below `python/`. It
+/// is measured by stripping them; nothing is kept.
+///
+/// # Errors
+///
+/// If the wheel cannot be read.
+pub(crate) fn savings(wheel: &Wheel) -> Result<BTreeMap<String, u64>, WheelError> {
+    let mut savings = BTreeMap::new();
+    for (file, destination) in libraries(wheel) {
+        if let Some(stripped) = elf::stripped(file.path.as_str(), &wheel.read(file)?) {
+            let saved = file.content.size.saturating_sub(stripped.len() as u64);
+            savings.insert(destination.path, saved);
+        }
+    }
+    Ok(savings)
+}
+
+/// The libraries of a wheel that are not too large to be stripped, and where they go.
+fn libraries(wheel: &Wheel) -> impl Iterator<Item = (&WheelFile, Destination)> {
+    wheel.inventory().libraries.iter().filter_map(|library| {
+        let file = wheel.inventory().file(&library.path)?;
+        // A wheel that was verified has no library without a destination.
+        let destination = wheel.installation().destination(&file.path).ok()??;
+        (file.content.size <= LARGEST).then_some((file, destination))
+    })
 }
 
 /// Why the libraries of a wheel could not be stripped.

@@ -10,7 +10,7 @@ use crate::assemble::AssembleError;
 use crate::config::ConfigError;
 use crate::gate::{
     Distribution, GateReport, ImportCheck, ImportMode, ImportReport, Imported, JudgedLayer,
-    dependencies, depends_on_imports,
+    UNPACKED_LIMIT, dependencies, depends_on_imports,
 };
 
 impl Builder {
@@ -34,6 +34,9 @@ impl Builder {
             |reason: String| Imported { report: ImportReport::NotRun { reason }, loaded: None };
         let imported = match &self.interpreters {
             _ if self.rules.imports == ImportMode::Off => not_run("it is turned off".to_owned()),
+            _ if layer.zip.unzipped_size > UNPACKED_LIMIT => {
+                not_run("the layer is larger than Lambda takes".to_owned())
+            }
             Some(interpreters) => match interpreters.find(target.python).await? {
                 Some(interpreter) => {
                     let check = ImportCheck::new(interpreter.path(), scratch, target, runtime);

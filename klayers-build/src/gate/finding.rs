@@ -3,6 +3,7 @@ use std::fmt;
 use klayers_core::{AbiVersion, PythonVersion, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::report::Size;
 use crate::wheel::{Class, Machine, Notice, RecordFaults, RequiredVersion};
 
 /// How bad a finding is. Errors come before warnings.
@@ -274,12 +275,14 @@ impl fmt::Display for Finding {
             Self::Large { size, limit, biggest } => {
                 write!(
                     formatter,
-                    "the layer unpacks to {size} bytes; Lambda takes {limit} for a function and all its layers; \
-                     the biggest are"
+                    "the layer unpacks to {}; Lambda takes {} for a function and all its layers; \
+                     the biggest are",
+                    Size(*size),
+                    Size(*limit)
                 )?;
                 for (at, (distribution, size)) in biggest.iter().enumerate() {
                     let comma = if at == 0 { "" } else { "," };
-                    write!(formatter, "{comma} {distribution} ({size})")?;
+                    write!(formatter, "{comma} {distribution} ({})", Size(*size))?;
                 }
                 Ok(())
             }

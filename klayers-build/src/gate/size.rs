@@ -1,6 +1,16 @@
+//! The size of a layer, against what Lambda takes.
+
 use std::cmp::Reverse;
 
+use klayers_core::LayerName;
+
 use super::Finding;
+use crate::lock::{Lock, LockedWheel};
+
+mod too_large;
+
+pub use too_large::TooLargeError;
+pub(crate) use too_large::{Basis, Weight};
 
 /// The most that a function and all its layers may unpack to, in bytes
 /// ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
@@ -18,11 +28,38 @@ pub fn check_size(distributions: &[(String, u64)], total: u64, limit: u64) -> Op
     }
     let large = u128::from(total) * 100 >= u128::from(limit) * u128::from(WARN_FROM);
     large.then(|| {
-        let mut biggest = distributions.to_vec();
-        biggest.sort_by(|(a, m), (b, n)| (Reverse(m), a).cmp(&(Reverse(n), b)));
-        biggest.truncate(NAMED);
+        let biggest = biggest(distributions.to_vec(), NAMED);
         Finding::Large { size: total, limit, biggest }
     })
+}
+
+/// The biggest distributions, the biggest first.
+fn biggest(mut distributions: Vec<(String, u64)>, named: usize) -> Vec<(String, u64)> {
+    distributions.sort_by(|(a, m), (b, n)| (Reverse(m), a).cmp(&(Reverse(n), b)));
+    distributions.truncate(named);
+    distributions
+}
+
+/// Judges a layer by the sizes of its wheels, before any of them is fetched.
+///
+/// A wheel unpacks to more than its own size, but for the headers of the archive. So a layer is
+/// refused if its wheels are a tenth larger than the limit. If tests or debug sections are left out,
+/// its wheels must be four times the limit, since most of a wheel may be that. If files are left out
+/// by pattern, their sizes say nothing.
+pub(crate) fn judge_lock(layer: &LayerName, lock: &Lock, limit: u64) -> Option<TooLargeError> {
+    let slimming = lock.slimming();
+    let allowed = match (slimming.exclude.is_empty(), slimming.strip || slimming.drop_tests) {
+        (false, _) => return None,
+        (true, true) => limit.saturating_mul(4),
+        (true, false) => limit.saturating_add(limit / 10),
+    };
+    let weight = |wheel: &LockedWheel| {
+        let distribution = wheel.pin.name.to_string();
+        Some(Weight { distribution, size: wheel.size?, ..Weight::default() })
+    };
+    let weights: Vec<Weight> = lock.wheels().iter().filter_map(weight).collect();
+    let too_large = TooLargeError::new(layer, &weights, limit, Basis::Wheels);
+    (too_large.size() > allowed).then_some(too_large)
 }
 
 #[cfg(test)]
@@ -62,8 +99,46 @@ mod tests {
         let finding = check_size(&distributions, 159, 100).expect("a finding");
         assert_eq!(
             finding.to_string(),
-            "the layer unpacks to 159 bytes; Lambda takes 100 for a function and all its layers; \
-             the biggest are pandas (90), numpy (60), c (3), six (3), b (2)"
+            "the layer unpacks to 159 bytes; Lambda takes 100 bytes for a function and all its \
+             layers; the biggest are pandas (90 bytes), numpy (60 bytes), c (3 bytes), \
+             six (3 bytes), b (2 bytes)"
         );
+    }
+
+    /// What is said of a layer of one wheel.
+    fn judged(size: u64, limit: u64, slim: &str) -> Option<String> {
+        let digest = "0".repeat(64);
+        let text = format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"big\"\nversion = \"1\"\n\
+             wheels = [{{ name = \"big-1-py3-none-any.whl\", url = \"https://index.example/\
+             big-1-py3-none-any.whl\", size = {size}, hashes = {{ sha256 = \"{digest}\" }} }}]\n\
+             {slim}"
+        );
+        let runtimes = klayers_core::Runtimes::default();
+        let target: klayers_core::Target = "p3.12".parse().expect("a target");
+        let runtime = runtimes.get(target.python).expect("a runtime");
+        let lock = Lock::parse(&text, None, target, runtime).expect("a lock");
+        let layer = "Klayers-p312-x".parse().expect("a name");
+        judge_lock(&layer, &lock, limit).map(|error| error.to_string())
+    }
+
+    #[test]
+    fn wheels_are_judged_by_their_sizes_as_far_as_that_is_sure() {
+        let strip = "[tool.klayers.slim]\nstrip = true\n";
+        let exclude = "[tool.klayers.slim]\nexclude = [\"big/**\"]\n";
+        for (size, slim, refused) in [
+            (110, "", false),
+            (111, "", true),
+            (400, strip, false),
+            (401, strip, true),
+            (100_000, exclude, false),
+        ] {
+            assert_eq!(judged(size, 100, slim).is_some(), refused, "{size} {slim}");
+        }
+        insta::assert_snapshot!(judged(3_200_000_000, UNPACKED_LIMIT, "").expect("refused"), @r"
+        Klayers-p312-x is too large: its wheels are 3.2 GB packed, and were not fetched; Lambda takes 262.1 MB for a function and all its layers
+          biggest: big 3.2 GB
+          help: a function of this size can be deployed as a container image, which may have 10 GB
+        ");
     }
 }

@@ -40,5 +40,6 @@ mod serve;
 mod slimming;
 mod sqlite_catalog;
 mod support;
+mod too_large;
 mod verify;
 mod withdrawal;

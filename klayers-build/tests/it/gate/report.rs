@@ -77,7 +77,7 @@ fn a_report_is_printed_with_its_errors_first() {
     "#);
     insta::assert_snapshot!(report.details(), @r"
     error: p/x.so of p-1-py3-none-any.whl needs libexpat.so.1, which is neither in the layer nor in the runtime
-    warning: the layer unpacks to 250000000 bytes; Lambda takes 262144000 for a function and all its layers; the biggest are numpy (250000000)
+    warning: the layer unpacks to 250.0 MB; Lambda takes 262.1 MB for a function and all its layers; the biggest are numpy (250.0 MB)
     error: import b: it did not come to its end in time
     error: import c: ImportError: no d
     imports: 1 of 3 passed
