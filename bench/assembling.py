@@ -1,6 +1,7 @@
 """How long a build takes when all that it needs is cached."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
@@ -46,6 +47,28 @@ def with_bytecode(bench: Bench, packages: Sequence[str], title: str, folder: Pat
         in_turn(contenders, bench.rounds, folder),
         f"{built.contents()}, before bytecode; from its lock, wheels and our bytecode cached",
         [Claim(ours, uv, faster=20)],
+    )
+
+
+def beside_before(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
+    """A layer with bytecode, all cached, against the same by a klayers-pipeline of before."""
+    python = interpreter()
+    on = ["--bytecode", "on", "--interpreter", python]
+    contenders = {}
+    for name, pipeline in (("klayers-pipeline build", bench.pipeline), ("before", bench.before)):
+        # Each has a cache of its own: what they keep there may differ in its format.
+        own = folder / name.split()[-1]
+        own.mkdir()
+        one = replace(bench, pipeline=pipeline)
+        built = layer.first(one, packages, own)
+        run(built.build(one, "compiled", *on), own)
+        contenders[name] = Contender(built.build(one, ".", *on))
+    ours, before = contenders
+    return Row(
+        title,
+        in_turn(contenders, bench.rounds, folder),
+        f"{built.contents()}, before bytecode; from its lock, wheels and bytecode cached",
+        [Claim(ours, before, longer=1.1)],
     )
 
 

@@ -1,8 +1,9 @@
 """Measures Klayers beside other tools, in turn, in one run, and prints ratios.
 
     python bench/bench.py [--rounds N] [--only ROW,ROW] [--json FILE] [--binaries FOLDER]
+                          [--before FOLDER]
 
-BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON and BENCH_BINARIES say the same to `make bench`.
+BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON, BENCH_BINARIES and BENCH_BEFORE say the same to `make bench`.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 import lookups
 import python_wheel
 import report
-from assembling import assembling, with_bytecode
+from assembling import assembling, beside_before, with_bytecode
 from changing import changing, exporting
 from cold_start import cold_start
 from planning import planning
@@ -39,6 +40,14 @@ ROWS = {
         # More than 200 MB, and as much below what Lambda takes as new versions may add.
         assembling, packages=["pyarrow", "numpy"],
         title="A layer of more than 200 MB unpacked, wheels cached",
+    ),
+    # These need a binary of an earlier commit (--before).
+    "before": partial(
+        beside_before, packages=["pandas"], title="A layer of pandas, all cached, now and before"
+    ),
+    "before-large": partial(
+        beside_before, packages=["pyarrow", "numpy"],
+        title="A layer of more than 200 MB unpacked, all cached, now and before",
     ),
     "verify": partial(
         verification, packages=["pandas"], title="First verification of the wheels of pandas"
@@ -99,6 +108,11 @@ def arguments() -> argparse.Namespace:
         "--binaries", metavar="FOLDER", default=setting("BENCH_BINARIES", ""),
         help="where klayers-pipeline is; default: cargo's target folder",
     )
+    parser.add_argument(
+        "--before", metavar="FOLDER", default=setting("BENCH_BEFORE", ""),
+        help="where klayers-pipeline of an earlier commit is, which this one is held against; "
+        "default: the rows that need it are left out",
+    )
     args = parser.parse_args()
     if args.rounds < 1:
         parser.error("at least one round is needed")
@@ -107,6 +121,10 @@ def arguments() -> argparse.Namespace:
         if not any(row.startswith(name) for row in ROWS):
             parser.error(f"there is no row {name}; there are {', '.join(ROWS)}")
     args.rows = [row for row in ROWS if not wanted or row.startswith(tuple(wanted))]
+    if not args.before:
+        args.rows = [row for row in args.rows if not row.startswith("before")]
+        if not args.rows:
+            parser.error("name the folder of an earlier klayers-pipeline with --before")
     return args
 
 
@@ -127,7 +145,8 @@ def main() -> None:
     for tool in ["uv", "zip", "unzip", "sha256sum", "split"]:
         need(tool)
     python = interpreter()
-    bench = Bench(pipeline(args.binaries), args.rounds)
+    before = pipeline(args.before) if args.before else None
+    bench = Bench(pipeline(args.binaries), args.rounds, before)
     machine = {
         "system": platform.platform(),
         "cores": cores(),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.12"
@@ -30,6 +30,8 @@ class Bench:
 
     pipeline: Path
     rounds: int
+    # A klayers-pipeline of an earlier commit, if one was named.
+    before: Optional[Path] = None
 
 
 def need(tool: str) -> str:
