@@ -8,8 +8,13 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Lock, LockError, LockedWheel, SdistSource, Tags, markers};
+use crate::command::shortened;
+use crate::secrets::{public, redacted};
 use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
+
+/// How much of a marker is shown that cannot be read, in characters.
+const LONGEST_MARKER: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -106,7 +111,7 @@ pub(super) fn parse(
                 Some(true) => {}
                 Some(false) => continue,
                 None => {
-                    let (package, marker) = (package.name, marker.clone());
+                    let (package, marker) = (package.name, shortened(marker, LONGEST_MARKER));
                     return Err(LockError::Marker { package, marker });
                 }
             }

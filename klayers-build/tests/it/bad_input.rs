@@ -9,6 +9,9 @@ use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
 mod disks;
+mod half_started;
+mod nesting;
+mod pipes;
 
 /// A collection of one layer in one region.
 fn home() -> Home {

@@ -1,0 +1,89 @@
+//! Text of strangers that is nested so deep that reading it could end the process.
+
+use std::io::Write as _;
+
+use zip::write::SimpleFileOptions;
+
+use super::home;
+use crate::support::WheelFile;
+use crate::support::command::Home;
+
+fn nested(depth: usize) -> String {
+    format!("{}os_name == 'posix'{}", "(".repeat(depth), ")".repeat(depth))
+}
+
+/// A lock of one package with this line more.
+fn lock(line: &str) -> String {
+    let wheel = WheelFile::new("alpha", "1.0").file("alpha.py", "");
+    let package = crate::support::package(&wheel, "http://127.0.0.1:9/alpha.whl");
+    format!("lock-version = \"1.0\"\n{package}{line}\n")
+}
+
+#[test]
+fn a_lock_with_deep_markers_is_refused() {
+    let home = Home::new();
+    let build = ["build", "alpha", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
+    for depth in [100, 20_000, 200_000] {
+        home.write("pylock.toml", lock(&format!("marker = \"{}\"", nested(depth))));
+        let outcome = home.run(&build).ended_with(2);
+        let expected = "error: pylock.toml cannot be used\n  caused by: package alpha: \"((((";
+        assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+        assert!(outcome.stderr.ends_with("(…\" is not an environment marker\n"));
+        assert!(outcome.stderr.len() < 400, "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_lock_with_deep_values_is_refused() {
+    let home = Home::new();
+    let build = ["build", "alpha", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
+    let deep = 50_000;
+    for line in [
+        format!("tool.x = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("tool.x = {}1{}", "{ a = ".repeat(deep), " }".repeat(deep)),
+        format!("tool.x{} = 1", ".a".repeat(deep)),
+        format!("[tool.klayers{}]\na = 1", ".a".repeat(deep)),
+    ] {
+        home.write("pylock.toml", lock(&line));
+        let outcome = home.run(&build);
+        // It may be refused, or be passed over; the wheel is nowhere.
+        assert!(matches!(outcome.code, Some(1 | 2)), "{:?} {}", outcome.code, &line[..40]);
+    }
+}
+
+#[test]
+fn an_archive_of_a_stranger_with_deep_markers_is_refused() {
+    let home = Home::new();
+    let recipe =
+        "\n[tool.klayers]\nformat = 1\nlayer = \"Klayers-p312-alpha\"\ntarget = \"p3.12\"\n";
+    let deep = format!("[tool.klayers{}]\na = 1", ".a".repeat(50_000));
+    for lock in [
+        format!("{}{recipe}", lock(&format!("marker = \"{}\"", nested(50_000)))),
+        format!("{}{recipe}{deep}", lock("")),
+    ] {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let path = "klayers/Klayers-p312-alpha/pylock.toml";
+        zip.start_file(path, SimpleFileOptions::default()).unwrap();
+        zip.write_all(lock.as_bytes()).unwrap();
+        home.write("layer.zip", zip.finish().unwrap().into_inner());
+        let outcome = home.run(&["verify", "layer.zip"]).ended_with(1);
+        let expected = "error: layer.zip cannot be made again\n  caused by: ";
+        assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_packages_list_with_deep_requirements_is_refused() {
+    let home = home();
+    for row in [
+        format!("alpha; {}", nested(50_000)),
+        format!("alpha {}>=1{}", "(".repeat(50_000), ")".repeat(50_000)),
+        format!("alpha{}", "[".repeat(50_000)),
+    ] {
+        let header = "Package_Name,License,Authors/Maintainers";
+        home.write("config/packages_p3.12.csv", format!("{header}\n\"{row}\",MIT,x\n"));
+        let outcome = home.run(&["plan"]).ended_with(2);
+        let expected = "error: config/packages_p3.12.csv cannot be used\n  caused by: line 2: ";
+        assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    }
+}
