@@ -1,7 +1,6 @@
 //! The operator's configuration: `klayers.toml`, and the config folder it names.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::lock::LockError;
 use crate::notify::{NotifyConfig, SecretUrl};
 use crate::plan::{Contents, Republish};
 use crate::publish::AwsOptions;
+use crate::regular;
 use crate::resolve::Sources;
 use crate::settings::BuildSettings;
 
@@ -215,7 +215,7 @@ fn add_bundle(
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    regular::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 /// What the TOML parser says, in which it shows lines of the file: those may hold a login in the URL
@@ -313,6 +313,8 @@ impl ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::Path;
 use klayers_core::Digest;
 use sha2::{Digest as _, Sha256};
 
+use crate::regular;
+
 /// Makes a folder, and those above it, unless they are there.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
@@ -49,7 +51,7 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Dig
 
 /// The SHA-256 of a file.
 pub(crate) fn digest(path: &Path) -> io::Result<Digest> {
-    let (digest, _) = copy(&mut File::open(path)?, &mut io::sink())?;
+    let (digest, _) = copy(&mut regular::open(path)?, &mut io::sink())?;
     Ok(digest)
 }
 

@@ -17,6 +17,8 @@ use url::Url;
 
 use crate::cached::CacheLog;
 use crate::lock::{Lock, LockedWheel, SdistSource};
+use crate::regular;
+use crate::resolve::Sources;
 use crate::wheel::ContentFile;
 
 mod cache;
@@ -210,7 +212,7 @@ impl Fetcher {
         let mut partial = self.cache.partial(Kind::Wheel, wanted).await?;
         partial.clear()?;
         let io = |source| FetchError::io("read", wheel, source);
-        let mut file = tokio::fs::File::open(wheel).await.map_err(io)?;
+        let mut file = open(wheel).map_err(io)?;
         let mut buffer = vec![0; BUFFER];
         loop {
             match file.read(&mut buffer).await.map_err(io)? {
@@ -362,7 +364,7 @@ async fn copy_file(file: &IndexFile, partial: &mut Partial) -> Result<(), Failur
     let path = file.url.to_file_path().map_err(|()| FetchError::NotAPath(file.url.clone()))?;
     partial.clear()?;
     let io = |source| Failure::Final(FetchError::io("read", &path, source));
-    let mut from = tokio::fs::File::open(&path).await.map_err(io)?;
+    let mut from = open(&path).map_err(io)?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = from.read(&mut buffer).await.map_err(io)?;
@@ -401,6 +403,11 @@ fn backoff(attempt: u32, digest: Digest) -> Duration {
 }
 
 enum Failure {
+/// Opens a file of this machine.
+fn open(path: &Path) -> std::io::Result<tokio::fs::File> {
+    regular::open(path).map(tokio::fs::File::from_std)
+}
+
     Final(FetchError),
     Transient { error: FetchError, retry_after: Option<Duration> },
 }

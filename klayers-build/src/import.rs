@@ -14,9 +14,9 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::durable;
 use crate::gate::UNPACKED_LIMIT;
 use crate::wheel::{EntryPath, Rule};
+use crate::{durable, regular};
 
 /// The longest target of a symbolic link, in bytes.
 const LONGEST_LINK: u64 = 4096;
@@ -55,7 +55,7 @@ impl HandMadeZip {
     pub fn take(zip: &Path, folder: &Path) -> Result<Self, ImportError> {
         let failed = |source| ImportError::Io { path: zip.to_owned(), source };
         let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut original = File::open(zip).map_err(failed)?;
+        let mut original = regular::open(zip).map_err(failed)?;
         let (digest, size) = durable::copy(&mut original, file.as_file_mut()).map_err(failed)?;
         let refuse =
             |fault: ZipFault| ImportError::Refused { path: zip.to_owned(), fault: fault.into() };

@@ -48,6 +48,7 @@ mod error;
 mod gzip;
 mod nesting;
 mod sealed;
+mod regular;
 mod sweep;
 
 pub use command::CommandError;

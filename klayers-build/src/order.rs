@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 use crate::gate::GateReport;
 use crate::interpreter::PythonRelease;
 use crate::lock::Lock;
+use crate::regular;
 use crate::resolve::ResolveError;
 use crate::settings::Workshop;
 
@@ -104,7 +105,7 @@ impl Workshop {
 
 fn read_lock(path: &Path, target: Target, runtime: &Runtime) -> Result<Lock, ConfigError> {
     let read = |source| ConfigError::Read { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(read)?;
+    let text = regular::read_to_string(path).map_err(read)?;
     let base = Url::from_file_path(std::path::absolute(path).map_err(read)?).ok();
     Lock::parse(&text, base.as_ref(), target, runtime)
         .map_err(|source| ConfigError::Lock { path: path.to_owned(), source })

@@ -1,5 +1,7 @@
 //! Resolving: from requirements to a lock, through the `uv` command.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use url::Url;
 use crate::command::{Bounds, CommandError, Output, run, shortened, tied_uv, uv};
 use crate::confine::Confinement;
 use crate::lock::{Lock, LockError, LockedWheel};
+use crate::regular;
 use crate::slim::Slimming;
 
 mod from_source;
@@ -129,6 +132,7 @@ impl Resolver {
     }
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
+        check_folders(&sources.find_links)?;
     ///
     /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
     /// The versions of the others are those that they would have beside them. Where one of them is
@@ -294,6 +298,27 @@ fn with_advice(explanation: &str) -> String {
     let Some((reason, hint)) = explanation.split_once(" hint: Wheels are required for ") else {
         return explanation.to_owned();
     };
+/// Refuses folders of wheels and source distributions in which one of those is a pipe or a device:
+/// uv would wait for it, or read without end. What else is wrong with the folders uv says.
+fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
+    let is_meant = |name: &OsStr| {
+        let ends = [b".whl".as_slice(), b".tar.gz", b".zip"];
+        ends.iter().any(|end| name.as_encoded_bytes().ends_with(end))
+    };
+    for entry in find_links.iter().filter_map(|links| fs::read_dir(links).ok()).flatten().flatten()
+    {
+        let Ok(found) = entry.file_type() else { continue };
+        if found.is_file() || !is_meant(&entry.file_name()) {
+            continue;
+        }
+        let path = entry.path();
+        let behind_link = path.metadata().map(|metadata| metadata.file_type());
+        regular::check_type(behind_link.ok())
+            .map_err(|source| ResolveError::NotAFile { path, source })?;
+    }
+    Ok(())
+}
+
     // As in: `name` (v1.0) because building from source is disabled
     let name = hint.split('`').nth(1).unwrap_or("NAME");
     format!(
@@ -377,6 +402,14 @@ pub enum ResolveError {
         target: Target,
         /// Why not, in uv's words.
         explanation: String,
+    },
+    /// Something in a folder of wheels is no file.
+    #[error("could not read {}", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+        /// What it is.
+        source: std::io::Error,
     },
     /// A wheel cannot be built from the source of a package.
     #[error(transparent)]

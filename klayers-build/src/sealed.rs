@@ -5,7 +5,6 @@
 //! that line and of the value, and the value as [`postcard`] writes it. Whatever is wrong with a
 //! file, its value is made again; that its bytes had changed is noted.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::cached::CacheLog;
-use crate::durable;
+use crate::{durable, regular};
 
 /// What the names of files begin with that are not whole yet.
 pub(crate) const PREFIX: &str = ".sealed-";
@@ -51,11 +50,18 @@ impl<T> Sealed<T> {
 ///
 /// If the file is there, but the system does not let it be read.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, kind: &str) -> io::Result<Sealed<T>> {
-    let bytes = match fs::read(path) {
+    let bytes = match regular::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sealed::Absent),
-        // A foreign folder stands where the file should be.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(Sealed::Absent),
+        // Something that is no file stands where the file should be.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            return Ok(Sealed::Absent);
+        }
         Err(error) => return Err(error),
     };
     Ok(opened(&bytes, kind))
@@ -115,6 +121,8 @@ pub(crate) fn write<T: Serialize>(path: &Path, kind: &str, value: &T) -> io::Res
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const KIND: &str = "klayers test 1";

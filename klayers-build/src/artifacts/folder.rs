@@ -10,8 +10,8 @@ use klayers_core::Digest;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{ArtifactError, Artifacts, LocalArtifact};
-use crate::durable;
 use crate::sweep::sweep;
+use crate::{durable, regular};
 
 /// Artifacts as the files `{folder}/{first two digits}/{SHA-256}`.
 ///
@@ -68,7 +68,7 @@ impl FolderArtifacts {
         let renamed = synced.and_then(|()| match file.persist(place) {
             Err(refused) if refused.error.kind() == io::ErrorKind::CrossesDevices => {
                 let mut copy = NamedTempFile::new_in(&self.staging)?;
-                durable::copy(&mut File::open(&refused.path)?, &mut copy)?;
+                durable::copy(&mut regular::open(&refused.path)?, &mut copy)?;
                 copy.as_file().sync_all()?;
                 copy.persist(place)?;
                 Ok(())

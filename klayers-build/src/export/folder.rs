@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::{Destination, ExportError, Manifest, Object};
-use crate::durable;
 use crate::gzip::Gzip;
 use crate::site::Document;
+use crate::{durable, regular};
 
 /// A copy in a folder.
 ///
@@ -160,7 +160,7 @@ impl Folder {
 impl Destination for Folder {
     async fn current(&self) -> Result<Option<Manifest>, ExportError> {
         let path = self.current().join(Manifest::NAME);
-        match fs::read(&path) {
+        match regular::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             text => {
                 let text = text.map_err(at("read", &path))?;

@@ -12,7 +12,7 @@ use super::FetchError;
 use crate::bytecode::Pack;
 use crate::cached::CacheLog;
 use crate::sweep::{sweep, sweep_below};
-use crate::{durable, sealed};
+use crate::{durable, regular, sealed};
 
 /// A folder of wheels. A file stands under its digest only when it is whole; what is under way
 /// stands in another folder, locked by the process that works on it.
@@ -138,8 +138,9 @@ impl Partial {
     fn lock(path: PathBuf, kind: Kind, wanted: Digest) -> Result<Self, FetchError> {
         let io = |source| FetchError::io("write", &path, source);
         loop {
-            let mut file =
-                OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
+            let mut options = OpenOptions::new();
+            options.read(true).append(true).create(true);
+            let mut file = regular::open_with(&mut options, &path).map_err(io)?;
             file.lock().map_err(io)?;
             // While this waited, the file may have been renamed to its place in the cache.
             if !is_same_file(&file, &path) {

@@ -1,23 +1,26 @@
 //! The right to work on a collection, which one process has at a time: on one machine through a
 //! file beside the catalog, among several through a lease in it.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::catalog::CatalogError;
 
+mod exclusive;
 mod lease;
 
 pub use lease::{Holder, LeaseReturn, LeaseTerms, RunLease};
 
+use exclusive::ExclusiveFile;
+
 /// Keeps a second run on this machine from working on the same catalog, while this value lives.
 ///
-/// The system gives the lock back when the process ends, however it does.
+/// The system releases the lock when the process ends, however it ends, and whatever programs it was
+/// starting at that moment.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    _file: ExclusiveFile,
 }
 
 impl RunLock {
@@ -30,14 +33,10 @@ impl RunLock {
         let mut path = catalog.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = opened.map_err(|source| RunLockError::Io { path: path.clone(), source })?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                Err(RunLockError::Taken { catalog: catalog.to_owned() })
-            }
-            Err(TryLockError::Error(source)) => Err(RunLockError::Io { path, source }),
+        match ExclusiveFile::lock(&path) {
+            Ok(Some(file)) => Ok(Self { _file: file }),
+            Ok(None) => Err(RunLockError::Taken { catalog: catalog.to_owned() }),
+            Err(source) => Err(RunLockError::Io { path, source }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The publisher that needs no cloud.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
     Publisher,
 };
-use crate::durable;
+use crate::{durable, regular};
 
 /// Publishes to a folder, in the account 000000000000.
 ///
@@ -87,7 +87,7 @@ impl FolderPublisher {
         let place = folder.join(format!("{}.zip", upload.digest));
         let there = fs::metadata(&place).is_ok_and(|there| there.len() == upload.size);
         if !there {
-            let mut zip = File::open(&upload.zip).map_err(failed("read", &upload.zip))?;
+            let mut zip = regular::open(&upload.zip).map_err(failed("read", &upload.zip))?;
             let mut copy = self.staged().map_err(failed("store", &place))?;
             let (digest, size) =
                 durable::copy(&mut zip, &mut copy).map_err(failed("store", &place))?;
@@ -337,7 +337,7 @@ impl Layer {
 
     fn read(&self, number: NonZeroU64) -> Result<Option<Record>, PublishError> {
         let path = self.record(number);
-        let json = match fs::read(&path) {
+        let json = match regular::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             json => json.map_err(failed("read", &path))?,
         };

@@ -19,6 +19,8 @@ use crate::confine::{Confinement, Toolchain, View};
 use crate::durable;
 use crate::fetch::FetchError;
 use crate::interpreter::InterpreterError;
+use crate::regular;
+use crate::secrets::TomlError;
 use crate::wheel::WheelFilename;
 
 /// How long one build may take, and as long again what it needs.
@@ -286,7 +288,7 @@ impl<'a> Room<'a> {
 
     /// What its `pyproject.toml` says that the build needs.
     fn requires(&self, source: &str) -> Result<Vec<String>, SdistError> {
-        let text = match fs::read_to_string(Path::new(source).join("pyproject.toml")) {
+        let text = match regular::read_to_string(&Path::new(source).join("pyproject.toml")) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(self.io(error)),

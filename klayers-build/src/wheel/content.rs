@@ -7,7 +7,7 @@ use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::cached::ChangedFileError;
-use crate::durable;
+use crate::{durable, regular};
 
 /// Where the content of one file lies in another, a wheel for instance, and what it is. It was
 /// read once to its end, so that all of this is known to be true.
@@ -90,7 +90,7 @@ pub(crate) struct ContentFile {
 
 impl ContentFile {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: File::open(path)? })
+        Ok(Self { path: path.to_owned(), file: regular::open(path)? })
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -5,7 +5,6 @@
 //! a layer of 45 MB.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -24,8 +23,8 @@ use serde::Serialize;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::license;
-use crate::durable;
 use crate::publish::{LayerUpload, PublishError};
+use crate::{durable, regular};
 
 /// How much memory all requests together may take, in KiB: two of the largest.
 const MEMORY: u32 = 140 << 10;
@@ -143,7 +142,7 @@ fn encode(path: &Path, to: &mut String) -> io::Result<Digest> {
     }
     let base64 = BASE64;
     let mut encoding = Encoding(base64.new_encoder(to));
-    let (digest, _) = durable::copy(&mut File::open(path)?, &mut encoding)?;
+    let (digest, _) = durable::copy(&mut regular::open(path)?, &mut encoding)?;
     encoding.0.finalize();
     Ok(digest)
 }
