@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
+use crate::secrets::redacted;
+
 /// The most that is shown of what a program said went wrong, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
 
@@ -36,7 +38,7 @@ impl Output {
     /// What it said went wrong, on one line.
     pub(crate) fn explanation(&self) -> String {
         let words: Vec<&str> = self.stderr.split_whitespace().collect();
-        let said = words.join(" ").replace(" cause: ", ": ");
+        let said = redacted(&words.join(" ").replace(" cause: ", ": "));
         let said = said.trim_start_matches("error: ");
         match (said, self.status) {
             ("", Some(status)) => format!("it ended with status {status} and said nothing"),

@@ -1,14 +1,13 @@
 //! Fetching: the wheels of a lock, verified, as files of a cache. The source distributions of wheels
 //! that are built here come in the same way.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::Digest;
+use klayers_core::{Digest, PackageName};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use tokio::io::AsyncReadExt;
@@ -16,6 +15,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::cached::CacheLog;
+use crate::index::IndexReader;
 use crate::lock::{Lock, LockedWheel, SdistSource};
 use crate::regular;
 use crate::resolve::Sources;
@@ -53,7 +53,7 @@ pub struct Fetcher {
     /// Made when the first wheel is missing: it loads the system's certificates.
     client: Arc<OnceCell<Client>>,
     patience: Patience,
-    login: Option<Url>,
+    index: IndexReader,
     log: CacheLog,
 }
 
@@ -70,6 +70,7 @@ pub struct FetchedWheel {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct IndexFile {
     kind: Kind,
+    package: PackageName,
     name: String,
     url: Url,
     size: Option<u64>,
@@ -78,29 +79,31 @@ pub(crate) struct IndexFile {
 
 impl IndexFile {
     fn wheel(wheel: &LockedWheel) -> Self {
-        let LockedWheel { filename, url, size, sha256, .. } = wheel;
-        let (name, url) = (filename.to_string(), url.clone());
-        Self { kind: Kind::Wheel, name, url, size: *size, sha256: *sha256 }
+        let LockedWheel { pin, filename, url, size, sha256, .. } = wheel;
+        let (name, url, package) = (filename.to_string(), url.clone(), pin.name.clone());
+        Self { kind: Kind::Wheel, package, name, url, size: *size, sha256: *sha256 }
     }
 
-    fn sdist(sdist: &SdistSource) -> Self {
+    fn sdist(package: &PackageName, sdist: &SdistSource) -> Self {
         let SdistSource { url, size, sha256 } = sdist;
-        let (name, url) = (sdist.filename(), url.clone());
-        Self { kind: Kind::Sdist, name, url, size: *size, sha256: *sha256 }
+        let (name, url, package) = (sdist.filename(), url.clone(), package.clone());
+        Self { kind: Kind::Sdist, package, name, url, size: *size, sha256: *sha256 }
     }
 }
 
 impl Fetcher {
     /// A fetcher that keeps its wheels in a folder, which is made if it is not there.
     ///
-    /// Wheels that lie on the host of `login` are asked for with the user name and password in
-    /// that URL, if it has any: it is the URL of the index, from which locks leave them out.
+    /// `index` is the URL of the package index. Wheels on its host are asked for with the user name
+    /// and password in that URL, if it has any. A wheel that cannot be had where its lock says is
+    /// looked for in the index by its name: the lock of a layer leaves the signature out of a URL,
+    /// and a signature expires.
     ///
     /// # Errors
     ///
     /// If the folder cannot be made.
-    pub fn new(cache: &Path, login: Option<Url>) -> Result<Self, FetchError> {
-        Self::with_patience(cache, login, Patience::default())
+    pub fn new(cache: &Path, index: Option<Url>) -> Result<Self, FetchError> {
+        Self::with_patience(cache, index, Patience::default())
     }
 
     /// The same with another patience with slow servers.
@@ -110,11 +113,18 @@ impl Fetcher {
     /// As [`new`](Self::new).
     pub fn with_patience(
         cache: &Path,
-        login: Option<Url>,
+        index: Option<Url>,
         patience: Patience,
     ) -> Result<Self, FetchError> {
         let (client, log) = (Arc::default(), CacheLog::default());
-        Ok(Self { cache: WheelCache::open(cache)?, client, patience, login, log })
+        let index = IndexReader::new(&Sources { index_url: index, ..Sources::default() });
+        Ok(Self { cache: WheelCache::open(cache)?, client, patience, index, log })
+    }
+
+    /// Looks for wheels, and for logins, in the pages among these sources, too.
+    #[must_use]
+    pub fn with_sources(self, sources: &Sources) -> Self {
+        Self { index: IndexReader::new(sources), ..self }
     }
 
     async fn client(&self) -> Result<&Client, FetchError> {
@@ -147,7 +157,7 @@ impl Fetcher {
     async fn fetch_one(&self, wheel: &LockedWheel) -> Result<FetchedWheel, FetchError> {
         let path = match (self.kept(wheel)?, &wheel.built_from) {
             (Some(path), _) => path,
-            (None, None) => self.fetch_missing(&IndexFile::wheel(wheel)).await?,
+            (None, None) => self.fetch_anywhere(IndexFile::wheel(wheel)).await?,
             (None, Some(source)) => {
                 let (wheel, source_file) = (wheel.filename.clone().into(), source.filename());
                 return Err(FetchError::Built { wheel, source_file });
@@ -166,10 +176,14 @@ impl Fetcher {
     /// # Errors
     ///
     /// If it cannot be had, or has another SHA-256.
-    pub async fn fetch_sdist(&self, sdist: &SdistSource) -> Result<PathBuf, FetchError> {
+    pub async fn fetch_sdist(
+        &self,
+        package: &PackageName,
+        sdist: &SdistSource,
+    ) -> Result<PathBuf, FetchError> {
         match self.cache.get(Kind::Sdist, sdist.sha256, sdist.size, &self.log)? {
             Some(path) => Ok(path),
-            None => self.fetch_missing(&IndexFile::sdist(sdist)).await,
+            None => self.fetch_anywhere(IndexFile::sdist(package, sdist)).await,
         }
     }
 
@@ -248,6 +262,20 @@ impl Fetcher {
         &self.log
     }
 
+    /// Fetches a file from where its lock says, or else from where the index has it.
+    async fn fetch_anywhere(&self, file: IndexFile) -> Result<PathBuf, FetchError> {
+        let error = match self.fetch_missing(&file).await {
+            Err(error) if error.concerns_place() => error,
+            outcome => return outcome,
+        };
+        match self.index.find(&file.package, &file.name).await {
+            Some(url) if without_fragment(&url) != without_fragment(&file.url) => {
+                self.fetch_missing(&IndexFile { url, ..file }).await
+            }
+            _ => Err(error),
+        }
+    }
+
     async fn fetch_missing(&self, file: &IndexFile) -> Result<PathBuf, FetchError> {
         let mut partial = self.cache.partial(file.kind, file.sha256).await?;
         // Whoever held the part before may have completed it.
@@ -303,8 +331,8 @@ impl Fetcher {
         };
         let mut request =
             self.client().await?.get(file.url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(login) = self.login.as_ref().filter(|login| same_place(login, &file.url)) {
-            request = request.basic_auth(decoded(login.username()), login.password().map(decoded));
+        if let Some((user, password)) = self.index.login(&file.url) {
+            request = request.basic_auth(user, password);
         }
         if partial.len() > 0 {
             request = request.header(RANGE, format!("bytes={}-", partial.len()));
@@ -375,6 +403,11 @@ async fn copy_file(file: &IndexFile, partial: &mut Partial) -> Result<(), Failur
     }
 }
 
+/// Opens a file of this machine.
+fn open(path: &Path) -> std::io::Result<tokio::fs::File> {
+    regular::open(path).map(tokio::fs::File::from_std)
+}
+
 fn take(file: &IndexFile, partial: &mut Partial, chunk: &[u8]) -> Result<(), FetchError> {
     let limit = file.size.unwrap_or(LARGEST);
     if partial.len() + chunk.len() as u64 > limit {
@@ -384,14 +417,10 @@ fn take(file: &IndexFile, partial: &mut Partial, chunk: &[u8]) -> Result<(), Fet
     partial.write(chunk)
 }
 
-fn same_place(login: &Url, wheel: &Url) -> bool {
-    let has_login = !login.username().is_empty() || login.password().is_some();
-    has_login && login.origin() == wheel.origin()
-}
-
-/// A user name or password: in a URL, some of its characters are percent-encoded.
-fn decoded(text: &str) -> Cow<'_, str> {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
+fn without_fragment(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
 }
 
 /// How long to wait after an attempt. What spreads the waits is taken from the digest, so that a
@@ -403,11 +432,6 @@ fn backoff(attempt: u32, digest: Digest) -> Duration {
 }
 
 enum Failure {
-/// Opens a file of this machine.
-fn open(path: &Path) -> std::io::Result<tokio::fs::File> {
-    regular::open(path).map(tokio::fs::File::from_std)
-}
-
     Final(FetchError),
     Transient { error: FetchError, retry_after: Option<Duration> },
 }

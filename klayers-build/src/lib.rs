@@ -46,10 +46,13 @@ mod command;
 mod durable;
 mod error;
 mod gzip;
+mod index;
 mod nesting;
-mod sealed;
 mod regular;
+mod sealed;
+mod secrets;
 mod sweep;
 
 pub use command::CommandError;
 pub use error::Error;
+pub use secrets::TomlError;

@@ -6,7 +6,8 @@ use klayers_core::{Digest, PackageName, ParseError, Pin, Runtime, Target, requir
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::slim::Slimming;
+use crate::secrets::TomlError;
+use crate::slim::{Exclusion, Slimming};
 use crate::wheel::WheelFilename;
 
 mod markers;
@@ -190,8 +191,9 @@ impl Lock {
         pylock::sdists(text)
     }
 
-    /// The lock as a `pylock.toml`, in the one form in which it stands in layers: without
-    /// credentials in URLs, without paths of this machine, with the sizes that `size` knows.
+    /// The lock as a `pylock.toml`, in the one form in which it stands in layers: without logins,
+    /// queries and fragments in URLs, without paths of this machine, with the sizes that `size`
+    /// knows.
     pub fn to_pylock(&self, size: impl Fn(&LockedWheel) -> Option<u64>) -> String {
         pylock::print(self, size)
     }
@@ -203,7 +205,7 @@ impl Lock {
 pub enum LockError {
     /// It is not TOML, or not of the shape of a lock.
     #[error("not a pylock.toml")]
-    Shape(#[source] Box<toml::de::Error>),
+    Shape(#[source] TomlError),
     /// It is of a version that is not known.
     #[error("its lock-version is {0:?}; version 1 is known")]
     Version(String),

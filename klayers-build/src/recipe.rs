@@ -5,6 +5,7 @@ use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::PythonRelease;
+use crate::secrets::TomlError;
 use crate::wheel::Acceptances;
 
 /// The format of layers that this release makes. The number goes up when the same wheels and the
@@ -65,7 +66,7 @@ impl Recipe {
         struct Tool {
             klayers: Option<toml::Value>,
         }
-        let shape = |source| RecipeError::Shape(Box::new(source));
+        let shape = |source: toml::de::Error| RecipeError::Shape(source.into());
         let document: Document = toml::from_str(lock).map_err(shape)?;
         let table = document.tool.and_then(|tool| tool.klayers).ok_or(RecipeError::Missing)?;
         // The format first: another one may have other fields.
@@ -94,7 +95,7 @@ pub enum RecipeError {
     Format(i64),
     /// It is not of the shape of a recipe.
     #[error("its lock does not say how the layer was made")]
-    Shape(#[source] Box<toml::de::Error>),
+    Shape(#[source] TomlError),
 }
 
 #[cfg(test)]

@@ -70,6 +70,33 @@ impl Sources {
         let path = folder.join(links);
         std::path::absolute(&path).unwrap_or(path).display().to_string()
     }
+
+    /// Tells uv of these places, and of a folder of further wheels.
+    ///
+    /// It is told by its environment: everybody on the machine can read the arguments of a process,
+    /// and URLs may hold passwords.
+    pub(crate) fn tell(&self, command: &mut Command, folder: Option<&Path>) {
+        if let Some(url) = &self.index_url {
+            command.env("UV_DEFAULT_INDEX", url.as_str());
+        }
+        let folder = folder.map(|folder| folder.display().to_string());
+        let links: Vec<String> = folder.iter().chain(&self.find_links).map(without_comma).collect();
+        if !links.is_empty() {
+            command.env("UV_FIND_LINKS", links.join(","));
+        }
+        if self.no_index {
+            command.arg("--no-index");
+        }
+    }
+}
+
+/// A place of further wheels as uv reads it in a list with commas.
+fn without_comma(links: &String) -> String {
+    if !links.contains(',') {
+        return links.clone();
+    }
+    let url = Url::parse(links).or_else(|_| Url::from_file_path(links));
+    url.map_or_else(|()| links.clone(), |url| url.as_str().replace(',', "%2C"))
 }
 
 impl Resolver {
@@ -98,6 +125,7 @@ impl Resolver {
         if numbers.len() != 3 || numbers.as_slice() < OLDEST_UV.as_slice() {
             return Err(ResolveError::OldUv { found: shortened(answer.trim(), 100) });
         }
+        check_folders(&sources.find_links)?;
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
         let asked = run(Command::new("python3").args(ask), "", PROBE).await;
         let python = PathBuf::from(succeeded("python3", asked)?.trim());
@@ -132,7 +160,6 @@ impl Resolver {
     }
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
-        check_folders(&sources.find_links)?;
     ///
     /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
     /// The versions of the others are those that they would have beside them. Where one of them is
@@ -171,10 +198,9 @@ impl Resolver {
         let constraints = written(&pins)?;
         let [overrides, constraints] =
             [&overrides, &constraints].map(|file| file.path().display().to_string());
-        let mut extra =
+        let extra =
             ["--overrides", &overrides, "--constraints", &constraints].map(str::to_owned).to_vec();
-        extra.extend(built.iter().flat_map(BuiltWheels::arguments));
-        let lock = self.compile(requirements, target, runtime, &extra).await?;
+        let lock = self.compile(requirements, target, runtime, &extra, built.as_ref()).await?;
         let lock = match built {
             Some(built) => built.named_in(lock),
             None => lock,
@@ -191,7 +217,7 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<(Lock, Option<BuiltWheels>), ResolveError> {
-        match (self.compile(requirements, target, runtime, &[]).await, &self.from_source) {
+        match (self.compile(requirements, target, runtime, &[], None).await, &self.from_source) {
             (Err(unsolvable @ ResolveError::Unsolvable { .. }), Some(from_source)) => {
                 let (lock, built) = self
                     .build_and_compile(from_source, requirements, target, runtime, unsolvable)
@@ -209,8 +235,9 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
         extra: &[String],
+        built: Option<&BuiltWheels>,
     ) -> Result<Lock, ResolveError> {
-        let text = self.uv_lock(requirements, target, runtime, extra).await?;
+        let text = self.uv_lock(requirements, target, runtime, extra, built).await?;
         Lock::parse(&text, None, target, runtime).map_err(|source| ResolveError::Lock {
             requirements: Requirements(requirements.to_vec()),
             target,
@@ -225,16 +252,13 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
         extra: &[String],
+        built: Option<&BuiltWheels>,
     ) -> Result<String, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
         let mut command = tied_uv(&self.uv).await;
         command.args(self.arguments(target, runtime.glibc)).args(extra);
-        // Not as an argument: those are shown to everybody on the machine, and the URL may hold a
-        // password.
-        if let Some(url) = &self.sources.index_url {
-            command.env("UV_DEFAULT_INDEX", url.as_str());
-        }
+        self.sources.tell(&mut command, built.map(BuiltWheels::folder));
         let bounds = Bounds { time: self.timeout, output_mib: OUTPUT_MIB };
         let output = run(&mut command, &input, bounds)
             .await
@@ -270,34 +294,10 @@ impl Resolver {
         option("--python", self.python.display().to_string());
         option("--python-version", target.python.to_string());
         option("--python-platform", platform(target.architecture, glibc));
-        for links in &self.sources.find_links {
-            option("--find-links", links.clone());
-        }
-        if self.sources.no_index {
-            arguments.push("--no-index".to_owned());
-        }
         arguments
     }
 }
 
-/// What a tool wrote, if it did as it was asked.
-fn succeeded(
-    tool: &'static str,
-    asked: Result<Output, CommandError>,
-) -> Result<String, ResolveError> {
-    let output = asked.map_err(|error| ResolveError::tool(tool, error))?;
-    match output.status {
-        Some(0) => Ok(output.stdout),
-        _ => Err(ResolveError::Failed { tool, message: output.explanation() }),
-    }
-}
-
-/// uv's explanation; where a package comes as a source distribution alone, with what can be done in
-/// the place of uv's hint about an option that is not there to be changed.
-fn with_advice(explanation: &str) -> String {
-    let Some((reason, hint)) = explanation.split_once(" hint: Wheels are required for ") else {
-        return explanation.to_owned();
-    };
 /// Refuses folders of wheels and source distributions in which one of those is a pipe or a device:
 /// uv would wait for it, or read without end. What else is wrong with the folders uv says.
 fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
@@ -319,6 +319,24 @@ fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
     Ok(())
 }
 
+/// What a tool wrote, if it did as it was asked.
+fn succeeded(
+    tool: &'static str,
+    asked: Result<Output, CommandError>,
+) -> Result<String, ResolveError> {
+    let output = asked.map_err(|error| ResolveError::tool(tool, error))?;
+    match output.status {
+        Some(0) => Ok(output.stdout),
+        _ => Err(ResolveError::Failed { tool, message: output.explanation() }),
+    }
+}
+
+/// uv's explanation; where a package comes as a source distribution alone, with what can be done in
+/// the place of uv's hint about an option that is not there to be changed.
+fn with_advice(explanation: &str) -> String {
+    let Some((reason, hint)) = explanation.split_once(" hint: Wheels are required for ") else {
+        return explanation.to_owned();
+    };
     // As in: `name` (v1.0) because building from source is disabled
     let name = hint.split('`').nth(1).unwrap_or("NAME");
     format!(
@@ -385,6 +403,14 @@ pub enum ResolveError {
     /// What a tool is to read cannot be written.
     #[error("could not write a temporary file")]
     Temporary(#[source] std::io::Error),
+    /// Something in a folder of wheels is no file.
+    #[error("could not read {}", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+        /// What it is.
+        source: std::io::Error,
+    },
     /// A tool failed.
     #[error("{tool} failed: {message}")]
     Failed {
@@ -402,14 +428,6 @@ pub enum ResolveError {
         target: Target,
         /// Why not, in uv's words.
         explanation: String,
-    },
-    /// Something in a folder of wheels is no file.
-    #[error("could not read {}", path.display())]
-    NotAFile {
-        /// What is there.
-        path: PathBuf,
-        /// What it is.
-        source: std::io::Error,
     },
     /// A wheel cannot be built from the source of a package.
     #[error(transparent)]

@@ -56,7 +56,7 @@ impl Workshop {
         mut interpreters: Interpreters,
     ) -> Result<Self, FetchError> {
         interpreters.explicit.extend(settings.interpreters.clone());
-        let fetcher = Fetcher::new(cache, settings.sources.index_url.clone())?;
+        let fetcher = Fetcher::new(cache, None)?.with_sources(&settings.sources);
         Ok(Self { settings, fetcher, interpreters })
     }
 

@@ -26,8 +26,8 @@ pub(super) struct VerifyArgs {
     /// The folder of the wheels that the lock names without saying where they are.
     #[arg(long, value_name = "DIR")]
     wheels: Option<PathBuf>,
-    /// The package index, if it asks for a user name and password: they are not in the lock. What
-    /// builds from source require comes from there, too.
+    /// The package index, if it asks for a user name and password or signs the links to its files:
+    /// neither is in the lock. What builds from source require comes from there, too.
     #[arg(long, value_name = "URL")]
     index_url: Option<Url>,
     /// Build the wheel of this package again where it was built from a source distribution, which
@@ -66,11 +66,11 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
     note_confinement(!allow_sdist.is_empty()).await;
     let links = args.wheels.iter().map(|wheels| wheels.display().to_string());
     let sources = Sources {
-        index_url: args.index_url.clone(),
+        index_url: args.index_url,
         find_links: links.map(|links| Sources::located(Path::new(""), &links)).collect(),
         no_index: false,
     };
-    let fetcher = Fetcher::new(&cache, args.index_url)?;
+    let fetcher = Fetcher::new(&cache, None)?.with_sources(&sources);
     let cache_log = fetcher.cache_log().clone();
     let reproducer = Reproducer {
         fetcher,

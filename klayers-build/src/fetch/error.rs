@@ -5,6 +5,7 @@ use klayers_core::Digest;
 use url::Url;
 
 use super::IndexFile;
+use crate::secrets::public;
 use crate::wheel::WheelFilename;
 
 /// A file in an error message: its name, and where it is.
@@ -19,10 +20,7 @@ impl From<IndexFile> for Named {
 
 impl std::fmt::Display for Named {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut url = self.0.url.clone();
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        write!(formatter, "{} from {url}", self.0.name)
+        write!(formatter, "{} from {}", self.0.name, public(&self.0.url))
     }
 }
 
@@ -42,7 +40,7 @@ pub enum FetchError {
         source: reqwest::Error,
     },
     /// The server refused.
-    #[error("could not fetch {file}: the server answered {status}")]
+    #[error("could not fetch {file}: the server answered {status}{}", advice(*.status))]
     Status {
         /// The file.
         file: Named,
@@ -105,7 +103,7 @@ pub enum FetchError {
         wanted: Digest,
     },
     /// A URL of scheme `file` does not name a file.
-    #[error("{0} does not name a file of this machine")]
+    #[error("{} does not name a file of this machine", public(.0))]
     NotAPath(Url),
     /// A file could not be read or written.
     #[error("could not {action} {}", path.display())]
@@ -119,7 +117,32 @@ pub enum FetchError {
     },
 }
 
+/// What to do about a refusal.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "; if its index asks for a login or signs its links, name it with --index-url",
+        _ => "",
+    }
+}
+
 impl FetchError {
+    /// Whether the file may be had from somewhere else, or with another URL.
+    pub(super) fn concerns_place(&self) -> bool {
+        match self {
+            Self::Transport { .. }
+            | Self::Status { .. }
+            | Self::Cut { .. }
+            | Self::TooSlow { .. }
+            | Self::TooLarge { .. }
+            | Self::WrongDigest { .. } => true,
+            Self::Client(_)
+            | Self::Built { .. }
+            | Self::NotKept { .. }
+            | Self::NotAPath(_)
+            | Self::Io { .. } => false,
+        }
+    }
+
     pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }

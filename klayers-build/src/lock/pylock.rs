@@ -99,7 +99,7 @@ pub(super) fn parse(
     target: Target,
     tags: &Tags,
 ) -> Result<Parsed, LockError> {
-    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(Box::new(error)))?;
+    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(error.into()))?;
     if file.lock_version != "1" && !file.lock_version.starts_with("1.") {
         return Err(LockError::Version(file.lock_version));
     }
@@ -124,7 +124,7 @@ pub(super) fn parse(
 /// The source distributions of the packages of a lock that have no wheels in it. It is one that uv
 /// made for one target, so markers are not looked at.
 pub(super) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
-    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(Box::new(error)))?;
+    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(error.into()))?;
     let mut sdists = Vec::new();
     for package in &file.packages {
         let malformed =
@@ -245,7 +245,7 @@ fn location(wheel: &Listed, base: Option<&Url>) -> Result<Url, LockError> {
     url.filter(|url| matches!(url.scheme(), "http" | "https" | "file")).ok_or_else(|| {
         LockError::Location {
             wheel: wheel.name.clone().unwrap_or_default(),
-            location: wheel.path.clone().or_else(|| wheel.url.clone()).unwrap_or_default(),
+            location: redacted(wheel.path.as_deref().or(wheel.url.as_deref()).unwrap_or_default()),
         }
     })
 }
@@ -327,18 +327,10 @@ fn printed_location(url: &Url, filename: &str) -> String {
     }
 }
 
-/// A location as it may be shown to everybody: never with credentials, and none for a file of this
-/// machine.
+/// A location as it may be shown to everybody: none for a file of this machine, and never with
+/// what may be secret in a URL.
 pub(crate) fn public_location(url: &Url) -> Option<Url> {
-    if url.scheme() == "file" {
-        return None;
-    }
-    let mut url = url.clone();
-    // Both fail only for URLs that have no host, which cannot have credentials either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_fragment(None);
-    Some(url)
+    (url.scheme() != "file").then(|| public(url))
 }
 
 /// A basic string of TOML.

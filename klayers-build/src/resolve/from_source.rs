@@ -79,9 +79,9 @@ impl BuiltWheels {
         Ok(())
     }
 
-    /// What tells uv of them.
-    pub(super) fn arguments(&self) -> [String; 2] {
-        ["--find-links".to_owned(), self.folder.path().display().to_string()]
+    /// The folder that lists them.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The lock, with what is known of where these came from.
@@ -123,7 +123,7 @@ impl Resolver {
                 let wheel = self.built(from_source, &pin, &source, target, runtime).await?;
                 built.add(&wheel, source)?;
             }
-            match self.compile(requirements, target, runtime, &built.arguments()).await {
+            match self.compile(requirements, target, runtime, &[], Some(&built)).await {
                 Ok(lock) => return Ok((built.named_in(lock), built)),
                 Err(error @ ResolveError::Unsolvable { .. }) => unsolvable = error,
                 Err(error) => return Err(error),
@@ -192,7 +192,7 @@ impl Resolver {
         if !allowed.contains(&pin.name) {
             return Err(SdistError::NotAllowed(pin.name.clone()));
         }
-        let path = fetcher.fetch_sdist(source).await?;
+        let path = fetcher.fetch_sdist(&pin.name, source).await?;
         let sdist = Sdist { pin: pin.clone(), path, sha256: source.sha256 };
         let found = interpreters.find(target.python).await?;
         let python = found.as_ref().map_or(self.python.as_path(), Interpreter::path);
@@ -299,7 +299,7 @@ impl Choosing<'_> {
             return Ok(None);
         }
         let mut metadata = String::new();
-        let mut extra = self.built.arguments().to_vec();
+        let mut extra = Vec::new();
         for name in packages {
             let name = name.normalized();
             let _ = writeln!(
@@ -311,8 +311,9 @@ impl Choosing<'_> {
         // It stands in the place of uv's own files: there is no other way to say this.
         let metadata = written(&[metadata])?;
         extra.extend(["--config-file".to_owned(), metadata.path().display().to_string()]);
-        let Self { resolver, requirements, target, runtime, .. } = *self;
-        let text = match resolver.uv_lock(requirements, target, runtime, &extra).await {
+        let Self { resolver, requirements, target, runtime, built } = *self;
+        let asked = resolver.uv_lock(requirements, target, runtime, &extra, Some(built)).await;
+        let text = match asked {
             Ok(text) => text,
             Err(ResolveError::Unsolvable { .. }) => return Ok(None),
             Err(error) => return Err(error),

@@ -13,7 +13,7 @@ use klayers_core::{Digest, PackageName, ParseError, Pin};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::{PROBE, ResolveError, Resolver, Sources, succeeded, written};
+use super::{PROBE, ResolveError, Resolver, succeeded, written};
 use crate::command::{Bounds, CommandError, Output, run, tied_uv, uv};
 use crate::confine::{Confinement, Toolchain, View};
 use crate::durable;
@@ -272,16 +272,7 @@ impl<'a> Room<'a> {
             .arg(requires.path())
             // A build must not reach, through links, what others install from.
             .env("UV_CACHE_DIR", self.path("cache"));
-        let Sources { index_url, find_links, no_index } = &self.resolver.sources;
-        if let Some(url) = index_url {
-            command.env("UV_DEFAULT_INDEX", url.as_str());
-        }
-        for links in find_links {
-            command.args(["--find-links", links]);
-        }
-        if *no_index {
-            command.arg("--no-index");
-        }
+        self.resolver.sources.tell(&mut command, None);
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
         self.done(run(&mut command, "", bounds).await).map(drop)
     }
@@ -293,9 +284,8 @@ impl<'a> Room<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(self.io(error)),
         };
-        let project: PyProject = toml::from_str(&text).map_err(|source| SdistError::PyProject {
-            pin: self.pin.clone().into(),
-            source: Box::new(source),
+        let project: PyProject = toml::from_str(&text).map_err(|source: toml::de::Error| {
+            SdistError::PyProject { pin: self.pin.clone().into(), source: source.into() }
         })?;
         let default = || DEFAULT_REQUIRES.map(str::to_owned).to_vec();
         Ok(project.build_system.map_or_else(default, |system| system.requires))
@@ -387,7 +377,7 @@ pub enum SdistError {
         /// The package and version.
         pin: Box<Pin>,
         /// Why not.
-        source: Box<toml::de::Error>,
+        source: TomlError,
     },
     /// The build did not make one wheel.
     #[error("the build of {pin} made {found} wheels instead of one")]

@@ -10,12 +10,13 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::samples::target;
-use crate::support::server::{Answer, WheelServer};
+use crate::support::server::{Answer, Manner, WheelServer};
 use crate::support::{self, WheelFile};
 
 mod answers;
 mod logins;
 mod sharing;
+mod signed;
 
 /// A wheel of some 20 kB that do not get smaller when they are compressed.
 fn wheel(name: &str) -> WheelFile {

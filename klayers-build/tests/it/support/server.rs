@@ -47,6 +47,17 @@ pub(crate) struct Asked {
     pub(crate) login: Option<String>,
 }
 
+/// What a server asks for, and what it leaves out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// What has to be sent as `Authorization`.
+    pub(crate) login: Option<String>,
+    /// The query that links to files have, and that has to be sent with them.
+    pub(crate) signature: Option<String>,
+    /// Whether links to files lack the SHA-256.
+    pub(crate) without_hashes: bool,
+}
+
 /// A server that runs until it is dropped.
 pub(crate) struct WheelServer {
     pub(crate) address: SocketAddr,
@@ -56,14 +67,14 @@ pub(crate) struct WheelServer {
 
 struct Shared {
     wheels: Vec<(String, Vec<u8>)>,
-    login: Option<String>,
+    manner: Manner,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Asked>>,
 }
 
 impl WheelServer {
     pub(crate) async fn of(wheels: &[WheelFile]) -> Self {
-        Self::start(wheels, [], None).await
+        Self::start(wheels, [], Manner::default()).await
     }
 
     /// One that has other files, too.
@@ -71,23 +82,29 @@ impl WheelServer {
         wheels: &[WheelFile],
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Self {
-        Self::start(wheels, files, None).await
+        Self::start(wheels, files, Manner::default()).await
     }
 
     /// One that lets in whoever sends this as `Authorization`.
     pub(crate) async fn behind(login: &str, wheels: &[WheelFile]) -> Self {
-        Self::start(wheels, [], Some(login.to_owned())).await
+        let login = Some(login.to_owned());
+        Self::start(wheels, [], Manner { login, ..Manner::default() }).await
+    }
+
+    /// One with manners of its own.
+    pub(crate) async fn with_manner(wheels: &[WheelFile], manner: Manner) -> Self {
+        Self::start(wheels, [], manner).await
     }
 
     async fn start(
         wheels: &[WheelFile],
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
-        login: Option<String>,
+        manner: Manner,
     ) -> Self {
         let wheels = wheels.iter().map(|wheel| (wheel.filename(), wheel.bytes()));
         let shared = Arc::new(Shared {
             wheels: wheels.chain(files).collect(),
-            login,
+            manner,
             answers: Mutex::default(),
             asked: Mutex::default(),
         });
@@ -131,11 +148,15 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let next = shared.answers.lock().unwrap().pop_front();
     let asked = Asked { path: path.clone(), range: range.clone(), login: login.clone() };
     shared.asked.lock().unwrap().push(asked);
-    if shared.login.is_some() && login != shared.login {
+    let Manner { login: needed, signature, .. } = &shared.manner;
+    if needed.is_some() && login != *needed {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     if path.starts_with("simple/") {
         return index(&shared, path.trim_start_matches("simple/").trim_end_matches('/'));
+    }
+    if signature.is_some() && request.uri().query() != signature.as_deref() {
+        return StatusCode::FORBIDDEN.into_response();
     }
     let name = path.rsplit('/').next().unwrap();
     let Some((_, wheel)) = shared.wheels.iter().find(|(filename, _)| filename == name) else {
@@ -154,7 +175,11 @@ fn index(shared: &Shared, package: &str) -> Response {
         .filter(|(filename, _)| filename.starts_with(&format!("{package}-")))
         .map(|(filename, bytes)| {
             let digest = klayers_core::Digest::of(bytes);
-            format!("<a href=\"/files/{filename}#sha256={digest}\">{filename}</a>")
+            let Manner { signature, without_hashes, .. } = &shared.manner;
+            let query = signature.as_ref().map(|signature| format!("?{signature}"));
+            let query = query.unwrap_or_default().replace('&', "&amp;");
+            let hash = if *without_hashes { String::new() } else { format!("#sha256={digest}") };
+            format!("<a href=\"/files/{filename}{query}{hash}\">{filename}</a>")
         })
         .collect();
     if links.is_empty() {
