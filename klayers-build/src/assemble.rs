@@ -26,13 +26,17 @@ use crate::strip;
 use crate::wheel::{NativeLibrary, Notice, Wheel, WheelError};
 
 mod bytecode;
+mod collisions;
 mod launcher;
 mod layout;
+mod namespace;
 mod output;
+mod role;
 mod zip_writer;
 
 pub use bytecode::{Bytecode, Stripped};
 
+use collisions::{LeftOut, Settled, SharedNamespace};
 use layout::{LayerFile, Layout, ROOT, Rules, Source};
 use output::Finished;
 use zip_writer::{CopyError, ZipWriter};
@@ -183,7 +187,22 @@ impl<'w> Layer<'w> {
         findings.extend(self.accepted());
         findings.extend(self.unusual());
         findings.extend(self.alike());
+        findings.extend(self.settled());
         findings
+    }
+
+    /// The files of two wheels that were left out, or of which one was kept.
+    fn settled(&self) -> impl Iterator<Item = Finding> {
+        let Settled { left_out, namespaces } = self.layout.settled();
+        let left_out = left_out.iter().map(|LeftOut { paths, distributions }| {
+            let distributions = distributions.iter().cloned().collect();
+            Finding::LeftOut { paths: paths.clone(), distributions }
+        });
+        let namespaces = namespaces.iter().map(|SharedNamespace { path, kept, others }| {
+            let (path, kept) = (path.clone(), kept.clone());
+            Finding::SharedNamespace { path, kept, others: others.iter().cloned().collect() }
+        });
+        left_out.chain(namespaces)
     }
 
     /// The names that are alike in two wheels.
@@ -358,6 +377,15 @@ fn interpreter(python: PythonVersion) -> String {
     format!("/var/lang/bin/python{python}")
 }
 
+/// How many more files collide.
+fn also(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and 1 file more)".to_owned(),
+        _ => format!(" (and {more} files more)"),
+    }
+}
+
 /// Why a layer could not be assembled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -367,15 +395,20 @@ pub enum AssembleError {
     Wheel(#[from] WheelError),
     /// Two wheels hold different files of the same name.
     #[error(
-        "{path} is in {first} and, with other content, in {second}; they cannot be in one layer"
+        "{path} is in {first} and, with other content, in {second}{also}; they cannot be in one \
+         layer: ask for one of the two, or leave the files out that you do not need, as with \
+         --exclude {path:?}",
+        also = also(*.more)
     )]
     Conflict {
-        /// The path in the layer.
+        /// The path below the root of Python's path.
         path: String,
-        /// One wheel's file name.
+        /// One distribution and its version.
         first: String,
-        /// The other's.
+        /// The other.
         second: String,
+        /// How many more files there are in two distributions.
+        more: usize,
     },
     /// A name is that of a file and that of a folder.
     #[error("{path} is a file in {first}, but a folder in {second}; they cannot be in one layer")]

@@ -131,6 +131,17 @@ impl Lock {
         (!wheels.is_empty()).then(|| Self { target, wheels, slimming, left_out: Vec::new() })
     }
 
+    /// The same for a layer from which the files that match these are left out, too.
+    #[must_use]
+    pub fn with_exclusions(mut self, exclusions: &[Exclusion]) -> Self {
+        for exclusion in exclusions {
+            if !self.slimming.exclude.contains(exclusion) {
+                self.slimming.exclude.push(exclusion.clone());
+            }
+        }
+        self
+    }
+
     /// What is left out of the layer.
     pub fn slimming(&self) -> &Slimming {
         &self.slimming

@@ -95,6 +95,7 @@ impl Workshop {
             return Ok(resolver.resolve(requirements, *target, runtime).await?);
         };
         let lock = read_lock(path, *target, runtime)?;
+        let lock = lock.with_exclusions(&self.settings.slimming.exclude);
         if !self.settings.allow_sdist.is_empty() {
             let resolver = self.resolver().await?;
             resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use klayers_core::{Digest, PythonVersion};
 
+use super::collisions::{Settled, WheelPart, settle};
 use super::launcher::{launcher, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
 use crate::alike::alike;
@@ -24,6 +25,7 @@ const LAYER_ITSELF: &str = "the layer itself";
 #[derive(Debug)]
 pub(super) struct Layout<'w> {
     files: Vec<LayerFile<'w>>,
+    settled: Settled,
 }
 
 /// What decides where files go, and which.
@@ -53,12 +55,14 @@ pub(super) struct LayerFile<'w> {
     pub(super) executable: bool,
     /// Its content.
     pub(super) source: Source<'w>,
+    /// The file of the wheel that it is; none if it was made here.
+    pub(super) entry: Option<&'w WheelFile>,
     /// The file name of the wheel that it is from.
     owner: Owner<'w>,
 }
 
 /// Where the content of a file comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Source<'w> {
     /// It is copied, compressed as it is.
     Copied {
@@ -115,7 +119,8 @@ impl Source<'_> {
         }
     }
 
-    fn sha256(&self) -> Digest {
+    /// The SHA-256 of the file.
+    pub(super) fn sha256(&self) -> Digest {
         match self {
             Self::Copied { content, .. } => content.sha256,
             Self::Made { sha256, .. } => *sha256,
@@ -136,22 +141,22 @@ impl<'w> Layout<'w> {
             .into_iter()
             .map(|(path, bytes)| {
                 let source = Source::made(bytes);
-                LayerFile { path, executable: false, source, owner: Owner::Layer }
+                LayerFile { path, executable: false, source, entry: None, owner: Owner::Layer }
             })
             .collect();
         let (mut bytecode, mut stripped) = (bytecode.iter(), stripped.iter());
+        let mut parts = Vec::with_capacity(wheels.len());
         for wheel in wheels {
-            files.extend(installed(
-                rules,
-                wheel,
-                bytecode.next(),
-                stripped.next().and_then(Option::as_ref),
-            )?);
+            let stripped = stripped.next().and_then(Option::as_ref);
+            let installed = installed(rules, wheel, bytecode.next(), stripped)?;
+            parts.push(WheelPart { wheel, files: installed });
         }
+        let settled = settle(&mut parts)?;
+        files.extend(parts.into_iter().flat_map(recorded));
         files.sort_by(|one, other| one.path.cmp(&other.path));
-        let files = merged(files)?;
+        let files = merged(files);
         refuse_files_as_folders(&files)?;
-        Ok(Self { files })
+        Ok(Self { files, settled })
     }
 
     /// Whether a file of a wheel is in the layer.
@@ -194,28 +199,27 @@ impl<'w> Layout<'w> {
         Some((name.strip_prefix(ROOT)?, file.wheel()?))
     }
 
+    /// What became of files that collided.
+    pub(super) fn settled(&self) -> &Settled {
+        &self.settled
+    }
+
     /// The files, sorted by path as bytes.
     pub(super) fn files(&self) -> &[LayerFile<'w>] {
         &self.files
     }
 }
 
-/// Files of one path become one, if they are the same.
-fn merged(files: Vec<LayerFile<'_>>) -> Result<Vec<LayerFile<'_>>, AssembleError> {
+/// Files of one path become one: they are the same, since all that differed was settled.
+fn merged(files: Vec<LayerFile<'_>>) -> Vec<LayerFile<'_>> {
     let mut merged: Vec<LayerFile<'_>> = Vec::with_capacity(files.len());
     for file in files {
         match merged.last_mut() {
-            Some(there) if there.path == file.path => {
-                if there.source.sha256() != file.source.sha256() {
-                    let (first, second) = (there.owner.name(), file.owner.name());
-                    return Err(AssembleError::Conflict { path: file.path, first, second });
-                }
-                there.executable |= file.executable;
-            }
+            Some(there) if there.path == file.path => there.executable |= file.executable,
             _ => merged.push(file),
         }
     }
-    Ok(merged)
+    merged
 }
 
 /// No path of a file may be that of a folder of another.
@@ -232,7 +236,7 @@ fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError>
     Err(AssembleError::FileAndFolder { path: file.to_owned(), first, second })
 }
 
-/// The files of one wheel, with those that an installer adds.
+/// The files of one wheel, with those that an installer adds, but for the `RECORD`.
 fn installed<'w>(
     rules: Rules<'_>,
     wheel: &'w Wheel,
@@ -243,7 +247,7 @@ fn installed<'w>(
     let owner = Owner::Wheel(wheel);
     let made = |path: &str, bytes: Vec<u8>, executable| {
         let source = Source::made(bytes);
-        LayerFile { path: format!("{ROOT}{path}"), executable, source, owner }
+        LayerFile { path: format!("{ROOT}{path}"), executable, source, entry: None, owner }
     };
     let mut files = Vec::with_capacity(inventory.files.len() + inventory.scripts.len() + 2);
     let compiled: BTreeSet<&str> = match bytecode {
@@ -269,18 +273,29 @@ fn installed<'w>(
             path: format!("{ROOT}{}", pyc.path),
             executable: false,
             source: Source::Copied { from: file, content: pyc.content },
+            entry: None,
             owner,
         }));
     }
     for script in &inventory.scripts {
-        files.push(made(&format!("bin/{}", script.name), launcher(script, rules.python), true));
+        let path = format!("bin/{}", script.name);
+        if !rules.leave_out(wheel, &path) {
+            files.push(made(&path, launcher(script, rules.python), true));
+        }
     }
     let dist_info = &inventory.dist_info;
     files.push(made(&format!("{dist_info}/INSTALLER"), INSTALLER.to_vec(), false));
-    let record_path = format!("{dist_info}/RECORD");
-    let record = record(&files, &record_path);
-    files.push(made(&record_path, record, false));
     Ok(files)
+}
+
+/// The files of one wheel with the `RECORD` of them.
+fn recorded(part: WheelPart<'_>) -> Vec<LayerFile<'_>> {
+    let WheelPart { wheel, mut files } = part;
+    let path = format!("{}/RECORD", wheel.inventory().dist_info);
+    let source = Source::made(record(&files, &path));
+    let (path, owner) = (format!("{ROOT}{path}"), Owner::Wheel(wheel));
+    files.push(LayerFile { path, executable: false, source, entry: None, owner });
+    files
 }
 
 fn installed_file<'w>(
@@ -300,11 +315,11 @@ fn installed_file<'w>(
         (copied, file.executable)
     };
     let path = format!("{ROOT}{path}");
-    Ok(LayerFile { path, executable, source, owner: Owner::Wheel(wheel) })
+    Ok(LayerFile { path, executable, source, entry: Some(file), owner: Owner::Wheel(wheel) })
 }
 
 /// The source that a `.pyc` file is the bytecode of.
-fn source_of(pyc: &str) -> String {
+pub(super) fn source_of(pyc: &str) -> String {
     let (folder, name) = pyc.rsplit_once('/').unwrap_or(("", pyc));
     let folder = folder.strip_suffix("__pycache__").unwrap_or(folder);
     format!("{folder}{}.py", name.split('.').next().unwrap_or(name))

@@ -10,6 +10,7 @@ use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
 use klayers_build::resolve::Sources;
 use klayers_build::settings::{BuildSettings, Workshop};
+use klayers_build::slim::Exclusion;
 use klayers_build::wheel::Acceptance;
 use klayers_core::{
     Architecture, LayerName, PackageName, ParseError, PythonVersion, Requirement, Target, Timestamp,
@@ -60,6 +61,10 @@ pub(super) struct BuildArgs {
     /// Use wheels of this package although their RECORD does not describe them.
     #[arg(long, value_name = "NAME=record", value_parser = acceptance)]
     accept: Vec<(PackageName, Acceptance)>,
+    /// Leave out files whose path below python/ matches this pattern, as in "sample/docs/**" or
+    /// "bin/**".
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<Exclusion>,
     /// What the layer's name begins with [default: Klayers].
     #[arg(long, value_name = "PREFIX")]
     layer_prefix: Option<String>,
@@ -97,6 +102,7 @@ impl BuildArgs {
         }
         let links = self.find_links.iter().map(|links| Sources::located(Path::new(""), links));
         find_links.extend(links);
+        settings.slimming.exclude.extend(self.exclude.iter().cloned());
         settings.allow_sdist.extend(self.allow_sdist.iter().cloned());
         for (package, fault) in &self.accept {
             settings.accepted.insert(package.clone(), *fault);

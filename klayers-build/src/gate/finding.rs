@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::report::Size;
 use crate::wheel::{Class, Machine, Notice, RecordFaults, RequiredVersion};
 
+/// How many files or distributions a finding names.
+const NAMED: usize = 5;
+
 /// How bad a finding is. Errors come before warnings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -142,6 +145,24 @@ pub enum Finding {
     },
     /// The `RECORD` of a wheel does not describe it, and that was accepted.
     AcceptedRecord(AcceptedRecord),
+    /// Several distributions have these files with different content, and they are no part of a
+    /// module. None of them is in the layer.
+    LeftOut {
+        /// Their paths where they would be installed. A folder ends with a slash.
+        paths: Vec<String>,
+        /// The distributions with their versions.
+        distributions: Vec<String>,
+    },
+    /// Several distributions declare a namespace package in different words. One of the files is in
+    /// the layer.
+    SharedNamespace {
+        /// Its path where it is installed.
+        path: String,
+        /// The distribution whose file it is, with its version.
+        kept: String,
+        /// The other distributions.
+        others: Vec<String>,
+    },
     /// The layer has no bytecode, although it was to have some if that could be.
     WithoutBytecode(WithoutBytecode),
 }
@@ -209,6 +230,8 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         match self {
             Self::UnknownVersion { .. }
+            | Self::LeftOut { .. }
+            | Self::SharedNamespace { .. }
             | Self::MissingLibrary { loaded: false, .. }
             | Self::Machine { loaded: false, .. }
             | Self::Unusual { .. }
@@ -294,10 +317,41 @@ impl fmt::Display for Finding {
                 )
             }
             Self::AcceptedRecord(accepted) => accepted.fmt(formatter),
+            Self::LeftOut { paths, distributions } => {
+                let verb = if paths.len() == 1 { "was" } else { "were" };
+                write!(
+                    formatter,
+                    "{} {verb} left out: {} have them with different content, and no module \
+                     needs them",
+                    listed(paths),
+                    listed(distributions)
+                )
+            }
+            Self::SharedNamespace { path, kept, others } => {
+                write!(
+                    formatter,
+                    "{path} only declares a namespace, in {kept} and, in other words, in {}; the \
+                     file of {kept} was taken",
+                    listed(others)
+                )
+            }
             Self::WithoutBytecode(reason) => {
                 write!(formatter, "the layer has no bytecode: {reason}")
             }
         }
+    }
+}
+
+/// The first of some names, with commas between them.
+fn listed(names: &[String]) -> String {
+    match names.split_at_checked(NAMED) {
+        Some((first, [_, _, ..])) => {
+            format!("{} and {} others", first.join(", "), names.len() - NAMED)
+        }
+        _ => match names {
+            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+            _ => names.join(", "),
+        },
     }
 }
 

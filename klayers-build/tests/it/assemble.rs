@@ -146,8 +146,9 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     let error = build(&lock, folder.path()).await.expect_err("a conflict").to_string();
     assert_eq!(
         error,
-        "python/shared/__init__.py is in one-1-py3-none-any.whl and, with other content, in \
-         two-1-py3-none-any.whl; they cannot be in one layer"
+        "shared/__init__.py is in one 1 and, with other content, in two 1; they cannot be in one \
+         layer: ask for one of the two, or leave the files out that you do not need, as with \
+         --exclude \"shared/__init__.py\""
     );
 
     let file = WheelFile::new("two", "1").file("shared", "a file\n");

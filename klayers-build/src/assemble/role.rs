@@ -1,0 +1,165 @@
+//! What a file is to the modules of a layer, by its path.
+
+/// The names, without extensions and in lower case, of files that tell of a project or serve its
+/// development.
+const OF_PROJECTS: [&str; 38] = [
+    "about",
+    "acknowledgements",
+    "apache-2.0",
+    "author",
+    "authors",
+    "change",
+    "changelog",
+    "changes",
+    "code_of_conduct",
+    "conftest",
+    "contributing",
+    "contributors",
+    "copying",
+    "copyright",
+    "credits",
+    "dockerfile",
+    "history",
+    "install",
+    "licence",
+    "licences",
+    "license",
+    "licenses",
+    "makefile",
+    "maintainers",
+    "manifest",
+    "news",
+    "notice",
+    "noxfile",
+    "patents",
+    "pipfile",
+    "readme",
+    "release_notes",
+    "releases",
+    "requirements",
+    "security",
+    "setup",
+    "third_party_notices",
+    "todo",
+];
+/// The endings of files that no module needs which stands beside them.
+const FOR_READERS: [&str; 13] =
+    ["", "cfg", "htm", "html", "in", "ini", "lock", "md", "pdf", "rst", "toml", "txt", "typed"];
+/// The names of folders that come with a project and are none of its modules, in lower case.
+const FOLDERS: [&str; 14] = [
+    "benchmark",
+    "benchmarks",
+    "ci",
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "licence",
+    "licences",
+    "license",
+    "licenses",
+    "man",
+    "test",
+    "tests",
+];
+/// Folders that an installer makes for documents, beside Python's path.
+const SHARED: [&str; 4] = ["share/doc/", "share/info/", "share/licenses/", "share/man/"];
+
+/// What a file is to the modules of a layer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role<'p> {
+    /// A program in `bin`.
+    Script,
+    /// It tells of a project, or serves its development.
+    Project,
+    /// It lies in this folder of the root, which seems to be no module's.
+    Folder(&'p str),
+    /// The `__init__.py` of a package.
+    Init,
+    /// Bytecode of another file.
+    Bytecode,
+    /// Part of a module, for all that is known.
+    Module,
+}
+
+impl<'p> Role<'p> {
+    /// The role of a file, by its path below the root of Python's path.
+    pub(super) fn of(path: &'p str) -> Self {
+        if let Some(role) = Self::in_folder(path) {
+            return role;
+        }
+        match path.rsplit_once('/') {
+            None if is_of_project(path) => Self::Project,
+            Some((folder, _)) if folder.ends_with("__pycache__") => Self::Bytecode,
+            Some((_, "__init__.py")) => Self::Init,
+            _ => Self::Module,
+        }
+    }
+
+    fn in_folder(path: &'p str) -> Option<Self> {
+        let (folder, _) = path.split_once('/')?;
+        if folder == "bin" {
+            return Some(Self::Script);
+        }
+        if SHARED.iter().any(|shared| path.starts_with(shared)) {
+            return Some(Self::Project);
+        }
+        let name = folder.to_lowercase();
+        let is_known = FOLDERS.contains(&name.as_str()) || name.starts_with('.');
+        is_known.then_some(Self::Folder(folder))
+    }
+}
+
+fn is_of_project(file: &str) -> bool {
+    let name = file.to_lowercase();
+    if name.starts_with('.') {
+        return true;
+    }
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
+    let known = |stem: &str| OF_PROJECTS.contains(&stem);
+    match ending {
+        "py" => matches!(stem, "setup" | "conftest" | "noxfile"),
+        "pyc" | "pyd" | "pyi" | "so" => false,
+        // As in LICENSE.MIT and README.txt.in.
+        _ => FOR_READERS.contains(&ending) || known(stem) || stem.split(['.', '-']).any(known),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_projects_are_told_from_modules() {
+        for (path, role) in [
+            ("LICENSE", Role::Project),
+            ("LICENSE.MIT", Role::Project),
+            ("License-Apache.json", Role::Project),
+            ("README.md", Role::Project),
+            ("CHANGELOG.rst", Role::Project),
+            ("requirements.txt", Role::Project),
+            ("py.typed", Role::Project),
+            ("setup.py", Role::Project),
+            ("notice.so", Role::Module),
+            ("news.py", Role::Module),
+            (".gitignore", Role::Project),
+            ("share/doc/x/README", Role::Project),
+            ("tests/__init__.py", Role::Folder("tests")),
+            ("Docs/conf.py", Role::Folder("Docs")),
+            (".github/workflows/x.yml", Role::Folder(".github")),
+            ("bin/tool", Role::Script),
+            ("google/__init__.py", Role::Init),
+            ("google/__pycache__/__init__.cpython-312.pyc", Role::Bytecode),
+            ("six.py", Role::Module),
+            ("version.py", Role::Module),
+            ("_x.cpython-312-x86_64-linux-gnu.so", Role::Module),
+            ("data.json", Role::Module),
+            ("cv2/LICENSE", Role::Module),
+            ("cv2/tests/x.py", Role::Module),
+            ("share/jupyter/x", Role::Module),
+            ("__init__.py", Role::Module),
+        ] {
+            assert_eq!(Role::of(path), role, "{path}");
+        }
+    }
+}
