@@ -215,7 +215,8 @@ fn add_bundle(
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    regular::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    regular::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 /// What the TOML parser says, in which it shows lines of the file: those may hold a login in the URL

@@ -157,6 +157,7 @@ impl NotifyFormat {
                 "published": report.published,
                 "completed": report.completed,
                 "failures": report.failures,
+                "warnings": report.warnings,
                 "slowest": report.slowest(),
                 "biggest": report.biggest(),
                 "text": text,

@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 use crate::gate::GateReport;
 use crate::interpreter::PythonRelease;
 use crate::lock::Lock;
+use crate::plan::Caution;
 use crate::regular;
 use crate::resolve::ResolveError;
 use crate::settings::Workshop;
@@ -54,6 +55,8 @@ pub struct DeliveredLayer {
     pub report: GateReport,
     /// The wheels in the layer.
     pub lock: Lock,
+    /// What is worth a look in the choice of the wheels.
+    pub cautions: Vec<Caution>,
 }
 
 impl Workshop {
@@ -67,7 +70,7 @@ impl Workshop {
         let LayerOrder { layer, target, .. } = order;
         let runtime = self.settings.runtimes.get(target.python);
         let runtime = runtime.ok_or(ConfigError::NoRuntime(*target))?;
-        let lock = self.lock(order, runtime).await?;
+        let (lock, cautions) = self.lock(order, runtime).await?;
         let write = |source| AssembleError::Write { path: out.to_owned(), source };
         fs::create_dir_all(out).map_err(write)?;
         let builder = if order.force { self.builder().keeping_too_large() } else { self.builder() };
@@ -85,14 +88,31 @@ impl Workshop {
         let LayerZip { digest, size, unzipped_size, files, .. } = zip;
         let bytecode = zip.recipe.bytecode.clone();
         let path = zip.keep(out)?;
-        Ok(DeliveredLayer { path, digest, size, unzipped_size, files, bytecode, report, lock })
+        Ok(DeliveredLayer {
+            path,
+            digest,
+            size,
+            unzipped_size,
+            files,
+            bytecode,
+            report,
+            lock,
+            cautions,
+        })
     }
 
-    async fn lock(&self, order: &LayerOrder, runtime: &Runtime) -> Result<Lock, Error> {
+    async fn lock(
+        &self,
+        order: &LayerOrder,
+        runtime: &Runtime,
+    ) -> Result<(Lock, Vec<Caution>), Error> {
         let LayerOrder { target, requirements, .. } = order;
         let Some(path) = &order.lock else {
             let resolver = self.resolver().await?;
-            return Ok(resolver.resolve(requirements, *target, runtime).await?);
+            let lock = resolver.resolve(requirements, *target, runtime).await?;
+            let places = resolver.without_hashes(&lock).await.iter();
+            let cautions = places.map(|place| Caution::NoHashes { place: place.clone() }).collect();
+            return Ok((lock, cautions));
         };
         let lock = read_lock(path, *target, runtime)?;
         let lock = lock.with_exclusions(&self.settings.slimming.exclude);
@@ -100,7 +120,7 @@ impl Workshop {
             let resolver = self.resolver().await?;
             resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;
         }
-        Ok(lock)
+        Ok((lock, Vec::new()))
     }
 }
 

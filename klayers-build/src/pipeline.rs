@@ -13,7 +13,7 @@ use crate::artifacts::Artifacts;
 use crate::builder::Builder;
 use crate::catalog::Catalog;
 use crate::gate::GateReport;
-use crate::plan::{BuildReason, BuildStep, Force, LayerPlan, PublishReason, Wanted};
+use crate::plan::{BuildReason, BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
 
 mod expiry;
@@ -119,6 +119,8 @@ pub struct LayerDone {
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
     /// Whether it was not published somewhere, since what it would hold was withdrawn.
     pub withheld: bool,
+    /// What is worth a look.
+    pub cautions: Vec<Caution>,
 }
 
 impl Pipeline {
@@ -203,7 +205,7 @@ impl Run<'_> {
         force: Force,
     ) -> Result<Built, Error> {
         let planner = &self.pipeline.planner;
-        let Planned { plan, lock, latest } =
+        let Planned { plan, lock, latest, cautions, .. } =
             planner.plan_layer(records, wanted, self.regions, force).await?;
         let LayerPlan { build, mut publish, withheld, .. } = plan;
         let (build, reason, report) = match build {
@@ -225,11 +227,12 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(Built { build, reason, report, publish: publish.into_keys().collect(), withheld })
+        let publish = publish.into_keys().collect();
+        Ok(Built { build, reason, report, publish, withheld, cautions })
     }
 
     async fn publish(&self, wanted: &Wanted, built: Built) -> LayerDone {
-        let Built { build, reason, report, publish, withheld } = built;
+        let Built { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
         let published = stream::iter(publish)
             .map(|region| async {
@@ -240,7 +243,7 @@ impl Run<'_> {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        LayerDone { build, built: reason, report, published, withheld }
+        LayerDone { build, built: reason, report, published, withheld, cautions }
     }
 }
 
@@ -251,4 +254,5 @@ struct Built {
     report: Option<GateReport>,
     publish: Vec<Region>,
     withheld: bool,
+    cautions: Vec<Caution>,
 }

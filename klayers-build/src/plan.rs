@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::Collection;
 use crate::lock::Lock;
 
+mod caution;
+
+pub use caution::{Caution, PackageSource, cautions};
+
 /// When a package that was published before is published again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -46,6 +46,19 @@ pub struct RunReport {
     pub replaced: Vec<ReplacedFile>,
     /// What failed.
     pub failures: Vec<Failure>,
+    /// What is worth a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<RunWarning>,
+}
+
+/// Something that is worth a look, and no failure.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunWarning {
+    /// What it is, in one line.
+    pub text: String,
+    /// The layers that it concerns, each as its target and package: `p3.12 requests`.
+    pub layers: Vec<String>,
 }
 
 /// A layer that a run built.

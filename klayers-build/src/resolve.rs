@@ -4,15 +4,18 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use klayers_core::{Architecture, Glibc, PackageName, Requirement, Runtime, Target};
 use tempfile::NamedTempFile;
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::command::{Bounds, CommandError, Output, run, shortened, tied_uv, uv};
 use crate::confine::Confinement;
+use crate::index::IndexReader;
 use crate::lock::{Lock, LockError, LockedWheel};
 use crate::regular;
 use crate::slim::Slimming;
@@ -42,6 +45,9 @@ pub struct Resolver {
     uv: PathBuf,
     python: PathBuf,
     sources: Sources,
+    index: IndexReader,
+    /// The places that give no SHA-256 of their files, once they were looked at.
+    without_hashes: Arc<OnceCell<Vec<String>>>,
     slimming: Slimming,
     from_source: Option<FromSource>,
     confinement: Option<Confinement>,
@@ -129,9 +135,17 @@ impl Resolver {
         let ask = ["-I", "-c", "import sys; print(sys.executable)"];
         let asked = run(Command::new("python3").args(ask), "", PROBE).await;
         let python = PathBuf::from(succeeded("python3", asked)?.trim());
-        let (uv, slimming) = (program.to_owned(), Slimming::default());
-        let (from_source, confinement) = (None, None);
-        Ok(Self { uv, python, sources, slimming, from_source, confinement, timeout: TIMEOUT })
+        Ok(Self {
+            uv: program.to_owned(),
+            python,
+            index: IndexReader::new(&sources),
+            without_hashes: Arc::default(),
+            sources,
+            slimming: Slimming::default(),
+            from_source: None,
+            confinement: None,
+            timeout: TIMEOUT,
+        })
     }
 
     /// Gives one resolution this long, in the place of five minutes.
@@ -208,6 +222,17 @@ impl Resolver {
         let is_left_out = |wheel: &&LockedWheel| lock.wheel(&wheel.pin.name).is_none();
         let left_out = whole.wheels().iter().filter(is_left_out).cloned().collect();
         Ok(lock.with_slimming(self.slimming.clone()).with_left_out(left_out))
+    }
+
+    /// The index and the pages that give no SHA-256 of their files, each as a URL that may be shown:
+    /// uv takes the SHA-256 of what such a place sends for the right one.
+    ///
+    /// They are looked at once, when the first lock with a wheel of a server is given. The index is
+    /// judged by the page of that wheel's package.
+    pub async fn without_hashes(&self, lock: &Lock) -> &[String] {
+        let of_server = |wheel: &&LockedWheel| wheel.url.scheme() != "file";
+        let Some(wheel) = lock.wheels().iter().find(of_server) else { return &[] };
+        self.without_hashes.get_or_init(|| self.index.without_hashes(&wheel.pin.name)).await
     }
 
     /// All that the requirements take, whatever is left out of it, and what was built for it.

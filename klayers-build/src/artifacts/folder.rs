@@ -36,6 +36,13 @@ impl FolderArtifacts {
         Ok(Self { folder, staging })
     }
 
+    /// What a folder holds, to be read alone: nothing is made, and the folder may be missing.
+    pub fn read_only(folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        let staging = folder.join("staging");
+        Self { folder, staging }
+    }
+
     /// Removes what killed processes left a day before `now` or earlier.
     pub fn sweep(&self, now: Timestamp) {
         sweep(&self.staging, now);

@@ -153,6 +153,9 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         }
         outcome => outcome?,
     };
+    for caution in &delivered.cautions {
+        output::note(&format!("warning: {caution}"));
+    }
     for line in delivered.report.shortened() {
         output::note(&line);
     }
@@ -190,6 +193,7 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[Replac
         "unzippedSize": delivered.unzipped_size,
         "files": delivered.files,
         "bytecode": delivered.bytecode,
+        "warnings": delivered.cautions.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "gate": delivered.report,
         "replaced": replaced,
         "dependencies": delivered.lock.pins(),

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use clap::Args;
 use futures::StreamExt;
 use klayers_build::Error;
+use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::Config;
 use klayers_build::pipeline::{Planned, Planner};
 use klayers_build::plan::{
     BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
 };
+use klayers_build::report::RunReport;
 use klayers_build::settings::Workshop;
 use klayers_core::{LayerName, PackageName, PythonVersion, Region, Target, Timestamp};
 
@@ -93,6 +95,7 @@ impl CollectionArgs {
             runtimes,
             catalog: catalog()?,
             republish: config.publish.republish,
+            artifacts: Some(Arc::new(FolderArtifacts::read_only(&config.artifacts))),
         };
         let force = Force { build: self.force_build, publish: self.force_publish };
         Ok(Work {
@@ -120,6 +123,7 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
     let Work { workshop, planner, wanted, regions, force, .. } =
         args.work(&config, catalog, now).await?;
     let (mut failed, mut unchecked) = (Vec::new(), Unchecked::default());
+    let mut report = RunReport::begin(now);
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));
     while let Some((wanted, planned)) = plans.next().await {
@@ -127,6 +131,9 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
             Ok(planned) => {
                 builds += usize::from(matches!(planned.plan.build, BuildStep::Build(_)));
                 publications += planned.plan.publish.len();
+                for caution in &planned.cautions {
+                    report.warn(wanted, caution);
+                }
                 if let BuildStep::Reuse(build) = &planned.plan.build {
                     unchecked.add(&*planner.catalog, build).await?;
                 }
@@ -134,6 +141,9 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
             }
             Err(error) => failed.push((wanted, error)),
         }
+    }
+    for warning in &report.warnings {
+        output::note(&format!("warning: {warning}"));
     }
     for (wanted, error) in &failed {
         let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));

@@ -223,7 +223,7 @@ fn show_closed(failures: &[Failure]) {
 fn show(outcome: &LayerOutcome, imports: bool) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
-    let LayerDone { build, built, report, published, withheld } = match &outcome.result {
+    let LayerDone { build, built, report, published, withheld, .. } = match &outcome.result {
         Ok(done) => done,
         Err(error) => {
             return output::failure(&Subject { target, package, region: None }, error);

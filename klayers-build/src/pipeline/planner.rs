@@ -2,16 +2,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, stream};
-use klayers_core::{Build, LayerVersion, PackageName, Region, Runtimes, Target};
+use klayers_core::{Build, LayerVersion, PackageName, Region, Runtime, Runtimes, Target};
 use tokio::sync::OnceCell;
 use tracing::debug;
+use url::Url;
 
 use super::PARALLEL_LAYERS;
 use crate::Error;
+use crate::artifacts::Artifacts;
 use crate::catalog::{Catalog, Query};
 use crate::config::ConfigError;
 use crate::lock::Lock;
-use crate::plan::{Force, LayerPlan, Recorded, Republish, Wanted, plan_layer};
+use crate::plan::{Caution, Force, LayerPlan, Recorded, Republish, Wanted, cautions, plan_layer};
+use crate::regular;
 use crate::resolve::Resolver;
 
 /// Finds out what has to be done: resolves, and reads the catalog. It changes nothing.
@@ -25,6 +28,8 @@ pub struct Planner {
     pub catalog: Arc<dyn Catalog>,
     /// When a package is published again.
     pub republish: Republish,
+    /// Keeps the locks of earlier builds. Without them no plan tells of other sources.
+    pub artifacts: Option<Arc<dyn Artifacts>>,
 }
 
 /// A layer that was planned, with what it was planned by.
@@ -36,6 +41,10 @@ pub struct Planned {
     pub lock: Lock,
     /// What its latest version holds, in each region that has one.
     pub latest: BTreeMap<Region, Arc<Build>>,
+    /// The latest build.
+    pub before: Option<Build>,
+    /// What is worth a look.
+    pub cautions: Vec<Caution>,
 }
 
 impl Planner {
@@ -77,7 +86,24 @@ impl Planner {
         let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
         debug!(%target, %package, "resolving");
         let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
-        records.plan_lock(wanted, lock, regions, force).await
+        let mut planned = records.plan_lock(wanted, lock, regions, force).await?;
+        let before = planned.before.as_ref();
+        let lock_before = self.lock_of(before, runtime).await;
+        planned.cautions = cautions(&planned.lock, before, lock_before.as_ref());
+        let places = self.resolver.without_hashes(&planned.lock).await;
+        let unhashed = places.iter().map(|place| Caution::NoHashes { place: place.clone() });
+        planned.cautions.extend(unhashed);
+        Ok(planned)
+    }
+
+    /// The lock of a build, if it is still there and can be read.
+    async fn lock_of(&self, build: Option<&Build>, runtime: &Runtime) -> Option<Lock> {
+        let (artifacts, build) = (self.artifacts.as_ref()?, build?);
+        let stored = artifacts.get(build.origin.lock_digest()?).await.ok()?;
+        let text = regular::read_to_string(stored.path()).ok()?;
+        // Files of a folder are named without the folder.
+        let base = Url::parse("file:///").ok();
+        Lock::parse(&text, base.as_ref(), build.target, runtime).ok()
     }
 }
 
@@ -138,7 +164,13 @@ impl<'a> Records<'a> {
             force,
         );
         debug!(%target, %package, regions = plan.publish.len(), "planned");
-        Ok(Planned { plan, lock, latest: latest.clone() })
+        Ok(Planned {
+            plan,
+            lock,
+            latest: latest.clone(),
+            before: latest_build.clone(),
+            cautions: Vec::new(),
+        })
     }
 
     async fn read(&self, target: Target) -> Result<OfTarget, Error> {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use klayers_core::Region;
 
-use super::{BuiltLayer, Failure, RunReport};
+use super::{BuiltLayer, Failure, RunReport, RunWarning};
 use crate::Error;
 use crate::error::in_one_line;
 use crate::pipeline::{LayerOutcome, Run};
-use crate::plan::Wanted;
+use crate::plan::{Caution, Wanted};
 use crate::publish::PublishError;
 
 impl RunReport {
@@ -30,6 +30,7 @@ impl RunReport {
             completed: Vec::new(),
             replaced: Vec::new(),
             failures: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -53,6 +54,9 @@ impl RunReport {
             Ok(done) => done,
             Err(error) => return self.failures.push(Failure::of_layer(wanted, None, error)),
         };
+        for caution in &done.cautions {
+            self.warn(wanted, caution);
+        }
         if let Some(reason) = done.built {
             self.built.push(BuiltLayer {
                 target: wanted.target,
@@ -73,6 +77,16 @@ impl RunReport {
                     None => self.failures.push(Failure::of_layer(wanted, Some(region), error)),
                 },
             }
+        }
+    }
+
+    /// Writes down what is worth a look in a layer.
+    pub fn warn(&mut self, wanted: &Wanted, caution: &Caution) {
+        let text = caution.to_string();
+        let layer = format!("{} {}", wanted.target, wanted.contents.name());
+        match self.warnings.iter_mut().find(|warning| warning.text == text) {
+            Some(warning) => warning.layers.push(layer),
+            None => self.warnings.push(RunWarning { text, layers: vec![layer] }),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use klayers_core::Region;
 
-use super::{BuiltLayer, Failure, RunReport};
+use super::{BuiltLayer, Failure, RunReport, RunWarning};
 
 /// How many of the slowest and biggest layers are named.
 const NAMED: usize = 5;
@@ -82,6 +82,9 @@ impl fmt::Display for Summary<'_> {
         if let Some(more) = failures.len().checked_sub(self.failures).filter(|more| *more > 0) {
             write!(f, "\n  failed     {more} more")?;
         }
+        for warning in &report.warnings {
+            write!(f, "\n  warning    {warning}")?;
+        }
         let list = |layers: Vec<&BuiltLayer>, measure: &dyn Fn(&BuiltLayer) -> String| {
             let named: Vec<String> = layers
                 .into_iter()
@@ -95,6 +98,16 @@ impl fmt::Display for Summary<'_> {
             write!(f, "\n  slowest    {slowest}\n  biggest    {biggest}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for RunWarning {
+    /// The layers first, as in all lines of a run.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.layers[..] {
+            [layer] => write!(f, "{layer}: {}", self.text),
+            layers => write!(f, "{} ({} layers)", self.text, layers.len()),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
 mod bundles;
+mod cautions;
 mod leftovers;
 mod lost;
 mod selections;

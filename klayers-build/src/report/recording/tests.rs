@@ -65,6 +65,7 @@ fn outcome<const N: usize>(
             report: None,
             published: published.into_iter().map(|(code, what)| (region(code), what)).collect(),
             withheld: false,
+            cautions: Vec::new(),
         }),
     }
 }

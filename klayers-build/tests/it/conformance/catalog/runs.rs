@@ -84,5 +84,6 @@ fn report(layers: usize) -> RunReport {
         completed: Vec::new(),
         replaced: Vec::new(),
         failures: Vec::new(),
+        warnings: Vec::new(),
     }
 }
