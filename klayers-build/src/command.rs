@@ -16,6 +16,10 @@ use crate::secrets::redacted;
 /// The most that is shown of what a program said went wrong, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
 
+/// How programs call a disk that is full, or a quota that is used up.
+const FULL: [&str; 4] =
+    ["No space left on device", "Disk quota exceeded", "(os error 28)", "[Errno 28]"];
+
 /// How much a program may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -35,8 +39,12 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// What it said went wrong, on one line.
+    /// What it said went wrong, on one line. Of a full disk that is all that is told: what a program
+    /// says around it, such as where its code stands, helps nobody.
     pub(crate) fn explanation(&self) -> String {
+        if let Some(full) = full_disk(&self.stderr) {
+            return full;
+        }
         let words: Vec<&str> = self.stderr.split_whitespace().collect();
         let said = redacted(&words.join(" ").replace(" cause: ", ": "));
         let said = said.trim_start_matches("error: ");
@@ -46,6 +54,27 @@ impl Output {
             _ => shortened(said, LONGEST_EXPLANATION),
         }
     }
+}
+
+/// What a program said of a disk without space, if it said that.
+fn full_disk(stderr: &str) -> Option<String> {
+    let lines: Vec<&str> = stderr.lines().collect();
+    let is_full = |line: &&str| FULL.iter().any(|words| line.contains(words));
+    let at = lines.iter().rposition(is_full)?;
+    // uv names the file in a line before its cause, Python in the same line.
+    let path = lines[..=at].iter().rev().find_map(|line| named_path(line));
+    let place = path.map_or_else(String::new, |path| format!(" for {}", shortened(path, 200)));
+    Some(format!("the disk is full: there is no space left{place}; free some, and try again"))
+}
+
+/// The last path in a line that stands in quotes.
+fn named_path(line: &str) -> Option<&str> {
+    let mut in_quotes = ["`", "'", "\""].into_iter().filter_map(|quote| {
+        let parts: Vec<&str> = line.split(quote).collect();
+        let mut quoted = parts.into_iter().skip(1).step_by(2);
+        quoted.rfind(|part| part.starts_with('/'))
+    });
+    in_quotes.next_back()
 }
 
 /// A text, or the beginning of one that is too long to be shown.
@@ -256,6 +285,25 @@ mod tests {
         assert_eq!(output.stdout, "in\n");
         assert_eq!(output.status, Some(3));
         assert_eq!(output.explanation(), "no such");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_without_what_stands_around_it() {
+        let explained = |stderr: &str| {
+            let (stdout, stderr) = (String::new(), stderr.to_owned());
+            Output { status: Some(1), stdout, stderr }.explanation()
+        };
+        let told = |place: &str| {
+            format!("the disk is full: there is no space left{place}; free some, and try again")
+        };
+        let python = "Traceback (most recent call last):\n  File \"<string>\", line 9, in <module>\n\
+                      OSError: [Errno 28] No space left on device: '/tmp/x/python/a.py'\n";
+        assert_eq!(explained(python), told(" for /tmp/x/python/a.py"));
+        let uv = "error: Failed to write to `/c/uv/built.whl`\n  \
+                  cause: No space left on device (os error 28)\n";
+        assert_eq!(explained(uv), told(" for /c/uv/built.whl"));
+        assert_eq!(explained("OSError: [Errno 122] Disk quota exceeded"), told(""));
+        assert_eq!(explained("error: no such package"), "no such package");
     }
 
     #[tokio::test]

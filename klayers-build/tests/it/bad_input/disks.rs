@@ -140,3 +140,18 @@ fn a_collection_that_may_not_be_written_to_can_be_planned_and_not_run() {
     assert_eq!(home.contents(), before);
     assert!(fs::exists(home.path("collection/klayers.toml")).unwrap());
 }
+
+#[test]
+fn a_full_disk_under_uv_is_told_as_that() {
+    if !uv_is_there() {
+        return;
+    }
+    let home = Home::new();
+    large(&home);
+    let Some(outcome) = home.run_with("caches/uv", Small(64), &BUILD) else { return };
+    let outcome = outcome.ended_with(1);
+    let expected = "error: uv failed: the disk is full: there is no space left";
+    assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    home.run(&BUILD).ended_with(0);
+}
