@@ -16,6 +16,7 @@ use klayers_build::confine::Confinement;
 use klayers_build::export::ExportError;
 use klayers_build::import::ImportError;
 use klayers_build::interpreter::Places;
+use klayers_build::message::Settings;
 use klayers_build::publish::PublishError;
 use klayers_build::resolve::ResolveError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
@@ -166,10 +167,14 @@ pub(crate) fn main() -> ExitCode {
             return FAILED.into();
         }
     };
+    let settings = match cli.command {
+        Command::Build(_) | Command::Verify(_) => Settings::Arguments,
+        _ => Settings::File,
+    };
     let code = runtime.block_on(async {
         let work = Box::pin(run(cli.command, cli.logs.format(), stopped()));
         work.await.unwrap_or_else(|error| {
-            output::error(&error);
+            output::fatal(&error, settings);
             exit_code(&error)
         })
     });
@@ -229,10 +234,12 @@ async fn run(
     let taken = lease::Taken::default();
     let work = match command {
         Command::Build(args) => build::build(args, now()).boxed_local(),
-        Command::Plan(args) => async move { collection::plan(&args, now()).await }.boxed_local(),
+        Command::Plan(args) => {
+            async move { collection::plan(&args, format, now()).await }.boxed_local()
+        }
         Command::Verify(args) => verify::verify(args).boxed_local(),
         Command::Run(args) if args.dry_run => {
-            async move { collection::plan(&args.collection, now()).await }.boxed_local()
+            async move { collection::plan(&args.collection, format, now()).await }.boxed_local()
         }
         // It writes down what it did, even when it is told to end.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,

@@ -35,10 +35,19 @@ pub(crate) struct Output {
     /// Its exit status; none if a signal ended it.
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
-    stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Output {
+    /// All that it wrote, or how it ended if it wrote nothing.
+    pub(crate) fn said(&self) -> String {
+        match (self.stdout.trim(), self.stderr.trim()) {
+            ("", "") => self.explanation(),
+            ("", said) | (said, "") => redacted(said),
+            (out, said) => redacted(&format!("{out}\n{said}")),
+        }
+    }
+
     /// What it said went wrong, on one line. Of a full disk that is all that is told: what a program
     /// says around it, such as where its code stands, helps nobody.
     pub(crate) fn explanation(&self) -> String {

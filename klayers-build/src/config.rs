@@ -279,9 +279,7 @@ pub enum ConfigError {
         source: LockError,
     },
     /// A target's Python version has no runtime.
-    #[error(
-        "no runtime is known for {0}; add a [[runtime]] for its Python version to klayers.toml"
-    )]
+    #[error("no runtime is known for {0}")]
     NoRuntime(Target),
     /// Where to tell what a run did is not a URL. It is not shown, since it is a secret.
     #[error("{0}: the URL to notify is not one of scheme http or https; it is not shown here")]

@@ -69,10 +69,7 @@ pub enum Error {
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
     /// Bytecode is required, and there is nothing to make it with.
-    #[error(
-        "no interpreter of Python {0} was found to make bytecode with; install one, name one, or \
-         build without bytecode"
-    )]
+    #[error("no interpreter of Python {0} was found to make bytecode with")]
     NoInterpreter(klayers_core::PythonVersion),
     /// A wheel could not be compiled.
     #[error(transparent)]

@@ -22,6 +22,7 @@ pub mod gate;
 pub mod import;
 pub mod interpreter;
 pub mod lock;
+pub mod message;
 pub mod notify;
 pub mod order;
 pub mod page;

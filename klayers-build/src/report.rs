@@ -8,12 +8,15 @@ use klayers_core::{LayerVersionArn, PackageName, PackageVersion, Region, Target}
 use serde::{Deserialize, Serialize};
 
 use crate::cached::ReplacedFile;
+use crate::message::Message;
 use crate::plan::BuildReason;
 
+mod failures;
 mod month;
 mod recording;
 mod summary;
 
+pub use failures::FailureGroup;
 pub use month::due_build;
 pub use summary::{Size, Summary, Took};
 
@@ -91,6 +94,9 @@ pub struct Failure {
     pub region: Option<Region>,
     /// Why, with the causes, in one line.
     pub reason: String,
+    /// What people are told, in few lines. Reports of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
     /// How many layers it kept from being done; of a region that was closed, all those that were to
     /// be published there.
     pub layers: usize,

@@ -20,11 +20,18 @@ use crate::lock::{Lock, LockError, LockedWheel};
 use crate::regular;
 use crate::slim::Slimming;
 
+mod explanation;
 mod from_source;
+mod instead;
 mod sdist;
 
+pub use explanation::Explanation;
 pub use from_source::FromSource;
 pub use sdist::{BuiltWheel, Sdist, SdistError};
+
+pub(crate) use explanation::Elsewhere;
+#[cfg(test)]
+pub(crate) use explanation::Instead;
 
 use from_source::BuiltWheels;
 
@@ -242,14 +249,25 @@ impl Resolver {
         target: Target,
         runtime: &Runtime,
     ) -> Result<(Lock, Option<BuiltWheels>), ResolveError> {
-        match (self.compile(requirements, target, runtime, &[], None).await, &self.from_source) {
-            (Err(unsolvable @ ResolveError::Unsolvable { .. }), Some(from_source)) => {
-                let (lock, built) = self
-                    .build_and_compile(from_source, requirements, target, runtime, unsolvable)
-                    .await?;
-                Ok((lock, Some(built)))
+        let unsolvable = match self.compile(requirements, target, runtime, &[], None).await {
+            Ok(lock) => return Ok((lock, None)),
+            Err(unsolvable @ ResolveError::Unsolvable { .. }) => unsolvable,
+            Err(error) => return Err(error),
+        };
+        let built = match &self.from_source {
+            Some(from_source) => {
+                self.build_and_compile(from_source, requirements, target, runtime, unsolvable).await
             }
-            (outcome, _) => Ok((outcome?, None)),
+            None => Err(unsolvable),
+        };
+        match built {
+            Ok((lock, built)) => Ok((lock, Some(built))),
+            Err(ResolveError::Unsolvable { requirements, target, mut explanation }) => {
+                let asked = &requirements.0;
+                explanation.instead = self.instead(asked, target, runtime, &explanation).await;
+                Err(ResolveError::Unsolvable { requirements, target, explanation })
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -293,7 +311,7 @@ impl Resolver {
             Some(1) => Err(ResolveError::Unsolvable {
                 requirements: Requirements(requirements.to_vec()),
                 target,
-                explanation: with_advice(&output.explanation()),
+                explanation: Box::new(Explanation::parse(&output.stderr)),
             }),
             _ => Err(ResolveError::Failed { tool: "uv", message: output.explanation() }),
         }
@@ -356,21 +374,6 @@ fn succeeded(
     }
 }
 
-/// uv's explanation; where a package comes as a source distribution alone, with what can be done in
-/// the place of uv's hint about an option that is not there to be changed.
-fn with_advice(explanation: &str) -> String {
-    let Some((reason, hint)) = explanation.split_once(" hint: Wheels are required for ") else {
-        return explanation.to_owned();
-    };
-    // As in: `name` (v1.0) because building from source is disabled
-    let name = hint.split('`').nth(1).unwrap_or("NAME");
-    format!(
-        "{reason} {name} comes as a source distribution alone, which runs its own code when it is \
-         built. If you trust it, allow it with allow_sdist = [\"{name}\"] under [build] in \
-         klayers.toml, or with --allow-sdist {name}"
-    )
-}
-
 /// A temporary file of some lines.
 fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
     let write = || {
@@ -404,7 +407,7 @@ impl std::fmt::Display for Requirements {
 #[non_exhaustive]
 pub enum ResolveError {
     /// A tool is not there.
-    #[error("{tool} is not on PATH; {advice}")]
+    #[error("{tool} is not on PATH")]
     Missing {
         /// The tool.
         tool: &'static str,
@@ -412,7 +415,7 @@ pub enum ResolveError {
         advice: &'static str,
     },
     /// uv is too old, or is something else.
-    #[error("uv 0.7.0 or newer is needed, but \"uv --version\" answers {found:?}; {INSTALL_UV}")]
+    #[error("uv 0.7.0 or newer is needed, but \"uv --version\" answers {found:?}")]
     OldUv {
         /// What it answers.
         found: String,
@@ -445,14 +448,14 @@ pub enum ResolveError {
         message: String,
     },
     /// No versions meet the requirements.
-    #[error("no wheels for {target} meet {requirements}: {explanation}")]
+    #[error("no wheels for {target} meet {requirements}:\n{explanation}")]
     Unsolvable {
         /// What was asked for.
         requirements: Requirements,
         /// For which target.
         target: Target,
         /// Why not, in uv's words.
-        explanation: String,
+        explanation: Box<Explanation>,
     },
     /// A wheel cannot be built from the source of a package.
     #[error(transparent)]
@@ -475,12 +478,12 @@ impl From<SdistError> for ResolveError {
     }
 }
 
-const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
-
 impl ResolveError {
+    pub(crate) const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
+
     fn tool(tool: &'static str, source: CommandError) -> Self {
         match (source.is_not_found(), tool) {
-            (true, "uv") => Self::Missing { tool, advice: INSTALL_UV },
+            (true, "uv") => Self::Missing { tool, advice: Self::INSTALL_UV },
             (true, _) => Self::Missing { tool, advice: "install Python 3.9 or newer" },
             (false, _) => Self::Run { tool, source },
         }
@@ -490,17 +493,6 @@ impl ResolveError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_can_be_done_about_a_source_distribution_is_said() {
-        let uvs = "No solution found: Because a==1 has no usable wheels, a cannot be used. hint: \
-             Wheels are required for `a` because building from source is disabled";
-        let ours = with_advice(uvs);
-        let beginning = "No solution found: Because a==1 has no usable wheels, a cannot be used. a \
-             comes as a source distribution alone";
-        assert!(ours.starts_with(beginning) && ours.ends_with("--allow-sdist a"), "{ours}");
-        assert_eq!(with_advice("No solution found"), "No solution found");
-    }
 
     #[test]
     fn uv_is_asked_for_a_platform_that_it_knows() {

@@ -6,6 +6,7 @@ use klayers_build::builder::BytecodeMode;
 use klayers_build::cached::ReplacedFile;
 use klayers_build::config::{Config, ConfigError};
 use klayers_build::gate::{ImportMode, ImportReport};
+use klayers_build::message::Settings;
 use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
 use klayers_build::resolve::Sources;
@@ -135,6 +136,16 @@ impl BuildArgs {
 }
 
 pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> {
+    let done = build_and_print(&args, now).await;
+    if args.json
+        && let Err(error) = &done
+    {
+        output::failure_json(error, Settings::Arguments);
+    }
+    done
+}
+
+async fn build_and_print(args: &BuildArgs, now: Timestamp) -> Result<u8, Error> {
     let file = args.config.as_deref().map(Config::load).transpose()?;
     let settings = args.settings(file.as_ref());
     let order = args.order(file.as_ref())?;

@@ -19,6 +19,7 @@ use klayers_build::report::RunReport;
 use klayers_build::settings::Workshop;
 use klayers_core::{LayerName, PackageName, PythonVersion, Region, Target, Timestamp};
 
+use super::logs::LogFormat;
 use super::output::Subject;
 use super::unchecked::Unchecked;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
@@ -110,7 +111,11 @@ impl CollectionArgs {
     }
 }
 
-pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn plan(
+    args: &CollectionArgs,
+    format: LogFormat,
+    now: Timestamp,
+) -> Result<u8, Error> {
     let config = args.config.load()?;
     let catalog = || {
         let catalog = if config.catalog.exists() {
@@ -122,7 +127,8 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
     };
     let Work { workshop, planner, wanted, regions, force, .. } =
         args.work(&config, catalog, now).await?;
-    let (mut failed, mut unchecked) = (Vec::new(), Unchecked::default());
+    let mut unchecked = Unchecked::default();
+    // Failures and warnings are told as those of a run are.
     let mut report = RunReport::begin(now);
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));
@@ -139,23 +145,40 @@ pub(super) async fn plan(args: &CollectionArgs, now: Timestamp) -> Result<u8, Er
                 }
                 output::line(&planned_line(&planned));
             }
-            Err(error) => failed.push((wanted, error)),
+            Err(error) => {
+                report.add_failure(wanted, &error);
+                show_failure(wanted, &error, format);
+            }
         }
     }
     for warning in &report.warnings {
         output::note(&format!("warning: {warning}"));
     }
-    for (wanted, error) in &failed {
-        let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
-        output::failure(&Subject { target, package, region: None }, error);
+    if format == LogFormat::Text {
+        for group in report.failure_groups() {
+            output::note(&group.to_text(output::shape()));
+        }
     }
     output::note(&format!(
         "{} layers: {builds} to build, {publications} layer versions to publish, {} failed",
         wanted.len(),
-        failed.len(),
+        report.failed,
     ));
     unchecked.tell(&workshop).await?;
-    Ok(if failed.is_empty() { DONE } else { FAILED })
+    Ok(if report.failed == 0 { DONE } else { FAILED })
+}
+
+/// Shows that a layer failed. As text, why is told at the end, together with others that failed
+/// alike.
+pub(super) fn show_failure(wanted: &Wanted, error: &Error, format: LogFormat) {
+    let (target, package) = (wanted.target, wanted.contents.name());
+    match format {
+        LogFormat::Text => output::note(&format!("{target} {package}: failed")),
+        LogFormat::Json => output::failure(
+            &Subject { target: Some(target), package: Some(package), region: None },
+            error,
+        ),
+    }
 }
 
 fn planned_line(planned: &Planned) -> String {

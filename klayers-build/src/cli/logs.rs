@@ -50,7 +50,7 @@ pub(super) enum LogFormat {
 impl LogArgs {
     /// Makes it so, for the rest of the process.
     pub(super) fn install(&self) {
-        output::set_format(self.log_format);
+        output::set_format(self.log_format, self.verbose > 0);
         let logs = Logs(self.log_format).with_filter(targets(self.level()));
         let bars = progress::Bars.with_filter(targets(LevelFilter::DEBUG));
         let subscriber = tracing_subscriber::registry().with(logs).with(bars);

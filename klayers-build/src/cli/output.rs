@@ -4,23 +4,43 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use klayers_build::message::{Message, Settings, Shape};
 use klayers_build::report::Size;
+use klayers_build::resolve::ResolveError;
 use klayers_core::terminal::lines;
 use klayers_core::{PackageName, Region, Target};
+use serde_json::json;
 use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::logs::LogFormat;
 use super::progress;
 
+/// Narrower than this nothing can be read, so lines are left as they are.
+const NARROWEST: usize = 20;
+
 /// How what is not a result is told; as text until it is said.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// Says, once, how what is not a result is told.
-pub(super) fn set_format(format: LogFormat) {
+/// Whether failures are told with all details.
+static WHOLE: AtomicBool = AtomicBool::new(false);
+
+/// Says, once, how what is not a result is told, and whether failures are told with all details.
+pub(super) fn set_format(format: LogFormat, whole: bool) {
     // Nobody does so twice.
     let _ = FORMAT.set(format);
+    WHOLE.store(whole, Ordering::Relaxed);
+}
+
+/// How messages are shown: as wide as the terminal, or as `COLUMNS` says.
+#[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
+pub(super) fn shape() -> Shape {
+    let terminal = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let width = terminal.map(|size| usize::from(size.ws_col)).or_else(columns);
+    Shape { width: width.filter(|width| *width >= NARROWEST), whole: WHOLE.load(Ordering::Relaxed) }
 }
 
 fn is_json() -> bool {
@@ -58,7 +78,45 @@ pub(super) fn raw(text: &str) {
 
 /// Prints an error and what caused it.
 pub(super) fn error(error: &dyn Error) {
-    failure(&Subject::default(), error);
+    if is_json() {
+        failed(&Subject::default(), &chain(error));
+    } else {
+        raw(&Message::of(error).to_text(shape()));
+    }
+}
+
+/// Prints why a command failed, and what to do now. `settings` says where its user changes settings.
+pub(super) fn fatal(error: &klayers_build::Error, settings: Settings) {
+    if is_json() {
+        return failed(&Subject::default(), &chain(error));
+    }
+    let shape = shape();
+    let message = Message::new(error, settings);
+    raw(&message.to_text(shape));
+    if shape.whole
+        && let Some(explanation) = explanation(error)
+    {
+        raw(&format!("uv's explanation:\n{explanation}"));
+    }
+}
+
+/// uv's own words, if it found no solution.
+fn explanation(error: &klayers_build::Error) -> Option<String> {
+    match error {
+        klayers_build::Error::Resolve(ResolveError::Unsolvable { explanation, .. }) => {
+            Some(explanation.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// The result of a command that failed, as JSON: what people are told, and the whole.
+pub(super) fn failure_json(error: &klayers_build::Error, settings: Settings) {
+    let Message { summary: _, ref details, ref help, .. } = Message::new(error, settings);
+    let message = Message::new(error, settings).headline();
+    let error =
+        json!({ "message": message, "details": details, "help": help, "whole": chain(error) });
+    line(&json!({ "error": error }).to_string());
 }
 
 /// What failed: a layer, a region, or a layer in a region.
@@ -81,6 +139,8 @@ pub(super) fn failed(subject: &Subject<'_>, reason: &str) {
         let (target, package, region) =
             (target.map(display), package.map(display), region.map(display));
         let error = reason.replace("\n  caused by: ", ": ");
+        // What programs say has lines, and indents them.
+        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
         error!(target, package, region, error, "failed");
         return;
     }

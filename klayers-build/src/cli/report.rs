@@ -43,7 +43,10 @@ pub(super) async fn report(args: &ReportArgs) -> Result<u8, Error> {
         output::line(&value(number, &report)?.to_string());
     } else {
         output::line(&head(number, &report));
-        output::line(&report.summary().to_string());
+        output::line(&report.summary().without_failures().to_string());
+        for group in report.failure_groups() {
+            output::line(&group.to_text(output::shape()));
+        }
     }
     Ok(DONE)
 }

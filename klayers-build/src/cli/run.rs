@@ -17,7 +17,7 @@ use klayers_build::report::{Failure, RunReport, due_build};
 use klayers_core::{Region, Timestamp, next_build};
 use tracing::info;
 
-use super::collection::{CollectionArgs, Work, build_reason};
+use super::collection::{CollectionArgs, Work, build_reason, show_failure};
 use super::lease::Taken;
 use super::logs::LogFormat;
 use super::output::Subject;
@@ -94,9 +94,7 @@ pub(super) async fn run(
                 code = FAILED;
             }
         }
-        if ended.is_ok() {
-            tell(number, &report, format);
-        }
+        tell(number, &report, ended.is_ok(), format);
     }
     let is_news = match &ended {
         Ok(None) => true,
@@ -181,15 +179,15 @@ async fn work(
         .during(async {
             let run = pipeline.begin(&all_layers, &regions, now).await?;
             report.add_settled(&run);
-            show_closed(&report.failures);
+            show_closed(&report.failures, format);
             let progress = Progress::begin(wanted.len(), format);
             let mut outcomes = pin!(run.layers(&wanted, force));
             while let Some(outcome) = outcomes.next().await {
                 let known = report.failures.len();
                 report.add(&outcome);
                 report.replaced = workshop.fetcher.cache_log().replaced();
-                show(&outcome, config.build.gate.imports != ImportMode::Off);
-                show_closed(&report.failures[known..]);
+                show(&outcome, config.build.gate.imports != ImportMode::Off, format);
+                show_closed(&report.failures[known..], format);
                 progress.add(&outcome);
             }
             Ok(())
@@ -211,22 +209,26 @@ async fn warn_of_forsaken(catalog: &dyn Catalog, regions: &[Region]) -> Result<(
     Ok(())
 }
 
-/// Shows which regions were closed, and why.
-fn show_closed(failures: &[Failure]) {
+/// Shows which regions were closed, and why. As text, failures are told at the end.
+fn show_closed(failures: &[Failure], format: LogFormat) {
+    if format == LogFormat::Text {
+        return;
+    }
     for failure in failures.iter().filter(|failure| failure.package.is_none()) {
         let region = failure.region.as_ref();
         output::failed(&Subject { region, ..Subject::default() }, &failure.reason);
     }
 }
 
-/// Shows what became of a layer, but for regions that were closed.
-fn show(outcome: &LayerOutcome, imports: bool) {
+/// Shows what became of a layer, but for regions that were closed. As text, why it failed is told at
+/// the end, together with others that failed alike.
+fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
     let LayerDone { build, built, report, published, withheld, .. } = match &outcome.result {
         Ok(done) => done,
         Err(error) => {
-            return output::failure(&Subject { target, package, region: None }, error);
+            return show_failure(wanted, error, format);
         }
     };
     let head = format!("{} {} {}", wanted.target, wanted.contents.name(), build.version);
@@ -243,21 +245,39 @@ fn show(outcome: &LayerOutcome, imports: bool) {
     if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
         output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
     }
+    let mut failed = Vec::new();
     for (region, outcome) in published {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),
             Err(Error::Publish(why)) if why.concerns_region() => {}
-            Err(error) => {
+            Err(error) if format == LogFormat::Json => {
                 output::failure(&Subject { target, package, region: Some(region) }, error);
             }
+            Err(_) => failed.push(region.as_str()),
         }
+    }
+    if !failed.is_empty() {
+        output::note(&format!("{head}: failed in {}", failed.join(", ")));
     }
 }
 
-/// Tells what the run did.
-fn tell(number: Option<u64>, report: &RunReport, format: LogFormat) {
+/// Tells what failed, and what the run did if it came to its end.
+fn tell(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat) {
     match format {
-        LogFormat::Text => output::note(&report.summary().to_string()),
+        LogFormat::Text => {
+            let mut groups = report.failure_groups();
+            if !at_end {
+                // The last is what ended the run, and is told as that.
+                groups.pop();
+            }
+            for group in groups {
+                output::note(&group.to_text(output::shape()));
+            }
+            if at_end {
+                output::note(&report.summary().without_failures().to_string());
+            }
+        }
+        LogFormat::Json if !at_end => {}
         LogFormat::Json => info!(
             run = number,
             layers = report.layers,

@@ -7,6 +7,7 @@ use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalA
 use klayers_build::cached::ReplacedFile;
 use klayers_build::config::ConfigError;
 use klayers_build::fetch::Fetcher;
+use klayers_build::message::Settings;
 use klayers_build::reproduce::{Reproducer, Reproduction};
 use klayers_build::resolve::Sources;
 use klayers_core::{Digest, PackageName, Runtimes};
@@ -47,6 +48,15 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
+    let json = args.json;
+    let done = verify_and_print(args).await;
+    if json && let Err(error) = &done {
+        output::failure_json(error, Settings::Arguments);
+    }
+    done
+}
+
+async fn verify_and_print(args: VerifyArgs) -> Result<u8, Error> {
     let runtimes = Runtimes::default();
     let cache = args.cache.folder();
     let mut interpreters = interpreters(&runtimes);

@@ -18,9 +18,26 @@ impl From<IndexFile> for Named {
     }
 }
 
+impl Named {
+    /// The file's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where the file is, without what may be secret.
+    pub(crate) fn address(&self) -> String {
+        public(&self.0.url).to_string()
+    }
+
+    /// The SHA-256 that the file is locked with.
+    pub(crate) fn sha256(&self) -> Digest {
+        self.0.sha256
+    }
+}
+
 impl std::fmt::Display for Named {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} from {}", self.0.name, public(&self.0.url))
+        write!(formatter, "{} from {}", self.name(), self.address())
     }
 }
 

@@ -1,7 +1,6 @@
 //! A report grows while its run goes on, so that there is one however the run ends.
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use klayers_core::Region;
 use super::{BuiltLayer, Failure, RunReport, RunWarning};
 use crate::Error;
 use crate::error::in_one_line;
+use crate::message::{Message, Settings};
 use crate::pipeline::{LayerOutcome, Run};
 use crate::plan::{Caution, Wanted};
 use crate::publish::PublishError;
@@ -90,9 +90,16 @@ impl RunReport {
         }
     }
 
+    /// Writes down that a layer could not be planned or built.
+    pub fn add_failure(&mut self, wanted: &Wanted, error: &Error) {
+        self.failed += 1;
+        self.failures.push(Failure::of_layer(wanted, None, error));
+    }
+
     /// Writes down what kept the run from going on.
-    pub fn add_error(&mut self, error: &(dyn StdError + 'static)) {
-        self.failures.push(Failure::of_run(in_one_line(error)));
+    pub fn add_error(&mut self, error: &Error) {
+        let message = Some(Message::new(error, Settings::File));
+        self.failures.push(Failure { message, ..Failure::of_run(in_one_line(error)) });
     }
 
     /// Writes down that the run was told to end. What was under way then is not in the report.
@@ -121,7 +128,7 @@ impl RunReport {
 
 impl Failure {
     fn of_run(reason: String) -> Self {
-        Self { target: None, package: None, region: None, reason, layers: 0 }
+        Self { target: None, package: None, region: None, reason, message: None, layers: 0 }
     }
 
     fn of_region(region: &Region, reason: String) -> Self {
@@ -134,6 +141,7 @@ impl Failure {
             package: Some(wanted.contents.name().clone()),
             region: region.cloned(),
             reason: in_one_line(error),
+            message: Some(Message::new(error, Settings::File)),
             layers: 1,
         }
     }

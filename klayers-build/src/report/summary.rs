@@ -5,7 +5,7 @@ use std::fmt;
 
 use klayers_core::Region;
 
-use super::{BuiltLayer, Failure, RunReport, RunWarning};
+use super::{BuiltLayer, RunReport, RunWarning};
 
 /// How many of the slowest and biggest layers are named.
 const NAMED: usize = 5;
@@ -23,7 +23,7 @@ impl RunReport {
 
     /// The report as it is shown to people.
     pub fn summary(&self) -> Summary<'_> {
-        Summary { report: self, failures: usize::MAX }
+        Summary { report: self, failures: Some(usize::MAX) }
     }
 
     /// The built layers that took longest, the longest first.
@@ -50,14 +50,20 @@ impl RunReport {
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a> {
     report: &'a RunReport,
-    failures: usize,
+    failures: Option<usize>,
 }
 
 impl Summary<'_> {
     /// The same with so many failures at most; how many more there are is said.
     #[must_use]
     pub fn with_failures(self, at_most: usize) -> Self {
-        Self { failures: at_most, ..self }
+        Self { failures: Some(at_most), ..self }
+    }
+
+    /// The same without failures, where they are told apart from it.
+    #[must_use]
+    pub fn without_failures(self) -> Self {
+        Self { failures: None, ..self }
     }
 }
 
@@ -74,13 +80,14 @@ impl fmt::Display for Summary<'_> {
         for replaced in &report.replaced {
             write!(f, "\n  replaced   {replaced}")?;
         }
-        let failures = grouped(&report.failures);
-        for (what, reason) in failures.iter().take(self.failures) {
-            let between = if what.is_empty() { "" } else { ": " };
-            write!(f, "\n  failed     {what}{between}{reason}")?;
-        }
-        if let Some(more) = failures.len().checked_sub(self.failures).filter(|more| *more > 0) {
-            write!(f, "\n  failed     {more} more")?;
+        if let Some(at_most) = self.failures {
+            let failures = report.failure_groups();
+            for failure in failures.iter().take(at_most) {
+                write!(f, "\n  failed     {}", failure.to_line())?;
+            }
+            if let Some(more) = failures.len().checked_sub(at_most).filter(|more| *more > 0) {
+                write!(f, "\n  failed     {more} more")?;
+            }
         }
         for warning in &report.warnings {
             write!(f, "\n  warning    {warning}")?;
@@ -126,36 +133,6 @@ fn by_region(published: &BTreeMap<Region, usize>) -> String {
         })
         .collect();
     parts.join("; ")
-}
-
-/// What failed and why. What failed in several regions for one reason is one of them.
-fn grouped(failures: &[Failure]) -> Vec<(String, &str)> {
-    let mut groups: Vec<(&Failure, Vec<&str>)> = Vec::new();
-    for failure in failures {
-        let of_layer = failure.package.is_some();
-        let same = groups.iter_mut().rev().take_while(|(first, _)| {
-            (first.target, &first.package) == (failure.target, &failure.package)
-        });
-        let region = failure.region.iter().map(Region::as_str);
-        match same.into_iter().find(|(first, _)| of_layer && first.reason == failure.reason) {
-            Some((_, regions)) => regions.extend(region),
-            None => groups.push((failure, region.collect())),
-        }
-    }
-    groups
-        .into_iter()
-        .map(|(failure, regions)| (subject(failure, &regions), &*failure.reason))
-        .collect()
-}
-
-fn subject(failure: &Failure, regions: &[&str]) -> String {
-    let regions = regions.join(", ");
-    match (&failure.target, &failure.package) {
-        (Some(target), Some(package)) if regions.is_empty() => format!("{target} {package}"),
-        (Some(target), Some(package)) => format!("{target} {package} in {regions}"),
-        _ if failure.layers > 0 => format!("{regions} ({} layers)", failure.layers),
-        _ => regions,
-    }
 }
 
 /// A time in milliseconds, for people: 12.3 s, or 3 min 2 s.

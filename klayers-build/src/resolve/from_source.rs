@@ -33,7 +33,7 @@ const KIND: &str = "klayers built wheel 1";
 /// The packages that may be built from source, and what that takes.
 #[derive(Clone, Debug)]
 pub struct FromSource {
-    allowed: BTreeSet<PackageName>,
+    pub(super) allowed: BTreeSet<PackageName>,
     fetcher: Fetcher,
     interpreters: Interpreters,
     /// Of one source one wheel is built, though several layers wait for it.
@@ -67,7 +67,7 @@ pub(super) struct BuiltWheels {
 }
 
 impl BuiltWheels {
-    fn new() -> Result<Self, ResolveError> {
+    pub(super) fn new() -> Result<Self, ResolveError> {
         let folder = tempfile::tempdir().map_err(ResolveError::Temporary)?;
         Ok(Self { folder, sources: BTreeMap::new() })
     }
@@ -197,7 +197,8 @@ impl Resolver {
         let found = interpreters.find(target.python).await?;
         let python = found.as_ref().map_or(self.python.as_path(), Interpreter::path);
         let judge = |path: &Path, filename: &WheelFilename| judge(path, filename, target, runtime);
-        let built = self.build_sdist(&sdist, python, allowed, judge).await?;
+        let built = self.build_sdist(&sdist, python, allowed, judge).await;
+        let built = built.map_err(|error| from_source.with_log(error, target))?;
         let path = fetcher.keep_built(&built.path(), built.sha256).await?;
         let kept =
             Kept { filename: built.filename.to_string(), sha256: built.sha256, size: built.size };
@@ -208,6 +209,16 @@ impl Resolver {
 }
 
 impl FromSource {
+    /// Keeps what a failed build wrote, in a file that its error names.
+    fn with_log(&self, error: SdistError, target: Target) -> SdistError {
+        let SdistError::Failed { pin, output, .. } = error else { return error };
+        let folder = self.fetcher.cache_folder().join("logs");
+        let log = folder.join(format!("{}-{}-{target}.log", pin.name.normalized(), pin.version));
+        let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&log, &output));
+        // A log that cannot be kept must not hide why the build failed.
+        SdistError::Failed { pin, output, log: kept.is_ok().then_some(log) }
+    }
+
     /// Where it is noted which wheel was built from a source distribution for a target.
     fn note(&self, source: &SdistSource, target: Target) -> PathBuf {
         self.fetcher.built().join(format!("{}-{target}.wheel", source.sha256))
@@ -246,18 +257,18 @@ fn judge(
 }
 
 /// The choice of which source distributions are to be built. No code of theirs is run by it.
-struct Choosing<'a> {
-    resolver: &'a Resolver,
-    requirements: &'a [Requirement],
-    target: Target,
-    runtime: &'a Runtime,
-    built: &'a BuiltWheels,
+pub(super) struct Choosing<'a> {
+    pub(super) resolver: &'a Resolver,
+    pub(super) requirements: &'a [Requirement],
+    pub(super) target: Target,
+    pub(super) runtime: &'a Runtime,
+    pub(super) built: &'a BuiltWheels,
 }
 
 impl Choosing<'_> {
     /// The source distributions of as few of the allowed packages as it takes: one that has wheels
     /// is not built. None if it cannot be resolved with them either.
-    async fn fewest(
+    pub(super) async fn fewest(
         &self,
         allowed: &BTreeSet<PackageName>,
     ) -> Result<Vec<LockedSdist>, ResolveError> {
@@ -291,7 +302,7 @@ impl Choosing<'_> {
 
     /// The source distributions that are chosen if these packages have no wheels, and require
     /// nothing; none if it cannot be resolved.
-    async fn sdists(
+    pub(super) async fn sdists(
         &self,
         packages: &BTreeSet<PackageName>,
     ) -> Result<Option<Vec<LockedSdist>>, ResolveError> {

@@ -232,7 +232,8 @@ impl<'a> Room<'a> {
             Some(0) => Ok(output.stdout),
             _ => Err(SdistError::Failed {
                 pin: self.pin.clone().into(),
-                message: output.explanation(),
+                output: output.said(),
+                log: None,
             }),
         }
     }
@@ -329,9 +330,8 @@ impl<'a> Room<'a> {
 pub enum SdistError {
     /// The operator did not name its package.
     #[error(
-        "{0} comes as a source distribution, which runs its own code when it is built; if you trust \
-         it, allow it with allow_sdist = [\"{0}\"] under [build] in klayers.toml, or with \
-         --allow-sdist {0}"
+        "{0} comes as a source distribution, which runs its own code when it is built, and may not \
+         be built"
     )]
     NotAllowed(PackageName),
     /// Its bytes are not those of the lock.
@@ -364,12 +364,14 @@ pub enum SdistError {
         source: CommandError,
     },
     /// The build failed.
-    #[error("a wheel of {pin} could not be built: {message}")]
+    #[error("could not build a wheel of {pin} from source\n{}", last_lines(output))]
     Failed {
         /// The package and version.
         pin: Box<Pin>,
-        /// What was said.
-        message: String,
+        /// All that the build wrote.
+        output: String,
+        /// Where that is kept.
+        log: Option<PathBuf>,
     },
     /// Its `pyproject.toml` is malformed.
     #[error("the pyproject.toml of {pin} cannot be read")]
@@ -435,6 +437,33 @@ pub enum SdistError {
         /// Why it cannot be used.
         reason: String,
     },
+}
+
+/// How many lines of a build's output are shown.
+const SHOWN: usize = 3;
+
+/// How lines begin that are uv's own and say no more than that the build failed.
+const OF_UV: [&str; 5] = ["error: Failed to build", "cause: ", "Caused by: ", "× Failed", "╰─▶ "];
+
+/// The last lines of what a build wrote; before them the first one that tells of an error, if that
+/// is earlier.
+fn last_lines(output: &str) -> String {
+    let (output, _) = output.split_once("\nhint:").unwrap_or((output, ""));
+    let (_, output) = output.rsplit_once("[stderr]").unwrap_or(("", output));
+    let is_told = |line: &&str| {
+        line.contains(char::is_alphanumeric) && !OF_UV.iter().any(|own| line.starts_with(own))
+    };
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(is_told).collect();
+    let is_error = |line: &&&str| {
+        let first = line.split(' ').next().unwrap_or_default();
+        let of_python = first.ends_with("Error:") || first.ends_with("Exception:");
+        of_python || first == "error:" || line.contains(" error: ")
+    };
+    let last = lines.len().saturating_sub(SHOWN);
+    match lines[..last].iter().find(is_error) {
+        Some(error) => format!("{error}\n…\n{}", lines[last + 1..].join("\n")),
+        None => lines[last..].join("\n"),
+    }
 }
 
 impl From<ResolveError> for SdistError {

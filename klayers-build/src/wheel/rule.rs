@@ -105,12 +105,7 @@ pub enum Rule {
         reason: String,
     },
     /// `RECORD` does not describe the wheel. This can be accepted for a package by name.
-    #[error(
-        "{faults}\n\
-         installers do not check that; to accept it, build with --accept {package}=record, or put \
-         into klayers.toml:\n\
-         [wheels] accept = {{ \"{package}\" = [\"record\"] }}"
-    )]
+    #[error("{faults}")]
     RecordFaults {
         /// The package, normalised.
         package: String,

@@ -213,6 +213,7 @@ fn a_file_of_settings_that_is_not_there_is_bad_usage() {
     let wanted = ["alpha", "--python", "3.13", "--config", "none.toml"];
     home.run(&build(&wanted)).refused(
         2,
-        "error: could not read none.toml\n  caused by: No such file or directory (os error 2)\n",
+        "error: could not read none.toml\n  caused by: No such file or directory (os error 2)\n\
+         help: check the path, or create the file\n",
     );
 }

@@ -132,7 +132,7 @@ fn what_cannot_be_taken_in_is_refused_and_nothing_is_left() {
              the place of what is imported; choose another name, or take it off the collection's \
              lists\n",
         ),
-        (model(&["--target", "p3.99"]), "no runtime is known for p3.99;"),
+        (model(&["--target", "p3.99"]), "no runtime is known for p3.99\nhelp: "),
         (model(&["--region", "sa-east-1"]), "region sa-east-1 is not in the collection's"),
     ] {
         let refused = home.run(&arguments).ended_with(2);

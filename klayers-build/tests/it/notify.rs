@@ -18,6 +18,7 @@ fn failed(reason: &str) -> RunReport {
         package: Some("Alpha".parse().unwrap()),
         region: None,
         reason: reason.to_owned(),
+        message: None,
         layers: 1,
     };
     let begun = "2026-11-01T02:00:00.123Z".parse().unwrap();

@@ -2,6 +2,7 @@ use klayers_core::{PackageName, Target};
 
 use super::*;
 use crate::plan::BuildReason;
+use crate::report::Failure;
 
 fn built(package: &str, code_size: u64, milliseconds: u64) -> BuiltLayer {
     BuiltLayer {
@@ -28,6 +29,7 @@ fn failure(package: Option<&str>, region: Option<&str>, reason: &str, layers: us
         package: package.map(|package| package.parse::<PackageName>().unwrap()),
         region: region.map(self::region),
         reason: reason.to_owned(),
+        message: None,
         layers,
     }
 }
@@ -77,7 +79,7 @@ fn failures_beyond_a_number_are_counted() {
         text.lines().filter_map(|line| line.strip_prefix("  failed     ")).collect();
     assert_eq!(
         failed,
-        ["p3.12 absent: no wheels", "p3.12 huge in us-east-1, eu-west-1: too large", "3 more"]
+        ["p3.12 absent: no wheels", "p3.12 huge in us-east-1 and eu-west-1: too large", "3 more"]
     );
 }
 

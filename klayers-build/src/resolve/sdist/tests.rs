@@ -110,9 +110,8 @@ async fn what_is_not_allowed_or_not_locked_is_not_run() {
         .expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "sample comes as a source distribution, which runs its own code when it is built; if you \
-         trust it, allow it with allow_sdist = [\"sample\"] under [build] in klayers.toml, or with \
-         --allow-sdist sample"
+        "sample comes as a source distribution, which runs its own code when it is built, and may \
+         not be built"
     );
     let other = Sdist { sha256: Digest::of(b"other"), ..made.sdist.clone() };
     let error = resolver
@@ -147,6 +146,6 @@ async fn a_wheel_that_cannot_be_used_is_refused() {
         .build_sdist(&made.sdist, &resolver.python, &allowed(), refused)
         .await
         .expect_err("failed");
-    let SdistError::Failed { message, .. } = error else { panic!("{error:?}") };
-    assert!(message.contains("no such compiler"), "{message}");
+    assert!(matches!(error, SdistError::Failed { .. }), "{error:?}");
+    assert!(error.to_string().contains("no such compiler"), "{error}");
 }

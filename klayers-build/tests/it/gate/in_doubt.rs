@@ -48,7 +48,7 @@ fn libraries_that_a_module_loads_by_name_must_be_in_the_runtime() {
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", source);
     let Some(collection) = Collection::new(&[alpha], &["alpha"], "") else { return };
     let done = collection.run().ended_with(1);
-    let said = "error: libstdc++.so.6, loaded by importing alpha, is not in Lambda's runtime";
+    let said = "  libstdc++.so.6, loaded by importing alpha, is not in Lambda's runtime";
     assert!(done.stderr.contains(said), "{}", done.stderr);
     assert!(done.stderr.lines().count() <= 7, "{}", done.stderr);
 }

@@ -1,0 +1,188 @@
+//! What to do about an error.
+
+use std::collections::BTreeSet;
+use std::error::Error as StdError;
+use std::io;
+
+use klayers_core::PackageName;
+
+use crate::Error;
+use crate::assemble::AssembleError;
+use crate::config::ConfigError;
+use crate::fetch::FetchError;
+use crate::resolve::{ResolveError, SdistError};
+use crate::verify::VerifyError;
+use crate::wheel::{Rule, WheelError};
+
+/// Where the reader of a message changes settings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settings {
+    /// In the arguments of a command, as those of `build`.
+    Arguments,
+    /// In `klayers.toml`.
+    File,
+}
+
+impl Settings {
+    /// How to allow these packages to be built from source, where others are `allowed` already.
+    pub(super) fn allow_sdist(
+        self,
+        packages: &[PackageName],
+        allowed: &BTreeSet<PackageName>,
+    ) -> String {
+        let them = if packages.len() == 1 { ("it", "its") } else { ("them", "their") };
+        let how = match self {
+            Self::Arguments => {
+                let flags: Vec<String> =
+                    packages.iter().map(|name| format!("--allow-sdist {name}")).collect();
+                flags.join(" ")
+            }
+            Self::File => {
+                let all: BTreeSet<&PackageName> = packages.iter().chain(allowed).collect();
+                let names: Vec<String> = all.iter().map(|name| format!("\"{name}\"")).collect();
+                format!("allow_sdist = [{}] under [build] in klayers.toml", names.join(", "))
+            }
+        };
+        format!("allow building {} from source, which runs {} code: {how}", them.0, them.1)
+    }
+
+    /// How to accept a wrong `RECORD`; the last line is the setting.
+    fn accept_record(self, package: &str) -> String {
+        let flag = match self {
+            Self::Arguments => format!("build with --accept {package}=record, or "),
+            Self::File => String::new(),
+        };
+        format!(
+            "installers do not check that; to accept it, {flag}put into klayers.toml:\n\
+             [wheels] accept = {{ \"{package}\" = [\"record\"] }}"
+        )
+    }
+
+    /// What those places are called that are given for wheels, and how to name others.
+    pub(super) fn given_places(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Arguments => ("--find-links", "leave out --no-index to ask the package index"),
+            Self::File => {
+                ("find_links", "leave out no_index under [build] to ask the package index")
+            }
+        }
+    }
+
+    /// How to have the interpreter that a build needs.
+    fn interpreter(self) -> &'static str {
+        match self {
+            Self::Arguments => {
+                "build on a machine of that architecture, with that Python installed, or named with \
+                 --interpreter"
+            }
+            Self::File => {
+                "build on a machine of that architecture, with that Python installed, or named \
+                 under [build.interpreters]"
+            }
+        }
+    }
+
+    /// How to ask another index.
+    pub(super) fn other_index(self) -> &'static str {
+        match self {
+            Self::Arguments => "another index is named with --index-url",
+            Self::File => "another index is named by index_url under [build] in klayers.toml",
+        }
+    }
+}
+
+/// What to do about an error, beside what its message says already.
+pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
+    let mut help = Vec::new();
+    match error {
+        Error::Resolve(ResolveError::Missing { advice, .. }) => help.push((*advice).to_owned()),
+        Error::Resolve(ResolveError::OldUv { .. }) => {
+            help.push(ResolveError::INSTALL_UV.to_owned());
+        }
+        Error::Resolve(ResolveError::Sdist(error)) => match &**error {
+            SdistError::NotAllowed(name) => {
+                help.push(settings.allow_sdist(std::slice::from_ref(name), &BTreeSet::new()));
+            }
+            SdistError::Failed { log: Some(log), .. } => {
+                help.push(format!("the whole output of the build is in {}", log.display()));
+            }
+            SdistError::Unusable { reason, .. } if reason.starts_with("it does not fit") => {
+                help.push(settings.interpreter().to_owned());
+            }
+            _ => {}
+        },
+        Error::Config(error @ (ConfigError::NoRuntime(_) | ConfigError::Read { .. })) => {
+            help.extend(of_config(error, settings));
+        }
+        Error::Fetch(FetchError::WrongDigest { .. }) => {
+            help.push("resolve again; if it stays so, ask who runs the index".to_owned());
+        }
+        Error::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
+            help.push("check the network, then run the command again".to_owned());
+        }
+        Error::Fetch(FetchError::Status { status: 401 | 403 | 407, .. }) => {
+            help.push("check the user name and password for the index".to_owned());
+        }
+        Error::NoInterpreter(python) => help.push(match settings {
+            Settings::Arguments => format!(
+                "install Python {python}, name one with --interpreter, or build without bytecode: \
+                 --bytecode off"
+            ),
+            Settings::File => format!(
+                "install Python {python}, name one under [build.interpreters], or build without \
+                 bytecode: bytecode = \"off\" under [build]"
+            ),
+        }),
+        _ => {}
+    }
+    let wheel = match error {
+        Error::Verify(VerifyError::Wheel(error)) | Error::Assemble(AssembleError::Wheel(error)) => {
+            Some(error)
+        }
+        _ => None,
+    };
+    if let Some(Rule::RecordFaults { package, .. }) = wheel.map(WheelError::rule) {
+        help.push(settings.accept_record(package));
+    }
+    help.extend(of_system(error).map(str::to_owned));
+    help
+}
+
+fn of_config(error: &ConfigError, settings: Settings) -> Option<String> {
+    match (error, settings) {
+        (ConfigError::NoRuntime(_), Settings::Arguments) => Some(
+            "add a [[runtime]] for it to a klayers.toml, and name that with --config".to_owned(),
+        ),
+        (ConfigError::NoRuntime(_), Settings::File) => {
+            Some("add a [[runtime]] for its Python version to klayers.toml".to_owned())
+        }
+        (ConfigError::Read { source, .. }, _) if source.kind() == io::ErrorKind::NotFound => {
+            Some("check the path, or create the file".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What to do about an error of the operating system, if that is a cause.
+fn of_system(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let causes = || std::iter::successors(Some(error), |error| (*error).source());
+    let kind = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    // Programs tell of it in their own words.
+    let is_full = || causes().any(|cause| cause.to_string().contains("No space left on device"));
+    match kind {
+        Some(io::ErrorKind::StorageFull) => Some(FULL),
+        _ if is_full() => Some(FULL),
+        Some(io::ErrorKind::QuotaExceeded) => {
+            Some("the disk quota is used up: free some space, then run the command again")
+        }
+        Some(io::ErrorKind::ReadOnlyFilesystem) => {
+            Some("the file system is read-only: choose another folder")
+        }
+        Some(io::ErrorKind::PermissionDenied) => {
+            Some("this user has no permission: check who owns the file, and its mode")
+        }
+        _ => None,
+    }
+}
+
+const FULL: &str = "the disk is full: free some space, then run the command again";

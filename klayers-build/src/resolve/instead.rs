@@ -1,0 +1,115 @@
+//! What there is in place of wheels that do not exist: found out after a resolution failed, for the
+//! message that tells of it.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, stream};
+use klayers_core::{Architecture, PackageName, Pin, Requirement, Runtime, Runtimes, Target};
+
+use super::Resolver;
+use super::explanation::{Explanation, Instead};
+use super::from_source::{BuiltWheels, Choosing};
+
+/// How many targets are asked for at once.
+const PARALLEL: usize = 4;
+
+impl Resolver {
+    /// What there is in place of wheels of these requirements. What cannot be found out is left out:
+    /// it is advice, and the failure stands without it.
+    pub(super) async fn instead(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        explanation: &Explanation,
+    ) -> Instead {
+        let names = &explanation.without_wheels;
+        let allowed = self.from_source.iter().flat_map(|from| from.allowed.clone()).collect();
+        let mut instead = Instead { allowed, ..Instead::default() };
+        let [asked] = requirements else {
+            instead.to_build = self.to_build(requirements, target, runtime, names).await;
+            return instead;
+        };
+        let is_asked_for = names.iter().all(|name| name == asked.name());
+        let has_versions = !explanation.elsewhere.is_empty() || !names.is_empty();
+        if has_versions && is_asked_for {
+            instead.version = self.other_version(asked, target, runtime).await;
+        }
+        if !names.is_empty() {
+            instead.to_build = self.to_build(requirements, target, runtime, names).await;
+            if is_asked_for {
+                instead.targets = self.other_targets(asked, target).await;
+            }
+        }
+        instead
+    }
+
+    /// Packages without wheels that are enough to be built from source. Empty if none are.
+    async fn to_build(
+        &self,
+        requirements: &[Requirement],
+        target: Target,
+        runtime: &Runtime,
+        names: &BTreeSet<PackageName>,
+    ) -> BTreeSet<PackageName> {
+        let Ok(built) = BuiltWheels::new() else { return BTreeSet::new() };
+        let choosing = Choosing { resolver: self, requirements, target, runtime, built: &built };
+        // Of what was asked for, some versions may have wheels, and need what has none.
+        let is_asked_for = |name: &PackageName| requirements.iter().any(|r| r.name() == name);
+        let needed: BTreeSet<PackageName> =
+            names.iter().filter(|name| !is_asked_for(name)).cloned().collect();
+        if let Ok(Some(_)) = choosing.sdists(&needed).await {
+            return needed;
+        }
+        match choosing.fewest(names).await {
+            Ok(sdists) if !sdists.is_empty() => {
+                sdists.into_iter().map(|sdist| sdist.pin.name).collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// The version that the target would get if any version would do.
+    async fn other_version(
+        &self,
+        asked: &Requirement,
+        target: Target,
+        runtime: &Runtime,
+    ) -> Option<Pin> {
+        let any: Requirement = asked.name().to_string().parse().ok()?;
+        if any == *asked {
+            return None;
+        }
+        let lock = self.compile(&[any], target, runtime, &[], None).await.ok()?;
+        lock.wheel(asked.name()).map(|wheel| wheel.pin.clone())
+    }
+
+    /// The other targets with the same Python or the same architecture that have wheels of a
+    /// requirement, whatever these need.
+    async fn other_targets(&self, asked: &Requirement, target: Target) -> Vec<Target> {
+        let runtimes = Runtimes::default();
+        let others = runtimes.iter().flat_map(|runtime| {
+            Architecture::ALL
+                .map(|architecture| (Target::new(runtime.python, architecture), runtime))
+        });
+        let others = others.filter(|(other, _)| {
+            *other != target
+                && (other.python == target.python || other.architecture == target.architecture)
+        });
+        let asked = std::slice::from_ref(asked);
+        let has_wheels = async |other: Target, runtime: &Runtime| {
+            let alone = ["--no-deps".to_owned()];
+            self.uv_lock(asked, other, runtime, &alone, None).await.is_ok()
+        };
+        let mut found: Vec<Target> = stream::iter(others)
+            .map(
+                |(other, runtime)| async move { has_wheels(other, runtime).await.then_some(other) },
+            )
+            .buffered(PARALLEL)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        found.sort_unstable();
+        found
+    }
+}
