@@ -113,8 +113,8 @@ fmt: ## Format the Rust code
 bench: setup build wheel ## Measure against other tools, side by side
 	$(WITH_TOOLS) python bench/bench.py
 
-survey: setup build ## Build the 40 most used packages for all targets, and make each layer again
-	$(WITH_TOOLS) tools/survey
+survey: setup build ## Build the 300 most downloaded packages, compare each with uv's tree, into docs/survey.md
+	$(WITH_TOOLS) tools/survey $(SURVEY)
 
 clean: ## Remove everything made here
 	cargo clean

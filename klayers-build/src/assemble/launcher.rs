@@ -3,7 +3,23 @@
 use klayers_core::PythonVersion;
 
 use super::interpreter;
-use crate::wheel::EntryPoint;
+use crate::wheel::{EntryPoint, Wheel};
+
+/// The console scripts of a wheel that get a launcher.
+///
+/// pip's wheel is for all versions of Python, and yet `bin` must have a `pip3.12`. Installers
+/// therefore replace the version that the wheel names, if it names one, by their own.
+pub(super) fn scripts(wheel: &Wheel, python: PythonVersion) -> Vec<EntryPoint> {
+    let scripts = wheel.inventory().scripts.clone();
+    if wheel.name().normalized() == "pip" { with_version(scripts, python) } else { scripts }
+}
+
+fn with_version(mut scripts: Vec<EntryPoint>, python: PythonVersion) -> Vec<EntryPoint> {
+    scripts.retain(|script| !script.name.starts_with("pip3."));
+    let pip = scripts.iter().find(|script| script.name == "pip").cloned();
+    scripts.extend(pip.map(|pip| EntryPoint { name: format!("pip{python}"), ..pip }));
+    scripts
+}
 
 /// The launcher of a console script.
 ///
@@ -58,6 +74,20 @@ mod tests {
         };
         let launcher = String::from_utf8(launcher(&script, PYTHON)).expect("text");
         insta::assert_snapshot!(launcher);
+    }
+
+    #[test]
+    fn pip_gets_the_version_of_the_target_in_place_of_its_own() {
+        let script = |name: &str| EntryPoint {
+            name: name.to_owned(),
+            module: "pip._internal.cli.main".to_owned(),
+            function: "main".to_owned(),
+        };
+        for named in [&["pip", "pip3"][..], &["pip", "pip3", "pip3.9"], &["pip", "pip3", "pip3.12"]]
+        {
+            let scripts = with_version(named.iter().copied().map(script).collect(), PYTHON);
+            assert_eq!(scripts, ["pip", "pip3", "pip3.12"].map(script), "{named:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use klayers_core::{Digest, PythonVersion};
 
 use super::collisions::{Settled, WheelPart, settle};
-use super::launcher::{launcher, with_interpreter};
+use super::launcher::{launcher, scripts, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
 use crate::alike::alike;
 use crate::nesting::below_a_file;
@@ -277,10 +277,10 @@ fn installed<'w>(
             owner,
         }));
     }
-    for script in &inventory.scripts {
+    for script in scripts(wheel, rules.python) {
         let path = format!("bin/{}", script.name);
         if !rules.leave_out(wheel, &path) {
-            files.push(made(&path, launcher(script, rules.python), true));
+            files.push(made(&path, launcher(&script, rules.python), true));
         }
     }
     let dist_info = &inventory.dist_info;
