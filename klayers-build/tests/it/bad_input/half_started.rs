@@ -2,20 +2,23 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use klayers_build::pipeline::RunLock;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::home;
+use crate::support::command::environment;
 
-/// How many runs are killed.
-const RUNS: usize = 10;
+/// How often the holder of a lock is killed.
+const KILLS: usize = 20;
+/// Names the catalog to the process that is to hold its lock.
+const CATALOG: &str = "KLAYERS_TEST_CATALOG";
+const HOLDER: &str = "bad_input::half_started::holder_of_a_lock_that_starts_children";
 
-/// A search path with so many folders before the real ones that a child takes a good part of a
-/// second to find its program.
-fn long_search(before: &str) -> String {
-    format!("{}{before}", "/x:".repeat(40_000))
+/// A search path with so many folders that a child looks for its program for a while.
+fn long_search() -> String {
+    "/x:".repeat(40_000)
 }
 
 /// Whether a process has a child that is still the same program as itself.
@@ -30,32 +33,36 @@ fn starts_a_child(process: Pid) -> bool {
     })
 }
 
+/// The process that the next test kills. It does something if it is told where.
+#[test]
+fn holder_of_a_lock_that_starts_children() {
+    let Some(catalog) = environment(CATALOG) else { return };
+    let lock = RunLock::take(Path::new(&catalog));
+    while lock.is_ok() {
+        let started = Command::new("no-such-program").env("PATH", long_search()).spawn();
+        assert!(started.is_err());
+    }
+    panic!("{lock:?}");
+}
+
 #[test]
 fn a_half_started_child_does_not_hold_the_lock_of_a_killed_run() {
-    let home = home();
-    // It only has to be found, late: nothing is resolved before the run is killed.
-    home.fake_uv("if [ \"$1\" = --version ]; then echo 'uv 0.9.0'; exit; fi; sleep 60");
-    let mut killed_while_starting = 0;
-    for _ in 0..RUNS {
-        let mut command = home.command(&["run"]);
-        let search = command.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap();
-        let search = long_search(search.to_str().unwrap());
-        let mut run = command.env("PATH", search).spawn().unwrap();
-        let process = Pid::from_child(&run);
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = folder.path().join("klayers.db");
+    for _ in 0..KILLS {
+        let mut holder = Command::new(std::env::current_exe().unwrap());
+        holder.args(["--exact", HOLDER]).env(CATALOG, &catalog);
+        let mut holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = Pid::from_child(&holder);
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(30) {
-            if home.path("klayers.db").exists() && starts_a_child(process) {
-                killed_while_starting += 1;
-                break;
-            }
+        while !starts_a_child(process) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it starts no child");
             std::thread::sleep(Duration::from_millis(1));
         }
         kill_process(process, Signal::KILL).unwrap();
-        run.wait().unwrap();
+        holder.wait().unwrap();
         // At once: the child is still looking for its program.
-        let lock = RunLock::take(&home.path("klayers.db"));
+        let lock = RunLock::take(&catalog);
         assert!(lock.is_ok(), "{lock:?}");
-        fs::remove_file(home.path("klayers.db")).unwrap();
     }
-    assert!(killed_while_starting > 0, "no run was killed while it started a child");
 }
