@@ -72,7 +72,7 @@ fn a_report_is_printed_with_its_errors_first() {
     error: importing b fails: it did not come to its end in time
     error: importing c fails: ImportError: no d
     help: add the library in another layer, or, if no function uses it, allow that: [gate] allow_missing = ["libexpat.so.1"]
-    warning: the layer unpacks to 250000000 bytes; Lambda takes 262144000 for a function and all its layers; the biggest are numpy (250000000)
+    warning: the layer unpacks to 250.0 MB; Lambda takes 262.1 MB for a function and all its layers; the biggest are numpy (250.0 MB)
     imports: 1 of 3 passed
     "#);
     insta::assert_snapshot!(report.details(), @r"
