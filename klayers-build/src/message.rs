@@ -120,7 +120,8 @@ impl Message {
             causes.drain(CAUSES - 1..causes.len() - 1);
         }
         for cause in causes {
-            let mut parts = cause.lines();
+            // A parser of TOML draws a frame around the line that it shows.
+            let mut parts = cause.lines().filter(|line| line.contains(char::is_alphanumeric));
             details.push(format!("caused by: {}", parts.next().unwrap_or_default()));
             details.extend(parts.map(str::to_owned));
         }

@@ -140,7 +140,14 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     if args.json
         && let Err(error) = &done
     {
-        output::failure_json(error, Settings::Arguments);
+        let mut result = output::failure_json(error, Settings::Arguments);
+        // What is shown of a refusal is short; the result has all of it.
+        if let Error::Refused(refused) = error {
+            result["layer"] = json!(refused.layer);
+            result["target"] = json!(Target::new(args.python, args.arch));
+            result["gate"] = json!(refused.report);
+        }
+        output::line(&result.to_string());
     }
     done
 }
@@ -154,16 +161,7 @@ async fn build_and_print(args: &BuildArgs, now: Timestamp) -> Result<u8, Error> 
     note_confinement(order.check_imports || !settings.allow_sdist.is_empty()).await;
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
-    let delivered = match workshop.deliver(&order, &args.out).await {
-        // What is shown of a refusal is short; the result has all of it.
-        Err(Error::Refused(refused)) if args.json => {
-            let gate = &refused.report;
-            let result = json!({ "layer": order.layer, "target": order.target, "gate": gate });
-            output::line(&result.to_string());
-            return Err(Error::Refused(refused));
-        }
-        outcome => outcome?,
-    };
+    let delivered = workshop.deliver(&order, &args.out).await?;
     for caution in &delivered.cautions {
         output::note(&format!("warning: {caution}"));
     }

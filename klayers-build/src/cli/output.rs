@@ -11,7 +11,7 @@ use klayers_build::report::Size;
 use klayers_build::resolve::ResolveError;
 use klayers_core::terminal::lines;
 use klayers_core::{PackageName, Region, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::field::display;
 use tracing::{error, info, warn};
 
@@ -111,12 +111,14 @@ fn explanation(error: &klayers_build::Error) -> Option<String> {
 }
 
 /// The result of a command that failed, as JSON: what people are told, and the whole.
-pub(super) fn failure_json(error: &klayers_build::Error, settings: Settings) {
-    let Message { summary: _, ref details, ref help, .. } = Message::new(error, settings);
-    let message = Message::new(error, settings).headline();
-    let error =
-        json!({ "message": message, "details": details, "help": help, "whole": chain(error) });
-    line(&json!({ "error": error }).to_string());
+pub(super) fn failure_json(error: &klayers_build::Error, settings: Settings) -> Value {
+    let message = Message::new(error, settings);
+    json!({ "error": {
+        "message": message.headline(),
+        "details": message.details,
+        "help": message.help,
+        "whole": chain(error),
+    } })
 }
 
 /// What failed: a layer, a region, or a layer in a region.

@@ -51,7 +51,7 @@ pub(super) async fn verify(args: VerifyArgs) -> Result<u8, Error> {
     let json = args.json;
     let done = verify_and_print(args).await;
     if json && let Err(error) = &done {
-        output::failure_json(error, Settings::Arguments);
+        output::line(&output::failure_json(error, Settings::Arguments).to_string());
     }
     done
 }

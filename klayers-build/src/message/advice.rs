@@ -120,9 +120,6 @@ pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
         Error::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
             help.push("check the network, then run the command again".to_owned());
         }
-        Error::Fetch(FetchError::Status { status: 401 | 403 | 407, .. }) => {
-            help.push("check the user name and password for the index".to_owned());
-        }
         Error::NoInterpreter(python) => help.push(match settings {
             Settings::Arguments => format!(
                 "install Python {python}, name one with --interpreter, or build without bytecode: \
