@@ -6,8 +6,8 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use klayers_core::Target;
 use klayers_core::terminal::lines;
+use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -83,6 +83,12 @@ impl Message {
                 }
             }
             Error::Refused(refused) => refused_layer(refused, settings),
+            Error::TooLarge(too_large) => Self {
+                summary: too_large.summary(&named(too_large.layer(), settings)),
+                details: too_large.details(),
+                help: vec![too_large.help()],
+                ..Self::default()
+            },
             Error::Fetch(FetchError::WrongDigest { file, found }) => Self {
                 summary: format!("{} is not what was locked", file.name()),
                 details: vec![
@@ -182,14 +188,19 @@ impl Message {
     }
 }
 
+/// A layer at the beginning of a message. A run leaves out its name, so that the layers of several
+/// targets can be told of together.
+fn named(layer: &LayerName, settings: Settings) -> String {
+    match settings {
+        Settings::Arguments => layer.to_string(),
+        Settings::File => "the layer".to_owned(),
+    }
+}
+
 /// The gate refused a layer.
 fn refused_layer(refused: &GateError, settings: Settings) -> Message {
     let GateError { layer, report } = refused;
-    // Without its name, so that the layers of several targets can be told of together.
-    let layer = match settings {
-        Settings::Arguments => layer.to_string(),
-        Settings::File => "the layer".to_owned(),
-    };
+    let layer = named(layer, settings);
     let errors = report.lines().into_iter().filter(|line| line.severity == Severity::Error);
     let mut message =
         Message { summary: format!("{layer} would not work on Lambda"), ..Message::default() };

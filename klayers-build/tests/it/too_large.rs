@@ -40,7 +40,7 @@ fn wheels_that_are_too_large_are_not_fetched() {
     insta::assert_snapshot!(refusal(home.run(&build)), @r"
     error: Klayers-p312-large is too large: its wheels are 3.2 GB packed, and were not fetched; Lambda takes 262.1 MB for a function and all its layers
       biggest: large 3.2 GB
-      help: a function of this size can be deployed as a container image, which may have 10 GB
+    help: a function of this size can be deployed as a container image, which may have 10 GB
     ");
     let forced = home.run(&[&build[..], &["--force"]].concat()).ended_with(1);
     assert!(forced.stderr.contains("could not fetch"), "{}", forced.stderr);
@@ -60,14 +60,14 @@ fn a_layer_that_is_too_large_is_refused_before_it_is_compiled_or_imported() {
     error: Klayers-p312-large is too large: it unpacks to 280.0 MB; Lambda takes 262.1 MB for a function and all its layers
       biggest: large 280.0 MB
       would save under [slim]: drop_tests = true 30.0 MB
-      help: 250.0 MB remain with drop_tests = true
+    help: 250.0 MB remain with drop_tests = true
     ");
     assert!(!home.path("caches/klayers/bytecode").exists());
     assert_eq!(home.files("out"), [""; 0]);
 
     home.collection(&[("p3.12", &["large", "small"])], &["eu-west-1"]);
     let run = home.run(&["run"]).ended_with(1);
-    let told = "error: p3.12 large: Klayers-p312-large is too large: it unpacks to 280.0 MB;";
+    let told = "error: p3.12 large: the layer is too large: it unpacks to 280.0 MB; Lambda";
     assert!(run.stderr.contains(told), "{}", run.stderr);
     assert_eq!(run.tally(), "2 layers: 1 built, 1 layer versions published, 0 unchanged, 1 failed");
     let toml = fs::read_to_string(home.path("klayers.toml")).unwrap();

@@ -95,16 +95,52 @@ impl TooLargeError {
         self.size
     }
 
-    fn write_help(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("\n  help: ")?;
-        if let Some((settings, left)) = &self.enough {
-            return write!(formatter, "{} remain with {}", Size(*left), settings.join(" and "));
-        }
+    /// The layer.
+    pub fn layer(&self) -> &LayerName {
+        &self.layer
+    }
+
+    /// How large the layer is, in words.
+    pub(crate) fn summary(&self, layer: &str) -> String {
+        let (size, limit) = (Size(self.size), Size(self.limit));
+        let found = match self.basis {
+            Basis::Wheels => format!("its wheels are {size} packed, and were not fetched"),
+            Basis::Files => format!("it unpacks to {size}"),
+        };
+        format!(
+            "{layer} is too large: {found}; Lambda takes {limit} for a function and all its layers"
+        )
+    }
+
+    /// The biggest distributions, and what can be saved.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let others = match self.others {
+            0 => String::new(),
+            1 => " and 1 other".to_owned(),
+            others => format!(" and {others} others"),
+        };
+        let mut details = vec![format!("biggest: {}{others}", listed(&self.biggest))];
         if !self.savings.is_empty() {
-            write!(formatter, "with all of these {} remain; ", Size(self.least))?;
+            details.push(format!("would save under [slim]: {}", listed(&self.savings)));
+        } else if self.basis == Basis::Files {
+            details.push("strip, drop_tests and leave_out would save nothing".to_owned());
         }
-        formatter.write_str(
-            "a function of this size can be deployed as a container image, which may have 10 GB",
+        details
+    }
+
+    /// What to do.
+    pub(crate) fn help(&self) -> String {
+        if let Some((settings, left)) = &self.enough {
+            return format!("{} remain with {}", Size(*left), settings.join(" and "));
+        }
+        let least = if self.savings.is_empty() {
+            String::new()
+        } else {
+            format!("with all of these {} remain; ", Size(self.least))
+        };
+        format!(
+            "{least}a function of this size can be deployed as a container image, which may have \
+             10 GB"
         )
     }
 }
@@ -112,30 +148,13 @@ impl TooLargeError {
 impl std::error::Error for TooLargeError {}
 
 impl fmt::Display for TooLargeError {
-    /// Four lines: what is too large, its biggest parts, what can be saved, and what to do.
+    /// Four lines at most: what is too large, its biggest parts, what can be saved, and what to do.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (layer, size) = (&self.layer, Size(self.size));
-        match self.basis {
-            Basis::Wheels => write!(
-                formatter,
-                "{layer} is too large: its wheels are {size} packed, and were not fetched"
-            )?,
-            Basis::Files => write!(formatter, "{layer} is too large: it unpacks to {size}")?,
+        formatter.write_str(&self.summary(&self.layer.to_string()))?;
+        for detail in self.details() {
+            write!(formatter, "\n{detail}")?;
         }
-        let limit = Size(self.limit);
-        writeln!(formatter, "; Lambda takes {limit} for a function and all its layers")?;
-        write!(formatter, "  biggest: {}", listed(&self.biggest))?;
-        match self.others {
-            0 => {}
-            1 => formatter.write_str(" and 1 other")?,
-            others => write!(formatter, " and {others} others")?,
-        }
-        if !self.savings.is_empty() {
-            write!(formatter, "\n  would save under [slim]: {}", listed(&self.savings))?;
-        } else if self.basis == Basis::Files {
-            formatter.write_str("\n  strip, drop_tests and leave_out would save nothing")?;
-        }
-        self.write_help(formatter)
+        write!(formatter, "\nhelp: {}", self.help())
     }
 }
 
@@ -217,9 +236,9 @@ mod tests {
         let weights = [library, test, weight("pandas", 31_000_000), weight("boto3", 2_000_000)];
         insta::assert_snapshot!(told(&weights), @r#"
         Klayers-p312-x is too large: it unpacks to 118.0 MB; Lambda takes 100.0 MB for a function and all its layers
-          biggest: scipy 70.0 MB, pandas 46.0 MB, boto3 2.0 MB
-          would save under [slim]: strip = true 20.0 MB, drop_tests = true 15.0 MB, leave_out = ["boto3"] 2.0 MB
-          help: 98.0 MB remain with strip = true
+        biggest: scipy 70.0 MB, pandas 46.0 MB, boto3 2.0 MB
+        would save under [slim]: strip = true 20.0 MB, drop_tests = true 15.0 MB, leave_out = ["boto3"] 2.0 MB
+        help: 98.0 MB remain with strip = true
         "#);
     }
 
@@ -232,9 +251,9 @@ mod tests {
         ];
         insta::assert_snapshot!(told(&weights), @r"
         Klayers-p312-x is too large: it unpacks to 117.0 MB; Lambda takes 100.0 MB for a function and all its layers
-          biggest: a 116.0 MB
-          would save under [slim]: strip = true 13.0 MB, drop_tests = true 10.0 MB
-          help: with all of these 102.0 MB remain; a function of this size can be deployed as a container image, which may have 10 GB
+        biggest: a 116.0 MB
+        would save under [slim]: strip = true 13.0 MB, drop_tests = true 10.0 MB
+        help: with all of these 102.0 MB remain; a function of this size can be deployed as a container image, which may have 10 GB
         ");
     }
 
@@ -244,9 +263,9 @@ mod tests {
             ["a", "b", "c", "d", "e", "f", "g"].map(|name| weight(name, 20_000_000)).to_vec();
         insta::assert_snapshot!(told(&weights), @r"
         Klayers-p312-x is too large: it unpacks to 140.0 MB; Lambda takes 100.0 MB for a function and all its layers
-          biggest: a 20.0 MB, b 20.0 MB, c 20.0 MB, d 20.0 MB, e 20.0 MB and 2 others
-          strip, drop_tests and leave_out would save nothing
-          help: a function of this size can be deployed as a container image, which may have 10 GB
+        biggest: a 20.0 MB, b 20.0 MB, c 20.0 MB, d 20.0 MB, e 20.0 MB and 2 others
+        strip, drop_tests and leave_out would save nothing
+        help: a function of this size can be deployed as a container image, which may have 10 GB
         ");
     }
 
