@@ -29,6 +29,8 @@ const FLIP: u8 = 0x10;
 /// told the new one.
 pub(crate) fn flip(path: &Path, at: u64) {
     let before = fs::metadata(path).unwrap();
+    // A file that was made again may be a byte shorter: the times in it differ in length.
+    let at = at.min(before.len() - 1);
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -203,7 +205,7 @@ async fn no_flipped_byte_of_bytecode_reaches_a_layer() {
             assert_eq!(cache.build().await, (sound, vec![]), "{suffix} {at}");
         }
         let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_len(size - 1).unwrap();
+        file.set_len(fs::metadata(&path).unwrap().len() - 1).unwrap();
         assert_eq!(cache.build().await, (sound, vec![CachedKind::Bytecode]), "{suffix} cut");
     }
 }
