@@ -159,8 +159,11 @@ fn a_lock_that_cannot_be_read_is_shown_without_its_secrets() {
     ] {
         home.write("pylock.toml", text);
         let build = ["build", "a", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
-        let outcome = home.run(&build).ended_with(2);
-        assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
-        assert!(outcome.stderr.contains("://"), "{}", outcome.stderr);
+        for more in [&[][..], &["--verbose"]] {
+            let outcome = home.run(&[&build[..], more].concat()).ended_with(2);
+            assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+            let all = more.is_empty() || outcome.stderr.contains("://");
+            assert!(all, "{}", outcome.stderr);
+        }
     }
 }
