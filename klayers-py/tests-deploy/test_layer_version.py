@@ -134,7 +134,7 @@ def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:
 
 
 def test_a_withdrawn_layer_is_a_warning_with_the_reason(server: Server, stack: Stack) -> None:
-    row = {
+    row: dict[str, object] = {
         "arn": arn("requests", 4),
         "packageVersion": "2.32.5",
         "deployStatus": "latest",

@@ -172,7 +172,7 @@ def test_an_old_answer_comes_with_a_warning(serve: Callable[[Answer], Server]) -
 
 
 def test_what_was_withdrawn_comes_with_a_warning(serve: Callable[[Answer], Server]) -> None:
-    row = {
+    row: dict[str, object] = {
         "arn": REQUESTS,
         "packageVersion": "2.32.5",
         "deployStatus": "deprecated",
