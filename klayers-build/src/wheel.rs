@@ -48,7 +48,7 @@ pub(crate) use standard_library::has as is_standard_module;
 use examination::examine;
 
 /// The largest file that is read whole, in bytes.
-const LARGEST_TEXT: u64 = 64 << 20;
+pub(crate) const LARGEST_TEXT: u64 = 64 << 20;
 
 /// A wheel whose every byte was checked. If its `RECORD` does not describe it, that was accepted.
 ///

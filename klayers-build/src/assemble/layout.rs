@@ -10,7 +10,7 @@ use super::{AssembleError, Bytecode, Stripped};
 use crate::alike::alike;
 use crate::nesting::below_a_file;
 use crate::slim::Slimming;
-use crate::wheel::{Content, ContentFile, Destination, Wheel, WheelFile};
+use crate::wheel::{Content, ContentFile, Destination, LARGEST_TEXT, Wheel, WheelFile};
 
 /// The folder of a layer that is on Python's path.
 pub(super) const ROOT: &str = "python/";
@@ -309,7 +309,10 @@ fn installed_file<'w>(
     let (from, content) = library.unwrap_or((wheel.file(), file.content));
     let copied = Source::Copied { from, content };
     let (source, executable) = if script {
-        let rewritten = with_interpreter(&wheel.read(file)?, python);
+        // A script of that size is a program, and its first bytes name no interpreter.
+        let is_program = file.content.size.max(file.content.compressed_size) > LARGEST_TEXT;
+        let rewritten =
+            if is_program { None } else { with_interpreter(&wheel.read(file)?, python) };
         (rewritten.map_or(copied, Source::made), true)
     } else {
         (copied, file.executable)

@@ -62,6 +62,28 @@ fn sample() -> WheelFile {
 }
 
 #[tokio::test]
+async fn programs_among_the_scripts_may_be_larger_than_a_script_that_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Repeated further apart than a compressor looks back, so that it is no bomb.
+    let mut state = 1_u64;
+    let block: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
+    .take(64 << 10)
+    .collect();
+    let program = block.repeat(1_025);
+    let wheel = WheelFile::new("foo", "1.0").data("scripts/tool", &program);
+    let lock = lock_of(&[wheel], &folder.path().join("wheels"), target());
+    let layer = build(&lock, folder.path()).await.expect("a layer");
+    let files = contents(&layer.file);
+    let (_, content, mode) =
+        files.iter().find(|(path, ..)| path == "python/bin/tool").expect("the program");
+    assert!(*content == program, "the program was changed");
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[tokio::test]
 async fn a_layer_is_laid_out_as_an_installer_would() {
     let folder = tempfile::tempdir().expect("a folder");
     let lock = lock_of(&[sample()], &folder.path().join("wheels"), target());

@@ -13,6 +13,7 @@ import faulthandler
 import importlib
 import json
 import os
+import re
 import resource
 import signal
 import traceback
@@ -29,6 +30,8 @@ NETWORK = {
 }
 GIB = 1 << 30
 NOT_FOUND = ": cannot open shared object file"
+# How an import says that a package has no such part, if the package has no file of its own.
+NO_PART = re.compile(r"cannot import name '(\w+)' from '([\w.]+)' \(unknown location\)")
 
 
 def refuse_network(event, _arguments):
@@ -70,6 +73,10 @@ def missing(error):
         for cause in causes(error):
             if isinstance(cause, ModuleNotFoundError) and isinstance(cause.name, str):
                 return {"module": cause.name[:200]}
+            part = isinstance(cause, ImportError) and NO_PART.fullmatch(str(cause))
+            # The parts of a namespace package come from several distributions.
+            if part and getattr(sys.modules.get(part[2]), "__file__", None) is None:
+                return {"module": f"{part[2]}.{part[1]}"[:200]}
             if isinstance(cause, (ImportError, OSError)):
                 library, found, _ = str(cause).partition(NOT_FOUND)
                 if found and library and not set(library) & set("/ \n"):
