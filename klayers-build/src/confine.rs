@@ -3,7 +3,7 @@
 //!
 //! Imported modules and the builds of source distributions are code that nobody here has read. A
 //! [`Confinement`] runs a program that sees the system's programs and libraries, the folders of its
-//! [`View`] and nothing else, writes only where the view allows it, has no network, and ends when
+//! `View` and nothing else, writes only where the view allows it, has no network, and ends when
 //! the pipeline does. Three mechanisms of the kernel stand behind that:
 //!
 //! - *Namespaces* give the program its own root folder, process list and network. The root is built

@@ -39,8 +39,8 @@ pub(super) struct BuildArgs {
     /// The layer's name after the prefix and the target [default: the packages' names].
     #[arg(long, value_name = "NAME")]
     name: Option<PackageName>,
-    /// Build as this klayers.toml says: its [build], [slim], [gate] and [[runtime]] sections and its
-    /// layer prefix count, and flags win over them.
+    /// Build as this klayers.toml says: its build, slim, gate and runtime sections and its layer
+    /// prefix count, and flags win over them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Build from this pylock.toml instead of resolving; the requirements then only name the layer.
@@ -77,7 +77,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
     /// Import each top-level module of the layer, without a network and without credentials. With
-    /// --config, [gate] imports decides.
+    /// --config, its gate section decides.
     #[arg(long)]
     check_imports: bool,
     /// Keep the layer although Lambda could not use it as it is, and only say why.
