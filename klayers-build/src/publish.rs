@@ -39,6 +39,14 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError>;
 
+    /// The longest time between the moment when a request to publish was sent and the moment when
+    /// its version is [listed](Self::list). A version that is not listed after that time was not
+    /// made, and will not be.
+    ///
+    /// It holds for a request whose sender was killed, interrupted or cut off, too: the publisher
+    /// may work on while nobody waits. It is zero where publishing ends with its process.
+    fn longest_publication(&self) -> Duration;
+
     /// Lets everybody use a layer version, and makes sure that it is so. One that everybody may
     /// use already stays as it is.
     ///

@@ -1,6 +1,7 @@
 //! The publisher to AWS Lambda.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_lambda::operation::list_layer_versions::ListLayerVersionsOutput;
@@ -28,6 +29,7 @@ mod call;
 mod error;
 mod pointers;
 mod policy;
+mod timeouts;
 mod transfer;
 
 pub(crate) use accounts::{Limit, limit, settings};
@@ -55,11 +57,21 @@ pub struct AwsOptions {
     /// Whether the latest version of each layer is written down in the SSM Parameter Store of its
     /// region, as `/klayers/{target}/{package}/latest`.
     pub pointers: bool,
+    /// The longest time that AWS takes to make a version once it has the request, and to list it,
+    /// in seconds. A run does not wait longer for an answer, and a later run takes a version that is
+    /// still not listed then for one that was never made.
+    pub longest_publication: u64,
 }
 
 impl Default for AwsOptions {
     fn default() -> Self {
-        Self { bucket: None, in_request: 5 << 20, profiles: BTreeMap::new(), pointers: false }
+        Self {
+            bucket: None,
+            in_request: 5 << 20,
+            profiles: BTreeMap::new(),
+            pointers: false,
+            longest_publication: timeouts::LONGEST_PUBLICATION.as_secs(),
+        }
     }
 }
 
@@ -191,6 +203,10 @@ impl Publisher for LambdaPublisher {
             digest: call.digest(content.and_then(|content| content.code_sha256()))?,
             created_at: call.time(answer.created_date())?,
         })
+    }
+
+    fn longest_publication(&self) -> Duration {
+        Duration::from_secs(self.options.longest_publication)
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

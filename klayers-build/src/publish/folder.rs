@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use klayers_core::{
@@ -230,6 +232,10 @@ impl Publisher for FolderPublisher {
     ) -> Result<Vec<ListedVersion>, PublishError> {
         let (region, layer) = (region.clone(), layer.clone());
         self.with(move |publisher| publisher.list(&region, &layer)).await
+    }
+
+    fn longest_publication(&self) -> Duration {
+        Duration::ZERO
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

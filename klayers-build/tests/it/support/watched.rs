@@ -1,6 +1,7 @@
 //! A publisher that keeps pointers, and refuses in one region.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use klayers_build::publish::{
@@ -44,6 +45,10 @@ impl Publisher for Watched {
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError> {
         self.inner.publish(region, layer, now).await
+    }
+
+    fn longest_publication(&self) -> Duration {
+        self.inner.longest_publication()
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
