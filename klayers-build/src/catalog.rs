@@ -98,6 +98,10 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// build is not recorded; [`CatalogError::Adopted`] if that was adopted.
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError>;
 
+    /// Writes down that a publication is still under way at this time. For one that is not under way
+    /// nothing changes.
+    async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError>;
+
     /// The publications that were begun and neither completed nor abandoned, sorted by region and
     /// layer.
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError>;
@@ -264,8 +268,10 @@ pub struct Intent {
     /// What is published. Recorded with it, so that whoever settles the publication later knows
     /// what it was, even when a newer build has become the latest in the meantime.
     pub build: Build,
-    /// Since when.
+    /// The `now` of the run that publishes it.
     pub begun_at: Timestamp,
+    /// When the publication was last under way. Not known of one that an earlier release began.
+    pub attempted_at: Option<Timestamp>,
 }
 
 /// Brings layer versions into the order that [`Catalog::layer_versions`] promises.

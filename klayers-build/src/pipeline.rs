@@ -16,13 +16,17 @@ use crate::gate::GateReport;
 use crate::plan::{BuildReason, BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
 
+mod completion;
 mod expiry;
 mod importer;
 mod lane;
+mod looks;
 mod planner;
 mod publication;
 mod reconcile;
 mod run_lock;
+mod settling;
+mod stop;
 mod store;
 mod unrecorded;
 mod yank;
@@ -35,11 +39,14 @@ pub use reconcile::{
     RegionReconciliation, Remedy, Repairs,
 };
 pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use stop::Stop;
 pub use unrecorded::UnrecordedLayersError;
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
+use completion::Completion;
 use lane::Lanes;
-use publication::{Publishing, Settled};
+use publication::Publishing;
+use settling::Settled;
 
 /// How many layers are resolved and built at once.
 const PARALLEL_LAYERS: usize = 4;
@@ -69,6 +76,11 @@ pub struct Pipeline {
     /// Whether layers may be published although layers of their names exist in regions of which the
     /// catalog has no records.
     pub new_collection: bool,
+    /// Tells the time at which a publication is under way, which the next run needs if this one is
+    /// killed. All else is dated by the `now` of the run.
+    pub clock: fn() -> Timestamp,
+    /// Ends a run early.
+    pub stop: Stop,
 }
 
 /// A run under way.
@@ -130,11 +142,15 @@ impl Pipeline {
 
     fn publishing(&self) -> Publishing<'_> {
         Publishing {
-            catalog: self.catalog(),
+            completion: Completion {
+                catalog: self.catalog(),
+                publisher: &*self.publisher,
+                expiry: &self.expiry,
+                public: self.public,
+            },
             artifacts: &*self.artifacts,
-            publisher: &*self.publisher,
-            expiry: &self.expiry,
-            public: self.public,
+            clock: self.clock,
+            stop: &self.stop,
         }
     }
 
@@ -161,7 +177,7 @@ impl Pipeline {
             let unknown = publishing.refuse_unrecorded(layers, settled).await?;
             failed.extend(unknown);
         }
-        let lanes = Lanes::new(regions, self.deadline);
+        let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
         for (region, error) in &failed {
             lanes.close(region, error);
         }
@@ -172,6 +188,9 @@ impl Pipeline {
 impl Run<'_> {
     /// Does what has to be done for each of the layers, several at once. The outcomes come in the
     /// order of the layers; one that fails keeps no other from being done.
+    ///
+    /// If the run is asked to [stop](Pipeline::stop), what is being built is dropped and no further
+    /// publication begins. Layers for which nothing was done have no outcome then.
     pub fn layers<'a>(
         &'a self,
         wanted: &'a [Wanted],
@@ -183,19 +202,24 @@ impl Run<'_> {
                 let records = Arc::clone(&records);
                 async move {
                     let begun = Instant::now();
-                    let built = self.build(&records, wanted, force).await;
+                    let built = tokio::select! {
+                        biased;
+                        () = self.pipeline.stop.requested() => None,
+                        built = self.build(&records, wanted, force) => Some(built),
+                    };
                     (wanted, built, begun.elapsed())
                 }
             })
             .buffered(PARALLEL_LAYERS)
             .map(move |(wanted, built, build_time)| async move {
-                let result = match built {
-                    Ok(built) => Ok(self.publish(wanted, built).await),
+                let result = match built? {
+                    Ok(built) => Ok(self.publish(wanted, built).await?),
                     Err(error) => Err(error),
                 };
-                LayerOutcome { wanted: wanted.clone(), build_time, result }
+                Some(LayerOutcome { wanted: wanted.clone(), build_time, result })
             })
             .buffered(LAYERS_UNDER_WAY)
+            .filter_map(std::future::ready)
     }
 
     async fn build(
@@ -231,19 +255,26 @@ impl Run<'_> {
         Ok(Built { build, reason, report, publish, withheld, cautions })
     }
 
-    async fn publish(&self, wanted: &Wanted, built: Built) -> LayerDone {
+    /// Publishes a layer where it has to be; none if the run was asked to stop before that began
+    /// anywhere.
+    async fn publish(&self, wanted: &Wanted, built: Built) -> Option<LayerDone> {
         let Built { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
-        let published = stream::iter(publish)
+        let is_wanted = !publish.is_empty();
+        let published: BTreeMap<_, _> = stream::iter(publish)
             .map(|region| async {
                 let publication = publishing.publish(&region, &wanted.layer, &build, self.now);
                 let outcome = self.lanes.publish(&region, &wanted.layer, publication).await;
-                (region, outcome)
+                outcome.map(|outcome| (region, outcome))
             })
             .buffer_unordered(PARALLEL_REGIONS)
+            .filter_map(std::future::ready)
             .collect()
             .await;
-        LayerDone { build, built: reason, report, published, withheld, cautions }
+        if is_wanted && published.is_empty() {
+            return None;
+        }
+        Some(LayerDone { build, built: reason, report, published, withheld, cautions })
     }
 }
 

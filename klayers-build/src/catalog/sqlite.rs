@@ -302,6 +302,11 @@ impl Catalog for SqliteCatalog {
         self.write(move |transaction| publications::begin(transaction, intent)).await
     }
 
+    async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError> {
+        let intent = publication.clone();
+        self.write(move |transaction| publications::attempted(transaction, &intent, at)).await
+    }
+
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError> {
         self.with(|connection| publications::under_way(connection)).await
     }

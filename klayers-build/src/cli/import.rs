@@ -75,6 +75,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         deadline: config.publish.deadline,
         listed: listed.into_iter().map(|wanted| wanted.layer).collect(),
         new_collection: args.new_collection,
+        clock: super::now,
     };
     let taken = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
     let build = &taken.build;

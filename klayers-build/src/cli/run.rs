@@ -2,17 +2,17 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures::StreamExt as _;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::{Catalog, Intent, SqliteCatalog};
-use klayers_build::config::{Config, ConfigError};
+use klayers_build::config::{Config, ConfigError, PublishConfig, PublishTarget};
 use klayers_build::gate::ImportMode;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
-use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock};
+use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock, Stop};
 use klayers_build::report::{Failure, RunReport, due_build};
 use klayers_core::{Region, Timestamp, next_build};
 use tracing::info;
@@ -65,13 +65,18 @@ pub(super) async fn run(
     report.scheduled = args.scheduled;
     report.whole = args.collection.is_whole();
     let mut recording = Recording { report, records: None };
-    let taken = Taken::default();
+    let (taken, stop) = (Taken::default(), Stop::default());
+    let longest = longest_publication(&config.publish);
     let ended = {
-        let work = pin!(work(args, config, format, now, &mut recording, &taken));
+        let mut work = pin!(work(args, config, format, now, &mut recording, &taken, &stop));
         tokio::select! {
-            ended = work => ended.map(|()| None),
-            // What was under way is dropped, and with it the programs that it started.
-            code = stopped => Ok(Some(code)),
+            ended = &mut work => ended.map(|()| None),
+            code = stopped => {
+                stop.request();
+                finish_publications(work, &stop, longest).await;
+                // What is still under way is dropped, and with it the programs that it started.
+                Ok(Some(code))
+            }
         }
     };
     let Recording { mut report, records } = recording;
@@ -111,6 +116,30 @@ pub(super) async fn run(
     ended.map(|stopped| stopped.unwrap_or(code))
 }
 
+/// For how long a publication that is interrupted may still make a version.
+fn longest_publication(config: &PublishConfig) -> Duration {
+    match config.target {
+        PublishTarget::Local => Duration::ZERO,
+        PublishTarget::Aws => Duration::from_secs(config.aws.longest_publication),
+    }
+}
+
+/// Lets the publications that are under way come to their end and be recorded, as long as they may
+/// take. Whoever does not want to wait asks the process to end once more.
+async fn finish_publications(work: impl Future, stop: &Stop, longest: Duration) {
+    let count = stop.under_way();
+    if count == 0 || longest.is_zero() {
+        return;
+    }
+    output::note(&format!(
+        "note: waiting up to {} s for {count} publications that are under way; interrupt again to \
+         end at once",
+        longest.as_secs()
+    ));
+    // What they made is settled by the next run if they take longer.
+    let _ = tokio::time::timeout(longest, work).await;
+}
+
 /// What the file says of who is told, with the URL of the environment in the place of the file's.
 #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
 fn notify_config(config: &Config) -> Result<NotifyConfig, Error> {
@@ -143,6 +172,7 @@ async fn work(
     now: Timestamp,
     recording: &mut Recording,
     taken: &Taken,
+    stop: &Stop,
 ) -> Result<(), Error> {
     let Recording { report, records } = recording;
     let mut lock = None;
@@ -174,6 +204,8 @@ async fn work(
         public: config.publish.public,
         deadline: config.publish.deadline,
         new_collection: args.new_collection,
+        clock: super::now,
+        stop: stop.clone(),
     };
     lease
         .during(async {

@@ -11,8 +11,10 @@ use klayers_core::{
 };
 
 use super::PARALLEL_REGIONS;
+use super::completion::Completion;
 use super::lane::Lanes;
 use super::publication::Publishing;
+use super::stop::Stop;
 use crate::Error;
 use crate::artifacts::Artifacts;
 use crate::catalog::{Catalog, Query};
@@ -44,6 +46,10 @@ pub struct Importer {
     /// Whether a layer may be published although layers of these names, or of its own, exist in
     /// regions of which the catalog has no records.
     pub new_collection: bool,
+    /// Tells the time at which a publication is under way, as [`Pipeline::clock`] does.
+    ///
+    /// [`Pipeline::clock`]: super::Pipeline::clock
+    pub clock: fn() -> Timestamp,
 }
 
 /// What a layer that was made by hand is to be called.
@@ -103,12 +109,17 @@ impl Importer {
         regions: &[Region],
         now: Timestamp,
     ) -> Result<Imported, Error> {
+        let stop = Stop::default();
         let publishing = Publishing {
-            catalog: &*self.catalog,
+            completion: Completion {
+                catalog: &*self.catalog,
+                publisher: &*self.publisher,
+                expiry: &self.expiry,
+                public: self.public,
+            },
             artifacts: &*self.artifacts,
-            publisher: &*self.publisher,
-            expiry: &self.expiry,
-            public: self.public,
+            clock: self.clock,
+            stop: &stop,
         };
         let (zip, staging) = (zip.to_owned(), self.artifacts.staging().to_owned());
         let taking = tokio::task::spawn_blocking(move || HandMadeZip::take(&zip, &staging));
@@ -116,7 +127,7 @@ impl Importer {
             Ok(outcome) => outcome?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        let lanes = Lanes::new(regions, self.deadline);
+        let lanes = Lanes::new(regions, self.deadline, stop.clone());
         let mut failed = publishing.settle(regions, now).await?.failed;
         if !self.new_collection {
             let mut layers = self.listed.clone();
@@ -147,9 +158,10 @@ impl Importer {
             .map(|region| async {
                 let publication = publishing.publish(region, &import.layer, &build, now);
                 let outcome = lanes.publish(region, &import.layer, publication).await;
-                (region.clone(), outcome)
+                outcome.map(|outcome| (region.clone(), outcome))
             })
             .buffer_unordered(PARALLEL_REGIONS)
+            .filter_map(std::future::ready)
             .collect()
             .await;
         Ok(Imported { build, published })

@@ -8,6 +8,7 @@ use klayers_core::{LayerName, Region};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::stop::Stop;
 use crate::Error;
 use crate::error::in_one_line;
 use crate::publish::PublishError;
@@ -19,8 +20,9 @@ const PLACES: usize = 4;
 /// other region waits for it.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: BTreeMap<Region, Lane>,
+    by_region: BTreeMap<Region, Lane>,
     deadline: Duration,
+    stop: Stop,
 }
 
 #[derive(Debug)]
@@ -30,41 +32,46 @@ struct Lane {
 }
 
 impl Lanes {
-    /// Lanes for regions, in each of which one publication may take this long.
+    /// Lanes for regions, in each of which one publication may take this long and none begins once a
+    /// stop was requested.
     pub(super) fn new<'a>(
         regions: impl IntoIterator<Item = &'a Region>,
         deadline: Duration,
+        stop: Stop,
     ) -> Self {
         let lane = || Lane { places: Semaphore::new(PLACES), closed: OnceLock::new() };
         Self {
-            lanes: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
+            by_region: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
             deadline,
+            stop,
         }
     }
 
     /// Closes a region: nothing else is published there.
     pub(super) fn close(&self, region: &Region, error: &Error) {
-        let Some(lane) = self.lanes.get(region) else { return };
+        let Some(lane) = self.by_region.get(region) else { return };
         let reason = in_one_line(error);
         warn!(%region, reason, "region closed");
         // The first reason stays.
         let _ = lane.closed.set(reason);
     }
 
-    /// Publishes in a region, unless it is closed, as soon as there is a place, within the deadline.
+    /// Publishes in a region, unless it is closed, as soon as there is a place, within the deadline;
+    /// none if a stop was requested before.
     pub(super) async fn publish<T>(
         &self,
         region: &Region,
         layer: &LayerName,
         publication: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let Some(lane) = self.lanes.get(region) else { return publication.await };
+    ) -> Option<Result<T, Error>> {
+        let Some(lane) = self.by_region.get(region) else { return Some(publication.await) };
         // It is never closed.
         let _place = lane.places.acquire().await;
         if let Some(reason) = lane.closed.get() {
             let (region, reason) = (region.clone(), reason.clone());
-            return Err(PublishError::Closed { region, reason }.into());
+            return Some(Err(PublishError::Closed { region, reason }.into()));
         }
+        let _under_way = self.stop.begin()?;
         let outcome = match tokio::time::timeout(self.deadline, publication).await {
             Ok(outcome) => outcome,
             Err(_) => Err(PublishError::Overdue {
@@ -79,6 +86,6 @@ impl Lanes {
         {
             self.close(region, error);
         }
-        outcome
+        Some(outcome)
     }
 }

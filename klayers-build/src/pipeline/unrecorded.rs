@@ -53,7 +53,7 @@ impl Publishing<'_> {
         layers: &BTreeSet<LayerName>,
         regions: impl Iterator<Item = &Region>,
     ) -> Result<BTreeMap<Region, Error>, Error> {
-        let recorded = self.catalog.regions().await?;
+        let recorded = self.completion.catalog.regions().await?;
         let mut empty = Vec::new();
         for region in regions.filter(|region| !recorded.contains(region)) {
             if !self.has_records(region).await? {
@@ -61,7 +61,9 @@ impl Publishing<'_> {
             }
         }
         let answers: Vec<_> = stream::iter(empty)
-            .map(|region| async move { (region.clone(), self.publisher.layers(region).await) })
+            .map(|region| async move {
+                (region.clone(), self.completion.publisher.layers(region).await)
+            })
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
@@ -88,7 +90,7 @@ impl Publishing<'_> {
     async fn has_records(&self, region: &Region) -> Result<bool, CatalogError> {
         let query =
             Query { region: Some(region.clone()), include: Include::All, ..Query::default() };
-        Ok(!self.catalog.layer_versions(&query).await?.is_empty())
+        Ok(!self.completion.catalog.layer_versions(&query).await?.is_empty())
     }
 }
 

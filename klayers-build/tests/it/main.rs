@@ -38,6 +38,7 @@ mod resolve_faults;
 mod samples;
 mod sdists;
 mod serve;
+mod settling;
 mod slimming;
 mod sqlite_catalog;
 mod support;

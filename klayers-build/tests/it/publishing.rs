@@ -74,9 +74,20 @@ impl Collection {
         let settings = std::fs::read_to_string(home.path("klayers.toml")).unwrap();
         home.write(
             "klayers.toml",
-            format!("{settings}[publish]\ntarget = \"aws\"\npublic = true\n"),
+            format!(
+                "{settings}[publish]\ntarget = \"aws\"\npublic = true\n\
+                 [publish.aws]\nlongest_publication = 0\n"
+            ),
         );
         Self { home, account: Account::new(), regions: regions.to_vec() }
+    }
+
+    /// How many seconds a version may still appear after the request to publish it. Tests that wait
+    /// until AWS has done all that it was asked for can do without.
+    pub(crate) fn longest_publication(&self, seconds: u64) {
+        let settings = std::fs::read_to_string(self.home.path("klayers.toml")).unwrap();
+        let now = format!("longest_publication = {seconds}\n");
+        self.home.write("klayers.toml", settings.replace("longest_publication = 0\n", &now));
     }
 
     /// A newer gamma, so that alpha's layer changes.

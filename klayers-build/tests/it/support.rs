@@ -3,6 +3,7 @@
 pub(crate) mod aws;
 pub(crate) mod command;
 pub(crate) mod disk;
+pub(crate) mod faulty;
 pub(crate) mod hook;
 pub(crate) mod layers;
 pub(crate) mod places;

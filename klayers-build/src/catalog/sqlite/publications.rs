@@ -10,9 +10,15 @@ use crate::catalog::{CatalogError, Intent};
 pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(), Failure> {
     let build = recorded(transaction, &intent.build)?;
     let added = transaction.execute(
-        "INSERT INTO intents (region, layer, build, begun_at) VALUES (?, ?, ?, ?)
-         ON CONFLICT (region, layer) DO NOTHING",
-        params![intent.region.as_str(), intent.layer.as_str(), build, stored(intent.begun_at)],
+        "INSERT INTO intents (region, layer, build, begun_at, attempted_at)
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT (region, layer) DO NOTHING",
+        params![
+            intent.region.as_str(),
+            intent.layer.as_str(),
+            build,
+            stored(intent.begun_at),
+            intent.attempted_at.map(stored)
+        ],
     )?;
     if added == 0 {
         let Intent { region, layer, .. } = intent;
@@ -23,7 +29,7 @@ pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(),
 
 pub(super) fn under_way(connection: &Connection) -> Result<Vec<Intent>, Failure> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT region, layer, begun_at, {}
+        "SELECT region, layer, begun_at, attempted_at, {}
          FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
         rows::BUILD
     ))?;
@@ -49,8 +55,9 @@ pub(super) fn complete(
 }
 
 pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), Failure> {
+    let sql = format!("DELETE FROM intents WHERE {THIS_INTENT}");
     transaction.execute(
-        "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ? AND begun_at = ?",
+        &sql,
         params![
             intent.region.as_str(),
             intent.layer.as_str(),
@@ -60,6 +67,27 @@ pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<
     )?;
     Ok(())
 }
+
+pub(super) fn attempted(
+    transaction: &Transaction<'_>,
+    intent: &Intent,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let sql = format!("UPDATE intents SET attempted_at = ?5 WHERE {THIS_INTENT}");
+    transaction.execute(
+        &sql,
+        params![
+            intent.region.as_str(),
+            intent.layer.as_str(),
+            rows::find_build(transaction, &intent.build)?,
+            stored(intent.begun_at),
+            stored(at)
+        ],
+    )?;
+    Ok(())
+}
+
+const THIS_INTENT: &str = "region = ?1 AND layer = ?2 AND build = ?3 AND begun_at = ?4";
 
 /// The row of a build that must be recorded, and be one that can be published.
 fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {

@@ -231,6 +231,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
         layer: column.parse("layer")?,
         build: build(row)?,
         begun_at: column.parse("begun_at")?,
+        attempted_at: column.parse_optional("attempted_at")?,
     })
 }
 

@@ -15,20 +15,24 @@ use crate::durable;
 const APPLICATION_ID: i32 = 0x4B6C_7972;
 
 /// Grows by one whenever the tables change.
-const SCHEMA_VERSION: i32 = 5;
+const SCHEMA_VERSION: i32 = 6;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// From each version to the next, the first of them from version 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("from_1_to_2.sql"),
     include_str!("from_2_to_3.sql"),
     include_str!("from_3_to_4.sql"),
     include_str!("from_4_to_5.sql"),
+    include_str!("from_5_to_6.sql"),
 ];
 
 /// The version since which builds may be adopted.
 const ADOPTING: i32 = 5;
+
+/// The version since which publications under way have the time of their attempt.
+const ATTEMPTS: i32 = 6;
 
 /// How long one process waits while another writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -170,6 +174,11 @@ fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
     if version < ADOPTING {
         connection.execute_batch(
             "CREATE TEMP VIEW builds AS SELECT *, NULL AS adopted_at FROM main.builds",
+        )?;
+    }
+    if version < ATTEMPTS {
+        connection.execute_batch(
+            "CREATE TEMP VIEW intents AS SELECT *, NULL AS attempted_at FROM main.intents",
         )?;
     }
     Ok(())

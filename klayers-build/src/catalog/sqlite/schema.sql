@@ -78,6 +78,7 @@ CREATE TABLE intents (
     layer TEXT NOT NULL,
     build INTEGER NOT NULL REFERENCES builds (id),
     begun_at TEXT NOT NULL,
+    attempted_at TEXT, -- unknown of those that an earlier release began
     PRIMARY KEY (region, layer)
 ) STRICT, WITHOUT ROWID;
 

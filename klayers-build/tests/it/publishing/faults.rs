@@ -21,7 +21,7 @@ impl Served {
         Self { runtime, proxy }
     }
 
-    fn published(&self) -> usize {
+    pub(super) fn published(&self) -> usize {
         self.proxy.count(None, Operation::PublishLayerVersion)
     }
 

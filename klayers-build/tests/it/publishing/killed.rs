@@ -1,9 +1,11 @@
 //! Runs that are killed between an effect and its record, at every place where that can be.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
 
 use klayers_core::LayerVersion;
+use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
 use super::faults::Served;
@@ -48,14 +50,18 @@ fn visits(collection: &Collection, arguments: &[&str], endpoint: &Url) -> Vec<St
 
 #[test]
 fn a_run_that_is_killed_anywhere_is_completed_by_the_next() {
-    let Some(endpoint) = ready() else { return };
+    let Some(upstream) = ready() else { return };
+    // Behind a proxy, which tells when AWS has done all that the killed run asked for.
+    let served = Served::before(&upstream, []);
+    let endpoint = served.proxy.url();
     let undisturbed = Collection::new(&REGIONS);
     let first_visits = visits(&undisturbed, &["run"], &endpoint);
     undisturbed.change();
     let second_visits = visits(&undisturbed, &["run"], &endpoint);
     undisturbed.agrees(&endpoint, Contents::Listed);
     let expected = state(&undisturbed);
-    let mut places = places_in(&["pipeline/publication.rs", "pipeline/store.rs"]);
+    let mut places =
+        places_in(&["pipeline/completion.rs", "pipeline/publication.rs", "pipeline/store.rs"]);
     assert!(places.remove("publication unclear"), "another test comes by that");
     assert_eq!(visited(&first_visits), places);
     assert_eq!(visited(&second_visits), places);
@@ -71,6 +77,7 @@ fn a_run_that_is_killed_anywhere_is_completed_by_the_next() {
             }
             let status = end_at(&collection, &["run"], &endpoint, &visit);
             assert_eq!(status.signal(), Some(9), "{visit}: {status}");
+            served.settle();
             collection.run(&["run"], &endpoint).ended_with(0);
             if !change {
                 collection.change();
@@ -82,6 +89,75 @@ fn a_run_that_is_killed_anywhere_is_completed_by_the_next() {
         }
     }
     say_killed("a run", killed);
+}
+
+/// Starts a run whose publications are slow in AWS, and waits until all of them are under way.
+fn publishing(collection: &Collection, served: &Served) -> Child {
+    let before = served.published();
+    let child = collection.command(&["run"], &served.proxy.url()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while served.published() < before + 4 {
+        assert!(Instant::now() < deadline, "{} publications", served.published());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+fn slow() -> Rule {
+    Rule::new(Fault::Delayed(Duration::from_secs(4))).on(Operation::PublishLayerVersion)
+}
+
+#[test]
+fn a_run_that_is_killed_while_aws_works_publishes_nothing_twice() {
+    let Some(upstream) = ready() else { return };
+    let served = Served::before(&upstream, [slow()]);
+    let collection = Collection::new(&REGIONS);
+    collection.longest_publication(60);
+    let mut child = publishing(&collection, &served);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let next = collection.run(&["run"], &served.proxy.url()).ended_with(0);
+    for region in REGIONS {
+        let said = format!("{region}: waiting up to 6");
+        assert_eq!(next.stderr.matches(&said).count(), 1, "{}", next.stderr);
+    }
+    assert_eq!(served.published(), 4);
+    collection.agrees(&upstream, Contents::Listed);
+}
+
+#[test]
+fn an_interrupted_run_finishes_what_is_under_way_and_begins_nothing_more() {
+    let Some(upstream) = ready() else { return };
+    let served = Served::before(&upstream, [slow()]);
+    let collection = Collection::new(&REGIONS);
+    collection.longest_publication(60);
+    let child = publishing(&collection, &served);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let ended = collection.home.finish(child).ended_with(130);
+    let said = "note: waiting up to 60 s for 4 publications that are under way; interrupt again";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    // Nothing is left to be settled, and all that was made is recorded.
+    collection.agrees(&upstream, Contents::Listed);
+    assert_eq!(collection.recorded().len(), 4);
+    collection.run(&["run"], &served.proxy.url()).ended_with(0);
+    assert_eq!(served.published(), 4);
+}
+
+#[test]
+fn a_run_that_is_interrupted_twice_ends_at_once_and_the_next_settles() {
+    let Some(upstream) = ready() else { return };
+    let served = Served::before(&upstream, [slow()]);
+    let collection = Collection::new(&REGIONS);
+    collection.longest_publication(60);
+    let child = publishing(&collection, &served);
+    let process = Pid::from_child(&child);
+    kill_process(process, Signal::INT).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill_process(process, Signal::INT).unwrap();
+    collection.home.finish(child).ended_with(130);
+    collection.run(&["run"], &served.proxy.url()).ended_with(0);
+    assert_eq!(served.published(), 4);
+    collection.agrees(&upstream, Contents::Listed);
 }
 
 #[test]

@@ -64,13 +64,13 @@ fn other_files_are_refused_and_left_as_they_are() {
     };
     let text = folder.path().join("text");
     std::fs::write(&text, "Not a database, though long enough for a header.\n".repeat(99)).unwrap();
-    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 6");
+    let newer = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 7");
     for (path, why) in [
         (text, "it is not a SQLite database"),
         (other("tables", "CREATE TABLE t (a)"), "another program"),
         (other("id", "PRAGMA application_id = 7"), "another program"),
         (other("version", "PRAGMA user_version = 1"), "another program"),
-        (other("newer", &newer), "version 6, this release knows version 5"),
+        (other("newer", &newer), "version 7, this release knows version 6"),
     ] {
         let before = std::fs::read(&path).unwrap();
         for opened in [open(&path), open_read_only(&path)] {
@@ -87,7 +87,10 @@ fn other_files_are_refused_and_left_as_they_are() {
 fn of_version(version: i32, path: &Path) {
     let connection = Connection::open(path).unwrap();
     // What versions 4 and 3 added, at the end.
-    let mut schema = before_adopting();
+    let mut schema = before_attempts();
+    if version < 5 {
+        schema = before_adopting(schema);
+    }
     if version < 4 {
         let added =
             if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
@@ -115,7 +118,9 @@ fn of_version(version: i32, path: &Path) {
     let build = serde_json::to_string(&["sample==1.0"]).unwrap();
     let digest = "0".repeat(64);
     let records = format!(
-        "INSERT INTO builds VALUES (7, 'p3.12', 'sample', 'Sample', '1.0', '{build}',
+        "INSERT INTO builds (id, target, package, spelling, version, dependencies,
+            requirements_hash, wheels_hash, lock_digest, content_digest, code_size, unzipped_size,
+            license, created_at) VALUES (7, 'p3.12', 'sample', 'Sample', '1.0', '{build}',
             '{digest}', '{digest}', '{digest}', '{digest}', 1, 2, NULL,
             '2026-11-01T02:00:00.000000000Z');
         INSERT INTO latest_builds VALUES ('p3.12', 'sample', 7);
@@ -138,9 +143,15 @@ fn of_version(version: i32, path: &Path) {
     connection.pragma_update(None, "user_version", version).unwrap();
 }
 
-/// The tables without what version 5 changed.
-fn before_adopting() -> String {
-    let mut schema = SCHEMA.to_owned();
+/// The tables without what version 6 changed.
+fn before_attempts() -> String {
+    let column = "    attempted_at TEXT, -- unknown of those that an earlier release began\n";
+    assert!(SCHEMA.contains(column));
+    SCHEMA.replace(column, "")
+}
+
+/// The tables of version 5 without what it changed.
+fn before_adopting(mut schema: String) -> String {
     let start = schema.find("    created_at TEXT, -- unknown").unwrap();
     let end = start + schema[start..].find(") STRICT;").unwrap();
     schema.replace_range(start..end, "    created_at TEXT NOT NULL\n");
@@ -260,7 +271,9 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(catalog.builds_of(build.content_digest().unwrap()).await.unwrap().len(), 1);
         assert_eq!(catalog.newest().await.unwrap(), versions[0].created_at);
         assert_eq!(catalog.expired(Timestamp::MAX).await.unwrap(), versions[1..]);
-        assert_eq!(catalog.under_way().await.unwrap().len(), 1);
+        let under_way = catalog.under_way().await.unwrap();
+        assert_eq!(under_way.len(), 1);
+        assert_eq!(under_way[0].attempted_at, None);
         assert_eq!(catalog.gate(build.content_digest().unwrap()).await.unwrap(), None);
         // What there was not, then.
         assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);

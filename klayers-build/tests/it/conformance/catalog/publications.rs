@@ -76,6 +76,24 @@ pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
     }
 }
 
+pub(crate) async fn when_a_publication_was_last_under_way_is_kept(home: &impl Home) {
+    let catalog = home.open();
+    let build = build("p3.12", "requests", "2.32.5");
+    catalog.record_build(&build).await.unwrap();
+    let [here, elsewhere] = ["eu-west-1", "us-east-1"].map(|place| intent(&build, place));
+    for begun in [&here, &elsewhere] {
+        catalog.begin(begun).await.unwrap();
+    }
+    let later = at("2026-11-01T02:31:00.000000007Z");
+    catalog.attempted(&here, later).await.unwrap();
+    let attempted = Intent { attempted_at: Some(later), ..here.clone() };
+    assert_eq!(catalog.under_way().await.unwrap(), [attempted, elsewhere.clone()]);
+    // The time does not tell one publication from another.
+    catalog.abandon(&here).await.unwrap();
+    catalog.attempted(&here, later).await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), [elsewhere]);
+}
+
 pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));

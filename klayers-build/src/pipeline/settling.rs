@@ -1,0 +1,133 @@
+//! Settling what an earlier run left under way: a version that was made is recorded, and a
+//! publication that made none is no longer expected.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use klayers_core::{LayerVersionArn, Region};
+use tracing::warn;
+
+use super::PARALLEL_REGIONS;
+use super::looks::Looks;
+use super::publication::{NOTED_EVERY, Publishing};
+use crate::Error;
+use crate::catalog::Intent;
+
+/// What became of the publications that an earlier run left under way.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Those that had been made, and are recorded now.
+    pub(super) completed: Vec<LayerVersionArn>,
+    /// The regions where that could not be found out.
+    pub(super) failed: BTreeMap<Region, Error>,
+}
+
+impl Publishing<'_> {
+    /// Settles what an earlier run left under way in these regions, side by side.
+    ///
+    /// AWS may still be making a version although the run that asked for it has ended. So a version
+    /// that is not there is looked for again, until the time is over in which it can appear.
+    pub(super) async fn settle(
+        &self,
+        regions: &[Region],
+        now: Timestamp,
+    ) -> Result<Settled, Error> {
+        let mut by_region: BTreeMap<Region, Vec<Intent>> = BTreeMap::new();
+        for intent in self.completion.catalog.under_way().await? {
+            if regions.contains(&intent.region) {
+                by_region.entry(intent.region.clone()).or_default().push(intent);
+            }
+        }
+        let outcomes: Vec<_> = stream::iter(by_region)
+            .map(|(region, intents)| async move {
+                let mut completed = Vec::new();
+                let outcome = self.settle_region(&region, intents, &mut completed, now).await;
+                (completed, outcome.err().map(|error| (region, error)))
+            })
+            .buffer_unordered(PARALLEL_REGIONS)
+            .collect()
+            .await;
+        let mut settled = Settled::default();
+        for (completed, failed) in outcomes {
+            settled.completed.extend(completed);
+            settled.failed.extend(failed);
+        }
+        settled.completed.sort();
+        Ok(settled)
+    }
+
+    async fn settle_region(
+        &self,
+        region: &Region,
+        mut unsettled: Vec<Intent>,
+        completed: &mut Vec<LayerVersionArn>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let longest = unsettled.iter().map(|intent| self.may_appear_for(intent)).max();
+        let mut looks = Looks::during(longest.unwrap_or_default());
+        let mut is_first = true;
+        while looks.next().await {
+            let mut missing = Vec::new();
+            for intent in unsettled {
+                match self.look(&intent, now).await? {
+                    Some(arn) => completed.push(arn),
+                    None => missing.push(intent),
+                }
+            }
+            unsettled = missing;
+            if unsettled.is_empty() {
+                return Ok(());
+            }
+            if is_first && !looks.left().is_zero() {
+                say_waiting(region, &unsettled, looks.left());
+            }
+            is_first = false;
+        }
+        for intent in unsettled {
+            self.completion.catalog.abandon(&intent).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for the version of a publication once, and records it if it is there.
+    async fn look(
+        &self,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<Option<LayerVersionArn>, Error> {
+        let recorded = self.completion.recorded(intent).await?;
+        match self.completion.find(intent, &recorded).await? {
+            Some(made) => Ok(Some(self.completion.complete(intent, made, now).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// For how much longer the version of an interrupted publication may appear.
+    ///
+    /// Catalogs of earlier releases do not say when a publication was last under way. Such a
+    /// publication counts as one that was interrupted just now: to wait once costs little, and a
+    /// second version cannot be taken back. So does one from the future: the clock went back.
+    fn may_appear_for(&self, intent: &Intent) -> Duration {
+        let longest = self.completion.publisher.longest_publication();
+        if longest.is_zero() {
+            return longest;
+        }
+        let ago = intent.attempted_at.map(|at| (self.clock)().duration_since(at));
+        let ago = ago.and_then(|ago| Duration::try_from(ago).ok()).unwrap_or_default();
+        (longest + NOTED_EVERY).saturating_sub(ago)
+    }
+}
+
+fn say_waiting(region: &Region, unsettled: &[Intent], time: Duration) {
+    let seconds = time.as_millis().div_ceil(1000);
+    let Some(Intent { layer, .. }) = unsettled.first() else { return };
+    match unsettled.len() - 1 {
+        0 => warn!("{region}: waiting up to {seconds} s for an unfinished publication of {layer}"),
+        others => warn!(
+            "{region}: waiting up to {seconds} s for unfinished publications of {layer} and \
+             {others} more"
+        ),
+    }
+}

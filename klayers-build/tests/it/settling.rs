@@ -1,0 +1,105 @@
+//! What an interrupted run left under way is settled by the next one, before it publishes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use klayers_build::artifacts::FolderArtifacts;
+use klayers_build::catalog::Intent;
+use klayers_build::pipeline::{Imported, Importer, LayerImport};
+use klayers_core::{Build, ExpiryPolicy, Timestamp};
+
+use crate::samples::{intent, layer, package, region, target};
+use crate::support::faulty::Faulty;
+use crate::support::staged::{Staged, days, now, short, sound};
+
+const PLACES: [&str; 2] = ["eu-west-1", "us-east-1"];
+
+/// A publication that was last under way at this time.
+async fn interrupt(staged: &Staged, build: &Build, place: &str, at: Option<Timestamp>) {
+    staged.catalog.record_build(build).await.unwrap();
+    let intent = Intent { attempted_at: at, ..intent(build, place) };
+    staged.catalog.begin(&intent).await.unwrap();
+}
+
+/// Takes in a layer, before which everything that was interrupted is settled.
+async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("python/model.py", zip::write::SimpleFileOptions::default()).unwrap();
+    let zip = staged.home.write("model.zip", zip.finish().unwrap().into_inner());
+    let importer = Importer {
+        catalog: staged.catalog.clone(),
+        artifacts: Arc::new(FolderArtifacts::open(staged.home.path("artifacts")).unwrap()),
+        publisher: publisher.clone(),
+        expiry: ExpiryPolicy::default(),
+        public: false,
+        deadline: Duration::from_mins(5),
+        listed: BTreeSet::from([layer(&sound("requests", "1"))]),
+        new_collection: false,
+        clock: now,
+    };
+    let import = LayerImport {
+        target: target("p3.12"),
+        package: package("model"),
+        version: "1.0".parse().unwrap(),
+        layer: "Klayers-p312-model".parse().unwrap(),
+        license: None,
+    };
+    importer.import(&zip, import, &PLACES.map(region), now()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_version_that_appears_late_is_waited_for_and_recorded() {
+    let staged = Staged::new("");
+    let build = sound("requests", "1");
+    for place in PLACES {
+        interrupt(&staged, &build, place, Some(now())).await;
+        staged.publish_unrecorded(&build, place, now()).await;
+    }
+    let publisher = Faulty::new(&staged.publisher, Duration::from_mins(10));
+    publisher.faults().empty_lists = 3;
+    let imported = import(&staged, &publisher).await;
+    for place in PLACES {
+        imported.published[&region(place)].as_ref().unwrap();
+        let there = staged.there(place).await;
+        assert_eq!(there, [format!("{place} model 1"), format!("{place} requests 1")]);
+    }
+    assert_eq!(publisher.faults().published, 2);
+    let recorded = staged.recorded().await;
+    assert!(recorded.contains(&"us-east-1 requests 1 latest".to_owned()), "{recorded:?}");
+    assert_eq!(staged.catalog.under_way().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_publication_that_made_nothing_is_given_up_when_its_time_is_over() {
+    let longest = Duration::from_hours(10);
+    // Long enough ago; its version cannot appear any more.
+    let long_ago = now() - SignedDuration::from_hours(11);
+    let staged = Staged::new("");
+    interrupt(&staged, &sound("requests", "1"), PLACES[0], Some(long_ago)).await;
+    let publisher = Faulty::new(&staged.publisher, longest);
+    import(&staged, &publisher).await;
+    assert_eq!(publisher.faults().lists, 1);
+    assert_eq!(staged.catalog.under_way().await.unwrap(), []);
+    assert!(staged.recorded().await.iter().all(|line| line.contains(" model ")));
+}
+
+#[tokio::test]
+async fn without_a_time_or_with_one_from_the_future_the_wait_is_the_longest_publication() {
+    for at in [None, Some(days(10))] {
+        let staged = Staged::new("");
+        let build = sound("requests", "1");
+        interrupt(&staged, &build, PLACES[0], at).await;
+        let version = staged.publish_unrecorded(&build, PLACES[0], now()).await;
+        let publisher = Faulty::new(&staged.publisher, Duration::from_millis(10));
+        publisher.faults().empty_lists = 2;
+        import(&staged, &publisher).await;
+        let recorded = staged.recorded().await;
+        assert!(recorded.contains(&format!("{} latest", short(&version.arn))), "{recorded:?}");
+        // And one that never appears does not keep the next run for ten days.
+        interrupt(&staged, &sound("requests", "2"), PLACES[0], at).await;
+        import(&staged, &publisher).await;
+        assert_eq!(staged.catalog.under_way().await.unwrap(), []);
+    }
+}

@@ -1,0 +1,109 @@
+//! A publisher that answers wrongly, or refuses, as it is told.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use klayers_build::publish::{
+    InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
+    Publisher,
+};
+use klayers_core::{LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
+
+/// Passes everything on, but for its faults.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    inner: Arc<dyn Publisher>,
+    longest_publication: Duration,
+    faults: Mutex<Faults>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// So many lists show no version, as if none had been made yet.
+    pub(crate) empty_lists: usize,
+    /// How many versions were published.
+    pub(crate) published: usize,
+    /// How many lists were asked for.
+    pub(crate) lists: usize,
+}
+
+impl Faulty {
+    pub(crate) fn new(inner: &Arc<dyn Publisher>, longest_publication: Duration) -> Arc<Self> {
+        Arc::new(Self { inner: Arc::clone(inner), longest_publication, faults: Mutex::default() })
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Publisher for Faulty {
+    async fn publish(
+        &self,
+        region: &Region,
+        layer: &LayerUpload,
+        now: Timestamp,
+    ) -> Result<PublishedVersion, PublishError> {
+        self.faults().published += 1;
+        self.inner.publish(region, layer, now).await
+    }
+
+    fn longest_publication(&self) -> Duration {
+        self.longest_publication
+    }
+
+    async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.inner.make_public(arn).await
+    }
+
+    async fn list(
+        &self,
+        region: &Region,
+        layer: &LayerName,
+    ) -> Result<Vec<ListedVersion>, PublishError> {
+        {
+            let mut faults = self.faults();
+            faults.lists += 1;
+            if faults.empty_lists > 0 {
+                faults.empty_lists -= 1;
+                return Ok(Vec::new());
+            }
+        }
+        self.inner.list(region, layer).await
+    }
+
+    async fn inspect(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<InspectedVersion>, PublishError> {
+        self.inner.inspect(arn).await
+    }
+
+    async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        self.inner.layers(region).await
+    }
+
+    async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.inner.delete(arn).await
+    }
+
+    async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
+        self.inner.point(pointer).await
+    }
+
+    fn keeps_pointers(&self) -> bool {
+        self.inner.keeps_pointers()
+    }
+
+    async fn pointed(
+        &self,
+        region: &Region,
+        target: Target,
+        package: &PackageName,
+    ) -> Result<Option<String>, PublishError> {
+        self.inner.pointed(region, target, package).await
+    }
+}
