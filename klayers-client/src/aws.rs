@@ -8,7 +8,7 @@
 //! use klayers_client::aws::{AwsError, Layers};
 //!
 //! async fn unpacked(arn: &LayerVersionArn) -> Result<(), AwsError> {
-//!     let layers = Layers::new(&aws_config::load_from_env().await)?;
+//!     let layers = Layers::from_env().await?;
 //!     let layer = layers.download(arn, "layer.zip").await?;
 //!     layer.unpack("layer")
 //! }
@@ -19,8 +19,9 @@ use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
-use aws_config::{Region as AwsRegion, SdkConfig};
+use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::SharedHttpClient;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::operation::get_layer_version_by_arn::GetLayerVersionByArnOutput;
 use aws_sdk_lambda::primitives::Blob;
@@ -28,8 +29,10 @@ use aws_sdk_lambda::types::LayerVersionContentInput;
 
 use crate::{LayerVersionArn, Region};
 
+pub use self::connector::http_client;
 pub use self::error::AwsError;
 
+mod connector;
 mod error;
 mod fetch;
 mod unpack;
@@ -41,7 +44,8 @@ const LARGEST: u64 = 50 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Layers {
     config: SdkConfig,
-    http: reqwest::Client,
+    calls: SharedHttpClient,
+    files: reqwest::Client,
 }
 
 /// A layer version on this machine.
@@ -72,15 +76,29 @@ impl Downloaded {
 }
 
 impl Layers {
-    /// Takes credentials and endpoint from a configuration. Its region does not matter: each layer
-    /// is asked for where its ARN says it is.
+    /// Finds credentials and settings where AWS's tools find them: in variables, in the files of
+    /// `~/.aws`, or in the service that the machine runs in. Proxies and certificates are those that
+    /// [`Client`](crate::Client) uses.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError::Setup`] if the certificates to trust cannot be read.
+    pub async fn from_env() -> Result<Self, AwsError> {
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        Self::new(&loader.http_client(http_client()?).load().await)
+    }
+
+    /// Takes credentials, endpoint and HTTP client from a configuration; without an HTTP client it
+    /// uses [`http_client`]. The region does not matter: each layer is asked for where its ARN says
+    /// that it is.
     ///
     /// # Errors
     ///
     /// [`AwsError::Setup`] if the certificates to trust cannot be read.
     pub fn new(config: &SdkConfig) -> Result<Self, AwsError> {
-        let http = fetch::client().map_err(|source| AwsError::Setup { source })?;
-        Ok(Self { config: config.clone(), http })
+        let calls = config.http_client().map_or_else(http_client, Ok)?;
+        let files = fetch::client().map_err(AwsError::setup)?;
+        Ok(Self { config: config.clone(), calls, files })
     }
 
     /// Downloads a layer version into a file. Where it breaks off it is taken up again, now and when
@@ -189,13 +207,14 @@ impl Layers {
         let address = layer.content().and_then(|content| content.location());
         let address = address.ok_or_else(|| AwsError::incomplete(arn))?;
         let wanted = fetch::Wanted { address, sha256: &code_sha256, size: code_size, path: &path };
-        fetch::fetch(&self.http, arn, &wanted).await?;
+        fetch::fetch(&self.files, arn, &wanted).await?;
         Ok(Downloaded { arn: arn.clone(), path, code_sha256, code_size })
     }
 
     fn lambda(&self, region: &Region, retries: RetryConfig) -> Client {
         let config = aws_sdk_lambda::config::Builder::from(&self.config)
             .region(AwsRegion::new(region.as_str().to_owned()))
+            .http_client(self.calls.clone())
             .retry_config(retries);
         Client::from_conf(config.build())
     }

@@ -182,6 +182,10 @@ fn not_loaded(error: &(dyn StdError + 'static)) -> Option<String> {
 }
 
 impl AwsError {
+    pub(super) fn setup(error: impl Into<Cause>) -> Self {
+        Self::Setup { source: error.into() }
+    }
+
     pub(super) fn incomplete(arn: &LayerVersionArn) -> Self {
         Self::Incomplete { arn: Box::new(arn.clone()) }
     }

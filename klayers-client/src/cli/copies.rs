@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use aws_config::BehaviorVersion;
 use serde::Serialize;
 
 use super::print::{self, Form};
@@ -16,7 +15,7 @@ pub(super) async fn download(
     unpack: Option<&Path>,
 ) -> Result<Downloaded, AwsError> {
     let file = file.unwrap_or_else(|| format!("{}.zip", arn.name()).into());
-    let layer = layers().await?.download(arn, file).await?;
+    let layer = Layers::from_env().await?.download(arn, file).await?;
     if let Some(folder) = unpack {
         layer.unpack(folder)?;
     }
@@ -27,11 +26,7 @@ pub(super) async fn mirror(
     arn: &LayerVersionArn,
     to: Option<&Region>,
 ) -> Result<LayerVersionArn, AwsError> {
-    layers().await?.mirror(arn, to.unwrap_or(arn.region())).await
-}
-
-async fn layers() -> Result<Layers, AwsError> {
-    Layers::new(&aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await)
+    Layers::from_env().await?.mirror(arn, to.unwrap_or(arn.region())).await
 }
 
 /// What `mirror --json` prints.

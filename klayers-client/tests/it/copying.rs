@@ -17,7 +17,7 @@ const COPY: &str = "arn:aws:lambda:eu-central-1:123456789012:layer:Klayers-p313-
 const PLACE: &str = "--region us-east-1 --python 3.13";
 
 /// The command in a folder, with credentials for AWS at an endpoint.
-fn with_aws(api: &Server, endpoint: &str, folder: &Path) -> Command {
+pub(crate) fn with_aws(api: &Server, endpoint: &str, folder: &Path) -> Command {
     let mut command = klayers(&api.url());
     command
         .current_dir(folder)

@@ -1,6 +1,9 @@
 //! Proxies and certificates, as the environment names them. They are variables of the whole
 //! process, so the command is run with them.
 
+#[cfg(feature = "aws")]
+mod aws;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
@@ -156,8 +159,13 @@ fn a_proxy_that_asks_for_a_login_is_told_with_what_to_do() {
     }
 }
 
-/// A server with TLS, and its certificate in PEM form.
+/// The API behind TLS, and its certificate in PEM form.
 fn secure() -> (String, String) {
+    secured(|path| collection(path).unwrap_or_default().into_bytes())
+}
+
+/// A server with TLS that answers each path with a body, and its certificate in PEM form.
+fn secured(body: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, String) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
     let der = BASE64.encode(own.cert.der());
@@ -174,16 +182,18 @@ fn secure() -> (String, String) {
     let url = format!("https://{}", listener.local_addr().expect("an address"));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let _ = serve(rustls::StreamOwned::new(
-                rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection"),
-                stream,
-            ));
+            let connection =
+                rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let _ = serve(rustls::StreamOwned::new(connection, stream), &body);
         }
     });
     (url, pem)
 }
 
-fn serve(mut stream: rustls::StreamOwned<rustls::ServerConnection, TcpStream>) -> io::Result<()> {
+fn serve(
+    mut stream: rustls::StreamOwned<rustls::ServerConnection, TcpStream>,
+    body: impl Fn(&str) -> Vec<u8>,
+) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(&mut stream);
     reader.read_line(&mut line)?;
@@ -192,12 +202,10 @@ fn serve(mut stream: rustls::StreamOwned<rustls::ServerConnection, TcpStream>) -
         rest.clear();
         reader.read_line(&mut rest)?;
     }
-    let body = collection(line.split(' ').nth(1).unwrap_or_default()).unwrap_or_default();
+    let body = body(line.split(' ').nth(1).unwrap_or_default());
     let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )?;
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(&body)?;
     stream.conn.send_close_notify();
     stream.flush()
 }
