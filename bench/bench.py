@@ -25,7 +25,7 @@ from changing import changing, exporting
 from cold_start import cold_start
 from planning import planning
 from publishing import publishing
-from serving import crowded, serving
+from serving import crowded, serving, unknown
 from tools import Bench, cores, interpreter, need, pipeline
 from verification import verification
 
@@ -74,6 +74,7 @@ ROWS = {
     "serve-gzip": partial(serving, encoding="gzip", slower=1),
     "serve-br": partial(serving, encoding="br", slower=1),
     "serve-crowded": crowded,
+    "serve-unknown": unknown,
     "change": changing,
     "export-change": exporting,
     "client-cached": partial(lookups.cached, title="1,000,000 lookups of an ARN that is kept"),

@@ -31,9 +31,9 @@ def peak(ours: str, at_most: float) -> Bound:
     return Bound(ours, at_most, lambda run: run.peak / 2**20, "needs", "MiB", 0)
 
 
-def time(ours: str, at_most: float) -> Bound:
+def time(ours: str, at_most: float, digits: int = 1) -> Bound:
     """That a contender never takes longer than this, in seconds."""
-    return Bound(ours, at_most, lambda run: run.seconds, "takes", "s", 1)
+    return Bound(ours, at_most, lambda run: run.seconds, "takes", "s", digits)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """How many requests a second the server answers, beside nginx with the same files and fields."""
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import Claim, Measured, Run
-from report import Row
+from report import Row, time as bound
 from tools import Bench, need
 
 PACKAGES = 300
@@ -31,6 +32,20 @@ REQUESTS = 10_000
 # Who else holds on to the server.
 IDLE = 10_000
 SLOW = 200
+# Who asks for packages that do not exist, about once a second, and how many answers are timed
+# beside them.
+CALLERS = 4_000
+ASKED = 20
+UNKNOWN = """
+local number = 0
+function request()
+  number = number + 1
+  return wrk.format("GET", "/packages/no-such-package-" .. number)
+end
+function delay()
+  return math.random(500, 1500)
+end
+"""
 
 
 @dataclass(frozen=True)
@@ -108,13 +123,80 @@ def crowded(bench: Bench, folder: Path) -> Row:
     )
 
 
+def unknown(bench: Bench, folder: Path) -> Row:
+    """A list and pages of packages that exist, while thousands ask for packages that do not. Each
+    caller asks about once a second, and each time for another name."""
+    for program in ("wrk", "taskset"):
+        need(program)
+    allow_many_connections()
+    server = ours(bench, folder)
+    script = folder / "unknown.lua"
+    script.write_text(UNKNOWN)
+    listed, document = "a list that is kept", "a package's versions, asked for the first time"
+    measured: Measured = {listed: [], document: []}
+    try:
+        wait_for(server.address)
+        names = iter(packages(server))
+        for _ in range(bench.rounds):
+            callers = subprocess.Popen(
+                ["taskset", "-c", "1", "wrk", "-t1", f"-c{CALLERS}", f"-d{SECONDS}s", "-s", script,
+                 server.address],
+                stdout=subprocess.PIPE, text=True,
+            )
+            # All connections are there, and each has asked once.
+            time.sleep(1.5)
+            measured[listed].append(slowest(server, [LIST] * ASKED))
+            paths = [f"/api/v2/packages/{name}" for name in itertools.islice(names, ASKED)]
+            measured[document].append(slowest(server, paths))
+            output, _ = callers.communicate()
+            if callers.returncode or re.search(r"Non-2xx|Socket errors", output):
+                sys.exit(f"bench: the callers of unknown packages failed:\n{output}")
+    finally:
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait()
+    rate = float(find(r"Requests/sec:\s+([\d.]+)", output))
+    return Row(
+        f"What exists, beside {CALLERS:,} callers of unknown packages",
+        measured,
+        f"the slowest of {ASKED} answers of a server with one worker on one core; in the last round"
+        f" it answered the callers {rate:.0f} times a second",
+        bounds=[bound(listed, 0.05, digits=3), bound(document, 0.05, digits=3)],
+    )
+
+
+def packages(server: Server) -> "list[str]":
+    with urllib.request.urlopen(server.address + LIST) as answer:
+        return [row["package"] for row in json.load(answer)]
+
+
+def slowest(server: Server, paths: "list[str]") -> Run:
+    """The slowest of some requests, one after the other over one connection."""
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"))
+    longest = 0.0
+    for path in paths:
+        begun = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            sys.exit(f"bench: {path} was answered with status {answer.status}")
+        longest = max(longest, time.perf_counter() - begun)
+    connection.close()
+    return Run(longest, 0, 0)
+
+
+def allow_many_connections() -> None:
+    """For this process and those that it starts."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Crowd:
     """Connections that say nothing, and some that never end what they say."""
 
     def __init__(self, address: str) -> None:
         host, port = address.removeprefix("http://").split(":")
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        allow_many_connections()
         self.idle = [socket.create_connection((host, int(port))) for _ in range(IDLE)]
         self.slow = [socket.create_connection((host, int(port))) for _ in range(SLOW)]
         self.ended = threading.Event()
