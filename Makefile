@@ -93,7 +93,7 @@ lint: setup ## Check format, lints, types, dependencies and licences
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py/python \
-		klayers-py/tests examples/lookup.py
+		klayers-py/tests klayers-py/tests-types examples/lookup.py
 	$(WITH_TOOLS) basedpyright --project klayers-py
 	$(WITH_TOOLS) cargo deny check licenses bans sources
 

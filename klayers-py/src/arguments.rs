@@ -1,10 +1,12 @@
 //! What a call is given: values of `klayers`, or texts that are read as such.
 
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use klayers_client::{Architecture, LayerSpec, ParseError, PythonVersion, Timestamp};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -123,6 +125,64 @@ impl FromPyObject<'_, '_> for Seconds {
                 &format!("{} is not a time: seconds expected, none below 0", &*object),
             )
         })
+    }
+}
+
+/// A whole number, none below 0.
+pub(crate) struct Count<N>(pub(crate) N);
+
+/// An unsigned number, and the largest of its kind.
+pub(crate) trait Unsigned:
+    for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr> + Display
+{
+    const MOST: Self;
+}
+
+impl Unsigned for u32 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Unsigned for u64 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Unsigned for usize {
+    const MOST: Self = Self::MAX;
+}
+
+impl<N: Unsigned> FromPyObject<'_, '_> for Count<N> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        object.extract().map(Self).map_err(|error| {
+            if !error.is_instance_of::<PyOverflowError>(py) {
+                return error;
+            }
+            let message =
+                format!("{} is not a count: a number from 0 to {} expected", &*object, N::MOST);
+            invalid_value(py, &message)
+        })
+    }
+}
+
+/// The path of a folder, with the home folder in the place of `~`.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl FromPyObject<'_, '_> for Folder {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let path: PathBuf =
+            py.import("os.path")?.call_method1("expanduser", (object,))?.extract()?;
+        // Python leaves a `~` alone for which it finds no home.
+        if path.to_string_lossy().starts_with('~') {
+            let message = format!("{} is in a home folder that does not exist", &*object);
+            let help = "write the whole path, or ./ before a folder of this name";
+            return Err(invalid_value(py, &format!("{message}; {help}")));
+        }
+        Ok(Self(path))
     }
 }
 

@@ -1,17 +1,16 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use klayers_client::{AccountId, Architecture, Cache, PackageName, PythonVersion, RetryPolicy};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
-use crate::arguments::{Given, Parsed, Seconds, Spec, read};
+use crate::arguments::{Count, Folder, Given, Parsed, Seconds, Spec, read};
 use crate::error::invalid_value;
 use crate::functions::default_url;
 use crate::memo::Call;
 use crate::pending::Pending;
 use crate::question::{Place, PyQuestion, Question};
 use crate::session::Session;
-use crate::values::LayerVersionArn;
 
 /// A client of the API of one collection of layers.
 ///
@@ -72,12 +71,12 @@ impl Client {
         timeout: Option<Timeout>,
         connect_timeout: Option<Timeout>,
         read_timeout: Option<Timeout>,
-        retries: Option<u32>,
+        retries: Option<Count<u32>>,
         retry_delay: Option<Seconds>,
         max_retry_delay: Option<Seconds>,
         cache: bool,
-        cache_dir: Option<PathBuf>,
-        cache_limit: Option<u64>,
+        cache_dir: Option<Folder>,
+        cache_limit: Option<Count<u64>>,
         stale_if_error: Option<Seconds>,
         assume_fresh: Option<Seconds>,
         offline: bool,
@@ -86,7 +85,7 @@ impl Client {
     ) -> PyResult<Self> {
         let base_url = base_url.unwrap_or_else(default_url);
         let mut retrying = RetryPolicy::default();
-        if let Some(retries) = retries {
+        if let Some(Count(retries)) = retries {
             retrying = retrying.attempts(retries.saturating_add(1));
         }
         if let Some(Seconds(delay)) = retry_delay {
@@ -96,10 +95,10 @@ impl Client {
             retrying = retrying.longest_delay(delay);
         }
         let mut caching = if cache { Cache::memory() } else { Cache::none() };
-        if let Some(folder) = cache_dir.filter(|_| cache) {
+        if let Some(Folder(folder)) = cache_dir.filter(|_| cache) {
             caching = caching.folder(folder);
         }
-        if let Some(bytes) = cache_limit {
+        if let Some(Count(bytes)) = cache_limit {
             caching = caching.folder_limit(bytes);
         }
         if let Some(Seconds(time)) = stale_if_error {
@@ -171,7 +170,7 @@ impl Client {
     fn latest<'py>(
         &self,
         py: Python<'py>,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -185,7 +184,7 @@ impl Client {
         &self,
         py: Python<'py>,
         package: Given<PackageName>,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -200,7 +199,7 @@ impl Client {
         &self,
         py: Python<'py>,
         layer: Spec,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -263,7 +262,7 @@ impl Client {
         &self,
         py: Python<'py>,
         question: &PyQuestion,
-    ) -> PyResult<Option<Bound<'py, LayerVersionArn>>> {
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
         let Question::LatestArn(package, place) = &question.0 else { return Ok(None) };
         self.0.session.kept_arn(py, None, package, place)
     }

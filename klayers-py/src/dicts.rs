@@ -1,9 +1,9 @@
 //! Values as dicts, of nothing but what Python has itself.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::values::{LayerVersionArn, Region, Target};
+use crate::values::Target;
 
 /// The attributes of a value that are named: ARNs, regions and targets as texts, tuples as lists.
 pub(crate) fn to_dict(value: &Bound<'_, PyAny>, names: &[&str]) -> PyResult<Py<PyDict>> {
@@ -15,10 +15,8 @@ pub(crate) fn to_dict(value: &Bound<'_, PyAny>, names: &[&str]) -> PyResult<Py<P
 }
 
 fn plain(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    if value.is_instance_of::<LayerVersionArn>()
-        || value.is_instance_of::<Region>()
-        || value.is_instance_of::<Target>()
-    {
+    // `str()` makes a plain text of an ARN and of a region, which are texts of their own classes.
+    if value.is_instance_of::<PyString>() || value.is_instance_of::<Target>() {
         return Ok(value.str()?.into_any());
     }
     match value.cast::<PyTuple>() {

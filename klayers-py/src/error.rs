@@ -8,7 +8,8 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict};
 
-use crate::values::{LayerVersionArn, Region, Target};
+use crate::texts::{LayerVersionArn, Region};
+use crate::values::Target;
 
 /// An error of the client's as the exception of `klayers` that says the same.
 ///

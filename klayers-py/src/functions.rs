@@ -40,7 +40,7 @@ pub(crate) fn latest_arn<'py>(
 #[pyo3(signature = (*, region, python=None, arch=None, target=None))]
 pub(crate) fn latest(
     py: Python<'_>,
-    region: Given<klayers_client::Region>,
+    region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
     target: Option<Given<klayers_client::Target>>,
@@ -57,7 +57,7 @@ pub(crate) fn latest(
 pub(crate) fn versions(
     py: Python<'_>,
     package: Given<PackageName>,
-    region: Given<klayers_client::Region>,
+    region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
     target: Option<Given<klayers_client::Target>>,
@@ -76,7 +76,7 @@ pub(crate) fn versions(
 pub(crate) fn layer(
     py: Python<'_>,
     layer: Spec,
-    region: Given<klayers_client::Region>,
+    region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
     target: Option<Given<klayers_client::Target>>,

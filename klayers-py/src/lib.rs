@@ -15,9 +15,11 @@ mod names;
 mod pending;
 mod pipeline;
 mod process;
+mod protocols;
 mod question;
 mod rows;
 mod session;
+mod texts;
 mod values;
 
 /// The extension module, which the package `klayers` re-exports.
@@ -47,7 +49,9 @@ mod _klayers {
     #[pymodule_export]
     use crate::rows::{Build, LatestLayer, LayerVersion, PackageLayer};
     #[pymodule_export]
-    use crate::values::{LayerVersionArn, Region, Target};
+    use crate::texts::{layer_version_arn, region, region_facts, region_of_environment};
+    #[pymodule_export]
+    use crate::values::Target;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

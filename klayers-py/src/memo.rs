@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::names::PackageName;
-use crate::values::{LayerVersionArn, Region, Target};
+use crate::values::Target;
 
 /// As many as the client itself keeps.
 const MOST: usize = 1_000;
@@ -18,22 +18,18 @@ const MOST: usize = 1_000;
 pub(crate) struct Memo(Mutex<HashMap<String, Kept>>);
 
 struct Kept {
-    arn: Py<LayerVersionArn>,
+    arn: Py<PyString>,
     until: Instant,
 }
 
 impl Memo {
-    pub(crate) fn get<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Call,
-    ) -> Option<Bound<'py, LayerVersionArn>> {
+    pub(crate) fn get<'py>(&self, py: Python<'py>, call: &Call) -> Option<Bound<'py, PyString>> {
         let map = self.lock();
         let kept = map.get(&call.0)?;
         (Instant::now() < kept.until).then(|| kept.arn.bind(py).clone())
     }
 
-    pub(crate) fn keep(&self, call: Call, arn: &Bound<'_, LayerVersionArn>, fresh_for: Duration) {
+    pub(crate) fn keep(&self, call: Call, arn: &Bound<'_, PyString>, fresh_for: Duration) {
         // A time that is too long to count is left to the client.
         let Some(until) = Instant::now().checked_add(fresh_for) else { return };
         let mut map = self.lock();
@@ -74,8 +70,6 @@ impl Call {
 fn push(text: &mut String, argument: &Bound<'_, PyAny>) -> Option<()> {
     if let Ok(string) = argument.cast::<PyString>() {
         text.push_str(&string.to_cow().ok()?);
-    } else if let Ok(region) = argument.cast::<Region>() {
-        text.push_str(region.get().0.as_str());
     } else if let Ok(target) = argument.cast::<Target>() {
         text.push_str(&target.get().0.to_string());
     } else {

@@ -2,9 +2,10 @@
 
 use klayers_client::{PackageName as Name, PackageVersion as Version};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::arguments::{Given, Value};
+use crate::protocols;
 
 type Reduced<'py> = (Bound<'py, PyAny>, (String,));
 
@@ -48,6 +49,21 @@ impl PackageName {
 
     fn __repr__(&self) -> String {
         format!("PackageName('{}')", self.0)
+    }
+
+    #[pyo3(signature = (spec, /))]
+    fn __format__<'py>(&self, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        protocols::format(self.__str__(), spec)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::pydantic_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {
@@ -98,6 +114,21 @@ impl PackageVersion {
 
     fn __repr__(&self) -> String {
         format!("PackageVersion('{}')", self.0)
+    }
+
+    #[pyo3(signature = (spec, /))]
+    fn __format__<'py>(&self, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        protocols::format(&self.__str__(), spec)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::pydantic_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {
@@ -159,6 +190,21 @@ impl Requirement {
 
     fn __repr__(&self) -> String {
         format!("Requirement('{}')", self.0)
+    }
+
+    #[pyo3(signature = (spec, /))]
+    fn __format__<'py>(&self, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        protocols::format(&self.__str__(), spec)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::pydantic_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {

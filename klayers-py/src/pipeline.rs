@@ -9,11 +9,11 @@ use klayers_core::{LayerName, ParseError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arguments::{Given, Moment, Parsed};
+use crate::arguments::{Count, Given, Moment, Parsed};
 use crate::error::{invalid_value, to_python};
 use crate::names::Requirement;
 use crate::rows::LatestLayer;
-use crate::values;
+use crate::{texts, values};
 
 /// When the next monthly build starts: 02:00 UTC on the first Sunday of a month, later than now.
 ///
@@ -48,20 +48,23 @@ pub(crate) struct ExpiryPolicy(klayers_core::ExpiryPolicy);
 #[pymethods]
 impl ExpiryPolicy {
     #[new]
-    #[pyo3(signature = (days=365, *, packages=None, keep=1))]
+    #[pyo3(
+        signature = (days=Count(365), *, packages=None, keep=Count(1)),
+        text_signature = "(days=365, *, packages=None, keep=1)"
+    )]
     fn new(
         py: Python<'_>,
-        days: u32,
-        packages: Option<BTreeMap<String, u32>>,
-        keep: usize,
+        days: Count<u32>,
+        packages: Option<BTreeMap<String, Count<u32>>>,
+        keep: Count<usize>,
     ) -> PyResult<Self> {
         let numbers = packages.unwrap_or_default().into_iter().map(|(package, days)| {
             let package: PackageName = package.parse()?;
-            Ok((package, days))
+            Ok((package, days.0))
         });
         let packages: Result<_, ParseError> = numbers.collect();
         let packages = packages.map_err(|error| to_python(py, &error.into()))?;
-        Ok(Self(klayers_core::ExpiryPolicy { days, packages, keep }))
+        Ok(Self(klayers_core::ExpiryPolicy { days: days.0, packages, keep: keep.0 }))
     }
 
     /// Days for every package that has no number of its own.
@@ -131,9 +134,9 @@ pub(crate) fn parse_packages(py: Python<'_>, text: &str) -> PyResult<Vec<Require
 ///     [(Region('eu-west-1'), 'EU (Ireland)')]
 #[pyfunction]
 #[pyo3(signature = (text, /))]
-pub(crate) fn parse_regions(py: Python<'_>, text: &str) -> PyResult<Vec<(values::Region, String)>> {
+pub(crate) fn parse_regions(py: Python<'_>, text: &str) -> PyResult<Vec<(texts::Region, String)>> {
     let regions = collection::parse_regions(text).map_err(|error| refuse(py, &error))?;
-    Ok(regions.into_iter().map(|one| (values::Region(one.region), one.name)).collect())
+    Ok(regions.into_iter().map(|one| (texts::Region(one.region), one.name)).collect())
 }
 
 fn refuse(py: Python<'_>, error: &CollectionError) -> PyErr {
@@ -185,7 +188,7 @@ pub(crate) fn latest_csv(rows: Vec<PyRef<'_, LatestLayer>>) -> String {
 #[pyo3(signature = (rows, /, *, region, target))]
 pub(crate) fn latest_html(
     rows: Vec<PyRef<'_, LatestLayer>>,
-    region: Given<Region>,
+    region: Parsed<Region>,
     target: Given<Target>,
 ) -> String {
     html(target.0, &region.0, &rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>())

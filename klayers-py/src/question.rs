@@ -12,7 +12,8 @@ use pyo3::prelude::*;
 use crate::arguments::{self, Given, Parsed, Spec};
 use crate::error;
 use crate::rows::{Build, LatestLayer, LayerVersion, PackageLayer};
-use crate::values::{LayerVersionArn, Region, Target};
+use crate::texts::{LayerVersionArn, Region};
+use crate::values::Target;
 
 /// A question, its arguments read.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ pub(crate) struct Outcome {
 
 impl Place {
     pub(crate) fn new(
-        Given(region): Given<klayers_client::Region>,
+        Parsed(region): Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -157,7 +158,7 @@ impl PyQuestion {
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     pub(crate) fn latest_arn(
         package: Given<PackageName>,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -169,7 +170,7 @@ impl PyQuestion {
     #[staticmethod]
     #[pyo3(signature = (*, region, python=None, arch=None, target=None))]
     pub(crate) fn latest(
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -181,7 +182,7 @@ impl PyQuestion {
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     pub(crate) fn versions(
         package: Given<PackageName>,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,
@@ -194,7 +195,7 @@ impl PyQuestion {
     #[pyo3(signature = (layer, *, region, python=None, arch=None, target=None))]
     pub(crate) fn layer(
         layer: Spec,
-        region: Given<klayers_client::Region>,
+        region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
         target: Option<Given<klayers_client::Target>>,

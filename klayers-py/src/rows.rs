@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 
 use crate::dicts::to_dict;
 use crate::error::invalid_value;
-use crate::values::{LayerVersionArn, Region, Target};
+use crate::texts::{LayerVersionArn, Region};
+use crate::values::Target;
 
 /// What a row is pickled as: the class method that reads it, and its text.
 type Pickled<'py> = (Bound<'py, PyAny>, (String,));

@@ -9,13 +9,14 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use klayers_client::{ClientBuilder, Error, PackageName};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use tokio::task::AbortHandle;
 
 use crate::error::{closed, setup, to_python};
 use crate::memo::{Call, Memo};
 use crate::process::Process;
 use crate::question::{Outcome, Place, Question};
-use crate::values::LayerVersionArn;
+use crate::texts::LayerVersionArn;
 
 /// How long Ctrl-C goes unheard at most.
 const ATTENTION: Duration = Duration::from_millis(20);
@@ -65,7 +66,7 @@ impl Session {
         &self,
         py: Python<'py>,
         call: &Call,
-    ) -> Option<Bound<'py, LayerVersionArn>> {
+    ) -> Option<Bound<'py, PyString>> {
         let live = self.live.load();
         live.as_ref().filter(|live| live.process.is_current())?.memo.get(py, call)
     }
@@ -77,11 +78,11 @@ impl Session {
         call: Option<Call>,
         package: &PackageName,
         place: &Place,
-    ) -> PyResult<Option<Bound<'py, LayerVersionArn>>> {
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
         let Some(live) = self.usable() else { return Ok(None) };
         let kept = live.client.kept_arn(package, &place.region, &place.target);
         let Some((arn, fresh_for)) = kept else { return Ok(None) };
-        let arn = Bound::new(py, LayerVersionArn(arn))?;
+        let arn = LayerVersionArn(arn).into_pyobject(py)?;
         if let Some(call) = call {
             live.memo.keep(call, &arn, fresh_for);
         }

@@ -76,6 +76,26 @@ def test_bad_values_are_refused_before_anything_is_asked(server: Server) -> None
     assert server.asked == []
 
 
+@pytest.mark.parametrize("kind", [klayers.Client, klayers.AsyncClient])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retries": -1}, "^-1 is not a count: a number from 0 to 4294967295 expected"),
+        ({"retries": 2**32}, "4294967296 is not a count"),
+        ({"cache_limit": -1}, "-1 is not a count"),
+        ({"cache_limit": 2**64}, "18446744073709551616 is not a count"),
+    ],
+)
+def test_counts_out_of_range_are_invalid_values(
+    kind: Any, options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(klayers.InvalidValueError, match=message):
+        kind("http://127.0.0.1:9", **options)
+    for name in options:
+        with pytest.raises(TypeError):
+            kind("http://127.0.0.1:9", **{name: "3"})
+
+
 def test_calls_of_the_wrong_form_are_type_errors(server: Server) -> None:
     call: Any = klayers.latest_arn
     for positional, named in [

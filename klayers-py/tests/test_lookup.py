@@ -237,3 +237,20 @@ def test_the_default_client_follows_the_variable(
     assert raised.value.status == 418
     monkeypatch.setenv("KLAYERS_API_URL", server.url)
     assert str(klayers.latest_arn("requests", **place)) == REQUESTS
+
+
+def test_a_cache_folder_may_be_in_the_home_folder(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    klayers.Client(server.url, cache_dir="~/x").latest(region="us-east-1", python="3.13")
+    klayers.Client(server.url, cache_dir=Path("~") / "y").latest(region="us-east-1", python="3.13")
+    klayers.Client(server.url, cache_dir="./~z").latest(region="us-east-1", python="3.13")
+    assert {path.name for path in tmp_path.iterdir()} == {"x", "y", "~z"}
+    assert all(any(folder.iterdir()) for folder in tmp_path.iterdir())
+    with pytest.raises(klayers.InvalidValueError, match="whole path"):
+        klayers.Client(server.url, cache_dir="~nobody-of-this-name/x")
+    with pytest.raises(TypeError):
+        klayers.Client(server.url, cache_dir=3)  # type: ignore[arg-type]

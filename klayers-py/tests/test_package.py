@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import doctest
 import importlib.metadata
+import re
+import runpy
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -13,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import klayers
+import klayers._klayers
 import klayers.pipeline
 import pytest
 from conftest import Server
@@ -22,6 +25,51 @@ REPOSITORY = Path(__file__).parents[2]
 
 def test_the_version_is_the_packages() -> None:
     assert klayers.__version__ == importlib.metadata.version("klayers")
+
+
+def test_metadata_and_files_agree_on_the_pythons() -> None:
+    """What an index says of the package, the wheels that are built, and what is tested."""
+    metadata: Any = importlib.metadata.metadata("klayers")
+    classifiers: list[str] = metadata.get_all("Classifier")
+    versions = [
+        version
+        for classifier in classifiers
+        if (version := classifier.removeprefix("Programming Language :: Python :: "))
+        and re.fullmatch(r"3\.\d+", version)
+    ]
+    oldest, newest = (int(version[2:]) for version in (versions[0], versions[-1]))
+    assert versions == [f"3.{minor}" for minor in range(oldest, newest + 1)]
+    assert metadata["Requires-Python"] == f">={versions[0]}"
+    assert "{}.{}".format(*sys.version_info) in versions
+
+    pyproject = (REPOSITORY / "klayers-py" / "pyproject.toml").read_text()
+    [(abi, stable)] = re.findall(
+        r'feature = "pyo3/abi3-py3(\d+)", python-version = ">=3\.(\d+)"', pyproject
+    )
+    assert abi == stable
+    outside = [version for version in versions if int(version[2:]) < int(stable)]
+    workflow = (REPOSITORY / ".github" / "workflows" / "release.yml").read_text()
+    [built] = re.findall(r"--interpreter (.*)", workflow)
+    assert [version for version in versions if version in built.split()][:-1] == outside
+    assert ("t" in built) == any("Free Threading" in classifier for classifier in classifiers)
+
+    tools = runpy.run_path(str(REPOSITORY / "tools" / "test-wheel"))
+    assert tools["VERSIONS"] + tools["NEWER"] == versions
+    dist = (REPOSITORY / "tools" / "dist").read_text()
+    tags = [f"cp{version.replace('.', '')}" for version in [*outside, f"3.{stable}"]]
+    assert sorted(re.findall(r'^    "(cp\d+)-', dist, re.MULTILINE)) == sorted(tags)
+    assert f"CPython {versions[0]} or newer" in (REPOSITORY / "klayers-py" / "README.md").read_text()
+
+
+def test_the_wheel_is_the_one_for_this_python() -> None:
+    """The stable ABI of 3.9 would make a lookup slow there, so that its wheel is outside of it."""
+    distribution = importlib.metadata.distribution("klayers")
+    tags = re.findall("^Tag: (.*?-.*?)-", distribution.read_text("WHEEL") or "", re.MULTILINE)
+    library = Path(klayers._klayers.__file__ or "").name
+    if sys.version_info < (3, 10):
+        assert set(tags) == {"cp39-cp39"} and ".cpython-39-" in library
+    else:
+        assert set(tags) == {"cp310-abi3"} and ".abi3." in library
 
 
 def test_all_names_are_documented_and_say_where_they_are_from() -> None:

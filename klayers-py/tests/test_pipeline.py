@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import klayers
 import pytest
@@ -89,3 +90,10 @@ def test_lists_are_written_as_the_api_has_them(server: Server) -> None:
     assert page.startswith("<!doctype html>") and f"<td>{rows[2].arn}</td>" in page
     again = [klayers.LatestLayer.from_json(row.to_json()) for row in rows]
     assert again == rows
+
+
+def test_an_expiry_policy_with_numbers_below_zero_is_refused() -> None:
+    arguments: Any
+    for arguments in [{"days": -1}, {"packages": {"boto3": -1}}, {"keep": -1}]:
+        with pytest.raises(klayers.InvalidValueError, match="-1 is not a count"):
+            pipeline.ExpiryPolicy(**arguments)

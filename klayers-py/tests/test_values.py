@@ -48,22 +48,53 @@ def test_an_arn_knows_its_parts() -> None:
     [
         (klayers.Region, ["eu-west-1", "us-east-1"]),
         (klayers.Target, ["p3.9", "p3.10", "p3.10-arm64", "p3.13"]),
-        (klayers.LayerVersionArn, [ARN, ARN.replace("eu-", "us-")]),
+        (klayers.LayerVersionArn, [ARN, f"{ARN}0", ARN.replace("eu-", "us-")]),
     ],
 )
 def test_values_compare_hash_order_and_stay_as_they_are(kind: Any, texts: list[str]) -> None:
     values = [kind(text) for text in texts]
     assert sorted(reversed(values)) == values
+    for one, other in zip(values, values[1:]):
+        assert one < other and one <= other and other > one and other >= one
     assert len({*values, *map(kind, texts)}) == len(texts)
     for value, text in zip(values, texts):
         assert value == kind(text)
-        assert value != text
-        assert pickle.loads(pickle.dumps(value)) == value
-        assert copy.deepcopy(value) == value
-        with pytest.raises(AttributeError):
-            value.code = "x"
+        for name in ["code", "version", "new"]:
+            with pytest.raises(AttributeError):
+                setattr(value, name, "x")
+        for same in [copy.copy(value), copy.deepcopy(value), kind(value)]:
+            assert same == value and type(same) is kind
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            again = pickle.loads(pickle.dumps(value, protocol))
+            assert again == value and type(again) is kind
+
+
+def test_a_target_is_no_text() -> None:
+    target: Any = klayers.Target("p3.13")
+    assert target != "p3.13"
     with pytest.raises(TypeError):
-        _ = values[0] < texts[0]
+        _ = target < "p3.13"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        klayers.Region("eu-west-1"),
+        klayers.Target("p3.13-arm64"),
+        klayers.LayerVersionArn(ARN),
+        klayers.PackageName("Zope.Interface"),
+        klayers.PackageVersion("1.0rc1"),
+        klayers.Requirement("psycopg[binary]>=3.2"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_format_specifications_are_those_of_texts(value: Any) -> None:
+    text = str(value)
+    assert f"{value}" == f"{value:}" == text
+    assert f"{value:>120}" == text.rjust(120)
+    assert f"{value:<12.7}|" == text[:7].ljust(12) + "|"
+    with pytest.raises(ValueError, match="format"):
+        _ = f"{value:d}"
 
 
 def test_values_become_dicts() -> None:

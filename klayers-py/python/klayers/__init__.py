@@ -35,11 +35,9 @@ from klayers._klayers import (
     Client,
     LatestLayer,
     LayerVersion,
-    LayerVersionArn,
     PackageLayer,
     PackageName,
     PackageVersion,
-    Region,
     Requirement,
     Target,
     __version__,
@@ -52,6 +50,7 @@ from klayers._klayers import (
     targets,
     versions,
 )
+from klayers._values import LayerVersionArn, Region
 
 __all__ = [
     "AnswerError",

@@ -7,14 +7,13 @@ from klayers._klayers import (
     Client,
     LatestLayer,
     LayerVersion,
-    LayerVersionArn,
     PackageLayer,
     PackageName,
-    Region,
     Requirement,
     Target,
     _Question,
 )
+from klayers._values import LayerVersionArn, Region
 
 # Programs that do not use asyncio do not pay for importing it, nor for typing.
 TYPE_CHECKING = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from klayers._klayers import LayerVersionArn, Region, Target
+from klayers._klayers import Target
+from klayers._values import LayerVersionArn, Region
 
 # Imported for a type alone, it would cost more than all the rest.
 TYPE_CHECKING = False

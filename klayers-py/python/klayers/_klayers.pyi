@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, final, overload
 
+from klayers._values import LayerVersionArn, Region
+
 __all__ = [
     "Build",
     "Client",
@@ -11,16 +13,18 @@ __all__ = [
     "ExpiryPolicy",
     "LatestLayer",
     "LayerVersion",
-    "LayerVersionArn",
     "PackageLayer",
     "PackageName",
     "PackageVersion",
-    "Region",
     "Requirement",
     "Target",
     "_Pending",
     "_Question",
     "__version__",
+    "_arn",
+    "_region",
+    "_region_facts",
+    "_region_of_environment",
     "_run_command",
     "last_build",
     "latest",
@@ -45,30 +49,10 @@ __all__ = [
 __version__: str
 EVENTBRIDGE_CRON: str
 
-@final
-class Region:
-    """An AWS region, by its code."""
-
-    def __new__(cls, code: Region | str) -> Region: ...
-    @classmethod
-    def from_environment(cls) -> Region | None: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def partition(self) -> str: ...
-    @property
-    def opt_in(self) -> bool | None: ...
-    def to_dict(self) -> dict[str, Any]: ...
-    def __eq__(self, value: object, /) -> bool: ...
-    def __ge__(self, value: Region, /) -> bool: ...
-    def __gt__(self, value: Region, /) -> bool: ...
-    def __hash__(self) -> int: ...
-    def __le__(self, value: Region, /) -> bool: ...
-    def __lt__(self, value: Region, /) -> bool: ...
-    def __ne__(self, value: object, /) -> bool: ...
-    def __reduce__(self) -> tuple[type[Region], tuple[str]]: ...
+def _region(code: str) -> str: ...
+def _region_facts(code: str) -> tuple[str | None, str, bool | None]: ...
+def _region_of_environment() -> Region | None: ...
+def _arn(arn: str) -> str: ...
 
 @final
 class Target:
@@ -94,34 +78,10 @@ class Target:
     def __le__(self, value: Target, /) -> bool: ...
     def __lt__(self, value: Target, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __format__(self, spec: str, /) -> str: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any: ...
     def __reduce__(self) -> tuple[type[Target], tuple[str]]: ...
-
-@final
-class LayerVersionArn:
-    """The ARN of one version of a layer; str() is what a Lambda function is given."""
-
-    def __new__(cls, arn: LayerVersionArn | str) -> LayerVersionArn: ...
-    @property
-    def layer_arn(self) -> str: ...
-    @property
-    def layer_name(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def region(self) -> Region: ...
-    @property
-    def account(self) -> str: ...
-    @property
-    def partition(self) -> str: ...
-    def to_dict(self) -> dict[str, Any]: ...
-    def __eq__(self, value: object, /) -> bool: ...
-    def __ge__(self, value: LayerVersionArn, /) -> bool: ...
-    def __gt__(self, value: LayerVersionArn, /) -> bool: ...
-    def __hash__(self) -> int: ...
-    def __le__(self, value: LayerVersionArn, /) -> bool: ...
-    def __lt__(self, value: LayerVersionArn, /) -> bool: ...
-    def __ne__(self, value: object, /) -> bool: ...
-    def __reduce__(self) -> tuple[type[LayerVersionArn], tuple[str]]: ...
 
 @final
 class PackageName:
@@ -137,6 +97,9 @@ class PackageName:
     def __le__(self, value: PackageName, /) -> bool: ...
     def __lt__(self, value: PackageName, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __format__(self, spec: str, /) -> str: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any: ...
     def __reduce__(self) -> tuple[type[PackageName], tuple[str]]: ...
 
 @final
@@ -155,6 +118,9 @@ class PackageVersion:
     def __le__(self, value: PackageVersion, /) -> bool: ...
     def __lt__(self, value: PackageVersion, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __format__(self, spec: str, /) -> str: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any: ...
     def __reduce__(self) -> tuple[type[PackageVersion], tuple[str]]: ...
 
 @final
@@ -171,6 +137,9 @@ class Requirement:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __format__(self, spec: str, /) -> str: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any: ...
     def __reduce__(self) -> tuple[type[Requirement], tuple[str]]: ...
 
 @final
@@ -305,6 +274,9 @@ class Build:
     def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Callable[[str], Build], tuple[str]]: ...
 
+# Of each pair of overloads, one is for python and arch and one for target. The third is for arguments
+# that are in a dict, `**place`, of which only the type of all its values is known.
+
 @final
 class Client:
     """A client of the API of one collection of layers."""
@@ -351,6 +323,16 @@ class Client:
         target: Target | str,
     ) -> LayerVersionArn: ...
     @overload
+    def latest_arn(
+        self,
+        package: PackageName | str,
+        *,
+        region: Region | str,
+        python: str | None,
+        arch: str | None,
+        target: Target | str | None,
+    ) -> LayerVersionArn: ...
+    @overload
     def latest(
         self,
         *,
@@ -367,6 +349,15 @@ class Client:
         python: None = None,
         arch: None = None,
         target: Target | str,
+    ) -> list[LatestLayer]: ...
+    @overload
+    def latest(
+        self,
+        *,
+        region: Region | str,
+        python: str | None,
+        arch: str | None,
+        target: Target | str | None,
     ) -> list[LatestLayer]: ...
     @overload
     def versions(
@@ -387,6 +378,16 @@ class Client:
         python: None = None,
         arch: None = None,
         target: Target | str,
+    ) -> list[LayerVersion]: ...
+    @overload
+    def versions(
+        self,
+        package: PackageName | str,
+        *,
+        region: Region | str,
+        python: str | None,
+        arch: str | None,
+        target: Target | str | None,
     ) -> list[LayerVersion]: ...
     @overload
     def layer(
@@ -407,6 +408,16 @@ class Client:
         python: None = None,
         arch: None = None,
         target: Target | str,
+    ) -> LayerVersion: ...
+    @overload
+    def layer(
+        self,
+        layer: Requirement | str,
+        *,
+        region: Region | str,
+        python: str | None,
+        arch: str | None,
+        target: Target | str | None,
     ) -> LayerVersion: ...
     @overload
     def packages(
@@ -423,6 +434,14 @@ class Client:
         python: None = None,
         arch: None = None,
         target: Target | str,
+    ) -> list[Build]: ...
+    @overload
+    def packages(
+        self,
+        *,
+        python: str | None,
+        arch: str | None,
+        target: Target | str | None,
     ) -> list[Build]: ...
     def package(self, package: PackageName | str) -> list[PackageLayer]: ...
     def targets(self) -> list[Target]: ...
@@ -517,6 +536,15 @@ def latest_arn(
     target: Target | str,
 ) -> LayerVersionArn: ...
 @overload
+def latest_arn(
+    package: PackageName | str,
+    *,
+    region: Region | str,
+    python: str | None,
+    arch: str | None,
+    target: Target | str | None,
+) -> LayerVersionArn: ...
+@overload
 def latest(
     *,
     region: Region | str,
@@ -531,6 +559,14 @@ def latest(
     python: None = None,
     arch: None = None,
     target: Target | str,
+) -> list[LatestLayer]: ...
+@overload
+def latest(
+    *,
+    region: Region | str,
+    python: str | None,
+    arch: str | None,
+    target: Target | str | None,
 ) -> list[LatestLayer]: ...
 @overload
 def versions(
@@ -549,6 +585,15 @@ def versions(
     python: None = None,
     arch: None = None,
     target: Target | str,
+) -> list[LayerVersion]: ...
+@overload
+def versions(
+    package: PackageName | str,
+    *,
+    region: Region | str,
+    python: str | None,
+    arch: str | None,
+    target: Target | str | None,
 ) -> list[LayerVersion]: ...
 @overload
 def layer(
@@ -567,6 +612,15 @@ def layer(
     python: None = None,
     arch: None = None,
     target: Target | str,
+) -> LayerVersion: ...
+@overload
+def layer(
+    layer: Requirement | str,
+    *,
+    region: Region | str,
+    python: str | None,
+    arch: str | None,
+    target: Target | str | None,
 ) -> LayerVersion: ...
 @overload
 def packages(
@@ -581,6 +635,13 @@ def packages(
     python: None = None,
     arch: None = None,
     target: Target | str,
+) -> list[Build]: ...
+@overload
+def packages(
+    *,
+    python: str | None,
+    arch: str | None,
+    target: Target | str | None,
 ) -> list[Build]: ...
 def package(package: PackageName | str) -> list[PackageLayer]: ...
 def targets() -> list[Target]: ...
