@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -85,8 +86,12 @@ class HTTPServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.address = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -126,9 +131,20 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        http = HTTPServer(Handler)
-        self.url = f"http://{http.address}"
-        self.close = http.stop
+        self._handler = Handler
+        self._servers = [HTTPServer(Handler)]
+        self.url = f"http://{self._servers[0].address}"
+
+    def behind_tls(self, certificate: Path, key: Path) -> str:
+        """Another address, where the same is answered with a certificate."""
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, key)
+        self._servers.append(HTTPServer(self._handler, tls))
+        return f"https://{self._servers[-1].address}"
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.stop()
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 # It has no types.
@@ -13,9 +15,9 @@ import cdk_klayers  # type: ignore[import-untyped]
 import cdk_klayers.exceptions  # type: ignore[import-untyped]
 import klayers.cdk
 import pytest
-from aws_cdk import App, Environment, Stack, Stage, aws_lambda
-from aws_cdk.assertions import Template
-from conftest import Server, arn
+from aws_cdk import App, CfnParameter, Environment, Stack, Stage, aws_lambda
+from aws_cdk.assertions import Annotations, Match, Template
+from conftest import Server, arn, tool
 from klayers.cdk import exceptions
 
 RUNTIME = aws_lambda.Runtime.PYTHON_3_13
@@ -171,7 +173,93 @@ def test_a_server_that_is_down(package: Package, monkeypatch: pytest.MonkeyPatch
     assert "127.0.0.1:9" in error.message
 
 
+def certified(folder: Path) -> tuple[Path, Path, Path]:
+    """The certificate of an authority, and a certificate and a key of a server on loopback."""
+    new = [tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+           "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    authority, server = (
+        (folder / f"{name}.pem", folder / f"{name}-key.pem") for name in ("authority", "server")
+    )
+    for command in [
+        [*new, "-subj", "/CN=Company", "-out", authority[0], "-keyout", authority[1]],
+        [*new, "-subj", "/CN=127.0.0.1", "-out", server[0], "-keyout", server[1],
+         "-CA", authority[0], "-CAkey", authority[1], "-addext", "subjectAltName=IP:127.0.0.1",
+         "-addext", "basicConstraints=critical,CA:FALSE"],
+    ]:
+        subprocess.run(command, check=True, capture_output=True)
+    return authority[0], *server
+
+
+def test_certificates_are_those_of_requests_ca_bundle(
+    package: Package, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind the proxy of a company, whose authority the machine's settings name alone."""
+    authority, certificate, key = certified(tmp_path)
+    url = server.behind_tls(certificate, key)
+    monkeypatch.setattr(package.Klayers, "base_url", url + "/api/v2")
+    for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE"]:
+        monkeypatch.delenv(name, raising=False)
+    fails(package, "RequestException", lambda: package.Klayers(stack(), RUNTIME))
+    assert server.asked == []
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    app = stack()
+    layer = package.Klayers(app, RUNTIME).layer_version(app, "requests")
+    assert layer.layer_version_arn == arn("requests", 4)
+
+
 # From here on, what differs.
+
+
+def test_tokens_are_refused_with_what_to_write(ours: Package, server: Server) -> None:
+    """There a token becomes a part of the address, and the answer is that there is no layer."""
+    app = stack()
+    text = CfnParameter(app, "Text").value_as_string
+    number = CfnParameter(app, "Number", type="Number").value_as_number
+    messages = [
+        fails(ours, name, act).message
+        for name, act in [
+            ("NoRegionProvidedError", lambda: ours.Klayers(app, RUNTIME, region=text)),
+            ("NoRegionProvidedError", lambda: ours.Klayers(stack(None), RUNTIME)),
+            ("InvalidPythonVersion", lambda: ours.Klayers(app, aws_lambda.Runtime(text))),
+        ]
+    ]
+    assert server.asked == []
+    layers = ours.Klayers(app, RUNTIME)
+    messages += [
+        fails(ours, name, act).message
+        for name, act in [
+            ("LayerNameDoesNotExists", lambda: layers.layer_version(app, text)),
+            ("LayerVersionNotInteger", lambda: layers.layer_version(app, "requests", text)),
+            ("LayerVersionNotInteger", lambda: layers.layer_version(app, "requests", number)),
+        ]
+    ]
+    for what, message in zip(["region", "region", "runtime", "package", "version", "version"], messages):
+        assert message.startswith(f"the {what} is a token"), message
+
+
+def test_functions_of_another_runtime_or_architecture_are_warnings(ours: Package) -> None:
+    """There nothing is said, and the function fails when it imports the package."""
+    app = stack()
+    layers = ours.Klayers(app, RUNTIME)
+    for name, runtime, architecture in [
+        ("Right", RUNTIME, aws_lambda.Architecture.X86_64),
+        ("Wrong", aws_lambda.Runtime.PYTHON_3_11, aws_lambda.Architecture.ARM_64),
+    ]:
+        aws_lambda.Function(
+            app,
+            name,
+            runtime=runtime,
+            architecture=architecture,
+            code=aws_lambda.Code.from_inline("def handler(event, context): ..."),
+            handler="index.handler",
+            layers=[layers.layer_version(app, "requests" if name == "Right" else "Pillow")],
+        )
+    found = Annotations.from_stack(app).find_warning("*", Match.any_value())
+    assert {one.id for one in found} == {"/Sample/Wrong/Resource"}
+    texts = [str(one.entry.data) for one in found]
+    assert len(texts) == 2
+    assert f"{arn('Pillow', 2)} is for x86_64, and this function is for arm64" in texts[0]
+    assert f"{arn('Pillow', 2)} is for Python 3.13" in texts[1] and "python3.11" in texts[1]
 
 
 @pytest.mark.parametrize("number", ["newest", None, "", "0", -1])

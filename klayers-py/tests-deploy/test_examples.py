@@ -145,6 +145,47 @@ def test_the_serverless_framework_resolves_the_layers(server: Server, example: P
     assert "did you mean requests?" in done.stdout + done.stderr
 
 
+@of("serverless")
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("  runtime: python3.13\n", "", ["provider.runtime: ", "runtime: python3.13"]),
+        ("runtime: python3.13", "runtime: nodejs20.x", ["nodejs20.x", "python3.13"]),
+        ("klayers:", "others:", ["custom.klayers: ", "requests: requests==2.32.*"]),
+        ("klayers:\n", "klayers: requests\n  others:\n", ["custom.klayers", "names of your own"]),
+    ],
+    ids=["no-runtime", "other-runtime", "no-layers", "no-names"],
+)
+def test_the_serverless_framework_is_told_what_is_missing(
+    server: Server, example: Path, before: str, after: str, told: list[str]
+) -> None:
+    serverless = tool("serverless", NODE_TOOLS)
+    settings = example / "serverless.yml"
+    assert before in settings.read_text()
+    settings.write_text(settings.read_text().replace(before, after, 1))
+    done = run(serverless, "print", folder=example, env=environment(example.parent))
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert all(text in said for text in ["serverless.yml", *told]), said
+    assert "TypeError" not in said and "Cannot read" not in said
+    assert server.asked == []
+
+
+def test_all_that_the_serverless_framework_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """As it has a region of its own, it is not asked itself."""
+    script = (
+        f"require({json.dumps(str(ROOT / 'examples' / 'serverless' / 'klayers.js'))})"
+        "({ resolveConfigurationProperty: async () => undefined })"
+        ".catch((error) => console.log(error.message))"
+    )
+    said = output(tool("node"), "-e", script, folder=tmp_path, env=environment(tmp_path))
+    assert re.findall("^  (.*?): ", said, re.MULTILINE) == [
+        "custom.klayers",
+        "provider.region",
+        "provider.runtime",
+    ]
+
+
 def plain(value: Any) -> Any:
     """What python-hcl2 reads, without the quotes that it keeps."""
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ from typing import Any
 
 import klayers
 import pytest
-from aws_cdk import App, Environment, Stack, aws_lambda
+from aws_cdk import App, Aws, CfnParameter, Environment, Stack, aws_lambda
 from aws_cdk.assertions import Annotations, Match, Template
 from conftest import Server, arn
 from klayers.cdk import layer_version
@@ -24,12 +24,16 @@ def stack() -> Stack:
 
 
 def function(
-    stack: Stack, *layers: aws_lambda.ILayerVersion, runtime: aws_lambda.Runtime = RUNTIME
+    stack: Stack,
+    *layers: aws_lambda.ILayerVersion,
+    runtime: aws_lambda.Runtime = RUNTIME,
+    architecture: aws_lambda.Architecture | None = None,
 ) -> None:
     aws_lambda.Function(
         stack,
         "Handler",
         runtime=runtime,
+        architecture=architecture,
         handler="index.handler",
         code=aws_lambda.Code.from_inline("def handler(event, context): ..."),
         layers=list(layers),
@@ -121,6 +125,106 @@ def test_a_function_with_another_runtime_refuses_the_layer(server: Server, stack
         function(stack, layer, runtime=aws_lambda.Runtime.PYTHON_3_11)
     other = Stack(App(), "Other", env=Environment(region="us-east-1"))
     function(other, layer_version(other, "requests", python="3.13"))
+
+
+def warnings_of(stack: Stack, path: str) -> list[str]:
+    """What CDK says when it synthesises the stack, of one of its constructs."""
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return [str(one.entry.data) for one in found if one.id == path]
+
+
+X86_64, ARM_64 = aws_lambda.Architecture.X86_64, aws_lambda.Architecture.ARM_64
+
+
+@pytest.mark.parametrize(
+    ("asked", "architecture", "warned"),
+    [
+        ({}, None, None),
+        ({"arch": "x86_64"}, X86_64, None),
+        ({"arch": ARM_64}, ARM_64, None),
+        ({}, ARM_64, "is for x86_64, and this function is for arm64"),
+        ({"arch": "arm64"}, None, "is for arm64, and this function is for x86_64"),
+    ],
+)
+def test_a_function_of_another_architecture_is_a_warning(
+    server: Server,
+    stack: Stack,
+    asked: dict[str, Any],
+    architecture: aws_lambda.Architecture | None,
+    warned: str | None,
+) -> None:
+    layer = layer_version(stack, "Pillow", python="3.13", **asked)
+    function(stack, layer, architecture=architecture)
+    found = warnings_of(stack, "/Sample/Handler/Resource")
+    assert len(found) == (0 if warned is None else 1)
+    assert warned is None or f"{layer.layer_version_arn} {warned}" in found[0]
+    assert warned is None or "klayers:architecture" in found[0] and "arch=" in found[0]
+
+
+def test_a_function_of_the_first_level_is_compared_too(server: Server, stack: Stack) -> None:
+    """CDK itself compares nothing there. What changes a function until it is synthesised counts."""
+    layer = layer_version(stack, "Pillow", runtime=RUNTIME)
+    other = Stack(stack, "Other", env=Environment(region="us-east-1"))
+    handler = aws_lambda.CfnFunction(
+        other,
+        "Handler",
+        role="arn:aws:iam::123456789012:role/handler",
+        code=aws_lambda.CfnFunction.CodeProperty(zip_file="def handler(event, context): ..."),
+        handler="index.handler",
+        runtime="python3.12",
+        layers=[layer.layer_version_arn],
+    )
+    unrelated = aws_lambda.CfnFunction(
+        other,
+        "Unrelated",
+        role="arn:aws:iam::123456789012:role/handler",
+        code=aws_lambda.CfnFunction.CodeProperty(zip_file="def handler(event, context): ..."),
+        runtime="python3.12",
+        architectures=["arm64"],
+    )
+    unrelated.layers = [arn("requests", 4)]
+    handler.architectures = ["arm64"]
+    found = warnings_of(other, "/Sample/Other/Handler")
+    assert len(found) == 2
+    assert f"{arn('Pillow', 2)} is for x86_64, and this function is for arm64" in found[0]
+    assert f"{arn('Pillow', 2)} is for Python 3.13, and this function has the runtime python3.12" in found[1]
+    assert warnings_of(other, "/Sample/Other/Unrelated") == []
+
+
+def test_a_warning_can_be_acknowledged(server: Server, stack: Stack) -> None:
+    from aws_cdk import Annotations as Messages
+
+    other = Stack(stack, "Other", env=Environment(region="us-east-1"))
+    for one in (stack, other):
+        function(one, layer_version(one, "Pillow", runtime=RUNTIME), architecture=ARM_64)
+    Messages.of(other).acknowledge_warning("klayers:architecture", "it has no compiled modules")
+    assert len(warnings_of(stack, "/Sample/Handler/Resource")) == 1
+    assert warnings_of(other, "/Sample/Other/Handler/Resource") == []
+
+
+def test_tokens_are_refused_with_what_to_write(server: Server, stack: Stack) -> None:
+    """Layers are looked up while the app is synthesised, and tokens are known after that."""
+    text = CfnParameter(stack, "Text").value_as_string
+    number = CfnParameter(stack, "Number", type="Number").value_as_number
+    asked: Any
+    for package, asked, what in [
+        (text, {"python": "3.13"}, "package"),
+        (f"requests{text}", {"python": "3.13"}, "package"),
+        ("requests", {"python": "3.13", "region": text}, "region"),
+        ("requests", {"python": "3.13", "region": Aws.REGION}, "region"),
+        ("requests", {"python": text}, "Python version"),
+        ("requests", {"runtime": aws_lambda.Runtime(text)}, "runtime"),
+        ("requests", {"python": "3.13", "arch": text}, "architecture"),
+        ("requests", {"python": "3.13", "arch": aws_lambda.Architecture.custom(text)}, "architecture"),
+        ("requests", {"python": "3.13", "version": text}, "version"),
+        ("requests", {"python": "3.13", "version": f"=={text}"}, "version"),
+        ("requests", {"python": "3.13", "version": number}, "version"),
+    ]:
+        with pytest.raises(klayers.InvalidValueError) as raised:
+            layer_version(stack, package, **asked)
+        assert str(raised.value).startswith(f"the {what} is a token"), asked
+        assert ": give" in str(raised.value) or ": write" in str(raised.value)
+    assert server.asked == []
 
 
 def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:

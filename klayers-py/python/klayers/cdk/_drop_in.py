@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 import klayers
-from klayers.cdk import exceptions
+from klayers.cdk import _functions, _tokens, exceptions
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
@@ -56,25 +56,21 @@ class Klayers:
         Whether there is a version with that number, and has not been deleted, is not asked;
         :func:`klayers.cdk.layer_version` does.
         """
+        _tokens.refuse("package", package, exceptions.LayerNameDoesNotExists)
+        _tokens.refuse("version", layer_version, exceptions.LayerVersionNotInteger)
         arn = self._latest_arn(package)
         if layer_version != "latest":
             arn = f"{arn.rpartition(':')[0]}:{_number(layer_version)}"
         layer: _lambda.ILayerVersion = aws_cdk().aws_lambda.LayerVersion.from_layer_version_arn(
             scope, f"{self.region}-{self.python_version}-{package}-{layer_version}", arn
         )
+        _functions.compare(layer, arn, _target(self.python_version))
         return layer
 
     def get_region(self, scope: _constructs.Construct, region: str | bool | None = False) -> str:
         """The region that is given, or else that of the scope's stack."""
-        if region:
-            return str(region)
-        cdk = aws_cdk()
-        found: str = cdk.Stack.of(scope).region
-        if cdk.Token.is_unresolved(found):
-            raise exceptions.NoRegionProvidedError(
-                'the stack has no region: give it env=Environment(region="eu-west-1"), or Klayers '
-                'region="eu-west-1"'
-            )
+        found = str(region) if region else str(aws_cdk().Stack.of(scope).region)
+        _tokens.refuse("region", found, exceptions.NoRegionProvidedError)
         return found
 
     def get_python_version(self, python_version: _lambda.Runtime) -> str:
@@ -85,19 +81,14 @@ class Klayers:
                 f"{python_version!r}"
             )
         name: str = python_version.to_string()
+        _tokens.refuse("runtime", name, exceptions.InvalidPythonVersion)
         return name
 
     def get_latest_layer_arns(
         self, region: str, python_version: _lambda.Runtime
     ) -> dict[str, dict[str, str]]:
         """The latest layers by package, each with its ``arn`` and ``packageVersion``."""
-        family, _, python = python_version.to_string().partition("python")
-        try:
-            target = klayers.Target(python=python)
-        except klayers.InvalidValueError as error:
-            raise exceptions.InvalidPythonVersion(
-                f"{family or python_version.to_string()} is no runtime of Python"
-            ) from error
+        target = _target(python_version.to_string())
         try:
             if self.base_url == _PUBLIC:
                 rows = klayers.latest(region=region, target=target)
@@ -126,6 +117,17 @@ class Klayers:
                 f"no layer of {package} for {self.python_version} in {self.region}{hint}"
             )
         return arn
+
+
+def _target(runtime: str) -> klayers.Target:
+    """The target of a runtime, for x86_64: the class knows no other architecture."""
+    family, _, python = runtime.partition("python")
+    try:
+        return klayers.Target(python=python)
+    except klayers.InvalidValueError as error:
+        raise exceptions.InvalidPythonVersion(
+            f"{family or runtime} is no runtime of Python"
+        ) from error
 
 
 def _normalized(package: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import klayers
+from klayers.cdk import _functions, _tokens
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def layer_version(
 
     Either ``runtime`` or ``python`` says for which Python, as ``aws_lambda.Runtime.PYTHON_3_13``
     or ``"3.13"``; ``arch`` for which architecture, x86_64 if it is left out. A function with
-    another runtime then refuses the layer when the app is synthesised. The region is that of the
+    another runtime then refuses the layer when the app is synthesised, and one with another
+    architecture is a warning of CDK's, ``klayers:architecture``. The region is that of the
     scope's stack, which needs an environment with one, unless ``region`` says it.
 
     ``version`` is ``"latest"``, the number of a layer version (``4``), or what the package's
@@ -42,12 +44,17 @@ def layer_version(
     """
     cdk = aws_cdk()
     where = str(region) if region is not None else cdk.Stack.of(scope).region
-    if cdk.Token.is_unresolved(where):
-        raise klayers.InvalidValueError(
-            "the region is not known before the deployment: give the stack an environment, as "
-            'env=Environment(region="eu-west-1"), or this call region="eu-west-1"'
-        )
-    target = _target(runtime, python, arch)
+    architecture = arch if arch is None or isinstance(arch, str) else arch.name
+    for what, value in [
+        ("package", package),
+        ("region", where),
+        ("runtime", None if runtime is None else runtime.name),
+        ("Python version", python),
+        ("architecture", architecture),
+        ("version", version),
+    ]:
+        _tokens.refuse(what, value, klayers.InvalidValueError)
+    target = _target(runtime, python, architecture)
     spec = _spec(package, version)
     if client is None:
         found = klayers.layer(spec, region=where, target=target)
@@ -71,6 +78,7 @@ def layer_version(
         )
     if found.status == "deprecated":
         cdk.Annotations.of(layer).add_warning_v2("klayers:deprecated", _deprecated(found))
+    _functions.compare(layer, found.arn, target)
     return layer
 
 
@@ -92,7 +100,7 @@ def _spec(package: str, version: int | str) -> str:
 def _target(
     runtime: _lambda.Runtime | None,
     python: str | None,
-    arch: _lambda.Architecture | str | None,
+    arch: str | None,
 ) -> klayers.Target:
     if (runtime is None) == (python is None):
         raise klayers.InvalidValueError(
@@ -102,8 +110,7 @@ def _target(
         family, _, python = runtime.name.partition("python")
         if family or not python:
             raise klayers.InvalidValueError(f"{runtime.name} is no runtime of Python")
-    name = arch if arch is None or isinstance(arch, str) else arch.name
-    return klayers.Target(python=cast(str, python), arch=name)
+    return klayers.Target(python=cast(str, python), arch=arch)
 
 
 def _runtime(kind: type[_lambda.Runtime], target: klayers.Target) -> _lambda.Runtime:
