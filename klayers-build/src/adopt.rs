@@ -222,7 +222,8 @@ impl Adopter<'_> {
         };
         let recorded = self.catalog.layer_versions(&query).await?;
         let latest_build = self.catalog.latest_build(target, package).await?;
-        Ok(AdoptionPlan::new(adoption, &recorded, latest_build.as_ref()))
+        let withdrawn = self.catalog.yanked_builds(target).await?;
+        Ok(AdoptionPlan::new(adoption, &recorded, latest_build.as_ref(), &withdrawn))
     }
 
     fn count(&mut self, adoption: &Adoption, plan: &AdoptionPlan) {

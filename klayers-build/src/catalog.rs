@@ -13,9 +13,11 @@ use crate::gate::GateReport;
 use crate::report::RunReport;
 
 mod adoption;
+mod latest;
 mod sqlite;
 
 pub use adoption::{Adoption, AdoptionPlan, Clash};
+pub use latest::{Obstacle, obstacle, successor};
 pub use sqlite::SqliteCatalog;
 
 /// Keeps the records of a collection.
@@ -125,6 +127,17 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         predecessor_expires_at: Timestamp,
     ) -> Result<(), CatalogError>;
 
+    /// Writes down, at once, that a publication was made whose version is not to be the latest:
+    /// `version` is recorded with its status, withdrawn or not, the latest stays what it is, and the
+    /// publication of that build under that name is no longer under way. A version that is recorded
+    /// already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete), and [`CatalogError::NotRetired`] if its status says that it
+    /// is the latest, or deleted.
+    async fn complete_retired(&self, version: &LayerVersion) -> Result<(), CatalogError>;
+
     /// Writes down that a publication under way was not made and will not be. One that is not under
     /// way counts as abandoned.
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError>;
@@ -150,8 +163,7 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError>;
 
     /// Writes down that a layer version turned out to be gone, which nobody here deleted. If it was
-    /// the latest, the newest of the others that exist and were not withdrawn takes its place.
-    /// Returns what is the latest then. For one that is recorded as deleted already nothing
+    /// the latest, its [`successor`] takes its place. Returns what is the latest then. For one that is recorded as deleted already nothing
     /// changes.
     ///
     /// # Errors
@@ -164,8 +176,7 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
     /// Withdraws a layer version, at once: if it is the latest it becomes deprecated and expires at
-    /// `expires_at`, and the newest of the others that exist and were not withdrawn is the latest
-    /// again. One that is withdrawn already stays as it is. Returns what is the latest then.
+    /// `expires_at`, and its [`successor`] is the latest again. One that is withdrawn already stays as it is. Returns what is the latest then.
     ///
     /// # Errors
     ///
@@ -354,6 +365,11 @@ pub enum CatalogError {
     /// A layer version is not recorded.
     #[error("{0} is not recorded")]
     Unknown(LayerVersionArn),
+    /// A layer version was to be recorded as deprecated, and is not.
+    #[error(
+        "{0} is to be recorded beside the latest, but its status is not that of a deprecated one"
+    )]
+    NotRetired(LayerVersionArn),
     /// A layer version cannot be withdrawn.
     #[error("{0} is not recorded as a layer version that exists, so it cannot be withdrawn")]
     NotYankable(LayerVersionArn),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::latest::{holds_same_versions, obstacle};
 use klayers_core::{
     Build, LayerVersion, LayerVersionArn, Origin, PackageName, Pin, Region, Status, Target,
 };
@@ -83,11 +84,13 @@ impl fmt::Display for Clash {
 
 impl AdoptionPlan {
     /// Decides what is to be written down, given what is recorded of the package for the target:
-    /// all versions, deleted ones too, and the latest build.
+    /// all versions, deleted ones too, and the latest build; and the builds of the target that were
+    /// withdrawn.
     pub fn new(
         adoption: &Adoption,
         recorded: &[LayerVersion],
         latest_build: Option<&Build>,
+        withdrawn: &[Build],
     ) -> Self {
         let mut plan = Self::default();
         let regions: BTreeSet<&Region> =
@@ -97,7 +100,7 @@ impl AdoptionPlan {
                 versions.iter().filter(|version| version.region() == region).cloned().collect()
             };
             let (told, recorded) = (in_region(&adoption.versions), in_region(recorded));
-            if let Err(clash) = plan.add_region(told, &recorded) {
+            if let Err(clash) = plan.add_region(told, &recorded, withdrawn) {
                 plan.refused.insert(region.clone(), clash);
             }
         }
@@ -105,7 +108,8 @@ impl AdoptionPlan {
             None => true,
             Some(recorded) => {
                 let adds_time = recorded.created_at.is_none() && told.created_at.is_some();
-                let differs = !is_same(recorded, told) || !is_told_alike(recorded, told);
+                let differs =
+                    !holds_same_versions(recorded, told) || !is_told_alike(recorded, told);
                 is_adopted(recorded) && (differs || adds_time)
             }
         });
@@ -121,6 +125,7 @@ impl AdoptionPlan {
         &mut self,
         told: Vec<LayerVersion>,
         recorded: &[LayerVersion],
+        withdrawn: &[Build],
     ) -> Result<(), Clash> {
         let known: BTreeMap<&LayerVersionArn, &LayerVersion> =
             recorded.iter().map(|version| (&version.arn, version)).collect();
@@ -137,7 +142,7 @@ impl AdoptionPlan {
                 add.push(told);
                 continue;
             };
-            if !is_same(&recorded.build, &told.build) {
+            if !holds_same_versions(&recorded.build, &told.build) {
                 return Err(Clash::Differs(told.arn));
             }
             let is_as_told = is_told_alike(&recorded.build, &told.build);
@@ -173,6 +178,14 @@ impl AdoptionPlan {
             change.clear();
         }
         let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
+        // It may have been withdrawn in another region.
+        let must_not = |version: &&LayerVersion| {
+            let was_latest = known.get(&version.arn).is_some_and(|known| is_latest(known));
+            !was_latest && obstacle(version, &[], withdrawn).is_some()
+        };
+        if let Some(version) = add.iter().chain(&change).filter(is_latest).find(must_not) {
+            return Err(Clash::Withdrawn(version.arn.clone()));
+        }
         let next: BTreeSet<&LayerVersionArn> = change.iter().map(|version| &version.arn).collect();
         let stays = recorded.iter().filter(is_latest).find(|version| !next.contains(&version.arn));
         if let Some(stays) = stays
@@ -189,13 +202,6 @@ impl AdoptionPlan {
 
 fn is_adopted(build: &Build) -> bool {
     matches!(build.origin, Origin::Adopted { .. })
-}
-
-/// Whether two adopted builds are of one version and hold the same packages, however they are
-/// spelled.
-fn is_same(one: &Build, other: &Build) -> bool {
-    let holds = |build: &Build| build.dependencies.iter().cloned().collect::<BTreeSet<Pin>>();
-    one.version == other.version && holds(one) == holds(other)
 }
 
 /// Whether two builds that hold the same say so in the same words: the hash, and each dependency in

@@ -323,6 +323,11 @@ impl Catalog for SqliteCatalog {
         .await
     }
 
+    async fn complete_retired(&self, version: &LayerVersion) -> Result<(), CatalogError> {
+        let version = version.clone();
+        self.write(move |transaction| publications::complete_retired(transaction, &version)).await
+    }
+
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError> {
         let intent = publication.clone();
         self.write(move |transaction| publications::abandon(transaction, &intent)).await

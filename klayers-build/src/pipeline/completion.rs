@@ -1,13 +1,11 @@
 //! From a layer version that was made to one that is listed.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
-use klayers_core::{Build, ExpiryPolicy, LayerVersion, LayerVersionArn, Status};
+use klayers_core::{Build, ExpiryPolicy, LayerVersion, LayerVersionArn, Status, Yank};
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::catalog::{Catalog, Include, Intent, Query};
+use crate::catalog::{Catalog, Include, Intent, Obstacle, Query, obstacle};
 use crate::failpoint;
 use crate::publish::{Pointer, PublishError, PublishedVersion, Publisher, stated_digest};
 
@@ -21,12 +19,18 @@ pub(super) struct Completion<'a> {
     pub(super) public: bool,
 }
 
+/// What became of a version that an earlier run made.
+#[derive(Debug)]
+pub(super) enum Settlement {
+    /// It is the latest now.
+    Completed(LayerVersionArn),
+    /// It is recorded as deprecated.
+    Retired(LayerVersionArn, Obstacle),
+}
+
 impl Completion<'_> {
     /// The versions of a layer that are recorded in the region of a publication.
-    pub(super) async fn recorded(
-        &self,
-        intent: &Intent,
-    ) -> Result<BTreeSet<LayerVersionArn>, Error> {
+    pub(super) async fn recorded(&self, intent: &Intent) -> Result<Vec<LayerVersion>, Error> {
         let Intent { region, build, .. } = intent;
         let query = Query {
             target: Some(build.target),
@@ -34,8 +38,7 @@ impl Completion<'_> {
             package: Some(build.package.clone()),
             include: Include::All,
         };
-        let versions = self.catalog.layer_versions(&query).await?;
-        Ok(versions.into_iter().map(|version| version.arn).collect())
+        Ok(self.catalog.layer_versions(&query).await?)
     }
 
     /// Finds the version that a publication made: its description states the digest that was to be
@@ -43,13 +46,13 @@ impl Completion<'_> {
     pub(super) async fn find(
         &self,
         intent: &Intent,
-        recorded: &BTreeSet<LayerVersionArn>,
+        recorded: &[LayerVersion],
     ) -> Result<Option<PublishedVersion>, Error> {
         let Intent { region, layer, build, .. } = intent;
         let Some(content) = build.content_digest() else { return Ok(None) };
         for listed in self.publisher.list(region, layer).await? {
             let is_it = stated_digest(&listed.description) == Some(content)
-                && !recorded.contains(&listed.arn);
+                && recorded.iter().all(|version| version.arn != listed.arn);
             if !is_it {
                 continue;
             }
@@ -63,6 +66,55 @@ impl Completion<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Records the version that an earlier run made as what it can be now: the latest, unless it was
+    /// withdrawn since, or a newer one is recorded. Then nobody else may use it, no pointer moves,
+    /// and it expires like other deprecated versions.
+    pub(super) async fn settle(
+        &self,
+        intent: &Intent,
+        made: PublishedVersion,
+        recorded: &[LayerVersion],
+        now: Timestamp,
+    ) -> Result<Settlement, Error> {
+        let build = &intent.build;
+        let mut version = LayerVersion {
+            arn: made.arn.clone(),
+            build: build.clone(),
+            created_at: Some(made.created_at),
+            status: Status::Latest,
+        };
+        let withdrawn = self.catalog.yanked_builds(build.target).await?;
+        let Some(obstacle) = obstacle(&version, recorded, &withdrawn) else {
+            return Ok(Settlement::Completed(self.complete(intent, made, now).await?));
+        };
+        let expires_at = self.expiry.expires_at(&build.package, now);
+        let yanked = match obstacle {
+            Obstacle::Superseded => None,
+            Obstacle::Withdrawn => Some(self.withdrawal(build, now).await?),
+        };
+        version.status = Status::Deprecated { expires_at, yanked };
+        self.catalog.complete_retired(&version).await?;
+        Ok(Settlement::Retired(made.arn, obstacle))
+    }
+
+    /// Why and when a build was withdrawn, as it is said of another version with this content.
+    async fn withdrawal(&self, build: &Build, now: Timestamp) -> Result<Yank, Error> {
+        let query = Query {
+            target: Some(build.target),
+            package: Some(build.package.clone()),
+            include: Include::All,
+            ..Query::default()
+        };
+        let versions = self.catalog.layer_versions(&query).await?;
+        let same = |version: &&LayerVersion| {
+            obstacle(version, &[], std::slice::from_ref(build)) == Some(Obstacle::Withdrawn)
+        };
+        let told = versions.iter().filter(same).find_map(LayerVersion::yanked).cloned();
+        // The versions that were withdrawn are deleted by now.
+        let unknown = || Yank { reason: "withdrawn in another region".to_owned(), at: now };
+        Ok(told.unwrap_or_else(unknown))
     }
 
     /// From a version that was made to one that is listed: it must be what it was to be, and usable

@@ -96,6 +96,8 @@ struct Record {
 enum Life {
     Latest,
     Deprecated,
+    /// Deprecated, since it was withdrawn.
+    Withdrawn,
     Deleted,
 }
 
@@ -108,7 +110,8 @@ impl From<&LayerVersion> for Record {
             created_at: version.created_at,
             life: match version.status {
                 Status::Latest => Life::Latest,
-                Status::Deprecated { .. } => Life::Deprecated,
+                Status::Deprecated { yanked: None, .. } => Life::Deprecated,
+                Status::Deprecated { yanked: Some(_), .. } => Life::Withdrawn,
                 Status::Deleted { .. } => Life::Deleted,
             },
         }

@@ -10,10 +10,11 @@ use klayers_core::{LayerVersionArn, Region};
 use tracing::warn;
 
 use super::PARALLEL_REGIONS;
+use super::completion::Settlement;
 use super::looks::Looks;
 use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
-use crate::catalog::Intent;
+use crate::catalog::{Intent, Obstacle};
 
 /// What became of the publications that an earlier run left under way.
 #[derive(Debug, Default)]
@@ -72,7 +73,8 @@ impl Publishing<'_> {
             let mut missing = Vec::new();
             for intent in unsettled {
                 match self.look(&intent, now).await? {
-                    Some(arn) => completed.push(arn),
+                    Some(Settlement::Completed(arn)) => completed.push(arn),
+                    Some(Settlement::Retired(arn, obstacle)) => say_retired(&arn, obstacle),
                     None => missing.push(intent),
                 }
             }
@@ -92,14 +94,10 @@ impl Publishing<'_> {
     }
 
     /// Looks for the version of a publication once, and records it if it is there.
-    async fn look(
-        &self,
-        intent: &Intent,
-        now: Timestamp,
-    ) -> Result<Option<LayerVersionArn>, Error> {
+    async fn look(&self, intent: &Intent, now: Timestamp) -> Result<Option<Settlement>, Error> {
         let recorded = self.completion.recorded(intent).await?;
         match self.completion.find(intent, &recorded).await? {
-            Some(made) => Ok(Some(self.completion.complete(intent, made, now).await?)),
+            Some(made) => Ok(Some(self.completion.settle(intent, made, &recorded, now).await?)),
             None => Ok(None),
         }
     }
@@ -118,6 +116,16 @@ impl Publishing<'_> {
         let ago = ago.and_then(|ago| Duration::try_from(ago).ok()).unwrap_or_default();
         (longest + NOTED_EVERY).saturating_sub(ago)
     }
+}
+
+fn say_retired(arn: &LayerVersionArn, obstacle: Obstacle) {
+    let why = match obstacle {
+        Obstacle::Withdrawn => {
+            "what it holds was withdrawn since, so it is not listed as the latest"
+        }
+        Obstacle::Superseded => "a newer version is recorded, so it is not listed as the latest",
+    };
+    warn!("{arn} was made by an interrupted run; {why}");
 }
 
 fn say_waiting(region: &Region, unsettled: &[Intent], time: Duration) {

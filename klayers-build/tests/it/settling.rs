@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::Intent;
-use klayers_build::pipeline::{Imported, Importer, LayerImport};
-use klayers_core::{Build, ExpiryPolicy, Timestamp};
+use klayers_build::pipeline::{ExpiryPlan, ExpiryScope, Imported, Importer, LayerImport};
+use klayers_build::plan::Selection;
+use klayers_core::{Build, ExpiryPolicy, LayerVersionArn, Timestamp};
 
 use crate::samples::{intent, layer, package, region, target};
 use crate::support::faulty::Faulty;
@@ -102,4 +103,56 @@ async fn without_a_time_or_with_one_from_the_future_the_wait_is_the_longest_publ
         import(&staged, &publisher).await;
         assert_eq!(staged.catalog.under_way().await.unwrap(), []);
     }
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_meanwhile_is_recorded_as_withdrawn_and_expires() {
+    for is_deleted in [false, true] {
+        let staged = Staged::new("[publish]\npublic = true");
+        let [old, new] = [sound("requests", "1"), sound("requests", "2")];
+        staged.publish(&old, PLACES[0], days(-9), days(9)).await;
+        let recorded = staged.publish(&new, PLACES[1], days(-1), days(9)).await;
+        interrupt(&staged, &new, PLACES[0], Some(now())).await;
+        let made = staged.publish_unrecorded(&new, PLACES[0], days(-1)).await.arn;
+        staged.home.run(&["yank", "requests==2", "--reason", "it leaks"]).ended_with(0);
+        if is_deleted {
+            staged.catalog.begin_deletion(&recorded, now()).await.unwrap();
+            staged.publisher.delete(&recorded).await.unwrap();
+            staged.catalog.end_deletion(&recorded).await.unwrap();
+        }
+        let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
+        import(&staged, &publisher).await;
+
+        let lines = staged.recorded().await;
+        for line in ["eu-west-1 requests 1 latest", "eu-west-1 requests 2 withdrawn"] {
+            assert!(lines.contains(&line.to_owned()), "{lines:?}");
+        }
+        let version = staged.catalog.layer_version(&made).await.unwrap().unwrap();
+        let reason = if is_deleted { "withdrawn in another region" } else { "it leaks" };
+        assert_eq!(version.yanked().unwrap().reason, reason);
+        assert!(version.expires_at().unwrap() > days(364));
+        assert!(!staged.publisher.inspect(&made).await.unwrap().unwrap().is_public);
+        assert_eq!(staged.catalog.under_way().await.unwrap(), []);
+        // Nothing is left to be repaired: nobody is to use it.
+        let reconciled = staged.home.run(&["reconcile", "--package", "requests"]);
+        assert!(!reconciled.stdout.contains(&made.to_string()), "{}", reconciled.stdout);
+        let scope =
+            ExpiryScope { selection: Selection::default(), keep: 1, limit: 9, trust_clock: true };
+        let plan = ExpiryPlan::new(&*staged.catalog, &scope, days(370)).await.unwrap();
+        assert!(plan.due.iter().any(|version| version.arn == made), "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_in_one_region_takes_no_place_in_another() {
+    let staged = Staged::new("");
+    let europe = staged.three("requests", PLACES[0]).await;
+    let america = staged.three("requests", PLACES[1]).await;
+    let withdraw = |arn: &LayerVersionArn| {
+        staged.home.run(&["yank", &arn.to_string(), "--reason", "x"]).ended_with(0)
+    };
+    withdraw(&europe[1]);
+    // The one before holds what was withdrawn elsewhere.
+    let done = withdraw(&america[2]);
+    assert!(done.stdout.ends_with(&format!("the latest is {}\n", america[0])), "{}", done.stdout);
 }

@@ -34,13 +34,18 @@ const SOON: &str = "2027-01-01T00:00:00Z";
 
 /// What becomes of what is told: `added 2, changed 1 deprecated`, or why nothing.
 fn outcome(told: &[LayerVersion], recorded: &[LayerVersion]) -> String {
+    outcome_where(&[], told, recorded)
+}
+
+/// The same where builds were withdrawn in another region.
+fn outcome_where(withdrawn: &[Build], told: &[LayerVersion], recorded: &[LayerVersion]) -> String {
     let adoption = Adoption {
         target: "p3.12".parse().unwrap(),
         package: "a".parse().unwrap(),
         versions: told.to_vec(),
         latest_build: None,
     };
-    let plan = AdoptionPlan::new(&adoption, recorded, None);
+    let plan = AdoptionPlan::new(&adoption, recorded, None, withdrawn);
     let mut parts: Vec<String> =
         plan.add.iter().map(|version| format!("add {}", version.arn.version())).collect();
     parts.extend(plan.change.iter().map(|version| {
@@ -83,6 +88,21 @@ fn the_catalog_follows_what_was_adopted() {
     let dated = LayerVersion { created_at: Some(at(SOON)), ..one.clone() };
     assert_eq!(outcome(std::slice::from_ref(&dated), first), "1 latest");
     assert_eq!(outcome(first, &[dated]), "");
+}
+
+#[test]
+fn what_was_withdrawn_in_another_region_does_not_become_the_latest_by_adoption() {
+    let (one, two) = (version(1, "a", Status::Latest), version(2, "b", Status::Latest));
+    let withdrawn = std::slice::from_ref(&two.build);
+    let superseded = version(1, "a", old(SOON));
+    let told = [superseded, two.clone()];
+    assert_eq!(outcome_where(withdrawn, &told, std::slice::from_ref(&one)), "withdrawn 2");
+    assert_eq!(outcome_where(withdrawn, &told[1..], &[]), "withdrawn 2");
+    // Beside the latest it may stand, and what is the latest already stays so.
+    let beside = [version(2, "b", old(SOON)), version(3, "c", Status::Latest)];
+    assert_eq!(outcome_where(withdrawn, &beside, &[]), "add 2, add 3");
+    let dated = LayerVersion { created_at: Some(at(SOON)), ..two.clone() };
+    assert_eq!(outcome_where(withdrawn, &[dated], std::slice::from_ref(&two)), "2 latest");
 }
 
 #[test]

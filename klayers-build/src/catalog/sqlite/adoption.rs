@@ -21,7 +21,8 @@ pub(super) fn adopt(
     let parameters = rusqlite::params_from_iter(parameters);
     let recorded = retire::layer_versions(transaction, &condition, parameters)?;
     let latest_build = rows::latest_build(transaction, adoption.target, &adoption.package)?;
-    let plan = AdoptionPlan::new(adoption, &recorded, latest_build.as_ref());
+    let withdrawn = retire::yanked_builds(transaction, adoption.target)?;
+    let plan = AdoptionPlan::new(adoption, &recorded, latest_build.as_ref(), &withdrawn);
     // The one that is the latest makes room before another takes its place.
     let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
     for version in plan.change.iter().filter(|version| !is_latest(version)) {

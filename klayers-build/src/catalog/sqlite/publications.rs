@@ -1,9 +1,10 @@
 //! Publications: what is under way, and what becomes of it.
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerVersion};
+use klayers_core::{Build, LayerVersion, Status};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::retire;
 use super::rows::{self, Failure, stored};
 use crate::catalog::{CatalogError, Intent};
 
@@ -45,8 +46,30 @@ pub(super) fn complete(
     let build = recorded(transaction, &version.build)?;
     if !is_recorded(transaction, version)? {
         supersede(transaction, version, predecessor_expires_at)?;
-        insert_latest(transaction, version, build)?;
+        insert(transaction, version, build, "latest", None)?;
     }
+    end(transaction, version, build)
+}
+
+pub(super) fn complete_retired(
+    transaction: &Transaction<'_>,
+    version: &LayerVersion,
+) -> Result<(), Failure> {
+    let Status::Deprecated { expires_at, yanked } = &version.status else {
+        return Err(CatalogError::NotRetired(version.arn.clone()).into());
+    };
+    let build = recorded(transaction, &version.build)?;
+    if !is_recorded(transaction, version)? {
+        insert(transaction, version, build, "deprecated", Some(*expires_at))?;
+        if let Some(yank) = yanked {
+            retire::insert_yank(transaction, &version.arn, yank)?;
+        }
+    }
+    end(transaction, version, build)
+}
+
+/// The publication of a version is no longer under way.
+fn end(transaction: &Transaction<'_>, version: &LayerVersion, build: i64) -> Result<(), Failure> {
     transaction.execute(
         "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
         params![version.region().as_str(), version.arn.name().as_str(), build],
@@ -134,21 +157,26 @@ fn supersede(
     Ok(())
 }
 
-fn insert_latest(
+fn insert(
     transaction: &Transaction<'_>,
     version: &LayerVersion,
     build: i64,
+    status: &str,
+    status_at: Option<Timestamp>,
 ) -> Result<(), Failure> {
     transaction.execute(
-        "INSERT INTO layer_versions (arn, region, target, package, build, created_at, status)
-         VALUES (?, ?, ?, ?, ?, ?, 'latest')",
+        "INSERT INTO layer_versions
+             (arn, region, target, package, build, created_at, status, status_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             version.arn.to_string(),
             version.region().as_str(),
             version.build.target.to_string(),
             version.build.package.normalized(),
             build,
-            version.created_at.map(stored)
+            version.created_at.map(stored),
+            status,
+            status_at.map(stored)
         ],
     )?;
     Ok(())

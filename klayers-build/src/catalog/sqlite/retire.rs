@@ -5,7 +5,7 @@ use klayers_core::{Build, LayerVersion, LayerVersionArn, Target, Yank};
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
 use super::rows::{self, Failure, LayerVersions, stored};
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, successor};
 
 /// The layer versions for which a condition holds.
 pub(super) fn layer_versions(
@@ -120,18 +120,27 @@ pub(super) fn yank(
         Some("deprecated") => Latest(false),
         _ => return Err(CatalogError::NotYankable(arn.clone()).into()),
     };
-    transaction.execute(
-        "INSERT INTO yanks (arn, reason, at) VALUES (?, ?, ?) ON CONFLICT (arn) DO NOTHING",
-        params![arn.to_string(), yank.reason, stored(yank.at)],
-    )?;
+    insert_yank(transaction, arn, yank)?;
     if let Latest(true) = status {
         transaction.execute(
             "UPDATE layer_versions SET status = 'deprecated', status_at = ? WHERE arn = ?",
             params![stored(expires_at), arn.to_string()],
         )?;
-        transaction.execute(PROMOTE, [arn.to_string()])?;
+        promote(transaction, arn)?;
     }
     latest_beside(transaction, arn)
+}
+
+pub(super) fn insert_yank(
+    transaction: &Transaction<'_>,
+    arn: &LayerVersionArn,
+    yank: &Yank,
+) -> Result<(), Failure> {
+    transaction.execute(
+        "INSERT INTO yanks (arn, reason, at) VALUES (?, ?, ?) ON CONFLICT (arn) DO NOTHING",
+        params![arn.to_string(), yank.reason, stored(yank.at)],
+    )?;
+    Ok(())
 }
 
 pub(super) fn record_loss(
@@ -149,22 +158,32 @@ pub(super) fn record_loss(
         params![stored(at), arn.to_string()],
     )?;
     if status.as_deref() == Some("latest") {
-        transaction.execute(PROMOTE, [arn.to_string()])?;
+        promote(transaction, arn)?;
     }
     latest_beside(transaction, arn)
 }
 
-/// Makes the newest of the versions beside one the latest that exists and was not withdrawn. The
-/// number at the end of an ARN sorts as text, so the order of recording decides between versions of
-/// one time.
-pub(super) const PROMOTE: &str = "UPDATE layer_versions SET status = 'latest', status_at = NULL
-     WHERE id = (
-         SELECT other.id FROM layer_versions AS this
-         CROSS JOIN layer_versions AS other ON other.package = this.package
-             AND other.target = this.target AND other.region = this.region
-         WHERE this.arn = ?1 AND other.arn <> ?1 AND other.status = 'deprecated'
-             AND NOT EXISTS (SELECT 1 FROM yanks WHERE yanks.arn = other.arn)
-         ORDER BY other.created_at DESC, other.id DESC LIMIT 1)";
+/// Makes the successor of a version the latest, if there is one.
+fn promote(transaction: &Transaction<'_>, arn: &LayerVersionArn) -> Result<(), Failure> {
+    let beside = layer_versions(transaction, DEPRECATED_BESIDE, [arn.to_string()])?;
+    let Some(target) = beside.first().map(|version| version.build.target) else { return Ok(()) };
+    let withdrawn = yanked_builds(transaction, target)?;
+    if let Some(next) = successor(&beside, &withdrawn) {
+        transaction.execute(
+            "UPDATE layer_versions SET status = 'latest', status_at = NULL WHERE arn = ?",
+            [next.arn.to_string()],
+        )?;
+    }
+    Ok(())
+}
+
+/// The deprecated versions beside another one, from the newest to the oldest. The number at the end
+/// of an ARN sorts as text, so the order of recording decides between versions of one time.
+pub(super) const DEPRECATED_BESIDE: &str = "layer_versions.status = 'deprecated'
+     AND layer_versions.arn <> ?1
+     AND (layer_versions.package, layer_versions.target, layer_versions.region) = (
+         SELECT package, target, region FROM layer_versions WHERE arn = ?1)
+     ORDER BY layer_versions.created_at DESC, layer_versions.id DESC";
 
 /// The latest of the layer and region of another version.
 pub(super) const LATEST_BESIDE: &str = "layer_versions.status = 'latest'

@@ -28,7 +28,7 @@ fn what_is_asked_for_is_found_through_indexes() {
     let arn = ["arn".to_owned()];
     plans.push(plan(&retire::select("layer_versions.arn = ?"), &arn));
     plans.push(plan(&retire::select(retire::LATEST_BESIDE), &arn));
-    plans.push(plan(retire::PROMOTE, &arn));
+    plans.push(plan(&retire::select(retire::DEPRECATED_BESIDE), &arn));
     plans.push(plan(retire::NEWEST, &[]));
     plans.push(plan(retire::NEWEST_ADOPTED, &[]));
     plans.push(plan(&rows::builds_of_sql(), &["content".to_owned()]));

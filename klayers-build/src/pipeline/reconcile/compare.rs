@@ -226,6 +226,8 @@ impl View {
             return Some(DifferenceKind::WrongHash { recorded, sha256: inspected.digest });
         }
         match (inspected.is_public, public) {
+            // One that was withdrawn before it was made public stays private.
+            (false, true) if record.life == Life::Withdrawn => None,
             (false, true) => Some(DifferenceKind::Private),
             (true, false) => Some(DifferenceKind::Public),
             (true, true) | (false, false) => None,

@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::{Difference, DifferenceKind, Reconciler};
 use crate::Error;
-use crate::catalog::{Include, Query};
+use crate::catalog::{Include, Query, obstacle};
 use crate::failpoint;
 use crate::publish::{Pointer, stated_digest};
 
@@ -113,13 +113,7 @@ impl Reconciler {
         let builds = self.catalog.builds_of(content).await?;
         let is_it = |build: &Build| arn.name().is_for(build.target, &build.package);
         let Some(build) = builds.into_iter().rev().find(is_it) else { return Ok(None) };
-        let yanked = self.catalog.yanked_builds(build.target).await?;
-        let is_it = |yanked: &Build| {
-            yanked.package == build.package && yanked.content_digest() == Some(content)
-        };
-        if yanked.iter().any(is_it) {
-            return Ok(None);
-        }
+        let withdrawn = self.catalog.yanked_builds(build.target).await?;
         let query = Query {
             target: Some(build.target),
             region: Some(arn.region().clone()),
@@ -127,13 +121,19 @@ impl Reconciler {
             include: Include::All,
         };
         let recorded = self.catalog.layer_versions(&query).await?;
-        let stands_in_the_way = |version: &LayerVersion| {
+        let is_twin = |version: &LayerVersion| {
             let deleted = matches!(version.status, Status::Deleted { .. });
-            let newer = version.created_at.is_some_and(|at| at >= created)
-                || (version.arn.layer() == arn.layer() && version.arn.version() > arn.version());
-            newer || (!deleted && version.build.content_digest() == Some(content))
+            !deleted && version.build.content_digest() == Some(content)
         };
-        Ok((!recorded.iter().any(stands_in_the_way)).then_some(build))
+        let candidate = LayerVersion {
+            arn: arn.clone(),
+            build,
+            created_at: Some(created),
+            status: Status::Latest,
+        };
+        let may_be_latest = obstacle(&candidate, &recorded, &withdrawn).is_none();
+        let is_adopted = may_be_latest && !recorded.iter().any(is_twin);
+        Ok(is_adopted.then_some(candidate.build))
     }
 
     async fn apply(

@@ -56,6 +56,7 @@ macro_rules! catalog_promises {
             a_layer_named_otherwise_is_superseded_too,
             completing_twice_is_completing_once,
             completing_leaves_other_publications_under_way,
+            what_is_completed_as_retired_leaves_the_latest,
             an_arn_belongs_to_one_content,
             completing_needs_a_recorded_build,
             the_latest_is_never_deleted,

@@ -174,6 +174,32 @@ pub(crate) async fn completing_leaves_other_publications_under_way(home: &impl H
     assert_eq!(catalog.under_way().await.unwrap(), others);
 }
 
+pub(crate) async fn what_is_completed_as_retired_leaves_the_latest(home: &impl Home) {
+    let catalog = home.open();
+    let [old, new, newest] =
+        ["2.32.4", "2.32.5", "2.32.6"].map(|version| build("p3.12", "requests", version));
+    publish(&*catalog, &old, "eu-west-1", 1).await;
+    let mut expected = vec![published(&old, "eu-west-1", 1)];
+    let yank = Yank { reason: "it leaks".to_owned(), at: at("2026-11-20T10:00:00.5Z") };
+    for (number, build, yanked) in [(2, &new, Some(yank)), (3, &newest, None)] {
+        catalog.record_build(build).await.unwrap();
+        catalog.begin(&intent(build, "eu-west-1")).await.unwrap();
+        let status = Status::Deprecated { expires_at: expiry(), yanked };
+        let retired = LayerVersion { status, ..published(build, "eu-west-1", number) };
+        for _ in 0..2 {
+            catalog.complete_retired(&retired).await.unwrap();
+        }
+        assert_eq!(catalog.under_way().await.unwrap(), []);
+        expected.insert(1, retired);
+        assert_eq!(all(&*catalog).await, expected);
+    }
+    assert_eq!(catalog.yanked_builds(target("p3.12")).await.unwrap(), [new.clone()]);
+    let latest = published(&newest, "eu-west-1", 4);
+    let error = catalog.complete_retired(&latest).await.unwrap_err();
+    assert!(matches!(error, CatalogError::NotRetired(arn) if arn == latest.arn));
+    assert_eq!(all(&*catalog).await, expected);
+}
+
 pub(crate) async fn an_arn_belongs_to_one_content(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));

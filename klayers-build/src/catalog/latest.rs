@@ -1,0 +1,146 @@
+//! What may become the latest version of a layer in a region. Whoever makes a version the latest
+//! asks here: settling, repairing, adopting, and choosing the one that takes the place of another.
+
+use std::collections::BTreeSet;
+
+use klayers_core::{Build, LayerVersion, Pin, Status};
+
+/// Why a layer version must not become the latest of its layer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Obstacle {
+    /// What it holds was withdrawn, in this region or another one.
+    Withdrawn,
+    /// A newer version of its layer is recorded in its region.
+    Superseded,
+}
+
+/// What keeps a layer version from becoming the latest of its layer in its region, if anything does.
+///
+/// `recorded` are the versions of its package and target that are recorded there, `withdrawn` the
+/// builds of its target that were withdrawn anywhere.
+pub fn obstacle(
+    version: &LayerVersion,
+    recorded: &[LayerVersion],
+    withdrawn: &[Build],
+) -> Option<Obstacle> {
+    if version.yanked().is_some() || withdrawn.iter().any(|other| is_same(&version.build, other)) {
+        return Some(Obstacle::Withdrawn);
+    }
+    let is_newer = |other: &LayerVersion| {
+        if other.arn.layer() == version.arn.layer() {
+            other.arn.version() > version.arn.version()
+        } else {
+            // Of layers that are named otherwise, or are in another account, the numbers say nothing.
+            other.created_at.is_some() && other.created_at >= version.created_at
+        }
+    };
+    recorded.iter().any(is_newer).then_some(Obstacle::Superseded)
+}
+
+/// The version that takes the place of a latest that is withdrawn or lost, out of those beside it,
+/// which come from the newest to the oldest.
+pub fn successor<'a>(beside: &'a [LayerVersion], withdrawn: &[Build]) -> Option<&'a LayerVersion> {
+    beside.iter().find(|version| {
+        let exists = !matches!(version.status, Status::Deleted { .. });
+        exists && obstacle(version, &[], withdrawn).is_none()
+    })
+}
+
+/// Whether two builds hold the same. If the bytes of one are not known, since it was adopted, its
+/// versions decide.
+fn is_same(one: &Build, other: &Build) -> bool {
+    if (one.target, &one.package) != (other.target, &other.package) {
+        return false;
+    }
+    match (one.content_digest(), other.content_digest()) {
+        (Some(one), Some(other)) => one == other,
+        _ => holds_same_versions(one, other),
+    }
+}
+
+/// Whether two builds are of one version and hold the same packages, however they are spelled.
+pub(super) fn holds_same_versions(one: &Build, other: &Build) -> bool {
+    let holds = |build: &Build| build.dependencies.iter().cloned().collect::<BTreeSet<Pin>>();
+    one.version == other.version && holds(one) == holds(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use klayers_core::{Content, Digest, Origin, Timestamp, Yank};
+
+    use super::*;
+
+    fn version(number: u64, content: Option<&str>, day: i64) -> LayerVersion {
+        let origin = match content {
+            None => Origin::Adopted { at: Timestamp::UNIX_EPOCH },
+            Some(content) => {
+                let digest = Digest::of(content.as_bytes());
+                Origin::Imported { content: Content { digest, size: 1, unzipped_size: 1 } }
+            }
+        };
+        LayerVersion {
+            arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
+                .parse()
+                .unwrap(),
+            build: Build {
+                target: "p3.12".parse().unwrap(),
+                package: "a".parse().unwrap(),
+                version: "1".parse().unwrap(),
+                dependencies: vec!["a==1".parse().unwrap()],
+                requirements_hash: Digest::of(b""),
+                origin,
+                license: None,
+                created_at: None,
+            },
+            created_at: Timestamp::from_second(day * 86400).ok(),
+            status: Status::Latest,
+        }
+    }
+
+    fn named_otherwise(mut version: LayerVersion) -> LayerVersion {
+        version.arn = version.arn.to_string().replace("Klayers-p312", "Old-p312").parse().unwrap();
+        version
+    }
+
+    #[test]
+    fn what_was_withdrawn_or_is_older_must_not_become_the_latest() {
+        let candidate = version(2, Some("x"), 5);
+        let adopted = version(9, None, 1).build;
+        let mut withdrawn = version(9, Some("x"), 1).build;
+        let mut elsewhere = withdrawn.clone();
+        elsewhere.package = "b".parse().unwrap();
+        for (recorded, builds, expected) in [
+            (vec![], vec![], None),
+            (vec![version(1, Some("y"), 9)], vec![elsewhere], None),
+            (vec![version(3, Some("y"), 1)], vec![], Some(Obstacle::Superseded)),
+            (vec![named_otherwise(version(1, Some("y"), 4))], vec![], None),
+            (vec![named_otherwise(version(1, Some("y"), 5))], vec![], Some(Obstacle::Superseded)),
+            (vec![], vec![withdrawn.clone()], Some(Obstacle::Withdrawn)),
+            (vec![], vec![adopted], Some(Obstacle::Withdrawn)),
+        ] {
+            assert_eq!(obstacle(&candidate, &recorded, &builds), expected, "{recorded:?}");
+        }
+        withdrawn.origin = version(9, Some("y"), 1).build.origin;
+        assert_eq!(obstacle(&candidate, &[], &[withdrawn]), None);
+    }
+
+    #[test]
+    fn the_newest_that_exists_and_was_not_withdrawn_succeeds() {
+        let expires_at = Timestamp::UNIX_EPOCH;
+        let with = |number, content, status| LayerVersion {
+            status,
+            ..version(number, Some(content), i64::try_from(number).unwrap())
+        };
+        let yank = Yank { reason: "x".to_owned(), at: Timestamp::UNIX_EPOCH };
+        let beside = [
+            with(5, "withdrawn elsewhere", Status::Deprecated { expires_at, yanked: None }),
+            with(4, "a", Status::Deprecated { expires_at, yanked: Some(yank) }),
+            with(3, "b", Status::Deleted { at: expires_at }),
+            with(2, "c", Status::Deprecated { expires_at, yanked: None }),
+            with(1, "d", Status::Deprecated { expires_at, yanked: None }),
+        ];
+        let withdrawn = [beside[0].build.clone()];
+        assert_eq!(successor(&beside, &withdrawn), Some(&beside[3]));
+        assert_eq!(successor(&beside[..3], &withdrawn), None);
+    }
+}
