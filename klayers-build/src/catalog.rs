@@ -104,6 +104,10 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// nothing changes.
     async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError>;
 
+    /// Writes down why the version that a publication made cannot be listed. The publication stays
+    /// under way. For one that is not under way nothing changes.
+    async fn mark_stuck(&self, publication: &Intent, reason: &str) -> Result<(), CatalogError>;
+
     /// The publications that were begun and neither completed nor abandoned, sorted by region and
     /// layer.
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError>;
@@ -283,6 +287,8 @@ pub struct Intent {
     pub begun_at: Timestamp,
     /// When the publication was last under way. Not known of one that an earlier release began.
     pub attempted_at: Option<Timestamp>,
+    /// Why the version that it made cannot be listed, if that is so.
+    pub stuck: Option<String>,
 }
 
 /// Brings layer versions into the order that [`Catalog::layer_versions`] promises.

@@ -171,13 +171,14 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
         let publishing = self.publishing();
-        let Settled { completed, mut failed } = publishing.settle(regions, now).await?;
+        let Settled { completed, stuck, mut failed } = publishing.settle(regions, now).await?;
         if !self.new_collection {
             let settled = regions.iter().filter(|region| !failed.contains_key(region));
             let unknown = publishing.refuse_unrecorded(layers, settled).await?;
             failed.extend(unknown);
         }
-        let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
+        let mut lanes = Lanes::new(regions, self.deadline, self.stop.clone());
+        lanes.hold(&stuck);
         for (region, error) in &failed {
             lanes.close(region, error);
         }

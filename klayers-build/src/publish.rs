@@ -268,6 +268,19 @@ pub enum PublishError {
         /// The layer.
         layer: LayerName,
     },
+    /// An earlier run made a version that cannot be listed, so that no other is made.
+    #[error(
+        "an earlier run made a version of {layer} in {region} that cannot be listed: {reason}; \
+         mend that, and `klayers-pipeline reconcile --repair` or the next run lists it"
+    )]
+    Stuck {
+        /// The region.
+        region: Region,
+        /// The layer.
+        layer: LayerName,
+        /// Why it cannot be listed.
+        reason: String,
+    },
     /// Something else showed that nothing can be published in a region for now.
     #[error("{region} is left alone for the rest of this run: {reason}")]
     Closed {

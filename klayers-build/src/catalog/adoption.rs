@@ -180,7 +180,7 @@ impl AdoptionPlan {
         let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
         // It may have been withdrawn in another region.
         let must_not = |version: &&LayerVersion| {
-            let was_latest = known.get(&version.arn).is_some_and(|known| is_latest(known));
+            let was_latest = known.get(&version.arn).is_some_and(&is_latest);
             !was_latest && obstacle(version, &[], withdrawn).is_some()
         };
         if let Some(version) = add.iter().chain(&change).filter(is_latest).find(must_not) {

@@ -307,6 +307,11 @@ impl Catalog for SqliteCatalog {
         self.write(move |transaction| publications::attempted(transaction, &intent, at)).await
     }
 
+    async fn mark_stuck(&self, publication: &Intent, reason: &str) -> Result<(), CatalogError> {
+        let (intent, reason) = (publication.clone(), reason.to_owned());
+        self.write(move |transaction| publications::mark_stuck(transaction, &intent, &reason)).await
+    }
+
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError> {
         self.with(|connection| publications::under_way(connection)).await
     }

@@ -158,6 +158,7 @@ fn done(remedy: &Remedy) -> &'static str {
         Remedy::MakePublic => "made public",
         Remedy::RecordLoss => "recorded as deleted",
         Remedy::Adopt(_) => "recorded as the latest",
+        Remedy::Complete => "listed",
         Remedy::Delete => "deleted",
         Remedy::Point => "pointer set",
     }
@@ -168,6 +169,7 @@ fn advice(remedy: &Remedy) -> &'static str {
         Remedy::MakePublic => "--repair makes it public",
         Remedy::RecordLoss => "--repair records it as deleted",
         Remedy::Adopt(_) => "--repair records it as the latest",
+        Remedy::Complete => "--repair tries again",
         Remedy::Delete => "--repair --delete-orphans deletes it",
         Remedy::Point => "--repair sets it",
     }
@@ -182,6 +184,7 @@ fn to_json(outcomes: &Outcomes) -> Value {
                 Remedy::MakePublic => "make-public",
                 Remedy::RecordLoss => "record-loss",
                 Remedy::Adopt(_) => "adopt",
+                Remedy::Complete => "complete",
                 Remedy::Delete => "delete",
                 Remedy::Point => "point",
             }));

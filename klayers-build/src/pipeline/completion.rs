@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use crate::Error;
 use crate::catalog::{Catalog, Include, Intent, Obstacle, Query, obstacle};
+use crate::error::in_one_line;
 use crate::failpoint;
 use crate::publish::{Pointer, PublishError, PublishedVersion, Publisher, stated_digest};
 
@@ -97,6 +98,18 @@ impl Completion<'_> {
         version.status = Status::Deprecated { expires_at, yanked };
         self.catalog.complete_retired(&version).await?;
         Ok(Settlement::Retired(made.arn, obstacle))
+    }
+
+    /// Writes down why a version that was made cannot be listed, so that this is told until it can.
+    pub(super) async fn or_stuck<T>(
+        &self,
+        intent: &Intent,
+        completed: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Err(error @ Error::Publish(_)) = &completed {
+            self.catalog.mark_stuck(intent, &in_one_line(error)).await?;
+        }
+        completed
     }
 
     /// Why and when a build was withdrawn, as it is said of another version with this content.

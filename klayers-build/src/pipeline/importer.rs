@@ -14,6 +14,7 @@ use super::PARALLEL_REGIONS;
 use super::completion::Completion;
 use super::lane::Lanes;
 use super::publication::Publishing;
+use super::settling::Settled;
 use super::stop::Stop;
 use crate::Error;
 use crate::artifacts::Artifacts;
@@ -127,8 +128,9 @@ impl Importer {
             Ok(outcome) => outcome?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        let lanes = Lanes::new(regions, self.deadline, stop.clone());
-        let mut failed = publishing.settle(regions, now).await?.failed;
+        let mut lanes = Lanes::new(regions, self.deadline, stop.clone());
+        let Settled { mut failed, stuck, .. } = publishing.settle(regions, now).await?;
+        lanes.hold(&stuck);
         if !self.new_collection {
             let mut layers = self.listed.clone();
             layers.insert(import.layer.clone());

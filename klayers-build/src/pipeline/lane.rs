@@ -21,6 +21,8 @@ const PLACES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Lanes {
     by_region: BTreeMap<Region, Lane>,
+    /// Why nothing is published of a layer in a region, where that is so.
+    stuck: BTreeMap<(Region, LayerName), String>,
     deadline: Duration,
     stop: Stop,
 }
@@ -42,9 +44,16 @@ impl Lanes {
         let lane = || Lane { places: Semaphore::new(PLACES), closed: OnceLock::new() };
         Self {
             by_region: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
+            stuck: BTreeMap::new(),
             deadline,
             stop,
         }
+    }
+
+    /// Keeps the layers from being published that could not be settled, each in its region.
+    pub(super) fn hold(&mut self, stuck: &BTreeMap<(Region, LayerName), Error>) {
+        self.stuck =
+            stuck.iter().map(|(which, error)| (which.clone(), in_one_line(error))).collect();
     }
 
     /// Closes a region: nothing else is published there.
@@ -70,6 +79,10 @@ impl Lanes {
         if let Some(reason) = lane.closed.get() {
             let (region, reason) = (region.clone(), reason.clone());
             return Some(Err(PublishError::Closed { region, reason }.into()));
+        }
+        if let Some(reason) = self.stuck.get(&(region.clone(), layer.clone())) {
+            let (region, layer, reason) = (region.clone(), layer.clone(), reason.clone());
+            return Some(Err(PublishError::Stuck { region, layer, reason }.into()));
         }
         let _under_way = self.stop.begin()?;
         let outcome = match tokio::time::timeout(self.deadline, publication).await {

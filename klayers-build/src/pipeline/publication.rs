@@ -69,6 +69,7 @@ impl Publishing<'_> {
             build: build.clone(),
             begun_at: now,
             attempted_at: Some((self.clock)()),
+            stuck: None,
         };
         failpoint::reach("publication intended");
         catalog.begin(&intent).await?;
@@ -83,7 +84,8 @@ impl Publishing<'_> {
             Attempt::Unknown(error) => return Err(error),
         };
         failpoint::reach("published");
-        self.completion.complete(&intent, published, now).await
+        let completed = self.completion.complete(&intent, published, now).await;
+        self.completion.or_stuck(&intent, completed).await
     }
 
     /// Has one version made. If it is unclear whether it was, the version is looked for as long as it

@@ -226,7 +226,8 @@ impl Reconciler {
             }
             if self.run_regions.contains(region) {
                 let content = intent.build.content_digest();
-                view.being_published.extend(content.map(|content| (intent.layer, content)));
+                let which = content.map(|content| ((intent.layer, content), intent.stuck));
+                view.being_published.extend(which);
             } else {
                 found.forsaken.push(Forsaken { intent, outcome: None });
             }

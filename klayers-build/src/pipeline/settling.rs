@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::{LayerVersionArn, Region};
+use klayers_core::{LayerName, LayerVersionArn, Region};
 use tracing::warn;
 
 use super::PARALLEL_REGIONS;
@@ -15,13 +15,18 @@ use super::looks::Looks;
 use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
 use crate::catalog::{Intent, Obstacle};
+use crate::error::in_one_line;
+use crate::publish::{Fault, PublishError};
 
 /// What became of the publications that an earlier run left under way.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     /// Those that had been made, and are recorded now.
     pub(super) completed: Vec<LayerVersionArn>,
-    /// The regions where that could not be found out.
+    /// The layers, by region, of which that could not be found out, or whose version cannot be
+    /// listed. Other layers of the region are not concerned.
+    pub(super) stuck: BTreeMap<(Region, LayerName), Error>,
+    /// The regions where nothing could be found out.
     pub(super) failed: BTreeMap<Region, Error>,
 }
 
@@ -43,16 +48,19 @@ impl Publishing<'_> {
         }
         let outcomes: Vec<_> = stream::iter(by_region)
             .map(|(region, intents)| async move {
-                let mut completed = Vec::new();
-                let outcome = self.settle_region(&region, intents, &mut completed, now).await;
-                (completed, outcome.err().map(|error| (region, error)))
+                let mut settled = Settled::default();
+                if let Err(error) = self.settle_region(&region, intents, &mut settled, now).await {
+                    settled.failed.insert(region, error);
+                }
+                settled
             })
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
         let mut settled = Settled::default();
-        for (completed, failed) in outcomes {
+        for Settled { completed, stuck, failed } in outcomes {
             settled.completed.extend(completed);
+            settled.stuck.extend(stuck);
             settled.failed.extend(failed);
         }
         settled.completed.sort();
@@ -63,7 +71,7 @@ impl Publishing<'_> {
         &self,
         region: &Region,
         mut unsettled: Vec<Intent>,
-        completed: &mut Vec<LayerVersionArn>,
+        settled: &mut Settled,
         now: Timestamp,
     ) -> Result<(), Error> {
         let longest = unsettled.iter().map(|intent| self.may_appear_for(intent)).max();
@@ -72,10 +80,16 @@ impl Publishing<'_> {
         while looks.next().await {
             let mut missing = Vec::new();
             for intent in unsettled {
-                match self.look(&intent, now).await? {
-                    Some(Settlement::Completed(arn)) => completed.push(arn),
-                    Some(Settlement::Retired(arn, obstacle)) => say_retired(&arn, obstacle),
-                    None => missing.push(intent),
+                match self.look(&intent, now).await {
+                    Ok(Some(Settlement::Completed(arn))) => settled.completed.push(arn),
+                    Ok(Some(Settlement::Retired(arn, obstacle))) => say_retired(&arn, obstacle),
+                    Ok(None) => missing.push(intent),
+                    Err(error) if concerns_region(&error) => return Err(error),
+                    Err(error) => {
+                        warn!(%region, layer = %intent.layer, error = in_one_line(&error),
+                            "not settled");
+                        settled.stuck.insert((region.clone(), intent.layer), error);
+                    }
                 }
             }
             unsettled = missing;
@@ -97,7 +111,10 @@ impl Publishing<'_> {
     async fn look(&self, intent: &Intent, now: Timestamp) -> Result<Option<Settlement>, Error> {
         let recorded = self.completion.recorded(intent).await?;
         match self.completion.find(intent, &recorded).await? {
-            Some(made) => Ok(Some(self.completion.settle(intent, made, &recorded, now).await?)),
+            Some(made) => {
+                let settled = self.completion.settle(intent, made, &recorded, now).await;
+                Ok(Some(self.completion.or_stuck(intent, settled).await?))
+            }
             None => Ok(None),
         }
     }
@@ -115,6 +132,16 @@ impl Publishing<'_> {
         let ago = intent.attempted_at.map(|at| (self.clock)().duration_since(at));
         let ago = ago.and_then(|ago| Duration::try_from(ago).ok()).unwrap_or_default();
         (longest + NOTED_EVERY).saturating_sub(ago)
+    }
+}
+
+/// Whether nothing else can be done in the region either. That something is denied to one version may
+/// be a matter of this version alone.
+fn concerns_region(error: &Error) -> bool {
+    match error {
+        Error::Publish(PublishError::Aws(answer)) if *answer.fault() == Fault::Denied => false,
+        Error::Publish(error) => error.concerns_region(),
+        _ => true,
     }
 }
 

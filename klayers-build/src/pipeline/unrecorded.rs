@@ -53,7 +53,10 @@ impl Publishing<'_> {
         layers: &BTreeSet<LayerName>,
         regions: impl Iterator<Item = &Region>,
     ) -> Result<BTreeMap<Region, Error>, Error> {
-        let recorded = self.completion.catalog.regions().await?;
+        let mut recorded = self.completion.catalog.regions().await?;
+        // What could not be settled is known, too.
+        let under_way = self.completion.catalog.under_way().await?;
+        recorded.extend(under_way.into_iter().map(|intent| intent.region));
         let mut empty = Vec::new();
         for region in regions.filter(|region| !recorded.contains(region)) {
             if !self.has_records(region).await? {

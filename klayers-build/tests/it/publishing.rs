@@ -15,6 +15,7 @@ use crate::support::command::{Home, Outcome, uv_is_there};
 
 mod faults;
 mod killed;
+mod stuck;
 
 /// The regions that AWS opened to everybody's accounts, 34 of them.
 pub(crate) const REGIONS: [&str; 34] = [

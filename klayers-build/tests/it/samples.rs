@@ -73,6 +73,7 @@ pub(crate) fn intent(build: &Build, of_region: &str) -> Intent {
         build: build.clone(),
         begun_at: at("2026-11-01T02:10:00Z"),
         attempted_at: Some(at("2026-11-01T02:20:00.5Z")),
+        stuck: None,
     }
 }
 

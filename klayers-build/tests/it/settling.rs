@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::Intent;
-use klayers_build::pipeline::{ExpiryPlan, ExpiryScope, Imported, Importer, LayerImport};
+use klayers_build::pipeline::{
+    ExpiryPlan, ExpiryScope, Imported, Importer, LayerImport, Reconciler, Remedy, Repairs,
+};
 use klayers_build::plan::Selection;
+use klayers_build::publish::PublishError;
 use klayers_core::{Build, ExpiryPolicy, LayerVersionArn, Timestamp};
 
 use crate::samples::{intent, layer, package, region, target};
@@ -26,6 +30,10 @@ async fn interrupt(staged: &Staged, build: &Build, place: &str, at: Option<Times
 
 /// Takes in a layer, before which everything that was interrupted is settled.
 async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
+    import_as(staged, publisher, "model").await
+}
+
+async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &str) -> Imported {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("python/model.py", zip::write::SimpleFileOptions::default()).unwrap();
     let zip = staged.home.write("model.zip", zip.finish().unwrap().into_inner());
@@ -34,7 +42,7 @@ async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
         artifacts: Arc::new(FolderArtifacts::open(staged.home.path("artifacts")).unwrap()),
         publisher: publisher.clone(),
         expiry: ExpiryPolicy::default(),
-        public: false,
+        public: true,
         deadline: Duration::from_mins(5),
         listed: BTreeSet::from([layer(&sound("requests", "1"))]),
         new_collection: false,
@@ -42,9 +50,9 @@ async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
     };
     let import = LayerImport {
         target: target("p3.12"),
-        package: package("model"),
+        package: package(name),
         version: "1.0".parse().unwrap(),
-        layer: "Klayers-p312-model".parse().unwrap(),
+        layer: format!("Klayers-p312-{name}").parse().unwrap(),
         license: None,
     };
     importer.import(&zip, import, &PLACES.map(region), now()).await.unwrap()
@@ -155,4 +163,66 @@ async fn what_was_withdrawn_in_one_region_takes_no_place_in_another() {
     // The one before holds what was withdrawn elsewhere.
     let done = withdraw(&america[2]);
     assert!(done.stdout.ends_with(&format!("the latest is {}\n", america[0])), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_made_public_harms_itself_alone() {
+    let staged = Staged::new("[publish]\npublic = true");
+    let build = sound("requests", "1");
+    interrupt(&staged, &build, PLACES[0], Some(now())).await;
+    let made = staged.publish_unrecorded(&build, PLACES[0], days(-1)).await.arn;
+    let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
+    publisher.faults().never_public.insert(made.clone());
+    // No other layer waits for it, not even where nothing else is recorded.
+    for _ in 0..2 {
+        let imported = import(&staged, &publisher).await;
+        assert!(imported.published.values().all(Result::is_ok), "{imported:?}");
+    }
+    // Of its own layer nothing else is published where it is stuck.
+    let imported = import_as(&staged, &publisher, "requests").await;
+    let stuck = imported.published[&region(PLACES[0])].as_ref().unwrap_err();
+    assert!(matches!(stuck, Error::Publish(PublishError::Stuck { .. })), "{stuck:?}");
+    assert!(stuck.to_string().contains("is for somebody else"), "{stuck}");
+    imported.published[&region(PLACES[1])].as_ref().unwrap();
+
+    let reconciler = Reconciler {
+        catalog: staged.catalog.clone(),
+        publisher: publisher.clone(),
+        expiry: ExpiryPolicy::default(),
+        layer_prefix: "Klayers".to_owned(),
+        public: true,
+        selection: Selection::default(),
+        targets: [target("p3.12")].into(),
+        run_regions: PLACES.map(region).into(),
+        sure: false,
+    };
+    let told = async |repairs| {
+        let found = reconciler.reconcile(&[region(PLACES[0])], repairs, now()).await.unwrap();
+        let found = found.into_values().next().unwrap().unwrap();
+        let stuck = found.differences.into_iter().find(|it| it.difference.arn == made);
+        stuck.map(|it| {
+            let outcome = it.outcome.map(|outcome| outcome.is_ok());
+            (serde_json::to_value(it.difference).unwrap(), it.remedy, outcome)
+        })
+    };
+    for (repairs, outcome) in [(Repairs::None, None), (Repairs::Careful, Some(false))] {
+        let (difference, remedy, done) = told(repairs).await.unwrap();
+        let expected = serde_json::json!({
+            "arn": made,
+            "difference": "stuck",
+            "region": PLACES[0],
+            "layer": "Klayers-p312-requests",
+            "reason": format!(
+                "the policy of {made} is for somebody else; look at it with get-layer-version-policy"
+            ),
+        });
+        assert_eq!((difference, remedy, done), (expected, Some(Remedy::Complete), outcome));
+    }
+    publisher.faults().never_public.clear();
+    assert_eq!(told(Repairs::Careful).await.unwrap().2, Some(true));
+    assert_eq!(told(Repairs::None).await, None);
+    assert!(staged.publisher.inspect(&made).await.unwrap().unwrap().is_public);
+    let recorded = staged.recorded().await;
+    assert!(recorded.contains(&"eu-west-1 requests 1 latest".to_owned()), "{recorded:?}");
+    assert_eq!(staged.catalog.under_way().await.unwrap(), []);
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use klayers_core::{Build, LayerVersion, Status};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 
 use super::retire;
 use super::rows::{self, Failure, stored};
@@ -30,7 +30,7 @@ pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(),
 
 pub(super) fn under_way(connection: &Connection) -> Result<Vec<Intent>, Failure> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT region, layer, begun_at, attempted_at, {}
+        "SELECT region, layer, begun_at, attempted_at, stuck, {}
          FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
         rows::BUILD
     ))?;
@@ -78,17 +78,7 @@ fn end(transaction: &Transaction<'_>, version: &LayerVersion, build: i64) -> Res
 }
 
 pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), Failure> {
-    let sql = format!("DELETE FROM intents WHERE {THIS_INTENT}");
-    transaction.execute(
-        &sql,
-        params![
-            intent.region.as_str(),
-            intent.layer.as_str(),
-            rows::find_build(transaction, &intent.build)?,
-            stored(intent.begun_at)
-        ],
-    )?;
-    Ok(())
+    change(transaction, "DELETE FROM intents", intent, None)
 }
 
 pub(super) fn attempted(
@@ -96,21 +86,33 @@ pub(super) fn attempted(
     intent: &Intent,
     at: Timestamp,
 ) -> Result<(), Failure> {
-    let sql = format!("UPDATE intents SET attempted_at = ?5 WHERE {THIS_INTENT}");
+    change(transaction, "UPDATE intents SET attempted_at = ?", intent, Some(&stored(at)))
+}
+
+pub(super) fn mark_stuck(
+    transaction: &Transaction<'_>,
+    intent: &Intent,
+    reason: &str,
+) -> Result<(), Failure> {
+    change(transaction, "UPDATE intents SET stuck = ?", intent, Some(reason))
+}
+
+/// Changes exactly this publication, if it is under way; `value` is what the change sets.
+fn change(
+    transaction: &Transaction<'_>,
+    change: &str,
+    intent: &Intent,
+    value: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(build) = rows::find_build(transaction, &intent.build)? else { return Ok(()) };
+    let (build, begun_at) = (build.to_string(), stored(intent.begun_at));
+    let which = [intent.region.as_str(), intent.layer.as_str(), &build, &begun_at];
     transaction.execute(
-        &sql,
-        params![
-            intent.region.as_str(),
-            intent.layer.as_str(),
-            rows::find_build(transaction, &intent.build)?,
-            stored(intent.begun_at),
-            stored(at)
-        ],
+        &format!("{change} WHERE region = ? AND layer = ? AND build = ? AND begun_at = ?"),
+        params_from_iter(value.into_iter().chain(which)),
     )?;
     Ok(())
 }
-
-const THIS_INTENT: &str = "region = ?1 AND layer = ?2 AND build = ?3 AND begun_at = ?4";
 
 /// The row of a build that must be recorded, and be one that can be published.
 fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {

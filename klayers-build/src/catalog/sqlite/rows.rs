@@ -232,6 +232,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
         build: build(row)?,
         begun_at: column.parse("begun_at")?,
         attempted_at: column.parse_optional("attempted_at")?,
+        stuck: column.get("stuck")?,
     })
 }
 

@@ -178,7 +178,8 @@ fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
     }
     if version < ATTEMPTS {
         connection.execute_batch(
-            "CREATE TEMP VIEW intents AS SELECT *, NULL AS attempted_at FROM main.intents",
+            "CREATE TEMP VIEW intents AS
+             SELECT *, NULL AS attempted_at, NULL AS stuck FROM main.intents",
         )?;
     }
     Ok(())

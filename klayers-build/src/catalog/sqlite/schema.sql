@@ -79,6 +79,7 @@ CREATE TABLE intents (
     build INTEGER NOT NULL REFERENCES builds (id),
     begun_at TEXT NOT NULL,
     attempted_at TEXT, -- unknown of those that an earlier release began
+    stuck TEXT, -- why the version that it made cannot be listed
     PRIMARY KEY (region, layer)
 ) STRICT, WITHOUT ROWID;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use klayers_core::{Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Target};
+use klayers_core::{Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Region, Target};
 use serde::Serialize;
 
 use super::{InspectedVersion, Life, ListedVersion, Record};
@@ -33,6 +33,15 @@ pub enum DifferenceKind {
         sha256: Digest,
         /// When it was published.
         created: Timestamp,
+    },
+    /// A run made it, and cannot list it.
+    Stuck {
+        /// The region.
+        region: Region,
+        /// The layer.
+        layer: LayerName,
+        /// Why not.
+        reason: String,
     },
     /// It has the content of another version of its layer, which is recorded.
     Doubled {
@@ -79,6 +88,11 @@ impl fmt::Display for Difference {
             DifferenceKind::Orphan { description, .. } => {
                 write!(formatter, "orphan {arn}: not recorded; it says {description:?}")
             }
+            DifferenceKind::Stuck { region, layer, reason } => write!(
+                formatter,
+                "stuck {arn}: a run made this version of {layer} in {region}, and cannot list it: \
+                 {reason}"
+            ),
             DifferenceKind::Doubled { of, recorded: true } => {
                 write!(formatter, "doubled {arn}: recorded, with the content of {of}")
             }
@@ -130,8 +144,9 @@ pub(super) struct View {
     pub(super) inspected: BTreeMap<LayerVersionArn, Option<InspectedVersion>>,
     /// What the pointers say, of the layers that were asked for.
     pub(super) pointers: BTreeMap<(Target, PackageName), Option<String>>,
-    /// Publications that an interrupted run left under way. The next one settles them.
-    pub(super) being_published: BTreeSet<(LayerName, Digest)>,
+    /// Publications that an interrupted run left under way, which the next one settles; and why it
+    /// could not, if it tried.
+    pub(super) being_published: BTreeMap<(LayerName, Digest), Option<String>>,
     /// Deletions that were interrupted. The next expiry ends them.
     pub(super) being_deleted: BTreeSet<LayerVersionArn>,
 }
@@ -189,7 +204,7 @@ impl View {
 
     fn of_pointers(&self) -> impl Iterator<Item = Difference> {
         let being_published: BTreeSet<&LayerName> =
-            self.being_published.iter().map(|(layer, _)| layer).collect();
+            self.being_published.keys().map(|(layer, _)| layer).collect();
         self.newest().into_iter().filter_map(move |((target, package), arn)| {
             let names = self.pointers.get(&(target, package.clone()))?;
             let latest = self.recorded.get(arn)?.life == Life::Latest;
@@ -242,8 +257,12 @@ impl View {
     ) -> Option<DifferenceKind> {
         let listed = self.listed.get(arn)?;
         let stated = stated_digest(&listed.description).unwrap_or(inspected.digest);
-        if self.being_published.contains(&(arn.name().clone(), stated)) {
-            return None;
+        if let Some(stuck) = self.being_published.get(&(arn.name().clone(), stated)) {
+            return stuck.as_ref().map(|reason| DifferenceKind::Stuck {
+                region: arn.region().clone(),
+                layer: arn.name().clone(),
+                reason: reason.clone(),
+            });
         }
         Some(match twins.get(&(arn.layer(), inspected.digest)) {
             Some(&of) => DifferenceKind::Doubled { of: of.clone(), recorded: false },

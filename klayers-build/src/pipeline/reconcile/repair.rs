@@ -8,6 +8,7 @@ use super::{Difference, DifferenceKind, Reconciler};
 use crate::Error;
 use crate::catalog::{Include, Query, obstacle};
 use crate::failpoint;
+use crate::pipeline::completion::Completion;
 use crate::publish::{Pointer, stated_digest};
 
 /// What is done about differences.
@@ -32,6 +33,9 @@ pub enum Remedy {
     RecordLoss,
     /// Recording it as the latest of its layer: it is what was built, and nothing newer is.
     Adopt(Box<Build>),
+    /// Completing its publication: letting everybody use it, if it is for everybody, and recording
+    /// it.
+    Complete,
     /// Deleting it.
     Delete,
     /// Pointing to what is recorded as the latest of its layer, if something is.
@@ -97,6 +101,7 @@ impl Reconciler {
                 Some(Remedy::Delete)
             }
             DifferenceKind::Pointer { .. } => Some(Remedy::Point),
+            DifferenceKind::Stuck { .. } => Some(Remedy::Complete),
             // Which of two to keep, and who may use what they use already, is for people to say.
             DifferenceKind::Doubled { recorded: true, .. } | DifferenceKind::Public => None,
         })
@@ -146,6 +151,7 @@ impl Reconciler {
         match remedy {
             Remedy::MakePublic => self.publisher.make_public(arn).await?,
             Remedy::Delete => self.publisher.delete(arn).await?,
+            Remedy::Complete => self.complete(arn, now).await?,
             Remedy::RecordLoss => {
                 let lost = self.catalog.layer_version(arn).await?;
                 let latest = self.catalog.record_loss(arn, now).await?;
@@ -183,6 +189,27 @@ impl Reconciler {
         }
         failpoint::reach("repaired");
         info!(region = %arn.region(), %arn, ?kind, "repaired");
+        Ok(())
+    }
+
+    /// Tries once more to list the version that an interrupted publication made.
+    async fn complete(&self, arn: &LayerVersionArn, now: Timestamp) -> Result<(), Error> {
+        let completion = Completion {
+            catalog: &*self.catalog,
+            publisher: &*self.publisher,
+            expiry: &self.expiry,
+            public: self.public,
+        };
+        for intent in self.catalog.under_way().await? {
+            if (&intent.region, &intent.layer) != (arn.region(), arn.name()) {
+                continue;
+            }
+            let recorded = completion.recorded(&intent).await?;
+            if let Some(made) = completion.find(&intent, &recorded).await? {
+                let settled = completion.settle(&intent, made, &recorded, now).await;
+                completion.or_stuck(&intent, settled).await?;
+            }
+        }
         Ok(())
     }
 

@@ -25,14 +25,18 @@ struct Statement {
 }
 
 /// Whether a policy lets everybody get the layer version, without a condition, and says nothing
-/// else; if not, what it does.
+/// else; if not, what it does. It may say so under any name, and more than once.
 pub(super) fn check(policy: &str, arn: &LayerVersionArn) -> Result<(), String> {
     let Ok(policy) = serde_json::from_str::<Policy>(policy) else {
         return Err("cannot be read".to_owned());
     };
-    let [statement] = policy.statement.as_slice() else {
-        return Err(format!("has {} statements, not one", policy.statement.len()));
-    };
+    if policy.statement.is_empty() {
+        return Err("has no statement".to_owned());
+    }
+    policy.statement.iter().try_for_each(|statement| check_statement(statement, arn))
+}
+
+fn check_statement(statement: &Statement, arn: &LayerVersionArn) -> Result<(), String> {
     let Statement { effect, principal, action, resource, others } = statement;
     let everybody = one(principal) == Some("*")
         || principal.get("AWS").and_then(one) == Some("*")
@@ -83,8 +87,10 @@ mod tests {
         for (statements, refusal) in [
             (with(json!({})), None),
             (with(json!({ "Principal": { "AWS": "*" }, "Action": [ACTION] })), None),
-            (json!([]), Some("0 statements")),
-            (json!([public, public]), Some("2 statements")),
+            (json!([]), Some("no statement")),
+            // Somebody had said so under another name.
+            (json!([with(json!({ "Sid": "by-hand" }))[0], public]), None),
+            (json!([public, with(json!({ "Action": "lambda:*" }))[0]]), Some("lambda:*")),
             (with(json!({ "Principal": { "AWS": "123456789012" } })), Some("123456789012")),
             (with(json!({ "Principal": { "AWS": "*", "Service": "s3" } })), Some("s3")),
             (with(json!({ "Effect": "Deny" })), Some("Deny")),

@@ -51,7 +51,7 @@ macro_rules! catalog_promises {
             one_publication_is_under_way_at_a_time,
             what_is_under_way_says_what_it_publishes,
             abandoning_ends_exactly_that_publication,
-            when_a_publication_was_last_under_way_is_kept,
+            when_a_publication_was_under_way_and_why_it_is_stuck_is_kept,
             completing_makes_the_latest_and_deprecates_the_one_before,
             a_layer_named_otherwise_is_superseded_too,
             completing_twice_is_completing_once,

@@ -1,5 +1,6 @@
 //! A publisher that answers wrongly, or refuses, as it is told.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Faulty {
 pub(crate) struct Faults {
     /// So many lists show no version, as if none had been made yet.
     pub(crate) empty_lists: usize,
+    /// Versions that cannot be made public.
+    pub(crate) never_public: BTreeSet<LayerVersionArn>,
     /// How many versions were published.
     pub(crate) published: usize,
     /// How many lists were asked for.
@@ -56,6 +59,10 @@ impl Publisher for Faulty {
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        if self.faults().never_public.contains(arn) {
+            let reason = "is for somebody else".to_owned();
+            return Err(PublishError::Policy { arn: Box::new(arn.clone()), reason });
+        }
         self.inner.make_public(arn).await
     }
 

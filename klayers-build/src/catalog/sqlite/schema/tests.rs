@@ -145,9 +145,10 @@ fn of_version(version: i32, path: &Path) {
 
 /// The tables without what version 6 changed.
 fn before_attempts() -> String {
-    let column = "    attempted_at TEXT, -- unknown of those that an earlier release began\n";
-    assert!(SCHEMA.contains(column));
-    SCHEMA.replace(column, "")
+    let columns = "    attempted_at TEXT, -- unknown of those that an earlier release began
+    stuck TEXT, -- why the version that it made cannot be listed\n";
+    assert!(SCHEMA.contains(columns));
+    SCHEMA.replace(columns, "")
 }
 
 /// The tables of version 5 without what it changed.

@@ -108,7 +108,7 @@ fn what_is_under_way_is_left_to_those_who_end_it() {
     let mut region = Region::new(&[(1, Deleted, "a")], &[(1, "a"), (2, "b"), (3, "c")]);
     region.0.being_deleted.insert(arn(1));
     let published = (arn(2).name().clone(), Digest::of(b"b"));
-    region.0.being_published.insert(published);
+    region.0.being_published.insert(published, None);
     assert_eq!(region.differences(true), "3 orphan");
 }
 
@@ -132,7 +132,7 @@ fn a_pointer_must_name_the_latest_and_nothing_where_there_is_none() {
         region.0.pointers.insert(layer, names);
         assert_eq!(region.differences(true), differences, "{recorded:?}");
         let begun = (arn(1).name().clone(), Digest::of(b"c"));
-        region.0.being_published.insert(begun);
+        region.0.being_published.insert(begun, None);
         assert_eq!(region.differences(true), "", "left to the run that publishes it");
     }
 }

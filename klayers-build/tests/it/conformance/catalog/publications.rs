@@ -76,7 +76,7 @@ pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
     }
 }
 
-pub(crate) async fn when_a_publication_was_last_under_way_is_kept(home: &impl Home) {
+pub(crate) async fn when_a_publication_was_under_way_and_why_it_is_stuck_is_kept(home: &impl Home) {
     let catalog = home.open();
     let build = build("p3.12", "requests", "2.32.5");
     catalog.record_build(&build).await.unwrap();
@@ -88,10 +88,15 @@ pub(crate) async fn when_a_publication_was_last_under_way_is_kept(home: &impl Ho
     catalog.attempted(&here, later).await.unwrap();
     let attempted = Intent { attempted_at: Some(later), ..here.clone() };
     assert_eq!(catalog.under_way().await.unwrap(), [attempted, elsewhere.clone()]);
-    // The time does not tell one publication from another.
+    // Nor does either tell one publication from another.
+    catalog.mark_stuck(&elsewhere, "its policy is somebody else's").await.unwrap();
+    let under_way = catalog.under_way().await.unwrap();
+    assert_eq!(under_way[1].stuck.as_deref(), Some("its policy is somebody else's"));
+    assert_eq!((under_way[0].stuck.as_ref(), &under_way[1].layer), (None, &elsewhere.layer));
     catalog.abandon(&here).await.unwrap();
     catalog.attempted(&here, later).await.unwrap();
-    assert_eq!(catalog.under_way().await.unwrap(), [elsewhere]);
+    catalog.mark_stuck(&here, "x").await.unwrap();
+    assert_eq!(catalog.under_way().await.unwrap(), under_way[1..]);
 }
 
 pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(home: &impl Home) {
@@ -193,7 +198,7 @@ pub(crate) async fn what_is_completed_as_retired_leaves_the_latest(home: &impl H
         expected.insert(1, retired);
         assert_eq!(all(&*catalog).await, expected);
     }
-    assert_eq!(catalog.yanked_builds(target("p3.12")).await.unwrap(), [new.clone()]);
+    assert_eq!(catalog.yanked_builds(target("p3.12")).await.unwrap(), [new]);
     let latest = published(&newest, "eu-west-1", 4);
     let error = catalog.complete_retired(&latest).await.unwrap_err();
     assert!(matches!(error, CatalogError::NotRetired(arn) if arn == latest.arn));
