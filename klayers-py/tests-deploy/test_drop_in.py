@@ -228,13 +228,16 @@ def test_tokens_are_refused_with_what_to_write(ours: Package, server: Server) ->
     messages += [
         fails(ours, name, act).message
         for name, act in [
+            ("NoRegionProvidedError", lambda: layers.get_latest_layer_arns(text, RUNTIME)),
             ("LayerNameDoesNotExists", lambda: layers.layer_version(app, text)),
             ("LayerVersionNotInteger", lambda: layers.layer_version(app, "requests", text)),
             ("LayerVersionNotInteger", lambda: layers.layer_version(app, "requests", number)),
         ]
     ]
-    for what, message in zip(["region", "region", "runtime", "package", "version", "version"], messages):
+    expected = ["region", "region", "runtime", "region", "package", "version", "version"]
+    for what, message in zip(expected, messages):
         assert message.startswith(f"the {what} is a token"), message
+    assert len(messages) == len(expected)
 
 
 def test_functions_of_another_runtime_or_architecture_are_warnings(ours: Package) -> None:

@@ -51,8 +51,8 @@ def handler(event, context):
     done = subprocess.run([sys.executable, "-m", "klayers", "latest-arn", package],
                           capture_output=True, text=True)
     return {
-        "function": str(klayers.latest_arn(package, **place)),
-        "client": str(client.latest_arn(package, **place)),
+        "function": klayers.latest_arn(package, **place),
+        "client": client.latest_arn(package, **place),
         "command": done.stdout.split() if done.returncode == 0 else done.stderr,
         "kept": sorted(os.listdir("/tmp/klayers")) != [],
         "imported from": klayers.__file__,

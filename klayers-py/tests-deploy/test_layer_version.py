@@ -87,6 +87,17 @@ def test_another_client_asks_another_collection(stack: Stack, monkeypatch: Any) 
     other.close()
 
 
+def test_cdk_itself_takes_arns_and_regions(server: Server) -> None:
+    region = klayers.Region("us-east-1")
+    stack = Stack(App(), "Sample", env=Environment(region=region))
+    found = klayers.latest_arn("requests", region=region, python="3.13")
+    layer = aws_lambda.LayerVersion.from_layer_version_arn(stack, "Layer", found)
+    function(stack, layer)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::Function", {"Layers": [arn("requests", 4)]}
+    )
+
+
 def test_a_stack_without_a_region_is_told_what_to_do(server: Server) -> None:
     stack = Stack(App(), "Anywhere")
     with pytest.raises(klayers.InvalidValueError, match="env=Environment"):

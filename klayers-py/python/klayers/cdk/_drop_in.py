@@ -88,7 +88,8 @@ class Klayers:
         self, region: str, python_version: _lambda.Runtime
     ) -> dict[str, dict[str, str]]:
         """The latest layers by package, each with its ``arn`` and ``packageVersion``."""
-        target = _target(python_version.to_string())
+        _tokens.refuse("region", region, exceptions.NoRegionProvidedError)
+        target = _target(self.get_python_version(python_version))
         try:
             if self.base_url == _PUBLIC:
                 rows = klayers.latest(region=region, target=target)
