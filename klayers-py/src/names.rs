@@ -63,7 +63,7 @@ impl PackageName {
         _source: &Bound<'py, PyAny>,
         _handler: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        protocols::pydantic_schema(class)
+        protocols::text_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {
@@ -128,7 +128,7 @@ impl PackageVersion {
         _source: &Bound<'py, PyAny>,
         _handler: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        protocols::pydantic_schema(class)
+        protocols::text_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {
@@ -204,7 +204,7 @@ impl Requirement {
         _source: &Bound<'py, PyAny>,
         _handler: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        protocols::pydantic_schema(class)
+        protocols::text_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Reduced<'py> {

@@ -9,6 +9,11 @@ pub(crate) fn format<'py>(text: &str, spec: &Bound<'py, PyString>) -> PyResult<B
 }
 
 /// The schema of pydantic for a class whose values are made from a text.
-pub(crate) fn pydantic_schema<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
-    class.py().import("klayers._pydantic")?.call_method1("schema", (class,))
+pub(crate) fn text_schema<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    class.py().import("klayers._pydantic")?.call_method1("text_schema", (class,))
+}
+
+/// The schema of pydantic for a class of rows.
+pub(crate) fn row_schema<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    class.py().import("klayers._pydantic")?.call_method1("row_schema", (class,))
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::dicts::to_dict;
 use crate::error::invalid_value;
+use crate::protocols;
 use crate::texts::{LayerVersionArn, Region};
 use crate::values::Target;
 
@@ -125,6 +126,16 @@ impl LatestLayer {
     fn __repr__(&self) -> String {
         let LatestRow { package, package_version, arn, .. } = &self.0;
         format!("<LatestLayer package='{package}' package_version='{package_version}' arn='{arn}'>")
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::row_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
@@ -284,6 +295,16 @@ impl LayerVersion {
         format!("<LayerVersion arn='{arn}' package_version='{package_version}' status='{status}'>")
     }
 
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::row_schema(class)
+    }
+
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
         pickled(&py.get_type::<Self>(), &self.0)
     }
@@ -373,6 +394,16 @@ impl PackageLayer {
     fn __repr__(&self) -> String {
         let PackageRow { package, target, version } = &self.0;
         format!("<PackageLayer package='{package}' target='{target}' arn='{}'>", version.arn)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::row_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
@@ -477,6 +508,16 @@ impl Build {
     fn __repr__(&self) -> String {
         let package = self.package().map_or("None".to_owned(), |package| format!("'{package}'"));
         format!("<Build package={package} package_version='{}'>", self.0.package_version)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (_source, _handler, /))]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        protocols::row_schema(class)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {

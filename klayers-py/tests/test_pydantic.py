@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import klayers
 import pytest
+from conftest import Server
 
 pydantic: Any = pytest.importorskip("pydantic")
 
@@ -65,3 +66,22 @@ def test_optional_fields_and_keys_are_read_too() -> None:
     assert type(read.region) is klayers.Region and model(arns={}).region is None
     assert {type(key) for key in read.arns} == {klayers.Region}
     assert json.loads(read.model_dump_json())["arns"] == {"eu-west-1": [arn]}
+
+
+def test_rows_are_fields_too_and_are_written_as_the_api_has_them(server: Server) -> None:
+    place: Any = {"region": "us-east-1", "target": "p3.13-arm64"}
+    rows = klayers.versions("requests", **place)
+    latest = klayers.latest(region="us-east-1", python="3.13")
+    model: Any = pydantic.create_model(
+        "Answer", rows=(list[klayers.LayerVersion], ...), latest=(list[klayers.LatestLayer], ...)
+    )
+    answer = model(rows=rows, latest=latest)
+    assert answer.rows == rows and answer.latest == latest
+    text = answer.model_dump_json()
+    assert json.loads(text)["rows"] == [json.loads(row.to_json()) for row in rows]
+    assert model.model_validate_json(text) == model.model_validate(json.loads(text)) == answer
+    properties = model.model_json_schema(mode="serialization")["properties"]
+    assert properties["rows"]["items"]["type"] == "object"
+    for bad in [{}, {"arn": "x"}, "requests"]:
+        with pytest.raises(pydantic.ValidationError, match="row of the API|valid dictionary"):
+            model(rows=[bad], latest=[])

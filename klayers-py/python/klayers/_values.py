@@ -32,9 +32,9 @@ class _Text(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any:
-        from klayers._pydantic import schema
+        from klayers._pydantic import text_schema
 
-        return schema(cls)
+        return text_schema(cls)
 
 
 class _Partition(str):
