@@ -27,9 +27,10 @@ use crate::session::Session;
 /// retries times, the first time after retry_delay at most, which doubles up to max_retry_delay.
 ///
 /// Answers are kept in memory for as long as the server says, unless cache is False; in cache_dir,
-/// too, if it is given, of at most cache_limit bytes. An older one stands in for stale_if_error
-/// where the server cannot be asked: a StaleAnswerWarning tells. assume_fresh is how long an answer
-/// is fresh of which the server does not say. A client that is offline asks no server.
+/// too, if it is given, of at most cache_limit bytes (~ is the home folder). An older one stands in
+/// for stale_if_error where the server cannot be asked: a StaleAnswerWarning tells. assume_fresh is
+/// how long an answer is fresh of which the server does not say. A client that is offline asks no
+/// server.
 ///
 /// With accounts, a layer of another account is an error.
 #[pyclass(frozen, module = "klayers")]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import doctest
 import importlib.metadata
+import json
 import re
 import runpy
 import subprocess
 import sys
+import sysconfig
 from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
@@ -66,7 +68,10 @@ def test_the_wheel_is_the_one_for_this_python() -> None:
     distribution = importlib.metadata.distribution("klayers")
     tags = re.findall("^Tag: (.*?-.*?)-", distribution.read_text("WHEEL") or "", re.MULTILINE)
     library = Path(klayers._klayers.__file__ or "").name
-    if sys.version_info < (3, 10):
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        version = "cp{}{}".format(*sys.version_info)
+        assert set(tags) == {f"{version}-{version}t"} and ".abi3." not in library
+    elif sys.version_info < (3, 10):
         assert set(tags) == {"cp39-cp39"} and ".cpython-39-" in library
     else:
         assert set(tags) == {"cp310-abi3"} and ".abi3." in library
@@ -108,6 +113,27 @@ def test_the_readme_runs(server: Server) -> None:
     readme = REPOSITORY / "klayers-py" / "README.md"
     outcome = doctest.testfile(str(readme), module_relative=False)
     assert outcome.attempted and not outcome.failed
+
+
+def test_the_function_of_the_readme_finds_its_layers(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (REPOSITORY / "klayers-py" / "README.md").read_text()
+    [block] = re.findall("^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV"]:
+        monkeypatch.delenv(name, raising=False)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    with pytest.raises(RuntimeError, match="no Lambda function"):
+        names["handler"]({"package": "requests"}, None)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+    exec(block, names)
+    found = klayers.LayerVersionArn(json.loads(json.dumps(names["handler"]({"package": "requests"}, None))))
+    assert (found.region, found.layer_name) in [
+        ("us-east-1", "Klayers-p313-requests"),
+        ("us-east-1", "Klayers-p313-arm64-requests"),
+    ]
 
 
 def test_the_example_runs(server: Server) -> None:
