@@ -117,7 +117,10 @@ impl Config {
                 target: file.publish.target,
                 public: file.publish.public,
                 deadline: Duration::from_secs(file.publish.deadline),
-                aws: file.publish.aws,
+                aws: AwsOptions {
+                    deadline: Duration::from_secs(file.publish.deadline),
+                    ..file.publish.aws
+                },
             },
             build: BuildSettings {
                 sources: Sources {

@@ -265,7 +265,9 @@ impl Run<'_> {
         let published: BTreeMap<_, _> = stream::iter(publish)
             .map(|region| async {
                 let publication = publishing.publish(&region, &wanted.layer, &build, self.now);
-                let outcome = self.lanes.publish(&region, &wanted.layer, publication).await;
+                let publisher = &*self.pipeline.publisher;
+                let lane = self.lanes.publish(publisher, &region, &wanted.layer, publication);
+                let outcome = lane.await;
                 outcome.map(|outcome| (region, outcome))
             })
             .buffer_unordered(PARALLEL_REGIONS)

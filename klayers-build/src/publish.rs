@@ -11,8 +11,8 @@ mod aws;
 mod description;
 mod folder;
 
+pub(crate) use aws::{Access, Call, settings as aws_settings};
 pub use aws::{AwsError, AwsOptions, Fault, LambdaPublisher};
-pub(crate) use aws::{Call, Limit, limit as aws_limit, settings as aws_settings};
 pub use description::{describe, stated_digest};
 pub use folder::FolderPublisher;
 
@@ -46,6 +46,9 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
     /// It holds for a request whose sender was killed, interrupted or cut off, too: the publisher
     /// may work on while nobody waits. It is zero where publishing ends with its process.
     fn longest_publication(&self) -> Duration;
+
+    /// What keeps a region from answering as it should, as far as its last calls tell.
+    fn trouble(&self, region: &Region) -> Option<Trouble>;
 
     /// Lets everybody use a layer version, and makes sure that it is so. One that everybody may
     /// use already stays as it is.
@@ -94,6 +97,25 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
         target: Target,
         package: &PackageName,
     ) -> Result<Option<String>, PublishError>;
+}
+
+/// What keeps a region from answering as it should.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// A call has had no answer for this long.
+    Silent(Duration),
+    /// For this long, every call was refused because there are too many.
+    Throttled(Duration),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent(time) => write!(formatter, "it has not answered for {} s", time.as_secs()),
+            Self::Throttled(time) => write!(formatter, "it was throttled for {} s", time.as_secs()),
+        }
+    }
 }
 
 /// Which layer version is the latest of a package in a region.
@@ -213,6 +235,16 @@ pub enum PublishError {
         /// What AWS says.
         source: Box<AwsError>,
     },
+    /// AWS did not say whose the credentials are, although it may take them.
+    #[error(
+        "AWS did not say whose the credentials for the partition {partition} are; try again later"
+    )]
+    Unidentified {
+        /// The partition.
+        partition: Partition,
+        /// What happened instead.
+        source: Box<AwsError>,
+    },
     /// A region that the publisher was not made for.
     #[error("{0} is none of the regions that this publisher was made for")]
     UnknownRegion(Region),
@@ -248,7 +280,10 @@ pub enum PublishError {
     #[error("the publisher is at its end")]
     Ended,
     /// A publication took too long. What became of it is settled by the next run.
-    #[error("publishing {layer} in {region} took more than {deadline:?}")]
+    #[error(
+        "publishing {layer} in {region} took more than {} s{}", deadline.as_secs(),
+        trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default()
+    )]
     Overdue {
         /// The region.
         region: Region,
@@ -256,6 +291,8 @@ pub enum PublishError {
         layer: LayerName,
         /// How long it may take.
         deadline: Duration,
+        /// What held it up, as far as that is known.
+        trouble: Option<Trouble>,
     },
     /// It is not known whether a layer was published. The next run settles it.
     #[error(
@@ -312,7 +349,7 @@ pub enum PublishError {
 impl PublishError {
     /// Whether a version may have been published although this error was returned.
     pub fn is_unclear(&self) -> bool {
-        matches!(self, Self::Aws(error) if *error.fault() == Fault::Unclear)
+        matches!(self, Self::Aws(error) if matches!(error.fault(), Fault::Unclear | Fault::Silent))
     }
 
     /// Whether the region would refuse all else in the same way: it is closed to this account, full,
@@ -326,6 +363,7 @@ impl PublishError {
                     | Fault::Denied
                     | Fault::NoCredentials
                     | Fault::Unreachable
+                    | Fault::Silent
             ),
             Self::Overdue { .. } | Self::Closed { .. } | Self::Bucket { .. } => true,
             _ => false,

@@ -1,6 +1,8 @@
 //! Reading the DynamoDB table of the public collection: it is scanned, in several parts at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,7 +11,7 @@ use klayers_core::{LayerVersionArn, PackageName, Partition, Region, Target};
 
 use super::{AdoptError, BuildClaim, Claim, LeftOut, ReadLayer, Reason};
 use crate::plan::Selection;
-use crate::publish::{AwsError, Call, Fault, Limit, aws_limit, aws_settings};
+use crate::publish::{Access, AwsError, Call, Fault, aws_settings};
 
 mod item;
 
@@ -27,7 +29,7 @@ pub struct TableSource {
     client: Client,
     table: String,
     region: Region,
-    limit: Limit,
+    access: Arc<Access>,
 }
 
 /// What a table holds.
@@ -39,7 +41,8 @@ pub(super) struct Table {
 
 impl TableSource {
     /// A table in a region, or in the one that AWS's tools would take. Credentials and endpoints are
-    /// found as for publishing; a partition may have a profile.
+    /// found as for publishing; a partition may have a profile. No request may take longer than the
+    /// deadline, with all its attempts.
     ///
     /// # Errors
     ///
@@ -48,6 +51,7 @@ impl TableSource {
         table: &str,
         region: Option<&Region>,
         profiles: &BTreeMap<Partition, String>,
+        deadline: Duration,
     ) -> Result<Self, AdoptError> {
         let profile_of = |region: &Region| profiles.get(&region.partition()).map(String::as_str);
         let settings = aws_settings(region, region.and_then(profile_of)).await;
@@ -55,7 +59,12 @@ impl TableSource {
             settings.region().and_then(|region| region.as_ref().parse().ok());
         let found = found.ok_or_else(|| AdoptError::NoRegion(table.to_owned()))?;
         let client = Client::new(&settings);
-        Ok(Self { client, table: table.to_owned(), region: found, limit: aws_limit() })
+        Ok(Self {
+            client,
+            table: table.to_owned(),
+            region: found,
+            access: Arc::new(Access::new(deadline)),
+        })
     }
 
     /// Reads all of it, and takes of that what is selected.
@@ -69,7 +78,7 @@ impl TableSource {
     }
 
     async fn part(&self, part: i32) -> Result<Vec<Item>, AdoptError> {
-        let call = Call { operation: "Scan", region: &self.region, limit: self.limit.clone() };
+        let call = Call::new("Scan", &self.region, Arc::clone(&self.access));
         let mut items = Vec::new();
         let mut start = None;
         loop {

@@ -59,7 +59,8 @@ pub(super) async fn adopt(
             let table = table.as_deref().unwrap_or_default();
             let profiles = &config.publish.aws.profiles;
             let region = args.table_region.as_ref();
-            Source::Table(TableSource::connect(table, region, profiles).await?)
+            let deadline = config.publish.deadline;
+            Source::Table(TableSource::connect(table, region, profiles, deadline).await?)
         }
     };
     let report = if args.dry_run {

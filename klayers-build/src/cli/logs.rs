@@ -128,6 +128,10 @@ fn text(level: Level, message: &str, fields: &BTreeMap<&'static str, Value>) -> 
     };
     let mut line = format!("{level}: {message}");
     for (name, value) in fields {
+        // What the sentence begins with is not said again.
+        if matches!(value, Value::String(value) if message.starts_with(&format!("{value} "))) {
+            continue;
+        }
         let _ = match value {
             Value::String(value) => write!(line, " {name}={value}"),
             value => write!(line, " {name}={value}"),
@@ -210,6 +214,11 @@ mod tests {
         assert_eq!(
             text(Level::WARN, "region closed", &fields),
             "warning: region closed layers=3 region=eu-west-1"
+        );
+        let fields = BTreeMap::from([("region", "eu-west-1".into())]);
+        assert_eq!(
+            text(Level::WARN, "eu-west-1 has not answered for 10 s", &fields),
+            "warning: eu-west-1 has not answered for 10 s"
         );
     }
 

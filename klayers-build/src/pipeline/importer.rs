@@ -159,7 +159,9 @@ impl Importer {
         let published = stream::iter(missing)
             .map(|region| async {
                 let publication = publishing.publish(region, &import.layer, &build, now);
-                let outcome = lanes.publish(region, &import.layer, publication).await;
+                let publisher = &*self.publisher;
+                let lane = lanes.publish(publisher, region, &import.layer, publication);
+                let outcome = lane.await;
                 outcome.map(|outcome| (region.clone(), outcome))
             })
             .buffer_unordered(PARALLEL_REGIONS)

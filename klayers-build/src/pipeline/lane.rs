@@ -11,7 +11,7 @@ use tracing::warn;
 use super::stop::Stop;
 use crate::Error;
 use crate::error::in_one_line;
-use crate::publish::PublishError;
+use crate::publish::{PublishError, Publisher};
 
 /// How many publications are under way in one region at once.
 const PLACES: usize = 4;
@@ -60,15 +60,18 @@ impl Lanes {
     pub(super) fn close(&self, region: &Region, error: &Error) {
         let Some(lane) = self.by_region.get(region) else { return };
         let reason = in_one_line(error);
-        warn!(%region, reason, "region closed");
-        // The first reason stays.
-        let _ = lane.closed.set(reason);
+        // The first reason stays, and is told once.
+        if lane.closed.set(reason.clone()).is_ok() {
+            warn!(%region, reason, "region closed");
+        }
     }
 
     /// Publishes in a region, unless it is closed, as soon as there is a place, within the deadline;
-    /// none if a stop was requested before.
+    /// none if a stop was requested before. What is not done then is overdue, and the publisher says
+    /// what held it up.
     pub(super) async fn publish<T>(
         &self,
+        publisher: &dyn Publisher,
         region: &Region,
         layer: &LayerName,
         publication: impl Future<Output = Result<T, Error>>,
@@ -91,6 +94,7 @@ impl Lanes {
                 region: region.clone(),
                 layer: layer.clone(),
                 deadline: self.deadline,
+                trouble: publisher.trouble(region),
             }
             .into()),
         };

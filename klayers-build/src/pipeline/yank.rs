@@ -15,6 +15,7 @@ use tracing::info;
 use super::PARALLEL_REGIONS;
 use crate::Error;
 use crate::catalog::{Catalog, Include, Query};
+use crate::error::in_one_line;
 use crate::failpoint;
 use crate::plan::Selection;
 use crate::publish::{Pointer, PublishError, Publisher};
@@ -141,8 +142,16 @@ impl Yanker {
         let outcomes: Vec<Vec<_>> = stream::iter(by_region.into_values())
             .map(|versions| async move {
                 let mut outcomes = Vec::new();
+                let mut closed = None;
                 for version in versions {
-                    outcomes.push((version.arn.clone(), self.yank_one(version, yank).await));
+                    let outcome = self.yank_one(version, yank, closed.as_deref()).await;
+                    // A region that moves no pointer is asked once.
+                    if let Ok(Yanked { pointed: Err(error), .. }) = &outcome
+                        && error.concerns_region()
+                    {
+                        closed.get_or_insert_with(|| in_one_line(error));
+                    }
+                    outcomes.push((version.arn.clone(), outcome));
                 }
                 outcomes
             })
@@ -152,7 +161,13 @@ impl Yanker {
         outcomes.into_iter().flatten().collect()
     }
 
-    async fn yank_one(&self, version: &LayerVersion, yank: &Yank) -> Result<Yanked, Error> {
+    /// Withdraws one version. Its pointer is not moved in a region that is closed for a reason.
+    async fn yank_one(
+        &self,
+        version: &LayerVersion,
+        yank: &Yank,
+        closed: Option<&str>,
+    ) -> Result<Yanked, Error> {
         let LayerVersion { arn, build, .. } = version;
         let expires_at = self.expiry.expires_at(&build.package, yank.at);
         failpoint::reach("withdrawal intended");
@@ -166,7 +181,13 @@ impl Yanker {
             package: build.package.clone(),
             latest: latest.clone(),
         };
-        let pointed = self.publisher.point(&moved).await;
+        let pointed = match closed {
+            None => self.publisher.point(&moved).await,
+            Some(reason) => {
+                let (region, reason) = (moved.region.clone(), reason.to_owned());
+                Err(PublishError::Closed { region, reason })
+            }
+        };
         failpoint::reach("pointer moved");
         Ok(Yanked { latest, pointed })
     }

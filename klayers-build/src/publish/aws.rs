@@ -17,22 +17,25 @@ use serde::Deserialize;
 use self::accounts::Accounts;
 use self::bodies::Bodies;
 use self::call::Answer;
+use self::timeouts::Timeouts;
 use self::transfer::Transfer;
 use super::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
-    Publisher,
+    Publisher, Trouble,
 };
 
 mod accounts;
 mod bodies;
 mod call;
 mod error;
+mod identity;
 mod pointers;
 mod policy;
 mod timeouts;
 mod transfer;
+mod watch;
 
-pub(crate) use accounts::{Limit, limit, settings};
+pub(crate) use accounts::{Access, settings};
 pub(crate) use call::Call;
 pub use error::{AwsError, Fault};
 
@@ -61,6 +64,9 @@ pub struct AwsOptions {
     /// in seconds. A run does not wait longer for an answer, and a later run takes a version that is
     /// still not listed then for one that was never made.
     pub longest_publication: u64,
+    /// The longest time that a call may take with all its attempts: `deadline` of `[publish]`.
+    #[serde(skip)]
+    pub deadline: Duration,
 }
 
 impl Default for AwsOptions {
@@ -71,6 +77,7 @@ impl Default for AwsOptions {
             profiles: BTreeMap::new(),
             pointers: false,
             longest_publication: timeouts::LONGEST_PUBLICATION.as_secs(),
+            deadline: timeouts::DEADLINE,
         }
     }
 }
@@ -96,9 +103,10 @@ impl LambdaPublisher {
     /// # Errors
     ///
     /// [`PublishError::Credentials`] if there are none or AWS does not take them;
-    /// [`PublishError::BucketName`] if `bucket` does not name one bucket a region.
+    /// [`PublishError::Unidentified`] if AWS does not answer; [`PublishError::BucketName`] if
+    /// `bucket` does not name one bucket a region.
     pub async fn connect(options: AwsOptions, regions: &[Region]) -> Result<Self, PublishError> {
-        let accounts = Accounts::connect(&options.profiles, regions).await?;
+        let accounts = Accounts::connect(&options.profiles, regions, options.deadline).await?;
         Self::new(accounts, options)
     }
 
@@ -112,7 +120,8 @@ impl LambdaPublisher {
         options: AwsOptions,
         regions: &[Region],
     ) -> Result<Self, PublishError> {
-        Self::new(Accounts::with_config(config, regions).await?, options)
+        let accounts = Accounts::with_config(config, regions, options.deadline).await?;
+        Self::new(accounts, options)
     }
 
     fn new(accounts: Accounts, options: AwsOptions) -> Result<Self, PublishError> {
@@ -146,15 +155,17 @@ impl LambdaPublisher {
         region: &'a Region,
         operation: &'static str,
     ) -> Result<Call<'a>, PublishError> {
-        Ok(Call { operation, region, limit: self.accounts.limit(region)? })
+        Ok(Call::new(operation, region, self.accounts.access(region)?))
     }
 
     fn refuse_foreign(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
         let layer = arn.layer();
-        if self.accounts.account(layer.partition()) == Some(layer.account()) {
-            return Ok(());
+        match self.accounts.account(layer.partition()) {
+            Some(account) if account == layer.account() => Ok(()),
+            Some(_) => Err(PublishError::NotOurs(arn.clone())),
+            // In a partition that did not answer nothing is known of accounts.
+            None => Err(self.accounts.absent(arn.region())),
         }
-        Err(PublishError::NotOurs(arn.clone()))
     }
 }
 
@@ -172,7 +183,12 @@ impl Publisher for LambdaPublisher {
         _: Timestamp,
     ) -> Result<PublishedVersion, PublishError> {
         let content = self.content(region, layer).await?;
-        let call = self.call(region, "PublishLayerVersion")?;
+        let bytes = match &content {
+            Content::Sent(body) => body.size(),
+            Content::Stored(_) => 0,
+        };
+        let timeouts = Timeouts::publication(bytes);
+        let call = self.call(region, "PublishLayerVersion")?.within(timeouts);
         let lambda = self.accounts.lambda(region)?;
         let answer = call
             .once(|| {
@@ -207,6 +223,10 @@ impl Publisher for LambdaPublisher {
 
     fn longest_publication(&self) -> Duration {
         Duration::from_secs(self.options.longest_publication)
+    }
+
+    fn trouble(&self, region: &Region) -> Option<Trouble> {
+        self.accounts.trouble(region)
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

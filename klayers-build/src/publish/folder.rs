@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
-    Publisher,
+    Publisher, Trouble,
 };
 use crate::{durable, regular};
 
@@ -236,6 +235,10 @@ impl Publisher for FolderPublisher {
 
     fn longest_publication(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn trouble(&self, _: &Region) -> Option<Trouble> {
+        None
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::Region as AwsRegion;
+use futures::FutureExt as _;
 use klayers_build::publish::{
     AwsOptions, Fault as AwsFault, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
 };
@@ -165,23 +166,7 @@ async fn a_policy_that_says_something_else_is_not_public() {
 
 #[tokio::test]
 async fn large_layers_are_sent_once_and_copied_by_s3() {
-    let Some(upstream) = localstack() else { return };
-    let proxy = FaultProxy::start(&upstream, []).await;
-    let options = AwsOptions {
-        bucket: Some("klayers-{region}-large".to_owned()),
-        in_request: 10,
-        ..AwsOptions::default()
-    };
-    let aws = Aws::at(proxy.url(), options).await;
-    for name in REGIONS {
-        let constraint = aws_sdk_s3::types::CreateBucketConfiguration::builder()
-            .location_constraint(name.into())
-            .build();
-        let bucket = aws.s3(name).create_bucket().bucket(format!("klayers-{name}-large"));
-        let constraint = (name != "us-east-1").then_some(constraint);
-        bucket.set_create_bucket_configuration(constraint).send().await.unwrap();
-    }
-    let layer = large(&aws, 3 << 20);
+    let Some((aws, proxy, layer)) = through_s3([]).await else { return };
     let before = proxy.received(None, Operation::PutObject);
     let versions = futures::future::join_all(
         REGIONS.map(|name| async { publish(&*aws.publisher, &layer, name).await }),
@@ -264,6 +249,97 @@ async fn what_is_throttled_is_done_later() {
 }
 
 #[tokio::test]
+async fn a_retry_after_of_zero_is_no_reason_to_hurry() {
+    let rule = Rule::new(Fault::Answered(Answer::throttled(0)))
+        .on(Operation::PublishLayerVersion)
+        .times(3);
+    let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
+    let begun = tokio::time::Instant::now();
+    publish(&*aws.publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
+    assert_eq!(proxy.count(None, Operation::PublishLayerVersion), 4);
+    // Each wait is half of the growing time at least.
+    assert!(begun.elapsed() >= Duration::from_millis(250 + 500 + 1_000), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn lists_that_begin_with_an_empty_page_are_read_to_their_end() {
+    let rule = Rule::new(Fault::EmptyPage);
+    let Some((aws, _proxy)) = Aws::with_faults([rule]).await else { return };
+    publish(&*aws.publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
+    assert_eq!(list(&*aws.publisher, "Klayers-p312-a", "eu-west-1").await.len(), 1);
+    assert_eq!(aws.publisher.layers(&region("eu-west-1")).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn silence_ends_everything_that_is_asked() {
+    let Some(upstream) = localstack() else { return };
+    let proxy = FaultProxy::start(&upstream, []).await;
+    let options =
+        AwsOptions { pointers: true, deadline: Duration::from_secs(2), ..AwsOptions::default() };
+    let aws = Aws::at(proxy.url(), options).await;
+    let layer = upload(&aws, "Klayers-p312-a");
+    let arn = publish(&*aws.publisher, &layer, "eu-west-1").await.arn;
+    proxy.set_rules([Rule::new(Fault::Silent).in_region("eu-west-1")]);
+    let (publisher, eu) = (&aws.publisher, region("eu-west-1"));
+    let pointer = Pointer {
+        region: eu.clone(),
+        target: target("p3.12"),
+        package: package("a"),
+        latest: Some(arn.clone()),
+    };
+    let failed = futures::future::join_all([
+        async { publisher.publish(&eu, &layer, now()).await.map(drop).unwrap_err() }.boxed(),
+        async { publisher.make_public(&arn).await.unwrap_err() }.boxed(),
+        async { publisher.list(&eu, &layer.name).await.map(drop).unwrap_err() }.boxed(),
+        async { publisher.layers(&eu).await.map(drop).unwrap_err() }.boxed(),
+        async { publisher.inspect(&arn).await.map(drop).unwrap_err() }.boxed(),
+        async { publisher.delete(&arn).await.unwrap_err() }.boxed(),
+        async { publisher.point(&pointer).await.unwrap_err() }.boxed(),
+    ]);
+    for error in failed.await {
+        let text = error.to_string();
+        assert!(text.contains(" in eu-west-1: no answer in "), "{text}");
+        assert!(error.concerns_region() && error.is_unclear(), "{text}");
+    }
+    let trouble = publisher.trouble(&eu).unwrap().to_string();
+    assert!(trouble.starts_with("it has not answered for "), "{trouble}");
+    assert_eq!(publisher.trouble(&region("eu-west-2")), None);
+    // Silence in one region is none in another.
+    publish(&**publisher, &layer, "eu-west-2").await;
+}
+
+#[tokio::test]
+async fn a_copy_that_fails_after_its_200_is_made_again() {
+    let failing = Rule::new(Fault::Answered(Answer::error_after_all()));
+    let Some((aws, proxy, layer)) = through_s3([failing.on(Operation::CopyObject).times(2)]).await
+    else {
+        return;
+    };
+    for name in REGIONS {
+        let version = publish(&*aws.publisher, &layer, name).await;
+        assert_eq!(version.digest, layer.digest);
+    }
+    assert_eq!(proxy.count(Some("us-west-2"), Operation::CopyObject), 3);
+}
+
+#[tokio::test]
+async fn a_silent_home_keeps_no_large_layer_from_other_regions() {
+    for operation in [Operation::HeadBucket, Operation::PutObject] {
+        let silent = Rule::new(Fault::Silent).in_region(REGIONS[0]).on(operation);
+        let Some((aws, proxy, layer)) = through_s3([silent]).await else { return };
+        let versions = futures::future::join_all(
+            REGIONS[1..].iter().map(|name| async { publish(&*aws.publisher, &layer, name).await }),
+        );
+        for version in versions.await {
+            assert_eq!(version.digest, layer.digest, "{operation:?}");
+        }
+        assert_eq!(proxy.count(None, Operation::CopyObject), 0, "{operation:?}");
+        let refused = aws.publisher.publish(&region(REGIONS[0]), &layer, now()).await.unwrap_err();
+        assert!(refused.concerns_region(), "{operation:?}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn reading_is_repeated() {
     for fault in [Fault::Refuse, Fault::AnswerCut, Fault::Answered(Answer::service_error())] {
         let rule = Rule::new(fault).on(Operation::ListLayerVersions).times(2);
@@ -301,7 +377,7 @@ async fn nothing_listens() {
     let config = Account::new().config(&endpoint);
     let regions = [region("eu-west-1")];
     let refused = LambdaPublisher::with_config(&config, AwsOptions::default(), &regions).await;
-    let Err(PublishError::Credentials { source, .. }) = refused else { panic!("{refused:?}") };
+    let Err(PublishError::Unidentified { source, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(*source.fault(), AwsFault::Unreachable, "{source:?}");
 }
 
@@ -358,6 +434,31 @@ async fn calls_stay_under_the_limit_of_a_region() {
     }
     // Five at once, then ten a second: 25 take two seconds at least, however fast AWS is.
     assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
+}
+
+/// A large layer, and buckets in all regions, with faults once these are there. No call takes long.
+async fn through_s3(
+    rules: impl IntoIterator<Item = Rule>,
+) -> Option<(Aws, FaultProxy, LayerUpload)> {
+    let proxy = FaultProxy::start(&localstack()?, []).await;
+    let options = AwsOptions {
+        bucket: Some("klayers-{region}-large".to_owned()),
+        in_request: 10,
+        deadline: Duration::from_secs(10),
+        ..AwsOptions::default()
+    };
+    let aws = Aws::at(proxy.url(), options).await;
+    for name in REGIONS {
+        let constraint = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+            .location_constraint(name.into())
+            .build();
+        let bucket = aws.s3(name).create_bucket().bucket(format!("klayers-{name}-large"));
+        let constraint = (name != "us-east-1").then_some(constraint);
+        bucket.set_create_bucket_configuration(constraint).send().await.unwrap();
+    }
+    let layer = large(&aws, 3 << 20);
+    proxy.set_rules(rules);
+    Some((aws, proxy, layer))
 }
 
 /// A zip of one file that is stored, not compressed.

@@ -39,6 +39,7 @@ mod samples;
 mod sdists;
 mod serve;
 mod settling;
+mod silence;
 mod slimming;
 mod sqlite_catalog;
 mod support;

@@ -17,6 +17,8 @@ mod faults;
 mod killed;
 mod stuck;
 
+pub(crate) use faults::Served;
+
 /// The regions that AWS opened to everybody's accounts, 34 of them.
 pub(crate) const REGIONS: [&str; 34] = [
     "af-south-1",
@@ -89,6 +91,13 @@ impl Collection {
         let settings = std::fs::read_to_string(self.home.path("klayers.toml")).unwrap();
         let now = format!("longest_publication = {seconds}\n");
         self.home.write("klayers.toml", settings.replace("longest_publication = 0\n", &now));
+    }
+
+    /// How many seconds one layer may take in one region.
+    pub(crate) fn deadline(&self, seconds: u64) {
+        let settings = std::fs::read_to_string(self.home.path("klayers.toml")).unwrap();
+        let with = format!("[publish]\ndeadline = {seconds}\n");
+        self.home.write("klayers.toml", settings.replace("[publish]\n", &with));
     }
 
     /// A newer gamma, so that alpha's layer changes.

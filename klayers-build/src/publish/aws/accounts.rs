@@ -3,30 +3,60 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use futures::future::join_all;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use klayers_core::{AccountId, Partition, Region};
 
-use super::call::Call;
-use crate::publish::PublishError;
+use super::identity;
+use super::timeouts::connection;
+use super::watch::Watch;
+use crate::error::in_one_line;
+use crate::publish::{PublishError, Trouble};
 
 /// Of the 15 calls a second that AWS takes of an account in a region: this many at once, and
 const BURST: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
 /// this many a second after that, so that they are never more.
 const A_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
 
-const CONNECTING: Duration = Duration::from_secs(10);
+/// What all calls to a region share.
+#[derive(Debug)]
+pub(crate) struct Access {
+    turns: DefaultDirectRateLimiter,
+    watch: Watch,
+    deadline: Duration,
+}
 
-pub(crate) type Limit = Arc<DefaultDirectRateLimiter>;
+impl Access {
+    /// As many calls as AWS takes of an account in a region, each of which takes at most this long.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let turns = RateLimiter::direct(Quota::per_second(A_SECOND).allow_burst(BURST));
+        Self { turns, watch: Watch::default(), deadline }
+    }
+
+    /// Waits for the next turn.
+    pub(super) async fn until_ready(&self) {
+        self.turns.until_ready().await;
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
 
 /// The account of each partition, and clients for the regions in it.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    accounts: BTreeMap<Partition, Account>,
+    identified: BTreeMap<Partition, Account>,
+    /// The partitions that did not say whose the credentials are, and why not.
+    closed: BTreeMap<Partition, String>,
     regions: BTreeMap<Region, Clients>,
 }
 
@@ -42,7 +72,14 @@ struct Clients {
     lambda: aws_sdk_lambda::Client,
     s3: aws_sdk_s3::Client,
     ssm: aws_sdk_ssm::Client,
-    limit: Limit,
+    access: Arc<Access>,
+}
+
+/// The configuration with which a partition is used.
+struct Settings {
+    config: SdkConfig,
+    profile: Option<String>,
+    regions: Vec<Region>,
 }
 
 impl Accounts {
@@ -50,53 +87,78 @@ impl Accounts {
     pub(super) async fn connect(
         profiles: &BTreeMap<Partition, String>,
         regions: &[Region],
+        deadline: Duration,
     ) -> Result<Self, PublishError> {
-        let mut accounts = Self::default();
+        let mut partitions = BTreeMap::new();
         for (partition, regions) in by_partition(regions) {
-            let profile = profiles.get(&partition).map(String::as_str);
-            let config = load(&regions[0], profile).await;
-            accounts.add(partition, &config, &regions, profile).await?;
+            let profile = profiles.get(&partition).cloned();
+            let config = settings(regions.first(), profile.as_deref()).await;
+            partitions.insert(partition, Settings { config, profile, regions });
         }
-        Ok(accounts)
+        Self::identify(partitions, deadline).await
     }
 
     /// Uses the credentials and endpoint of one configuration for all partitions.
     pub(super) async fn with_config(
         config: &SdkConfig,
         regions: &[Region],
+        deadline: Duration,
     ) -> Result<Self, PublishError> {
-        let mut accounts = Self::default();
-        let config = config.to_builder().retry_config(RetryConfig::disabled()).build();
-        for (partition, regions) in by_partition(regions) {
-            let config = config.to_builder().region(aws_region(&regions[0])).build();
-            accounts.add(partition, &config, &regions, None).await?;
-        }
-        Ok(accounts)
+        let config = config.to_builder().retry_config(RetryConfig::disabled());
+        let config = config.timeout_config(connection()).build();
+        let partitions = by_partition(regions).into_iter().map(|(partition, regions)| {
+            (partition, Settings { config: config.clone(), profile: None, regions })
+        });
+        Self::identify(partitions.collect(), deadline).await
     }
 
-    async fn add(
-        &mut self,
-        partition: Partition,
-        config: &SdkConfig,
-        regions: &[Region],
-        profile: Option<&str>,
-    ) -> Result<(), PublishError> {
-        let home = regions[0].clone();
-        let id = whose(config, &home, profile).await?;
-        self.accounts.insert(partition, Account { id, home });
-        let clients = |region: &Region| (region.clone(), Clients::new(config, region));
-        self.regions.extend(regions.iter().map(clients));
-        Ok(())
+    /// Asks all partitions whose the credentials are. One that does not answer is closed, unless
+    /// none does.
+    async fn identify(
+        partitions: BTreeMap<Partition, Settings>,
+        deadline: Duration,
+    ) -> Result<Self, PublishError> {
+        let asked = partitions.into_iter().map(|(partition, settings)| async move {
+            let Settings { config, profile, regions } = &settings;
+            let found = identity::find(config, regions, profile.as_deref(), deadline).await;
+            (partition, settings, found)
+        });
+        let mut accounts = Self::default();
+        let mut silent = None;
+        for (partition, settings, found) in join_all(asked).await {
+            let Settings { config, regions, .. } = settings;
+            match found {
+                Ok((id, home)) => {
+                    accounts.identified.insert(partition, Account { id, home });
+                    let clients = |region: Region| {
+                        let clients = Clients::new(&config, &region, deadline);
+                        (region, clients)
+                    };
+                    accounts.regions.extend(regions.into_iter().map(clients));
+                }
+                Err(error @ PublishError::Unidentified { .. }) => {
+                    accounts.closed.insert(partition, in_one_line(&error));
+                    silent.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match silent {
+            Some(error) if accounts.identified.is_empty() => Err(error),
+            _ => Ok(accounts),
+        }
     }
 
     pub(super) fn account(&self, partition: &Partition) -> Option<&AccountId> {
-        self.accounts.get(partition).map(|account| &account.id)
+        self.identified.get(partition).map(|account| &account.id)
     }
 
     /// The region of the same partition through which files get into it.
     pub(super) fn home(&self, region: &Region) -> Result<&Region, PublishError> {
-        let account = self.accounts.get(&region.partition());
-        Ok(&account.ok_or_else(|| PublishError::UnknownRegion(region.clone()))?.home)
+        match self.identified.get(&region.partition()) {
+            Some(account) => Ok(&account.home),
+            None => Err(self.absent(region)),
+        }
     }
 
     pub(super) fn lambda(&self, region: &Region) -> Result<&aws_sdk_lambda::Client, PublishError> {
@@ -111,23 +173,36 @@ impl Accounts {
         Ok(&self.clients(region)?.ssm)
     }
 
-    pub(super) fn limit(&self, region: &Region) -> Result<Limit, PublishError> {
-        Ok(Arc::clone(&self.clients(region)?.limit))
+    pub(super) fn access(&self, region: &Region) -> Result<Arc<Access>, PublishError> {
+        Ok(Arc::clone(&self.clients(region)?.access))
+    }
+
+    pub(super) fn trouble(&self, region: &Region) -> Option<Trouble> {
+        self.regions.get(region)?.access.watch.trouble(Instant::now())
+    }
+
+    /// Why there is no client for a region.
+    pub(super) fn absent(&self, region: &Region) -> PublishError {
+        let region = region.clone();
+        match self.closed.get(&region.partition()).cloned() {
+            Some(reason) => PublishError::Closed { region, reason },
+            None => PublishError::UnknownRegion(region),
+        }
     }
 
     fn clients(&self, region: &Region) -> Result<&Clients, PublishError> {
-        self.regions.get(region).ok_or_else(|| PublishError::UnknownRegion(region.clone()))
+        self.regions.get(region).ok_or_else(|| self.absent(region))
     }
 }
 
 impl Clients {
-    fn new(config: &SdkConfig, region: &Region) -> Self {
+    fn new(config: &SdkConfig, region: &Region, deadline: Duration) -> Self {
         let config = config.to_builder().region(aws_region(region)).build();
         Self {
             lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
-            limit: limit(),
+            access: Arc::new(Access::new(deadline)),
         }
     }
 }
@@ -141,24 +216,15 @@ fn by_partition(regions: &[Region]) -> BTreeMap<Partition, Vec<Region>> {
     partitions
 }
 
-/// As many calls as AWS takes of an account in a region.
-pub(crate) fn limit() -> Limit {
-    Arc::new(RateLimiter::direct(Quota::per_second(A_SECOND).allow_burst(BURST)))
-}
-
-fn aws_region(region: &Region) -> aws_config::Region {
+pub(super) fn aws_region(region: &Region) -> aws_config::Region {
     aws_config::Region::new(region.as_str().to_owned())
-}
-
-async fn load(region: &Region, profile: Option<&str>) -> SdkConfig {
-    settings(Some(region), profile).await
 }
 
 /// Finds credentials, endpoint and, where it is not said, the region as AWS's tools do.
 pub(crate) async fn settings(region: Option<&Region>, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECTING).build());
+        .timeout_config(connection());
     if let Some(region) = region {
         loader = loader.region(aws_region(region));
     }
@@ -166,21 +232,4 @@ pub(crate) async fn settings(region: Option<&Region>, profile: Option<&str>) -> 
         loader = loader.profile_name(profile);
     }
     loader.load().await
-}
-
-/// Asks AWS which account the credentials are of.
-async fn whose(
-    config: &SdkConfig,
-    region: &Region,
-    profile: Option<&str>,
-) -> Result<AccountId, PublishError> {
-    let sts = aws_sdk_sts::Client::new(config);
-    let call = Call { operation: "GetCallerIdentity", region, limit: limit() };
-    let refused = |source| PublishError::Credentials {
-        partition: region.partition(),
-        profile: profile.map(str::to_owned),
-        source,
-    };
-    let answer = call.repeated(|| sts.get_caller_identity().send()).await.map_err(refused)?;
-    call.required("Account", answer.account()).map_err(refused)
 }

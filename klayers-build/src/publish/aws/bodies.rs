@@ -88,6 +88,13 @@ impl Bodies {
     }
 }
 
+impl Body {
+    /// How many bytes are sent.
+    pub(super) fn size(&self) -> u64 {
+        self.0.get().map_or(0, |body| body.bytes.len() as u64)
+    }
+}
+
 /// The size of Base64 of so many bytes.
 fn encoded(size: u64) -> u64 {
     size.div_ceil(3) * 4

@@ -1,14 +1,19 @@
-//! One call to AWS: in its turn, and again where that cannot do harm.
+//! One call to AWS: in its turn, within its time, and again where that cannot do harm.
 //!
 //! | what happened | a call that may be repeated | publishing |
 //! | --- | --- | --- |
 //! | throttled (429, `TooManyRequestsException`, …) | again, after the time that AWS says or a growing one | again |
-//! | 5xx, no answer, half an answer | again, four times in all | never: it may have been done |
+//! | 5xx, half an answer, S3's 200 with an error in it | again, four times in all | never: it may have been done |
+//! | no answer in time | again, twice in all | never: it may have been done |
 //! | refused before anything was sent | again, four times in all | never, since it can be tried later |
 //! | anything else | no | no |
+//!
+//! A call ends in the time that [`Timeouts`] gives it, with the error of its last attempt.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -16,10 +21,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use klayers_core::Region;
 use tracing::debug;
 
-use super::accounts::Limit;
+use super::accounts::Access;
 use super::error::{AwsError, Fault};
+use super::timeouts::{SILENT_ATTEMPTS, Timeouts};
 
-/// How often a call is made that does not get an answer.
+/// How often a call is made that does not get an answer that can be used.
 const ATTEMPTS: u32 = 4;
 /// How often a call is made that is throttled: with the waits between them, for a minute or two.
 const THROTTLED_ATTEMPTS: u32 = 10;
@@ -31,12 +37,23 @@ pub(crate) type Answer<T> = Result<T, Box<AwsError>>;
 /// A call of an operation in a region.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) operation: &'static str,
-    pub(crate) region: &'a Region,
-    pub(crate) limit: Limit,
+    operation: &'static str,
+    region: &'a Region,
+    access: Arc<Access>,
+    timeouts: Timeouts,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// A question or a small change.
+    pub(crate) fn new(operation: &'static str, region: &'a Region, access: Arc<Access>) -> Self {
+        Self { operation, region, access, timeouts: Timeouts::QUESTION }
+    }
+
+    /// Something that takes another time.
+    pub(super) fn within(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
     /// Calls until there is an answer, if there is hope for one.
     pub(crate) async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
     where
@@ -58,10 +75,15 @@ impl Call<'_> {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let mut pages = Vec::new();
-        let mut marker = None;
+        let mut marker: Option<String> = None;
         loop {
             let page = self.repeated(|| send(marker.clone())).await?;
-            marker = next(&page).filter(|marker| !marker.is_empty()).map(str::to_owned);
+            let following = next(&page).filter(|marker| !marker.is_empty()).map(str::to_owned);
+            if following.is_some() && following == marker {
+                // The same page again and again would never end.
+                return Err(self.incomplete("NextMarker"));
+            }
+            marker = following;
             pages.push(page);
             if marker.is_none() {
                 return Ok(pages);
@@ -84,28 +106,56 @@ impl Call<'_> {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let (mut unanswered, mut throttled) = (0, 0);
+        self.access.until_ready().await;
+        let begun = Instant::now();
+        let total = self.timeouts.total.min(self.access.deadline());
         loop {
-            self.limit.until_ready().await;
-            let error = match send().await {
+            let left = total.saturating_sub(begun.elapsed());
+            let mut error = match self.attempt(Box::pin(send()), left).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => AwsError::new(self.operation, self.region, error),
+                Err(error) => error,
             };
             let (attempt, limit) = match error.fault() {
                 Fault::Throttled { .. } => (&mut throttled, THROTTLED_ATTEMPTS),
+                Fault::Silent => (&mut unanswered, attempts.min(SILENT_ATTEMPTS)),
                 Fault::Unclear | Fault::Unreachable => (&mut unanswered, attempts),
                 _ => return Err(error),
             };
             *attempt += 1;
-            if *attempt >= limit {
+            let wait = wait(error.fault(), *attempt);
+            if *attempt >= limit || begun.elapsed() + wait >= total {
+                error.lasted(begun.elapsed());
                 return Err(error);
             }
-            let wait = match error.fault() {
-                Fault::Throttled { retry_after: Some(told) } => *told,
-                _ => backoff(*attempt),
-            };
             debug!(operation = self.operation, region = %self.region, ?wait, %error, "call repeated");
             tokio::time::sleep(wait).await;
+            self.access.until_ready().await;
         }
+    }
+
+    /// Waits for the answer to one request, whose future is large. Says when that takes long.
+    async fn attempt<T, E, F>(&self, sent: Pin<Box<F>>, left: Duration) -> Answer<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let limit = self.timeouts.attempt.min(left);
+        let watch = self.access.watch();
+        let _waiting = watch.begin(Instant::now());
+        let mut sent = pin!(tokio::time::timeout(limit, sent));
+        let answer = loop {
+            let quiet = watch.tell(self.region, self.timeouts.sending, Instant::now());
+            if let Ok(answer) = tokio::time::timeout(quiet, &mut sent).await {
+                break answer;
+            }
+        };
+        let Ok(answer) = answer else {
+            return Err(AwsError::silent(self.operation, self.region, limit));
+        };
+        let answer = answer.map_err(|error| AwsError::new(self.operation, self.region, error));
+        let throttled = matches!(&answer, Err(error) if error.is_throttled());
+        watch.answered(self.region, throttled, Instant::now());
+        answer
     }
 
     /// An answer without something that it must have.
@@ -114,9 +164,35 @@ impl Call<'_> {
     }
 }
 
+/// How long to wait after an attempt. AWS may ask for more than the growing time; a `Retry-After`
+/// below the shortest wait says nothing.
+fn wait(fault: &Fault, attempt: u32) -> Duration {
+    match fault {
+        Fault::Throttled { retry_after: Some(told) } if *told >= SHORTEST_WAIT => *told,
+        _ => backoff(attempt),
+    }
+}
+
 /// Doubles with each attempt, up to a bound; of that a random half to whole, so that callers that
 /// failed together do not come back together.
 fn backoff(attempt: u32) -> Duration {
     let longest = SHORTEST_WAIT.saturating_mul(1 << attempt.min(16)).min(LONGEST_WAIT);
     longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_followed_unless_it_is_shorter_than_the_shortest_wait() {
+        let told = |retry_after| Fault::Throttled { retry_after };
+        for attempt in 1..THROTTLED_ATTEMPTS {
+            let minute = Some(Duration::from_mins(1));
+            assert_eq!(wait(&told(minute), attempt), Duration::from_mins(1));
+            for retry_after in [None, Some(Duration::ZERO), Some(Duration::from_millis(1))] {
+                assert!(wait(&told(retry_after), attempt) >= SHORTEST_WAIT, "{retry_after:?}");
+            }
+        }
+    }
 }

@@ -44,6 +44,8 @@ pub enum Fault {
     NotFound,
     /// The request is not one that AWS takes; nothing was done.
     Refused,
+    /// There was no answer in time; it is not known whether it was done.
+    Silent,
     /// It is not known whether it was done.
     Unclear,
 }
@@ -52,6 +54,10 @@ pub enum Fault {
 enum What {
     /// An answer with a code and a text.
     Answered { code: String, message: String, advice: &'static str },
+    /// The same for as long as it was tried: there were too many calls.
+    Throttled { lasted: Duration, code: String, message: String },
+    /// No answer in this time.
+    Silent(Duration),
     /// No answer, or none that can be read.
     Unanswered(&'static str),
     /// An answer without a field.
@@ -68,6 +74,14 @@ impl std::fmt::Display for What {
                 }
                 formatter.write_str(advice)
             }
+            Self::Throttled { lasted, code, message } => {
+                write!(formatter, "throttled for {} s; try again later ({code}", lasted.as_secs())?;
+                if !message.is_empty() {
+                    write!(formatter, ": {}", message.trim_end_matches('.'))?;
+                }
+                formatter.write_str(")")
+            }
+            Self::Silent(time) => write!(formatter, "no answer in {} s", time.as_secs()),
             Self::Unanswered(what) => formatter.write_str(what),
             Self::Lacks(field) => write!(formatter, "the answer has no {field} that can be read"),
         }
@@ -105,7 +119,7 @@ impl AwsError {
                 };
                 (fault, "the answer cannot be read")
             }
-            SdkError::TimeoutError(_) => (Fault::Unclear, "there was no answer in time"),
+            SdkError::TimeoutError(_) => (Fault::Silent, "there was no answer in time"),
             SdkError::ConstructionFailure(_) => (Fault::Refused, "the request cannot be made"),
             _ if has::<CredentialsError>(&error, |_| true) => {
                 (Fault::NoCredentials, "there are no credentials")
@@ -113,10 +127,38 @@ impl AwsError {
             _ if has::<HttpError>(&error, HttpError::is_connect) => {
                 (Fault::Unreachable, "there is no connection")
             }
+            // The only time that the SDK itself keeps is that of connecting.
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                (Fault::Unreachable, "there is no connection")
+            }
             _ => (Fault::Unclear, "there was no answer"),
         };
         let what = What::Unanswered(what);
         Box::new(Self { operation, region, what, fault, source: error.into_source().ok() })
+    }
+
+    /// There was no answer in this time.
+    pub(super) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
+        let (region, what) = (region.clone(), What::Silent(time));
+        Box::new(Self { operation, region, what, fault: Fault::Silent, source: None })
+    }
+
+    /// Says for how long it was tried, where that explains the error.
+    pub(super) fn lasted(&mut self, lasted: Duration) {
+        match &mut self.what {
+            What::Answered { code, message, .. }
+                if matches!(self.fault, Fault::Throttled { .. }) =>
+            {
+                let (code, message) = (std::mem::take(code), std::mem::take(message));
+                self.what = What::Throttled { lasted, code, message };
+            }
+            What::Silent(time) => *time = lasted,
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_throttled(&self) -> bool {
+        matches!(self.fault, Fault::Throttled { .. })
     }
 
     pub(super) fn incomplete(
@@ -136,8 +178,8 @@ impl AwsError {
     /// AWS's own code of the error, such as `ResourceConflictException`.
     pub fn code(&self) -> Option<&str> {
         match &self.what {
-            What::Answered { code, .. } => Some(code),
-            What::Unanswered(_) | What::Lacks(_) => None,
+            What::Answered { code, .. } | What::Throttled { code, .. } => Some(code),
+            What::Silent(_) | What::Unanswered(_) | What::Lacks(_) => None,
         }
     }
 
@@ -186,7 +228,8 @@ fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
             _,
         )
         | (_, 401 | 403) => Fault::Denied,
-        (_, 500..) => Fault::Unclear,
+        // S3 begins some answers with 200 before it is done, and may end them with an error.
+        (_, 200..300 | 500..) => Fault::Unclear,
         _ => Fault::Refused,
     }
 }

@@ -1,19 +1,22 @@
 //! Layers that go through S3: sent once, copied by AWS to a bucket in each region, and published
-//! from there, since Lambda takes layers from a bucket of the region alone.
+//! from there, since Lambda takes layers from a bucket of the region alone. Where the way through
+//! the home of a partition is blocked, each region is sent the layer on its own.
 //!
 //! Objects are named by what is in them, so sending or copying again does no harm. They are needed
 //! until the layer is published; a lifecycle rule of the bucket may delete them after a day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_lambda::types::LayerVersionContentInput;
 use aws_sdk_s3::primitives::ByteStream;
 use klayers_core::{Digest, Partition, Region};
 use tokio::sync::{Mutex, OnceCell};
+use tracing::debug;
 
 use super::accounts::Accounts;
 use super::call::Call;
+use super::timeouts::{HOME, Timeouts};
 use crate::durable;
 use crate::publish::{LayerUpload, PublishError};
 
@@ -23,21 +26,28 @@ const REGION: &str = "{region}";
 #[derive(Debug)]
 pub(super) struct Transfer {
     pattern: String,
-    /// What was sent to a partition, or is being sent.
-    sent: Done<(Partition, Digest)>,
+    /// Whether a layer could be sent to the home of a partition.
+    sent: Once<(Partition, Digest), bool>,
     /// The buckets that were found to be in their regions.
-    checked: Done<Region>,
+    checked: Once<Region, ()>,
+    /// The partitions through whose homes nothing is sent any more.
+    blocked: Mutex<BTreeSet<Partition>>,
 }
 
 /// What is done once for each of some things, however many ask for it.
-type Done<T> = Mutex<BTreeMap<T, Arc<OnceCell<()>>>>;
+type Once<K, V> = Mutex<BTreeMap<K, Arc<OnceCell<V>>>>;
 
 impl Transfer {
     pub(super) fn new(pattern: &str) -> Result<Self, PublishError> {
         if !pattern.contains(REGION) {
             return Err(PublishError::BucketName(pattern.to_owned()));
         }
-        Ok(Self { pattern: pattern.to_owned(), sent: Mutex::default(), checked: Mutex::default() })
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            sent: Mutex::default(),
+            checked: Mutex::default(),
+            blocked: Mutex::default(),
+        })
     }
 
     /// Sees to it that a layer lies in the bucket of a region.
@@ -48,16 +58,46 @@ impl Transfer {
         layer: &LayerUpload,
     ) -> Result<LayerVersionContentInput, PublishError> {
         let home = accounts.home(region)?;
-        let sent = {
-            let mut sent = self.sent.lock().await;
-            Arc::clone(sent.entry((region.partition(), layer.digest)).or_default())
-        };
-        sent.get_or_try_init(|| self.send(accounts, home, layer)).await?;
-        if region != home {
+        let is_at_home = self.is_at_home(accounts, home, layer).await;
+        if !is_at_home {
+            self.send(accounts, region, layer).await?;
+        } else if region != home {
             self.copy(accounts, home, region, layer).await?;
         }
         let (bucket, key) = (self.bucket(region), key(layer));
         Ok(LayerVersionContentInput::builder().s3_bucket(bucket).s3_key(key).build())
+    }
+
+    /// Sends a layer to the home of its partition, unless it is there. Says whether it is.
+    ///
+    /// Nobody waits for a home that is silent or has no bucket for longer than it takes to find
+    /// that out, which is done once.
+    async fn is_at_home(&self, accounts: &Accounts, home: &Region, layer: &LayerUpload) -> bool {
+        let partition = home.partition();
+        if self.blocked.lock().await.contains(&partition) {
+            return false;
+        }
+        let sent = {
+            let mut sent = self.sent.lock().await;
+            Arc::clone(sent.entry((partition.clone(), layer.digest)).or_default())
+        };
+        let going = async {
+            let is_blocked = match tokio::time::timeout(HOME, self.check(accounts, home)).await {
+                Ok(Ok(())) => match self.send(accounts, home, layer).await {
+                    Ok(()) => return true,
+                    Err(error) => {
+                        debug!(region = %home, %error, "layer not sent through its home");
+                        error.concerns_region()
+                    }
+                },
+                Ok(Err(_)) | Err(_) => true,
+            };
+            if is_blocked {
+                self.blocked.lock().await.insert(partition);
+            }
+            false
+        };
+        *sent.get_or_init(|| going).await
     }
 
     fn bucket(&self, region: &Region) -> String {
@@ -67,10 +107,10 @@ impl Transfer {
     async fn send(
         &self,
         accounts: &Accounts,
-        home: &Region,
+        region: &Region,
         layer: &LayerUpload,
     ) -> Result<(), PublishError> {
-        self.check(accounts, home).await?;
+        self.check(accounts, region).await?;
         let zip = layer.zip.clone();
         let hashed = tokio::task::spawn_blocking(move || durable::digest(&zip)).await;
         let unreadable =
@@ -80,8 +120,9 @@ impl Transfer {
             let (path, digest) = (layer.zip.clone(), layer.digest);
             return Err(PublishError::Mismatch { path, digest, actual });
         }
-        let (s3, bucket, key) = (accounts.s3(home)?, self.bucket(home), key(layer));
-        let call = Call { operation: "PutObject", region: home, limit: accounts.limit(home)? };
+        let (s3, bucket, key) = (accounts.s3(region)?, self.bucket(region), key(layer));
+        let call = Call::new("PutObject", region, accounts.access(region)?)
+            .within(Timeouts::upload(layer.size));
         call.repeated(|| {
             let zip = layer.zip.clone();
             // S3 hashes what arrives, too, and refuses what is not this.
@@ -111,7 +152,8 @@ impl Transfer {
         self.check(accounts, region).await?;
         let (s3, key) = (accounts.s3(region)?, key(layer));
         let source = format!("{}/{key}", self.bucket(home));
-        let call = Call { operation: "CopyObject", region, limit: accounts.limit(region)? };
+        let call = Call::new("CopyObject", region, accounts.access(region)?);
+        let call = call.within(Timeouts::COPY);
         call.repeated(|| {
             s3.copy_object().bucket(self.bucket(region)).key(&key).copy_source(&source).send()
         })
@@ -128,7 +170,7 @@ impl Transfer {
         checked
             .get_or_try_init(|| async {
                 let (s3, bucket) = (accounts.s3(region)?, self.bucket(region));
-                let call = Call { operation: "HeadBucket", region, limit: accounts.limit(region)? };
+                let call = Call::new("HeadBucket", region, accounts.access(region)?);
                 let found = call.repeated(|| s3.head_bucket().bucket(&bucket).send()).await;
                 let reason = match found {
                     Ok(found) => match found.bucket_region() {

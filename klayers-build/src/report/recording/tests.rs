@@ -43,7 +43,7 @@ fn closed(code: &str) -> Error {
 fn overdue(code: &str) -> Error {
     let layer = LayerName::new("Klayers", target(), "a").unwrap();
     let deadline = Duration::from_mins(5);
-    PublishError::Overdue { region: region(code), layer, deadline }.into()
+    PublishError::Overdue { region: region(code), layer, deadline, trouble: None }.into()
 }
 
 /// What became of a layer that was built, and published or not.
@@ -113,7 +113,7 @@ fn a_region_that_was_closed_is_one_failure_with_its_reason() {
             ("eu-west-1".to_owned(), "it is full: really", 2),
             (
                 "eu-west-2".to_owned(),
-                "publishing Klayers-p312-a in eu-west-2 took more than 300s",
+                "publishing Klayers-p312-a in eu-west-2 took more than 300 s",
                 2
             ),
         ]

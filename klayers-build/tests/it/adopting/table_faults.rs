@@ -2,6 +2,8 @@
 
 use super::table::{Item, Public, item, items, number, text, version_item};
 use super::*;
+use crate::publishing::Served;
+use crate::support::aws::{Fault, Operation, Rule};
 
 /// The item of `requests` 9 in us-east-1, changed.
 fn changed(name: &str, value: Option<aws_sdk_dynamodb::types::AttributeValue>) -> Item {
@@ -107,4 +109,18 @@ fn a_table_that_is_not_there_and_missing_credentials_are_said() {
     let refused = home.finish(command.spawn().unwrap()).ended_with(2);
     assert!(refused.stderr.contains("takes no credentials to read"), "{}", refused.stderr);
     assert_eq!(refused.stdout, "");
+}
+
+#[test]
+fn a_table_that_is_never_answered_for_is_told() {
+    let Some(mut public) = Public::new() else { return };
+    public.make();
+    let served = Served::before(&public.endpoint, [Rule::new(Fault::Silent).on(Operation::Scan)]);
+    public.endpoint = served.proxy.url();
+    let home = home();
+    let settings = std::fs::read_to_string(home.path("klayers.toml")).unwrap();
+    home.write("klayers.toml", format!("{settings}[publish]\ndeadline = 2\n"));
+    let ended = public.adopt(&home, &[]).ended_with(1);
+    assert!(ended.stderr.contains("the table kl.public cannot be read"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Scan in us-east-1: no answer in "), "{}", ended.stderr);
 }

@@ -1,5 +1,10 @@
 //! What LocalStack and moto must do for the tests of publishing.
 
+#[cfg(target_os = "linux")]
+use std::net::{IpAddr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::path::{Path, PathBuf};
+
 use klayers_core::Digest;
 use serde_json::json;
 
@@ -105,4 +110,74 @@ async fn moto_has_the_other_partitions() {
         let arn = format!("arn:{partition}:lambda:{region}:{}:layer:{LAYER}:1", account.id());
         assert_eq!(body(answer).await["LayerVersionArn"], arn);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn servers_of_tests_listen_on_loopback_alone() {
+    let proxy = FaultProxy::start(&"http://127.0.0.1:9".parse().unwrap(), []).await;
+    let servers =
+        [("the proxy", Some(proxy.url())), ("LocalStack", localstack()), ("moto", moto())];
+    for (name, url) in servers {
+        let Some(port) = url.and_then(|url| url.port()) else { continue };
+        let sockets = listening_beside(port);
+        assert!(sockets.iter().any(|socket| socket.port() == port), "{name}: {sockets:?}");
+        for socket in sockets {
+            assert!(socket.ip().is_loopback(), "{name} listens on {socket}");
+        }
+    }
+}
+
+/// The addresses on which the process that has a port listens, that port among them.
+#[cfg(target_os = "linux")]
+fn listening_beside(port: u16) -> Vec<SocketAddr> {
+    let sockets = listening();
+    let of = |inodes: &[u64]| -> Vec<SocketAddr> {
+        let there = sockets.iter().filter(|(inode, _)| inodes.contains(inode));
+        there.map(|(_, address)| *address).collect()
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut inodes = processes.map(|process| inodes_of(&process.path()));
+    let found = inodes.find(|inodes| of(inodes).iter().any(|socket| socket.port() == port));
+    of(&found.expect("a process that listens"))
+}
+
+/// The sockets that a process has, by the numbers of their inodes.
+#[cfg(target_os = "linux")]
+fn inodes_of(process: &Path) -> Vec<u64> {
+    let Ok(files) = std::fs::read_dir(process.join("fd")) else { return Vec::new() };
+    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let inode = |link: PathBuf| {
+        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
+    };
+    links.filter_map(inode).collect()
+}
+
+/// All listening sockets of TCP, as proc(5) has them: addresses are hexadecimal numbers of 32 bits,
+/// each in the byte order of the machine.
+#[cfg(target_os = "linux")]
+fn listening() -> Vec<(u64, SocketAddr)> {
+    const LISTEN: &str = "0A";
+    let mut found = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(lines) = std::fs::read_to_string(table) else { continue };
+        for line in lines.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if fields[3] != LISTEN {
+                continue;
+            }
+            let (address, port) = fields[1].split_once(':').unwrap();
+            let words = (0..address.len()).step_by(8).map(|at| &address[at..at + 8]);
+            let bytes: Vec<u8> = words
+                .flat_map(|word| u32::from_str_radix(word, 16).unwrap().to_ne_bytes())
+                .collect();
+            let ip: IpAddr = match <[u8; 4]>::try_from(bytes.as_slice()) {
+                Ok(bytes) => bytes.into(),
+                Err(_) => <[u8; 16]>::try_from(bytes.as_slice()).unwrap().into(),
+            };
+            let port = u16::from_str_radix(port, 16).unwrap();
+            found.push((fields[9].parse().unwrap(), SocketAddr::new(ip, port)));
+        }
+    }
+    found
 }

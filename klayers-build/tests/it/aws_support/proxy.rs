@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Caller, SHORT, body, zip};
+use reqwest::Method;
+
+use super::{Caller, LAYER, SHORT, body, zip};
 use crate::support::aws::{Account, Answer, Fault, FaultProxy, Operation, Rule, StubLambda};
 
 const PUBLISH: Operation = Operation::PublishLayerVersion;
@@ -139,4 +141,81 @@ async fn the_largest_requests_pass() {
     let zip = zip(50 << 20);
     assert_eq!(caller.published(&zip).await["Content"]["CodeSize"], zip.len());
     assert!(proxy.received(Some(REGION), PUBLISH) > 66 << 20);
+}
+
+#[tokio::test]
+async fn a_doubled_request_is_done_twice() {
+    let (_upstream, _proxy, caller) = start([once(Fault::Doubled)]).await;
+    assert_eq!(caller.published(&zip(10)).await["Version"], 2);
+    assert_eq!(caller.versions().await, [2, 1]);
+}
+
+#[tokio::test]
+async fn a_stale_list_is_the_one_before_the_last_change() {
+    let (_upstream, proxy, caller) = start([]).await;
+    for expected in [[].as_slice(), &[1], &[2, 1]] {
+        assert_eq!(caller.versions().await, expected);
+        caller.published(&zip(10)).await;
+    }
+    proxy.set_rules([Rule::new(Fault::Stale).times(1)]);
+    assert_eq!(caller.versions().await, [1]);
+    assert_eq!(caller.versions().await, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn an_empty_page_says_where_the_list_goes_on() {
+    let (_upstream, _proxy, caller) = start([Rule::new(Fault::EmptyPage)]).await;
+    caller.published(&zip(10)).await;
+    let page = caller.get(&format!("/{LAYER}/versions?MaxItems=2")).await;
+    assert_eq!(page["LayerVersions"], serde_json::json!([]));
+    let marker = page["NextMarker"].as_str().unwrap();
+    let next = caller.get(&format!("/{LAYER}/versions?MaxItems=2&Marker={marker}")).await;
+    assert_eq!(next["LayerVersions"][0]["Version"], 1, "{next}");
+}
+
+#[tokio::test]
+async fn silence_lasts_until_the_proxy_speaks() {
+    let (upstream, proxy, caller) = start([Rule::new(Fault::Silent)]).await;
+    let request = caller.publish(&zip(10)).timeout(SHORT);
+    assert!(request.send().await.unwrap_err().is_timeout());
+    assert_eq!(upstream.count(None, PUBLISH), 0);
+    let bytes = zip(10);
+    let (version, ()) = tokio::join!(caller.published(&bytes), async {
+        while proxy.count(None, PUBLISH) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        proxy.speak();
+    });
+    // What was given up stays undone.
+    assert_eq!(version["Version"], 1);
+}
+
+#[tokio::test]
+async fn a_rule_can_mean_the_nth_call() {
+    let (_upstream, _proxy, caller) = start([Rule::new(Fault::Refuse).on(PUBLISH).nth(2)]).await;
+    let mut done = Vec::new();
+    for _ in 0..3 {
+        done.push(caller.publish(&zip(10)).send().await.is_ok());
+    }
+    assert_eq!(done, [true, false, true]);
+}
+
+#[tokio::test]
+async fn random_faults_follow_from_their_seed() {
+    let mut logs = Vec::new();
+    for seed in [1, 1, 2] {
+        let quick = StubLambda::start(Duration::ZERO).await;
+        let proxy = FaultProxy::start(&quick.url(), [Rule::random(seed, 2)]).await;
+        let caller = Caller::new(&proxy.url(), &Account::new(), REGION);
+        for _ in 0..60 {
+            let path = format!("/{LAYER}/versions/1");
+            // Whatever becomes of it.
+            let _ = caller.lambda(Method::DELETE, &path).timeout(SHORT).send().await;
+        }
+        logs.push(proxy.log().into_iter().map(|passed| passed.fault).collect::<Vec<_>>());
+    }
+    let faults = logs[0].iter().filter(|fault| **fault != Fault::Pass).count();
+    assert!((15..45).contains(&faults), "{faults} of 60");
+    assert_eq!(logs[0], logs[1]);
+    assert_ne!(logs[0], logs[2]);
 }

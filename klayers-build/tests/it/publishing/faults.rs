@@ -9,13 +9,13 @@ use super::{Collection, REGIONS, ready};
 use crate::support::aws::{Account, Answer, Contents, Fault, FaultProxy, Operation, Rule};
 
 /// A proxy that lives as long as the runtime it is served by.
-pub(super) struct Served {
+pub(crate) struct Served {
     runtime: tokio::runtime::Runtime,
-    pub(super) proxy: FaultProxy,
+    pub(crate) proxy: FaultProxy,
 }
 
 impl Served {
-    pub(super) fn before(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
+    pub(crate) fn before(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let proxy = runtime.block_on(FaultProxy::start(upstream, rules));
         Self { runtime, proxy }
@@ -26,7 +26,7 @@ impl Served {
     }
 
     /// Waits until AWS has done all that it was asked for.
-    pub(super) fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.runtime.block_on(self.proxy.idle());
     }
 }
@@ -101,7 +101,7 @@ fn regions_fail_alone_and_are_caught_up() {
     let Some(upstream) = ready() else { return };
     let answered = |answer, region| Rule::new(Fault::Answered(answer)).in_region(region);
     let refusals = [
-        answered(Answer::throttled(0), "eu-west-1").on(Operation::PublishLayerVersion),
+        answered(Answer::throttled(1), "eu-west-1").on(Operation::PublishLayerVersion),
         answered(Answer::full(), "eu-west-2").on(Operation::PublishLayerVersion),
         answered(Answer::not_opted_in(), "me-south-1"),
     ];
@@ -117,6 +117,14 @@ fn regions_fail_alone_and_are_caught_up() {
             line.starts_with("error: ") && line.contains(region) && line.contains(reason)
         });
         assert!(told, "{region}: {}", first.stderr);
+    }
+    assert!(first.stderr.contains("throttled for "), "{}", first.stderr);
+    // A closed region is told once while the run goes on, and once at its end.
+    for region in ["eu-west-1", "eu-west-2", "me-south-1"] {
+        let closed = |line: &&str| {
+            line.starts_with("warning: region closed") && line.contains(&format!("region={region}"))
+        };
+        assert_eq!(first.stderr.lines().filter(closed).count(), 1, "{}", first.stderr);
     }
     let mut missing: BTreeMap<&str, usize> = REGIONS.map(|region| (region, 2)).into();
     for version in collection.recorded() {

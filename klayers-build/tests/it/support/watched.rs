@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use klayers_build::publish::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
-    Publisher,
+    Publisher, Trouble,
 };
 use klayers_core::{LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
@@ -49,6 +49,10 @@ impl Publisher for Watched {
 
     fn longest_publication(&self) -> Duration {
         self.inner.longest_publication()
+    }
+
+    fn trouble(&self, region: &Region) -> Option<Trouble> {
+        self.inner.trouble(region)
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {

@@ -1,7 +1,7 @@
 //! Which call of AWS a request is.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 
 /// An operation of the services that publishing uses.
@@ -28,6 +28,8 @@ pub(crate) enum Operation {
     PutParameter,
     GetParameter,
     DeleteParameter,
+    /// A page of a `DynamoDB` table.
+    Scan,
     /// Any call to the Security Token Service: its operations stand in the body.
     Sts,
     Other,
@@ -87,10 +89,14 @@ fn operation(parts: &Parts, service: &str) -> Operation {
     match service {
         "lambda" => of_lambda(&parts.method, &path, query),
         "s3" => of_s3(&parts.method, &path, query, parts.headers.contains_key("x-amz-copy-source")),
-        "ssm" => match parts.headers.get("x-amz-target").map(axum::http::HeaderValue::as_bytes) {
+        "ssm" => match parts.headers.get("x-amz-target").map(HeaderValue::as_bytes) {
             Some(b"AmazonSSM.PutParameter") => Operation::PutParameter,
             Some(b"AmazonSSM.GetParameter") => Operation::GetParameter,
             Some(b"AmazonSSM.DeleteParameter") => Operation::DeleteParameter,
+            _ => Operation::Other,
+        },
+        "dynamodb" => match parts.headers.get("x-amz-target").map(HeaderValue::as_bytes) {
+            Some(b"DynamoDB_20120810.Scan") => Operation::Scan,
             _ => Operation::Other,
         },
         "sts" => Operation::Sts,

@@ -1,12 +1,31 @@
 //! What goes wrong, where and how often.
+//!
+//! | fault | AWS gets the request | the caller gets |
+//! | --- | --- | --- |
+//! | [`Fault::Refuse`], before | no | a closed connection |
+//! | [`Fault::AnswerDropped`], after | yes | a closed connection |
+//! | [`Fault::AnswerCut`], cut | yes | half an answer |
+//! | [`Fault::Answered`], status | no | an error of AWS: 5xx, throttled, denied, … |
+//! | [`Fault::Delayed`], delay | late | the answer, if anybody still waits |
+//! | [`Fault::AnswerDelayed`], delay | yes | the answer, late |
+//! | [`Fault::Doubled`], doubled | twice | the second answer |
+//! | [`Fault::AnswerReplaced`], forged | yes | another answer |
+//! | [`Fault::Stale`], stale list | no | the list before the last change, as far as it was seen |
+//! | [`Fault::EmptyPage`], empty page | the next page | a page without items, and where the next begins |
+//! | [`Fault::Silent`], silence | no | nothing, until [`speak`](super::FaultProxy::speak) |
+//!
+//! A [`Rule`] aims a fault: at an operation, a region, the first calls or the nth one. Or it is
+//! [random](Rule::random): then a seed decides which fault comes where.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
 
 use super::call::{Call, Operation};
+use crate::support::random::Random;
 
 /// What happens to a call.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,12 +46,22 @@ pub(crate) enum Fault {
     Delayed(Duration),
     /// AWS answers this, and does nothing.
     Answered(Answer),
+    /// AWS gets the request twice.
+    Doubled,
+    /// A list is answered as it was before it changed last; without versions if it was never seen.
+    Stale,
+    /// A list begins with a page that has no items.
+    EmptyPage,
+    /// The request is read, and nothing comes. Once the proxy speaks, it is passed on.
+    Silent,
 }
 
 /// An answer of AWS, mostly one that says what went wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     status: u16,
+    /// Whether it is an error, whatever its status.
+    is_error: bool,
     kind: &'static str,
     message: String,
     headers: Vec<(&'static str, String)>,
@@ -40,7 +69,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: u16, kind: &'static str, message: &str) -> Self {
-        Self { status, kind, message: message.to_owned(), headers: Vec::new() }
+        let is_error = status >= 300;
+        Self { status, is_error, kind, message: message.to_owned(), headers: Vec::new() }
     }
 
     /// That something was made, with this JSON.
@@ -76,6 +106,12 @@ impl Answer {
         Self::new(500, "ServiceException", "An internal error occurred.")
     }
 
+    /// S3 said that all is well before it knew, and then that it is not.
+    pub(crate) fn error_after_all() -> Self {
+        let message = "We encountered an internal error. Please try again.";
+        Self { is_error: true, ..Self::new(200, "InternalError", message) }
+    }
+
     /// The credentials were good once.
     pub(crate) fn expired_token() -> Self {
         let message = "The security token included in the request is expired";
@@ -87,7 +123,7 @@ impl Answer {
         let (kind, message) = (self.kind, &self.message);
         let code = kind.trim_end_matches("Exception");
         let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
-        let (content_type, body) = if self.status < 300 {
+        let (content_type, body) = if !self.is_error {
             ("application/json", message.clone())
         } else if operation == Operation::Sts {
             ("text/xml", format!("<ErrorResponse>{error}</ErrorResponse>"))
@@ -113,18 +149,47 @@ impl Answer {
 /// A fault, for some calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
-    fault: Fault,
+    source: Source,
     region: Option<String>,
     operation: Option<Operation>,
-    times: Option<u32>,
-    /// How often it was applied in each region.
-    applied: BTreeMap<String, u32>,
+    /// Which of the calls to each region.
+    which: Which,
+    /// How many calls to each region, and of random rules of each operation, it was for.
+    seen: BTreeMap<(String, Option<Operation>), u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Told(Fault),
+    /// For one call in so many.
+    Random {
+        seed: u64,
+        one_in: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    All,
+    First(u32),
+    Nth(u32),
 }
 
 impl Rule {
+    fn of(source: Source) -> Self {
+        let seen = BTreeMap::new();
+        Self { source, region: None, operation: None, which: Which::All, seen }
+    }
+
     /// The fault for all calls, always.
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, region: None, operation: None, times: None, applied: BTreeMap::new() }
+        Self::of(Source::Told(fault))
+    }
+
+    /// A fault that fits the operation, for one call in so many. What happens to the nth call of an
+    /// operation in a region follows from the seed, whatever the order among operations and regions.
+    pub(crate) fn random(seed: u64, one_in: usize) -> Self {
+        Self::of(Source::Random { seed, one_in })
     }
 
     /// For calls to one region alone.
@@ -141,7 +206,13 @@ impl Rule {
 
     /// For the first so many calls to each region.
     pub(crate) fn times(mut self, times: u32) -> Self {
-        self.times = Some(times);
+        self.which = Which::First(times);
+        self
+    }
+
+    /// For the nth call to each region, counted from 1.
+    pub(crate) fn nth(mut self, number: u32) -> Self {
+        self.which = Which::Nth(number);
         self
     }
 
@@ -149,13 +220,56 @@ impl Rule {
     fn apply(&mut self, call: &Call) -> Option<Fault> {
         let fits = self.region.as_ref().is_none_or(|region| *region == call.region)
             && self.operation.is_none_or(|operation| operation == call.operation);
-        let applied = self.applied.get(&call.region).copied().unwrap_or_default();
-        if !fits || self.times.is_some_and(|times| applied >= times) {
+        if !fits {
             return None;
         }
-        self.applied.insert(call.region.clone(), applied + 1);
-        Some(self.fault.clone())
+        let by_operation = matches!(self.source, Source::Random { .. }).then_some(call.operation);
+        let seen = self.seen.entry((call.region.clone(), by_operation)).or_default();
+        *seen += 1;
+        let is_meant = match self.which {
+            Which::All => true,
+            Which::First(times) => *seen <= times,
+            Which::Nth(number) => *seen == number,
+        };
+        match &self.source {
+            _ if !is_meant => None,
+            Source::Told(fault) => Some(fault.clone()),
+            Source::Random { seed, one_in } => {
+                let mut hasher = DefaultHasher::new();
+                (seed, &call.region, format!("{:?}", call.operation), *seen).hash(&mut hasher);
+                let mut random = Random(hasher.finish());
+                (random.below(*one_in) == 0).then(|| random_fault(call.operation, &mut random))
+            }
+        }
     }
+}
+
+/// A fault that may happen to an operation.
+fn random_fault(operation: Operation, random: &mut Random) -> Fault {
+    let short = Duration::from_millis(u64::try_from(random.below(1500)).unwrap());
+    let mut faults = vec![
+        Fault::Refuse,
+        Fault::AnswerDropped,
+        Fault::AnswerCut,
+        Fault::AnswerDelayed(short),
+        Fault::Delayed(short),
+        Fault::Answered(Answer::service_error()),
+        Fault::Answered(Answer::throttled(u32::from(random.byte() % 2))),
+        Fault::AnswerReplaced(Answer::service_error()),
+    ];
+    match operation {
+        Operation::PublishLayerVersion => faults.push(Fault::Doubled),
+        Operation::ListLayerVersions => faults.extend([Fault::Stale, Fault::EmptyPage]),
+        Operation::ListLayers => faults.push(Fault::EmptyPage),
+        Operation::GetLayerVersion | Operation::GetLayerVersionPolicy => {
+            faults.push(Fault::Answered(Answer::new(404, "ResourceNotFoundException", "")));
+        }
+        _ => {}
+    }
+    if random.below(20) == 0 {
+        return Fault::Silent;
+    }
+    random.pick(&faults).clone()
 }
 
 /// The fault that the first rule for this call says.

@@ -1,5 +1,6 @@
 //! A proxy in front of an emulator that makes the faults of the network, and of AWS.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,13 +36,22 @@ pub(crate) struct Passed {
     pub(crate) applied: Option<StatusCode>,
 }
 
+/// Where the page after an empty one begins.
+const AFTER_EMPTY_PAGE: &str = "after-an-empty-page";
+
 struct Shared {
     upstream: Url,
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     log: Mutex<Vec<Passed>>,
     under_way: watch::Sender<usize>,
+    /// Whether silent calls are passed on.
+    speaks: watch::Sender<bool>,
+    lists: Mutex<Lists>,
 }
+
+/// The last two different answers to each list, by account, region and path.
+type Lists = BTreeMap<(Option<String>, String, String), [Option<Bytes>; 2]>;
 
 impl FaultProxy {
     /// Passes requests on to `upstream`. The first rule that applies to a call says what happens to
@@ -59,6 +69,8 @@ impl FaultProxy {
             rules: Mutex::new(rules.into_iter().collect()),
             log: Mutex::default(),
             under_way: watch::Sender::new(0),
+            speaks: watch::Sender::new(false),
+            lists: Mutex::default(),
         });
         let answering = Arc::clone(&shared);
         let server = Server::start(move |request| handle(Arc::clone(&answering), request)).await;
@@ -73,6 +85,11 @@ impl FaultProxy {
     /// Takes these rules in the place of those before.
     pub(crate) fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
         *self.shared.rules.lock().unwrap() = rules.into_iter().collect();
+    }
+
+    /// Passes on what was met with silence so far, and all that is from now on.
+    pub(crate) fn speak(&self) {
+        self.shared.speaks.send_replace(true);
     }
 
     /// All calls, in the order in which they came.
@@ -121,14 +138,31 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     }
     let body = to_bytes(Body::new(body), LARGEST_BODY).await.map_err(io::Error::other)?;
     shared.log.lock().unwrap()[number].received = body.len() as u64;
-    if let Fault::Answered(answer) = fault {
-        return Ok(answer.response(call.operation));
+    match &fault {
+        Fault::Answered(answer) => return Ok(answer.response(call.operation)),
+        Fault::Stale if is_list(call.operation) => {
+            return Ok(json(shared.before_the_last_change(&call)));
+        }
+        Fault::EmptyPage if is_list(call.operation) && !call.path.contains(AFTER_EMPTY_PAGE) => {
+            return Ok(json(empty_list(call.operation, Some(AFTER_EMPTY_PAGE))));
+        }
+        // Whoever gives up drops this.
+        Fault::Silent => {
+            let mut speaks = shared.speaks.subscribe();
+            speaks.wait_for(|speaks| *speaks).await.map_err(io::Error::other)?;
+        }
+        _ => {}
     }
     // On its own: what was sent reaches AWS even if the caller does not wait for the answer.
     let under_way = UnderWay::new(&shared);
     let apply = tokio::spawn(async move {
         if let Fault::Delayed(time) = fault {
             tokio::time::sleep(time).await;
+        }
+        if fault == Fault::Doubled {
+            let (method, headers) = (parts.method.clone(), parts.headers.clone());
+            let first = under_way.0.forward(&call, method, headers, body.clone()).await;
+            drop(first.map_err(io::Error::other)?);
         }
         let answer = under_way.0.forward(&call, parts.method, parts.headers, body).await;
         if let Ok(answer) = &answer {
@@ -165,7 +199,7 @@ impl Shared {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> reqwest::Result<Response<Bytes>> {
-        let url = self.upstream.join(&call.path).unwrap();
+        let url = self.upstream.join(&without_marker(&call.path)).unwrap();
         remove_connection(&mut headers);
         headers.remove(header::EXPECT);
         headers.remove(header::CONTENT_LENGTH);
@@ -176,11 +210,54 @@ impl Shared {
         let mut answer = request.send().await?;
         let (status, mut headers) = (answer.status(), std::mem::take(answer.headers_mut()));
         remove_connection(&mut headers);
-        let mut response = Response::new(answer.bytes().await?);
+        let body = answer.bytes().await?;
+        if is_list(call.operation) && status == StatusCode::OK {
+            self.remember(call, &body);
+        }
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
     }
+
+    fn remember(&self, call: &Call, list: &Bytes) {
+        let mut lists = self.lists.lock().unwrap();
+        let [before, last] = lists.entry(key_of(call)).or_default();
+        if last.as_ref() != Some(list) {
+            *before = last.replace(list.clone());
+        }
+    }
+
+    fn before_the_last_change(&self, call: &Call) -> Bytes {
+        let lists = self.lists.lock().unwrap();
+        let seen = lists.get(&key_of(call)).and_then(|[before, _]| before.clone());
+        seen.unwrap_or_else(|| empty_list(call.operation, None))
+    }
+}
+
+fn key_of(call: &Call) -> (Option<String>, String, String) {
+    (call.account.clone(), call.region.clone(), without_marker(&call.path))
+}
+
+fn is_list(operation: Operation) -> bool {
+    matches!(operation, Operation::ListLayerVersions | Operation::ListLayers)
+}
+
+/// A list without items.
+fn empty_list(operation: Operation, next: Option<&str>) -> Bytes {
+    let items = if operation == Operation::ListLayers { "Layers" } else { "LayerVersions" };
+    serde_json::json!({ items: [], "NextMarker": next }).to_string().into()
+}
+
+fn json(body: Bytes) -> Response<Body> {
+    let response = Response::builder().header(header::CONTENT_TYPE, "application/json");
+    response.body(body.into()).unwrap()
+}
+
+/// Without the marker of the page after an empty one, which AWS does not know.
+fn without_marker(path: &str) -> String {
+    let marker = format!("Marker={AFTER_EMPTY_PAGE}");
+    path.replace(&format!("&{marker}"), "").replace(&format!("{marker}&"), "").replace(&marker, "")
 }
 
 /// Removes what belongs to one connection.
@@ -203,9 +280,14 @@ async fn spoil(
             tokio::time::sleep(time).await;
             Ok(answer.map(Body::from))
         }
-        Fault::Pass | Fault::Refuse | Fault::Delayed(_) | Fault::Answered(_) => {
-            Ok(answer.map(Body::from))
-        }
+        Fault::Pass
+        | Fault::Refuse
+        | Fault::Delayed(_)
+        | Fault::Answered(_)
+        | Fault::Doubled
+        | Fault::Stale
+        | Fault::EmptyPage
+        | Fault::Silent => Ok(answer.map(Body::from)),
     }
 }
 

@@ -1,0 +1,112 @@
+//! Connections that are accepted and never answered: every command ends, names the region, and does
+//! the rest.
+
+use crate::publishing::{Collection, Served, ready};
+use crate::support::aws::{Answer, Contents, Fault, FaultProxy, Operation, Rule, localstack};
+use crate::support::staged::Staged;
+
+const SILENT: &str = "eu-west-1";
+
+fn silent() -> Rule {
+    Rule::new(Fault::Silent).in_region(SILENT)
+}
+
+#[test]
+fn run_names_silent_region_and_publishes_in_the_others() {
+    let Some(upstream) = ready() else { return };
+    let served = Served::before(&upstream, [silent()]);
+    let collection = Collection::new(&[SILENT, "eu-west-2", "us-east-1"]);
+    collection.deadline(15);
+    let first = collection.run(&["run"], &served.proxy.url()).ended_with(1);
+    let told = "warning: eu-west-1 has not answered for 10 s\n";
+    assert_eq!(first.stderr.matches(told).count(), 1, "{}", first.stderr);
+    let failed = |line: &str| line.starts_with("error: ") && line.contains(SILENT);
+    assert!(first.stderr.lines().any(failed), "{}", first.stderr);
+    assert_eq!(collection.recorded().len(), 4);
+    collection.agrees(&upstream, Contents::Listed);
+
+    // The lock is free, and what was missed is caught up with.
+    served.proxy.set_rules([]);
+    collection.run(&["run"], &served.proxy.url()).ended_with(0);
+    assert_eq!(collection.recorded().len(), 6);
+    collection.agrees(&upstream, Contents::Listed);
+}
+
+#[test]
+fn silent_home_of_the_credentials_holds_nobody_up() {
+    let Some(upstream) = ready() else { return };
+    let served = Served::before(&upstream, [silent().on(Operation::Sts)]);
+    let collection = Collection::new(&[SILENT, "eu-west-2"]);
+    collection.run(&["run"], &served.proxy.url()).ended_with(0);
+    collection.agrees(&upstream, Contents::Listed);
+}
+
+#[test]
+fn credentials_that_cannot_be_checked_for_now_are_not_missing() {
+    let Some(upstream) = ready() else { return };
+    for fault in [Fault::Answered(Answer::service_error()), Fault::Silent] {
+        let served = Served::before(&upstream, [Rule::new(fault).on(Operation::Sts)]);
+        let collection = Collection::new(&[SILENT]);
+        collection.deadline(4);
+        let ended = collection.run(&["run"], &served.proxy.url()).ended_with(1);
+        let told = "AWS did not say whose the credentials for the partition aws are";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(ended.stderr.contains("GetCallerIdentity in eu-west-1"), "{}", ended.stderr);
+        assert_eq!(served.proxy.count(None, Operation::PublishLayerVersion), 0);
+    }
+}
+
+/// Three versions in two regions, of which one is silent after that.
+async fn staged() -> Option<(Staged, FaultProxy)> {
+    let proxy = FaultProxy::start(&localstack()?, []).await;
+    let staged = Staged::in_aws("[publish]\ndeadline = 4", &proxy.url()).await;
+    for region in [SILENT, "us-east-1"] {
+        staged.three("requests", region).await;
+    }
+    proxy.set_rules([silent()]);
+    Some((staged, proxy))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expire_names_silent_region_and_deletes_in_the_others() {
+    let Some((staged, proxy)) = staged().await else { return };
+    let ended = staged.home.run(&["expire"]).ended_with(1);
+    assert!(ended.stderr.contains("error: eu-west-1: arn:aws:lambda:eu-west-1:"), "{ended:?}");
+    assert!(ended.stderr.contains("no answer in "), "{ended:?}");
+    assert!(ended.stderr.contains("1 layer versions deleted, 0 left, 1 failed"), "{ended:?}");
+    assert_eq!(proxy.count(Some(SILENT), Operation::DeleteLayerVersion), 0);
+    proxy.set_rules([]);
+    staged.home.run(&["expire"]).ended_with(0);
+    assert_eq!(staged.there(SILENT).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reconcile_names_silent_region_and_compares_the_others() {
+    let Some((staged, proxy)) = staged().await else { return };
+    for arguments in [&["reconcile"][..], &["reconcile", "--repair"]] {
+        let ended = staged.home.run(arguments).ended_with(1);
+        assert!(ended.stderr.contains("eu-west-1: "), "{ended:?}");
+        assert!(ended.stderr.contains("no answer in "), "{ended:?}");
+        assert!(!ended.stderr.contains("us-east-1: "), "{ended:?}");
+    }
+    proxy.set_rules([]);
+    staged.home.run(&["reconcile"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn yank_names_silent_region_once_it_withdrew_everywhere() {
+    let Some((staged, proxy)) = staged().await else { return };
+    let command = ["yank", "requests==3", "requests==2", "--reason", "it leaks"];
+    let pointers = || {
+        let moved = proxy.count(Some(SILENT), Operation::PutParameter);
+        moved + proxy.count(Some(SILENT), Operation::DeleteParameter)
+    };
+    let before = pointers();
+    let ended = staged.home.run(&command).ended_with(1);
+    assert!(ended.stderr.contains("error: eu-west-1: "), "{ended:?}");
+    assert!(!ended.stderr.contains("error: us-east-1: "), "{ended:?}");
+    // All its pointers would be met with silence. Two attempts are made for the first one.
+    assert!((1..=2).contains(&(pointers() - before)), "{} calls", pointers() - before);
+    let withdrawn = staged.recorded().await;
+    assert_eq!(withdrawn.iter().filter(|line| line.ends_with(" withdrawn")).count(), 4);
+}
