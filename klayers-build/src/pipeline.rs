@@ -1,7 +1,7 @@
 //! The pipeline: composes the stages, from a collection's config to layer versions in its catalog.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, stream};
@@ -12,6 +12,7 @@ use crate::Error;
 use crate::artifacts::Artifacts;
 use crate::builder::Builder;
 use crate::catalog::Catalog;
+use crate::error::in_one_line;
 use crate::gate::GateReport;
 use crate::plan::{BuildReason, BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
 use crate::publish::Publisher;
@@ -22,6 +23,7 @@ mod importer;
 mod lane;
 mod looks;
 mod planner;
+mod preparation;
 mod publication;
 mod reconcile;
 mod run_lock;
@@ -34,6 +36,7 @@ mod yank;
 pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{Imported, Importer, LayerImport};
 pub use planner::{Planned, Planner, Records};
+pub use preparation::SettledLate;
 pub use reconcile::{
     Difference, DifferenceKind, Forsaken, ReconcileError, Reconciled, Reconciler,
     RegionReconciliation, Remedy, Repairs,
@@ -45,6 +48,7 @@ pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use completion::Completion;
 use lane::Lanes;
+use preparation::Preparation;
 use publication::Publishing;
 use settling::Settled;
 
@@ -95,6 +99,9 @@ pub struct Run<'a> {
     /// The regions in which that, or what exists there, could not be found out. Nothing else is
     /// published there.
     pub unsettled: BTreeMap<Region, Error>,
+    /// The regions that were not ready when the run began.
+    late: Mutex<Option<Preparation<'a>>>,
+    settled_late: Mutex<SettledLate>,
 }
 
 /// What became of a layer in a run.
@@ -155,7 +162,8 @@ impl Pipeline {
     }
 
     /// Begins a run: settles what an earlier one left under way in its regions, and asks what exists
-    /// in regions of which the catalog has no records.
+    /// in regions of which the catalog has no records. Regions that take longer than the others for
+    /// that get ready while [layers](Run::layers) are built and published elsewhere.
     ///
     /// `layers` are those of the whole collection. `now` is the time that is written down for all
     /// that the run does.
@@ -166,23 +174,28 @@ impl Pipeline {
     /// written.
     pub async fn begin<'a>(
         &'a self,
-        layers: &BTreeSet<LayerName>,
+        layers: &'a BTreeSet<LayerName>,
         regions: &'a [Region],
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
-        let publishing = self.publishing();
-        let Settled { completed, stuck, mut failed } = publishing.settle(regions, now).await?;
-        if !self.new_collection {
-            let settled = regions.iter().filter(|region| !failed.contains_key(region));
-            let unknown = publishing.refuse_unrecorded(layers, settled).await?;
-            failed.extend(unknown);
-        }
-        let mut lanes = Lanes::new(regions, self.deadline, self.stop.clone());
-        lanes.hold(&stuck);
+        let mut preparation = Preparation::begin(self, layers, regions, now).await?;
+        let Settled { completed, stuck, failed } = preparation.first().await?;
+        let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
+        lanes.set_aside(&stuck);
         for (region, error) in &failed {
             lanes.close(region, error);
         }
-        Ok(Run { pipeline: self, lanes, regions, now, completed, unsettled: failed })
+        preparation.regions().for_each(|region| lanes.hold(region));
+        Ok(Run {
+            pipeline: self,
+            lanes,
+            regions,
+            now,
+            completed,
+            unsettled: failed,
+            late: Mutex::new(Some(preparation)),
+            settled_late: Mutex::default(),
+        })
     }
 }
 
@@ -198,7 +211,8 @@ impl Run<'_> {
         force: Force,
     ) -> impl Stream<Item = LayerOutcome> + 'a {
         let records = Arc::new(self.pipeline.planner.records());
-        stream::iter(wanted)
+        let late = stream::once(self.prepare_late()).filter_map(|()| std::future::ready(None));
+        let outcomes = stream::iter(wanted)
             .map(move |wanted| {
                 let records = Arc::clone(&records);
                 async move {
@@ -220,7 +234,65 @@ impl Run<'_> {
                 Some(LayerOutcome { wanted: wanted.clone(), build_time, result })
             })
             .buffered(LAYERS_UNDER_WAY)
-            .filter_map(std::future::ready)
+            .filter_map(std::future::ready);
+        stream::select(late, outcomes)
+    }
+
+    /// Opens the regions that were not ready when the run began, or closes them.
+    async fn prepare_late(&self) {
+        let late = lock(&self.late).take();
+        let Some(mut preparation) = late else { return };
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.pipeline.stop.requested() => None,
+                next = preparation.next() => next,
+            };
+            let Some((region, ready)) = next else { break };
+            let Settled { completed, stuck, failed } = ready.unwrap_or_else(|error| Settled {
+                failed: BTreeMap::from([(region.clone(), error)]),
+                ..Settled::default()
+            });
+            self.lanes.set_aside(&stuck);
+            let mut settled = lock(&self.settled_late);
+            settled.completed.extend(completed);
+            for (region, error) in failed {
+                self.lanes.close(&region, &error);
+                settled.failed.insert(region, in_one_line(&error));
+            }
+            drop(settled);
+            self.lanes.open(&region);
+        }
+        // After a stop nothing begins in them any more, and nobody waits for them.
+        preparation.regions().for_each(|region| self.lanes.open(region));
+    }
+
+    /// What became of the regions that were not ready when the run began; complete once all
+    /// [layers](Self::layers) are done.
+    pub fn settled_late(&self) -> SettledLate {
+        lock(&self.settled_late).clone()
+    }
+
+    /// The version with a build's content that was settled after the build was planned.
+    async fn settled_meanwhile(
+        &self,
+        region: &Region,
+        build: &Build,
+    ) -> Result<Option<LayerVersionArn>, Error> {
+        for arn in self.settled_late().completed {
+            if arn.region() != region {
+                continue;
+            }
+            let version = self.pipeline.catalog().layer_version(&arn).await?;
+            let is_it = version.is_some_and(|version| {
+                (version.build.target, &version.build.package) == (build.target, &build.package)
+                    && version.build.content_digest() == build.content_digest()
+            });
+            if is_it {
+                return Ok(Some(arn));
+            }
+        }
+        Ok(None)
     }
 
     async fn build(
@@ -264,7 +336,12 @@ impl Run<'_> {
         let is_wanted = !publish.is_empty();
         let published: BTreeMap<_, _> = stream::iter(publish)
             .map(|region| async {
-                let publication = publishing.publish(&region, &wanted.layer, &build, self.now);
+                let publication = async {
+                    match self.settled_meanwhile(&region, &build).await? {
+                        Some(arn) => Ok(arn),
+                        None => publishing.publish(&region, &wanted.layer, &build, self.now).await,
+                    }
+                };
                 let publisher = &*self.pipeline.publisher;
                 let lane = self.lanes.publish(publisher, &region, &wanted.layer, publication);
                 let outcome = lane.await;
@@ -279,6 +356,10 @@ impl Run<'_> {
         }
         Some(LayerDone { build, built: reason, report, published, withheld, cautions })
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A layer that is ready to be published.

@@ -294,6 +294,19 @@ pub enum PublishError {
         /// What held it up, as far as that is known.
         trouble: Option<Trouble>,
     },
+    /// A region took too long to get ready: to settle what was under way there, or to list its layers.
+    #[error(
+        "{region} was not ready after {} s{}", deadline.as_secs(),
+        trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default()
+    )]
+    NotReady {
+        /// The region.
+        region: Region,
+        /// How long it may take.
+        deadline: Duration,
+        /// What held it up, as far as that is known.
+        trouble: Option<Trouble>,
+    },
     /// It is not known whether a layer was published. The next run settles it.
     #[error(
         "it is not clear whether {layer} was published in {region}: there was no answer, and the \
@@ -365,7 +378,10 @@ impl PublishError {
                     | Fault::Unreachable
                     | Fault::Silent
             ),
-            Self::Overdue { .. } | Self::Closed { .. } | Self::Bucket { .. } => true,
+            Self::Overdue { .. }
+            | Self::NotReady { .. }
+            | Self::Closed { .. }
+            | Self::Bucket { .. } => true,
             _ => false,
         }
     }

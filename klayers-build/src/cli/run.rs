@@ -222,6 +222,9 @@ async fn work(
                 show_closed(&report.failures[known..], format);
                 progress.add(&outcome);
             }
+            let known = report.failures.len();
+            report.add_settled_late(&run);
+            show_closed(&report.failures[known..], format);
             Ok(())
         })
         .await

@@ -128,9 +128,9 @@ impl Importer {
             Ok(outcome) => outcome?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        let mut lanes = Lanes::new(regions, self.deadline, stop.clone());
+        let lanes = Lanes::new(regions, self.deadline, stop.clone());
         let Settled { mut failed, stuck, .. } = publishing.settle(regions, now).await?;
-        lanes.hold(&stuck);
+        lanes.set_aside(&stuck);
         if !self.new_collection {
             let mut layers = self.listed.clone();
             layers.insert(import.layer.clone());

@@ -1,7 +1,7 @@
 //! Regions side by side: how much is under way in each, and which are closed.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use klayers_core::{LayerName, Region};
@@ -22,7 +22,7 @@ const PLACES: usize = 4;
 pub(super) struct Lanes {
     by_region: BTreeMap<Region, Lane>,
     /// Why nothing is published of a layer in a region, where that is so.
-    stuck: BTreeMap<(Region, LayerName), String>,
+    stuck: Mutex<BTreeMap<(Region, LayerName), String>>,
     deadline: Duration,
     stop: Stop,
 }
@@ -44,16 +44,20 @@ impl Lanes {
         let lane = || Lane { places: Semaphore::new(PLACES), closed: OnceLock::new() };
         Self {
             by_region: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
-            stuck: BTreeMap::new(),
+            stuck: Mutex::default(),
             deadline,
             stop,
         }
     }
 
     /// Keeps the layers from being published that could not be settled, each in its region.
-    pub(super) fn hold(&mut self, stuck: &BTreeMap<(Region, LayerName), Error>) {
-        self.stuck =
-            stuck.iter().map(|(which, error)| (which.clone(), in_one_line(error))).collect();
+    pub(super) fn set_aside(&self, stuck: &BTreeMap<(Region, LayerName), Error>) {
+        let stuck = stuck.iter().map(|(which, error)| (which.clone(), in_one_line(error)));
+        self.stuck().extend(stuck);
+    }
+
+    fn stuck(&self) -> MutexGuard<'_, BTreeMap<(Region, LayerName), String>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes a region: nothing else is published there.
@@ -63,6 +67,20 @@ impl Lanes {
         // The first reason stays, and is told once.
         if lane.closed.set(reason.clone()).is_ok() {
             warn!(%region, reason, "region closed");
+        }
+    }
+
+    /// Keeps publications from beginning in a region until it is opened.
+    pub(super) fn hold(&self, region: &Region) {
+        if let Some(lane) = self.by_region.get(region) {
+            lane.places.forget_permits(PLACES);
+        }
+    }
+
+    /// Opens a region that was held.
+    pub(super) fn open(&self, region: &Region) {
+        if let Some(lane) = self.by_region.get(region) {
+            lane.places.add_permits(PLACES);
         }
     }
 
@@ -83,8 +101,9 @@ impl Lanes {
             let (region, reason) = (region.clone(), reason.clone());
             return Some(Err(PublishError::Closed { region, reason }.into()));
         }
-        if let Some(reason) = self.stuck.get(&(region.clone(), layer.clone())) {
-            let (region, layer, reason) = (region.clone(), layer.clone(), reason.clone());
+        let stuck = self.stuck().get(&(region.clone(), layer.clone())).cloned();
+        if let Some(reason) = stuck {
+            let (region, layer) = (region.clone(), layer.clone());
             return Some(Err(PublishError::Stuck { region, layer, reason }.into()));
         }
         let _under_way = self.stop.begin()?;

@@ -60,12 +60,13 @@ impl Publishing<'_> {
         let mut empty = Vec::new();
         for region in regions.filter(|region| !recorded.contains(region)) {
             if !self.has_records(region).await? {
-                empty.push(region);
+                empty.push(region.clone());
             }
         }
         let answers: Vec<_> = stream::iter(empty)
             .map(|region| async move {
-                (region.clone(), self.completion.publisher.layers(region).await)
+                let layers = self.completion.publisher.layers(&region).await;
+                (region, layers)
             })
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()

@@ -10,7 +10,7 @@ use super::{BuiltLayer, Failure, RunReport, RunWarning};
 use crate::Error;
 use crate::error::in_one_line;
 use crate::message::{Message, Settings};
-use crate::pipeline::{LayerOutcome, Run};
+use crate::pipeline::{LayerOutcome, Run, SettledLate};
 use crate::plan::{Caution, Wanted};
 use crate::publish::PublishError;
 
@@ -39,6 +39,18 @@ impl RunReport {
         self.completed.extend(run.completed.iter().cloned());
         for (region, error) in &run.unsettled {
             self.failures.push(Failure::of_region(region, in_one_line(error)));
+        }
+    }
+
+    /// Writes down the same of regions that got ready after the run had begun.
+    pub fn add_settled_late(&mut self, run: &Run<'_>) {
+        let SettledLate { completed, failed } = run.settled_late();
+        self.completed.extend(completed);
+        for (region, reason) in failed {
+            let is_known = self.failures.iter().any(|failure| failure.is_of_region(&region));
+            if !is_known {
+                self.failures.push(Failure::of_region(&region, reason));
+            }
         }
     }
 
@@ -113,10 +125,7 @@ impl RunReport {
     }
 
     fn close(&mut self, region: &Region, reason: String) {
-        let known = self
-            .failures
-            .iter_mut()
-            .find(|failure| failure.region.as_ref() == Some(region) && failure.package.is_none());
+        let known = self.failures.iter_mut().find(|failure| failure.is_of_region(region));
         match known {
             Some(failure) => failure.layers += 1,
             None => {
@@ -133,6 +142,11 @@ impl Failure {
 
     fn of_region(region: &Region, reason: String) -> Self {
         Self { region: Some(region.clone()), ..Self::of_run(reason) }
+    }
+
+    /// Whether a whole region failed.
+    fn is_of_region(&self, region: &Region) -> bool {
+        self.region.as_ref() == Some(region) && self.package.is_none()
     }
 
     fn of_layer(wanted: &Wanted, region: Option<&Region>, error: &Error) -> Self {

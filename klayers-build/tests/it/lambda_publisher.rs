@@ -441,8 +441,11 @@ async fn through_s3(
     rules: impl IntoIterator<Item = Rule>,
 ) -> Option<(Aws, FaultProxy, LayerUpload)> {
     let proxy = FaultProxy::start(&localstack()?, []).await;
+    // No two accounts have a bucket of one name.
+    let account = Account::new();
+    let bucket = |region: &str| format!("klayers-{region}-{}", account.id());
     let options = AwsOptions {
-        bucket: Some("klayers-{region}-large".to_owned()),
+        bucket: Some(bucket("{region}")),
         in_request: 10,
         deadline: Duration::from_secs(10),
         ..AwsOptions::default()
@@ -452,9 +455,9 @@ async fn through_s3(
         let constraint = aws_sdk_s3::types::CreateBucketConfiguration::builder()
             .location_constraint(name.into())
             .build();
-        let bucket = aws.s3(name).create_bucket().bucket(format!("klayers-{name}-large"));
+        let made = aws.s3(name).create_bucket().bucket(bucket(name));
         let constraint = (name != "us-east-1").then_some(constraint);
-        bucket.set_create_bucket_configuration(constraint).send().await.unwrap();
+        made.set_create_bucket_configuration(constraint).send().await.unwrap();
     }
     let layer = large(&aws, 3 << 20);
     proxy.set_rules(rules);

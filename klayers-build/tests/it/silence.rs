@@ -3,6 +3,7 @@
 
 use crate::publishing::{Collection, Served, ready};
 use crate::support::aws::{Answer, Contents, Fault, FaultProxy, Operation, Rule, localstack};
+use crate::support::process::wait_until;
 use crate::support::staged::Staged;
 
 const SILENT: &str = "eu-west-1";
@@ -30,6 +31,41 @@ fn run_names_silent_region_and_publishes_in_the_others() {
     collection.run(&["run"], &served.proxy.url()).ended_with(0);
     assert_eq!(collection.recorded().len(), 6);
     collection.agrees(&upstream, Contents::Listed);
+}
+
+#[test]
+fn other_regions_do_not_wait_for_one_that_is_silent() {
+    let Some(upstream) = ready() else { return };
+    // Nothing is known of the region, or an unfinished publication is to be settled there.
+    for is_unsettled in [false, true] {
+        let served = Served::before(&upstream, []);
+        let published = |region| served.proxy.count(Some(region), Operation::PublishLayerVersion);
+        let collection = Collection::new(&[SILENT, "eu-west-2", "us-east-1"]);
+        if is_unsettled {
+            let lost = Rule::new(Fault::AnswerDropped).on(Operation::PublishLayerVersion);
+            let unlisted = Rule::new(Fault::Refuse).on(Operation::ListLayerVersions);
+            let rules = [lost.in_region(SILENT), unlisted.in_region(SILENT)];
+            served.proxy.set_rules(rules);
+            collection.run(&["run"], &served.proxy.url()).ended_with(1);
+            served.settle();
+            collection.change();
+        }
+        served.proxy.set_rules([silent()]);
+        let (before, elsewhere) = (published(SILENT), published("eu-west-2"));
+        let child = collection.command(&["run"], &served.proxy.url()).spawn().unwrap();
+        let layers = if is_unsettled { 1 } else { 2 };
+        let is_done = || {
+            let regions = ["eu-west-2", "us-east-1"];
+            regions.into_iter().all(|region| published(region) == elsewhere + layers)
+        };
+        wait_until(is_done, "the other regions wait");
+        // Only now the region answers. Had they waited for it, it would have been given up.
+        served.proxy.speak();
+        collection.home.finish(child).ended_with(0);
+        assert!(published(SILENT) > before);
+        assert_eq!(collection.recorded().len(), if is_unsettled { 9 } else { 6 });
+        collection.agrees(&upstream, Contents::Listed);
+    }
 }
 
 #[test]

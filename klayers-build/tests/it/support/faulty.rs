@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use klayers_build::publish::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
-    Publisher,
+    Publisher, Trouble,
 };
 use klayers_core::{LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
@@ -52,6 +52,10 @@ impl Publisher for Faulty {
     ) -> Result<PublishedVersion, PublishError> {
         self.faults().published += 1;
         self.inner.publish(region, layer, now).await
+    }
+
+    fn trouble(&self, region: &Region) -> Option<Trouble> {
+        self.inner.trouble(region)
     }
 
     fn longest_publication(&self) -> Duration {

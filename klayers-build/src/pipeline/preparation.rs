@@ -1,0 +1,152 @@
+//! Getting regions ready to publish, side by side, so that none waits for one that is slow.
+//!
+//! In each region, what an earlier run left under way is settled, and layers are looked for of which
+//! the catalog has no records. Nothing is published in a region before that was done there. A region
+//! that takes longer than the others gets ready while the run goes on without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+use klayers_core::{LayerName, LayerVersionArn, Region};
+
+use super::Pipeline;
+use super::publication::NOTED_EVERY;
+use super::settling::Settled;
+use super::unrecorded::UnrecordedLayersError;
+use crate::Error;
+use crate::publish::PublishError;
+
+/// How long a run waits for further regions once half of them are ready.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The regions that are not ready yet.
+pub(super) struct Preparation<'a> {
+    pending: FuturesUnordered<BoxFuture<'a, (Region, Result<Settled, Error>)>>,
+    regions: BTreeSet<&'a Region>,
+}
+
+impl fmt::Debug for Preparation<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Preparation")
+            .field("regions", &self.regions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Preparation<'a> {
+    pub(super) async fn begin(
+        pipeline: &'a Pipeline,
+        layers: &'a BTreeSet<LayerName>,
+        regions: &'a [Region],
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let under_way = pipeline.catalog().under_way().await?;
+        let unsettled: BTreeSet<Region> =
+            under_way.into_iter().map(|intent| intent.region).collect();
+        let prepare = |region: &'a Region| {
+            let settles = unsettled.contains(region);
+            async move {
+                let ready = pipeline.prepare(layers, region, settles, now).await;
+                (region.clone(), ready)
+            }
+            .boxed()
+        };
+        let pending = regions.iter().map(prepare).collect();
+        Ok(Self { pending, regions: regions.iter().collect() })
+    }
+
+    /// Waits for the regions that get ready as fast as the others.
+    ///
+    /// # Errors
+    ///
+    /// [`UnrecordedLayersError`] with what was found in all of them; or if the catalog cannot be
+    /// read or written.
+    pub(super) async fn first(&mut self) -> Result<Settled, Error> {
+        let all = self.regions.len();
+        let mut settled = Settled::default();
+        let mut found = BTreeMap::new();
+        while !self.regions.is_empty() {
+            let is_half_ready = self.regions.len() * 2 <= all;
+            let next = if is_half_ready {
+                tokio::time::timeout(GRACE, self.next()).await
+            } else {
+                Ok(self.next().await)
+            };
+            match next {
+                Ok(Some((_, Ok(ready)))) => settled.add(ready),
+                Ok(Some((_, Err(Error::Unrecorded(unrecorded))))) => found.extend(unrecorded.found),
+                Ok(Some((_, Err(error)))) => return Err(error),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        settled.completed.sort();
+        if found.is_empty() { Ok(settled) } else { Err(UnrecordedLayersError { found }.into()) }
+    }
+
+    /// The next region that is ready, or cannot be; none when all are.
+    pub(super) async fn next(&mut self) -> Option<(Region, Result<Settled, Error>)> {
+        let ready = self.pending.next().await?;
+        self.regions.remove(&ready.0);
+        Some(ready)
+    }
+
+    /// The regions that are not ready.
+    pub(super) fn regions(&self) -> impl Iterator<Item = &'a Region> {
+        self.regions.iter().copied()
+    }
+}
+
+impl Settled {
+    fn add(&mut self, other: Self) {
+        self.completed.extend(other.completed);
+        self.stuck.extend(other.stuck);
+        self.failed.extend(other.failed);
+    }
+}
+
+impl Pipeline {
+    /// Gets one region ready, within its deadline. Waiting for a publication whose outcome is
+    /// unknown does not count.
+    async fn prepare(
+        &self,
+        layers: &BTreeSet<LayerName>,
+        region: &Region,
+        settles: bool,
+        now: Timestamp,
+    ) -> Result<Settled, Error> {
+        let publishing = self.publishing();
+        let prepared = async {
+            let mut settled = Settled::default();
+            if settles {
+                settled = publishing.settle(std::slice::from_ref(region), now).await?;
+            }
+            if !self.new_collection && settled.failed.is_empty() {
+                let unknown = publishing.refuse_unrecorded(layers, std::iter::once(region)).await?;
+                settled.failed.extend(unknown);
+            }
+            Ok(settled)
+        };
+        let waiting = self.publisher.longest_publication() + NOTED_EVERY;
+        let deadline = if settles { self.deadline + waiting } else { self.deadline };
+        tokio::time::timeout(deadline, prepared).await.unwrap_or_else(|_| {
+            let trouble = self.publisher.trouble(region);
+            let error = PublishError::NotReady { region: region.clone(), deadline, trouble };
+            let failed = BTreeMap::from([(region.clone(), error.into())]);
+            Ok(Settled { failed, ..Settled::default() })
+        })
+    }
+}
+
+/// What became of the regions that got ready while the run went on.
+#[derive(Clone, Debug, Default)]
+pub struct SettledLate {
+    /// Publications that an earlier run had left under way and that turned out to have been made.
+    pub completed: Vec<LayerVersionArn>,
+    /// The regions where nothing could be published, and why.
+    pub failed: BTreeMap<Region, String>,
+}
