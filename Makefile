@@ -16,7 +16,7 @@ RUST := --workspace --exclude klayers-py --all-features
 .NOTPARALLEL:
 .PHONY: help setup setup-aws setup-browser setup-deploy setup-dist build wheel dist demo test \
 	test-rust test-docs test-python test-page test-deploy lint features package api \
-	fmt bench survey clean
+	fmt bench survey chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ test-rust: setup-aws ## Run the Rust tests, with cargo-nextest where it is insta
 			$(WITH_AWS) cargo nextest run --no-fail-fast $(RUST), \
 		cargo build $(RUST) --bins --examples && cargo test --no-run $(RUST) --lib --bins --tests && \
 			$(WITH_AWS) cargo test --no-fail-fast $(RUST) --lib --bins --tests)
+
+# CHAOS_LOOPS=100 makes it longer; CHAOS_SEED repeats the faults and kills of a run, which prints it.
+chaos: setup-aws ## Publish to LocalStack with random faults and kills, and check what became of it
+	$(WITH_TOOLS) CHAOS_LOOPS="$${CHAOS_LOOPS:-10}" $(WITH_AWS) \
+		cargo test -p klayers-build --all-features --test it -- --nocapture chaos::
 
 test-docs: setup ## Run the examples in the documentation, and build it without warnings
 	$(WITH_TOOLS) cargo test $(RUST) --doc

@@ -11,6 +11,7 @@ mod bad_input;
 mod bad_wheels;
 mod builder;
 mod bytecode;
+mod chaos;
 mod collisions;
 mod command_build;
 mod command_import;
