@@ -1,5 +1,7 @@
 //! The command line: what is asked for, and what is printed. What is done stands in the library.
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +43,7 @@ mod run;
 mod selection;
 mod serve;
 mod unchecked;
+mod unshown;
 mod verify;
 mod yank;
 
@@ -156,7 +159,19 @@ fn interpreters(runtimes: &Runtimes) -> Interpreters {
 
 /// Does what the arguments of this process ask for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&given) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let _ = write!(anstream::stderr(), "{}", unshown::shown(&error, &given));
+            return UNUSABLE.into();
+        }
+        // The answer to --help or --version.
+        Err(answer) => {
+            let _ = answer.print();
+            return DONE.into();
+        }
+    };
     cli.logs.install();
     arm_failpoints();
     end_at_once_when_told_again();

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use crate::secrets::redacted;
+use klayers_core::secrets;
 
 /// The most that is shown of what a program said went wrong, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
@@ -19,6 +20,9 @@ const LONGEST_EXPLANATION: usize = 4_000;
 /// How programs call a disk that is full, or a quota that is used up.
 const FULL: [&str; 4] =
     ["No space left on device", "Disk quota exceeded", "(os error 28)", "[Errno 28]"];
+
+/// What to do about a full disk, at the end of what is said of one.
+pub(crate) const FULL_DISK_ADVICE: &str = "; free some, and try again";
 
 /// How much a program may take.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +77,7 @@ fn full_disk(stderr: &str) -> Option<String> {
     // uv names the file in a line before its cause, Python in the same line.
     let path = lines[..=at].iter().rev().find_map(|line| named_path(line));
     let place = path.map_or_else(String::new, |path| format!(" for {}", shortened(path, 200)));
-    Some(format!("the disk is full: there is no space left{place}; free some, and try again"))
+    Some(format!("the disk is full: there is no space left{place}{FULL_DISK_ADVICE}"))
 }
 
 /// The last path in a line that stands in quotes.
@@ -146,8 +150,26 @@ pub(crate) async fn run(
     input: &str,
     bounds: Bounds,
 ) -> Result<Output, CommandError> {
+    let told = told_urls(command);
     let group = Group::start(command).map_err(CommandError::Start)?;
-    attend(group, input, bounds).await
+    let Output { status, stdout, stderr } = attend(group, input, bounds).await?;
+    let stderr = secrets::without(&stderr, told.iter().map(String::as_str));
+    Ok(Output { status, stdout, stderr })
+}
+
+/// What a program is told by its environment that may be URLs with passwords. A program repeats what
+/// it cannot read.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program inherits this environment, and shows what it cannot read in it"
+)]
+fn told_urls(command: &Command) -> Vec<String> {
+    let of_command = command.as_std().get_envs().filter_map(|(_, value)| value);
+    let of_command = of_command.map(std::ffi::OsStr::to_os_string);
+    let all = of_command.chain(std::env::vars_os().map(|(_, value)| value));
+    all.filter_map(|value| value.into_string().ok())
+        .filter(|value| secrets::may_hold_secret(value))
+        .collect()
 }
 
 /// Runs a program to its end that a thread of its own starts, after it prepared itself.

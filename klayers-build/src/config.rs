@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
+use klayers_core::secrets;
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, Region, Runtimes, Target};
 use serde::Deserialize;
 
@@ -13,7 +14,8 @@ use crate::notify::{NotifyConfig, SecretUrl};
 use crate::plan::{Contents, Republish};
 use crate::publish::AwsOptions;
 use crate::regular;
-use crate::resolve::Sources;
+use crate::resolve::{PlaceError, Sources};
+use crate::secrets::TomlError;
 use crate::settings::BuildSettings;
 
 mod file;
@@ -91,13 +93,13 @@ impl Config {
         let text = read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| ConfigError::Toml {
             path: path.to_owned(),
-            message: without_urls(&error.to_string()),
+            message: TomlError::new(&error, &text).to_string(),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let location = |url: &str, scheme: &'static str| match url.strip_prefix(scheme) {
             Some(location) if !location.is_empty() => Ok(folder.join(location)),
             _ => {
-                let (path, value) = (path.to_owned(), url.to_owned());
+                let (path, value) = (path.to_owned(), secrets::shown(url).into_owned());
                 Err(ConfigError::Location { path, value, scheme })
             }
         };
@@ -106,6 +108,15 @@ impl Config {
         let notify_url = file.notify.url.map(|url| {
             SecretUrl::parse(&url).ok_or_else(|| ConfigError::NotifyUrl(path.display().to_string()))
         });
+        let not_a_place = |key, source| ConfigError::Place { path: path.to_owned(), key, source };
+        let index_url = file
+            .build
+            .index_url
+            .map(|url| Sources::index(&url).map_err(|error| not_a_place("index_url", error)));
+        let find_links = file.build.find_links.iter().map(|links| {
+            Sources::located(folder, links).map_err(|error| not_a_place("find_links", error))
+        });
+        let find_links = find_links.collect::<Result<_, _>>();
         Ok(Self {
             config_dir: folder.join(&file.config_dir),
             catalog: location(&file.catalog.url, "sqlite:")?,
@@ -124,13 +135,8 @@ impl Config {
             },
             build: BuildSettings {
                 sources: Sources {
-                    index_url: file.build.index_url,
-                    find_links: file
-                        .build
-                        .find_links
-                        .iter()
-                        .map(|links| Sources::located(folder, links))
-                        .collect(),
+                    index_url: index_url.transpose()?,
+                    find_links: find_links?,
                     no_index: file.build.no_index,
                 },
                 allow_sdist: file.build.allow_sdist,
@@ -222,19 +228,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
-/// What the TOML parser says, in which it shows lines of the file: those may hold a login in the URL
-/// of an index, or one that whoever knows it may post to.
-fn without_urls(message: &str) -> String {
-    let mut parts = message.split("://");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| c.is_whitespace() || "\"'`,]}".contains(c));
-        text.push_str("://…");
-        text.push_str(&part[end.unwrap_or(part.len())..]);
-    }
-    text
-}
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -260,10 +253,28 @@ pub enum ConfigError {
     Location {
         /// The file.
         path: PathBuf,
-        /// The value.
+        /// The value, without what may be secret in it.
         value: String,
         /// What it must begin with.
         scheme: &'static str,
+    },
+    /// The place of an index or of wheels is none.
+    #[error("{}: {key} {source}", path.display())]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// What names the place in it.
+        key: &'static str,
+        /// What is wrong.
+        source: PlaceError,
+    },
+    /// A place of wheels that was given in an argument is none.
+    #[error("{argument} {source}")]
+    Argument {
+        /// The argument.
+        argument: &'static str,
+        /// What is wrong.
+        source: PlaceError,
     },
     /// A file of the config folder is not what it should be.
     #[error("{} cannot be used", path.display())]
@@ -330,23 +341,39 @@ mod tests {
     }
 
     #[test]
-    fn no_error_shows_a_url() {
+    fn no_error_shows_a_secret_of_a_url() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("klayers.toml");
-        let secret = "hooks.index.example/T0/secret";
         for line in [
-            format!("[notify]\nurll = \"https://{secret}\""),
-            format!("[notify]\nurl = 'https://{secret}"),
-            format!("[notify]\nurl = [\"https://{secret}\"]"),
-            format!("[notify]\nurl = \"{secret}\""),
-            format!("[notify]\nurl = \"file:///{secret}\""),
-            format!("notify = {{ url = 'https://{secret}', on = 'sometimes' }}"),
-            format!("build = {{ index_url = 'https://{secret}', no_index = 'no' }}"),
+            "[notify]\nurll = \"https://hooks.index.example/T0/s3cret\"",
+            "[notify]\nurl = 'https://hooks.index.example/T0/s3cret",
+            "[notify]\nurl = [\"https://hooks.index.example/T0/s3cret\"]",
+            "[notify]\nurl = \"hooks.index.example/T0/s3cret\"",
+            "[notify]\nurl = \"file:///hooks.index.example/T0/s3cret\"",
+            "notify = { url = 'https://hooks.index.example/s3cret', on = 'sometimes' }",
+            "build = { index_url = 'https://me:s3cret@index.example', no_index = 'no' }",
+            "[build]\nindex_url = 'https://me:s3cret@index.example:port/simple'",
+            "[build]\nindex_url = 'https//me:s3cret@index.example/simple'",
+            "[build]\nindex_url = 'https://me:x s3cret@index.example:x/simple'",
+            "[build]\nindex_url = \"https://me:\\\"s3cret@index.example:x/simple\"",
+            "[build]\nindex_url = 's3cret'",
+            "[build]\nindex_url = https://me:s3cret@index.example/simple",
+            "[build]\nindex_url = 'https://me:s3cret@index.example/simple",
+            "[build]\n'https://me:s3cret@index.example' = 1",
+            "[build]\nfind_links = 'https://me:s3cret@index.example'",
+            "[build]\nfind_links = ['https://me:s3cret@index.example:port']",
+            "[build]\nfind_links = ['https//me:s3cret@index.example']",
+            "[build]\nfind_links = ['me:s3cret@index.example']",
+            "[build]\nno_index = 'me:s3cret@index.example'",
+            "[build]\nallow_sdist = ['https://me:s3cret@index.example']",
+            "[catalog]\nurl = 'postgres://me:s3cret@index.example'",
+            "[artifacts]\nurl = 'me:s3cret@index.example'",
+            "[publish]\ntarget = 'https://me:s3cret@index.example'",
         ] {
             fs::write(&file, format!("config_dir = \"config\"\n{line}\n")).unwrap();
-            let error = Config::load(&file).unwrap_err();
+            let error = Config::load(&file).expect_err(line);
             let said = format!("{error} {error:?}");
-            assert!(!said.contains("/secret"), "{line}: {said}");
+            assert!(!said.contains("s3cret"), "{line}: {said}");
         }
     }
 }

@@ -66,7 +66,7 @@ impl Recipe {
         struct Tool {
             klayers: Option<toml::Value>,
         }
-        let shape = |source: toml::de::Error| RecipeError::Shape(source.into());
+        let shape = |error: toml::de::Error| RecipeError::Shape(TomlError::new(&error, lock));
         let document: Document = toml::from_str(lock).map_err(shape)?;
         let table = document.tool.and_then(|tool| tool.klayers).ok_or(RecipeError::Missing)?;
         // The format first: another one may have other fields.

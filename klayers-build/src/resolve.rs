@@ -19,6 +19,7 @@ use crate::index::IndexReader;
 use crate::lock::{Lock, LockError, LockedWheel};
 use crate::regular;
 use crate::slim::Slimming;
+use klayers_core::secrets::may_hold_secret;
 
 mod explanation;
 mod from_source;
@@ -74,14 +75,39 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The URL of a package index.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not such a URL. The error does not show the text, which may hold a password.
+    pub fn index(text: &str) -> Result<Url, PlaceError> {
+        let url: Url = text.parse().map_err(PlaceError::Url)?;
+        match url.scheme() {
+            "http" | "https" | "file" => Ok(url),
+            _ => Err(PlaceError::Scheme),
+        }
+    }
+
     /// A place of further wheels, in the words of somebody in `folder`: the URL of a page stays as it
     /// is, a folder is named from the root, since uv runs in another one.
-    pub fn located(folder: &Path, links: &str) -> String {
-        if Url::parse(links).is_ok() {
-            return links.to_owned();
+    ///
+    /// # Errors
+    ///
+    /// If the text was to be a URL, and is none. The error does not show the text, which may hold a
+    /// password.
+    pub fn located(folder: &Path, links: &str) -> Result<String, PlaceError> {
+        let url = Self::index(links);
+        if url.is_ok() {
+            return Ok(links.to_owned());
+        }
+        if links.contains("://") {
+            return url.map(|_| links.to_owned());
         }
         let path = folder.join(links);
-        std::path::absolute(&path).unwrap_or(path).display().to_string()
+        if may_hold_secret(links) && !path.exists() {
+            return Err(PlaceError::Folder);
+        }
+        Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
     }
 
     /// Tells uv of these places, and of a folder of further wheels.
@@ -400,6 +426,24 @@ impl std::fmt::Display for Requirements {
         let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         formatter.write_str(&names.join(", "))
     }
+}
+
+/// Why a text does not name a package index, or a place of wheels. The text is not a part of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// It cannot be read as a URL.
+    #[error("is not a URL: {0}; it is not shown here, since it may hold a password")]
+    Url(url::ParseError),
+    /// It is a URL of another kind.
+    #[error(
+        "is not a URL of scheme http, https or file; it is not shown here, since it may hold a \
+         password"
+    )]
+    Scheme,
+    /// It is neither a URL nor a folder.
+    #[error("is neither a URL nor a folder; it is not shown here, since it may hold a password")]
+    Folder,
 }
 
 /// Why requirements could not be resolved.

@@ -1,6 +1,7 @@
 //! What may be shown of URLs. A user name, a password, a query or a fragment can open a server to
 //! whoever reads them, so none of them is written down or shown.
 
+use klayers_core::secrets;
 use url::Url;
 
 /// A URL without what may be secret in it: as it may stand in locks, SBOMs, errors and logs.
@@ -33,17 +34,61 @@ pub(crate) fn redacted(text: &str) -> String {
         }
         redacted.push_str(rest);
     }
-    redacted
+    without_logins(&redacted)
 }
 
-/// What a parser of TOML says, without what may be secret in the lines that it shows.
+/// A text without what has a login as URLs have one, and no scheme before it: `user:password@host`.
+fn without_logins(text: &str) -> String {
+    let is_end = |character: char| character.is_whitespace() || "\"'`<>(),".contains(character);
+    let parts = text.split_inclusive(is_end).map(|part| {
+        let (word, end) = part.split_at(part.trim_end_matches(is_end).len());
+        match word.rsplit_once('@') {
+            Some((login, host)) if login.contains(':') && !login.contains("://") => {
+                format!("…@{host}{end}")
+            }
+            _ => part.to_owned(),
+        }
+    });
+    parts.collect()
+}
+
+/// What is wrong with a text in TOML, and where. The parser would show the line, which may hold a
+/// password; here it is only named, and no address in the text is shown.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TomlError(String);
 
-impl From<toml::de::Error> for TomlError {
-    fn from(error: toml::de::Error) -> Self {
-        Self(redacted(&error.to_string()))
+impl TomlError {
+    /// The error of a parser that read this text.
+    pub(crate) fn new(error: &toml::de::Error, text: &str) -> Self {
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let mut given = Vec::new();
+        add_table(&table, &mut given);
+        let message = redacted(&secrets::without(error.message(), given));
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let place = before.map(|before| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!(" at line {line}, column {column}")
+        });
+        Self(format!("TOML parse error{}\n{message}", place.unwrap_or_default()))
+    }
+}
+
+/// Adds the texts in a table, and its keys.
+fn add_table<'v>(table: &'v toml::Table, texts: &mut Vec<&'v str>) {
+    for (key, value) in table {
+        texts.push(key);
+        add_texts(value, texts);
+    }
+}
+
+fn add_texts<'v>(value: &'v toml::Value, texts: &mut Vec<&'v str>) {
+    match value {
+        toml::Value::String(text) => texts.push(text),
+        toml::Value::Array(values) => values.iter().for_each(|value| add_texts(value, texts)),
+        toml::Value::Table(table) => add_table(table, texts),
+        _ => {}
     }
 }
 
@@ -72,6 +117,9 @@ mod tests {
             ("https://user:se/cr@et@index.example/a", "https://…@index.example/a"),
             ("git+https://token@h/x.git", "git+https://…@h/x.git"),
             ("https://", "https://"),
+            ("'user:secret@index.example/a' is none", "'…@index.example/a' is none"),
+            ("read /a/https//user:secret@index.example/a", "read …@index.example/a"),
+            ("a==1 @ b, me@index.example", "a==1 @ b, me@index.example"),
         ] {
             assert_eq!(redacted(text), expected);
         }

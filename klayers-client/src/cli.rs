@@ -64,9 +64,13 @@ pub async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> u8 {
-    let outcome = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let outcome = match Arguments::try_parse_from(&given) {
         Ok(arguments) => execute(arguments, environment, out, err).await,
-        Err(error) => Err(Failure::Arguments(error)),
+        Err(error) => {
+            let given = given.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+            Err(Failure::Arguments(error, given))
+        }
     };
     match outcome {
         Ok(()) => 0,

@@ -34,7 +34,7 @@ pub enum Error {
     /// The base URL is none.
     #[error("{text:?} is not the base URL of an API: {expected}")]
     BaseUrl {
-        /// The text that was given.
+        /// The text that was given, without what may be secret in it.
         text: String,
         /// What is expected of it.
         expected: &'static str,

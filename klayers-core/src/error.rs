@@ -1,3 +1,5 @@
+use crate::secrets;
+
 /// A text that is not what it was parsed as.
 ///
 /// The message names the text, what it was taken for, and what is expected of it, so that it can
@@ -24,6 +26,8 @@ impl ParseError {
 
     /// `input` is not `what` (with its article); `expected` says what would be.
     pub fn new(input: &str, what: &'static str, expected: impl Into<String>) -> Self {
+        // Somebody may have given a URL, with a password in it, in the wrong place.
+        let input = secrets::shown(input);
         let mut shown: String = input.chars().take(Self::SHOWN).collect();
         if shown.len() < input.len() {
             shown.push('…');
@@ -36,7 +40,7 @@ impl ParseError {
         self.what
     }
 
-    /// The text, cut after 80 characters.
+    /// The text, cut after 80 characters, and without what may be the password of a URL.
     pub fn input(&self) -> &str {
         &self.input
     }

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod collection;
+pub mod secrets;
 pub mod snippet;
 pub mod terminal;
 

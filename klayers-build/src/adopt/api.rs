@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use klayers_core::api::{Format, Route};
+use klayers_core::secrets::hidden;
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use url::Url;
+
+use crate::secrets::redacted;
 
 use super::{
     AdoptError, BuildClaim, ByPackage, LeftOut, ReadLayer, Reason, RequestError, RequestFault,
@@ -99,7 +102,7 @@ impl ApiSource {
     ///
     /// If that is not an HTTP URL, or if no client can be made.
     pub fn new(base: &str) -> Result<Self, AdoptError> {
-        let refuse = || AdoptError::Url(base.to_owned());
+        let refuse = || AdoptError::Url(hidden(base));
         let url: Url = base.parse().map_err(|_| refuse())?;
         let plain = url.query().is_none() && url.fragment().is_none();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
@@ -224,11 +227,13 @@ impl ApiSource {
                 Err(Failure { fault, is_final: false, wait }) if attempt < ATTEMPTS => {
                     (fault, wait)
                 }
-                Err(Failure { fault, .. }) => return Err(RequestError { url, fault }),
+                Err(Failure { fault, .. }) => {
+                    return Err(RequestError { url: redacted(&url), fault });
+                }
             };
             drop(turn);
             let wait = wait.unwrap_or_else(|| backoff(attempt)).min(LONGEST_WAIT);
-            tracing::debug!(%url, %fault, ?wait, "asked again");
+            tracing::debug!(url = redacted(&url), %fault, ?wait, "asked again");
             tokio::time::sleep(wait).await;
             attempt += 1;
         }

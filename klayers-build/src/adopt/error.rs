@@ -11,7 +11,7 @@ use crate::publish::AwsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
-    /// It is not a URL that an API can have.
+    /// It is not a URL that an API can have. What may be secret in the text is not a part of this.
     #[error("{0:?} is not the base URL of an API, as in https://api.klayers.cloud")]
     Url(String),
     /// The HTTP client cannot be made.

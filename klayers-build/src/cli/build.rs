@@ -9,7 +9,7 @@ use klayers_build::gate::{ImportMode, ImportReport};
 use klayers_build::message::Settings;
 use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
-use klayers_build::resolve::Sources;
+use klayers_build::resolve::{PlaceError, Sources};
 use klayers_build::settings::{BuildSettings, Workshop};
 use klayers_build::slim::Exclusion;
 use klayers_build::wheel::Acceptance;
@@ -19,6 +19,7 @@ use klayers_core::{
 use serde_json::json;
 use url::Url;
 
+use super::unshown::Unshown;
 use super::{CacheArgs, DONE, interpreters, note_confinement, note_deprecated, output};
 
 #[derive(Debug, Args)]
@@ -47,13 +48,13 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["find_links", "no_index"])]
     lock: Option<PathBuf>,
     /// A folder, or the URL of a page, with further wheels.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = Unshown(located))]
     find_links: Vec<String>,
     /// Ask no index; take wheels from --find-links alone.
     #[arg(long)]
     no_index: bool,
     /// The package index, in place of uv's default.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::index))]
     index_url: Option<Url>,
     /// Build wheels of these packages where they come as source distributions alone, which runs
     /// their code.
@@ -101,8 +102,7 @@ impl BuildArgs {
         if let Some(url) = &self.index_url {
             (*index_url, *no_index) = (Some(url.clone()), self.no_index);
         }
-        let links = self.find_links.iter().map(|links| Sources::located(Path::new(""), links));
-        find_links.extend(links);
+        find_links.extend(self.find_links.iter().cloned());
         settings.slimming.exclude.extend(self.exclude.iter().cloned());
         settings.allow_sdist.extend(self.allow_sdist.iter().cloned());
         for (package, fault) in &self.accept {
@@ -209,6 +209,11 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[Replac
         "requirementsHash": delivered.lock.requirements_hash(),
     });
     output::line(&result.to_string());
+}
+
+/// Reads a place of wheels, as it is named in the folder where the command runs.
+fn located(links: &str) -> Result<String, PlaceError> {
+    Sources::located(Path::new(""), links)
 }
 
 /// Reads NAME=FAULT.

@@ -14,6 +14,7 @@ use klayers_core::{Digest, PackageName, Runtimes};
 use serde_json::json;
 use url::Url;
 
+use super::unshown::Unshown;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_confinement, output};
 
 /// How many differences are listed.
@@ -29,7 +30,7 @@ pub(super) struct VerifyArgs {
     wheels: Option<PathBuf>,
     /// The package index, if it asks for a user name and password or signs the links to its files:
     /// neither is in the lock. What builds from source require comes from there, too.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::index))]
     index_url: Option<Url>,
     /// Build the wheel of this package again where it was built from a source distribution, which
     /// runs its code; may be given several times.
@@ -74,10 +75,15 @@ async fn verify_and_print(args: VerifyArgs) -> Result<u8, Error> {
         _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
     };
     note_confinement(!allow_sdist.is_empty()).await;
-    let links = args.wheels.iter().map(|wheels| wheels.display().to_string());
+    let links = args
+        .wheels
+        .iter()
+        .map(|wheels| Sources::located(Path::new(""), &wheels.display().to_string()));
+    let find_links = links.collect::<Result<_, _>>();
     let sources = Sources {
         index_url: args.index_url,
-        find_links: links.map(|links| Sources::located(Path::new(""), &links)).collect(),
+        find_links: find_links
+            .map_err(|source| ConfigError::Argument { argument: "--wheels", source })?,
         no_index: false,
     };
     let fetcher = Fetcher::new(&cache, None)?.with_sources(&sources);

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Runtime};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use url::Url;
 
 use crate::builder::BytecodeMode;
 use crate::gate::GateRules;
@@ -103,7 +102,8 @@ impl Default for PublishSection {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct BuildSection {
-    pub(super) index_url: Option<Url>,
+    /// Parsed later: an error of the parser would show it.
+    pub(super) index_url: Option<String>,
     pub(super) find_links: Vec<String>,
     pub(super) no_index: bool,
     pub(super) allow_sdist: BTreeSet<PackageName>,

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Lock, LockError, LockedWheel, SdistSource, Tags, markers};
 use crate::command::shortened;
-use crate::secrets::{public, redacted};
+use crate::secrets::{TomlError, public, redacted};
 use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
 
@@ -99,7 +99,8 @@ pub(super) fn parse(
     target: Target,
     tags: &Tags,
 ) -> Result<Parsed, LockError> {
-    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(error.into()))?;
+    let file: File =
+        toml::from_str(text).map_err(|error| LockError::Shape(TomlError::new(&error, text)))?;
     if file.lock_version != "1" && !file.lock_version.starts_with("1.") {
         return Err(LockError::Version(file.lock_version));
     }
@@ -124,7 +125,8 @@ pub(super) fn parse(
 /// The source distributions of the packages of a lock that have no wheels in it. It is one that uv
 /// made for one target, so markers are not looked at.
 pub(super) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
-    let file: File = toml::from_str(text).map_err(|error| LockError::Shape(error.into()))?;
+    let file: File =
+        toml::from_str(text).map_err(|error| LockError::Shape(TomlError::new(&error, text)))?;
     let mut sdists = Vec::new();
     for package in &file.packages {
         let malformed =

@@ -285,8 +285,9 @@ impl<'a> Room<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(self.io(error)),
         };
-        let project: PyProject = toml::from_str(&text).map_err(|source: toml::de::Error| {
-            SdistError::PyProject { pin: self.pin.clone().into(), source: source.into() }
+        let project: PyProject = toml::from_str(&text).map_err(|error| SdistError::PyProject {
+            pin: self.pin.clone().into(),
+            source: TomlError::new(&error, &text),
         })?;
         let default = || DEFAULT_REQUIRES.map(str::to_owned).to_vec();
         Ok(project.build_system.map_or_else(default, |system| system.requires))

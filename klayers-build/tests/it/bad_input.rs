@@ -12,6 +12,7 @@ mod disks;
 mod half_started;
 mod nesting;
 mod pipes;
+mod secrets;
 
 /// A collection of one layer in one region.
 fn home() -> Home {

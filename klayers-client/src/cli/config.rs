@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use klayers_core::secrets;
 use serde::Deserialize;
 
 #[cfg(unix)]
@@ -108,11 +109,34 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     fs::read_to_string(path).map(Some).map_err(unreadable)
 }
 
-/// Where in the file it is, and what is wrong there.
+/// Where in the file it is, and what is wrong there. Addresses in the file may hold a password, so
+/// none of them is shown.
 fn told(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!(", line {}", before.matches('\n').count() + 1));
-    format!("{}: {}", line.unwrap_or_default(), error.message())
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let mut given = Vec::new();
+    for (key, value) in &table {
+        given.push(key.as_str());
+        add_texts(value, &mut given);
+    }
+    let message = secrets::without(error.message(), given);
+    format!("{}: {message}", line.unwrap_or_default())
+}
+
+/// Adds the texts in a value of TOML, and the keys of tables.
+fn add_texts<'v>(value: &'v toml::Value, texts: &mut Vec<&'v str>) {
+    match value {
+        toml::Value::String(text) => texts.push(text),
+        toml::Value::Array(values) => values.iter().for_each(|value| add_texts(value, texts)),
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                texts.push(key);
+                add_texts(value, texts);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Why a file of a project does not count; none if it does.
@@ -180,6 +204,25 @@ mod tests {
             let place = format!("{}, line {line}: ", folder.path().join(FILE).display());
             assert!(error.starts_with(&place), "{error}");
             assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_addresses_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for text in [
+            "[client]\noffline = 'https://me:s3cret@host'",
+            "[client]\ntimeout = \"me:s3cret@host\"",
+            "[client]\nregion = 'https://me:\"s3cret@host'",
+            "[client]\narch = 'https//me:s3cret@host'",
+            "[client]\npython = ['https://me:s3cret@host']",
+            "[client]\napi_url = 'https://me:s3cret@host",
+            "[client]\napi_url = https://me:s3cret@host",
+            "[client]\n'https://me:s3cret@host' = 1",
+        ] {
+            fs::write(folder.path().join(FILE), text).expect("a file");
+            let error = Config::find(Some(folder.path()), None).expect_err(text);
+            assert!(!error.contains("s3cret"), "{text}: {error}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use klayers_core::secrets;
 use serde_json::Value;
 
 use super::arguments::Place;
@@ -26,7 +27,18 @@ pub(super) struct Query {
 
 impl Query {
     /// Reads a query. What it does not say, or leaves empty, `otherwise` does.
+    ///
+    /// What is said of one that cannot be read shows no address in it, which may hold a password.
     pub(super) fn parse(bytes: &[u8], otherwise: Place) -> Result<Self, String> {
+        Self::read(bytes, otherwise).map_err(|error| {
+            let query: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            let mut given = Vec::new();
+            add_texts(&query, &mut given);
+            secrets::without(&error, given)
+        })
+    }
+
+    fn read(bytes: &[u8], otherwise: Place) -> Result<Self, String> {
         let mut texts = texts(bytes)?;
         let spec = take(&mut texts, "package")?
             .ok_or(r#"the query names no "package", as in {"package": "requests"}"#)?;
@@ -64,15 +76,33 @@ fn texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
             let key = printable(&key);
             return Err(format!("the query has {key:?}, which is not known; it may have {known}"));
         }
-        let Value::String(text) = value else {
-            let value = printable(&value.to_string());
-            return Err(format!("{key:?} in the query is not a string: {value}"));
+        let text = match value {
+            Value::String(text) => text,
+            Value::Array(_) | Value::Object(_) => {
+                return Err(format!("{key:?} in the query is not a string"));
+            }
+            value => return Err(format!("{key:?} in the query is not a string: {value}")),
         };
         if !text.is_empty() {
             texts.insert(key, text);
         }
     }
     Ok(texts)
+}
+
+/// Adds the texts in a value of JSON, and the keys of objects.
+fn add_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| add_texts(value, texts)),
+        Value::Object(object) => {
+            for (key, value) in object {
+                texts.push(key);
+                add_texts(value, texts);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn take<T: FromStr<Err = ParseError>>(

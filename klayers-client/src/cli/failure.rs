@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io::{self, Write};
 
+use klayers_core::secrets;
+
 use super::print;
 use crate::Error;
 
@@ -12,8 +14,9 @@ const BAD_USAGE: u8 = 2;
 /// Why the command ends early.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// What clap made of the arguments; the answer to `--help` and `--version` too.
-    Arguments(clap::Error),
+    /// What clap made of the arguments, and these, any of which may hold a password; the answer to
+    /// `--help` and `--version` too.
+    Arguments(clap::Error, Vec<String>),
     Usage(String),
     /// What the query on the standard input says, or leaves open.
     Query(String),
@@ -41,11 +44,15 @@ impl Failure {
     /// has to tell.
     pub(super) fn tell(self, out: &mut impl Write, err: &mut impl Write) -> u8 {
         match self {
-            Self::Arguments(error) if error.use_stderr() => {
-                let _ = write!(err, "{}", error.render().ansi());
+            Self::Arguments(error, given) if error.use_stderr() => {
+                let shown = error.render().ansi().to_string();
+                // Of `--option=value` the value may be shown alone.
+                let values = given.iter().filter_map(|argument| Some(argument.split_once('=')?.1));
+                let given = given.iter().map(String::as_str).chain(values);
+                let _ = write!(err, "{}", secrets::without(&shown, given));
                 BAD_USAGE
             }
-            Self::Arguments(help) => {
+            Self::Arguments(help, _) => {
                 match write!(out, "{}", help.render().ansi()).and_then(|()| out.flush()) {
                     Ok(()) => 0,
                     Err(error) => Self::Write(error).tell(out, err),

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
@@ -378,4 +379,64 @@ fn without_the_server_the_last_answer_stands_in_with_a_note() {
         "latest --region us-east-1 --python 3.13 --offline",
         NOBODY
     );
+}
+
+/// Whoever mistypes the address of a server mistypes the password in it, too.
+#[test]
+fn nothing_shows_the_password_of_an_address_that_cannot_be_read() {
+    const URLS: [&str; 7] = [
+        "https://me:s3cret@index.example:port/",
+        "https://me:x s3cret@[index.example]/",
+        "https://me:\"'`s3cret@index.example:99999/",
+        "https//me:s3cret@index.example/",
+        "me:s3cret@index.example/",
+        "ftp://me:s3cret@index.example/",
+        "https://index.example/?token=s3cret",
+    ];
+    let keeps = |command: &mut Command, input: &str| {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command");
+        let mut stdin = child.stdin.take().expect("its input");
+        // One that does not read it says why on its own.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("its end");
+        assert!(!output.status.success(), "{command:?}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(!said.contains("s3cret"), "{command:?}:\n{said}");
+        assert!(said.contains("error"), "{command:?}:\n{said}");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |url: &str, arguments: &[&str]| {
+        let mut command = klayers(url);
+        command.args(arguments).current_dir(folder.path());
+        command
+    };
+    let unused = "http://127.0.0.1:9";
+    let latest = ["latest", "--region", "us-east-1", "--python", "3.13"];
+    for url in URLS {
+        keeps(&mut at(url, &latest), "");
+        keeps(&mut at(unused, &["--api-url", url, "regions"]), "");
+        keeps(&mut at(unused, &[url]), "");
+        keeps(&mut at(unused, &["show", url]), "");
+        keeps(&mut at(unused, &["latest", "--python", "3.13", &format!("--region={url}")]), "");
+        for setting in ["api_url = ", "offline = ", "region = ", "timeout = ", "api_ulr = "] {
+            let text = format!("[client]\n{setting}'''{url}'''\n");
+            std::fs::write(folder.path().join("klayers.toml"), text).expect("a file");
+            keeps(at(unused, &["regions"]).env_remove("KLAYERS_API_URL"), "");
+            std::fs::remove_file(folder.path().join("klayers.toml")).expect("a file");
+        }
+        for key in ["api_url", "region", "package", "python", "url"] {
+            let mut query = serde_json::json!({ "package": "requests", "python": "3.13" });
+            query[key] = url.into();
+            keeps(&mut at(unused, &["external"]), &query.to_string());
+            query[key] = serde_json::json!([url]);
+            keeps(&mut at(unused, &["external"]), &query.to_string());
+        }
+    }
 }

@@ -1,0 +1,100 @@
+//! Texts that were to be URLs and are none. Whoever mistypes a URL mistypes its password, too, and
+//! no parser can say any more where the password is. So such a text is not shown.
+
+use std::borrow::Cow;
+
+/// What may be shown of a text that was to be a URL and is none: all of a plain host or path, the
+/// scheme of anything else.
+pub fn hidden(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    match text.split_once("://") {
+        Some((before, _)) if is_before_a_url(before) => format!("{before}://…"),
+        _ => "…".to_owned(),
+    }
+}
+
+/// The same of a text that was to be something else, a package for one: it is hidden if it looks
+/// like a URL, or holds a login as URLs do.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if may_hold_secret(text) { hidden(text).into() } else { text.into() }
+}
+
+/// A message about texts that somebody gave, without those that may hold a secret.
+///
+/// A message may show a text as it is, or as Rust and TOML quote it.
+pub fn without<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> String {
+    let mut secret: Vec<&str> = given.into_iter().filter(|text| may_hold_secret(text)).collect();
+    // One may be a part of another.
+    secret.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let mut message = message.to_owned();
+    for text in secret {
+        let shown = hidden(text);
+        message = message.replace(text, &shown);
+        message = message.replace(format!("{text:?}").trim_matches('"'), &shown);
+    }
+    message
+}
+
+/// Whether a text looks as if it were to be a URL, or to have a login as URLs have one.
+pub fn may_hold_secret(text: &str) -> bool {
+    let login = text.rsplit_once('@').map(|(login, _)| login);
+    text.contains("://") || login.is_some_and(|login| login.contains(':') || login.contains("//"))
+}
+
+/// Whether a text is a scheme, perhaps behind the name of a package: `requests @ https`.
+fn is_before_a_url(text: &str) -> bool {
+    let scheme = text.rsplit_once(" @ ").map_or(text, |(_, scheme)| scheme);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    let name = &text[..text.len() - scheme.len()];
+    scheme.chars().all(is_name) && name.trim_end_matches(" @ ").chars().all(is_name)
+}
+
+/// Whether a text is a host or a path, perhaps with a port, that has no place for a login.
+fn is_plain(text: &str) -> bool {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    host.chars().all(is_part) && port.chars().all(|c| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_is_shown_without_what_may_be_secret() {
+        for (text, expected) in [
+            ("api.klayers.cloud", "api.klayers.cloud"),
+            ("localhost:8080", "localhost:8080"),
+            ("", ""),
+            ("https://user:secret@host:port/simple", "https://…"),
+            ("https://user:se cr@et@host", "https://…"),
+            ("https//user:secret@host", "…"),
+            ("user:secret@host", "…"),
+            ("user:secret", "…"),
+            ("ht tp://user:secret@host", "…"),
+            ("host?token=secret", "…"),
+            ("requests @ https://user:secret@host:x/", "requests @ https://…"),
+            ("secret@https://host:x/", "…"),
+        ] {
+            assert_eq!(hidden(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn messages_show_no_text_that_may_hold_a_secret() {
+        let secret = "https://me:se\"cr'et@host:port/";
+        let given = [secret, "se", "me:x@host", "requests@2.0"];
+        for (message, expected) in [
+            (
+                format!("invalid value '{secret}' for requests@2.0"),
+                "invalid value 'https://…' for requests@2.0",
+            ),
+            (format!("{secret:?} is no name"), "\"https://…\" is no name"),
+            ("read me:x@host".to_owned(), "read …"),
+        ] {
+            assert_eq!(without(&message, given), expected);
+        }
+    }
+}
