@@ -4,38 +4,31 @@
 //! results that are JSON.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 
 use klayers_core::terminal::lines;
 use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::assemble::AssembleError;
+use crate::catalog::CatalogError;
 use crate::config::ConfigError;
 use crate::fetch::FetchError;
 use crate::gate::{GateError, Line, Severity};
 use crate::resolve::ResolveError;
 
 mod advice;
+mod otherwise;
 mod resolving;
+mod rows;
 mod wrap;
 
 pub use advice::Settings;
 
-use wrap::wrapped;
-
-/// How many lines of details are shown.
-const DETAIL_LINES: usize = 4;
-/// The longest headline that is shown, in characters.
-const LONGEST: usize = 300;
-/// What is said of what is not shown.
-const MORE: &str = "(all of it: --verbose)";
 /// How many causes are shown. Of more, the first and the last are.
 const CAUSES: usize = 3;
 /// For how many findings of the gate it is told what to do.
 const HELPS: usize = 2;
-/// How far details are indented.
-const INDENT: usize = 2;
 /// How many names of a list are shown.
 const NAMED: usize = 4;
 
@@ -62,7 +55,7 @@ pub struct Message {
 pub struct Shape {
     /// How many columns there are, if lines are to be broken.
     pub width: Option<usize>,
-    /// Whether all details are shown, and not four lines of them.
+    /// Whether all of a message is shown, and not five rows of it.
     pub whole: bool,
 }
 
@@ -97,21 +90,35 @@ impl Message {
                 ],
                 ..Self::default()
             },
+            Error::Assemble(AssembleError::Conflict { path, first, second, .. }) => Self {
+                summary: printable(&format!(
+                    "{path} is in {first} and, with other content, in {second}"
+                )),
+                ..Self::default()
+            },
+            // Its text says what to do, too.
+            Error::Catalog(CatalogError::Empty { .. }) => {
+                let mut message = Self::of(error);
+                let is_help = |detail: &mut String| detail.starts_with("help: ");
+                let help = message.details.extract_if(.., is_help);
+                message.help = help.map(|help| help["help: ".len()..].to_owned()).collect();
+                message
+            }
             Error::Resolve(ResolveError::Failed { message, .. }) => {
                 resolving::unreachable(message, settings).unwrap_or_else(|| Self::of(error))
             }
             _ => Self::of(error),
         };
         message.help.extend(advice::of(error, settings));
+        if message.help.is_empty() {
+            message.help.extend(otherwise::advice(error, settings).map(str::to_owned));
+        }
         message
     }
 
     /// What is told of any error: its first line, its further lines and its causes.
     pub fn of(error: &dyn StdError) -> Self {
-        let text = printable(&error.to_string());
-        let mut parts = text.lines().map(str::to_owned);
-        let summary = parts.next().unwrap_or_default();
-        let mut details: Vec<String> = parts.collect();
+        let Self { summary, mut details, .. } = Self::told(&error.to_string());
         let causes = std::iter::successors(error.source(), |error| (*error).source());
         let mut causes: Vec<String> = causes.map(|cause| printable(&cause.to_string())).collect();
         for cause in &mut causes {
@@ -134,6 +141,14 @@ impl Message {
         Self { summary, details, ..Self::default() }
     }
 
+    /// A text as a message: its first line, and what follows as details.
+    pub fn told(text: &str) -> Self {
+        let text = printable(text);
+        let mut lines = text.lines().map(|line| line.trim().to_owned());
+        let summary = lines.next().unwrap_or_default();
+        Self { summary, details: lines.collect(), ..Self::default() }
+    }
+
     /// What happened, to what, in one line.
     pub fn headline(&self) -> String {
         match self.target {
@@ -152,31 +167,18 @@ impl Message {
 
     /// The lines that are shown below another headline.
     pub(crate) fn below(&self, headline: &str, shape: Shape) -> String {
-        let Shape { width, whole } = shape;
-        let headline = match headline.char_indices().nth(LONGEST) {
-            Some((end, _)) if !whole => format!("{}… {MORE}", &headline[..end]),
-            _ => headline.to_owned(),
-        };
-        let mut text = wrapped(&format!("error: {headline}"), INDENT, width);
-        let mut details: Vec<String> = Vec::new();
-        for detail in &self.details {
-            let indented = format!("{:INDENT$}{detail}", "");
-            details.extend(wrapped(&indented, 2 * INDENT, width).lines().map(str::to_owned));
+        rows::rendered(headline, self, shape)
+    }
+
+    /// The lines that are shown where the message is of one thing among others: a region or a layer
+    /// version, which stands before the headline.
+    pub fn about(&self, subject: &str, shape: Shape) -> String {
+        let mut headline = self.headline();
+        // It may be named there.
+        if !headline.contains(subject) {
+            headline = printable(&format!("{subject}: {headline}"));
         }
-        if !whole && details.len() > DETAIL_LINES {
-            details.truncate(DETAIL_LINES - 1);
-            details.push(format!("{:INDENT$}… {MORE}", ""));
-        }
-        for line in &details {
-            let _ = write!(text, "\n{line}");
-        }
-        for help in &self.help {
-            // A setting has a line of its own, to be copied.
-            for line in format!("help: {help}").lines() {
-                let _ = write!(text, "\n{}", wrapped(line, INDENT, width));
-            }
-        }
-        text
+        self.below(&headline, shape)
     }
 
     /// Whether another message tells the same, be it of another target.

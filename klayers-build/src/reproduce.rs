@@ -261,6 +261,13 @@ pub struct ReproduceError {
     fault: Box<LayerFault>,
 }
 
+impl ReproduceError {
+    /// Why it cannot.
+    pub fn fault(&self) -> &LayerFault {
+        &self.fault
+    }
+}
+
 /// Why a layer cannot be made again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -74,11 +74,12 @@ pub(super) async fn expire(args: ExpireArgs, now: Timestamp, taken: Taken) -> Re
     let not_tried = tell(|of| of.not_tried);
     for (region, outcome) in &outcomes {
         for (arn, error) in &outcome.failed {
-            output::note(&format!("error: {region}: {arn}: {}", output::chain(error)));
+            output::failed_part(&arn.to_string(), error);
         }
         if outcome.not_tried > 0 {
             output::note(&format!(
-                "error: {region}: {} more were not tried, since the region refuses them for now",
+                "error: {region}: {} more were not tried, since the region refuses them for now; \
+                 expire again later",
                 outcome.not_tried
             ));
         }

@@ -89,7 +89,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
             Ok(arn) => output::line(&format!("  {arn}")),
             Err(error) => {
                 failed += 1;
-                output::note(&format!("error: {head}: {region}: {}", output::chain(error)));
+                output::failed_part(&format!("{head}: {region}"), error);
             }
         }
     }

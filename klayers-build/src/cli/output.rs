@@ -76,12 +76,23 @@ pub(super) fn raw(text: &str) {
     });
 }
 
-/// Prints an error and what caused it.
+/// Prints an error of this process, before or after its work.
 pub(super) fn error(error: &dyn Error) {
     if is_json() {
         failed(&Subject::default(), &chain(error));
     } else {
         raw(&Message::of(error).to_text(shape()));
+    }
+}
+
+/// Prints what failed of one thing among others, and what to do now: of a region, or of a layer
+/// version.
+pub(super) fn failed_part(subject: &str, error: &klayers_build::Error) {
+    if is_json() {
+        let (error, subject) = (on_one_line(&chain(error)), display(subject));
+        error!(subject, error, "failed");
+    } else {
+        raw(&Message::new(error, Settings::File).about(subject, shape()));
     }
 }
 
@@ -140,20 +151,26 @@ pub(super) fn failed(subject: &Subject<'_>, reason: &str) {
     if is_json() {
         let (target, package, region) =
             (target.map(display), package.map(display), region.map(display));
-        let error = reason.replace("\n  caused by: ", ": ");
-        // What programs say has lines, and indents them.
-        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        let error = on_one_line(reason);
         error!(target, package, region, error, "failed");
         return;
     }
-    let mut text = String::from("error: ");
-    if let (Some(target), Some(package)) = (target, package) {
-        let _ = write!(text, "{target} {package}: ");
-    }
-    if let Some(region) = region {
-        let _ = write!(text, "{region}: ");
-    }
-    raw(&format!("{text}{reason}"));
+    let layer = target.zip(*package).map(|(target, package)| format!("{target} {package}"));
+    let region = region.map(ToString::to_string);
+    let subject: Vec<String> = layer.into_iter().chain(region).collect();
+    let message = Message::told(reason);
+    raw(&if subject.is_empty() {
+        message.to_text(shape())
+    } else {
+        message.about(&subject.join(": "), shape())
+    });
+}
+
+/// A reason with its causes as one line.
+fn on_one_line(reason: &str) -> String {
+    let reason = reason.replace("\n  caused by: ", ": ");
+    // What programs say has lines, and indents them.
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// An error and what caused it, a line each.

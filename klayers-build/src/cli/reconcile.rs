@@ -197,7 +197,7 @@ fn to_json(outcomes: &Outcomes) -> Value {
         .collect();
     let failed: Vec<Value> = failures(outcomes)
         .into_iter()
-        .map(|(subject, error)| json!({ "subject": subject, "error": error }))
+        .map(|(subject, error)| json!({ "subject": subject, "error": output::chain(error) }))
         .collect();
     let interrupted: Vec<Value> = forsaken(outcomes)
         .map(|Forsaken { intent: Intent { region, layer, .. }, outcome }| {
@@ -215,14 +215,14 @@ fn to_json(outcomes: &Outcomes) -> Value {
 }
 
 /// What could not be compared.
-fn failures(outcomes: &Outcomes) -> Vec<(String, String)> {
+fn failures(outcomes: &Outcomes) -> Vec<(String, &Error)> {
     let mut failures = Vec::new();
     for (region, outcome) in outcomes {
         match outcome {
-            Err(error) => failures.push((region.to_string(), output::chain(error))),
-            Ok(found) => failures.extend(
-                found.failed.iter().map(|(arn, error)| (arn.to_string(), output::chain(error))),
-            ),
+            Err(error) => failures.push((region.to_string(), error)),
+            Ok(found) => {
+                failures.extend(found.failed.iter().map(|(arn, error)| (arn.to_string(), error)))
+            }
         }
     }
     failures
@@ -232,18 +232,18 @@ fn failures(outcomes: &Outcomes) -> Vec<(String, String)> {
 fn note(outcomes: &Outcomes) -> u8 {
     let failures = failures(outcomes);
     for (subject, error) in &failures {
-        output::note(&format!("error: {subject}: {error}"));
+        output::failed_part(subject, error);
     }
     let differences = || found(outcomes).flat_map(|region| &region.differences);
     for reconciled in differences() {
         if let Some(Err(error)) = &reconciled.outcome {
             let arn = &reconciled.difference.arn;
-            output::note(&format!("error: {arn}: not repaired: {}", output::chain(error)));
+            output::failed_part(&format!("{arn} not repaired"), error);
         }
     }
     for Forsaken { intent: Intent { region, layer, .. }, outcome } in forsaken(outcomes) {
         if let Some(Err(error)) = outcome {
-            output::note(&format!("error: {region} {layer}: not ended: {}", output::chain(error)));
+            output::failed_part(&format!("{region} {layer} not ended"), error);
         }
     }
     let elsewhere: usize = found(outcomes).map(|region| region.in_other_accounts).sum();

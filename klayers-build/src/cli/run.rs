@@ -11,6 +11,7 @@ use klayers_build::artifacts::FolderArtifacts;
 use klayers_build::catalog::{Catalog, Intent, SqliteCatalog};
 use klayers_build::config::{Config, ConfigError, PublishConfig, PublishTarget};
 use klayers_build::gate::ImportMode;
+use klayers_build::message::Settings;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
 use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock, Stop};
 use klayers_build::report::{Failure, RunReport, due_build};
@@ -95,7 +96,7 @@ pub(super) async fn run(
         match catalog.record_run(&report).await {
             Ok(recorded) => number = Some(recorded),
             Err(error) => {
-                output::error(&error);
+                output::fatal(&error.into(), Settings::File);
                 code = FAILED;
             }
         }

@@ -64,20 +64,20 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result
     } else {
         print(&outcomes);
     }
+    let withdrawn = outcomes.values().filter(|outcome| outcome.is_ok()).count();
     let mut failed = 0;
-    for (arn, outcome) in &outcomes {
-        let problem = match outcome {
-            Err(error) => output::chain(error),
-            Ok(Yanked { pointed: Err(error), .. }) => format!(
-                "withdrawn, but the pointer to the latest was not moved; withdraw it again: {}",
-                output::chain(error)
+    for (arn, outcome) in outcomes {
+        let (subject, error) = match outcome {
+            Err(error) => (arn.to_string(), error),
+            Ok(Yanked { pointed: Err(error), .. }) => (
+                format!("{arn} is withdrawn, but the pointer to the latest was not moved"),
+                error.into(),
             ),
             Ok(_) => continue,
         };
+        output::failed_part(&subject, &error);
         failed += 1;
-        output::note(&format!("error: {}: {arn}: {problem}", arn.region()));
     }
-    let withdrawn = outcomes.values().filter(|outcome| outcome.is_ok()).count();
     output::note(&format!("{withdrawn} layer versions withdrawn, {failed} failed"));
     Ok(if failed == 0 { DONE } else { FAILED })
 }

@@ -136,9 +136,9 @@ mod tests {
             assert_eq!(judged(size, 100, slim).is_some(), refused, "{size} {slim}");
         }
         insta::assert_snapshot!(judged(3_200_000_000, UNPACKED_LIMIT, "").expect("refused"), @r"
-        Klayers-p312-x is too large: its wheels are 3.2 GB packed, and were not fetched; Lambda takes 262.1 MB for a function and all its layers
+        Klayers-p312-x is too large: its wheels are 3.2 GB packed; Lambda takes 262.1 MB for a function and all its layers
         biggest: big 3.2 GB
-        help: a function of this size can be deployed as a container image, which may have 10 GB
+        help: deploy a function of this size as a container image, of up to 10 GB
         ");
     }
 }

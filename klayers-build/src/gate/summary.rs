@@ -150,8 +150,16 @@ impl GateReport {
                 Some(undeclared) => format!("importing {module} fails: it needs {undeclared}"),
                 None => format!("importing {module} fails: {}", message(outcome)),
             };
-            let help = undeclared.map(|undeclared| undeclared.advice(module));
-            Line { severity: Severity::Error, text, help }
+            let help = undeclared.map_or_else(
+                || {
+                    format!(
+                        "ask for another version, or, if no function imports it, skip this import: \
+                         [gate] skip_modules = [\"{module}\"]"
+                    )
+                },
+                |undeclared| undeclared.advice(module),
+            );
+            Line { severity: Severity::Error, text, help: Some(help) }
         });
         let tolerated = self.imports.tolerated().map(|(module, outcome, tolerance)| {
             let text = format!("importing {module} fails ({tolerance}): {}", message(outcome));

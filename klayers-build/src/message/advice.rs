@@ -48,14 +48,21 @@ impl Settings {
 
     /// How to accept a wrong `RECORD`; the last line is the setting.
     fn accept_record(self, package: &str) -> String {
-        let flag = match self {
-            Self::Arguments => format!("build with --accept {package}=record, or "),
-            Self::File => String::new(),
+        let how = match self {
+            Self::Arguments => {
+                format!("to accept it: --accept {package}=record, or in klayers.toml:")
+            }
+            Self::File => "installers do not check that; to accept it, in klayers.toml:".to_owned(),
         };
-        format!(
-            "installers do not check that; to accept it, {flag}put into klayers.toml:\n\
-             [wheels] accept = {{ \"{package}\" = [\"record\"] }}"
-        )
+        format!("{how}\n[wheels] accept = {{ \"{package}\" = [\"record\"] }}")
+    }
+
+    /// How to leave a file out of a layer.
+    fn exclude(self, path: &str) -> String {
+        match self {
+            Self::Arguments => format!("--exclude {path:?}"),
+            Self::File => format!("exclude = [{path:?}] under [slim] in klayers.toml"),
+        }
     }
 
     /// What those places are called that are given for wheels, and how to name others.
@@ -104,7 +111,10 @@ pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
                 help.push(settings.allow_sdist(std::slice::from_ref(name), &BTreeSet::new()));
             }
             SdistError::Failed { log: Some(log), .. } => {
-                help.push(format!("the whole output of the build is in {}", log.display()));
+                help.push(format!(
+                    "install what the build needs, or ask for a version with wheels; its log:\n{}",
+                    log.display()
+                ));
             }
             SdistError::Unusable { reason, .. } if reason.starts_with("it does not fit") => {
                 help.push(settings.interpreter().to_owned());
@@ -119,6 +129,12 @@ pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
         }
         Error::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
             help.push("check the network, then run the command again".to_owned());
+        }
+        Error::Assemble(AssembleError::Conflict { path, .. }) => {
+            let exclude = settings.exclude(path);
+            help.push(format!(
+                "ask for one of the two, or leave out what you do not need: {exclude}"
+            ));
         }
         Error::NoInterpreter(python) => help.push(match settings {
             Settings::Arguments => format!(

@@ -1,5 +1,10 @@
 //! Lines of a limited width.
 
+/// How short a word may become of which a part is left out, in characters.
+const SHORTEST: usize = 32;
+/// By how many characters such a word is shortened at a time.
+const SHRINK: usize = 4;
+
 /// Breaks a line between words, so that no line is wider than `width` columns unless a word is.
 /// Further lines are indented by `indent` columns. A flag and its value stay together. Without a
 /// width the line stays as it is.
@@ -30,14 +35,48 @@ pub(super) fn wrapped(line: &str, indent: usize, width: Option<usize>) -> String
     text
 }
 
-/// The words of a line; a flag such as `--allow-sdist` and the word behind it are one.
+/// The same, with words broken that are wider than the width.
+pub(super) fn broken(line: &str, indent: usize, width: usize) -> Vec<String> {
+    let rows = wrapped(line, indent, Some(width));
+    let rows = rows.lines().flat_map(|row| {
+        let characters: Vec<char> = row.chars().collect();
+        let parts = characters.chunks(width.max(1)).map(|part| part.iter().collect::<String>());
+        parts.collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
+/// The rows of a line that needs more than `most`. If that makes them fewer, its longest word, which
+/// is the name of a file mostly, is told by its beginning and its end.
+pub(super) fn elided(line: &str, indent: usize, width: usize, most: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
+    let longest = line.split(' ').max_by_key(|word| length(word)).unwrap_or_default();
+    let mut rows = broken(line, indent, width);
+    // A word is no wider than a row.
+    let mut room = width.saturating_sub(indent).min(length(longest));
+    while rows.len() > most && room > SHORTEST {
+        room = (room - SHRINK).max(SHORTEST);
+        let head: String = longest.chars().take(room / 2).collect();
+        let tail: String = longest.chars().skip(length(longest) - (room - room / 2 - 1)).collect();
+        rows = broken(&line.replacen(longest, &format!("{head}…{tail}"), 1), indent, width);
+    }
+    rows
+}
+
+/// Whether a word stays with the next one.
+fn is_bound(word: &str) -> bool {
+    matches!(word, "error:" | "help:") || (word.starts_with("--") && !word.contains(' '))
+}
+
+/// The words of a line; a flag such as `--allow-sdist` and the word behind it are one, and so is what
+/// a message begins with.
 fn words(line: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in line.split(' ') {
         match words.last_mut() {
-            Some(flag) if flag.starts_with("--") && !flag.contains(' ') => {
-                flag.push(' ');
-                flag.push_str(word);
+            Some(first) if is_bound(first) => {
+                first.push(' ');
+                first.push_str(word);
             }
             _ => words.push(word.to_owned()),
         }
@@ -48,6 +87,18 @@ fn words(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_told_by_their_beginning_and_their_end() {
+        let line = format!("wheel {}-{}.whl cannot be used", "a".repeat(50), "b".repeat(50));
+        assert_eq!(
+            elided(&line, 2, 60, 1),
+            [format!("wheel {}…{}.whl cannot be used", "a".repeat(19), "b".repeat(14))]
+        );
+        assert_eq!(elided("a b", 2, 60, 1), ["a b"]);
+        // A word of a bearable length stays, and what does not fit is left to the caller.
+        assert_eq!(elided("some words and more", 0, 10, 1), ["some words", "and more"]);
+    }
 
     #[test]
     fn lines_are_broken_between_words_and_no_word_is_cut() {

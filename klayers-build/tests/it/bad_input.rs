@@ -108,8 +108,9 @@ fn a_packages_list_that_cannot_be_read_is_named_with_the_line() {
         ),
     ] {
         home.write("config/packages_p3.12.csv", list);
-        let expected =
-            format!("error: config/packages_p3.12.csv cannot be used\n  caused by: {reason}\n");
+        let expected = format!(
+            "error: config/packages_p3.12.csv cannot be used\n  caused by: {reason}\nhelp: correct the file\n"
+        );
         unusable(&home, &BOTH, &expected);
     }
 }
@@ -135,7 +136,7 @@ fn a_config_folder_with_something_missing_is_refused() {
         &home,
         &BOTH,
         "error: config/config.json cannot be used\n  caused by: target p3.12 is listed under \
-         \"python_versions\", but has no entry with its \"packages_file\"\n",
+         \"python_versions\", but has no entry with its \"packages_file\"\nhelp: correct the file\n",
     );
     home.write("config/config.json", "{\"python_versions\": [");
     let outcome = home.run(&["plan"]).ended_with(2);
@@ -177,7 +178,7 @@ fn a_configuration_that_is_missing_or_not_understood_is_named() {
     }
     home.write("klayers.toml", "config_dir = \"config\"\n[catalog]\nurl = \"postgres:x\"\n");
     let expected = "error: klayers.toml: \"postgres:x\" is not a location of a known kind: \
-         sqlite:PATH expected\n";
+         sqlite:PATH expected\nhelp: correct the file\n";
     unusable(&home, &all, expected);
 }
 
@@ -270,8 +271,10 @@ fn a_catalog_of_another_program_is_left_alone() {
     ] {
         home.write("klayers.db", &content);
         for command in all {
-            let expected =
-                format!("error: klayers.db is not a catalog that this release reads: {reason}\n");
+            let expected = format!(
+                "error: klayers.db is not a catalog that this release reads: {reason}\nhelp: check \
+                 the catalog's url in klayers.toml\n"
+            );
             home.run(command).refused(2, &expected);
         }
         assert_eq!(fs::read(home.path("klayers.db")).unwrap(), content);

@@ -142,10 +142,15 @@ fn what_cannot_be_taken_in_is_refused_and_nothing_is_left() {
     home.run(&MODEL).refused(
         2,
         "error: model.zip cannot be a layer\n  caused by: entry model.py is in no folder, where no \
-         runtime looks; Python modules go below python/\n",
+         runtime looks; Python modules go below python/\nhelp: correct the zip, then import it \
+         again\n",
     );
     home.run(&model(&["import", "text.zip"])).ended_with(2);
-    home.run(&model(&["import", "absent.zip"])).ended_with(1);
+    home.run(&model(&["import", "absent.zip"])).refused(
+        1,
+        "error: could not take in absent.zip\n  caused by: No such file or directory (os error 2)\n\
+         help: check the path, or create the file\n",
+    );
     assert_eq!(recorded(&home), []);
     assert_eq!(home.files("artifacts"), [] as [String; 0]);
     assert_eq!(home.files("published"), [] as [String; 0]);

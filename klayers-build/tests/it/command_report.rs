@@ -295,7 +295,7 @@ async fn that_nobody_could_be_told_is_a_warning() {
     run_told(&home, &["run"], &secret).refused(
         2,
         "error: KLAYERS_NOTIFY_URL: the URL to notify is not one of scheme http or https; it is \
-         not shown here\n",
+         not shown here\nhelp: correct it; its form is https://HOST/PATH\n",
     );
     assert_eq!(home.contents(), before);
 }

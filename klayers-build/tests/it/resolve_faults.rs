@@ -16,6 +16,7 @@ use crate::support::command::Home;
 
 const INSTALL: &str = "install it with \"pip install --upgrade uv\"";
 const BUILD: [&str; 6] = ["build", "alpha", "--python", "3.13", "--out", "out"];
+const AGAIN: &str = "help: run the command again; with --verbose it tells more\n";
 const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// A uv that answers for its version, and does this when it is to resolve.
@@ -64,9 +65,9 @@ fn a_uv_that_is_too_old_or_none_at_all_is_named() {
 fn a_uv_that_does_not_even_say_its_version_is_named() {
     let home = Home::new();
     home.fake_uv("echo 'error: no such library' >&2; exit 127");
-    refused(&home, 1, "error: uv failed: no such library\n");
+    refused(&home, 1, &format!("error: uv failed: no such library\n{AGAIN}"));
     home.fake_uv("kill -KILL $$");
-    refused(&home, 1, "error: uv failed: it was ended by a signal\n");
+    refused(&home, 1, &format!("error: uv failed: it was ended by a signal\n{AGAIN}"));
     fs::set_permissions(home.path("bin/uv"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .unwrap();
     home.write("bin/uv", b"\x7fELF and then nothing");
@@ -78,18 +79,19 @@ fn a_uv_that_does_not_even_say_its_version_is_named() {
 fn what_uv_says_when_it_fails_is_passed_on() {
     let home = Home::new();
     for (script, message) in [
-        ("echo 'error: unexpected argument' >&2; exit 2", "uv failed: unexpected argument"),
-        ("exit 2", "uv failed: it ended with status 2 and said nothing"),
-        ("kill -KILL $$", "uv failed: it was ended by a signal"),
+        ("echo 'error: unexpected argument' >&2; exit 2", "uv failed: unexpected argument\n"),
+        ("exit 2", "uv failed: it ended with status 2 and said nothing\n"),
+        ("kill -KILL $$", "uv failed: it was ended by a signal\n"),
         (
             "echo '  x No solution found when resolving dependencies:' >&2\n\
              echo '  ╰─▶ Because alpha was not found' >&2; exit 1",
             "there is no package alpha in the package index\n\
-             help: check its spelling; another index is named with --index-url",
+             help: check its spelling; another index is named with --index-url\n",
         ),
     ] {
         resolving(&home, script);
-        refused(&home, 1, &format!("error: {message}\n"));
+        let help = if message.contains("help: ") { "" } else { AGAIN };
+        refused(&home, 1, &format!("error: {message}{help}"));
     }
 }
 
@@ -99,7 +101,7 @@ fn what_uv_says_without_an_end_is_cut() {
     resolving(&home, "yes 'error: what a day' | head -c 100000 >&2; exit 2");
     let outcome = home.run(&BUILD).ended_with(1);
     assert!(outcome.stderr.starts_with("error: uv failed: what a day error: what a day"));
-    assert!(outcome.stderr.len() < 400, "{}", outcome.stderr.len());
+    assert!(outcome.stderr.len() < 520, "{}", outcome.stderr.len());
 }
 
 #[test]
@@ -112,11 +114,11 @@ fn output_that_is_no_lock_is_refused() {
     assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
     resolving(&home, "printf '\\377\\376'");
     let expected = "error: could not run uv\n  caused by: it wrote something that is not UTF-8\n";
-    refused(&home, 1, expected);
+    refused(&home, 1, &format!("{expected}{AGAIN}"));
     resolving(&home, "yes");
     let expected =
         "error: could not run uv\n  caused by: it wrote more than 64 MiB and was stopped\n";
-    refused(&home, 1, expected);
+    refused(&home, 1, &format!("{expected}{AGAIN}"));
 }
 
 #[test]
@@ -148,7 +150,8 @@ fn a_lock_that_cannot_be_verified_or_is_not_of_wheels_is_refused() {
         home.write("lock", lock);
         resolving(&home, &format!("cat '{}'", home.path("lock").display()));
         let expected = format!(
-            "error: the lock that uv made of alpha for p3.13 cannot be used\n  caused by: {reason}\n"
+            "error: the lock that uv made of alpha for p3.13 cannot be used\n  caused by: {reason}\n\
+             help: ask for another version, or another index\n"
         );
         refused(&home, 1, &expected);
     }
@@ -269,6 +272,7 @@ fn a_run_whose_uv_fails_leaves_the_catalog_as_it_was() {
         "p3.12 alpha: failed\n\
          p3.12 beta: failed\n\
          error: alpha and beta for p3.12: uv failed: it ended with status 2 and said nothing\n\
+         help: run the command again; with --verbose it tells more\n\
          2 layers: 0 built, 0 layer versions published, 0 unchanged, 2 failed\n"
     );
     assert_eq!(home.files("artifacts"), [] as [String; 0]);

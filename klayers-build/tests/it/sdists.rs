@@ -358,8 +358,9 @@ async fn a_build_that_fails_is_told_by_its_last_lines_and_its_output_is_kept() {
     let refused = build(&home, &server, &arguments).ended_with(1);
     let log = home.path("caches/klayers/logs/sample-1.0-p3.12.log");
     let shown = "error: could not build a wheel of sample==1.0 from source\n  \
-                 fatal error: mysql.h: No such file\n  …\n  after 3\n  after 4\n\
-                 help: the whole output of the build is in HOME/caches/klayers/logs/sample-1.0-p3.12.log\n";
+                 fatal error: mysql.h: No such file\n  … (all of it: --verbose)\n\
+                 help: install what the build needs, or ask for a version with wheels; its log:\n\
+                 HOME/caches/klayers/logs/sample-1.0-p3.12.log\n";
     assert_eq!(refused.stderr, shown);
     let kept = fs::read_to_string(log).unwrap();
     assert!(kept.contains("compiling 0\n") && kept.contains("after 4\n"), "{kept}");

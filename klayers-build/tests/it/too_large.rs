@@ -38,9 +38,9 @@ fn wheels_that_are_too_large_are_not_fetched() {
     home.write("lock.toml", format!("lock-version = \"1.0\"\n{lock}"));
     let build = ["build", "large", "--python", "3.12", "--lock", "lock.toml", "--out", "out"];
     insta::assert_snapshot!(refusal(home.run(&build)), @r"
-    error: Klayers-p312-large is too large: its wheels are 3.2 GB packed, and were not fetched; Lambda takes 262.1 MB for a function and all its layers
+    error: Klayers-p312-large is too large: its wheels are 3.2 GB packed; Lambda takes 262.1 MB for a function and all its layers
       biggest: large 3.2 GB
-    help: a function of this size can be deployed as a container image, which may have 10 GB
+    help: deploy a function of this size as a container image, of up to 10 GB
     ");
     let forced = home.run(&[&build[..], &["--force"]].concat()).ended_with(1);
     assert!(forced.stderr.contains("could not fetch"), "{}", forced.stderr);

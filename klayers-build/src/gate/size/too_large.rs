@@ -104,7 +104,7 @@ impl TooLargeError {
     pub(crate) fn summary(&self, layer: &str) -> String {
         let (size, limit) = (Size(self.size), Size(self.limit));
         let found = match self.basis {
-            Basis::Wheels => format!("its wheels are {size} packed, and were not fetched"),
+            Basis::Wheels => format!("its wheels are {size} packed"),
             Basis::Files => format!("it unpacks to {size}"),
         };
         format!(
@@ -138,10 +138,7 @@ impl TooLargeError {
         } else {
             format!("with all of these {} remain; ", Size(self.least))
         };
-        format!(
-            "{least}a function of this size can be deployed as a container image, which may have \
-             10 GB"
-        )
+        format!("{least}deploy a function of this size as a container image, of up to 10 GB")
     }
 }
 
@@ -253,7 +250,7 @@ mod tests {
         Klayers-p312-x is too large: it unpacks to 117.0 MB; Lambda takes 100.0 MB for a function and all its layers
         biggest: a 116.0 MB
         would save under [slim]: strip = true 13.0 MB, drop_tests = true 10.0 MB
-        help: with all of these 102.0 MB remain; a function of this size can be deployed as a container image, which may have 10 GB
+        help: with all of these 102.0 MB remain; deploy a function of this size as a container image, of up to 10 GB
         ");
     }
 
@@ -265,7 +262,7 @@ mod tests {
         Klayers-p312-x is too large: it unpacks to 140.0 MB; Lambda takes 100.0 MB for a function and all its layers
         biggest: a 20.0 MB, b 20.0 MB, c 20.0 MB, d 20.0 MB, e 20.0 MB and 2 others
         strip, drop_tests and leave_out would save nothing
-        help: a function of this size can be deployed as a container image, which may have 10 GB
+        help: deploy a function of this size as a container image, of up to 10 GB
         ");
     }
 

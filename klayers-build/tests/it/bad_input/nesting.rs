@@ -28,7 +28,7 @@ fn a_lock_with_deep_markers_is_refused() {
         let outcome = home.run(&build).ended_with(2);
         let expected = "error: pylock.toml cannot be used\n  caused by: package alpha: \"((((";
         assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
-        assert!(outcome.stderr.ends_with("(…\" is not an environment marker\n"));
+        assert!(outcome.stderr.contains("(…\" is not an environment marker\n"));
         assert!(outcome.stderr.len() < 400, "{}", outcome.stderr);
     }
 }

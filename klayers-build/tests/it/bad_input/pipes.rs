@@ -9,6 +9,7 @@ use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
 const NO_FILE: &str = "it is a pipe, not a file";
+const CHECK: &str = "check the file and its folder, then run the command again";
 const BUILD: [&str; 9] =
     ["build", "alpha", "--python", "3.12", "--find-links", "wheels", "--no-index", "--out", "out"];
 
@@ -30,7 +31,8 @@ fn pipes_among_the_configuration_are_named() {
     ] {
         let home = home();
         pipe(&home, path);
-        let expected = format!("error: could not read {path}\n  caused by: {NO_FILE}\n");
+        let expected =
+            format!("error: could not read {path}\n  caused by: {NO_FILE}\nhelp: check the path\n");
         for command in ["plan", "run"] {
             home.run(&[command]).refused(code, &expected);
         }
@@ -59,7 +61,7 @@ fn a_pipe_among_the_wheels_of_a_folder_is_named() {
     let home = home();
     pipe(&home, "wheels/alpha-2.0-py3-none-any.whl");
     let expected = "error: could not read HOME/wheels/alpha-2.0-py3-none-any.whl\n  \
-                    caused by: it is a pipe, not a file\n";
+                    caused by: it is a pipe, not a file\nhelp: check the path\n";
     home.run(&BUILD).refused(1, expected);
 }
 
@@ -91,7 +93,8 @@ fn a_pipe_in_place_of_the_run_lock_is_named() {
     }
     let home = home();
     pipe(&home, "klayers.db.lock");
-    let expected = format!("error: could not lock klayers.db.lock\n  caused by: {NO_FILE}\n");
+    let expected =
+        format!("error: could not lock klayers.db.lock\n  caused by: {NO_FILE}\nhelp: {CHECK}\n");
     home.run(&["run"]).refused(1, &expected);
 }
 
@@ -117,6 +120,7 @@ fn a_wheel_that_a_lock_names_may_be_no_pipe() {
     home.write("pylock.toml", format!("lock-version = \"1.0\"\n{lock}"));
     pipe(&home, "alpha.whl");
     let build = ["build", "alpha", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
-    let expected = format!("error: could not read HOME/alpha.whl\n  caused by: {NO_FILE}\n");
+    let expected =
+        format!("error: could not read HOME/alpha.whl\n  caused by: {NO_FILE}\nhelp: {CHECK}\n");
     home.run(&build).refused(1, &expected);
 }

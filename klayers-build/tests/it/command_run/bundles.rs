@@ -79,7 +79,8 @@ fn a_bundle_that_contradicts_the_collection_is_refused_before_anything_is_done()
         ),
         (
             "name = \"x\"\npackages = [\"a\"]\ntargets = [\"p3.9\"]",
-            "bundle x is for p3.9, which is not in the collection's config.json",
+            "bundle x is for p3.9, which is not in the collection's config.json\nhelp: correct the \
+             file",
         ),
     ] {
         let home = home();

@@ -39,7 +39,12 @@ fn what_the_collection_does_not_have_cannot_be_selected() {
         ("--region", "sa-east-1", "region sa-east-1 is not in the collection's regions.csv"),
     ] {
         for command in ["plan", "run"] {
-            home.run(&[command, option, value]).refused(2, &format!("error: {message}\n"));
+            home.run(&[command, option, value]).refused(
+                2,
+                &format!(
+                    "error: {message}\nhelp: check its spelling, or add it to the config folder\n"
+                ),
+            );
         }
     }
     assert_eq!(home.contents(), before);

@@ -157,10 +157,11 @@ fn undeclared_dependencies_are_named_with_both_ways_out() {
     error: importing alpha fails: it needs extra_thing.deep (distribution extra-thing), which alpha requires only with its extra more
     help: ask for alpha[more], or skip this import: [gate] skip_modules = ["alpha"]
     "#);
-    insta::assert_snapshot!(shown("winreg"), @r"
+    insta::assert_snapshot!(shown("winreg"), @r#"
     Klayers-p312-alpha would not work on Lambda:
     error: importing alpha fails: ModuleNotFoundError: No module named 'winreg'
-    ");
+    help: ask for another version, or, if no function imports it, skip this import: [gate] skip_modules = ["alpha"]
+    "#);
 }
 
 fn missing_library(path: &str, loaded: bool) -> Finding {

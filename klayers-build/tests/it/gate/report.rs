@@ -151,7 +151,7 @@ fn many_reasons_are_cut_to_a_few_lines() {
         outcomes.iter().map(|(name, outcome)| (name.as_str(), outcome.clone())).collect();
     let report = GateReport { findings: vec![], imports: imports(&outcomes) };
     let shown = report.to_string();
-    assert_eq!(shown.lines().count(), 5, "{shown}");
+    assert_eq!(shown.lines().count(), 6, "{shown}");
     assert!(shown.contains("and 37 more; --json has all"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() < 400), "{shown}");
 }

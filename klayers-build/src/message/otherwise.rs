@@ -1,0 +1,151 @@
+//! What to do about errors of which no more is known than the stage where they came up.
+
+use std::io;
+
+use super::Settings;
+use crate::Error;
+use crate::adopt::AdoptError;
+use crate::artifacts::ArtifactError;
+use crate::assemble::AssembleError;
+use crate::bytecode::BytecodeError;
+use crate::catalog::CatalogError;
+use crate::command::FULL_DISK_ADVICE;
+use crate::config::ConfigError;
+use crate::error::in_one_line;
+use crate::export::ExportError;
+use crate::fetch::FetchError;
+use crate::import::ImportError;
+use crate::pipeline::{ExpiryError, RunLockError};
+use crate::plan::PlanError;
+use crate::publish::PublishError;
+use crate::reproduce::LayerFault;
+use crate::resolve::{ResolveError, SdistError};
+use crate::serve::ServeError;
+use crate::verify::VerifyError;
+use crate::wheel::Rule;
+
+const AGAIN: &str = "run the command again; with --verbose it tells more";
+const OTHER_VERSION: &str = "ask for another version, and tell its maintainers of it";
+const FILE: &str = "check the file and its folder, then run the command again";
+
+/// What to do about an error; none if its own words say it.
+pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> {
+    if in_one_line(error).ends_with(FULL_DISK_ADVICE) {
+        return None;
+    }
+    Some(match error {
+        Error::Config(error) => return of_config(error),
+        Error::Plan(error) => match error {
+            PlanError::UnknownTarget(_)
+            | PlanError::UnknownPackage(_)
+            | PlanError::UnknownRegion(_) => "check its spelling, or add it to the config folder",
+            PlanError::LayerName(_) => "choose another name or prefix",
+            PlanError::SameName { .. } => return None,
+        },
+        Error::RunLock(RunLockError::Io { .. }) => FILE,
+        Error::RunLock(RunLockError::Taken { .. } | RunLockError::Held { .. }) => return None,
+        Error::RunLock(_) => "run it again: what it did is recorded",
+        Error::Unrecorded(_) | Error::Reconcile(_) | Error::Yank(_) => return None,
+        Error::Expiry(ExpiryError::Latest(_)) => "it stays until another version is the latest",
+        Error::Expiry(_) => return None,
+        Error::Adopt(error) => match error {
+            AdoptError::Client(_) => "check the certificates and proxies that are set",
+            AdoptError::NoTable { .. } => "check its name, its region and the account",
+            AdoptError::Table { .. } => "check the table and the network, then adopt again",
+            _ => return None,
+        },
+        Error::Resolve(ResolveError::Sdist(error)) => match &**error {
+            SdistError::WrongDigest { .. } => {
+                "resolve again; if it stays so, ask who runs the index"
+            }
+            SdistError::Io { .. } | SdistError::Run { .. } | SdistError::Tool(_) => AGAIN,
+            _ => OTHER_VERSION,
+        },
+        Error::Resolve(ResolveError::Lock { .. }) => "ask for another version, or another index",
+        Error::Resolve(ResolveError::NotAFile { source, .. }) => of_file(source),
+        Error::Resolve(_) => AGAIN,
+        Error::Lock(_) => "make the lock anew, or correct it",
+        Error::Fetch(error) => match error {
+            FetchError::Status { .. } | FetchError::Built { .. } => return None,
+            FetchError::Client(_) => "check the certificates and proxies that are set",
+            FetchError::TooLarge { .. } => "ask for another version",
+            FetchError::NotAPath(_) => "correct the URL",
+            FetchError::Io { .. } => FILE,
+            _ => "run the command again; if it stays so, ask who runs the server",
+        },
+        Error::Verify(VerifyError::Wheel(_)) | Error::Assemble(AssembleError::Wheel(_)) => {
+            OTHER_VERSION
+        }
+        Error::Verify(_) => FILE,
+        Error::Interpreter(_) => match settings {
+            Settings::Arguments => "name another with --interpreter",
+            Settings::File => "name another under [build.interpreters]",
+        },
+        Error::Bytecode(BytecodeError::Compile { .. }) | Error::Cache(_) => return None,
+        Error::Bytecode(_) => match settings {
+            Settings::Arguments => "run the command again, or leave bytecode out: --bytecode off",
+            Settings::File => "run the command again, or set bytecode = \"off\" under [build]",
+        },
+        Error::Assemble(AssembleError::FileAndFolder { .. }) => "make two layers of them",
+        Error::Strip(_) | Error::Assemble(_) | Error::ImportCheck(_) | Error::NoInterpreter(_) => {
+            AGAIN
+        }
+        Error::Import(ImportError::Io { source, .. }) => of_file(source),
+        Error::Import(ImportError::Refused { .. }) => "correct the zip, then import it again",
+        Error::Import(_) => "choose another name, or take it off the packages list",
+        Error::Refused(_) => match settings {
+            Settings::Arguments => "ask for another version; --force keeps the layer all the same",
+            Settings::File => "ask for another version in the packages list",
+        },
+        Error::TooLarge(_) => return None,
+        Error::Reproduce(error) => match error.fault() {
+            LayerFault::Archive(Rule::Io { source, .. }) => of_file(source),
+            LayerFault::FromSource(_) => return None,
+            _ => "check that the zip is one that klayers-pipeline built, as it was built",
+        },
+        Error::Artifact(error) => match error {
+            ArtifactError::Missing(_) => "check the SHA-256, or name the zip's path",
+            _ => FILE,
+        },
+        Error::Catalog(error) => match error {
+            CatalogError::Open { .. } | CatalogError::Foreign { .. } => {
+                "check the catalog's url in klayers.toml"
+            }
+            CatalogError::UnderWay { .. } => "run again: a run settles what is under way first",
+            CatalogError::Adopted { .. } | CatalogError::Empty { .. } => return None,
+            _ => "check the disk and the catalog; docs/operating.md says how to restore it",
+        },
+        Error::Publish(error) => match error {
+            PublishError::Io { .. } => FILE,
+            PublishError::Overdue { .. } | PublishError::Aws(_) => {
+                "run again: what was published is recorded, the rest is done then"
+            }
+            _ => return None,
+        },
+        Error::Serve(ServeError::Listen { .. }) => "choose another address or port",
+        Error::Serve(_) => return None,
+        Error::Export(ExportError::Io { .. } | ExportError::Catalog(_)) => FILE,
+        Error::Export(ExportError::Bucket { .. }) => {
+            "check the bucket, its region and the credentials"
+        }
+        Error::Export(_) => return None,
+    })
+}
+
+fn of_config(error: &ConfigError) -> Option<&'static str> {
+    Some(match error {
+        ConfigError::Read { source, .. } => of_file(source),
+        ConfigError::Lock { .. } => "make the lock anew, or correct it",
+        ConfigError::NotifyUrl(_) => "correct it; its form is https://HOST/PATH",
+        ConfigError::BundleName { .. } => return None,
+        _ => "correct the file",
+    })
+}
+
+/// What to do about a file that a person named.
+pub(super) fn of_file(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "check the path, or create the file",
+        _ => "check the path",
+    }
+}
