@@ -3,7 +3,7 @@
 //! Entries are copied compressed, as they stand in the wheels; only what an installer writes anew
 //! is made here. The same lock gives the same bytes on any machine, at any time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ use tempfile::TempPath;
 use crate::cached::ChangedFileError;
 use crate::durable;
 use crate::gate::{
-    self, AcceptedRecord, Basis, Distribution, Finding, RootModule, TooLargeError, UNPACKED_LIMIT,
-    Weight, check_native, check_size,
+    self, AcceptedRecord, Basis, Finding, TooLargeError, UNPACKED_LIMIT, Weight, check_native,
+    check_size,
 };
 use crate::lock::{Lock, LockedWheel};
 use crate::recipe::Recipe;
@@ -29,6 +29,7 @@ mod bytecode;
 mod collisions;
 mod launcher;
 mod layout;
+mod modules;
 mod namespace;
 mod output;
 mod role;
@@ -244,56 +245,6 @@ impl<'w> Layer<'w> {
             })
         };
         self.wheels.iter().flat_map(of_wheel).collect()
-    }
-
-    /// The modules and packages that it puts at the root of Python's path, sorted.
-    pub fn modules(&self) -> Vec<String> {
-        let paths = self.layout.files().iter().map(|file| file.path.as_str());
-        let roots: BTreeSet<&str> = paths.filter_map(|path| path.strip_prefix(ROOT)).collect();
-        let is_there = |module: &&String| {
-            let (folder, file) = (format!("{module}/"), format!("{module}."));
-            [folder, file].iter().any(|start| {
-                roots.range(start.as_str()..).next().is_some_and(|path| path.starts_with(start))
-            })
-        };
-        let all: BTreeSet<&String> =
-            self.wheels.iter().flat_map(|wheel| &wheel.inventory().modules).collect();
-        all.into_iter().filter(is_there).cloned().collect()
-    }
-
-    /// The distributions in it with their modules, in the order of its wheels. What they require is
-    /// left out.
-    pub fn distributions(&self) -> Vec<Distribution> {
-        let mut modules: BTreeMap<&PackageName, BTreeMap<&str, RootModule>> = BTreeMap::new();
-        let of_layer = self.modules();
-        for file in self.layout.files() {
-            let (Some(wheel), Some(path)) = (file.wheel(), file.path.strip_prefix(ROOT)) else {
-                continue;
-            };
-            let root = path.split(['/', '.']).next().unwrap_or(path);
-            let inside = path[root.len()..].starts_with('/');
-            if !wheel.inventory().modules.iter().any(|module| module == root)
-                || of_layer.binary_search_by(|module| module.as_str().cmp(root)).is_err()
-            {
-                continue;
-            }
-            let module = modules.entry(wheel.name()).or_default().entry(root);
-            let module = module.or_insert_with(|| RootModule {
-                name: root.to_owned(),
-                size: 0,
-                namespace: true,
-            });
-            module.size += file.source.size();
-            let is_init = path[root.len()..].starts_with("/__init__.");
-            module.namespace &= inside && !is_init;
-        }
-        let distribution = |wheel: &Wheel| Distribution {
-            package: wheel.name().clone(),
-            wheel: wheel.filename().to_string(),
-            modules: modules.remove(wheel.name()).unwrap_or_default().into_values().collect(),
-            requires: Vec::new(),
-        };
-        self.wheels.iter().map(distribution).collect()
     }
 
     /// Writes it to a temporary file of a folder. The file is whole and durable when this returns.

@@ -1,5 +1,6 @@
 //! Building a layer: from its lock to its zip, through every stage between.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -261,12 +262,14 @@ impl Builder {
             }
             let mut findings = rules.kept(layer.findings(&runtime));
             findings.extend(without_bytecode.map(Finding::WithoutBytecode));
-            let (modules, distributions) = (layer.modules(), layer.distributions());
+            let distributions = layer.distributions()?;
+            let modules = distributions.iter().flat_map(|distribution| &distribution.modules);
+            let modules: BTreeSet<String> = modules.map(|module| module.name.clone()).collect();
             let zip = layer.write(&folder)?;
             Ok(BuiltLayer {
                 zip,
                 findings,
-                modules,
+                modules: modules.into_iter().collect(),
                 distributions,
                 lock: lock.clone(),
                 wheels: kept,

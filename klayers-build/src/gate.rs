@@ -29,7 +29,7 @@ pub use size::{TooLargeError, UNPACKED_LIMIT, check_size};
 pub use summary::Line;
 pub use verdict::{Tolerance, Undeclared};
 
-pub(crate) use distribution::dependencies;
+pub(crate) use distribution::{dependencies, is_hidden};
 pub(crate) use size::{Basis, Weight, judge_lock};
 
 use std::collections::BTreeSet;

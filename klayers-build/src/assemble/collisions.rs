@@ -8,12 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::AssembleError;
 use super::layout::{LayerFile, ROOT, source_of};
-use super::namespace::{Declaration, declaration};
+use super::namespace::{Declaration, LARGEST_DECLARATION, declaration};
 use super::role::Role;
 use crate::wheel::Wheel;
-
-/// The largest `__init__.py` in which a mere declaration is looked for, in bytes.
-const LARGEST_DECLARATION: u64 = 64 << 10;
 
 /// The files of one wheel, where they are in the layer.
 #[derive(Debug)]

@@ -39,6 +39,9 @@ const AROUND: [&str; 17] = [
     "from __future__ import unicode_literals",
 ];
 
+/// The largest `__init__.py` in which a mere declaration is looked for, in bytes.
+pub(super) const LARGEST_DECLARATION: u64 = 64 << 10;
+
 /// What an `__init__.py` holds that holds no code of a module. The later ones are better to keep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Declaration {

@@ -63,21 +63,40 @@ pub struct Distribution {
     pub package: PackageName,
     /// The wheel's file name.
     pub wheel: String,
-    /// Its modules at the root of Python's path, as far as they are in the layer.
+    /// The modules by which it is tried, as far as they are in the layer: those at the root of
+    /// Python's path, or in the place of a namespace package the first regular ones below it.
     pub modules: Vec<RootModule>,
     /// What it requires.
     pub requires: Vec<Dependency>,
 }
 
-/// A module or package at the root of Python's path.
+/// A module or package at the root of Python's path, or the first regular one below namespaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RootModule {
-    /// Its name.
+    /// Its full name: `requests`, or `google.cloud.storage`.
     pub name: String,
     /// The size of its files, in bytes.
     pub size: u64,
-    /// Whether it is a folder without `__init__.py`, which several distributions may share.
+    /// Whether it is a namespace in which there is nothing to import, and which several distributions
+    /// may share.
     pub namespace: bool,
+}
+
+impl RootModule {
+    /// Whether it has the name of a package, when case and `-`, `_`, `.` are ignored.
+    pub(crate) fn is_named_as(&self, package: &PackageName) -> bool {
+        plain(&self.name) == plain(package.normalized())
+    }
+
+    /// Whether it is, or has, the module of this full name.
+    pub(super) fn has(&self, module: &str) -> bool {
+        let below = module.strip_prefix(self.name.as_str());
+        !self.namespace && below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['-', '_', '.'], "")
 }
 
 /// Something that a distribution requires (`Requires-Dist`).
@@ -101,11 +120,8 @@ impl Distribution {
     ///
     /// None if it has no modules. Of two that are as large the first by name is taken.
     pub fn main_module(&self) -> Option<&str> {
-        let plain = |name: &str| name.to_lowercase().replace(['-', '_', '.'], "");
-        let package = plain(self.package.normalized());
-        let named = self.modules.iter().find(|module| plain(&module.name) == package);
-        let is_public =
-            |module: &&RootModule| !module.name.starts_with('_') && !is_incidental(&module.name);
+        let named = self.modules.iter().find(|module| module.is_named_as(&self.package));
+        let is_public = |module: &&RootModule| !is_hidden(&module.name);
         let public: Vec<&RootModule> = self.modules.iter().filter(is_public).collect();
         let candidates = if public.is_empty() { self.modules.iter().collect() } else { public };
         // `max_by` takes the last of equals.
@@ -113,7 +129,7 @@ impl Distribution {
         named.or(largest).map(|module| module.name.as_str())
     }
 
-    /// Whether it brings a module at the root.
+    /// Whether it is tried by this module.
     pub fn has_module(&self, name: &str) -> bool {
         self.modules.iter().any(|module| module.name == name)
     }
@@ -121,7 +137,17 @@ impl Distribution {
 
 /// Whether a top-level module is nothing that users of a package import.
 pub(super) fn is_incidental(module: &str) -> bool {
-    INCIDENTAL.contains(&module)
+    INCIDENTAL.contains(&last_part(module))
+}
+
+/// Whether a module is nothing that users of a package import, or says by an underscore that it is
+/// not for them.
+pub(crate) fn is_hidden(module: &str) -> bool {
+    last_part(module).starts_with('_') || is_incidental(module)
+}
+
+fn last_part(module: &str) -> &str {
+    module.rsplit('.').next().unwrap_or(module)
 }
 
 /// The distribution that a module is usually found in. None for a module of the standard library,

@@ -76,7 +76,14 @@ impl GateRules {
 
     /// The modules that are imported.
     pub(crate) fn imported(&self, modules: &[String]) -> Vec<String> {
-        let kept = |module: &&String| !self.skip_modules.contains(*module);
+        // Whoever skips a namespace skips what is in it.
+        let starts = |module: &str| {
+            let dots = module.match_indices('.').map(|(at, _)| module[..at].to_owned());
+            dots.chain([module.to_owned()]).collect::<Vec<_>>()
+        };
+        let kept = |module: &&String| {
+            !starts(module).iter().any(|module| self.skip_modules.contains(module))
+        };
         modules.iter().filter(kept).cloned().collect()
     }
 }

@@ -142,12 +142,9 @@ impl Known<'_> {
         let ModuleOutcome::Failed { missing: Some(Missing::Module(missing)), .. } = outcome else {
             return None;
         };
-        let root = missing.split('.').next().unwrap_or(missing);
-        let in_layer = self.distributions.iter().flat_map(|distribution| &distribution.modules);
-        let mut in_layer = in_layer.filter(|module| module.name == root).peekable();
-        // Of a shared folder, other distributions may bring other parts.
-        let is_there = in_layer.peek().is_some() && !in_layer.all(|module| module.namespace);
-        if is_there {
+        // Of a namespace, other distributions may bring other parts.
+        let mut in_layer = self.distributions.iter().flat_map(|distribution| &distribution.modules);
+        if in_layer.any(|module| module.has(missing)) {
             return None;
         }
         let distribution = distribution_of(missing);
