@@ -21,6 +21,7 @@ pub const GAP: &str = "belong to no entry of its central directory";
 pub const NO_LOCAL: &str = "its local header is not where the directory says";
 pub const ZIP64_LOCATOR: &str = "its ZIP64 locator points elsewhere";
 pub const ZIP64_DISAGREES: &str = "its ZIP64 end record disagrees with the plain one";
+pub const OTHER_DISK: &str = "it is on another disk";
 pub const ZIP64_EXTRA: &str = "its ZIP64 extra field does not go with its header";
 pub const EXTRA_CUT: &str = "extra field is cut off";
 pub const UNICODE_PATH: &str = "its extra field gives it another name";

@@ -6,6 +6,12 @@ use crate::wheel::EntryFault;
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
 
+/// How many 8-byte values the field of a central header may have: two sizes and an offset. A local
+/// header has no offset.
+const ALL: usize = 3;
+/// The number of the first disk, as the field has it.
+const FIRST_DISK: [u8; 4] = [0; 4];
+
 /// What the ZIP64 field of a header adds to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Zip64 {
@@ -48,7 +54,8 @@ impl<'b> Extra<'b> {
     /// The specification (section 4.5.3) wants the field to hold these values and nothing else.
     /// Some writers put in the header's other values, too, as Bazel and Python's `force_zip64` do.
     /// Such a field is accepted if it agrees with the header and if readers that expect only the
-    /// missing values find the same numbers at its beginning.
+    /// missing values find the same numbers at its beginning. The central directory's field may end
+    /// with the number of the disk, which must be 0 as in its header.
     pub(super) fn widen(&self, values: &mut [u64]) -> Result<Zip64, EntryFault> {
         let full = u64::from(u32::MAX);
         let missing: Vec<usize> = (0..values.len()).filter(|&at| values[at] == full).collect();
@@ -61,7 +68,10 @@ impl<'b> Extra<'b> {
         };
         let (wide, rest) = field.as_chunks::<8>();
         let wide: Vec<u64> = wide.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        if !rest.is_empty() || wide.is_empty() {
+        // The number of the disk may follow all other values. The caller has checked that the header
+        // names the first disk, so the field must name that one, too.
+        let is_first_disk = rest == FIRST_DISK && values.len() == ALL && wide.len() == ALL;
+        if !(rest.is_empty() || is_first_disk) || wide.is_empty() {
             return Err(EntryFault::Zip64Extra);
         }
         if wide.len() == missing.len() {

@@ -6,7 +6,7 @@ use crate::rules;
 use crate::wheel::{MODULE, Wheel};
 
 pub(super) fn cases() -> Vec<Case> {
-    [agreeing(), contradicting(), described()].concat()
+    [agreeing(), contradicting(), described(), with_disk()].concat()
 }
 
 fn module(change: impl FnOnce(Entry) -> Entry) -> Wheel {
@@ -30,6 +30,102 @@ fn central(values: fn(&Header) -> Vec<u32>) -> Wheel {
 
 fn wrong(name: &'static str, wheel: &Wheel) -> Case {
     refused(9, name, wheel, rules::ZIP64_EXTRA)
+}
+
+/// A field of 28 bytes: both sizes, the offset and the number of the disk.
+fn whole_field(values: [u32; 3], disk: u32) -> Vec<u8> {
+    let wide = values.iter().flat_map(|&value| u64::from(value).to_le_bytes());
+    let bytes: Vec<u8> = wide.chain(disk.to_le_bytes()).collect();
+    extra(EXTRA_ZIP64, &bytes)
+}
+
+/// The first entry, whose local header is at 0, with such a field in its central header.
+fn whole(values: fn(&Header) -> [u32; 3], disk: u32) -> Wheel {
+    module(|entry| entry.central(|header| header.extra = whole_field(values(header), disk)))
+}
+
+/// With the number of the disk, which is 0 in all headers.
+fn with_disk() -> Vec<Case> {
+    let sizes_and = |change: fn(&mut Header)| {
+        module(|entry| {
+            entry.central(|header| {
+                header.extra = whole_field([header.size, header.compressed_size, 0], 0);
+                change(header);
+            })
+        })
+    };
+    vec![
+        accepted(
+            9,
+            "a central ZIP64 field that repeats sizes, offset and disk",
+            &whole(|header| [header.size, header.compressed_size, 0], 0),
+        ),
+        accepted(
+            9,
+            "a central ZIP64 field with the sizes, which repeats offset and disk",
+            &sizes_and(|header| (header.compressed_size, header.size) = (u32::MAX, u32::MAX)),
+        ),
+        wrong(
+            "a central ZIP64 field with another disk than its header",
+            &whole(|header| [header.size, header.compressed_size, 0], 1),
+        ),
+        wrong(
+            "a central ZIP64 field with disk 2^32 - 1",
+            &whole(|header| [header.size, header.compressed_size, 0], u32::MAX),
+        ),
+        wrong(
+            "a central ZIP64 field with a disk, which repeats another size",
+            &whole(|header| [header.size + 1, header.compressed_size, 0], 0),
+        ),
+        wrong(
+            "a central ZIP64 field with a disk, which repeats another compressed size",
+            &whole(|header| [header.size, header.compressed_size + 1, 0], 0),
+        ),
+        wrong(
+            "a central ZIP64 field with a disk, which repeats another offset",
+            &whole(|header| [header.size, header.compressed_size, 1], 0),
+        ),
+        refused(
+            9,
+            "a central ZIP64 field with disk 0, where the header has another",
+            &sizes_and(|header| header.disk = 1),
+            rules::OTHER_DISK,
+        ),
+        refused(
+            9,
+            "a central ZIP64 field with disk 0, where the header leaves the disk to it",
+            &sizes_and(|header| header.disk = u16::MAX),
+            rules::OTHER_DISK,
+        ),
+        wrong(
+            "a central ZIP64 field with sizes and a disk, without an offset",
+            &module(|entry| {
+                entry.central(|header| {
+                    let mut bytes = zip64_sizes(header);
+                    bytes.extend([0; 4]);
+                    header.extra = extra(EXTRA_ZIP64, &bytes);
+                })
+            }),
+        ),
+        wrong(
+            "a local ZIP64 field that repeats sizes, offset and disk",
+            &module(|entry| {
+                entry.local(|header| {
+                    header.extra = whole_field([header.size, header.compressed_size, 0], 0);
+                })
+            }),
+        ),
+        wrong(
+            "a local ZIP64 field that repeats sizes and disk",
+            &module(|entry| {
+                entry.local(|header| {
+                    let mut bytes = zip64_sizes(header);
+                    bytes.extend([0; 4]);
+                    header.extra = extra(EXTRA_ZIP64, &bytes);
+                })
+            }),
+        ),
+    ]
 }
 
 fn agreeing() -> Vec<Case> {
