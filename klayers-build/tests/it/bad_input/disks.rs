@@ -1,11 +1,16 @@
 //! Disks that are full, and folders that may not be written to.
 
 use std::fs;
+use std::io::{Cursor, Write as _};
+
+use zip::write::SimpleFileOptions;
 
 use super::home;
+use crate::bytecode::pythons::any_python;
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 use crate::support::disk::Folder::{ReadOnly, Small};
+use crate::support::disk::disks_can_be_mounted;
 
 const BUILD: [&str; 9] =
     ["build", "large", "--python", "3.12", "--find-links", "wheels", "--no-index", "--out", "out"];
@@ -157,4 +162,90 @@ fn a_full_disk_under_uv_is_told_as_that() {
     assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     home.run(&BUILD).ended_with(0);
+}
+
+/// A wheel with a file that takes no space packed, and 8 MB unpacked.
+fn hollow() -> WheelFile {
+    WheelFile::new("large", "1.0").file("large.py", "").file("large.bin", vec![0; 8_000_000])
+}
+
+#[test]
+fn a_disk_that_is_full_when_a_layer_is_unpacked_is_told_as_that() {
+    let Some(interpreter) = any_python().filter(|_| uv_is_there()) else { return };
+    if !disks_can_be_mounted() {
+        return;
+    }
+    let home = Home::new();
+    home.wheels(&[hollow()]);
+    let python = interpreter.version().python().to_string();
+    let arch = if interpreter.machine() == "aarch64" { "arm64" } else { "x86_64" };
+    let program = interpreter.path().display().to_string();
+    let runtime = format!("[[runtime]]\npython = \"{python}\"\nos = \"here\"\nglibc = \"2.17\"\n");
+    home.write("klayers.toml", format!("config_dir = \"config\"\n{runtime}"));
+    let build = [
+        "build",
+        "large",
+        "--python",
+        &python,
+        "--arch",
+        arch,
+        "--find-links",
+        "wheels",
+        "--no-index",
+        "--interpreter",
+        &program,
+        "--check-imports",
+        "--config",
+        "klayers.toml",
+        "--out",
+        "out",
+    ];
+    let outcome = home.run_with("out", Small(1024), &build).unwrap().ended_with(1);
+    let told = &outcome.stderr;
+    assert!(told.contains("could not unpack "), "{told}");
+    assert!(told.contains("the disk is full: there is no space left"), "{told}");
+    assert!(!told.contains("Traceback") && !told.contains("File \""), "{told}");
+    assert_eq!(outcome.stdout, "left:\n");
+    home.run(&build).ended_with(0);
+}
+
+#[test]
+fn a_disk_that_is_full_when_a_source_distribution_is_unpacked_is_told_as_that() {
+    if !uv_is_there() || !disks_can_be_mounted() {
+        return;
+    }
+    let mut home = Home::new();
+    let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\n\
+                   backend-path = [\".\"]\n[project]\nname = \"sample\"\nversion = \"1.0\"\n";
+    let hollow = vec![0; 8_000_000];
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in
+        [("pyproject.toml", project.as_bytes()), ("backend.py", b""), ("large.bin", &hollow)]
+    {
+        zip.start_file(format!("sample-1.0/{path}"), SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    home.write("wheels/sample-1.0.zip", zip.finish().unwrap().into_inner());
+    let temporary = home.path("temporary").display().to_string();
+    home.tell("TMPDIR", &temporary);
+    let build = [
+        "build",
+        "sample",
+        "--python",
+        "3.12",
+        "--find-links",
+        "wheels",
+        "--no-index",
+        "--allow-sdist",
+        "sample",
+        "--out",
+        "out",
+    ];
+    let outcome = home.run_with("temporary", Small(1024), &build).unwrap().ended_with(1);
+    let told = &outcome.stderr;
+    assert!(told.contains("could not build a wheel of sample==1.0"), "{told}");
+    assert!(told.contains("the disk is full"), "{told}");
+    assert!(!told.contains("Traceback") && !told.contains("File \""), "{told}");
+    assert!(told.lines().count() <= 5, "{told}");
+    assert_eq!(outcome.stdout, "left:\n");
 }

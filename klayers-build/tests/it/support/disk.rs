@@ -56,6 +56,16 @@ fn mount(is: Folder) -> String {
     }
 }
 
+/// Whether a folder can be a disk of its own. Where it cannot, that is said.
+#[track_caller]
+pub(crate) fn disks_can_be_mounted() -> bool {
+    let can = namespaces();
+    if !can {
+        say_skipped("unshare -rm does not work here, so no disk can be mounted");
+    }
+    can
+}
+
 /// Whether folders may be mounted in a namespace of one's own.
 fn namespaces() -> bool {
     let script = "mount -t tmpfs tmpfs /tmp";
