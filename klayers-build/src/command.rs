@@ -10,8 +10,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
+use url::Url;
 
-use crate::secrets::redacted;
+use crate::secrets::{public, redacted};
 use klayers_core::secrets;
 
 /// The most that is shown of what a program said went wrong, in characters.
@@ -153,8 +154,23 @@ pub(crate) async fn run(
     let told = told_urls(command);
     let group = Group::start(command).map_err(CommandError::Start)?;
     let Output { status, stdout, stderr } = attend(group, input, bounds).await?;
-    let stderr = secrets::without(&stderr, told.iter().map(String::as_str));
-    Ok(Output { status, stdout, stderr })
+    Ok(Output { status, stdout, stderr: without_told(&stderr, &told) })
+}
+
+/// What a program said, without what may be secret in the URLs that it was told.
+fn without_told(said: &str, told: &[String]) -> String {
+    let mut said = said.to_owned();
+    let mut malformed = Vec::new();
+    for text in told {
+        match text.parse::<Url>() {
+            // What may be shown of this one is known.
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {
+                said = said.replace(text, public(&url).as_str());
+            }
+            _ => malformed.push(text.as_str()),
+        }
+    }
+    secrets::without(&said, malformed)
 }
 
 /// What a program is told by its environment that may be URLs with passwords. A program repeats what

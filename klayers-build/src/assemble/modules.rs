@@ -18,7 +18,7 @@ use crate::wheel::Wheel;
 /// How many packages are taken below one namespace of a distribution.
 const MOST: usize = 8;
 
-impl<'w> Layer<'w> {
+impl Layer<'_> {
     /// The modules and packages that it puts at the root of Python's path, sorted.
     pub fn modules(&self) -> Vec<String> {
         let paths = self.layout.files().iter().map(|file| file.path.as_str());
@@ -186,7 +186,8 @@ impl<'l, 'w> Namespaces<'l, 'w> {
 
 /// The name of the module that a file is; none if it is no module.
 fn module_name(file: &str) -> Option<&str> {
-    let (name, extensions) = file.split_once('.')?;
-    let is_module = extensions == "py" || extensions == "so" || extensions.ends_with(".so");
+    let ((name, _), (stem, extension)) = (file.split_once('.')?, file.rsplit_once('.')?);
+    // An extension module may say what it is built for: `_x.cpython-312-x86_64-linux-gnu.so`.
+    let is_module = extension == "so" || (extension == "py" && stem == name);
     (is_module && !name.is_empty()).then_some(name)
 }

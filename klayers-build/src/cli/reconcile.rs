@@ -221,7 +221,7 @@ fn failures(outcomes: &Outcomes) -> Vec<(String, &Error)> {
         match outcome {
             Err(error) => failures.push((region.to_string(), error)),
             Ok(found) => {
-                failures.extend(found.failed.iter().map(|(arn, error)| (arn.to_string(), error)))
+                failures.extend(found.failed.iter().map(|(arn, error)| (arn.to_string(), error)));
             }
         }
     }

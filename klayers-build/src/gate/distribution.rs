@@ -141,9 +141,11 @@ pub(super) fn is_incidental(module: &str) -> bool {
 }
 
 /// Whether a module is nothing that users of a package import, or says by an underscore that it is
-/// not for them.
+/// not for them. Modules that are generated for gRPC need grpcio, which those who distribute messages
+/// leave to others.
 pub(crate) fn is_hidden(module: &str) -> bool {
-    last_part(module).starts_with('_') || is_incidental(module)
+    let name = last_part(module);
+    name.starts_with('_') || name.ends_with("_pb2_grpc") || is_incidental(module)
 }
 
 fn last_part(module: &str) -> &str {

@@ -29,6 +29,7 @@ const OTHER_VERSION: &str = "ask for another version, and tell its maintainers o
 const FILE: &str = "check the file and its folder, then run the command again";
 
 /// What to do about an error; none if its own words say it.
+#[expect(clippy::match_same_arms, reason = "the errors are in the order of the stages")]
 pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> {
     if in_one_line(error).ends_with(FULL_DISK_ADVICE) {
         return None;

@@ -57,6 +57,9 @@ fn imported(result: &Value) -> Vec<&str> {
 #[test]
 fn first_regular_packages_below_namespaces_are_imported() {
     let wheel = |name: &str| WheelFile::new(name, "1.0");
+    let many = wheel("many-messages")
+        .file("api/big.py", "x = 1\n")
+        .file("api/big_pb2_grpc.py", "import grpc\nx = 1\n");
     for (case, asked_for, wheels, expected) in [
         (
             "a namespace without a file of its own",
@@ -92,11 +95,9 @@ fn first_regular_packages_below_namespaces_are_imported() {
             vec!["backports.zstd"],
         ),
         (
-            "many modules in a namespace",
+            "many modules in a namespace, of which the largest is for gRPC",
             "many-messages",
-            vec![(0..30).fold(wheel("many-messages").file("api/big.py", "x = 1\n"), |wheel, n| {
-                wheel.file(&format!("api/m{n}.py"), "")
-            })],
+            vec![(0..30).fold(many, |wheel, n| wheel.file(&format!("api/m{n}.py"), ""))],
             vec!["api.big"],
         ),
         (
