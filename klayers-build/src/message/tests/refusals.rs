@@ -126,6 +126,7 @@ fn refusals() -> Vec<Error> {
             region: "us-east-1".parse().unwrap(),
             layer: layer(),
             deadline: std::time::Duration::from_mins(5),
+            trouble: None,
         }
         .into(),
         Error::NoInterpreter(target().python),
