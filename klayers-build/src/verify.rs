@@ -14,7 +14,7 @@ use crate::wheel::{Acceptances, ContentFile, Examined, Inventory, Wheel, WheelEr
 
 /// What an inventory file says that it is. The number changes with the rules and with what is
 /// kept: inventories of older ones are made again.
-const KIND: &str = "klayers inventory 8";
+const KIND: &str = "klayers inventory 9";
 
 /// What is kept of a verified wheel.
 #[derive(Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use crate::{durable, sealed};
 
 /// What an index begins with. The number goes up when packs are made in another way, too: one that
 /// is there is not made again.
-const KIND: &str = "klayers bytecode index 2";
+const KIND: &str = "klayers bytecode index 3";
 /// How hard it is tried to make bytecode small. The size hardly changes above.
 const LEVEL: u8 = 6;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
+use twox_hash::xxhash3_128;
 
 use crate::cached::ChangedFileError;
 use crate::{durable, regular};
@@ -30,35 +31,34 @@ pub struct Content {
     pub checksum: Checksum,
 }
 
-/// A BLAKE3 checksum of bytes that lie in a file of the cache.
+/// A checksum, XXH3 with 128 bits, of bytes that lie in a file of the cache.
 ///
-/// BLAKE3 costs a fraction of SHA-256 and is a cryptographic hash all the same: unlike a CRC, it
-/// cannot be kept the same by whoever changes the bytes.
+/// It finds bytes that a disk, memory or a program changed. It is no cryptographic hash, and does
+/// not have to be one: whoever can write to the cache can write a new inventory, too.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Checksum([u8; 32]);
+pub struct Checksum([u8; 16]);
 
 impl Checksum {
     /// The checksum of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(blake3::hash(bytes).into())
+        Self(xxhash3_128::Hasher::oneshot(bytes).to_be_bytes())
     }
 }
 
 /// Computes a [`Checksum`] of bytes that come part by part.
-#[derive(Debug)]
-pub(crate) struct ChecksumHasher(blake3::Hasher);
+pub(crate) struct ChecksumHasher(xxhash3_128::Hasher);
 
 impl ChecksumHasher {
     pub(crate) fn new() -> Self {
-        Self(blake3::Hasher::new())
+        Self(xxhash3_128::Hasher::new())
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.0.write(bytes);
     }
 
     pub(crate) fn finish(&self) -> Checksum {
-        Checksum(self.0.finalize().into())
+        Checksum(self.0.finish_128().to_be_bytes())
     }
 }
 

@@ -118,7 +118,7 @@ async fn an_inventory_that_is_cut_or_foreign_is_made_again() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     let whole = fs::read(cached.inventory()).unwrap();
-    for spoilt in [&b""[..], b"klayers inventory 8\n", &whole[..whole.len() - 1], b"{}"] {
+    for spoilt in [&b""[..], b"klayers inventory 9\n", &whole[..whole.len() - 1], b"{}"] {
         fs::write(cached.inventory(), spoilt).unwrap();
         assert_eq!(cached.verify().unwrap(), FILES);
         assert_ne!(fs::read(cached.inventory()).unwrap(), spoilt);
