@@ -24,8 +24,8 @@ use crate::support::random::Random;
 const REGIONS: [&str; 3] = ["eu-west-1", "eu-west-2", "us-east-1"];
 /// A short loop for each run of all tests.
 const LOOPS: u64 = 2;
-/// One call in so many has a fault.
-const ONE_IN: usize = 12;
+/// One call in so many has a fault: on bad days, and on worse ones.
+const ONE_IN: [usize; 3] = [3, 6, 12];
 /// A command has some phases, and each ends within its deadline.
 const DEADLINE: u64 = 15;
 const LONGEST_COMMAND: Duration = Duration::from_secs(7 * DEADLINE);
@@ -72,7 +72,9 @@ struct Chaos<'a> {
 
 impl<'a> Chaos<'a> {
     fn new(upstream: &'a Url, seed: u64) -> Self {
-        let served = Served::before(upstream, [Rule::random(seed, ONE_IN)]);
+        let mut random = Random(seed);
+        let one_in = *random.pick(&ONE_IN);
+        let served = Served::before(upstream, [Rule::random(seed, one_in)]);
         let collection = Collection::new(&REGIONS);
         collection.deadline(DEADLINE);
         collection.longest_publication(4);
@@ -80,12 +82,12 @@ impl<'a> Chaos<'a> {
         let settings = format!("{settings}pointers = true\n[expiry]\ndays = 0\nkeep = 2\n");
         collection.home.write("klayers.toml", settings);
         let releases = BTreeMap::from([("gamma", 1), ("be.ta", 1)]);
-        let (random, withdrawn) = (Random(seed), BTreeSet::new());
+        let withdrawn = BTreeSet::new();
         Self { upstream, served, collection, random, releases, withdrawn }
     }
 
     fn run(mut self, tally: &mut Tally) {
-        for _ in 0..4 + self.random.below(4) {
+        for _ in 0..6 + self.random.below(6) {
             if self.random.below(2) == 0 {
                 let package = *self.random.pick(&["gamma", "be.ta"]);
                 self.release(package);
@@ -119,8 +121,8 @@ impl<'a> Chaos<'a> {
     fn command(&mut self, tally: &mut Tally) {
         let release = self.releases["be.ta"];
         let pin = format!("be.ta=={release}.0");
-        let arguments: &[&str] = match self.random.below(10) {
-            0 => &["yank", &pin, "--reason", "it leaks"],
+        let arguments: &[&str] = match self.random.below(12) {
+            0 | 4 => &["yank", &pin, "--reason", "it leaks"],
             1 => &["expire"],
             2 => &["reconcile"],
             3 => &["reconcile", "--repair"],
