@@ -124,6 +124,8 @@ fn what_cannot_be_made_again_is_refused_with_the_reason() {
     let done = home.run(&["verify", ZIP]).ended_with(1);
     assert!(done.stderr.contains("it is not a sound ZIP archive"), "{}", done.stderr);
     let missing = home.run(&["verify", "missing.zip"]).ended_with(1);
+    let help = "\nhelp: check the path, or create the file\n";
+    assert!(missing.stderr.ends_with(help), "{}", missing.stderr);
     assert!(missing.stderr.contains("missing.zip"), "{}", missing.stderr);
 }
 

@@ -275,6 +275,10 @@ async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
     std::fs::write(&record, changed).unwrap();
     let refused = staged.home.run(&["expire"]).ended_with(1);
     assert!(refused.stderr.contains("it is not deleted: look at it"), "{}", refused.stderr);
+    // The layer version is named once.
+    assert_eq!(refused.stderr.matches("error: ").count(), 1, "{}", refused.stderr);
+    assert_eq!(refused.stderr.matches("requests:1").count(), 1, "{}", refused.stderr);
+    assert_eq!(refused.stderr.lines().count(), 2, "{}", refused.stderr);
     assert_eq!(staged.recorded().await, before);
     assert!(staged.there("eu-west-1").await.contains(&short(&old)));
 }
