@@ -110,7 +110,7 @@ impl GateReport {
                 with.map(|known| known.wheel.clone()).collect()
             };
             loaded::reconsider(&mut findings, &loaded, &imports, owners);
-            findings.extend(loaded::outside(&loaded.libraries(), &findings, image));
+            findings.extend(loaded::outside(&loaded.foreign(image), &findings));
         }
         if let (ImportMode::Required, ImportReport::NotRun { reason }) = (rules.imports, &imports) {
             findings.push(Finding::NotImported { reason: reason.clone() });

@@ -6,11 +6,12 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use klayers_core::{Glibc, Runtime, Target};
+use klayers_core::{BaseImage, Glibc, Runtime, Target};
 use serde::Deserialize;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::loaded::MachineLibrary;
 use super::{LoadedFiles, UNPACKED_LIMIT};
 use crate::command::{Bounds, CommandError, Output};
 use crate::confine::{Confinement, Gap, Toolchain, View};
@@ -31,6 +32,8 @@ const OUTPUT_MIB: u64 = 16;
 const LAYERS: &str = "/opt";
 /// Where a function finds what the runtime has; `python` is below it.
 const RUNTIME: &str = "/var/runtime";
+/// Where processes see empty files in place of libraries that a function does not have.
+const HIDDEN: &str = "/var/hidden";
 /// The folder that a function starts in.
 const TASK: &str = "/var/task";
 
@@ -50,6 +53,7 @@ pub struct ImportCheck {
     scratch: PathBuf,
     target: Target,
     glibc: Glibc,
+    image: BaseImage,
     deadline: Duration,
     behind: Option<PathBuf>,
 }
@@ -73,6 +77,7 @@ impl ImportCheck {
             scratch: scratch.to_owned(),
             target,
             glibc: runtime.glibc,
+            image: runtime.base_image(target.architecture),
             deadline: DEADLINE,
             behind: None,
         }
@@ -141,16 +146,18 @@ impl ImportCheck {
         let mut ignored = own;
         ignored.extend(room.behind.iter().cloned());
         let mut modules = BTreeMap::new();
-        let mut loaded = Some(LoadedFiles::default());
+        let mut mapped = Some(MappedFiles::new());
         for (module, ended) in outcomes {
-            let Ended { outcome, mapped } = ended?;
+            let ended = ended?;
             // A process that ended early says nothing. All others must, or nothing is known.
-            match (&mut loaded, mapped) {
-                (Some(loaded), Some(mapped)) => loaded.add(&module, &mapped, &room.layer, &ignored),
-                (Some(_), None) if !outcome.has_failed() => loaded = None,
+            match (&mut mapped, ended.mapped) {
+                (Some(mapped), Some(files)) => {
+                    mapped.insert(module.clone(), files);
+                }
+                (Some(_), None) if !ended.outcome.has_failed() => mapped = None,
                 _ => {}
             }
-            modules.insert(module, outcome);
+            modules.insert(module, ended.outcome);
         }
         // Some can only be imported by another, which sets them up.
         let passed = |outcome: &ModuleOutcome| *outcome == ModuleOutcome::Passed;
@@ -161,12 +168,19 @@ impl ImportCheck {
                 let again = room.import(&others, module).await?;
                 if passed(&again.outcome) {
                     *outcome = ModuleOutcome::PassedAfterOthers;
-                    if let (Some(loaded), Some(mapped)) = (&mut loaded, again.mapped) {
-                        loaded.add(module, &mapped, &room.layer, &ignored);
+                    if let (Some(mapped), Some(files)) = (&mut mapped, again.mapped) {
+                        mapped.entry(module.clone()).or_default().extend(files);
                     }
                 }
             }
         }
+        let loaded = match mapped {
+            Some(mut mapped) => {
+                room.try_without_libraries(&mut mapped, &modules, &others, &ignored).await?;
+                Some(room.loaded(&mapped, &ignored))
+            }
+            None => None,
+        };
         let (tolerated, undeclared) = (BTreeMap::new(), BTreeMap::new());
         let gaps = room.confinement.gaps();
         let network = if gaps.contains(&Gap::Network) { Network::Refused } else { Network::Absent };
@@ -197,7 +211,10 @@ impl ImportCheck {
             toolchain.map_err(|error| format!("{} does not answer: {error}", self.program()))?;
         let view = View::new(work).read_all(&toolchain.paths).variable("PYTHONHASHSEED", "0");
         let (layer, behind) = (PathBuf::from(LAYERS), None);
-        let room = Room { check: self, confinement, view, layer, behind };
+        let work = work
+            .canonicalize()
+            .map_err(|error| format!("the folder {} cannot be used: {error}", work.display()))?;
+        let room = Room { check: self, confinement, view, work, layer, behind };
         let own = room.probe().await?;
         Ok((room, own))
     }
@@ -215,11 +232,16 @@ impl ImportCheck {
     }
 }
 
+/// The files whose code a process had loaded when it had imported a module, by that module.
+type MappedFiles = BTreeMap<String, Vec<String>>;
+
 /// What the processes of one check run in.
 struct Room<'a> {
     check: &'a ImportCheck,
     confinement: Confinement,
     view: View,
+    /// The folder of this machine for what the check writes, as the kernel names it.
+    work: PathBuf,
     /// Where the processes see the layer.
     layer: PathBuf,
     /// Where they see what the runtime has.
@@ -296,6 +318,72 @@ impl Room<'_> {
         }
         let behind = behind.map(|packages| self.confinement.seen(packages, Path::new(RUNTIME)));
         Self { view, layer: seen, behind, ..self }
+    }
+
+    fn loaded(&self, mapped: &MappedFiles, ignored: &BTreeSet<PathBuf>) -> LoadedFiles {
+        let mut loaded = LoadedFiles::default();
+        for (module, files) in mapped {
+            loaded.add(module, files, &self.layer, ignored);
+        }
+        loaded
+    }
+
+    /// Imports the modules that loaded libraries of this machine which a function does not have once
+    /// more, with these libraries hidden. A module that can do without them counts with what it
+    /// loaded then: it would load nothing else in a function. So the verdict on a layer does not
+    /// depend on what happens to be installed on this machine.
+    async fn try_without_libraries(
+        &self,
+        mapped: &mut MappedFiles,
+        modules: &BTreeMap<String, ModuleOutcome>,
+        others: &[String],
+        ignored: &BTreeSet<PathBuf>,
+    ) -> Result<(), ImportCheckError> {
+        let foreign = self.loaded(mapped, ignored).foreign(&self.check.image);
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let hiding = self.hiding(&foreign)?;
+        let again: BTreeSet<&String> =
+            foreign.iter().flat_map(|library| &library.modules).collect();
+        for module in again {
+            let before = match modules.get(module) {
+                Some(ModuleOutcome::Passed) => &[],
+                Some(ModuleOutcome::PassedAfterOthers) => others,
+                _ => continue,
+            };
+            let ended = hiding.import(before, module).await?;
+            if let (ModuleOutcome::Passed, Some(files)) = (ended.outcome, ended.mapped) {
+                mapped.insert(module.clone(), files);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same room, in which the loader finds these libraries by their names, and finds them empty.
+    fn hiding(&self, libraries: &[MachineLibrary]) -> Result<Self, ImportCheckError> {
+        let io = |source| self.check.scratch_error(source);
+        let folder = self.work.join("hidden");
+        std::fs::create_dir(&folder).map_err(io)?;
+        for library in libraries {
+            for name in [&library.name, &library.file] {
+                // A library says itself how it is called, and may say anything.
+                if Path::new(name).file_name() == Some(name.as_ref()) {
+                    std::fs::write(folder.join(name), "").map_err(io)?;
+                }
+            }
+        }
+        let seen = self.confinement.seen(&folder, Path::new(HIDDEN));
+        let path = format!("{}:{}", seen.display(), self.layer.join("lib").display());
+        let view = self.view.clone().read(&folder, Path::new(HIDDEN));
+        Ok(Room {
+            check: self.check,
+            confinement: self.confinement.clone(),
+            view: view.variable("LD_LIBRARY_PATH", path),
+            work: self.work.clone(),
+            layer: self.layer.clone(),
+            behind: self.behind.clone(),
+        })
     }
 
     async fn import(&self, before: &[String], module: &str) -> Result<Ended, ImportCheckError> {

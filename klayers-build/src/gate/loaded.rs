@@ -28,6 +28,8 @@ pub struct LoadedFiles {
 pub(super) struct MachineLibrary {
     /// The name that others ask for it by.
     pub(super) name: String,
+    /// The name of its file.
+    pub(super) file: String,
     /// The libraries that it needs itself.
     pub(super) needed: Vec<String>,
     /// The modules whose import loaded it.
@@ -58,15 +60,24 @@ impl LoadedFiles {
         }
     }
 
+    /// The libraries of this machine that the runtime does not have.
+    pub(super) fn foreign(&self, image: &BaseImage) -> Vec<MachineLibrary> {
+        let mut libraries = self.libraries();
+        libraries.retain(|library| is_foreign(&library.name, image));
+        libraries
+    }
+
     /// Reads the names of this machine's libraries. One that cannot be read has its file's name.
-    pub(super) fn libraries(&self) -> Vec<MachineLibrary> {
+    fn libraries(&self) -> Vec<MachineLibrary> {
         let read = |(path, modules): (&PathBuf, &BTreeSet<String>)| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // The process said where the file is, and may have said anything.
+            let shown = |name: &str| name.replace(char::is_control, "\u{fffd}");
+            let file = shown(&path.file_name().unwrap_or_default().to_string_lossy());
             let library = read(path);
-            let soname = library.as_ref().and_then(|library| library.soname.clone());
+            let soname = library.as_ref().and_then(|library| library.soname.as_deref());
             MachineLibrary {
-                // The process said where the file is, and may have said anything.
-                name: soname.unwrap_or(name).replace(char::is_control, "\u{fffd}"),
+                name: soname.map_or_else(|| file.clone(), shown),
+                file,
                 needed: library.map(|library| library.needed).unwrap_or_default(),
                 modules: modules.clone(),
             }
@@ -127,17 +138,9 @@ pub(super) fn reconsider(
     }
 }
 
-/// The libraries of this machine that the runtime does not have and that no finding names yet: those
-/// that were loaded by name while a module was imported, and not what these need in turn.
-pub(super) fn outside(
-    libraries: &[MachineLibrary],
-    findings: &[Finding],
-    image: &BaseImage,
-) -> Vec<Finding> {
-    let foreign: Vec<&MachineLibrary> = libraries
-        .iter()
-        .filter(|library| !image.has(&library.name) && !of_c_library(&library.name))
-        .collect();
+/// Of the libraries that the runtime does not have, those that no finding names yet: they were loaded
+/// by name while a module was imported. What these need in turn does not count.
+pub(super) fn outside(foreign: &[MachineLibrary], findings: &[Finding]) -> Vec<Finding> {
     let named: BTreeSet<&str> = findings
         .iter()
         .filter_map(|finding| match finding {
@@ -150,7 +153,7 @@ pub(super) fn outside(
         .flat_map(|library| library.needed.iter().filter(|needed| **needed != library.name))
         .map(String::as_str)
         .collect();
-    let is_root = |library: &&&MachineLibrary| {
+    let is_root = |library: &&MachineLibrary| {
         !needed.contains(library.name.as_str()) && !named.contains(library.name.as_str())
     };
     let roots = foreign.iter().filter(is_root);
@@ -162,6 +165,10 @@ pub(super) fn outside(
         .collect();
     found.dedup();
     found
+}
+
+fn is_foreign(name: &str, image: &BaseImage) -> bool {
+    !image.has(name) && !of_c_library(name)
 }
 
 /// Whether a library is a part of the C library that is only loaded as this machine is configured:
@@ -185,6 +192,7 @@ mod tests {
     fn library(name: &str, needed: &[&str]) -> MachineLibrary {
         MachineLibrary {
             name: name.to_owned(),
+            file: name.to_owned(),
             needed: needed.iter().map(|needed| (*needed).to_owned()).collect(),
             modules: BTreeSet::from(["m".to_owned()]),
         }
@@ -195,7 +203,9 @@ mod tests {
             Finding::OutsideLibrary { library, .. } => library,
             other => panic!("{other:?}"),
         };
-        outside(libraries, findings, &image()).into_iter().map(name).collect()
+        let mut foreign = libraries.to_vec();
+        foreign.retain(|library| is_foreign(&library.name, &image()));
+        outside(&foreign, findings).into_iter().map(name).collect()
     }
 
     #[test]

@@ -275,12 +275,56 @@ async fn a_layer_that_cannot_be_unpacked_is_an_error() {
 
 /// What the process had loaded that imported the one module of a layer.
 async fn loaded(source: &str) -> LoadedFiles {
+    loaded_by(&[("m", source)], confinement().await).await
+}
+
+/// What the processes had loaded that imported the modules of a layer.
+async fn loaded_by(modules: &[(&str, &str)], confinement: Confinement) -> LoadedFiles {
     let (interpreter, target) = python();
-    let (layer, scratch) = (layer(&[("m", source)]), tempfile::tempdir().unwrap());
+    let (layer, scratch) = (layer(modules), tempfile::tempdir().unwrap());
     let check = ImportCheck::new(&interpreter, scratch.path(), target, &runtime(target))
-        .with_confinement(confinement().await);
-    let imported = check.run(layer.path(), &["m".to_owned()]).await.expect("a report");
+        .with_confinement(confinement);
+    let names: Vec<String> = modules.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let imported = check.run(layer.path(), &names).await.expect("a report");
     imported.loaded.unwrap_or_else(|| panic!("{}", imported.report))
+}
+
+/// The name of a library that this machine's loader finds and that no runtime has.
+fn foreign_library() -> Option<String> {
+    let (interpreter, target) = python();
+    let image = runtime(target).base_image(target.architecture);
+    let listed = Command::new("/sbin/ldconfig").arg("-p").output().ok()?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let names = listed.lines().filter_map(|line| line.trim().split(' ').next());
+    let is_foreign = |name: &&str| name.starts_with("lib") && !image.has(name);
+    names.filter(is_foreign).map(str::to_owned).find(|name| {
+        let load = format!("import ctypes; ctypes.CDLL({name:?})");
+        let output = Command::new(&interpreter).args(["-I", "-c", &load]).output();
+        output.is_ok_and(|output| output.status.success())
+    })
+}
+
+#[tokio::test]
+async fn libraries_that_an_import_can_do_without_do_not_count() {
+    let Some(library) = foreign_library() else {
+        return eprintln!("SKIPPED: this machine has no library that Lambda's runtime has not");
+    };
+    let load = format!("import ctypes; ctypes.CDLL({library:?})");
+    let needs = load.clone();
+    let tries = format!("try:\n {load}\nexcept OSError:\n pass");
+    let trampoline = Some(PathBuf::from(env!("CARGO_BIN_EXE_klayers-pipeline")));
+    for options in [
+        Options { trampoline, ..Options::default() },
+        Options { trampoline: None, namespaces: false, ..Options::default() },
+    ] {
+        let confinement = Confinement::with(&options).await;
+        let loaded = loaded_by(&[("needs", &needs), ("tries", &tries)], confinement.clone()).await;
+        let modules: Vec<_> = loaded.of_machine.values().flatten().collect();
+        assert!(modules.contains(&&"needs".to_owned()), "{library}: {loaded:?}");
+        assert!(!modules.contains(&&"tries".to_owned()), "{library}: {loaded:?}");
+        let loaded = loaded_by(&[("tries", &tries)], confinement).await;
+        assert_eq!(loaded, LoadedFiles::default(), "{library}");
+    }
 }
 
 #[tokio::test]
