@@ -192,6 +192,16 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         expires_at: Timestamp,
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
+    /// Writes down that the pointer to the latest of a layer in a region is to be moved. Owing twice
+    /// is owing once.
+    async fn owe_pointer(&self, pointer: &OwedPointer) -> Result<(), CatalogError>;
+
+    /// The pointers that are to be moved, sorted.
+    async fn owed_pointers(&self) -> Result<Vec<OwedPointer>, CatalogError>;
+
+    /// Writes down that a pointer was moved, and is owed no more.
+    async fn pointer_moved(&self, pointer: &OwedPointer) -> Result<(), CatalogError>;
+
     /// Takes over what another collection recorded of a package for a target, at once: what
     /// [`AdoptionPlan`] makes of it and of what is recorded here, which is what this returns.
     /// Adopting twice is adopting once.
@@ -289,6 +299,17 @@ pub struct Intent {
     pub attempted_at: Option<Timestamp>,
     /// Why the version that it made cannot be listed, if that is so.
     pub stuck: Option<String>,
+}
+
+/// The pointer to the latest version of a layer in a region, which is to be moved.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct OwedPointer {
+    /// The region.
+    pub region: Region,
+    /// The target.
+    pub target: Target,
+    /// The package, as the pointer's name has it.
+    pub package: PackageName,
 }
 
 /// Brings layer versions into the order that [`Catalog::layer_versions`] promises.

@@ -11,7 +11,7 @@ use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersionArn, Region};
 use crate::Error;
 use crate::artifacts::Artifacts;
 use crate::builder::Builder;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, OwedPointer};
 use crate::error::in_one_line;
 use crate::gate::GateReport;
 use crate::plan::{BuildReason, BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
@@ -23,6 +23,7 @@ mod importer;
 mod lane;
 mod looks;
 mod planner;
+mod pointers;
 mod preparation;
 mod publication;
 mod reconcile;
@@ -46,7 +47,7 @@ pub use stop::Stop;
 pub use unrecorded::UnrecordedLayersError;
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
-use completion::Completion;
+use completion::{Completed, Completion};
 use lane::Lanes;
 use preparation::Preparation;
 use publication::Publishing;
@@ -99,6 +100,8 @@ pub struct Run<'a> {
     /// The regions in which that, or what exists there, could not be found out. Nothing else is
     /// published there.
     pub unsettled: BTreeMap<Region, Error>,
+    /// Pointers that an earlier run could not move, nor this one, and why.
+    pub unmoved: BTreeMap<OwedPointer, String>,
     /// The regions that were not ready when the run began.
     late: Mutex<Option<Preparation<'a>>>,
     settled_late: Mutex<SettledLate>,
@@ -119,7 +122,7 @@ impl LayerOutcome {
     /// Whether a part of it failed.
     pub fn has_failed(&self) -> bool {
         match &self.result {
-            Ok(done) => done.published.values().any(Result::is_err),
+            Ok(done) => !done.unmoved.is_empty() || done.published.values().any(Result::is_err),
             Err(_) => true,
         }
     }
@@ -136,6 +139,8 @@ pub struct LayerDone {
     pub report: Option<GateReport>,
     /// Where it was published, or why it could not be.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
+    /// Where it was published, and the pointer to it could not be moved. The next run moves it.
+    pub unmoved: BTreeMap<Region, Error>,
     /// Whether it was not published somewhere, since what it would hold was withdrawn.
     pub withheld: bool,
     /// What is worth a look.
@@ -179,7 +184,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
         let mut preparation = Preparation::begin(self, layers, regions, now).await?;
-        let Settled { completed, stuck, failed } = preparation.first().await?;
+        let Settled { completed, stuck, failed, unmoved } = preparation.first().await?;
         let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
         lanes.set_aside(&stuck);
         for (region, error) in &failed {
@@ -193,6 +198,7 @@ impl Pipeline {
             now,
             completed,
             unsettled: failed,
+            unmoved: in_lines(unmoved),
             late: Mutex::new(Some(preparation)),
             settled_late: Mutex::default(),
         })
@@ -249,13 +255,13 @@ impl Run<'_> {
                 next = preparation.next() => next,
             };
             let Some((region, ready)) = next else { break };
-            let Settled { completed, stuck, failed } = ready.unwrap_or_else(|error| Settled {
-                failed: BTreeMap::from([(region.clone(), error)]),
-                ..Settled::default()
+            let Settled { completed, stuck, failed, unmoved } = ready.unwrap_or_else(|error| {
+                Settled { failed: BTreeMap::from([(region.clone(), error)]), ..Settled::default() }
             });
             self.lanes.set_aside(&stuck);
             let mut settled = lock(&self.settled_late);
             settled.completed.extend(completed);
+            settled.unmoved.extend(in_lines(unmoved));
             for (region, error) in failed {
                 self.lanes.close(&region, &error);
                 settled.failed.insert(region, in_one_line(&error));
@@ -334,11 +340,11 @@ impl Run<'_> {
         let Built { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
         let is_wanted = !publish.is_empty();
-        let published: BTreeMap<_, _> = stream::iter(publish)
+        let outcomes: BTreeMap<_, _> = stream::iter(publish)
             .map(|region| async {
                 let publication = async {
                     match self.settled_meanwhile(&region, &build).await? {
-                        Some(arn) => Ok(arn),
+                        Some(arn) => Ok(Completed { arn, pointed: Ok(()) }),
                         None => publishing.publish(&region, &wanted.layer, &build, self.now).await,
                     }
                 };
@@ -351,15 +357,39 @@ impl Run<'_> {
             .filter_map(std::future::ready)
             .collect()
             .await;
-        if is_wanted && published.is_empty() {
+        if is_wanted && outcomes.is_empty() {
             return None;
         }
-        Some(LayerDone { build, built: reason, report, published, withheld, cautions })
+        let (published, unmoved) = split(outcomes);
+        Some(LayerDone { build, built: reason, report, published, unmoved, withheld, cautions })
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn in_lines(errors: BTreeMap<OwedPointer, Error>) -> BTreeMap<OwedPointer, String> {
+    errors.into_iter().map(|(which, error)| (which, in_one_line(&error))).collect()
+}
+
+/// Where a layer was published, and where its pointer could not be moved.
+type Outcomes = (BTreeMap<Region, Result<LayerVersionArn, Error>>, BTreeMap<Region, Error>);
+
+/// Tells what became of publications from what became of their pointers.
+fn split(outcomes: BTreeMap<Region, Result<Completed, Error>>) -> Outcomes {
+    let mut unmoved = BTreeMap::new();
+    let published = outcomes.into_iter().map(|(region, outcome)| {
+        let outcome = outcome.map(|Completed { arn, pointed }| {
+            if let Err(error) = pointed {
+                unmoved.insert(region.clone(), error);
+            }
+            arn
+        });
+        (region, outcome)
+    });
+    let published = published.collect();
+    (published, unmoved)
 }
 
 /// A layer that is ready to be published.

@@ -331,6 +331,12 @@ pub enum PublishError {
         /// Why it cannot be listed.
         reason: String,
     },
+    /// The pointer to the latest version of a layer could not be moved.
+    #[error(
+        "the pointer to the latest version was not moved, and may name another one; the next run \
+         moves it"
+    )]
+    Pointer(#[source] Box<PublishError>),
     /// Something else showed that nothing can be published in a region for now.
     #[error("{region} is left alone for the rest of this run: {reason}")]
     Closed {

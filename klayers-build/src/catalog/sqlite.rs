@@ -18,12 +18,14 @@ use crate::gate::GateReport;
 
 use self::rows::Failure;
 use super::{
-    Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Listed, Query, sort,
+    Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Listed, OwedPointer,
+    Query, sort,
 };
 use crate::report::RunReport;
 
 mod adoption;
 mod changes;
+mod pointers;
 mod publications;
 mod query;
 mod retire;
@@ -373,6 +375,20 @@ impl Catalog for SqliteCatalog {
     ) -> Result<Option<LayerVersion>, CatalogError> {
         let (arn, yank) = (arn.clone(), yank.clone());
         self.write(move |transaction| retire::yank(transaction, &arn, &yank, expires_at)).await
+    }
+
+    async fn owe_pointer(&self, pointer: &OwedPointer) -> Result<(), CatalogError> {
+        let pointer = pointer.clone();
+        self.write(move |transaction| pointers::owe(transaction, &pointer)).await
+    }
+
+    async fn owed_pointers(&self) -> Result<Vec<OwedPointer>, CatalogError> {
+        self.with(|connection| pointers::owed(connection)).await
+    }
+
+    async fn pointer_moved(&self, pointer: &OwedPointer) -> Result<(), CatalogError> {
+        let pointer = pointer.clone();
+        self.write(move |transaction| pointers::moved(transaction, &pointer)).await
     }
 
     async fn adopt(&self, adoption: &Adoption) -> Result<AdoptionPlan, CatalogError> {

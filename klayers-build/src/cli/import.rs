@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use klayers_build::Error;
 use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::catalog::{Catalog, SqliteCatalog};
+use klayers_build::catalog::{Catalog, OwedPointer, SqliteCatalog};
 use klayers_build::config::ConfigError;
 use klayers_build::pipeline::{Importer, LayerImport, RunLock};
 use klayers_build::plan::{PlanError, Selection, regions, wanted};
@@ -92,6 +92,12 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
                 output::failed_part(&format!("{head}: {region}"), error);
             }
         }
+    }
+    for (pointer, error) in &taken.unmoved {
+        failed += 1;
+        let OwedPointer { region, target, package } = pointer;
+        let error = output::chain(error);
+        output::note(&format!("error: {target} {package}: {region}: {error}"));
     }
     Ok(if failed == 0 { DONE } else { FAILED })
 }

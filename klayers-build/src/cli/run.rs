@@ -261,7 +261,8 @@ fn show_closed(failures: &[Failure], format: LogFormat) {
 fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
-    let LayerDone { build, built, report, published, withheld, .. } = match &outcome.result {
+    let LayerDone { build, built, report, published, unmoved, withheld, .. } = match &outcome.result
+    {
         Ok(done) => done,
         Err(error) => {
             return show_failure(wanted, error, format);
@@ -290,6 +291,13 @@ fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
                 output::failure(&Subject { target, package, region: Some(region) }, error);
             }
             Err(_) => failed.push(region.as_str()),
+        }
+    }
+    for (region, error) in unmoved {
+        if format == LogFormat::Json {
+            output::failure(&Subject { target, package, region: Some(region) }, error);
+        } else {
+            failed.push(region.as_str());
         }
     }
     if !failed.is_empty() {

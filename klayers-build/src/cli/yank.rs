@@ -69,10 +69,7 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result
     for (arn, outcome) in outcomes {
         let (subject, error) = match outcome {
             Err(error) => (arn.to_string(), error),
-            Ok(Yanked { pointed: Err(error), .. }) => (
-                format!("{arn} is withdrawn, but the pointer to the latest was not moved"),
-                error.into(),
-            ),
+            Ok(Yanked { pointed: Err(error), .. }) => (format!("{arn} is withdrawn"), error),
             Ok(_) => continue,
         };
         output::failed_part(&subject, &error);
@@ -105,7 +102,9 @@ fn print_json(outcomes: &Outcomes) {
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(arn, outcome)| {
-            let error = outcome.as_ref().err()?;
+            let (Err(error) | Ok(Yanked { pointed: Err(error), .. })) = outcome else {
+                return None;
+            };
             Some(json!({ "arn": arn, "error": output::chain(error) }))
         })
         .collect();

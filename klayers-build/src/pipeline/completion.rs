@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use klayers_core::{Build, ExpiryPolicy, LayerVersion, LayerVersionArn, Status, Yank};
-use tracing::{info, warn};
+use tracing::info;
 
+use super::pointers::{Pointers, pointer_of};
 use crate::Error;
 use crate::catalog::{Catalog, Include, Intent, Obstacle, Query, obstacle};
 use crate::error::in_one_line;
 use crate::failpoint;
-use crate::publish::{Pointer, PublishError, PublishedVersion, Publisher, stated_digest};
+use crate::publish::{PublishError, PublishedVersion, Publisher, stated_digest};
 
 /// What completing a publication works with, whoever asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +21,19 @@ pub(super) struct Completion<'a> {
     pub(super) public: bool,
 }
 
+/// A version that is the latest now.
+#[derive(Debug)]
+pub(super) struct Completed {
+    pub(super) arn: LayerVersionArn,
+    /// Whether the pointer to it was moved; if not, that is owed.
+    pub(super) pointed: Result<(), Error>,
+}
+
 /// What became of a version that an earlier run made.
 #[derive(Debug)]
 pub(super) enum Settlement {
     /// It is the latest now.
-    Completed(LayerVersionArn),
+    Completed(Completed),
     /// It is recorded as deprecated.
     Retired(LayerVersionArn, Obstacle),
 }
@@ -137,7 +146,7 @@ impl Completion<'_> {
         intent: &Intent,
         published: PublishedVersion,
         now: Timestamp,
-    ) -> Result<LayerVersionArn, Error> {
+    ) -> Result<Completed, Error> {
         let PublishedVersion { arn, digest: actual, created_at } = published;
         if let Some(digest) = intent.build.content_digest()
             && actual != digest
@@ -156,26 +165,17 @@ impl Completion<'_> {
             status: Status::Latest,
         };
         let expires_at = self.expiry.expires_at(&intent.build.package, now);
+        let owed = pointer_of(&intent.build, arn.region());
+        self.pointers().owe(&owed).await?;
         self.catalog.complete(&version, expires_at).await?;
         failpoint::reach("publication recorded");
-        self.point(&version, Some(arn.clone())).await;
+        let pointed = self.pointers().pay(&owed).await;
         let Build { target, package, .. } = &intent.build;
         info!(%target, %package, region = %arn.region(), %arn, "published");
-        Ok(arn)
+        Ok(Completed { arn, pointed })
     }
 
-    /// Moves the pointer of a layer. That it could not be moved is said, and mended when the layer
-    /// is published next or reconciled; the layer version is published all the same.
-    async fn point(&self, of: &LayerVersion, latest: Option<LayerVersionArn>) {
-        let pointer = Pointer {
-            region: of.region().clone(),
-            target: of.build.target,
-            package: of.build.package.clone(),
-            latest,
-        };
-        if let Err(error) = self.publisher.point(&pointer).await {
-            let Pointer { region, target, package, .. } = &pointer;
-            warn!(%target, %package, %region, error = %error, "pointer not moved");
-        }
+    pub(super) fn pointers(&self) -> Pointers<'_> {
+        Pointers { catalog: self.catalog, publisher: self.publisher }
     }
 }

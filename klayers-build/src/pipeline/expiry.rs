@@ -12,6 +12,7 @@ use klayers_core::{
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
+use super::pointers::Pointers;
 use crate::Error;
 use crate::catalog::{Catalog, Include, Query};
 use crate::failpoint;
@@ -198,7 +199,7 @@ impl Expirer {
         let mut deletions = deletions.into_iter();
         while let Some(deletion) = deletions.next() {
             let outcome = match &deletion {
-                Deletion::Again(arn) => self.delete_begun(arn).await,
+                Deletion::Again(arn) => self.delete_again(arn).await,
                 Deletion::New(version) => self.delete(version, now).await,
             };
             let arn = deletion.arn().clone();
@@ -219,6 +220,7 @@ impl Expirer {
     async fn delete(&self, version: &LayerVersion, now: Timestamp) -> Result<(), Error> {
         let arn = &version.arn;
         self.refuse_latest(arn).await?;
+        self.refuse_pointed(version).await?;
         // Looked at before anything is written down: one of another account is refused here, and
         // one that is not what it should be is nothing to delete unseen.
         let found = self.publisher.inspect(arn).await?;
@@ -235,12 +237,28 @@ impl Expirer {
         self.delete_begun(arn).await
     }
 
+    async fn delete_again(&self, arn: &LayerVersionArn) -> Result<(), Error> {
+        if let Some(version) = self.catalog.layer_version(arn).await? {
+            self.refuse_pointed(&version).await?;
+        }
+        self.delete_begun(arn).await
+    }
+
     async fn delete_begun(&self, arn: &LayerVersionArn) -> Result<(), Error> {
         self.refuse_latest(arn).await?;
         self.publisher.delete(arn).await?;
         failpoint::reach("deleted");
         self.catalog.end_deletion(arn).await?;
         failpoint::reach("deletion recorded");
+        Ok(())
+    }
+
+    /// Whoever follows a pointer must not find a version that is gone.
+    async fn refuse_pointed(&self, version: &LayerVersion) -> Result<(), Error> {
+        let pointers = Pointers { catalog: &*self.catalog, publisher: &*self.publisher };
+        if pointers.names(version).await? {
+            return Err(ExpiryError::Pointed(Box::new(version.arn.clone())).into());
+        }
         Ok(())
     }
 
@@ -285,6 +303,12 @@ pub enum ExpiryError {
     /// A layer version is the latest of its layer.
     #[error("{0} is the latest of its layer, which is never deleted")]
     Latest(Box<LayerVersionArn>),
+    /// The pointer to the latest of its layer names a layer version.
+    #[error(
+        "the pointer to the latest of its layer still names {0}, so it is not deleted; the next run, \
+         or `klayers-pipeline reconcile --repair`, moves the pointer"
+    )]
+    Pointed(Box<LayerVersionArn>),
     /// A layer version does not hold what is recorded.
     #[error(
         "{arn} is recorded with the SHA-256 {recorded}, but has {actual}; it is not deleted: look \

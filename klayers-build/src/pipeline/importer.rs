@@ -10,15 +10,16 @@ use klayers_core::{
     Pin, Region, Target, requirements_hash,
 };
 
-use super::PARALLEL_REGIONS;
 use super::completion::Completion;
 use super::lane::Lanes;
+use super::pointers::pointer_of;
 use super::publication::Publishing;
 use super::settling::Settled;
 use super::stop::Stop;
+use super::{PARALLEL_REGIONS, split};
 use crate::Error;
 use crate::artifacts::Artifacts;
-use crate::catalog::{Catalog, Query};
+use crate::catalog::{Catalog, OwedPointer, Query};
 use crate::import::{HandMadeZip, ImportError};
 use crate::plan::Wanted;
 use crate::publish::Publisher;
@@ -93,6 +94,9 @@ pub struct Imported {
     pub build: Build,
     /// Where it was published, or why it could not be. Regions that had it already are left out.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
+    /// Where the pointer to it, or one that an earlier run owed, could not be moved. The next run
+    /// moves it.
+    pub unmoved: BTreeMap<OwedPointer, Error>,
 }
 
 impl Importer {
@@ -156,7 +160,8 @@ impl Importer {
                     && version.build.content_digest() == build.content_digest()
             })
         });
-        let published = stream::iter(missing)
+        let mut unmoved = publishing.completion.pointers().pay_all(regions).await?;
+        let outcomes = stream::iter(missing)
             .map(|region| async {
                 let publication = publishing.publish(region, &import.layer, &build, now);
                 let publisher = &*self.publisher;
@@ -168,7 +173,11 @@ impl Importer {
             .filter_map(std::future::ready)
             .collect()
             .await;
-        Ok(Imported { build, published })
+        let (published, failed) = split(outcomes);
+        let pointers =
+            failed.into_iter().map(|(region, error)| (pointer_of(&build, &region), error));
+        unmoved.extend(pointers);
+        Ok(Imported { build, published, unmoved })
     }
 }
 

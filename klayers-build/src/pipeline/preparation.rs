@@ -18,6 +18,7 @@ use super::publication::NOTED_EVERY;
 use super::settling::Settled;
 use super::unrecorded::UnrecordedLayersError;
 use crate::Error;
+use crate::catalog::OwedPointer;
 use crate::publish::PublishError;
 
 /// How long a run waits for further regions once half of them are ready.
@@ -106,6 +107,7 @@ impl Settled {
         self.completed.extend(other.completed);
         self.stuck.extend(other.stuck);
         self.failed.extend(other.failed);
+        self.unmoved.extend(other.unmoved);
     }
 }
 
@@ -129,6 +131,10 @@ impl Pipeline {
                 let unknown = publishing.refuse_unrecorded(layers, std::iter::once(region)).await?;
                 settled.failed.extend(unknown);
             }
+            if settled.failed.is_empty() {
+                let pointers = publishing.completion.pointers();
+                settled.unmoved = pointers.pay_all(std::slice::from_ref(region)).await?;
+            }
             Ok(settled)
         };
         let waiting = self.publisher.longest_publication() + NOTED_EVERY;
@@ -149,4 +155,6 @@ pub struct SettledLate {
     pub completed: Vec<LayerVersionArn>,
     /// The regions where nothing could be published, and why.
     pub failed: BTreeMap<Region, String>,
+    /// Pointers that an earlier run could not move, nor this one, and why.
+    pub unmoved: BTreeMap<OwedPointer, String>,
 }

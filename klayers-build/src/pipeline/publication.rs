@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use klayers_core::{Build, LayerName, LayerVersionArn, Region};
+use klayers_core::{Build, LayerName, Region};
 use tracing::warn;
 
-use super::completion::Completion;
+use super::completion::{Completed, Completion};
 use super::looks::Looks;
 use super::stop::Stop;
 use crate::Error;
@@ -47,7 +47,7 @@ impl Publishing<'_> {
         layer: &LayerName,
         build: &Build,
         now: Timestamp,
-    ) -> Result<LayerVersionArn, Error> {
+    ) -> Result<Completed, Error> {
         let Completion { catalog, .. } = self.completion;
         let Some(content) = build.content() else {
             let (target, package) = (build.target, build.package.clone());

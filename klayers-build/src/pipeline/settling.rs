@@ -14,7 +14,7 @@ use super::completion::Settlement;
 use super::looks::Looks;
 use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
-use crate::catalog::{Intent, Obstacle};
+use crate::catalog::{Intent, Obstacle, OwedPointer};
 use crate::error::in_one_line;
 use crate::publish::{Fault, PublishError};
 
@@ -28,6 +28,8 @@ pub(super) struct Settled {
     pub(super) stuck: BTreeMap<(Region, LayerName), Error>,
     /// The regions where nothing could be found out.
     pub(super) failed: BTreeMap<Region, Error>,
+    /// Pointers that an earlier run could not move, nor this one, and why.
+    pub(super) unmoved: BTreeMap<OwedPointer, Error>,
 }
 
 impl Publishing<'_> {
@@ -58,7 +60,7 @@ impl Publishing<'_> {
             .collect()
             .await;
         let mut settled = Settled::default();
-        for Settled { completed, stuck, failed } in outcomes {
+        for Settled { completed, stuck, failed, .. } in outcomes {
             settled.completed.extend(completed);
             settled.stuck.extend(stuck);
             settled.failed.extend(failed);
@@ -81,7 +83,10 @@ impl Publishing<'_> {
             let mut missing = Vec::new();
             for intent in unsettled {
                 match self.look(&intent, now).await {
-                    Ok(Some(Settlement::Completed(arn))) => settled.completed.push(arn),
+                    // A pointer that was not moved is owed, and told when what is owed is moved.
+                    Ok(Some(Settlement::Completed(completed))) => {
+                        settled.completed.push(completed.arn);
+                    }
                     Ok(Some(Settlement::Retired(arn, obstacle))) => say_retired(&arn, obstacle),
                     Ok(None) => missing.push(intent),
                     Err(error) if concerns_region(&error) => return Err(error),

@@ -13,12 +13,12 @@ use klayers_core::{
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
+use super::pointers::{Pointers, moves_none, not_asked, pointer_of};
 use crate::Error;
 use crate::catalog::{Catalog, Include, Query};
-use crate::error::in_one_line;
 use crate::failpoint;
 use crate::plan::Selection;
-use crate::publish::{Pointer, PublishError, Publisher};
+use crate::publish::Publisher;
 
 /// What is to be withdrawn: `arn:aws:lambda:…:layer:Klayers-p312-requests:7`, or
 /// `requests==2.32.4` for all layer versions of that package and version.
@@ -121,8 +121,9 @@ pub struct Yanker {
 pub struct Yanked {
     /// What is the latest of its layer in its region now; none if there is nothing left.
     pub latest: Option<LayerVersionArn>,
-    /// Whether the pointer to the latest was moved. Withdrawing again moves it.
-    pub pointed: Result<(), PublishError>,
+    /// Whether the pointer to the latest was moved. If not, withdrawing again or the next run moves
+    /// it.
+    pub pointed: Result<(), Error>,
 }
 
 impl Yanker {
@@ -142,14 +143,12 @@ impl Yanker {
         let outcomes: Vec<Vec<_>> = stream::iter(by_region.into_values())
             .map(|versions| async move {
                 let mut outcomes = Vec::new();
-                let mut closed = None;
+                let mut closed: Option<String> = None;
                 for version in versions {
                     let outcome = self.yank_one(version, yank, closed.as_deref()).await;
                     // A region that moves no pointer is asked once.
-                    if let Ok(Yanked { pointed: Err(error), .. }) = &outcome
-                        && error.concerns_region()
-                    {
-                        closed.get_or_insert_with(|| in_one_line(error));
+                    if let Ok(Yanked { pointed: Err(error), .. }) = &outcome {
+                        closed = closed.or_else(|| moves_none(error));
                     }
                     outcomes.push((version.arn.clone(), outcome));
                 }
@@ -170,23 +169,17 @@ impl Yanker {
     ) -> Result<Yanked, Error> {
         let LayerVersion { arn, build, .. } = version;
         let expires_at = self.expiry.expires_at(&build.package, yank.at);
+        let pointers = Pointers { catalog: &*self.catalog, publisher: &*self.publisher };
+        let owed = pointer_of(build, arn.region());
         failpoint::reach("withdrawal intended");
+        pointers.owe(&owed).await?;
         let latest = self.catalog.yank(arn, yank, expires_at).await?.map(|latest| latest.arn);
         failpoint::reach("withdrawal recorded");
         info!(target = %build.target, package = %build.package, region = %arn.region(), %arn,
             "withdrawn");
-        let moved = Pointer {
-            region: arn.region().clone(),
-            target: build.target,
-            package: build.package.clone(),
-            latest: latest.clone(),
-        };
         let pointed = match closed {
-            None => self.publisher.point(&moved).await,
-            Some(reason) => {
-                let (region, reason) = (moved.region.clone(), reason.to_owned());
-                Err(PublishError::Closed { region, reason })
-            }
+            None => pointers.pay(&owed).await,
+            Some(reason) => Err(not_asked(arn.region(), reason)),
         };
         failpoint::reach("pointer moved");
         Ok(Yanked { latest, pointed })

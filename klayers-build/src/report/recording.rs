@@ -8,6 +8,7 @@ use klayers_core::Region;
 
 use super::{BuiltLayer, Failure, RunReport, RunWarning};
 use crate::Error;
+use crate::catalog::OwedPointer;
 use crate::error::in_one_line;
 use crate::message::{Message, Settings};
 use crate::pipeline::{LayerOutcome, Run, SettledLate};
@@ -40,12 +41,16 @@ impl RunReport {
         for (region, error) in &run.unsettled {
             self.failures.push(Failure::of_region(region, in_one_line(error)));
         }
+        let unmoved = run.unmoved.iter();
+        self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));
     }
 
     /// Writes down the same of regions that got ready after the run had begun.
     pub fn add_settled_late(&mut self, run: &Run<'_>) {
-        let SettledLate { completed, failed } = run.settled_late();
+        let SettledLate { completed, failed, unmoved } = run.settled_late();
         self.completed.extend(completed);
+        let unmoved = unmoved.iter();
+        self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));
         for (region, reason) in failed {
             let is_known = self.failures.iter().any(|failure| failure.is_of_region(&region));
             if !is_known {
@@ -80,6 +85,9 @@ impl RunReport {
             });
         } else if done.published.is_empty() {
             self.unchanged += 1;
+        }
+        for (region, error) in &done.unmoved {
+            self.failures.push(Failure::of_layer(wanted, Some(region), error));
         }
         for (region, outcome) in &done.published {
             match outcome {
@@ -147,6 +155,13 @@ impl Failure {
     /// Whether a whole region failed.
     fn is_of_region(&self, region: &Region) -> bool {
         self.region.as_ref() == Some(region) && self.package.is_none()
+    }
+
+    /// Of a pointer that is owed.
+    fn of_pointer(pointer: &OwedPointer, reason: &str) -> Self {
+        let OwedPointer { region, target, package } = pointer.clone();
+        let (target, package, region) = (Some(target), Some(package), Some(region));
+        Self { target, package, region, layers: 1, ..Self::of_run(reason.to_owned()) }
     }
 
     fn of_layer(wanted: &Wanted, region: Option<&Region>, error: &Error) -> Self {

@@ -33,6 +33,7 @@ mod leases;
 mod mangled_wheels;
 mod notify;
 mod planning;
+mod pointers;
 mod publishing;
 mod reconciliation;
 mod resolve_faults;

@@ -29,11 +29,11 @@ async fn interrupt(staged: &Staged, build: &Build, place: &str, at: Option<Times
 }
 
 /// Takes in a layer, before which everything that was interrupted is settled.
-async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
+pub(crate) async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
     import_as(staged, publisher, "model").await
 }
 
-async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &str) -> Imported {
+pub(crate) async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &str) -> Imported {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("python/model.py", zip::write::SimpleFileOptions::default()).unwrap();
     let zip = staged.home.write("model.zip", zip.finish().unwrap().into_inner());

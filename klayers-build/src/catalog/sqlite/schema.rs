@@ -161,12 +161,13 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
 ///
 /// For `changes` there is nothing to stand in: once the catalog is migrated its own are to be seen.
 fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
-    const ADDED: [(i32, &str); 5] = [
+    const ADDED: [(i32, &str); 6] = [
         (2, "gate_reports (content_digest, report)"),
         (3, "yanks (arn, reason, at)"),
         (3, "deletions (arn)"),
         (3, "runs (number, report)"),
         (3, "lease (only, host, process, until)"),
+        (6, "owed_pointers (region, target, package)"),
     ];
     for (_, table) in ADDED.iter().filter(|(since, _)| *since > version) {
         connection.execute_batch(&format!("CREATE TEMP TABLE {table}"))?;

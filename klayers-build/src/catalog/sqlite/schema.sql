@@ -83,6 +83,14 @@ CREATE TABLE intents (
     PRIMARY KEY (region, layer)
 ) STRICT, WITHOUT ROWID;
 
+-- Pointers to latest versions that are to be moved; the package as the pointer's name has it.
+CREATE TABLE owed_pointers (
+    region TEXT NOT NULL,
+    target TEXT NOT NULL,
+    package TEXT NOT NULL,
+    PRIMARY KEY (region, target, package)
+) STRICT, WITHOUT ROWID;
+
 -- Layer versions that were withdrawn, and why.
 CREATE TABLE yanks (
     arn TEXT PRIMARY KEY REFERENCES layer_versions (arn),

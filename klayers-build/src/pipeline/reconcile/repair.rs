@@ -8,8 +8,9 @@ use super::{Difference, DifferenceKind, Reconciler};
 use crate::Error;
 use crate::catalog::{Include, Query, obstacle};
 use crate::failpoint;
-use crate::pipeline::completion::Completion;
-use crate::publish::{Pointer, stated_digest};
+use crate::pipeline::completion::{Completion, Settlement};
+use crate::pipeline::pointers::{Pointers, pointer_of};
+use crate::publish::stated_digest;
 
 /// What is done about differences.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -150,14 +151,21 @@ impl Reconciler {
         failpoint::reach("repair intended");
         match remedy {
             Remedy::MakePublic => self.publisher.make_public(arn).await?,
-            Remedy::Delete => self.publisher.delete(arn).await?,
+            Remedy::Delete => {
+                self.pointers().release(arn).await?;
+                self.publisher.delete(arn).await?;
+            }
             Remedy::Complete => self.complete(arn, now).await?,
             Remedy::RecordLoss => {
                 let lost = self.catalog.layer_version(arn).await?;
-                let latest = self.catalog.record_loss(arn, now).await?;
+                let pointer = lost.map(|lost| pointer_of(&lost.build, arn.region()));
+                if let Some(pointer) = &pointer {
+                    self.pointers().owe(pointer).await?;
+                }
+                self.catalog.record_loss(arn, now).await?;
                 failpoint::reach("loss recorded");
-                if let Some(lost) = lost {
-                    self.point(arn, &lost.build, latest.map(|latest| latest.arn)).await?;
+                if let Some(pointer) = &pointer {
+                    self.pointers().pay(pointer).await?;
                 }
             }
             Remedy::Adopt(build) => {
@@ -176,14 +184,15 @@ impl Reconciler {
                     status: Status::Latest,
                 };
                 let expires_at = self.expiry.expires_at(&build.package, now);
+                let pointer = pointer_of(build, arn.region());
+                self.pointers().owe(&pointer).await?;
                 self.catalog.complete(&version, expires_at).await?;
                 failpoint::reach("orphan recorded");
-                self.point(arn, build, Some(arn.clone())).await?;
+                self.pointers().pay(&pointer).await?;
             }
             Remedy::Point => {
                 if let Some(of) = self.catalog.layer_version(arn).await? {
-                    let latest = self.latest_beside(&of).await?;
-                    self.point(arn, &of.build, latest.map(|latest| latest.arn)).await?;
+                    self.pointers().pay(&pointer_of(&of.build, arn.region())).await?;
                 }
             }
         }
@@ -207,35 +216,15 @@ impl Reconciler {
             let recorded = completion.recorded(&intent).await?;
             if let Some(made) = completion.find(&intent, &recorded).await? {
                 let settled = completion.settle(&intent, made, &recorded, now).await;
-                completion.or_stuck(&intent, settled).await?;
+                if let Settlement::Completed(done) = completion.or_stuck(&intent, settled).await? {
+                    done.pointed?;
+                }
             }
         }
         Ok(())
     }
 
-    /// What is recorded as the latest of the layer of a version in its region, now.
-    async fn latest_beside(&self, of: &LayerVersion) -> Result<Option<LayerVersion>, Error> {
-        let query = Query {
-            target: Some(of.build.target),
-            region: Some(of.region().clone()),
-            package: Some(of.build.package.clone()),
-            include: Include::Latest,
-        };
-        Ok(self.catalog.layer_versions(&query).await?.pop())
-    }
-
-    async fn point(
-        &self,
-        of: &LayerVersionArn,
-        build: &Build,
-        latest: Option<LayerVersionArn>,
-    ) -> Result<(), Error> {
-        let pointer = Pointer {
-            region: of.region().clone(),
-            target: build.target,
-            package: build.package.clone(),
-            latest,
-        };
-        Ok(self.publisher.point(&pointer).await?)
+    fn pointers(&self) -> Pointers<'_> {
+        Pointers { catalog: &*self.catalog, publisher: &*self.publisher }
     }
 }

@@ -64,6 +64,7 @@ fn outcome<const N: usize>(
             built,
             report: None,
             published: published.into_iter().map(|(code, what)| (region(code), what)).collect(),
+            unmoved: BTreeMap::new(),
             withheld: false,
             cautions: Vec::new(),
         }),

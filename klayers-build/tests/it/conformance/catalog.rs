@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Lease, Query};
+use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Lease, OwedPointer, Query};
 use klayers_build::gate::{Finding, GateReport, ImportReport};
 use klayers_build::report::RunReport;
 use klayers_core::{
@@ -88,6 +88,7 @@ macro_rules! catalog_promises {
             of_many_completed_at_once_one_is_the_latest,
             the_newest_time_is_that_of_any_version,
             opened_again_it_says_the_same,
+            pointers_are_owed_until_they_are_moved,
             reports_of_runs_are_kept_under_rising_numbers,
             the_lease_changes_hands_only_as_expected,
             of_many_that_take_the_lease_at_once_one_gets_it,

@@ -21,7 +21,7 @@ impl Served {
         Self { runtime, proxy }
     }
 
-    pub(super) fn published(&self) -> usize {
+    pub(crate) fn published(&self) -> usize {
         self.proxy.count(None, Operation::PublishLayerVersion)
     }
 

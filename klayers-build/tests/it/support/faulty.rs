@@ -1,6 +1,6 @@
 //! A publisher that answers wrongly, or refuses, as it is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +26,12 @@ pub(crate) struct Faults {
     pub(crate) empty_lists: usize,
     /// Versions that cannot be made public.
     pub(crate) never_public: BTreeSet<LayerVersionArn>,
+    /// Whether pointers are kept.
+    pub(crate) keeps_pointers: bool,
+    /// Whether they cannot be moved.
+    pub(crate) pointers_stay: bool,
+    /// What the pointers say, as `eu-west-1 p3.12 requests`.
+    pub(crate) pointers: BTreeMap<String, LayerVersionArn>,
     /// How many versions were published.
     pub(crate) published: usize,
     /// How many lists were asked for.
@@ -102,11 +108,22 @@ impl Publisher for Faulty {
     }
 
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
-        self.inner.point(pointer).await
+        let Pointer { region, target, package, latest } = pointer;
+        let mut faults = self.faults();
+        if faults.pointers_stay {
+            let reason = "parameters cannot be written".to_owned();
+            return Err(PublishError::Closed { region: region.clone(), reason });
+        }
+        let name = format!("{region} {target} {package}");
+        match latest {
+            Some(latest) => faults.pointers.insert(name, latest.clone()),
+            None => faults.pointers.remove(&name),
+        };
+        Ok(())
     }
 
     fn keeps_pointers(&self) -> bool {
-        self.inner.keeps_pointers()
+        self.faults().keeps_pointers
     }
 
     async fn pointed(
@@ -115,6 +132,7 @@ impl Publisher for Faulty {
         target: Target,
         package: &PackageName,
     ) -> Result<Option<String>, PublishError> {
-        self.inner.pointed(region, target, package).await
+        let name = format!("{region} {target} {package}");
+        Ok(self.faults().pointers.get(&name).map(ToString::to_string))
     }
 }

@@ -100,7 +100,6 @@ impl Publisher for Watched {
         target: Target,
         package: &PackageName,
     ) -> Result<Option<String>, PublishError> {
-        self.refuse(region)?;
         let pointed = self.pointed.lock().unwrap();
         let last = pointed.iter().rev().find(|pointer| {
             (&pointer.region, pointer.target, &pointer.package) == (region, target, package)

@@ -87,3 +87,24 @@ fn report(layers: usize) -> RunReport {
         warnings: Vec::new(),
     }
 }
+
+pub(crate) async fn pointers_are_owed_until_they_are_moved(home: &impl Home) {
+    let catalog = home.open();
+    let owed = |place: &str, name: &str| OwedPointer {
+        region: region(place),
+        target: target("p3.12-arm64"),
+        package: package(name),
+    };
+    let sorted =
+        [owed("eu-west-1", "Pillow"), owed("eu-west-1", "requests"), owed("us-east-1", "a")];
+    for pointer in sorted.iter().rev().chain(&sorted) {
+        catalog.owe_pointer(pointer).await.unwrap();
+    }
+    let told = home.open().owed_pointers().await.unwrap();
+    assert_eq!(told, sorted);
+    assert_eq!(told[0].package.spelling(), "Pillow");
+    for _ in 0..2 {
+        catalog.pointer_moved(&sorted[1]).await.unwrap();
+        assert_eq!(catalog.owed_pointers().await.unwrap(), [sorted[0].clone(), sorted[2].clone()]);
+    }
+}
