@@ -18,6 +18,7 @@ use crate::publish::{InspectedVersion, ListedVersion, PublishError, Publisher};
 
 mod compare;
 mod repair;
+mod second_look;
 
 pub use compare::{Difference, DifferenceKind};
 pub use repair::{Reconciled, Remedy, Repairs};
@@ -215,6 +216,7 @@ impl Reconciler {
             }
         }
         drop(answers);
+        self.look_again(region, &mut view, &mut found).await?;
         found.compared = view.inspected.len();
         if self.publisher.keeps_pointers() {
             self.look_at_pointers(region, &mut view, &mut found).await;
@@ -321,7 +323,7 @@ fn refuse_doubtful<'a>(
             match difference.kind {
                 DifferenceKind::Missing { .. } | DifferenceKind::WrongHash { .. } => missing += 1,
                 DifferenceKind::Orphan { .. }
-                | DifferenceKind::Undeleted
+                | DifferenceKind::Undeleted { .. }
                 | DifferenceKind::Doubled { recorded: false, .. } => unrecorded += 1,
                 _ => {}
             }
@@ -352,6 +354,12 @@ pub enum ReconcileError {
         /// How many are recorded as existing.
         recorded: usize,
     },
+    /// What the publisher says of a layer version contradicts itself.
+    #[error(
+        "the answers about {0} contradict one another, so it counts as not compared; reconcile again \
+         later"
+    )]
+    Contradiction(Box<LayerVersionArn>),
     /// More is there that is not recorded than what is.
     #[error(
         "{unrecorded} layer versions might be deleted, and {recorded} are recorded; nothing is \

@@ -1,5 +1,7 @@
 //! `klayers-pipeline reconcile`: what is recorded is held against what there is.
 
+use std::time::Duration;
+
 use klayers_build::Error;
 use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
@@ -11,6 +13,7 @@ use crate::samples::{arn, build, intent, package, published, region, target, wit
 use crate::support::WheelFile;
 use crate::support::aws::localstack;
 use crate::support::command::{Home, Outcome, uv_is_there};
+use crate::support::faulty::Faulty;
 use crate::support::places::{ends, places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound, sound_for};
 use crate::support::watched::Watched;
@@ -246,6 +249,65 @@ async fn pointers_are_compared_where_they_are_kept_and_set_on_request() {
         assert_eq!(told(repairs).await, expected);
     }
     assert_eq!(told(Repairs::None).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn no_single_answer_condemns_a_version() {
+    // How often it is not found, and said to hold something else; whether lists show it; and whether
+    // it could be compared at all.
+    for (not_found, other_content, is_listed, is_compared) in [
+        (1, 0, true, true),
+        (0, 1, true, true),
+        (1, 0, false, true),
+        (9, 0, true, false),
+        (0, 9, true, false),
+        (1, 9, true, false),
+    ] {
+        let staged = Staged::new("");
+        let [_, before, latest] = staged.three("requests", "eu-west-1").await;
+        staged.three("numpy", "eu-west-1").await;
+        let recorded = staged.recorded().await;
+        let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
+        for arn in [&before, &latest] {
+            let mut faults = publisher.faults();
+            faults.not_found.insert(arn.clone(), not_found);
+            faults.other_content.insert(arn.clone(), other_content);
+            if !is_listed {
+                faults.unlisted.insert(arn.clone());
+            }
+        }
+        let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
+        let regions = [region("eu-west-1")];
+        let repairs = Repairs::DeletingOrphans;
+        let found = reconciler.reconcile(&regions, repairs, now()).await.unwrap();
+        let found = found.into_values().next().unwrap().unwrap();
+        assert!(found.differences.is_empty(), "{found:?}");
+        let failed: Vec<&LayerVersionArn> = found.failed.iter().map(|(arn, _)| arn).collect();
+        let expected = if is_compared { vec![] } else { vec![&before, &latest] };
+        assert_eq!(failed, expected, "{not_found} {other_content} {is_listed}");
+        for (_, error) in &found.failed {
+            let error = error.to_string();
+            assert!(error.contains("contradict one another"), "{error}");
+        }
+        assert_eq!(staged.recorded().await, recorded);
+        assert_eq!(staged.there("eu-west-1").await.len(), 6);
+    }
+}
+
+#[tokio::test]
+async fn what_once_was_the_latest_is_named_when_it_is_deleted() {
+    let staged = Staged::new("");
+    let [.., latest] = staged.three("requests", "eu-west-1").await;
+    // As if all answers had been wrong once.
+    staged.catalog.record_loss(&latest, now()).await.unwrap();
+    for (arguments, end) in [
+        (&["reconcile"][..], "--repair --delete-orphans deletes it"),
+        (&["reconcile", "--repair", "--delete-orphans"], "deleted"),
+    ] {
+        let said = staged.home.run(arguments).stdout;
+        let line = format!("undeleted {latest}: once the latest, and recorded as deleted; {end}\n");
+        assert_eq!(said, line);
+    }
 }
 
 #[tokio::test]

@@ -56,7 +56,10 @@ pub enum DifferenceKind {
         latest: bool,
     },
     /// It is recorded as deleted, and is there.
-    Undeleted,
+    Undeleted {
+        /// Whether the catalog once had it as the latest of its layer. Not known of adopted ones.
+        once_latest: bool,
+    },
     /// Not everybody may use it.
     Private,
     /// Everybody may use it, though the collection is not public.
@@ -105,8 +108,11 @@ impl fmt::Display for Difference {
             DifferenceKind::Missing { latest: false } => {
                 write!(formatter, "missing {arn}: recorded as deprecated")
             }
-            DifferenceKind::Undeleted => {
+            DifferenceKind::Undeleted { once_latest: false } => {
                 write!(formatter, "undeleted {arn}: recorded as deleted")
+            }
+            DifferenceKind::Undeleted { once_latest: true } => {
+                write!(formatter, "undeleted {arn}: once the latest, and recorded as deleted")
             }
             DifferenceKind::Private => {
                 write!(formatter, "private {arn}: not everybody may use it")
@@ -232,7 +238,9 @@ impl View {
             return (record.life != Life::Deleted).then_some(DifferenceKind::Missing { latest });
         };
         if record.life == Life::Deleted {
-            return (!self.being_deleted.contains(arn)).then_some(DifferenceKind::Undeleted);
+            let once_latest = record.content.is_some();
+            let is_left = !self.being_deleted.contains(arn);
+            return is_left.then_some(DifferenceKind::Undeleted { once_latest });
         }
         if let Some(recorded) = record.content
             && inspected.digest != recorded

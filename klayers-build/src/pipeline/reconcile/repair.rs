@@ -98,7 +98,7 @@ impl Reconciler {
                 };
                 Some(adopted.map_or(Remedy::Delete, |build| Remedy::Adopt(Box::new(build))))
             }
-            DifferenceKind::Doubled { recorded: false, .. } | DifferenceKind::Undeleted => {
+            DifferenceKind::Doubled { recorded: false, .. } | DifferenceKind::Undeleted { .. } => {
                 Some(Remedy::Delete)
             }
             DifferenceKind::Pointer { .. } => Some(Remedy::Point),

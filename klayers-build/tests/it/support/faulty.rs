@@ -9,7 +9,7 @@ use klayers_build::publish::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
     Publisher, Trouble,
 };
-use klayers_core::{LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
+use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
 /// Passes everything on, but for its faults.
 #[derive(Debug)]
@@ -26,6 +26,12 @@ pub(crate) struct Faults {
     pub(crate) empty_lists: usize,
     /// Versions that cannot be made public.
     pub(crate) never_public: BTreeSet<LayerVersionArn>,
+    /// How often versions are not found, though they are there.
+    pub(crate) not_found: BTreeMap<LayerVersionArn, usize>,
+    /// How often versions are said to hold something else.
+    pub(crate) other_content: BTreeMap<LayerVersionArn, usize>,
+    /// Versions that no list shows.
+    pub(crate) unlisted: BTreeSet<LayerVersionArn>,
     /// Whether pointers are kept.
     pub(crate) keeps_pointers: bool,
     /// Whether they cannot be moved.
@@ -89,13 +95,28 @@ impl Publisher for Faulty {
                 return Ok(Vec::new());
             }
         }
-        self.inner.list(region, layer).await
+        let mut listed = self.inner.list(region, layer).await?;
+        listed.retain(|version| !self.faults().unlisted.contains(&version.arn));
+        Ok(listed)
     }
 
     async fn inspect(
         &self,
         arn: &LayerVersionArn,
     ) -> Result<Option<InspectedVersion>, PublishError> {
+        {
+            let mut faults = self.faults();
+            let times = |faults: Option<&mut usize>| {
+                faults.is_some_and(|times| std::mem::replace(times, times.saturating_sub(1)) > 0)
+            };
+            if times(faults.not_found.get_mut(arn)) {
+                return Ok(None);
+            }
+            if times(faults.other_content.get_mut(arn)) {
+                let digest = Digest::of(b"something else");
+                return Ok(Some(InspectedVersion { digest, size: 1, is_public: false }));
+            }
+        }
         self.inner.inspect(arn).await
     }
 
