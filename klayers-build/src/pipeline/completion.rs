@@ -1,5 +1,7 @@
 //! From a layer version that was made to one that is listed.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use klayers_core::{Build, ExpiryPolicy, LayerVersion, LayerVersionArn, Status, Yank};
 use tracing::info;
@@ -39,6 +41,12 @@ pub(super) enum Settlement {
 }
 
 impl Completion<'_> {
+    /// For how long a version may appear after it was asked for; none if it is there, or never will
+    /// be, once the call has ended.
+    pub(super) fn longest_publication(&self) -> Option<Duration> {
+        Some(self.publisher.longest_publication()).filter(|time| !time.is_zero())
+    }
+
     /// The versions of a layer that are recorded in the region of a publication.
     pub(super) async fn recorded(&self, intent: &Intent) -> Result<Vec<LayerVersion>, Error> {
         let Intent { region, build, .. } = intent;

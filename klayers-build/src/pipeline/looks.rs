@@ -9,31 +9,41 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait between two looks: each costs a call to the region.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// When to look for a version: at once, then at growing intervals, and a last time when the time for
+/// How many looks must find nothing once the time is over. A single list may be out of date, and a
+/// version that was published twice cannot be taken back.
+const CONFIRMING_LOOKS: u32 = 2;
+
+/// When to look for a version: at once, then at growing intervals, and twice more when the time for
 /// which AWS may still make it is over.
 #[derive(Debug)]
 pub(super) struct Looks {
     until: Instant,
     pause: Option<Duration>,
-    is_last: bool,
+    /// How many looks are to be taken once the time is over.
+    confirming: u32,
 }
 
 impl Looks {
-    /// Looks during so much time from now; one look if there is none.
-    pub(super) fn during(time: Duration) -> Self {
-        Self { until: Instant::now() + time, pause: None, is_last: false }
+    /// Looks during so much time from now; one look if nothing can appear after its call has ended.
+    pub(super) fn during(time: Option<Duration>) -> Self {
+        let confirming = if time.is_some() { CONFIRMING_LOOKS } else { 1 };
+        Self { until: Instant::now() + time.unwrap_or_default(), pause: None, confirming }
     }
 
     /// Waits until it is time for a look; says false, at once, if the last one was taken.
     pub(super) async fn next(&mut self) -> bool {
-        if self.is_last {
+        if self.confirming == 0 {
             return false;
         }
         if let Some(pause) = self.pause {
-            tokio::time::sleep(pause.min(self.left())).await;
+            let left = self.left();
+            let is_confirming = left.is_zero();
+            tokio::time::sleep(if is_confirming { FIRST_PAUSE } else { pause.min(left) }).await;
         }
         self.pause = Some(self.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)));
-        self.is_last = self.left().is_zero();
+        if self.left().is_zero() {
+            self.confirming -= 1;
+        }
         true
     }
 
@@ -47,23 +57,33 @@ impl Looks {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_last_look_begins_when_the_time_is_over() {
-        let mut looks = Looks::during(Duration::from_millis(1500));
-        let until = looks.until;
+    async fn taken(looks: &mut Looks) -> Vec<Instant> {
         let mut taken = Vec::new();
         while looks.next().await {
             taken.push(Instant::now());
         }
-        let (last, earlier) = taken.split_last().unwrap();
-        assert!(*last >= until);
-        assert!(!earlier.is_empty() && earlier.iter().all(|look| *look < *last));
+        taken
+    }
+
+    #[tokio::test]
+    async fn two_looks_begin_when_the_time_is_over() {
+        let mut looks = Looks::during(Some(Duration::from_millis(1500)));
+        let until = looks.until;
+        let taken = taken(&mut looks).await;
+        assert_eq!(taken.iter().filter(|look| **look >= until).count(), 2, "{taken:?}");
+        assert!(taken.len() > 2, "{taken:?}");
+    }
+
+    #[tokio::test]
+    async fn a_time_that_is_over_already_is_confirmed() {
+        let mut looks = Looks::during(Some(Duration::ZERO));
+        let taken = taken(&mut looks).await;
+        assert!(taken.len() == 2 && taken[1] - taken[0] >= FIRST_PAUSE, "{taken:?}");
     }
 
     #[tokio::test]
     async fn without_time_there_is_one_look() {
-        let mut looks = Looks::during(Duration::ZERO);
-        assert!(looks.next().await);
-        assert!(!looks.next().await);
+        let mut looks = Looks::during(None);
+        assert_eq!(taken(&mut looks).await.len(), 1);
     }
 }

@@ -92,7 +92,7 @@ impl Publishing<'_> {
     /// may appear, and only then asked for once more.
     async fn attempt(&self, intent: &Intent, upload: &LayerUpload, now: Timestamp) -> Attempt {
         let Intent { region, layer, .. } = intent;
-        let longest = self.completion.publisher.longest_publication();
+        let longest = self.completion.longest_publication();
         for last in [false, true] {
             match self.ask(intent, upload, now).await {
                 Ok(Ok(published)) => return Attempt::Made(published),

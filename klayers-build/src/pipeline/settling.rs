@@ -76,8 +76,8 @@ impl Publishing<'_> {
         settled: &mut Settled,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let longest = unsettled.iter().map(|intent| self.may_appear_for(intent)).max();
-        let mut looks = Looks::during(longest.unwrap_or_default());
+        let longest = unsettled.iter().filter_map(|intent| self.may_appear_for(intent)).max();
+        let mut looks = Looks::during(longest);
         let mut is_first = true;
         while looks.next().await {
             let mut missing = Vec::new();
@@ -124,19 +124,17 @@ impl Publishing<'_> {
         }
     }
 
-    /// For how much longer the version of an interrupted publication may appear.
+    /// For how much longer the version of an interrupted publication may appear; none where nothing
+    /// appears after the process has ended.
     ///
     /// Catalogs of earlier releases do not say when a publication was last under way. Such a
     /// publication counts as one that was interrupted just now: to wait once costs little, and a
     /// second version cannot be taken back. So does one from the future: the clock went back.
-    fn may_appear_for(&self, intent: &Intent) -> Duration {
-        let longest = self.completion.publisher.longest_publication();
-        if longest.is_zero() {
-            return longest;
-        }
+    fn may_appear_for(&self, intent: &Intent) -> Option<Duration> {
+        let longest = self.completion.longest_publication()?;
         let ago = intent.attempted_at.map(|at| (self.clock)().duration_since(at));
         let ago = ago.and_then(|ago| Duration::try_from(ago).ok()).unwrap_or_default();
-        (longest + NOTED_EVERY).saturating_sub(ago)
+        Some((longest + NOTED_EVERY).saturating_sub(ago))
     }
 }
 

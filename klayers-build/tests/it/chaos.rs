@@ -17,7 +17,7 @@ use url::Url;
 use crate::publishing::{Collection, Served, ready};
 use crate::samples::digest;
 use crate::support::WheelFile;
-use crate::support::aws::{Contents, Fault, Operation, Rule, boto_pointers};
+use crate::support::aws::{Contents, Fault, Operation, Passed, Rule, boto_pointers};
 use crate::support::command::environment;
 use crate::support::random::Random;
 
@@ -221,6 +221,13 @@ impl<'a> Chaos<'a> {
             let twice = contents.iter().filter(|(_, count)| **count > 1);
             let mut text = format!("{again} made again, {doubled} by the proxy:");
             twice.for_each(|(content, count)| write!(text, "\n{count} {content}").unwrap());
+            for passed in log.iter().filter(|passed| {
+                let operation = passed.call.operation;
+                matches!(operation, Operation::PublishLayerVersion | Operation::ListLayerVersions)
+            }) {
+                let Passed { call, fault, applied, applied_at, .. } = passed;
+                write!(text, "\n{applied_at:?} {call:?} {fault:?} {applied:?}").unwrap();
+            }
             tally.violations.push(text);
         }
     }

@@ -89,7 +89,8 @@ async fn a_publication_that_made_nothing_is_given_up_when_its_time_is_over() {
     interrupt(&staged, &sound("requests", "1"), PLACES[0], Some(long_ago)).await;
     let publisher = Faulty::new(&staged.publisher, longest);
     import(&staged, &publisher).await;
-    assert_eq!(publisher.faults().lists, 1);
+    // One list may be out of date, so a second one has to agree.
+    assert_eq!(publisher.faults().lists, 2);
     assert_eq!(staged.catalog.under_way().await.unwrap(), []);
     assert!(staged.recorded().await.iter().all(|line| line.contains(" model ")));
 }

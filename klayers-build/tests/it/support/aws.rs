@@ -15,7 +15,7 @@ pub(crate) use account::Account;
 pub(crate) use boto::{Contents, boto_pointers, boto_view};
 pub(crate) use call::Operation;
 pub(crate) use fault::{Answer, Fault, Rule};
-pub(crate) use proxy::FaultProxy;
+pub(crate) use proxy::{FaultProxy, Passed};
 pub(crate) use stub::StubLambda;
 
 use super::command::{cannot_run, environment};

@@ -11,6 +11,7 @@
 //! | [`Fault::Doubled`], doubled | twice | the second answer |
 //! | [`Fault::AnswerReplaced`], forged | yes | another answer |
 //! | [`Fault::Stale`], stale list | no | the list before the last change, as far as it was seen |
+//! | [`Fault::Lagging`], stale list | no | the same within 3 s of a change, as a list that lags may |
 //! | [`Fault::EmptyPage`], empty page | the next page | a page without items, and where the next begins |
 //! | [`Fault::Silent`], silence | no | nothing, until [`speak`](super::FaultProxy::speak) |
 //!
@@ -50,6 +51,8 @@ pub(crate) enum Fault {
     Doubled,
     /// A list is answered as it was before it changed last; without versions if it was never seen.
     Stale,
+    /// The same, if a version was made or deleted in the region within the last 3 seconds.
+    Lagging,
     /// A list begins with a page that has no items.
     EmptyPage,
     /// The request is read, and nothing comes. Once the proxy speaks, it is passed on.
@@ -259,7 +262,7 @@ fn random_fault(operation: Operation, random: &mut Random) -> Fault {
     ];
     match operation {
         Operation::PublishLayerVersion => faults.push(Fault::Doubled),
-        Operation::ListLayerVersions => faults.extend([Fault::Stale, Fault::EmptyPage]),
+        Operation::ListLayerVersions => faults.extend([Fault::Lagging, Fault::EmptyPage]),
         Operation::ListLayers => faults.push(Fault::EmptyPage),
         Operation::GetLayerVersion | Operation::GetLayerVersionPolicy => {
             faults.push(Fault::Answered(Answer::new(404, "ResourceNotFoundException", "")));

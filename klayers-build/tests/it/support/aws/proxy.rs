@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -34,7 +34,12 @@ pub(crate) struct Passed {
     pub(crate) received: u64,
     /// The status with which the emulator answered; absent where nothing reached it, or has yet.
     pub(crate) applied: Option<StatusCode>,
+    /// When it answered.
+    pub(crate) applied_at: Option<Instant>,
 }
+
+/// For how long a list lags behind what was done.
+const LAG: Duration = Duration::from_secs(3);
 
 /// Where the page after an empty one begins.
 const AFTER_EMPTY_PAGE: &str = "after-an-empty-page";
@@ -127,8 +132,13 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     let call = Call::of(&parts);
     let fault = fault_for(&mut shared.rules.lock().unwrap(), &call);
     let number = {
-        let passed =
-            Passed { call: call.clone(), fault: fault.clone(), received: 0, applied: None };
+        let passed = Passed {
+            call: call.clone(),
+            fault: fault.clone(),
+            received: 0,
+            applied: None,
+            applied_at: None,
+        };
         let mut log = shared.log.lock().unwrap();
         log.push(passed);
         log.len() - 1
@@ -141,6 +151,9 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     match &fault {
         Fault::Answered(answer) => return Ok(answer.response(call.operation)),
         Fault::Stale if is_list(call.operation) => {
+            return Ok(json(shared.before_the_last_change(&call)));
+        }
+        Fault::Lagging if is_list(call.operation) && shared.changed_lately(&call) => {
             return Ok(json(shared.before_the_last_change(&call)));
         }
         Fault::EmptyPage if is_list(call.operation) && !call.path.contains(AFTER_EMPTY_PAGE) => {
@@ -166,7 +179,8 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
         }
         let answer = under_way.0.forward(&call, parts.method, parts.headers, body).await;
         if let Ok(answer) = &answer {
-            under_way.0.log.lock().unwrap()[number].applied = Some(answer.status());
+            let passed = &mut under_way.0.log.lock().unwrap()[number];
+            (passed.applied, passed.applied_at) = (Some(answer.status()), Some(Instant::now()));
         }
         drop(under_way);
         spoil(answer.map_err(io::Error::other)?, fault, call.operation).await
@@ -228,6 +242,17 @@ impl Shared {
         }
     }
 
+    /// Whether the versions in the region of a call changed so lately that a list may lag.
+    fn changed_lately(&self, list: &Call) -> bool {
+        self.log.lock().unwrap().iter().rev().any(|passed| {
+            let Call { region, operation, account, .. } = &passed.call;
+            let is_change =
+                matches!(operation, Operation::PublishLayerVersion | Operation::DeleteLayerVersion);
+            let is_here = *region == list.region && *account == list.account;
+            is_change && is_here && passed.applied_at.is_some_and(|at| at.elapsed() < LAG)
+        })
+    }
+
     fn before_the_last_change(&self, call: &Call) -> Bytes {
         let lists = self.lists.lock().unwrap();
         let seen = lists.get(&key_of(call)).and_then(|[before, _]| before.clone());
@@ -286,6 +311,7 @@ async fn spoil(
         | Fault::Answered(_)
         | Fault::Doubled
         | Fault::Stale
+        | Fault::Lagging
         | Fault::EmptyPage
         | Fault::Silent => Ok(answer.map(Body::from)),
     }
