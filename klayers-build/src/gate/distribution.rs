@@ -135,9 +135,10 @@ impl Distribution {
     }
 }
 
-/// Whether a top-level module is nothing that users of a package import.
+/// Whether a module is nothing that users of a package import: by its own name, or by that of the
+/// folder at the root of Python's path that it is in.
 pub(super) fn is_incidental(module: &str) -> bool {
-    INCIDENTAL.contains(&last_part(module))
+    INCIDENTAL.contains(&last_part(module)) || INCIDENTAL.contains(&root_of(module))
 }
 
 /// Whether a module is nothing that users of a package import, or says by an underscore that it is
@@ -148,6 +149,11 @@ pub(crate) fn is_hidden(module: &str) -> bool {
     name.starts_with('_') || name.ends_with("_pb2_grpc") || is_incidental(module)
 }
 
+/// The part of a module's name before the first dot.
+pub(super) fn root_of(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
+}
+
 fn last_part(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
@@ -155,7 +161,7 @@ fn last_part(module: &str) -> &str {
 /// The distribution that a module is usually found in. None for a module of the standard library,
 /// which no distribution brings: one for another system, for instance.
 pub(super) fn distribution_of(module: &str) -> Option<String> {
-    let root = module.split('.').next().unwrap_or(module);
+    let root = root_of(module);
     if let Some((_, distribution)) = OTHER_NAMES.iter().find(|(module, _)| *module == root) {
         return Some((*distribution).to_owned());
     }
@@ -232,6 +238,7 @@ mod tests {
             ("zope.interface", &[("zope_interface", 1), ("a", 9)], Some("zope_interface")),
             ("PyYAML", &[("_yaml", 900), ("yaml", 10)], Some("yaml")),
             ("pymongo-inventory", &[("bson", 5), ("tests", 90), ("pymongo", 50)], Some("pymongo")),
+            ("dbt-adapter", &[("dbt.adapter", 5), ("test.import_test", 9)], Some("dbt.adapter")),
             ("cffi-only", &[("_one", 5), ("_two", 6)], Some("_two")),
             ("equal", &[("a", 5), ("b", 5)], Some("a")),
             ("types-requests", &[], None),

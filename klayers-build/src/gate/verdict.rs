@@ -11,7 +11,7 @@ use std::fmt;
 use klayers_core::PackageName;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::{Distribution, distribution_of, is_incidental};
+use super::distribution::{Distribution, distribution_of, is_incidental, root_of};
 use super::{Missing, ModuleOutcome};
 
 /// What every Python runtime of Lambda has, whether a package declares it or not.
@@ -39,8 +39,9 @@ pub enum Tolerance {
 pub struct Undeclared {
     /// The module that is missing: `numpy`.
     pub module: String,
-    /// The distribution that brings it, as far as its name tells: `numpy`.
-    pub distribution: String,
+    /// The distribution that brings it, as far as its name tells: `numpy`. Unknown for a part of a
+    /// namespace, which many distributions have parts of.
+    pub distribution: Option<String>,
     /// The package that was asked for.
     pub package: PackageName,
     /// The extra of that package that requires the distribution, if one does.
@@ -115,9 +116,13 @@ impl Known<'_> {
 
     fn undeclared(&self, module: &str, outcome: &ModuleOutcome) -> Option<Undeclared> {
         let missing = self.missing_from_layer(outcome)?;
-        let distribution = distribution_of(missing)?;
+        let distribution = match distribution_of(missing)? {
+            _ if self.is_part_of_namespace(missing) => None,
+            distribution => Some(distribution),
+        };
         let owner = self.asked_for_with(module).next()?;
-        let name: Option<PackageName> = distribution.parse().ok();
+        let name: Option<PackageName> =
+            distribution.as_ref().and_then(|distribution| distribution.parse().ok());
         let extra = owner.requires.iter().find_map(|dependency| {
             let same = Some(&dependency.package) == name.as_ref();
             dependency.extra.clone().filter(|_| same)
@@ -158,8 +163,16 @@ impl Known<'_> {
         (!required || self.runtime_has(missing)).then_some(missing)
     }
 
+    /// Whether a module belongs below a namespace that distributions of the layer have parts of.
+    fn is_part_of_namespace(&self, module: &str) -> bool {
+        let namespace = root_of(module);
+        let mut modules = self.distributions.iter().flat_map(|known| &known.modules);
+        module != namespace
+            && modules.any(|other| other.name != namespace && root_of(&other.name) == namespace)
+    }
+
     fn runtime_has(&self, module: &str) -> bool {
-        let root = module.split('.').next().unwrap_or(module);
+        let root = root_of(module);
         let name: Option<PackageName> = distribution_of(root).and_then(|name| name.parse().ok());
         OF_THE_RUNTIME.contains(&root) || name.is_some_and(|name| self.left_out.contains(&name))
     }
@@ -180,7 +193,11 @@ impl fmt::Display for Undeclared {
     /// The module, and who does not require its distribution.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { module, distribution, package, extra } = self;
-        write!(formatter, "{module} (distribution {distribution}), which {package} ")?;
+        formatter.write_str(module)?;
+        if let Some(distribution) = distribution {
+            write!(formatter, " (distribution {distribution})")?;
+        }
+        write!(formatter, ", which {package} ")?;
         match extra {
             Some(extra) => write!(formatter, "requires only with its extra {extra}"),
             None => formatter.write_str("does not require"),
@@ -191,10 +208,15 @@ impl fmt::Display for Undeclared {
 impl Undeclared {
     /// What can be done, for a terminal.
     pub(super) fn advice(&self, failed: &str) -> String {
-        let Self { distribution, package, extra, .. } = self;
-        let together = match extra {
-            Some(extra) => format!("ask for {package}[{extra}]"),
-            None => format!("put {package} and {distribution} into one [[bundle]]"),
+        let Self { module, distribution, package, extra } = self;
+        let together = match (extra, distribution) {
+            (Some(extra), _) => format!("ask for {package}[{extra}]"),
+            (None, Some(distribution)) => {
+                format!("put {package} and {distribution} into one [[bundle]]")
+            }
+            (None, None) => {
+                format!("put {package} and the distribution that has {module} into one [[bundle]]")
+            }
         };
         format!("{together}, or skip this import: [gate] skip_modules = [\"{failed}\"]")
     }

@@ -99,10 +99,13 @@ impl<'a> Chaos<'a> {
         self.served.proxy.speak();
         self.served.settle();
         self.converge(tally);
+        self.check_made_once(tally);
+        self.finish_deletions(tally);
         self.check_withdrawn(tally);
         self.release("gamma");
         self.release("be.ta");
         self.converge(tally);
+        self.check_made_once(tally);
         self.check(tally);
         let log = self.served.proxy.log();
         tally.faults += log.iter().filter(|passed| passed.fault != Fault::Pass).count();
@@ -166,6 +169,14 @@ impl<'a> Chaos<'a> {
         tally.violations.push(format!("without faults, a third run fails: {said}"));
     }
 
+    /// Deletions that were interrupted are finished by the next expiry, not by a run.
+    fn finish_deletions(&self, tally: &mut Tally) {
+        let ended = self.collection.run(&["expire"], &self.served.proxy.url());
+        if ended.code != Some(0) {
+            tally.violations.push(format!("without faults, an expiry fails: {ended:?}"));
+        }
+    }
+
     /// What was withdrawn is the latest nowhere.
     fn check_withdrawn(&self, tally: &mut Tally) {
         for version in self.collection.recorded() {
@@ -182,12 +193,8 @@ impl<'a> Chaos<'a> {
     fn check(&self, tally: &mut Tally) {
         self.check_withdrawn(tally);
         let log = self.served.proxy.log();
-        let published = log.iter().filter(|passed| {
-            passed.call.operation == Operation::PublishLayerVersion
-                && passed.applied.is_some_and(|status| status.is_success())
-        });
-        let doubled = published.clone().filter(|passed| passed.fault == Fault::Doubled).count();
-        tally.published += published.count() + doubled;
+        let doubled = made(&log).filter(|passed| passed.fault == Fault::Doubled).count();
+        tally.published += made(&log).count() + doubled;
         tally.doubled += doubled;
 
         let recorded = self.collection.recorded();
@@ -211,8 +218,14 @@ impl<'a> Chaos<'a> {
             }
         }
         self.check_latest(&recorded, tally);
+    }
+
+    /// No content was made twice in a region, but by the proxy.
+    fn check_made_once(&self, tally: &mut Tally) {
+        let log = self.served.proxy.log();
+        let doubled = made(&log).filter(|passed| passed.fault == Fault::Doubled).count();
         let mut contents: BTreeMap<String, usize> = BTreeMap::new();
-        for (arn, seen) in &there {
+        for (arn, seen) in &self.there() {
             let layer = arn.rsplit_once(':').unwrap().0;
             *contents.entry(format!("{layer} {}", seen["code_sha256"])).or_default() += 1;
         }
@@ -271,6 +284,14 @@ impl<'a> Chaos<'a> {
             .map(|version| (version["arn"].as_str().unwrap().to_owned(), version.clone()))
             .collect()
     }
+}
+
+/// The calls that made versions.
+fn made(log: &[Passed]) -> impl Iterator<Item = &Passed> {
+    log.iter().filter(|passed| {
+        passed.call.operation == Operation::PublishLayerVersion
+            && passed.applied.is_some_and(|status| status.is_success())
+    })
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -36,6 +36,7 @@ fn distributions() -> Vec<Distribution> {
             &[("beta", None), ("extra-thing", Some("more")), ("declared", None)],
         ),
         distribution("beta", &["beta", "beta_plugin"], &[]),
+        distribution("cloud-gamma", &["cloud.gamma", "test.import_test"], &[]),
     ]
 }
 
@@ -97,7 +98,7 @@ impl Layer {
 
 #[test]
 fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
-    let table: [(&str, ModuleOutcome, bool); 14] = [
+    let table: [(&str, ModuleOutcome, bool); 15] = [
         ("alpha", raises(), false),
         ("alpha", lacks("numpy"), false),
         ("alpha", lacks("beta.no_such"), false),
@@ -114,6 +115,8 @@ fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
         ("beta", lacks("alpha.no_such"), false),
         ("beta_plugin", lacks("winreg"), true),
         ("beta", raises(), false),
+        // The standard library has a `test` of its own.
+        ("test.import_test", lacks("test.import_test"), true),
     ];
     for (module, outcome, passes) in table {
         let report = Layer::default().judge(vec![], run(&[(module, outcome.clone())]));
@@ -156,6 +159,12 @@ fn undeclared_dependencies_are_named_with_both_ways_out() {
     Klayers-p312-alpha would not work on Lambda:
     error: importing alpha fails: it needs extra_thing.deep (distribution extra-thing), which alpha requires only with its extra more
     help: ask for alpha[more], or skip this import: [gate] skip_modules = ["alpha"]
+    "#);
+    // Many distributions have a part of a namespace.
+    insta::assert_snapshot!(shown("cloud.delta"), @r#"
+    Klayers-p312-alpha would not work on Lambda:
+    error: importing alpha fails: it needs cloud.delta, which alpha does not require
+    help: put alpha and the distribution that has cloud.delta into one [[bundle]], or skip this import: [gate] skip_modules = ["alpha"]
     "#);
     insta::assert_snapshot!(shown("winreg"), @r#"
     Klayers-p312-alpha would not work on Lambda:
