@@ -51,6 +51,8 @@ async def body(reader: asyncio.StreamReader, size: int) -> "Tuple[bytes, str]":
 
 
 def answer(method: str, path: str, place: str, digest: str) -> Tuple[int, str]:
+    if path.rstrip("/") == LAYERS.rstrip("/"):
+        return 200, json.dumps({"Layers": []})
     if not path.startswith(LAYERS):
         return 200, IDENTITY
     name, _, rest = path[len(LAYERS) :].partition("/versions")
