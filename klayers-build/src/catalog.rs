@@ -167,8 +167,8 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError>;
 
     /// Writes down that a layer version turned out to be gone, which nobody here deleted. If it was
-    /// the latest, its [`successor`] takes its place. Returns what is the latest then. For one that is recorded as deleted already nothing
-    /// changes.
+    /// the latest, its [`successor`] takes its place. Returns what is the latest then. For one that is
+    /// recorded as deleted already nothing changes.
     ///
     /// # Errors
     ///
@@ -180,7 +180,8 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
     /// Withdraws a layer version, at once: if it is the latest it becomes deprecated and expires at
-    /// `expires_at`, and its [`successor`] is the latest again. One that is withdrawn already stays as it is. Returns what is the latest then.
+    /// `expires_at`, and its [`successor`] is the latest again. One that is withdrawn already stays as
+    /// it is. Returns what is the latest then.
     ///
     /// # Errors
     ///
