@@ -1,7 +1,5 @@
 //! Resolving: from requirements to a lock, through the `uv` command.
 
-use std::ffi::OsStr;
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,30 +9,32 @@ use klayers_core::{Architecture, Glibc, PackageName, Requirement, Runtime, Targe
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
-use url::Url;
 
 use crate::command::{Bounds, CommandError, Output, run, shortened, tied_uv, uv};
 use crate::confine::Confinement;
 use crate::index::IndexReader;
-use crate::lock::{Lock, LockError, LockedWheel};
-use crate::regular;
+use crate::lock::{Lock, LockedWheel};
 use crate::slim::Slimming;
-use klayers_core::secrets::may_hold_secret;
 
+mod error;
 mod explanation;
 mod from_source;
 mod instead;
 mod sdist;
+mod sources;
 
+pub use error::{Requirements, ResolveError};
 pub use explanation::Explanation;
 pub use from_source::FromSource;
 pub use sdist::{BuiltWheel, Sdist, SdistError};
+pub use sources::{PlaceError, Sources};
 
 pub(crate) use explanation::Elsewhere;
 #[cfg(test)]
 pub(crate) use explanation::Instead;
 
 use from_source::BuiltWheels;
+use sources::check_folders;
 
 /// The oldest `uv` that writes a `pylock.toml` as it is read here.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
@@ -60,82 +60,6 @@ pub struct Resolver {
     from_source: Option<FromSource>,
     confinement: Option<Confinement>,
     timeout: Duration,
-}
-
-/// Where packages come from. What `uv` is configured to use by its own files and variables holds,
-/// too.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Sources {
-    /// The index, in place of uv's default.
-    pub index_url: Option<Url>,
-    /// Folders and pages that list further wheels.
-    pub find_links: Vec<String>,
-    /// Whether no index is asked.
-    pub no_index: bool,
-}
-
-impl Sources {
-    /// The URL of a package index.
-    ///
-    /// # Errors
-    ///
-    /// If the text is not such a URL. The error does not show the text, which may hold a password.
-    pub fn index(text: &str) -> Result<Url, PlaceError> {
-        let url: Url = text.parse().map_err(PlaceError::Url)?;
-        match url.scheme() {
-            "http" | "https" | "file" => Ok(url),
-            _ => Err(PlaceError::Scheme),
-        }
-    }
-
-    /// A place of further wheels, in the words of somebody in `folder`: the URL of a page stays as it
-    /// is, a folder is named from the root, since uv runs in another one.
-    ///
-    /// # Errors
-    ///
-    /// If the text was to be a URL, and is none. The error does not show the text, which may hold a
-    /// password.
-    pub fn located(folder: &Path, links: &str) -> Result<String, PlaceError> {
-        let url = Self::index(links);
-        if url.is_ok() {
-            return Ok(links.to_owned());
-        }
-        if links.contains("://") {
-            return url.map(|_| links.to_owned());
-        }
-        let path = folder.join(links);
-        if may_hold_secret(links) && !path.exists() {
-            return Err(PlaceError::Folder);
-        }
-        Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
-    }
-
-    /// Tells uv of these places, and of a folder of further wheels.
-    ///
-    /// It is told by its environment: everybody on the machine can read the arguments of a process,
-    /// and URLs may hold passwords.
-    pub(crate) fn tell(&self, command: &mut Command, folder: Option<&Path>) {
-        if let Some(url) = &self.index_url {
-            command.env("UV_DEFAULT_INDEX", url.as_str());
-        }
-        let folder = folder.map(|folder| folder.display().to_string());
-        let links: Vec<String> = folder.iter().chain(&self.find_links).map(without_comma).collect();
-        if !links.is_empty() {
-            command.env("UV_FIND_LINKS", links.join(","));
-        }
-        if self.no_index {
-            command.arg("--no-index");
-        }
-    }
-}
-
-/// A place of further wheels as uv reads it in a list with commas.
-fn without_comma(links: &String) -> String {
-    if !links.contains(',') {
-        return links.clone();
-    }
-    let url = Url::parse(links).or_else(|_| Url::from_file_path(links));
-    url.map_or_else(|()| links.clone(), |url| url.as_str().replace(',', "%2C"))
 }
 
 impl Resolver {
@@ -367,27 +291,6 @@ impl Resolver {
     }
 }
 
-/// Refuses folders of wheels and source distributions in which one of those is a pipe or a device:
-/// uv would wait for it, or read without end. What else is wrong with the folders uv says.
-fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
-    let is_meant = |name: &OsStr| {
-        let ends = [b".whl".as_slice(), b".tar.gz", b".zip"];
-        ends.iter().any(|end| name.as_encoded_bytes().ends_with(end))
-    };
-    for entry in find_links.iter().filter_map(|links| fs::read_dir(links).ok()).flatten().flatten()
-    {
-        let Ok(found) = entry.file_type() else { continue };
-        if found.is_file() || !is_meant(&entry.file_name()) {
-            continue;
-        }
-        let path = entry.path();
-        let behind_link = path.metadata().map(|metadata| metadata.file_type());
-        regular::check_type(behind_link.ok())
-            .map_err(|source| ResolveError::NotAFile { path, source })?;
-    }
-    Ok(())
-}
-
 /// What a tool wrote, if it did as it was asked.
 fn succeeded(
     tool: &'static str,
@@ -415,123 +318,6 @@ fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
 fn platform(architecture: Architecture, glibc: Glibc) -> String {
     let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
     format!("{}-manylinux_2_{minor}", architecture.machine())
-}
-
-/// Requirements in an error message, with commas between them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Requirements(pub Vec<Requirement>);
-
-impl std::fmt::Display for Requirements {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        formatter.write_str(&names.join(", "))
-    }
-}
-
-/// Why a text does not name a package index, or a place of wheels. The text is not a part of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlaceError {
-    /// It cannot be read as a URL.
-    #[error("is not a URL: {0}; it is not shown here, since it may hold a password")]
-    Url(url::ParseError),
-    /// It is a URL of another kind.
-    #[error(
-        "is not a URL of scheme http, https or file; it is not shown here, since it may hold a \
-         password"
-    )]
-    Scheme,
-    /// It is neither a URL nor a folder.
-    #[error("is neither a URL nor a folder; it is not shown here, since it may hold a password")]
-    Folder,
-}
-
-/// Why requirements could not be resolved.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// A tool is not there.
-    #[error("{tool} is not on PATH")]
-    Missing {
-        /// The tool.
-        tool: &'static str,
-        /// How to get it.
-        advice: &'static str,
-    },
-    /// uv is too old, or is something else.
-    #[error("uv 0.7.0 or newer is needed, but \"uv --version\" answers {found:?}")]
-    OldUv {
-        /// What it answers.
-        found: String,
-    },
-    /// A tool could not be run, or was ended.
-    #[error("could not run {tool}")]
-    Run {
-        /// The tool.
-        tool: &'static str,
-        /// Why not.
-        source: CommandError,
-    },
-    /// What a tool is to read cannot be written.
-    #[error("could not write a temporary file")]
-    Temporary(#[source] std::io::Error),
-    /// Something in a folder of wheels is no file.
-    #[error("could not read {}", path.display())]
-    NotAFile {
-        /// What is there.
-        path: PathBuf,
-        /// What it is.
-        source: std::io::Error,
-    },
-    /// A tool failed.
-    #[error("{tool} failed: {message}")]
-    Failed {
-        /// The tool.
-        tool: &'static str,
-        /// What it said.
-        message: String,
-    },
-    /// No versions meet the requirements.
-    #[error("no wheels for {target} meet {requirements}:\n{explanation}")]
-    Unsolvable {
-        /// What was asked for.
-        requirements: Requirements,
-        /// For which target.
-        target: Target,
-        /// Why not, in uv's words.
-        explanation: Box<Explanation>,
-    },
-    /// A wheel cannot be built from the source of a package.
-    #[error(transparent)]
-    Sdist(Box<SdistError>),
-    /// uv's lock cannot be used.
-    #[error("the lock that uv made of {requirements} for {target} cannot be used")]
-    Lock {
-        /// What was asked for.
-        requirements: Requirements,
-        /// For which target.
-        target: Target,
-        /// Why not.
-        source: LockError,
-    },
-}
-
-impl From<SdistError> for ResolveError {
-    fn from(error: SdistError) -> Self {
-        Self::Sdist(Box::new(error))
-    }
-}
-
-impl ResolveError {
-    pub(crate) const INSTALL_UV: &str = "install it with \"pip install --upgrade uv\"";
-
-    fn tool(tool: &'static str, source: CommandError) -> Self {
-        match (source.is_not_found(), tool) {
-            (true, "uv") => Self::Missing { tool, advice: Self::INSTALL_UV },
-            (true, _) => Self::Missing { tool, advice: "install Python 3.9 or newer" },
-            (false, _) => Self::Run { tool, source },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use klayers_core::{PackageName, PackageVersion, ParseError};
-use serde::{Deserialize, Serialize};
 
 use super::{Notice, Rule};
+
+mod error;
+mod license;
+
+pub use error::MetadataError;
+pub use license::License;
+
+use license::is_expression;
 
 /// The fields that a package says at most once, as core metadata 2.4 lists them.
 const SINGLE_USE: [&str; 16] = [
@@ -54,32 +60,6 @@ pub struct Metadata {
     pub requires_python: Option<String>,
     /// What is malformed, but decides nothing.
     pub notices: Vec<Notice>,
-}
-
-/// A licence, as a package states it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub enum License {
-    /// An SPDX licence expression, from `License-Expression` ([PEP 639][spec]): `MIT OR Apache-2.0`.
-    ///
-    /// [spec]: https://peps.python.org/pep-0639/
-    Expression(String),
-    /// A name or a text in the package's own words.
-    Named(String),
-}
-
-impl License {
-    /// The expression, the name or the text.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Expression(text) | Self::Named(text) => text,
-        }
-    }
-}
-
-impl fmt::Display for License {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.as_str())
-    }
 }
 
 impl Metadata {
@@ -256,24 +236,6 @@ fn is_found_by_all(name: &str) -> bool {
     FOUND_BY_ALL.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Whether a text has the characters and words of an SPDX licence expression. Which licences there
-/// are is not asked: that list grows, and a layer's bytes must not change with it.
-fn is_expression(text: &str) -> bool {
-    let words = text.replace(['(', ')'], " ");
-    let mut words = words.split_ascii_whitespace().peekable();
-    let is_id = |word: &str| {
-        word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.+:".contains(&byte))
-    };
-    let is_operator = |word: &str| matches!(word, "AND" | "OR" | "WITH");
-    let mut operand_expected = true;
-    let alternate = words.all(|word| {
-        let fits = is_operator(word) != operand_expected && is_id(word);
-        operand_expected = !operand_expected;
-        fits
-    });
-    alternate && !operand_expected
-}
-
 /// The text of a file, all of which is UTF-8, as core metadata has asked for since version 2.1.
 fn text(bytes: &[u8]) -> Result<&str, MetadataError> {
     let error = match std::str::from_utf8(bytes) {
@@ -291,70 +253,6 @@ fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// What is wrong with a `METADATA` file. Lines are counted from 1.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MetadataError {
-    /// A line is not text.
-    #[error("line {line}: it is not UTF-8")]
-    NotText {
-        /// The line.
-        line: usize,
-    },
-    /// A line holds a character that readers take in different ways.
-    #[error("line {line}: it holds a carriage return or a NUL")]
-    Control {
-        /// The line.
-        line: usize,
-    },
-    /// A line is neither a header nor the continuation of one, and readers would differ about what
-    /// comes after it.
-    #[error("line {line}: {found:?} is not a header: NAME: VALUE expected")]
-    NotAHeader {
-        /// The line.
-        line: usize,
-        /// What it says.
-        found: String,
-    },
-    /// A field that is said at most once is said again, with another value.
-    #[error("line {line}: {field} is said on line {first}, with another value")]
-    Repeated {
-        /// The line.
-        line: usize,
-        /// The field, in lower case.
-        field: String,
-        /// The line where it is said first.
-        first: usize,
-    },
-    /// The format is of a version that is not known.
-    #[error("line {line}: Metadata-Version is {found:?}; versions 1 and 2 are known")]
-    Format {
-        /// The line.
-        line: usize,
-        /// The version.
-        found: String,
-    },
-    /// The value of a field is malformed.
-    #[error("line {line}: {field}: {error}")]
-    Value {
-        /// The line.
-        line: usize,
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        error: ParseError,
-    },
-    /// A field that every package has is missing.
-    #[error("it lacks {0}")]
-    Missing(&'static str),
-}
-
-impl From<MetadataError> for Rule {
-    fn from(error: MetadataError) -> Self {
-        Self::Metadata(error)
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use super::*;
-use crate::resolve::Sources;
+use crate::resolve::{ResolveError, Sources};
 
 /// A backend that stands in the source itself, so that nothing has to be fetched. It makes a wheel
 /// that says what it saw of the machine.
