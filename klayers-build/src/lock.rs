@@ -24,8 +24,8 @@ pub struct Lock {
     target: Target,
     wheels: Vec<LockedWheel>,
     slimming: Slimming,
-    /// What the wheels are used with, but is no part of the layer. It is known where the lock was
-    /// resolved, and is not written down.
+    /// Wheels that the layer is used with but does not contain. Known only right after resolving;
+    /// not written to the lock file.
     left_out: Vec<LockedWheel>,
 }
 
@@ -36,31 +36,31 @@ pub struct LockedWheel {
     pub pin: Pin,
     /// The wheel's file name.
     pub filename: WheelFilename,
-    /// Where its bytes are: a URL with scheme `http`, `https` or `file`. For a wheel that was built
-    /// here, where its source is.
+    /// Where to download it: a URL with scheme `http`, `https` or `file`. For a wheel that was
+    /// built here, the URL of its source.
     pub url: Url,
-    /// Its size in bytes, where the lock says it.
+    /// Its size in bytes, if the lock states it.
     pub size: Option<u64>,
-    /// The SHA-256 that its bytes must have.
+    /// The SHA-256 that its content must have.
     pub sha256: Digest,
-    /// The source distribution that it was built from here; none for a wheel of an index. A wheel
-    /// that was built cannot be fetched, only built again.
+    /// The source distribution that the wheel was built from here. None for a wheel from an index.
+    /// A wheel that was built cannot be fetched, only built again.
     pub built_from: Option<SdistSource>,
 }
 
 /// A source distribution of an index.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SdistSource {
-    /// Where its bytes are: a URL with scheme `http`, `https` or `file`.
+    /// Where to download it: a URL with scheme `http`, `https` or `file`.
     pub url: Url,
-    /// The SHA-256 that its bytes must have.
+    /// The SHA-256 that its content must have.
     pub sha256: Digest,
-    /// Its size in bytes, where the lock says it.
+    /// Its size in bytes, if the lock states it.
     pub size: Option<u64>,
 }
 
 impl SdistSource {
-    /// Its file name, as its URL ends.
+    /// The file name: the last part of the URL.
     pub fn filename(&self) -> String {
         let last = self.url.path().rsplit('/').next().unwrap_or_default();
         percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned()
@@ -70,15 +70,15 @@ impl SdistSource {
 impl Lock {
     /// Reads a `pylock.toml` ([PEP 751][spec]) for one target.
     ///
-    /// Of a package that has several fitting wheels the one is kept that an installer would take,
-    /// and packages whose markers do not hold on the target are left out, so a lock made for many
-    /// platforms can be read, too. Paths in the lock are relative to `base`, a URL of scheme `file`.
+    /// If several wheels of a package fit, the one that an installer would choose is kept. Packages
+    /// whose markers do not hold on the target are left out, so a lock made for many platforms can
+    /// be read as well. Paths in the lock are relative to `base`, a URL of scheme `file`.
     ///
     /// [spec]: https://packaging.python.org/en/latest/specifications/pylock-toml/
     ///
     /// # Errors
     ///
-    /// If the text is not a lock of version 1, or if one of its packages is there twice, has no
+    /// If the text is not a lock of version 1, or if one of its packages is listed twice, has no
     /// wheel for the target, or cannot be verified by SHA-256.
     pub fn parse(
         text: &str,
@@ -98,8 +98,8 @@ impl Lock {
         Ok(Self { target, wheels, slimming, left_out: Vec::new() })
     }
 
-    /// The same with wheels that were built here from these source distributions, each known by the
-    /// wheel's SHA-256.
+    /// Records which wheels were built here from these source distributions. The key is the SHA-256
+    /// of the wheel.
     #[must_use]
     pub(crate) fn with_sources(mut self, sources: &BTreeMap<Digest, SdistSource>) -> Self {
         for wheel in &mut self.wheels {
@@ -111,27 +111,28 @@ impl Lock {
         self
     }
 
-    /// The same for a layer that is slimmed in this way.
+    /// The same lock, for a layer that is slimmed in this way.
     #[must_use]
     pub(crate) fn with_slimming(self, slimming: Slimming) -> Self {
         Self { slimming, ..self }
     }
 
-    /// The same, where these wheels were left out of the layer.
+    /// The same lock, with the wheels that were left out of the layer.
     #[must_use]
     pub(crate) fn with_left_out(self, left_out: Vec<LockedWheel>) -> Self {
         Self { left_out, ..self }
     }
 
-    /// The wheels that were left out of the layer, since the runtime has their packages: a lock of
-    /// their own. None if there are none, or if they are not known, as in a lock that was read.
+    /// Returns the wheels that were left out of the layer because the runtime has their packages,
+    /// as a lock of their own. None if there are none, or if they are unknown, as in a lock that
+    /// was read from a file.
     pub fn left_out(&self) -> Option<Self> {
         let wheels = self.left_out.clone();
         let (target, slimming) = (self.target, Slimming::default());
         (!wheels.is_empty()).then(|| Self { target, wheels, slimming, left_out: Vec::new() })
     }
 
-    /// The same for a layer from which the files that match these are left out, too.
+    /// The same lock, for a layer that also leaves out the files that match these patterns.
     #[must_use]
     pub fn with_exclusions(mut self, exclusions: &[Exclusion]) -> Self {
         for exclusion in exclusions {
@@ -152,12 +153,12 @@ impl Lock {
         self.target
     }
 
-    /// The wheels, sorted by package.
+    /// The wheels, sorted by package name.
     pub fn wheels(&self) -> &[LockedWheel] {
         &self.wheels
     }
 
-    /// The packages with their versions, sorted.
+    /// The packages with their versions, sorted by name.
     pub fn pins(&self) -> Vec<Pin> {
         self.wheels.iter().map(|wheel| wheel.pin.to_normalized()).collect()
     }
@@ -172,11 +173,11 @@ impl Lock {
         requirements_hash(&self.pins())
     }
 
-    /// SHA-256 over the sorted SHA-256 digests of the wheels, in hexadecimal, a line each: locks
-    /// with the same hold the same wheels, wherever they come from. For a wheel that was built here
-    /// its source stands, since the same source may give other bytes each time it is built, and a
-    /// layer has not changed by that. Where something is left out of the layer, what that is
-    /// follows, since another layer comes of it.
+    /// SHA-256 over the sorted SHA-256 digests of the wheels, in hexadecimal, one per line. Locks
+    /// with the same value hold the same wheels, wherever these come from. A wheel that was built
+    /// here is represented by its source: a build may produce other bytes each time, and that does
+    /// not change the layer. If something is left out of the layer, the list of that follows, since
+    /// it makes another layer.
     pub fn wheels_hash(&self) -> Digest {
         let digest = |wheel: &LockedWheel| match &wheel.built_from {
             Some(source) => source.sha256,
@@ -193,7 +194,7 @@ impl Lock {
         Digest::from_bytes(hasher.finalize().into())
     }
 
-    /// The source distributions to which a lock of uv locks some packages.
+    /// Returns the source distributions that a lock written by uv contains.
     ///
     /// # Errors
     ///
@@ -202,9 +203,9 @@ impl Lock {
         pylock::sdists(text)
     }
 
-    /// The lock as a `pylock.toml`, in the one form in which it stands in layers: without logins,
+    /// Prints the lock as `pylock.toml`, in the canonical form used in layers: without logins,
     /// queries and fragments in URLs, without paths of this machine, with the sizes that `size`
-    /// knows.
+    /// returns.
     pub fn to_pylock(&self, size: impl Fn(&LockedWheel) -> Option<u64>) -> String {
         pylock::print(self, size)
     }
@@ -214,10 +215,10 @@ impl Lock {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// It is not TOML, or not of the shape of a lock.
+    /// The text is not TOML, or does not have the structure of a lock.
     #[error("not a pylock.toml")]
     Shape(#[source] TomlError),
-    /// It is of a version that is not known.
+    /// The version of the format is unknown.
     #[error("its lock-version is {0:?}; version 1 is known")]
     Version(String),
     /// A name, version or file name in it is malformed.
@@ -228,7 +229,7 @@ pub enum LockError {
         /// What is malformed.
         source: ParseError,
     },
-    /// A marker in it cannot be read.
+    /// An environment marker is malformed.
     #[error("package {package}: {marker:?} is not an environment marker")]
     Marker {
         /// The package.
@@ -236,21 +237,21 @@ pub enum LockError {
         /// The marker.
         marker: String,
     },
-    /// A package is there twice.
+    /// A package is listed twice.
     #[error("package {0} is locked twice for one target; remove one of its entries")]
     Duplicate(PackageName),
-    /// There is no package in it for the target.
+    /// No package in the lock is for the target.
     #[error("it holds no package for {0}")]
     Empty(Target),
-    /// The package that a layer is named after is not in it.
+    /// The lock lacks the package that the layer is named after.
     #[error("it does not hold {0}, which the layer is named after")]
     Lacks(PackageName),
-    /// A package is locked to something else than wheels.
+    /// A package is locked to something other than wheels.
     #[error("package {package} is locked to {what}; a layer is made of wheels of an index")]
     NotAWheel {
         /// The package.
         package: PackageName,
-        /// What it is locked to.
+        /// What the package is locked to.
         what: &'static str,
     },
     /// None of a package's wheels fits.
@@ -258,7 +259,7 @@ pub enum LockError {
     NoFittingWheel {
         /// The package and version.
         pin: Box<Pin>,
-        /// How many there are.
+        /// The number of wheels of the package.
         count: usize,
         /// The target.
         target: Target,
@@ -271,7 +272,7 @@ pub enum LockError {
         "the source distribution of {0} has no SHA-256 in the lock, so its bytes could not be verified"
     )]
     NoSdistDigest(Box<Pin>),
-    /// A wheel has no location, or one that is not a URL or not of a known scheme.
+    /// A wheel has no location, or its location is not a URL or has an unsupported scheme.
     #[error("wheel {wheel} has no usable location: {location:?}")]
     Location {
         /// The wheel.
@@ -279,7 +280,7 @@ pub enum LockError {
         /// The location.
         location: String,
     },
-    /// A wheel is not one of the package under which it is locked.
+    /// A wheel is locked under the name or version of another package.
     #[error("wheel {wheel} is locked under {pin}, but its name says otherwise")]
     OtherPackage {
         /// The wheel.

@@ -1,4 +1,4 @@
-//! Resolving: from requirements to a lock, through the `uv` command.
+//! Resolves requirements to a lock with the `uv` command.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,15 +36,15 @@ pub(crate) use explanation::Instead;
 use from_source::BuiltWheels;
 use sources::check_folders;
 
-/// The oldest `uv` that writes a `pylock.toml` as it is read here.
+/// The oldest `uv` whose `pylock.toml` this module can read.
 const OLDEST_UV: [u64; 3] = [0, 7, 0];
-/// How long one resolution may take, unless it is said.
+/// Default deadline of one resolution.
 const TIMEOUT: Duration = Duration::from_mins(5);
-/// The most that is read of what uv writes, in MiB.
+/// Most output that is read from one run of uv, in MiB.
 const OUTPUT_MIB: u64 = 64;
-/// What a tool may take to say its version.
+/// Limits for asking a tool for its version.
 const PROBE: Bounds = Bounds { time: Duration::from_secs(30), output_mib: 1 };
-/// The second numbers of the glibc versions for which uv has a platform, the newest first.
+/// Minor versions of glibc 2 for which uv has a platform, newest first.
 const UV_GLIBC_MINORS: [u16; 12] = [40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17];
 
 /// Resolves requirements for any target, on any machine.
@@ -54,7 +54,7 @@ pub struct Resolver {
     python: PathBuf,
     sources: Sources,
     index: IndexReader,
-    /// The places that give no SHA-256 of their files, once they were looked at.
+    /// Sources that list files without SHA-256. Filled by the first lookup.
     without_hashes: Arc<OnceCell<Vec<String>>>,
     slimming: Slimming,
     from_source: Option<FromSource>,
@@ -63,10 +63,10 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// A resolver that uses the `uv` and the `python3` on `PATH`.
+    /// Creates a resolver that uses the `uv` and the `python3` on `PATH`.
     ///
-    /// uv needs an interpreter, of whatever version, to begin with. It is told which: left to
-    /// itself it would look for all there are, and might download one.
+    /// uv needs an interpreter of any version to start with. The resolver names one: otherwise uv
+    /// searches for all installed interpreters, and might download one.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Resolver {
         Self::with_uv(Path::new("uv"), sources).await
     }
 
-    /// The same with another `uv` than the one on `PATH`.
+    /// Like [`find`](Self::find), with another `uv` than the one on `PATH`.
     ///
     /// # Errors
     ///
@@ -105,26 +105,27 @@ impl Resolver {
         })
     }
 
-    /// Gives one resolution this long, in the place of five minutes.
+    /// Sets the deadline of one resolution. The default is five minutes.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Makes locks of layers that are slimmed in this way, in the place of none.
+    /// Makes locks for layers that are slimmed in this way. The default is no slimming.
     #[must_use]
     pub fn with_slimming(self, slimming: Slimming) -> Self {
         Self { slimming, ..self }
     }
 
-    /// Builds wheels of these packages where they come as source distributions alone, in the place
-    /// of refusing them.
+    /// Builds wheels of these packages where only a source distribution exists. By default such
+    /// packages are refused.
     #[must_use]
     pub fn with_sdists(self, from_source: FromSource) -> Self {
         Self { from_source: Some(from_source), ..self }
     }
 
-    /// Confines builds in this way, in the place of the one that is [found](Confinement::find).
+    /// Confines builds in this way. The default is the confinement that [is
+    /// found](Confinement::find).
     #[must_use]
     pub fn with_confinement(self, confinement: Confinement) -> Self {
         Self { confinement: Some(confinement), ..self }
@@ -132,16 +133,17 @@ impl Resolver {
 
     /// Resolves requirements together, to the newest versions that have wheels for the target.
     ///
-    /// Packages that slimming leaves out are not in the lock, and neither is what only they need.
-    /// The versions of the others are those that they would have beside them. Where one of them is
-    /// asked for by name, all of them stay: who asks for a package wants it whole.
+    /// The lock holds neither the packages that slimming leaves out nor their dependencies that no
+    /// other package needs. The other packages keep the versions that they would have beside them.
+    /// If one of the left-out packages is requested by name, all of them stay: whoever requests
+    /// such a package wants it whole.
     ///
-    /// Where no wheels meet the requirements, wheels of those packages are built first that are
-    /// [allowed](Self::with_sdists) and have none.
+    /// If no wheels meet the requirements, the resolver first builds wheels of those packages that
+    /// have none and are [allowed](Self::with_sdists).
     ///
     /// # Errors
     ///
-    /// [`ResolveError::Unsolvable`] if there are no such versions, with uv's explanation;
+    /// [`ResolveError::Unsolvable`] if no such versions exist, with uv's explanation;
     /// [`ResolveError::Sdist`] if a wheel cannot be built.
     pub async fn resolve(
         &self,
@@ -157,8 +159,8 @@ impl Resolver {
         if absent.is_empty() || absent.iter().any(asked_for) {
             return Ok(lock.with_slimming(self.slimming.clone()));
         }
-        // A requirement with a marker that never holds takes the place of all others for a package,
-        // so uv does not follow it. What is left keeps the versions of the whole.
+        // uv does not follow a package whose requirements are all overridden by one with a marker
+        // that never holds. The packages that are left keep the versions of the whole lock.
         let overrides: Vec<String> = absent
             .iter()
             .map(|name| format!("{} ; python_version < '0'", name.normalized()))
@@ -181,18 +183,19 @@ impl Resolver {
         Ok(lock.with_slimming(self.slimming.clone()).with_left_out(left_out))
     }
 
-    /// The index and the pages that give no SHA-256 of their files, each as a URL that may be shown:
-    /// uv takes the SHA-256 of what such a place sends for the right one.
+    /// Returns the index and the pages that list files without SHA-256, as URLs that are safe to
+    /// show. For files from such a place, uv records the SHA-256 of whatever bytes it receives.
     ///
-    /// They are looked at once, when the first lock with a wheel of a server is given. The index is
-    /// judged by the page of that wheel's package.
+    /// The first call with a lock that has a wheel from a server looks them up; later calls return
+    /// the same list. The index is judged by its page for that wheel's package.
     pub async fn without_hashes(&self, lock: &Lock) -> &[String] {
         let of_server = |wheel: &&LockedWheel| wheel.url.scheme() != "file";
         let Some(wheel) = lock.wheels().iter().find(of_server) else { return &[] };
         self.without_hashes.get_or_init(|| self.index.without_hashes(&wheel.pin.name)).await
     }
 
-    /// All that the requirements take, whatever is left out of it, and what was built for it.
+    /// Resolves the whole set, before anything is left out. Also returns the wheels that were built
+    /// for it.
     async fn whole(
         &self,
         requirements: &[Requirement],
@@ -221,7 +224,7 @@ impl Resolver {
         }
     }
 
-    /// The wheels that uv chooses, told this in addition.
+    /// Has uv resolve with extra arguments, and reads its lock.
     async fn compile(
         &self,
         requirements: &[Requirement],
@@ -238,7 +241,7 @@ impl Resolver {
         })
     }
 
-    /// The lock that uv writes.
+    /// Has uv resolve, and returns the text of its lock.
     async fn uv_lock(
         &self,
         requirements: &[Requirement],
@@ -291,7 +294,7 @@ impl Resolver {
     }
 }
 
-/// What a tool wrote, if it did as it was asked.
+/// Returns the standard output of a tool that succeeded.
 fn succeeded(
     tool: &'static str,
     asked: Result<Output, CommandError>,
@@ -303,7 +306,7 @@ fn succeeded(
     }
 }
 
-/// A temporary file of some lines.
+/// Creates a temporary file with these lines.
 fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
     let write = || {
         let mut file = NamedTempFile::new()?;
@@ -314,7 +317,7 @@ fn written(lines: &[String]) -> Result<NamedTempFile, ResolveError> {
     write().map_err(ResolveError::Temporary)
 }
 
-/// The platform to ask uv for: the newest glibc it knows that the runtime has.
+/// Returns the platform to request from uv: the newest glibc that uv knows and the runtime has.
 fn platform(architecture: Architecture, glibc: Glibc) -> String {
     let minor = UV_GLIBC_MINORS.into_iter().find(|minor| *minor <= glibc.minor).unwrap_or(17);
     format!("{}-manylinux_2_{minor}", architecture.machine())
@@ -325,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uv_is_asked_for_a_platform_that_it_knows() {
+    fn platform_is_the_newest_glibc_that_uv_and_runtime_share() {
         for (glibc, platform_name) in [
             ("2.26", "x86_64-manylinux_2_17"),
             ("2.34", "x86_64-manylinux_2_34"),

@@ -1,18 +1,18 @@
-//! Environment markers, evaluated for a target.
+//! Evaluates environment markers for a target.
 //!
-//! This is the one place where `pep508_rs` reads the text of strangers, and it is only given single
-//! comparisons. Its parser calls itself for every parenthesis, and the decision diagram that it
-//! makes of a whole marker can grow exponentially: either would let a lock end the process.
+//! Only here does `pep508_rs` read untrusted text, and only single comparisons. Its parser recurses
+//! for every parenthesis, and the decision diagram that it makes of a whole marker can grow
+//! exponentially: either would let a lock crash the process.
 
 use klayers_core::Target;
 use pep508_rs::{
     MarkerEnvironment, MarkerEnvironmentBuilder, MarkerExpression, MarkerTree, Pep508Error,
 };
 
-/// How deep parentheses may be nested. Resolvers write two or three levels.
+/// Deepest nesting of parentheses that is read. Resolvers write two or three levels.
 const DEEPEST: usize = 64;
 
-/// Whether a marker holds on AWS Lambda for a target. None if the text is not a marker, or nests
+/// Returns whether a marker holds in an environment. None if the text is not a marker, or nests
 /// parentheses more than 64 levels deep.
 pub(super) fn holds(marker: &str, environment: &MarkerEnvironment) -> Option<bool> {
     let mut reader = Reader { rest: marker, environment };
@@ -20,13 +20,13 @@ pub(super) fn holds(marker: &str, environment: &MarkerEnvironment) -> Option<boo
     reader.rest.trim_start().is_empty().then_some(value.unwrap_or(true))
 }
 
-/// A text that is no marker, or is nested too deep.
-struct Malformed;
+/// The text is not a marker, or is nested too deeply.
+struct MalformedError;
 
-/// Reads a marker from its beginning to its end and evaluates it on the way.
+/// Parses and evaluates a marker in one pass.
 ///
-/// A value of None stands for a comparison that means nothing, such as one of two texts: it does not
-/// count, as in other installers.
+/// The value None stands for a meaningless comparison, such as one of two literals. It is ignored,
+/// as other installers do.
 struct Reader<'a> {
     rest: &'a str,
     environment: &'a MarkerEnvironment,
@@ -34,7 +34,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Terms joined by `or`.
-    fn any(&mut self, depth: usize) -> Result<Option<bool>, Malformed> {
+    fn any(&mut self, depth: usize) -> Result<Option<bool>, MalformedError> {
         let mut value = self.all(depth)?;
         while self.take_word("or") {
             value = joined(value, self.all(depth)?, |one, other| one || other);
@@ -43,7 +43,7 @@ impl Reader<'_> {
     }
 
     /// Terms joined by `and`.
-    fn all(&mut self, depth: usize) -> Result<Option<bool>, Malformed> {
+    fn all(&mut self, depth: usize) -> Result<Option<bool>, MalformedError> {
         let mut value = self.term(depth)?;
         while self.take_word("and") {
             value = joined(value, self.term(depth)?, |one, other| one && other);
@@ -52,31 +52,31 @@ impl Reader<'_> {
     }
 
     /// A comparison, or a marker in parentheses.
-    fn term(&mut self, depth: usize) -> Result<Option<bool>, Malformed> {
+    fn term(&mut self, depth: usize) -> Result<Option<bool>, MalformedError> {
         self.rest = self.rest.trim_start();
         let Some(inside) = self.rest.strip_prefix('(') else {
             return self.comparison();
         };
         if depth == DEEPEST {
-            return Err(Malformed);
+            return Err(MalformedError);
         }
         self.rest = inside;
         let value = self.any(depth + 1)?;
-        self.rest = self.rest.trim_start().strip_prefix(')').ok_or(Malformed)?;
+        self.rest = self.rest.trim_start().strip_prefix(')').ok_or(MalformedError)?;
         Ok(value)
     }
 
-    fn comparison(&mut self) -> Result<Option<bool>, Malformed> {
-        let end = comparison_end(self.rest).ok_or(Malformed)?;
+    fn comparison(&mut self) -> Result<Option<bool>, MalformedError> {
+        let end = comparison_end(self.rest).ok_or(MalformedError)?;
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
         let parsed: Result<Option<MarkerExpression>, Pep508Error> =
             MarkerExpression::from_str(text.trim_end());
         let holds = |expression| MarkerTree::expression(expression).evaluate(self.environment, &[]);
-        Ok(parsed.map_err(|_| Malformed)?.map(holds))
+        Ok(parsed.map_err(|_| MalformedError)?.map(holds))
     }
 
-    /// Takes `and` or `or` if it comes next.
+    /// Consumes the word if it comes next.
     fn take_word(&mut self, word: &str) -> bool {
         let after = self.rest.trim_start().strip_prefix(word);
         match after.filter(|after| !after.starts_with(is_word)) {
@@ -96,8 +96,8 @@ fn joined(one: Option<bool>, other: Option<bool>, join: fn(bool, bool) -> bool) 
     }
 }
 
-/// Where a comparison at the beginning of a text ends: before a parenthesis, before the words `and`
-/// and `or`, or with the text. None if a quote in it is not closed.
+/// Returns the length of the comparison at the beginning of a text. It ends before a parenthesis,
+/// before the words `and` and `or`, or with the text. None if a quote is not closed.
 fn comparison_end(text: &str) -> Option<usize> {
     let mut at = 0;
     while let Some(next) = text[at..].chars().next() {
@@ -180,7 +180,7 @@ mod tests {
             ("(os_name == 'a and b) or c')", Some(false)),
             ("'linux' == sys_platform", Some(true)),
             ("extra == 'socks'", Some(false)),
-            // Comparisons that mean nothing do not count.
+            // Meaningless comparisons are ignored.
             ("'a' == 'b'", Some(true)),
             ("'a' == 'b' or os_name == 'nt'", Some(false)),
             ("", None),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_and_ends_nothing() {
+    fn deep_nesting_is_refused_without_stack_overflow() {
         let nested =
             |depth: usize| format!("{}os_name == 'posix'{}", "(".repeat(depth), ")".repeat(depth));
         assert_eq!(holds(&nested(DEEPEST), &lambda()), Some(true));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn long_markers_take_no_longer_than_reading_them() {
+    fn long_markers_are_evaluated_in_linear_time() {
         let pairs: Vec<String> =
             (0..20_000).map(|at| format!("(extra == 'a{at}' and extra == 'z{at}')")).collect();
         assert_eq!(holds(&pairs.join(" or "), &lambda()), Some(false));
@@ -239,13 +239,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn short_markers_mean_what_pep508_rs_says(marker in markers()) {
+        fn short_markers_evaluate_as_pep508_rs_does(marker in markers()) {
             let whole: MarkerTree = marker.parse().expect("a marker");
             prop_assert_eq!(holds(&marker, &lambda()), Some(whole.evaluate(&lambda(), &[])));
         }
 
         #[test]
-        fn whatever_the_text_is_nothing_panics(text in ".*") {
+        fn never_panics(text in ".*") {
             let _ = holds(&text, &lambda());
         }
     }

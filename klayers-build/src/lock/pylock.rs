@@ -1,4 +1,4 @@
-//! The `pylock.toml` format of PEP 751: what is read of it, and what is written.
+//! Reads and writes the `pylock.toml` format of PEP 751.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::secrets::{TomlError, public, redacted};
 use crate::slim::Slimming;
 use crate::wheel::WheelFilename;
 
-/// How much of a marker is shown that cannot be read, in characters.
+/// Longest part of a malformed marker that an error shows, in characters.
 const LONGEST_MARKER: usize = 100;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct File {
     tool: Tools,
 }
 
-/// What programs say in a lock beyond its format; the other programs' parts are passed over.
+/// The `[tool]` table. Tables of other programs are ignored.
 #[derive(Default, Deserialize)]
 struct Tools {
     #[serde(default)]
@@ -39,7 +39,7 @@ struct Klayers {
     slim: Slimming,
 }
 
-/// What is read of a lock.
+/// The content of a lock file.
 pub(super) struct Parsed {
     /// The wheels, in the order of the file.
     pub(super) wheels: Vec<LockedWheel>,
@@ -61,7 +61,7 @@ struct Package {
     tool: PackageTools,
 }
 
-/// What programs say of a package beyond the format.
+/// The `tool` table of a package.
 #[derive(Default, Deserialize)]
 struct PackageTools {
     #[serde(default)]
@@ -70,7 +70,7 @@ struct PackageTools {
 
 #[derive(Default, Deserialize)]
 struct PackageKlayers {
-    /// The wheel that was built from the package's source distribution.
+    /// The wheel that was built here from the package's source distribution.
     built: Option<Listed>,
 }
 
@@ -122,8 +122,8 @@ pub(super) fn parse(
     Ok(Parsed { wheels, slimming: file.tool.klayers.slim })
 }
 
-/// The source distributions of the packages of a lock that have no wheels in it. It is one that uv
-/// made for one target, so markers are not looked at.
+/// Returns the source distributions of the packages without wheels. The lock must be one that uv
+/// made for one target: markers are not evaluated.
 pub(super) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
     let file: File =
         toml::from_str(text).map_err(|error| LockError::Shape(TomlError::new(&error, text)))?;
@@ -153,7 +153,7 @@ fn sdist_source(sdist: &Listed, pin: &Pin, base: Option<&Url>) -> Result<SdistSo
     Ok(SdistSource { sha256, url: location(sdist, base)?, size: sdist.size })
 }
 
-/// The wheel of a package that an installer would take on the target.
+/// Returns the wheel of a package that an installer would choose on the target.
 fn choose(
     package: &Package,
     base: Option<&Url>,
@@ -166,7 +166,7 @@ fn choose(
     if let Some(what) = other_source(package) {
         return Err(LockError::NotAWheel { package: name, what });
     }
-    // A layer's own lock says which wheel it was that was built from the source.
+    // The lock of a layer names the wheel that was built from the source.
     let wheels = match &package.tool.klayers.built {
         Some(built) => std::slice::from_ref(built),
         None => &package.wheels,
@@ -213,7 +213,7 @@ fn choose(
     })
 }
 
-/// What a package is locked to that is not wheels; none if it has wheels.
+/// Returns what a package is locked to instead of wheels. None if it has wheels.
 fn other_source(package: &Package) -> Option<&'static str> {
     match package {
         Package { vcs: Some(_), .. } => Some("a version control repository"),
@@ -226,7 +226,7 @@ fn other_source(package: &Package) -> Option<&'static str> {
     }
 }
 
-/// The file name that a lock gives a wheel, or that ends its location.
+/// Returns the file name that the lock states, or else the last part of the location.
 fn filename(wheel: &Listed) -> Result<WheelFilename, ParseError> {
     if let Some(name) = &wheel.name {
         return name.parse();
@@ -282,9 +282,9 @@ pub(super) fn print(lock: &Lock, size: impl Fn(&LockedWheel) -> Option<u64>) -> 
     text
 }
 
-/// What is left out of a layer, as its lock says it.
+/// Prints what is left out of a layer, as a table of its lock.
 pub(super) fn slimming(slimming: &Slimming) -> String {
-    // It fails only for values that TOML does not have, and there are none.
+    // Serializing fails only for values that TOML cannot express, and there are none here.
     format!("[tool.klayers.slim]\n{}", toml::to_string(slimming).unwrap_or_default())
 }
 
@@ -294,8 +294,8 @@ fn printed_wheel(wheel: &LockedWheel, size: Option<u64>) -> String {
     printed_file(&filename, Some(&location), size, wheel.sha256)
 }
 
-/// A wheel that was built here. Installers build it from the source, too; which wheel came of it
-/// stands where they do not look.
+/// Prints a wheel that was built here. Installers will build it from the source, too. The built
+/// wheel is recorded in a `tool` table, which they ignore.
 fn printed_build(
     text: &mut String,
     wheel: &LockedWheel,
@@ -321,7 +321,7 @@ fn printed_file(name: &str, location: Option<&str>, size: Option<u64>, sha256: D
     text
 }
 
-/// Where a reader of the layer's own lock finds a file.
+/// Prints the location of a file for readers of the layer's lock.
 fn printed_location(url: &Url, filename: &str) -> String {
     match public_location(url) {
         Some(url) => format!("url = {}", quoted(url.as_str())),
@@ -329,13 +329,12 @@ fn printed_location(url: &Url, filename: &str) -> String {
     }
 }
 
-/// A location as it may be shown to everybody: none for a file of this machine, and never with
-/// what may be secret in a URL.
+/// Returns a location that is safe to publish: without secrets. None for a local file.
 pub(crate) fn public_location(url: &Url) -> Option<Url> {
     (url.scheme() != "file").then(|| public(url))
 }
 
-/// A basic string of TOML.
+/// Prints a basic string of TOML.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

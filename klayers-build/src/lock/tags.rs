@@ -1,4 +1,4 @@
-//! Which wheels fit a target, and which of them an installer would take first.
+//! Decides which wheels fit a target, and which of them an installer would choose first.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The tags of a target whose system has this glibc.
+    /// Creates the tags of a target whose system has this glibc.
     ///
-    /// The order is that of installers: the interpreter's own ABI first, then the stable ABI of
-    /// this version and of older ones, then wheels without an ABI, at last pure Python ones; in
-    /// each, the newest manylinux first.
+    /// The order is that of installers: first the interpreter's own ABI, then the stable ABI of
+    /// this version and of older ones, then wheels without an ABI, and last pure Python wheels.
+    /// Within each, the newest manylinux comes first.
     pub fn new(target: Target, glibc: Glibc) -> Self {
         let platforms = platforms(target.architecture, glibc);
         let minor = target.python.minor();
@@ -58,13 +58,13 @@ impl Tags {
         Self { priorities }
     }
 
-    /// How early an installer would take a wheel, the least first; none if it does not fit.
+    /// Returns the rank of a wheel; installers choose the lowest. None if the wheel does not fit.
     pub fn priority(&self, wheel: &WheelFilename) -> Option<usize> {
         wheel.tags().filter_map(|tag| self.priorities.get(&tag.map(str::to_owned)).copied()).min()
     }
 }
 
-/// The platform tags, the newest glibc first.
+/// Returns the platform tags, newest glibc first.
 fn platforms(architecture: Architecture, glibc: Glibc) -> Vec<String> {
     let machine = architecture.machine();
     // The oldest manylinux of each architecture: 2_5 is manylinux1, 2_17 is manylinux2014.
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_specific_wheel_is_taken_first() {
+    fn more_specific_wheels_rank_first() {
         let tags = tags("p3.12", "2.34");
         let order = [
             "a-1-cp312-cp312-manylinux_2_34_x86_64.whl",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn wheels_for_elsewhere_do_not_fit() {
+    fn wheels_for_other_platforms_do_not_fit() {
         let tags = tags("p3.11-arm64", "2.26");
         for name in [
             "a-1-cp311-cp311-manylinux_2_27_aarch64.whl",

@@ -34,7 +34,7 @@ fn chosen(lock: &Lock) -> Vec<String> {
 }
 
 #[test]
-fn the_wheel_that_an_installer_takes_is_chosen() {
+fn chosen_wheel_is_the_one_installers_choose() {
     let text = lock(&[package(
         "cryptography",
         "50.0.2",
@@ -56,7 +56,7 @@ fn the_wheel_that_an_installer_takes_is_chosen() {
 }
 
 #[test]
-fn of_equal_wheels_the_highest_build_is_chosen() {
+fn highest_build_number_wins_among_equal_wheels() {
     let text = lock(&[package(
         "a",
         "1",
@@ -87,7 +87,7 @@ fn markers_are_evaluated_for_lambda() {
 }
 
 #[test]
-fn what_cannot_be_trusted_is_refused() {
+fn locks_that_cannot_be_verified_are_refused() {
     let fine = package("a", "1", &["a-1-py3-none-any.whl"]);
     let without_hash = fine.replace("sha256", "md5");
     let sdist = format!(
@@ -147,7 +147,7 @@ fn the_printed_lock_is_read_back_and_holds_no_secrets() {
     assert_eq!(again.to_pylock(|wheel| wheel.size), printed);
 }
 
-/// A package whose wheel, of this SHA-256, was built here.
+/// A package whose wheel, with this SHA-256, was built here.
 fn built(sha256: &str) -> String {
     format!(
         "[[packages]]\nname = \"a\"\nversion = \"1\"\n\
@@ -170,7 +170,7 @@ fn a_wheel_that_was_built_here_is_printed_and_read_back_with_its_source() {
     assert_eq!(again.to_pylock(|wheel| wheel.size), printed);
     let (one, other) = (&read.wheels()[0], &again.wheels()[0]);
     assert_eq!((&one.filename, one.sha256), (&other.filename, other.sha256));
-    // The same source is the same package, whatever bytes came of it.
+    // The same source is the same package, whatever bytes the build makes.
     let otherwise = parse(&lock(&[built(SHA)]), "p3.12").expect("a lock");
     assert_eq!(otherwise.wheels_hash(), read.wheels_hash());
 }
@@ -196,7 +196,7 @@ fn older_glibc_takes_no_newer_wheel() {
 }
 
 #[test]
-fn what_is_left_out_of_a_layer_stands_in_its_lock_and_decides_whether_it_changed() {
+fn slimming_is_recorded_in_the_lock_and_changes_the_wheels_hash() {
     let text = lock(&[package("a", "1", &["a-1-py3-none-any.whl"])]);
     let whole = parse(&text, "p3.12").expect("a lock");
     assert!(!whole.to_pylock(|_| None).contains("[tool"));

@@ -11,37 +11,37 @@ use crate::lock::LockError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// A tool is not there.
+    /// A tool is not installed.
     #[error("{tool} is not on PATH")]
     Missing {
         /// The tool.
         tool: &'static str,
-        /// How to get it.
+        /// How to install it.
         advice: &'static str,
     },
-    /// uv is too old, or is something else.
+    /// uv is too old, or another program has its name.
     #[error("uv 0.7.0 or newer is needed, but \"uv --version\" answers {found:?}")]
     OldUv {
-        /// What it answers.
+        /// Its answer.
         found: String,
     },
-    /// A tool could not be run, or was ended.
+    /// A tool could not be run, or was stopped.
     #[error("could not run {tool}")]
     Run {
         /// The tool.
         tool: &'static str,
-        /// Why not.
+        /// The cause.
         source: CommandError,
     },
-    /// What a tool is to read cannot be written.
+    /// The input file of a tool could not be written.
     #[error("could not write a temporary file")]
     Temporary(#[source] std::io::Error),
-    /// Something in a folder of wheels is no file.
+    /// A wheel in a folder of wheels is not a regular file.
     #[error("could not read {}", path.display())]
     NotAFile {
-        /// What is there.
+        /// Its path.
         path: PathBuf,
-        /// What it is.
+        /// What it is instead.
         source: std::io::Error,
     },
     /// A tool failed.
@@ -49,30 +49,30 @@ pub enum ResolveError {
     Failed {
         /// The tool.
         tool: &'static str,
-        /// What it said.
+        /// The tool's own explanation.
         message: String,
     },
     /// No versions meet the requirements.
     #[error("no wheels for {target} meet {requirements}:\n{explanation}")]
     Unsolvable {
-        /// What was asked for.
+        /// The requirements.
         requirements: Requirements,
-        /// For which target.
+        /// The target.
         target: Target,
-        /// Why not, in uv's words.
+        /// uv's explanation.
         explanation: Box<Explanation>,
     },
     /// A wheel cannot be built from the source of a package.
     #[error(transparent)]
     Sdist(Box<SdistError>),
-    /// uv's lock cannot be used.
+    /// The lock that uv wrote cannot be used.
     #[error("the lock that uv made of {requirements} for {target} cannot be used")]
     Lock {
-        /// What was asked for.
+        /// The requirements.
         requirements: Requirements,
-        /// For which target.
+        /// The target.
         target: Target,
-        /// Why not.
+        /// The cause.
         source: LockError,
     },
 }
@@ -95,7 +95,7 @@ impl ResolveError {
     }
 }
 
-/// Requirements in an error message, with commas between them.
+/// Requirements in an error message, separated by commas.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Requirements(pub Vec<Requirement>);
 

@@ -1,7 +1,7 @@
-//! uv's explanation of why requirements have no solution, and what can be read from it.
+//! Reads uv's explanation of why requirements have no solution.
 //!
-//! uv writes its derivation: sentences of premises and conclusions. People need the premises ("a
-//! depends on b<2") and the hints; the conclusions only join them.
+//! uv writes a derivation: sentences with premises and conclusions. Users need the premises ("a
+//! depends on b<2") and the hints; the conclusions only connect the premises.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,11 +11,11 @@ use klayers_core::{PackageName, Pin, Target};
 use crate::command::shortened;
 use crate::secrets::redacted;
 
-/// The longest explanation that is kept, in characters.
+/// Longest explanation that is kept, in characters.
 const LONGEST: usize = 16_000;
-/// How uv begins an explanation. Versions before 0.10 have a colon behind it.
+/// First words of an explanation. Versions of uv before 0.10 write a colon after them.
 const HEAD: &str = "No solution found when resolving dependencies";
-/// What a premise has, and an item of a list in a premise has not.
+/// Verbs that mark a premise. An item of a list inside a premise has none of them.
 const VERBS: [&str; 16] = [
     " depends on ",
     " depend on ",
@@ -39,28 +39,27 @@ const VERBS: [&str; 16] = [
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Explanation {
     text: String,
-    /// The premises of uv's derivation, in its order, each once.
+    /// The premises of uv's derivation, in uv's order, without duplicates.
     pub(crate) facts: Vec<String>,
-    /// What uv says is there instead.
+    /// Wheels for other targets, from uv's hints.
     pub(crate) elsewhere: Vec<Elsewhere>,
-    /// The packages, or versions of them, for which uv has source distributions and no wheels that
-    /// fit.
+    /// Packages for which uv found source distributions but no wheels that fit, in at least one
+    /// version.
     pub(crate) without_wheels: BTreeSet<PackageName>,
-    /// What else there is for whoever asks for something else.
+    /// Alternatives, found after the resolution failed.
     pub(crate) instead: Instead,
 }
 
-/// What there is in place of wheels that do not exist.
+/// Alternatives to wheels that do not exist.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Instead {
-    /// The packages that have to be built from source so that the requirements can be met. Empty if
-    /// it is not known.
+    /// The packages to build from source so that the requirements can be met. Empty if unknown.
     pub(crate) to_build: BTreeSet<PackageName>,
-    /// The packages that may be built from source already.
+    /// The packages that are already allowed to be built from source.
     pub(crate) allowed: BTreeSet<PackageName>,
-    /// Other targets that have wheels of what was asked for.
+    /// Other targets that have wheels of the requested package.
     pub(crate) targets: Vec<Target>,
-    /// Another version of what was asked for, which has wheels for the target.
+    /// Another version of the requested package that has wheels for the target.
     pub(crate) version: Option<Pin>,
 }
 
@@ -71,17 +70,17 @@ pub(crate) struct Elsewhere {
     pub(crate) package: String,
     /// Its version.
     pub(crate) version: String,
-    /// The Pythons or platforms that it has wheels for.
+    /// The Python versions or platforms that have wheels.
     pub(crate) tags: Vec<String>,
 }
 
 impl Explanation {
-    /// Reads what uv wrote to its standard error.
+    /// Reads the standard error of uv.
     pub(crate) fn parse(stderr: &str) -> Self {
         let stderr = redacted(stderr);
-        let told = stderr.trim();
-        let told = told.strip_prefix("error: ").unwrap_or(told);
-        let lines: Vec<&str> = told.lines().map(str::trim_end).collect();
+        let message = stderr.trim();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let lines: Vec<&str> = message.lines().map(str::trim_end).collect();
         let words: Vec<&str> = stderr.split_whitespace().collect();
         let line = words.join(" ");
         let mut parts = line.split("hint: ");
@@ -96,7 +95,7 @@ impl Explanation {
         }
     }
 
-    /// The packages to build from source: those of which it is known that they are enough, or all
+    /// Returns the packages to build from source: those that are known to be enough, or else all
     /// that have no wheels.
     pub(crate) fn to_build(&self) -> Vec<PackageName> {
         let known = &self.instead.to_build;
@@ -106,7 +105,7 @@ impl Explanation {
 }
 
 impl fmt::Display for Explanation {
-    /// uv's own words, with uv's lines.
+    /// Writes uv's own words and line breaks.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
@@ -141,7 +140,7 @@ fn without_head(reason: &str) -> &str {
     reason.strip_prefix("cause: ").or_else(|| reason.strip_prefix("error: ")).unwrap_or(reason)
 }
 
-/// The premises of a derivation, in one line.
+/// Returns the premises of a derivation.
 fn facts(derivation: &str) -> Vec<String> {
     let mut facts: Vec<String> = Vec::new();
     let sentences = derivation.replace("And because ", "Because ");
@@ -157,14 +156,14 @@ fn facts(derivation: &str) -> Vec<String> {
             }
         }
     }
-    // What was asked for is told last, as the reason why the rest matters.
+    // The user's requirements come last: they are the reason why the other premises matter.
     let (asked, mut facts): (Vec<String>, Vec<String>) =
         facts.into_iter().partition(|fact| fact.starts_with("you require "));
     facts.extend(asked);
     facts
 }
 
-/// Divides "a depends on b and you require a and c" into its premises.
+/// Splits "a depends on b and you require a and c" into its premises.
 fn premises_of(text: &str) -> Vec<String> {
     let mut premises: Vec<String> = Vec::new();
     for part in text.split(" and ") {
@@ -222,7 +221,7 @@ hint: Wheels are available for `mkl` (v2026.2.0) on the following platforms: `ma
 ";
 
     #[test]
-    fn the_premises_of_a_conflict_are_read_with_the_requirements_last() {
+    fn premises_of_a_conflict_are_read_with_user_requirements_last() {
         let conflict = Explanation::parse(CONFLICT);
         assert_eq!(
             conflict.facts,
@@ -239,7 +238,7 @@ hint: Wheels are available for `mkl` (v2026.2.0) on the following platforms: `ma
     }
 
     #[test]
-    fn what_older_versions_of_uv_write_is_read_alike() {
+    fn explanations_of_older_uv_versions_are_read() {
         let older = "  × No solution found when resolving dependencies:\n  ╰─▶ Because alpha was \
                      not found in the package registry and you require alpha, we can conclude \
                      that your requirements are unsatisfiable.";
@@ -248,7 +247,7 @@ hint: Wheels are available for `mkl` (v2026.2.0) on the following platforms: `ma
     }
 
     #[test]
-    fn packages_without_wheels_and_wheels_for_others_are_read_from_the_hints() {
+    fn hints_name_packages_without_wheels_and_wheels_for_other_targets() {
         let none = Explanation::parse(NO_WHEELS);
         let names: Vec<String> = none.without_wheels.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["kappa", "zappa"]);

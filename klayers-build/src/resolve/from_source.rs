@@ -1,9 +1,9 @@
-//! Packages that come as source distributions alone, and that the operator allowed: their wheels are
-//! built first, and then it is resolved as always.
+//! Builds packages from source distributions where no wheels exist and the operator allowed it.
+//! Their wheels are built first; then resolution runs as usual.
 //!
-//! uv would run a package's code to learn what it requires, with all that uv has. So it is told that
-//! such packages require nothing, chooses their versions without running anything, and what they do
-//! require is read from the wheels, which are built apart.
+//! uv would run a package's code, unconfined, to learn its dependencies. So uv is told that such
+//! packages have no dependencies, and chooses their versions without running anything. The wheels
+//! are then built in confinement, and the real dependencies are read from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,22 +27,24 @@ use crate::lock::{Lock, LockedSdist, LockedWheel, SdistSource, Tags};
 use crate::sealed::{self, Sealed};
 use crate::wheel::{Acceptance, Wheel, WheelFilename};
 
-/// What the file says that it is which names the wheel that was built from a source distribution.
+/// Format tag of the cache note that records which wheel was built from an sdist.
 const KIND: &str = "klayers built wheel 1";
 
-/// The packages that may be built from source, and what that takes.
+/// The packages that may be built from source, and the tools for building them.
 #[derive(Clone, Debug)]
 pub struct FromSource {
     pub(super) allowed: BTreeSet<PackageName>,
     fetcher: Fetcher,
     interpreters: Interpreters,
-    /// Of one source one wheel is built, though several layers wait for it.
+    /// Held while a wheel is built, so that several layers that need the same wheel share one
+    /// build.
     building: Arc<Mutex<()>>,
 }
 
 impl FromSource {
-    /// These packages; what is fetched and built is kept in the cache of the fetcher. They are built
-    /// with the interpreter of the target's version where there is one, which native code needs.
+    /// Allows these packages. Fetched source distributions and built wheels go into the cache of
+    /// the fetcher. A build uses the interpreter of the target's Python version if there is one;
+    /// native code needs it.
     pub fn new(
         allowed: BTreeSet<PackageName>,
         fetcher: Fetcher,
@@ -52,7 +54,7 @@ impl FromSource {
     }
 }
 
-/// A wheel that was built before, and is kept.
+/// Content of the cache note: the wheel that was built from an sdist.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     filename: String,
@@ -60,7 +62,7 @@ struct Kept {
     size: u64,
 }
 
-/// Wheels that were built, in a folder that lists them for uv.
+/// The wheels built for one resolution, in a folder that uv reads.
 pub(super) struct BuiltWheels {
     folder: TempDir,
     sources: BTreeMap<Digest, SdistSource>,
@@ -79,18 +81,18 @@ impl BuiltWheels {
         Ok(())
     }
 
-    /// The folder that lists them.
+    /// The folder with the wheels.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The lock, with what is known of where these came from.
+    /// Records in a lock which source each of these wheels was built from.
     pub(super) fn named_in(&self, lock: Lock) -> Lock {
         lock.with_sources(&self.sources)
     }
 }
 
-/// A wheel that was built and is in the cache.
+/// A built wheel in the cache.
 struct BuiltInCache {
     filename: WheelFilename,
     sha256: Digest,
@@ -98,8 +100,8 @@ struct BuiltInCache {
 }
 
 impl Resolver {
-    /// Resolves after wheels of those allowed packages have been built that have none. What made it
-    /// `unsolvable` without is what is said if that does not help.
+    /// Builds wheels of those allowed packages that have none, and resolves with them. Returns
+    /// `unsolvable`, the error without these wheels, if they do not help.
     pub(super) async fn build_and_compile(
         &self,
         from_source: &FromSource,
@@ -110,7 +112,8 @@ impl Resolver {
     ) -> Result<(Lock, BuiltWheels), ResolveError> {
         let mut built = BuiltWheels::new()?;
         let mut left = from_source.allowed.clone();
-        // What a package requires is known once it is built, and may have to be built, too.
+        // The dependencies of a package are known only after its build, and may have to be built as
+        // well.
         loop {
             let choosing =
                 Choosing { resolver: self, requirements, target, runtime, built: &built };
@@ -131,12 +134,12 @@ impl Resolver {
         }
     }
 
-    /// Builds the wheels of a lock again that were built from source and are no longer in the cache,
-    /// so that they can be had as those that are fetched.
+    /// Rebuilds the wheels of a lock that were built from source and are no longer in the cache. A
+    /// fetch of the lock then finds them there.
     ///
     /// # Errors
     ///
-    /// If a package is not allowed or cannot be built, or if building it again gives other bytes.
+    /// If a package is not allowed or cannot be built, or if the rebuilt wheel has other bytes.
     pub async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), SdistError> {
         for wheel in lock.wheels() {
             let LockedWheel { pin, filename, sha256, built_from: Some(source), .. } = wheel else {
@@ -157,7 +160,8 @@ impl Resolver {
         Ok(())
     }
 
-    /// The wheel of a source distribution: the one that was built before, if it is still there.
+    /// Returns the wheel of a source distribution, from the cache if an earlier build left it
+    /// there.
     async fn built(
         &self,
         from_source: &FromSource,
@@ -168,7 +172,7 @@ impl Resolver {
     ) -> Result<BuiltInCache, SdistError> {
         let _alone = from_source.building.lock().await;
         let note = from_source.note(source, target);
-        // A note that cannot be read is like none.
+        // An unreadable note counts as no note.
         let kept = sealed::read::<Kept>(&note, KIND).unwrap_or(Sealed::Absent);
         let kept = kept.value(&note, from_source.fetcher.cache_log());
         if let Some(kept) = kept
@@ -202,30 +206,31 @@ impl Resolver {
         let path = fetcher.keep_built(&built.path(), built.sha256).await?;
         let kept =
             Kept { filename: built.filename.to_string(), sha256: built.sha256, size: built.size };
-        // Where it cannot be kept, it is built again the next time.
+        // If the note cannot be written, the next run builds the wheel again.
         let _ = sealed::write(&from_source.note(source, target), KIND, &kept);
         Ok(BuiltInCache { filename: built.filename.clone(), sha256: built.sha256, path })
     }
 }
 
 impl FromSource {
-    /// Keeps what a failed build wrote, in a file that its error names.
+    /// Stores the output of a failed build in a log file, and names that file in the error.
     fn with_log(&self, error: SdistError, target: Target) -> SdistError {
         let SdistError::Failed { pin, output, .. } = error else { return error };
         let folder = self.fetcher.cache_folder().join("logs");
         let log = folder.join(format!("{}-{}-{target}.log", pin.name.normalized(), pin.version));
         let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&log, &output));
-        // A log that cannot be kept must not hide why the build failed.
+        // A log that cannot be written must not hide why the build failed.
         SdistError::Failed { pin, output, log: kept.is_ok().then_some(log) }
     }
 
-    /// Where it is noted which wheel was built from a source distribution for a target.
+    /// The path of the note that records which wheel was built from a source distribution for a
+    /// target.
     fn note(&self, source: &SdistSource, target: Target) -> PathBuf {
         self.fetcher.built().join(format!("{}-{target}.wheel", source.sha256))
     }
 }
 
-/// Whether a wheel that was built here can be used: it is sound, and what native code is in it can
+/// Checks that a built wheel can be used: it fits the target, it is valid, and its native code can
 /// be loaded.
 fn judge(
     path: &Path,
@@ -235,11 +240,11 @@ fn judge(
 ) -> Result<(), String> {
     if Tags::new(target, runtime.glibc).priority(filename).is_none() {
         return Err(format!(
-            "it does not fit {target}; native code fits the machine and the Python that it was \
-             built with"
+            "it does not fit {target}; native code fits only the machine and the Python version \
+             that it was built on"
         ));
     }
-    // Whether its RECORD has to describe it is decided where a layer is made of it.
+    // Whether faults of its RECORD are accepted is decided later, when a layer is made of it.
     let accepted = std::iter::once((filename.name().clone(), Acceptance::Record)).collect();
     let wheel = Wheel::verify_accepting(path, filename, &accepted);
     let wheel = wheel.map_err(|error| in_one_line(&error))?;
@@ -256,7 +261,7 @@ fn judge(
     if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
 }
 
-/// The choice of which source distributions are to be built. No code of theirs is run by it.
+/// Chooses which source distributions to build. Runs none of their code.
 pub(super) struct Choosing<'a> {
     pub(super) resolver: &'a Resolver,
     pub(super) requirements: &'a [Requirement],
@@ -266,13 +271,14 @@ pub(super) struct Choosing<'a> {
 }
 
 impl Choosing<'_> {
-    /// The source distributions of as few of the allowed packages as it takes: one that has wheels
-    /// is not built. None if it cannot be resolved with them either.
+    /// Returns the source distributions of as few allowed packages as possible: a package that has
+    /// wheels is not built. Empty if the requirements cannot be met with these packages either.
     pub(super) async fn fewest(
         &self,
         allowed: &BTreeSet<PackageName>,
     ) -> Result<Vec<LockedSdist>, ResolveError> {
-        // One that has wheels alone spoils it for the others, so they are tried without it, too.
+        // A package that exists only as wheels makes the resolution fail, so each subset without
+        // one package, and each package alone, is tried as well.
         let alone = allowed.iter().map(|name| BTreeSet::from([name.clone()]));
         let but_one = allowed.iter().map(|name| {
             let others = allowed.iter().filter(|other| *other != name);
@@ -300,8 +306,8 @@ impl Choosing<'_> {
         Ok(sdists)
     }
 
-    /// The source distributions that are chosen if these packages have no wheels, and require
-    /// nothing; none if it cannot be resolved.
+    /// Returns the source distributions that uv chooses if these packages have no wheels and no
+    /// dependencies. None if there is no solution.
     pub(super) async fn sdists(
         &self,
         packages: &BTreeSet<PackageName>,
@@ -319,7 +325,7 @@ impl Choosing<'_> {
             );
             extra.extend(["--no-binary".to_owned(), name.to_owned()]);
         }
-        // It stands in the place of uv's own files: there is no other way to say this.
+        // This replaces uv's own configuration files: uv has no other way to set it.
         let metadata = written(&[metadata])?;
         extra.extend(["--config-file".to_owned(), metadata.path().display().to_string()]);
         let Self { resolver, requirements, target, runtime, built } = *self;

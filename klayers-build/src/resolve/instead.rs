@@ -1,5 +1,4 @@
-//! What there is in place of wheels that do not exist: found out after a resolution failed, for the
-//! message that tells of it.
+//! Looks for alternatives after a resolution failed, to suggest them in the error message.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +9,12 @@ use super::Resolver;
 use super::explanation::{Explanation, Instead};
 use super::from_source::{BuiltWheels, Choosing};
 
-/// How many targets are asked for at once.
+/// Number of targets that are resolved at once.
 const PARALLEL: usize = 4;
 
 impl Resolver {
-    /// What there is in place of wheels of these requirements. What cannot be found out is left out:
-    /// it is advice, and the failure stands without it.
+    /// Finds alternatives to wheels of these requirements. Lookups that fail are left out:
+    /// alternatives are advice, and the error stands without them.
     pub(super) async fn instead(
         &self,
         requirements: &[Requirement],
@@ -44,7 +43,8 @@ impl Resolver {
         instead
     }
 
-    /// Packages without wheels that are enough to be built from source. Empty if none are.
+    /// Returns packages without wheels that suffice if they are built from source. Empty if there
+    /// is no such set.
     async fn to_build(
         &self,
         requirements: &[Requirement],
@@ -54,7 +54,8 @@ impl Resolver {
     ) -> BTreeSet<PackageName> {
         let Ok(built) = BuiltWheels::new() else { return BTreeSet::new() };
         let choosing = Choosing { resolver: self, requirements, target, runtime, built: &built };
-        // Of what was asked for, some versions may have wheels, and need what has none.
+        // Some versions of a requested package may have wheels but depend on packages without
+        // wheels.
         let is_asked_for = |name: &PackageName| requirements.iter().any(|r| r.name() == name);
         let needed: BTreeSet<PackageName> =
             names.iter().filter(|name| !is_asked_for(name)).cloned().collect();
@@ -69,7 +70,7 @@ impl Resolver {
         }
     }
 
-    /// The version that the target would get if any version would do.
+    /// Returns the version that the target would get without a version constraint.
     async fn other_version(
         &self,
         asked: &Requirement,
@@ -84,8 +85,8 @@ impl Resolver {
         lock.wheel(asked.name()).map(|wheel| wheel.pin.clone())
     }
 
-    /// The other targets with the same Python or the same architecture that have wheels of a
-    /// requirement, whatever these need.
+    /// Returns the targets with the same Python or the same architecture that have wheels of a
+    /// requirement. Dependencies are not checked.
     async fn other_targets(&self, asked: &Requirement, target: Target) -> Vec<Target> {
         let runtimes = Runtimes::default();
         let others = runtimes.iter().flat_map(|runtime| {

@@ -1,8 +1,9 @@
-//! Wheels from source distributions, for packages that the operator named.
+//! Builds wheels from source distributions, for packages that the operator allowed by name.
 //!
-//! Building one runs its code. So it is [confined](crate::confine): it has no environment but what is
-//! said here, sees the system, the interpreter, uv and its own folder alone, has no network, and
-//! leaves no process behind. What a build needs is fetched before, as wheels, which run nothing.
+//! A build runs the package's code. So it is [confined](crate::confine): it gets only the
+//! environment variables set here, sees only the system, the interpreter, uv and its own folder,
+//! has no network, and leaves no process behind. Build dependencies are fetched before, as wheels,
+//! which run no code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,20 +26,20 @@ mod error;
 
 pub use error::SdistError;
 
-/// How long one build may take, and as long again what it needs.
+/// Deadline of one build, and of fetching its dependencies.
 const TIMEOUT: Duration = Duration::from_mins(10);
-/// How much a build may write, in MiB.
+/// Most output of a build, in MiB.
 const OUTPUT_MIB: u64 = 64;
-/// Where a build finds compilers and the like.
+/// `PATH` of a build, for compilers and other tools.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// Prints where uv is that runs this: what stands on `PATH` may be a script that starts it.
+/// Prints the path of the uv that runs this: the `uv` on `PATH` may be a script that starts it.
 const WHERE_UV_IS: &str = "import os; print(os.environ['UV'])";
-/// What a build needs whose `pyproject.toml` does not say it ([PEP 518][spec]).
+/// Build dependencies of a project whose `pyproject.toml` names none ([PEP 518][spec]).
 ///
 /// [spec]: https://peps.python.org/pep-0518/#build-system-table
 const DEFAULT_REQUIRES: [&str; 2] = ["setuptools>=40.8.0", "wheel"];
-/// Unpacks a source distribution into a folder, with nothing outside it, and prints the name of the
-/// folder that is in it.
+/// Unpacks a source distribution into a folder, refusing paths outside it, and prints the name of
+/// the one folder inside.
 const UNPACK: &str = "\
 import os, sys, tarfile, zipfile
 archive, folder = sys.argv[1:]
@@ -49,27 +50,26 @@ else:
         tar.extractall(folder, filter='data')
 inside = os.listdir(folder)
 if len(inside) != 1:
-    sys.exit('it holds %d folders instead of one' % len(inside))
+    sys.exit('it holds %d files and folders instead of one folder' % len(inside))
 print(inside[0])";
 
-/// A source distribution on this machine.
+/// A source distribution in a local file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sdist {
-    /// The package and version that it is locked as.
+    /// The package and version in the lock.
     pub pin: Pin,
     /// The file.
     pub path: PathBuf,
-    /// The SHA-256 that it is locked with.
+    /// The SHA-256 in the lock.
     pub sha256: Digest,
 }
 
-/// A wheel that was built from a source distribution. It is gone when this is dropped, unless it was
-/// copied.
+/// A wheel built from a source distribution. The file is deleted when this value is dropped.
 #[derive(Debug)]
 pub struct BuiltWheel {
     /// Its file name.
     pub filename: WheelFilename,
-    /// Its SHA-256, which is what it is: another build may give other bytes.
+    /// The SHA-256 of the wheel. Another build may produce other bytes.
     pub sha256: Digest,
     /// Its size, in bytes.
     pub size: u64,
@@ -81,7 +81,7 @@ pub struct BuiltWheel {
 }
 
 impl BuiltWheel {
-    /// Where it is.
+    /// The path of the wheel.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("out").join(self.filename.to_string())
     }
@@ -105,13 +105,13 @@ struct BuildSystem {
 impl Resolver {
     /// Builds a wheel from a source distribution whose package is among the `allowed`.
     ///
-    /// It is built with `python`, whatever version that is. The wheel is for `judge` to judge, which
-    /// says why it cannot be used.
+    /// `python` runs the build; it may have any version. `judge` inspects the wheel and returns the
+    /// reason if it cannot be used.
     ///
     /// # Errors
     ///
-    /// Before anything of it is run, if its package is not allowed or its bytes are not the locked
-    /// ones; then if it cannot be built, or not to a wheel that can be used.
+    /// Before any code of the package runs: if the package is not allowed, or if the bytes are not
+    /// the locked ones. Later: if the build fails, or makes a wheel that cannot be used.
     pub async fn build_sdist(
         &self,
         sdist: &Sdist,
@@ -128,12 +128,12 @@ impl Resolver {
             let (pin, wanted) = (sdist.pin.clone().into(), sdist.sha256);
             return Err(SdistError::WrongDigest { pin, found, wanted });
         }
-        let room = Room::new(self, sdist, python).await?;
+        let room = BuildRoom::new(self, sdist, python).await?;
         let source = room.unpack(sdist).await?;
         room.prepare(&source).await?;
         room.build(&source).await?;
         let filename = room.built()?;
-        let Room { folder, confinement, .. } = room;
+        let BuildRoom { folder, confinement, .. } = room;
         let path = folder.path().join("out").join(filename.to_string());
         judge(&path, &filename).map_err(|reason| SdistError::Unusable {
             pin: sdist.pin.clone().into(),
@@ -151,8 +151,8 @@ impl Resolver {
     }
 }
 
-/// A folder in which one build has all that it has.
-struct Room<'a> {
+/// The folder and the tools of one build.
+struct BuildRoom<'a> {
     resolver: &'a Resolver,
     python: &'a Path,
     pin: &'a Pin,
@@ -162,7 +162,7 @@ struct Room<'a> {
     folder: TempDir,
 }
 
-impl<'a> Room<'a> {
+impl<'a> BuildRoom<'a> {
     async fn new(
         resolver: &'a Resolver,
         sdist: &'a Sdist,
@@ -192,7 +192,7 @@ impl<'a> Room<'a> {
             .variable("HOME", path("home"))
             .variable("TMPDIR", path("tmp"))
             .variable("UV_CACHE_DIR", path("cache"));
-        // So that what can be the same each time is: 1980-01-01.
+        // These make builds reproducible where the build tools allow it. The date is 1980-01-01.
         for (name, value) in [
             ("SOURCE_DATE_EPOCH", "315532800"),
             ("PYTHONHASHSEED", "0"),
@@ -214,7 +214,7 @@ impl<'a> Room<'a> {
         self.folder.path().join(below).display().to_string()
     }
 
-    /// Runs a program that sees this room and the system, and no network.
+    /// Runs a program in this confinement, without network.
     async fn run(
         &self,
         view: &View,
@@ -227,7 +227,7 @@ impl<'a> Room<'a> {
         self.done(self.confinement.run(view, &program, "", bounds).await)
     }
 
-    /// What a program wrote, if it did as it was asked.
+    /// Returns the standard output of a program that succeeded.
     fn done(&self, outcome: Result<Output, CommandError>) -> Result<String, SdistError> {
         let output = outcome.map_err(|source| self.not_run(source))?;
         match output.status {
@@ -248,7 +248,7 @@ impl<'a> Room<'a> {
         SdistError::Io { pin: self.pin.clone().into(), source }
     }
 
-    /// Unpacks the source distribution, and gives the folder that is in it.
+    /// Unpacks the source distribution, and returns the path of the folder inside.
     async fn unpack(&self, sdist: &Sdist) -> Result<String, SdistError> {
         let archive = std::path::absolute(&sdist.path).map_err(|error| self.io(error))?;
         let archive = archive.display().to_string();
@@ -259,9 +259,9 @@ impl<'a> Room<'a> {
         Ok(format!("{folder}/{}", inside.trim_end_matches('\n')))
     }
 
-    /// Makes an environment that has what the build needs, from wheels alone. Nothing of them is run
-    /// by that, so it is done as all fetching is: with the proxies, certificates and logins that this
-    /// process has.
+    /// Creates a virtual environment with the build dependencies, from wheels only. Installing
+    /// wheels runs none of their code, so uv runs unconfined here, with the proxies, certificates
+    /// and logins of this process.
     async fn prepare(&self, source: &str) -> Result<(), SdistError> {
         let python = self.python.display().to_string();
         let environment = self.path("environment");
@@ -273,14 +273,15 @@ impl<'a> Room<'a> {
             .args(["pip", "install", "--quiet", "--only-binary", ":all:"])
             .args(["--python", &environment, "--requirements"])
             .arg(requires.path())
-            // A build must not reach, through links, what others install from.
+            // With a shared cache, a build could change, through links, files that other
+            // installations use.
             .env("UV_CACHE_DIR", self.path("cache"));
         self.resolver.sources.tell(&mut command, None);
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
         self.done(run(&mut command, "", bounds).await).map(drop)
     }
 
-    /// What its `pyproject.toml` says that the build needs.
+    /// Returns the build dependencies that `pyproject.toml` names.
     fn requires(&self, source: &str) -> Result<Vec<String>, SdistError> {
         let text = match regular::read_to_string(&Path::new(source).join("pyproject.toml")) {
             Ok(text) => text,
@@ -304,7 +305,7 @@ impl<'a> Room<'a> {
         self.run(&self.view, &self.uv, &arguments).await.map(drop)
     }
 
-    /// The one wheel that was built.
+    /// Returns the name of the one wheel that was built.
     fn built(&self) -> Result<WheelFilename, SdistError> {
         let mut names = Vec::new();
         for entry in fs::read_dir(self.path("out")).map_err(|error| self.io(error))? {

@@ -1,4 +1,4 @@
-//! Where packages come from: the index, and folders and pages of further wheels.
+//! Package sources: the index, and folders and pages of further wheels.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,20 +11,20 @@ use url::Url;
 use super::ResolveError;
 use crate::regular;
 
-/// Where packages come from. What `uv` is configured to use by its own files and variables holds,
-/// too.
+/// Where packages come from. The configuration files and environment variables of `uv` apply as
+/// well.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Sources {
-    /// The index, in place of uv's default.
+    /// The index, instead of uv's default.
     pub index_url: Option<Url>,
-    /// Folders and pages that list further wheels.
+    /// Folders and pages with further wheels.
     pub find_links: Vec<String>,
-    /// Whether no index is asked.
+    /// Whether to use no index at all.
     pub no_index: bool,
 }
 
 impl Sources {
-    /// The URL of a package index.
+    /// Parses the URL of a package index.
     ///
     /// # Errors
     ///
@@ -37,13 +37,13 @@ impl Sources {
         }
     }
 
-    /// A place of further wheels, in the words of somebody in `folder`: the URL of a page stays as it
-    /// is, a folder is named from the root, since uv runs in another one.
+    /// Parses the location of further wheels, as a user in `folder` names it. The URL of a page
+    /// stays as it is. The path of a folder becomes absolute, since uv runs in another folder.
     ///
     /// # Errors
     ///
-    /// If the text was to be a URL, and is none. The error does not show the text, which may hold a
-    /// password.
+    /// If the text looks like a URL and is not one. The error does not show the text, which may
+    /// hold a password.
     pub fn located(folder: &Path, links: &str) -> Result<String, PlaceError> {
         let url = Self::index(links);
         if url.is_ok() {
@@ -59,10 +59,10 @@ impl Sources {
         Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
     }
 
-    /// Tells uv of these places, and of a folder of further wheels.
+    /// Passes these sources, and a folder of further wheels, to uv.
     ///
-    /// It is told by its environment: everybody on the machine can read the arguments of a process,
-    /// and URLs may hold passwords.
+    /// The URLs go into uv's environment: every user of the machine can read the arguments of a
+    /// process, and URLs may hold passwords.
     pub(crate) fn tell(&self, command: &mut Command, folder: Option<&Path>) {
         if let Some(url) = &self.index_url {
             command.env("UV_DEFAULT_INDEX", url.as_str());
@@ -78,7 +78,7 @@ impl Sources {
     }
 }
 
-/// A place of further wheels as uv reads it in a list with commas.
+/// Encodes commas in a location, since uv reads a list separated by commas.
 fn without_comma(links: &String) -> String {
     if !links.contains(',') {
         return links.clone();
@@ -87,8 +87,8 @@ fn without_comma(links: &String) -> String {
     url.map_or_else(|()| links.clone(), |url| url.as_str().replace(',', "%2C"))
 }
 
-/// Refuses folders of wheels and source distributions in which one of those is a pipe or a device:
-/// uv would wait for it, or read without end. What else is wrong with the folders uv says.
+/// Refuses folders in which a wheel or source distribution is a pipe or a device: uv would wait for
+/// it, or read without end. uv itself reports other problems of the folders.
 pub(super) fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
     let is_meant = |name: &OsStr| {
         let ends = [b".whl".as_slice(), b".tar.gz", b".zip"];
@@ -108,20 +108,21 @@ pub(super) fn check_folders(find_links: &[String]) -> Result<(), ResolveError> {
     Ok(())
 }
 
-/// Why a text does not name a package index, or a place of wheels. The text is not a part of it.
+/// Why a text does not name a package index or a location of wheels. The error does not hold the
+/// text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaceError {
-    /// It cannot be read as a URL.
+    /// The text is not a URL.
     #[error("is not a URL: {0}; it is not shown here, since it may hold a password")]
     Url(url::ParseError),
-    /// It is a URL of another kind.
+    /// The URL has another scheme.
     #[error(
         "is not a URL of scheme http, https or file; it is not shown here, since it may hold a \
          password"
     )]
     Scheme,
-    /// It is neither a URL nor a folder.
+    /// The text is neither a URL nor a folder.
     #[error("is neither a URL nor a folder; it is not shown here, since it may hold a password")]
     Folder,
 }

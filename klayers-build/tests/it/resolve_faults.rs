@@ -1,4 +1,4 @@
-//! uv is a program of its own: it may be missing, be another one, fail, or never end.
+//! Tests faults of the program uv: missing, another program, failing, or never ending.
 
 use std::fs;
 use std::io::Read as _;
@@ -19,12 +19,12 @@ const BUILD: [&str; 6] = ["build", "alpha", "--python", "3.13", "--out", "out"];
 const AGAIN: &str = "help: run the command again; with --verbose it tells more\n";
 const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A uv that answers for its version, and does this when it is to resolve.
+/// Installs a fake uv that prints a version, and runs this script when it is to resolve.
 fn resolving(home: &Home, script: &str) {
     home.fake_uv(&format!("if [ \"$1\" = --version ]; then echo 'uv 0.9.0'; exit; fi\n{script}"));
 }
 
-/// That a build ended with a code and a message, and left nothing.
+/// Asserts that a build ends with this code and message, and writes nothing.
 #[track_caller]
 fn refused(home: &Home, code: i32, stderr: &str) {
     home.run(&BUILD).refused(code, stderr);
@@ -32,7 +32,7 @@ fn refused(home: &Home, code: i32, stderr: &str) {
 }
 
 #[test]
-fn without_uv_it_is_said_how_to_install_it() {
+fn missing_uv_error_says_how_to_install_it() {
     let home = Home::new();
     let mut command = home.command(&BUILD);
     command.env("PATH", home.path("empty"));
@@ -42,7 +42,7 @@ fn without_uv_it_is_said_how_to_install_it() {
 }
 
 #[test]
-fn a_uv_that_is_too_old_or_none_at_all_is_named() {
+fn too_old_uv_or_another_program_is_an_error() {
     let home = Home::new();
     let long = "x".repeat(100);
     for (script, answer) in [
@@ -62,7 +62,7 @@ fn a_uv_that_is_too_old_or_none_at_all_is_named() {
 }
 
 #[test]
-fn a_uv_that_does_not_even_say_its_version_is_named() {
+fn uv_that_fails_to_print_its_version_is_an_error() {
     let home = Home::new();
     home.fake_uv("echo 'error: no such library' >&2; exit 127");
     refused(&home, 1, &format!("error: uv failed: no such library\n{AGAIN}"));
@@ -76,7 +76,7 @@ fn a_uv_that_does_not_even_say_its_version_is_named() {
 }
 
 #[test]
-fn what_uv_says_when_it_fails_is_passed_on() {
+fn error_output_of_uv_is_passed_on() {
     let home = Home::new();
     for (script, message) in [
         ("echo 'error: unexpected argument' >&2; exit 2", "uv failed: unexpected argument\n"),
@@ -96,7 +96,7 @@ fn what_uv_says_when_it_fails_is_passed_on() {
 }
 
 #[test]
-fn what_uv_says_without_an_end_is_cut() {
+fn endless_error_output_of_uv_is_shortened() {
     let home = Home::new();
     resolving(&home, "yes 'error: what a day' | head -c 100000 >&2; exit 2");
     let outcome = home.run(&BUILD).ended_with(1);
@@ -105,7 +105,7 @@ fn what_uv_says_without_an_end_is_cut() {
 }
 
 #[test]
-fn output_that_is_no_lock_is_refused() {
+fn uv_output_that_is_not_a_lock_is_refused() {
     let home = Home::new();
     resolving(&home, "echo '<html>no lock</html>'");
     let outcome = home.run(&BUILD).ended_with(1);
@@ -122,7 +122,7 @@ fn output_that_is_no_lock_is_refused() {
 }
 
 #[test]
-fn a_lock_that_cannot_be_verified_or_is_not_of_wheels_is_refused() {
+fn lock_without_digests_or_wheels_is_refused() {
     let home = Home::new();
     let sdist = format!(
         "sdist = {{ url = \"http://index.example/alpha-1.tar.gz\", hashes = {{ sha256 = \"{SHA}\" }} }}"
@@ -158,7 +158,7 @@ fn a_lock_that_cannot_be_verified_or_is_not_of_wheels_is_refused() {
 }
 
 #[test]
-fn the_password_of_an_index_is_no_argument() {
+fn password_of_an_index_is_not_passed_as_an_argument() {
     let home = Home::new();
     let told = home.path("told");
     let tell = format!("echo \"$UV_DEFAULT_INDEX\" > {}", told.display());
@@ -170,7 +170,8 @@ fn the_password_of_an_index_is_no_argument() {
     assert!(!outcome.stderr.contains("secret"), "{}", outcome.stderr);
 }
 
-/// What a uv that never ends holds open; it comes to its end when all that uv started has.
+/// A pipe that a fake uv, which never ends, and its children hold open. Reading it ends when all of
+/// them have ended.
 struct Lifeline(PathBuf);
 
 impl Lifeline {
@@ -192,7 +193,7 @@ impl Lifeline {
     }
 }
 
-/// Waits until all that holds the other end has ended.
+/// Waits until all processes that hold the other end have ended.
 fn gone(mut held: fs::File) {
     let mut rest = Vec::new();
     held.read_to_end(&mut rest).unwrap();
@@ -200,7 +201,7 @@ fn gone(mut held: fs::File) {
 }
 
 #[test]
-fn a_signal_ends_uv_and_all_that_it_started() {
+fn signal_ends_uv_and_its_children() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let home = Home::new();
         let lifeline = Lifeline::of(&home);
@@ -214,7 +215,7 @@ fn a_signal_ends_uv_and_all_that_it_started() {
 }
 
 #[test]
-fn a_signal_ends_a_build_that_waits_for_another_process() {
+fn signal_ends_a_build_that_waits_for_another_process() {
     let home = Home::new();
     let digest = "0".repeat(64);
     let lock = format!(
@@ -226,7 +227,7 @@ fn a_signal_ends_a_build_that_waits_for_another_process() {
     let part = fs::File::open(part).unwrap();
     part.lock().unwrap();
     let child = home.command(&[&BUILD[..], &["--lock", "pylock.toml"]].concat()).spawn().unwrap();
-    // That it waits is seen from outside alone: nothing tells that it has come so far.
+    // Only its open files show that the build waits; it prints nothing.
     let held = format!("/proc/{}/fd", child.id());
     let waits = || {
         let open = fs::read_dir(&held).into_iter().flatten().flatten();
@@ -234,7 +235,7 @@ fn a_signal_ends_a_build_that_waits_for_another_process() {
     };
     let deadline = Instant::now() + Duration::from_mins(1);
     while !waits() {
-        assert!(Instant::now() < deadline, "it never came to the part");
+        assert!(Instant::now() < deadline, "the build never reached the partial file");
         std::thread::sleep(Duration::from_millis(20));
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
@@ -242,7 +243,7 @@ fn a_signal_ends_a_build_that_waits_for_another_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_uv_that_never_ends_is_given_up_and_ended() {
+async fn hanging_uv_is_killed_after_the_deadline() {
     let home = Home::new();
     let lifeline = Lifeline::of(&home);
     let resolver = Resolver::with_uv(&home.path("bin/uv"), Sources::default()).await.unwrap();
@@ -262,7 +263,7 @@ async fn a_uv_that_never_ends_is_given_up_and_ended() {
 }
 
 #[test]
-fn a_run_whose_uv_fails_leaves_the_catalog_as_it_was() {
+fn run_whose_uv_fails_leaves_the_catalog_unchanged() {
     let home = Home::new();
     home.collection(&[("p3.12", &["alpha", "beta"])], &["us-east-1"]);
     resolving(&home, "exit 2");

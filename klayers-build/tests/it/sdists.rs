@@ -1,4 +1,5 @@
-//! Packages that come as source distributions alone: refused, or built where the operator says so.
+//! Tests packages that exist only as source distributions: they are refused, or built where the
+//! operator allows it.
 
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
@@ -17,12 +18,12 @@ use crate::support::command::{Home, Outcome, uv_is_there};
 use crate::support::process::{runs, wait_until};
 use crate::support::server::WheelServer;
 
-/// Gives out the wheel that lies beside it, and ends what runs it with anything of the command's
-/// environment, as it would be run if uv asked it what it requires.
+/// A build backend that returns the wheel beside it. It fails if the command's environment is
+/// visible, as it would be if uv ran it to ask for its dependencies.
 const BACKEND: &str = r#"
 import os, random, shutil, sys, zipfile
 if "KLAYERS_CACHE_DIR" in os.environ:
-    sys.exit("it was run with what the command has")
+    sys.exit("it runs in the environment of the command")
 def build_wheel(folder, settings=None, metadata=None):
     if FICKLE:
         year = random.SystemRandom().randint(1980, 2107)
@@ -36,7 +37,8 @@ def build_wheel(folder, settings=None, metadata=None):
     return "FILENAME"
 "#;
 
-/// Looks for what it should not see, and starts what should not stay.
+/// A build backend that tries to read and write forbidden files, and starts a process that should
+/// not survive.
 const CURIOUS_BACKEND: &str = r#"
 import os, shutil, subprocess
 def fails(action, *arguments):
@@ -56,12 +58,12 @@ def build_wheel(folder, settings=None, metadata=None):
     return "FILENAME"
 "#;
 
-/// A source distribution that is built to this wheel.
+/// A source distribution whose build makes this wheel.
 fn sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
     sdist_with(name, wheel, &BACKEND.replace("FICKLE", "False"))
 }
 
-/// A source distribution that is built to other bytes each time.
+/// A source distribution whose build makes other bytes each time.
 fn fickle_sdist(name: &str, wheel: &WheelFile) -> (String, Vec<u8>) {
     sdist_with(name, wheel, &BACKEND.replace("FICKLE", "True"))
 }
@@ -85,7 +87,8 @@ fn sdist_with(name: &str, wheel: &WheelFile, backend: &str) -> (String, Vec<u8>)
     (format!("{name}-1.0.zip"), zip.finish().unwrap().into_inner())
 }
 
-/// An index that has `app` and `helper` as wheels, and what `app` requires as source.
+/// An index with wheels of `app` and `helper`, and the dependencies of `app` as source
+/// distributions.
 async fn index(sample: &WheelFile) -> WheelServer {
     let inner = WheelFile::new("inner", "1.0").file("inner.py", "y = 2\n");
     let wheels = [
@@ -115,7 +118,7 @@ fn entry(home: &Home, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_leave_nothing_is_built_and_it_is_said_how_to_give_it() {
+async fn sdists_are_not_built_without_permission_and_the_error_names_the_flag() {
     if !uv_is_there() {
         return;
     }
@@ -132,7 +135,7 @@ async fn without_leave_nothing_is_built_and_it_is_said_how_to_give_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
+async fn layer_is_built_from_allowed_sdists_and_rebuilt_from_its_own_lock() {
     if !uv_is_there() {
         return;
     }
@@ -146,14 +149,14 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
     assert_eq!(built.len(), 2, "helper has a wheel: {lock}");
     let layer = fs::read(home.path("out/Klayers-p312-app.zip")).unwrap();
 
-    // Another run builds nothing, though the sources are gone.
+    // Another run builds nothing, although the sources are gone.
     fs::remove_dir_all(home.path("caches/klayers/sdists")).unwrap();
     server.asked();
     build(&home, &server, &[&["--out", "again"][..], &allowed].concat()).ended_with(0);
     assert!(!server.asked().iter().any(|asked| asked.path.contains("1.0.zip")));
     assert_eq!(fs::read(home.path("again/Klayers-p312-app.zip")).unwrap(), layer);
 
-    // On another machine the lock is enough, for who allows it.
+    // On another machine the lock suffices, if builds are allowed there.
     fs::remove_dir_all(home.path("caches")).unwrap();
     home.write("own.toml", lock);
     let from_lock = ["--out", "again", "--lock", "own.toml"];
@@ -164,7 +167,7 @@ async fn a_layer_is_built_from_allowed_sources_and_again_from_its_own_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_built_wheel_that_changed_in_the_cache_is_built_again() {
+async fn built_wheel_that_changed_in_the_cache_is_built_again() {
     if !uv_is_there() {
         return;
     }
@@ -185,7 +188,7 @@ async fn a_built_wheel_that_changed_in_the_cache_is_built_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_layer_is_verified_by_who_allows_its_sources_to_be_built_again() {
+async fn layer_is_verified_if_its_sdists_may_be_built_again() {
     if !uv_is_there() {
         return;
     }
@@ -202,12 +205,12 @@ async fn a_layer_is_verified_by_who_allows_its_sources_to_be_built_again() {
 
     let done = home.run(&[&verify[..], &allowed].concat()).ended_with(0);
     assert!(done.stdout.starts_with("reproduced Klayers-p312-app\n"), "{}", done.stdout);
-    // What was built is in the cache now, under the digest that the lock asks for.
+    // The built wheel is in the cache now, under the digest in the lock.
     home.run(&verify).ended_with(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wheel_that_becomes_another_one_when_it_is_built_again_is_named() {
+async fn error_names_wheel_whose_build_is_not_reproducible() {
     if !uv_is_there() {
         return;
     }
@@ -229,7 +232,7 @@ async fn a_wheel_that_becomes_another_one_when_it_is_built_again_is_named() {
 }
 
 #[tokio::test]
-async fn a_build_sees_its_own_folder_and_leaves_nothing_behind() {
+async fn build_sees_only_its_own_folder_and_leaves_no_process_behind() {
     if !uv_is_there() {
         return;
     }
@@ -268,13 +271,13 @@ async fn a_build_sees_its_own_folder_and_leaves_nothing_behind() {
             .unwrap_or_else(|error| panic!("{options:?}: {error}"));
         assert_eq!(built.offline, !gaps.contains(&Gap::Datagrams) && !gaps.contains(&Gap::Network));
         if !gaps.contains(&Gap::Survival) {
-            wait_until(|| !runs(&mark), "it lives on");
+            wait_until(|| !runs(&mark), "the process is still running");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_built_must_be_sound_and_fit() {
+async fn built_wheel_must_be_valid_and_fit_the_target() {
     if !uv_is_there() {
         return;
     }
@@ -293,7 +296,7 @@ async fn what_is_built_must_be_sound_and_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_with_other_bytes_than_locked_is_not_run() {
+async fn sdist_with_other_bytes_than_locked_is_not_run() {
     if !uv_is_there() {
         return;
     }
@@ -313,7 +316,7 @@ async fn a_source_with_other_bytes_than_locked_is_not_run() {
 }
 
 #[test]
-fn a_run_builds_what_the_configuration_allows_and_publishes_it_once() {
+fn run_builds_sdists_that_the_configuration_allows_and_publishes_once() {
     if !uv_is_there() {
         return;
     }
@@ -335,7 +338,7 @@ fn a_run_builds_what_the_configuration_allows_and_publishes_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_build_that_fails_is_told_by_its_last_lines_and_its_output_is_kept() {
+async fn failed_build_shows_last_lines_and_saves_its_output() {
     if !uv_is_there() {
         return;
     }

@@ -10,35 +10,34 @@ use crate::resolve::ResolveError;
 use crate::secrets::TomlError;
 use crate::wheel::WheelFilename;
 
-/// Why a source distribution does not give a wheel.
+/// Why no wheel could be built from a source distribution.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SdistError {
-    /// The operator did not name its package.
+    /// The operator did not allow its package.
     #[error(
-        "{0} comes as a source distribution, which runs its own code when it is built, and may not \
-         be built"
+        "{0} has to be built from a source distribution, which would run its code and is not allowed"
     )]
     NotAllowed(PackageName),
-    /// Its bytes are not those of the lock.
+    /// The bytes are not the locked ones.
     #[error("the source distribution of {pin} has SHA-256 {found}, but the lock asks for {wanted}")]
     WrongDigest {
         /// The package and version.
         pin: Box<Pin>,
-        /// What it has.
+        /// The actual SHA-256.
         found: Digest,
-        /// What it must have.
+        /// The SHA-256 in the lock.
         wanted: Digest,
     },
     /// A file cannot be read or written.
-    #[error("could not work on the source distribution of {pin}")]
+    #[error("could not read or write the files of a build of {pin}")]
     Io {
         /// The package and version.
         pin: Box<Pin>,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A tool is not there.
+    /// A tool is missing or fails.
     #[error(transparent)]
     Tool(Box<ResolveError>),
     /// A program could not be run to its end.
@@ -46,7 +45,7 @@ pub enum SdistError {
     Run {
         /// The package and version.
         pin: Box<Pin>,
-        /// Why not.
+        /// The cause.
         source: CommandError,
     },
     /// The build failed.
@@ -54,25 +53,25 @@ pub enum SdistError {
     Failed {
         /// The package and version.
         pin: Box<Pin>,
-        /// All that the build wrote.
+        /// All output of the build.
         output: String,
-        /// Where that is kept.
+        /// The file that the output was saved to.
         log: Option<PathBuf>,
     },
-    /// Its `pyproject.toml` is malformed.
-    #[error("the pyproject.toml of {pin} cannot be read")]
+    /// The `pyproject.toml` is malformed.
+    #[error("could not parse the pyproject.toml of {pin}")]
     PyProject {
         /// The package and version.
         pin: Box<Pin>,
-        /// Why not.
+        /// The cause.
         source: TomlError,
     },
-    /// The build did not make one wheel.
+    /// The build did not make exactly one wheel.
     #[error("the build of {pin} made {found} wheels instead of one")]
     Wheels {
         /// The package and version.
         pin: Box<Pin>,
-        /// How many it made.
+        /// The number of wheels.
         found: usize,
     },
     /// The file name of the wheel is malformed.
@@ -80,10 +79,10 @@ pub enum SdistError {
     Filename {
         /// The package and version.
         pin: Box<Pin>,
-        /// Why not.
+        /// The cause.
         source: ParseError,
     },
-    /// The wheel is another package's.
+    /// The wheel is of another package or version.
     #[error("the build of {pin} made {wheel}, which is another package or version")]
     OtherPackage {
         /// The package and version.
@@ -91,61 +90,62 @@ pub enum SdistError {
         /// The wheel.
         wheel: Box<WheelFilename>,
     },
-    /// Built again, the wheel is another one.
+    /// The rebuilt wheel has other bytes.
     #[error(
         "{wheel}, built again from the source of {pin}, has SHA-256 {found} instead of {wanted}: \
-         its build does not give the same bytes each time and everywhere, so it cannot be said \
-         whether the locked wheel holds what that source gives"
+         the build is not reproducible, so it is unknown whether the locked wheel was made from \
+         that source"
     )]
     OtherBytes {
         /// The wheel.
         wheel: Box<WheelFilename>,
         /// The package and version.
         pin: Box<Pin>,
-        /// What it has.
+        /// The actual SHA-256.
         found: Digest,
-        /// What it had.
+        /// The SHA-256 in the lock.
         wanted: Digest,
     },
-    /// The source distribution cannot be had, or the wheel not be kept.
+    /// The source distribution could not be fetched, or the wheel could not be stored.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The interpreter that was asked for cannot be used.
+    /// The requested interpreter cannot be used.
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
-    /// The wheel is not sound, does not fit, or has native code that cannot be loaded.
+    /// The wheel is invalid, does not fit the target, or has native code that cannot be loaded.
     #[error("{wheel}, built from the source of {pin}, cannot be used: {reason}")]
     Unusable {
         /// The package and version.
         pin: Box<Pin>,
         /// The wheel.
         wheel: Box<WheelFilename>,
-        /// Why it cannot be used.
+        /// The reason.
         reason: String,
     },
 }
 
-/// How many lines of a build's output are shown.
-const SHOWN: usize = 3;
+/// Number of lines of a build's output that an error shows.
+const SHOWN_LINES: usize = 3;
 
-/// How lines begin that are uv's own and say no more than that the build failed.
-const OF_UV: [&str; 5] = ["error: Failed to build", "cause: ", "Caused by: ", "× Failed", "╰─▶ "];
+/// Beginnings of lines by uv itself that say no more than that the build failed.
+const UV_LINES: [&str; 5] =
+    ["error: Failed to build", "cause: ", "Caused by: ", "× Failed", "╰─▶ "];
 
-/// The last lines of what a build wrote; before them the first one that tells of an error, if that
-/// is earlier.
+/// Returns the last lines of a build's output, preceded by the first line with an error if that
+/// line is earlier.
 fn last_lines(output: &str) -> String {
     let (output, _) = output.split_once("\nhint:").unwrap_or((output, ""));
     let (_, output) = output.rsplit_once("[stderr]").unwrap_or(("", output));
-    let is_told = |line: &&str| {
-        line.contains(char::is_alphanumeric) && !OF_UV.iter().any(|own| line.starts_with(own))
+    let is_informative = |line: &&str| {
+        line.contains(char::is_alphanumeric) && !UV_LINES.iter().any(|own| line.starts_with(own))
     };
-    let lines: Vec<&str> = output.lines().map(str::trim).filter(is_told).collect();
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(is_informative).collect();
     let is_error = |line: &&&str| {
         let first = line.split(' ').next().unwrap_or_default();
         let of_python = first.ends_with("Error:") || first.ends_with("Exception:");
         of_python || first == "error:" || line.contains(" error: ")
     };
-    let last = lines.len().saturating_sub(SHOWN);
+    let last = lines.len().saturating_sub(SHOWN_LINES);
     match lines[..last].iter().find(is_error) {
         Some(error) => format!("{error}\n…\n{}", lines[last + 1..].join("\n")),
         None => lines[last..].join("\n"),

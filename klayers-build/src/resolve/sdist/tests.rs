@@ -3,8 +3,8 @@ use std::io::Write as _;
 use super::*;
 use crate::resolve::{ResolveError, Sources};
 
-/// A backend that stands in the source itself, so that nothing has to be fetched. It makes a wheel
-/// that says what it saw of the machine.
+/// A build backend inside the source distribution, so that nothing has to be fetched. It writes
+/// what it saw of the machine into the wheel.
 const BACKEND: &str = r#"
 import os, socket, zipfile
 def build_wheel(folder, settings=None, metadata=None):
@@ -29,7 +29,7 @@ struct Made {
     _folder: TempDir,
 }
 
-/// A source distribution of `sample` whose backend is this.
+/// Creates a source distribution of `sample` with this backend.
 fn sdist(backend: &str) -> Made {
     let folder = tempfile::tempdir().expect("a folder");
     let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\n\
@@ -47,13 +47,13 @@ fn sdist(backend: &str) -> Made {
     Made { sdist: Sdist { pin, path, sha256 }, _folder: folder }
 }
 
-/// A resolver, if uv is there. Where all tests are to be run, it has to be.
+/// Returns a resolver if uv is installed. On CI, uv must be installed.
 async fn resolver() -> Option<Resolver> {
     let index = "http://user:secret@127.0.0.1:1/simple/".parse().expect("a URL");
     let sources = Sources { index_url: Some(index), ..Sources::default() };
     match Resolver::find(sources).await {
         Ok(resolver) => Some(resolver),
-        Err(ResolveError::Missing { .. }) if !all_are_to_be_run() => {
+        Err(ResolveError::Missing { .. }) if !on_ci() => {
             eprintln!("SKIPPED: uv is not on PATH");
             None
         }
@@ -62,12 +62,12 @@ async fn resolver() -> Option<Resolver> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are an edge, too")]
-fn all_are_to_be_run() -> bool {
+fn on_ci() -> bool {
     std::env::var_os("CI").is_some()
 }
 
 fn refused(_: &Path, _: &WheelFilename) -> Result<(), String> {
-    Err("it was not looked at".to_owned())
+    Err("not inspected".to_owned())
 }
 
 fn allowed() -> BTreeSet<PackageName> {
@@ -75,7 +75,7 @@ fn allowed() -> BTreeSet<PackageName> {
 }
 
 #[tokio::test]
-async fn a_wheel_is_built_with_nothing_of_this_machine() {
+async fn build_sees_no_environment_network_or_home_of_this_machine() {
     let Some(resolver) = resolver().await else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
     let port = listener.local_addr().expect("an address").port();
@@ -101,7 +101,7 @@ async fn a_wheel_is_built_with_nothing_of_this_machine() {
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_or_not_locked_is_not_run() {
+async fn build_of_package_not_allowed_or_with_other_bytes_runs_no_code() {
     let Some(resolver) = resolver().await else { return };
     let made = sdist("raise SystemExit('it ran')");
     let error = resolver
@@ -110,8 +110,8 @@ async fn what_is_not_allowed_or_not_locked_is_not_run() {
         .expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "sample comes as a source distribution, which runs its own code when it is built, and may \
-         not be built"
+        "sample has to be built from a source distribution, which would run its code and is not \
+         allowed"
     );
     let other = Sdist { sha256: Digest::of(b"other"), ..made.sdist.clone() };
     let error = resolver
@@ -127,10 +127,10 @@ async fn what_is_not_allowed_or_not_locked_is_not_run() {
 }
 
 #[tokio::test]
-async fn a_wheel_that_cannot_be_used_is_refused() {
+async fn built_wheel_that_cannot_be_used_is_refused() {
     let Some(resolver) = resolver().await else { return };
     for (name, message) in [
-        ("sample-1.0-cp312-cp312-linux_x86_64.whl", "cannot be used: it was not looked at"),
+        ("sample-1.0-cp312-cp312-linux_x86_64.whl", "cannot be used: not inspected"),
         ("other-1.0-py3-none-any.whl", "which is another package or version"),
     ] {
         let backend = BACKEND.replace("PORT", "1").replace("NAME", name);
