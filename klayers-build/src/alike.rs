@@ -1,20 +1,21 @@
-//! Names that are one where letters are not told apart by case or by how they are composed.
+//! Finds names that collide when case and Unicode composition are ignored.
 
 use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Finds the names, or the folders that they are in, that are one with an earlier one: each with
-/// that one, both cut where they become one. Of two folders it is said once in a row, and not of
-/// each file.
+/// Finds paths that collide when case and Unicode composition are ignored. Returns (earlier,
+/// later), each cut after the first colliding component. Two colliding folders are reported once in
+/// a row, not once for each of their files.
 ///
-/// The names should come sorted: then each is looked at only where it differs from the one before.
+/// Sorted names make this fast: only the part that differs from the name before is looked at.
 pub(crate) fn alike<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
     let mut found = Vec::new();
-    // Folders, too, become one. Each part of a name is looked up below the part before it, by the
-    // number that one got: there may be thousands of them.
+    // Folders collide as well. Each component is looked up below the number of its parent, since
+    // there may be thousands of names.
     let mut known: BTreeMap<(usize, String), (usize, &str)> = BTreeMap::new();
-    // Where the parts of the name before end, with their numbers: most names share some with it.
+    // Ends of the components of the previous name, with their numbers. Most names share some of
+    // them.
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut before = "";
     for path in names {
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_folders_are_found_once_each() {
+    fn colliding_names_and_folders_are_reported_once() {
         let names =
             ["A/x", "A/y", "B.py", "a/x", "a/y", "b.PY", "b.py/c", "caf\u{e9}", "cafe\u{301}"];
         let expected =
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_further_up_is_another_name() {
+    fn names_in_different_folders_do_not_collide() {
         assert_eq!(alike(["a/X", "b/x", "c/x/X", "c/x/y", "d"]), []);
         assert_eq!(alike([]), []);
     }

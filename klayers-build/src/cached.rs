@@ -1,8 +1,8 @@
-//! Files of the cache that no longer hold what was stored in them: how such a file is told, dropped
-//! and noted, so that it is made again.
+//! Cache files whose content changed after they were stored: how such a file is detected, removed
+//! and logged, so that it is made again.
 //!
-//! A disk, another program or a person may change a cached file and leave its size and its times as
-//! they were. So the bytes that go into a layer are held against a checksum while they are copied.
+//! A disk, another program or a person may change a cached file without changing its size and
+//! times. So the bytes that go into a layer are compared with a checksum while they are copied.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -16,22 +16,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-/// How a stage looks at files of the cache, and where it notes what was wrong with them.
+/// How strictly a stage checks cache files, and where it logs those that changed.
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
-    /// How much is believed of a file that was verified before.
+    /// How far a file that was verified before is trusted.
     pub trust: Trust,
-    /// Where replaced files are noted.
+    /// Logs the files that were replaced.
     pub log: CacheLog,
 }
 
-/// How much is believed of a file that was verified before.
+/// How far a file that was verified before is trusted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Trust {
-    /// A file with the size and times of then is the file of then.
+    /// A file whose size and times are unchanged is trusted.
     #[default]
     Stamps,
-    /// Every file is hashed again. For a cache in which a changed file was found.
+    /// Every file is hashed again. Used once a changed file was found in the cache.
     Nothing,
 }
 
@@ -40,12 +40,12 @@ pub enum Trust {
 pub struct CacheLog(Arc<Mutex<BTreeSet<ReplacedFile>>>);
 
 impl CacheLog {
-    /// The files that were dropped so far and made again, sorted.
+    /// Returns the files that were removed and made again so far, sorted.
     pub fn replaced(&self) -> Vec<ReplacedFile> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Notes a changed file, and warns of it.
+    /// Records a changed file, and logs a warning.
     pub(crate) fn add(&self, path: &Path) {
         let replaced = ReplacedFile { kind: CachedKind::of(path), path: path.to_owned() };
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,8 +55,8 @@ impl CacheLog {
     }
 }
 
-/// What is done when a stage fails because a file of the cache changed: the file is dropped, and all
-/// is done again with less trust. Each file is dropped once.
+/// Recovers from changed cache files: when a stage fails because of one, the file is removed, and
+/// all stages run again with less trust. Each file is removed only once.
 #[derive(Debug)]
 pub(crate) struct Healing {
     inspection: Inspection,
@@ -68,16 +68,16 @@ impl Healing {
         Self { inspection: Inspection { trust: Trust::Stamps, log }, dropped: BTreeSet::new() }
     }
 
-    /// How the next attempt looks at the cache.
+    /// The inspection for the next attempt.
     pub(crate) fn inspection(&self) -> &Inspection {
         &self.inspection
     }
 
-    /// Drops the changed file that an attempt failed at.
+    /// Removes the changed file that made an attempt fail.
     ///
     /// # Errors
     ///
-    /// The error itself, if it tells of no changed file. [`CacheError`], if the file was dropped
+    /// The error itself, if no changed file caused it. [`CacheError`], if the file was removed
     /// before or cannot be removed.
     pub(crate) fn drop_changed(&mut self, error: crate::Error) -> Result<(), crate::Error> {
         let Some(changed) = ChangedFileError::among(&error) else { return Err(error) };
@@ -89,17 +89,17 @@ impl Healing {
             return Err(CacheError::NotRemoved { path, source }.into());
         }
         self.inspection.log.add(&path);
-        // The times of the other files say as little.
+        // The times of the other files prove as little.
         self.inspection.trust = Trust::Nothing;
         self.dropped.insert(path);
         Ok(())
     }
 }
 
-/// A file of the cache that had changed since it was verified, and was made again.
+/// A cache file that changed after it was verified, and was made again.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct ReplacedFile {
-    /// What the file holds.
+    /// The kind of its content.
     pub kind: CachedKind,
     /// Where it is.
     pub path: PathBuf,
@@ -116,25 +116,25 @@ impl fmt::Display for ReplacedFile {
     }
 }
 
-/// What a file of the cache holds.
+/// The kinds of cache files.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CachedKind {
     /// A wheel.
     Wheel,
-    /// What is known of a verified wheel.
+    /// The inventory of a verified wheel.
     Inventory,
     /// The bytecode of a wheel, or its index.
     Bytecode,
     /// The stripped libraries of a wheel, or their index.
     Stripped,
-    /// The note which wheel was built from a source distribution.
+    /// The note that records which wheel was built from a source distribution.
     BuiltWheelNote,
 }
 
 impl CachedKind {
-    /// What lies at this path of the cache.
+    /// Returns the kind of the cache file at this path.
     fn of(path: &Path) -> Self {
         let below = |folder: &str| path.components().any(|part| part.as_os_str() == folder);
         match path.extension().and_then(|extension| extension.to_str()) {
@@ -159,12 +159,12 @@ impl fmt::Display for CachedKind {
     }
 }
 
-/// A file of the cache no longer holds what it held when it was verified or made.
+/// A cache file no longer has the content that was verified or written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{} changed after it was verified", path.display())]
 pub struct ChangedFileError {
     path: PathBuf,
-    /// Device and inode. By the time the file is removed, another process may have replaced it.
+    /// Device and inode. Before the file is removed, another process may have replaced it.
     identity: Option<(u64, u64)>,
 }
 
@@ -178,14 +178,14 @@ impl ChangedFileError {
         &self.path
     }
 
-    /// Finds the changed file among the causes of an error.
+    /// Finds a changed file among the causes of an error.
     pub(crate) fn among<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(changed) = error.downcast_ref() {
                 return Some(changed);
             }
-            // The causes of an `io::Error` begin below the error that it was made of.
+            // The causes of an `io::Error` start below the error that it wraps.
             let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             if let Some(changed) = inner.and_then(|inner| Self::among(inner)) {
                 return Some(changed);
@@ -195,7 +195,7 @@ impl ChangedFileError {
         None
     }
 
-    /// Removes the file, unless another one has taken its place. That it is gone already is no
+    /// Removes the file, unless another file has replaced it. A file that is already gone is no
     /// error.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
@@ -214,14 +214,14 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Why no layer is made of a cache in which a file changed.
+/// Why no layer can be made from a cache with a changed file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
     /// The file was made again, and changed again.
     #[error(
-        "{} changed twice while a layer was made of it; another program writes to the cache, or \
-         its disk is damaged: name another folder with --cache-dir",
+        "{} changed twice while a layer was made from it; another program writes to the cache, or \
+         its disk is damaged: choose another folder with --cache-dir",
         path.display()
     )]
     ChangedAgain {
@@ -230,8 +230,8 @@ pub enum CacheError {
     },
     /// The file cannot be removed, so it cannot be made again.
     #[error(
-        "{} changed after it was verified, and cannot be removed to be made again; make the cache \
-         writable, or name another folder with --cache-dir",
+        "could not remove {}, which changed after it was verified; make the cache writable, or \
+         choose another folder with --cache-dir",
         path.display()
     )]
     NotRemoved {
@@ -252,7 +252,7 @@ mod tests {
     struct Outer(#[source] io::Error);
 
     #[test]
-    fn a_changed_file_is_found_below_io_errors() {
+    fn changed_file_is_found_below_io_errors() {
         let changed = ChangedFileError::new(Path::new("cache/a.whl"), None);
         let error = Outer(io::Error::other(Outer(io::Error::other(changed.clone()))));
         assert_eq!(ChangedFileError::among(&error), Some(&changed));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_file_is_dropped_once() {
+    fn changed_file_is_removed_only_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.whl");
         let log = CacheLog::default();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_took_the_place_of_a_changed_one_is_kept() {
+    fn file_that_replaced_a_changed_one_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.whl");
         fs::write(&path, "changed").expect("written");
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_their_place() {
+    fn kind_follows_from_path() {
         for (path, kind) in [
             ("c/wheels/ab/ab.whl", CachedKind::Wheel),
             ("c/wheels/ab/ab.inventory", CachedKind::Inventory),

@@ -1,4 +1,4 @@
-//! Files and folders that are there after a power loss.
+//! Creates files and folders that survive a power loss.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::regular;
 
-/// Makes a folder, and those above it, unless they are there.
+/// Creates a folder and its parents, if missing.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -17,20 +17,20 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     let parent = parent(folder);
     create_folder(parent)?;
     match fs::create_dir(folder) {
-        // Another process made it at the same time.
+        // Another process created it at the same time.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         outcome => outcome?,
     }
     sync_folder(parent)
 }
 
-/// Makes the entries of a folder durable, and those of the folders above it up to `root`.
+/// Syncs a folder, and the folders above it up to `root`.
 pub(crate) fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
     let within = folder.ancestors().take_while(|above| above.starts_with(root));
     within.into_iter().try_for_each(sync_folder)
 }
 
-/// Copies `from` to `to` to its end. Gives the SHA-256 and the number of bytes.
+/// Copies all of `from` to `to`. Returns the SHA-256 and the number of bytes.
 pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
@@ -49,7 +49,7 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Dig
     Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
-/// The SHA-256 of a file.
+/// Computes the SHA-256 of a file.
 pub(crate) fn digest(path: &Path) -> io::Result<Digest> {
     let (digest, _) = copy(&mut regular::open(path)?, &mut io::sink())?;
     Ok(digest)
@@ -59,7 +59,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The folder that a file or folder is in.
+/// Returns the folder that contains a file or folder.
 pub(crate) fn parent(folder: &Path) -> &Path {
     match folder.parent() {
         Some(parent) if parent != Path::new("") => parent,

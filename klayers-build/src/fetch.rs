@@ -1,5 +1,5 @@
-//! Fetching: the wheels of a lock, verified, as files of a cache. The source distributions of wheels
-//! that are built here come in the same way.
+//! Fetches the wheels of a lock into the cache and verifies them. Also fetches the source
+//! distributions of wheels that are built here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub use patience::Patience;
 use cache::{Kind, Partial, WheelCache};
 use patience::Pace;
 
-/// How many wheels are fetched at once.
+/// Number of wheels that are fetched at once.
 const PARALLEL: usize = 8;
 /// How often one file is asked for before it is given up.
 const ATTEMPTS: u32 = 4;
@@ -41,32 +41,32 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest that a server's `Retry-After` is honoured.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest file that is taken where the lock does not say its size, in bytes.
+/// Largest file that is accepted if the lock states no size, in bytes.
 const LARGEST: u64 = 1 << 30;
-/// How much of a file of this machine is read at once, in bytes.
+/// Buffer size for reading local files, in bytes.
 const BUFFER: usize = 1 << 18;
 
-/// Fetches wheels into a cache that runs and processes share.
+/// Fetches wheels into a cache that concurrent runs and processes share.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     cache: WheelCache,
-    /// Made when the first wheel is missing: it loads the system's certificates.
+    /// Created when the first wheel is missing: creating it loads the system's certificates.
     client: Arc<OnceCell<Client>>,
     patience: Patience,
     index: IndexReader,
     log: CacheLog,
 }
 
-/// A wheel that is in the cache under the SHA-256 of its lock.
+/// A wheel in the cache. Its SHA-256 is the one in the lock.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FetchedWheel {
-    /// What the lock says of it.
+    /// The entry of the lock.
     pub wheel: LockedWheel,
-    /// The file that holds it.
+    /// The file in the cache.
     pub path: PathBuf,
 }
 
-/// A wheel or a source distribution, as far as fetching is concerned.
+/// A wheel or a source distribution to fetch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct IndexFile {
     kind: Kind,
@@ -92,21 +92,21 @@ impl IndexFile {
 }
 
 impl Fetcher {
-    /// A fetcher that keeps its wheels in a folder, which is made if it is not there.
+    /// Creates a fetcher with its cache in a folder, which is created if missing.
     ///
-    /// `index` is the URL of the package index. Wheels on its host are asked for with the user name
-    /// and password in that URL, if it has any. A wheel that cannot be had where its lock says is
-    /// looked for in the index by its name: the lock of a layer leaves the signature out of a URL,
-    /// and a signature expires.
+    /// `index` is the URL of the package index. If that URL contains a user name and password, they
+    /// are sent for all wheels on the index's host. A wheel that cannot be fetched from the URL in
+    /// its lock is looked up in the index by name: the lock of a layer omits the signature of a
+    /// URL, and signatures expire.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn new(cache: &Path, index: Option<Url>) -> Result<Self, FetchError> {
         Self::with_patience(cache, index, Patience::default())
     }
 
-    /// The same with another patience with slow servers.
+    /// Like [`new`](Self::new), with other limits for slow servers.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Fetcher {
         Ok(Self { cache: WheelCache::open(cache)?, client, patience, index, log })
     }
 
-    /// Looks for wheels, and for logins, in the pages among these sources, too.
+    /// Also looks for wheels and logins in these sources.
     #[must_use]
     pub fn with_sources(self, sources: &Sources) -> Self {
         Self { index: IndexReader::new(sources), ..self }
@@ -139,13 +139,13 @@ impl Fetcher {
         self.client.get_or_try_init(make).await
     }
 
-    /// Fetches the wheels of a lock, those that are not in the cache, several at once. They come
-    /// back in the order of the lock.
+    /// Fetches those wheels of a lock that are not in the cache, several at once. Returns them in
+    /// the order of the lock.
     ///
     /// # Errors
     ///
-    /// The first that occurs. Wheels that were complete by then stay in the cache, and the parts
-    /// of others, from which a later call goes on.
+    /// The first error. Wheels that were complete by then stay in the cache; partial files stay as
+    /// well, and a later call continues them.
     pub async fn fetch(&self, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {
         stream::iter(lock.wheels())
             .map(|wheel| self.fetch_one(wheel))
@@ -166,7 +166,7 @@ impl Fetcher {
         Ok(FetchedWheel { wheel: wheel.clone(), path })
     }
 
-    /// Where a wheel is in the cache, if it is there.
+    /// Returns the path of a wheel in the cache, if it is there.
     fn kept(&self, wheel: &LockedWheel) -> Result<Option<PathBuf>, FetchError> {
         self.cache.get(Kind::Wheel, wheel.sha256, wheel.size, &self.log)
     }
@@ -175,7 +175,7 @@ impl Fetcher {
     ///
     /// # Errors
     ///
-    /// If it cannot be had, or has another SHA-256.
+    /// If it cannot be fetched, or has another SHA-256.
     pub async fn fetch_sdist(
         &self,
         package: &PackageName,
@@ -187,9 +187,9 @@ impl Fetcher {
         }
     }
 
-    /// Where a wheel that was built here is in the cache, if it is there and its bytes are still
-    /// those that were built. uv reads such a wheel and hashes it anew, so another hash would go
-    /// into the lock.
+    /// Returns the path of a wheel that was built here, if it is in the cache and still has the
+    /// bytes that were built. The bytes are checked because uv hashes such a wheel anew, and would
+    /// write the wrong hash into the lock.
     pub(crate) async fn kept_built(
         &self,
         sha256: Digest,
@@ -214,7 +214,7 @@ impl Fetcher {
         Ok(None)
     }
 
-    /// Takes a wheel that was built here into the cache.
+    /// Copies a wheel that was built here into the cache.
     pub(crate) async fn keep_built(
         &self,
         wheel: &Path,
@@ -242,7 +242,8 @@ impl Fetcher {
         self.cache.keep(&partial)
     }
 
-    /// Removes from the cache what killed processes began a day before `now` or earlier.
+    /// Removes temporary files from the cache that killed processes created a day before `now` or
+    /// earlier.
     pub fn sweep(&self, now: Timestamp) {
         self.cache.sweep(now);
     }
@@ -252,17 +253,17 @@ impl Fetcher {
         self.cache.folder()
     }
 
-    /// The folder of what else is kept of the wheels that were built here.
+    /// The folder with the notes about wheels that were built here.
     pub(crate) fn built(&self) -> PathBuf {
         self.cache.built()
     }
 
-    /// The changed files that were found in the cache. Clones of a fetcher share the list.
+    /// The log of changed files in the cache. Clones of a fetcher share the log.
     pub fn cache_log(&self) -> &CacheLog {
         &self.log
     }
 
-    /// Fetches a file from where its lock says, or else from where the index has it.
+    /// Fetches a file from the URL in its lock, or else from the URL that the index lists today.
     async fn fetch_anywhere(&self, file: IndexFile) -> Result<PathBuf, FetchError> {
         let error = match self.fetch_missing(&file).await {
             Err(error) if error.concerns_place() => error,
@@ -278,7 +279,7 @@ impl Fetcher {
 
     async fn fetch_missing(&self, file: &IndexFile) -> Result<PathBuf, FetchError> {
         let mut partial = self.cache.partial(file.kind, file.sha256).await?;
-        // Whoever held the part before may have completed it.
+        // The process that held the partial file before may have completed it.
         if let Some(path) = self.cache.get(file.kind, file.sha256, file.size, &self.log)? {
             partial.discard()?;
             return Ok(path);
@@ -314,7 +315,7 @@ impl Fetcher {
         }
     }
 
-    /// Adds to the part what is missing of it.
+    /// Downloads the missing rest of a partial file.
     async fn transfer(&self, file: &IndexFile, partial: &mut Partial) -> Result<(), Failure> {
         if file.url.scheme() == "file" {
             return copy_file(file, partial).await;
@@ -345,7 +346,7 @@ impl Fetcher {
                 .get(CONTENT_RANGE)
                 .and_then(|range| range.to_str().ok())
                 .is_some_and(|range| range.starts_with(&format!("bytes {}-", partial.len())));
-        // A refusal says nothing of what is there already.
+        // An error answer says nothing about the bytes that are already there.
         if (status.is_success() && !continues) || status == StatusCode::RANGE_NOT_SATISFIABLE {
             partial.clear()?;
         }
@@ -387,7 +388,7 @@ impl Fetcher {
     }
 }
 
-/// Takes a file from a folder of this machine.
+/// Copies a local file.
 async fn copy_file(file: &IndexFile, partial: &mut Partial) -> Result<(), Failure> {
     let path = file.url.to_file_path().map_err(|()| FetchError::NotAPath(file.url.clone()))?;
     partial.clear()?;
@@ -403,7 +404,7 @@ async fn copy_file(file: &IndexFile, partial: &mut Partial) -> Result<(), Failur
     }
 }
 
-/// Opens a file of this machine.
+/// Opens a local file.
 fn open(path: &Path) -> std::io::Result<tokio::fs::File> {
     regular::open(path).map(tokio::fs::File::from_std)
 }

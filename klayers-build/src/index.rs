@@ -1,8 +1,8 @@
-//! Package indexes as the pipeline reads them itself, beside uv: to find a file by its name, and to
-//! see whether an index gives checksums.
+//! Reads package indexes directly, without uv: to find a file by its name, and to see whether an
+//! index states checksums.
 //!
-//! An index has a page for each project, in HTML ([PEP 503]) or JSON ([PEP 691]). A page that lists
-//! files for `find_links` looks the same.
+//! An index has a page for each project, in HTML ([PEP 503]) or JSON ([PEP 691]). Pages for
+//! `find_links` have the same format.
 //!
 //! [PEP 503]: https://peps.python.org/pep-0503/
 //! [PEP 691]: https://peps.python.org/pep-0691/
@@ -20,13 +20,13 @@ use url::Url;
 
 use crate::resolve::Sources;
 
-/// What is asked for, the best first.
+/// Accepted formats, preferred first.
 const ACCEPTED: &str = "application/vnd.pypi.simple.v1+json, \
                         application/vnd.pypi.simple.v1+html;q=0.5, text/html;q=0.1";
-/// How long one page may take.
+/// Deadline for one page.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// The largest page that is read, in bytes. The page of the largest project of the public index
-/// has a tenth of it.
+/// Largest page that is read, in bytes. The page of the largest project of the public index has a
+/// tenth of it.
 const LARGEST: usize = 128 << 20;
 
 /// Reads the pages of an index, and those of `find_links`.
@@ -37,17 +37,17 @@ pub(crate) struct IndexReader {
     client: Arc<OnceCell<Client>>,
 }
 
-/// A file that a page lists.
+/// A file listed on a page.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Listed {
-    /// Its name, which is how the path of its URL ends.
+    /// The file name: the last part of the URL's path.
     name: String,
     url: Url,
     has_sha256: bool,
 }
 
 impl IndexReader {
-    /// A reader of an index, if there is one, and of the pages among these sources.
+    /// Creates a reader of the index and the pages among these sources.
     pub(crate) fn new(sources: &Sources) -> Self {
         let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
         let index = sources.index_url.clone().filter(|url| is_http(url) && !sources.no_index);
@@ -55,7 +55,7 @@ impl IndexReader {
         Self { index, pages: pages.filter(is_http).collect(), client: Arc::default() }
     }
 
-    /// The user name and password for a URL: those of the index or page on the same server.
+    /// Returns the user name and password for a URL: those of the index or page on the same server.
     pub(crate) fn login(&self, url: &Url) -> Option<(String, Option<String>)> {
         let has_login = |place: &&Url| !place.username().is_empty() || place.password().is_some();
         let mut places = self.index.iter().chain(&self.pages).filter(has_login);
@@ -64,7 +64,7 @@ impl IndexReader {
         Some((decoded(place.username()), place.password().map(decoded)))
     }
 
-    /// Where a file of a package is today. None if no page lists it, or none can be read.
+    /// Returns the current URL of a file. None if no page lists it, or if no page can be read.
     pub(crate) async fn find(&self, package: &PackageName, file: &str) -> Option<Url> {
         for page in self.pages_of(package) {
             let listed = self.read(&page).await.unwrap_or_default();
@@ -75,8 +75,8 @@ impl IndexReader {
         None
     }
 
-    /// The index and the pages that list files of a package without their SHA-256, each as it may be
-    /// shown.
+    /// Returns the index and the pages that list wheels of a package without SHA-256, as URLs that
+    /// are safe to show.
     pub(crate) async fn without_hashes(&self, package: &PackageName) -> Vec<String> {
         let mut places = Vec::new();
         let index = self.index.iter().filter_map(|index| Some((index, project(index, package)?)));
@@ -96,7 +96,8 @@ impl IndexReader {
         project.into_iter().chain(self.pages.iter().cloned()).collect()
     }
 
-    /// The files that a page lists. None if it cannot be read: whoever needs it more says why.
+    /// Returns the files listed on a page. None if it cannot be read: if that matters, a caller
+    /// reports it.
     async fn read(&self, page: &Url) -> Option<Vec<Listed>> {
         let client = self.client.get_or_try_init(async || {
             Client::builder()
@@ -127,14 +128,14 @@ impl IndexReader {
     }
 }
 
-/// The page of a project.
+/// Returns the URL of a project's page.
 fn project(index: &Url, package: &PackageName) -> Option<Url> {
     let mut url = index.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push(package.normalized()).push("");
     Some(url)
 }
 
-/// A user name, a password or a file name: in a URL, some of its characters are percent-encoded.
+/// Decodes percent-encoding in a user name, a password or a file name.
 fn decoded(text: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }
@@ -162,7 +163,7 @@ fn in_json(body: &[u8], base: &Url) -> Option<Vec<Listed>> {
     Some(files.collect())
 }
 
-/// The targets of the links in a page.
+/// Returns the targets of the links on a page.
 fn in_html(page: &str, base: &Url) -> Vec<Listed> {
     let mut found = Vec::new();
     for tag in page.split('<').skip(1) {
@@ -178,7 +179,7 @@ fn in_html(page: &str, base: &Url) -> Vec<Listed> {
     found
 }
 
-/// The value of an attribute of a tag.
+/// Returns the value of an attribute of a tag.
 fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     let mut rest = tag;
     loop {
@@ -196,7 +197,7 @@ fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     }
 }
 
-/// A text of HTML, with what stands for characters in URLs.
+/// Decodes the HTML entities that occur in URLs.
 fn unescaped(text: &str) -> String {
     let text = text.replace("&#43;", "+").replace("&#x2B;", "+");
     text.replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_a_page_are_read() {
+    fn links_on_an_html_page_are_read() {
         let page = "<!DOCTYPE html><html><body><abbr href='no'>\n\
             <a data-x=\"1\" href=\"../../f/alpha-1.0%2Bcpu-py3-none-any.whl#sha256=abc\">x</a>\n\
             <A HREF='https://f.example/alpha-2.0-py3-none-any.whl?a=1&amp;b=2'>x</A>\n\
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_json_are_read() {
+    fn files_on_a_json_page_are_read() {
         let page = r#"{"meta": {"api-version": "1.0"}, "name": "alpha", "files": [
             {"filename": "a.whl", "url": "/f/a.whl", "hashes": {"sha256": "abc"}},
             {"filename": "b.whl", "url": "https://f.example/b.whl", "hashes": {}}]}"#;
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_a_project_keeps_the_query_of_its_index() {
+    fn project_page_keeps_the_query_of_the_index_url() {
         let package = "Foo.Bar".parse().expect("a name");
         for (index, expected) in [
             ("https://h/simple", "https://h/simple/foo-bar/"),

@@ -1,15 +1,15 @@
-//! Names that cannot stand beside each other: that of a file, and one below it as if it were a
+//! Finds names that cannot exist side by side: a file, and a name below that file as if it were a
 //! folder.
 
-/// Finds a file, and a name that is below it.
+/// Finds a file and a name below it.
 ///
-/// Names come sorted by their bytes, each with whether it is that of a file. The work grows with
-/// their length all together, however many there are and however deep they are.
+/// Names must be sorted by their bytes; the flag says whether a name is that of a file. The work is
+/// linear in the total length of the names, whatever their number and depth.
 pub(crate) fn below_a_file<'n>(
     sorted: impl IntoIterator<Item = (&'n str, bool)>,
 ) -> Option<(&'n str, &'n str)> {
-    // The files whose names the current one begins with, each the beginning of the next. In this
-    // order, all names with one beginning follow it at once.
+    // The files whose names are prefixes of the current name, each a prefix of the next. In sorted
+    // order, all names with one prefix are adjacent.
     let mut beginnings: Vec<&str> = Vec::new();
     for (name, is_file) in sorted {
         while beginnings.pop_if(|beginning| !name.starts_with(*beginning)).is_some() {}
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_below_a_file_is_found_whatever_stands_between() {
+    fn name_below_a_file_is_found_across_names_between_them() {
         assert_eq!(found(["p", "p-x", "p.py", "p/q.py"]), Some(("p", "p/q.py")));
         assert_eq!(found(["a/p", "a/p!", "a/p!/x"]), Some(("a/p!", "a/p!/x")));
         assert_eq!(found(["p", "pp", "pp/q", "ppp/q"]), Some(("pp", "pp/q")));
@@ -47,21 +47,21 @@ mod tests {
     }
 
     #[test]
-    fn many_deep_names_take_no_longer_than_reading_them() {
+    fn many_deep_names_are_checked_in_linear_time() {
         let folder = "folder/".repeat(100);
         let mut names: Vec<String> = (0..60_000).map(|at| format!("{folder}{at:05}")).collect();
         assert_eq!(found(names.iter().map(String::as_str)), None);
         names.push(format!("{folder}59999/x"));
         let (file, below) = (names[59_999].as_str(), names[60_000].as_str());
         assert_eq!(found(names.iter().map(String::as_str)), Some((file, below)));
-        // Each of these begins with all that come before it.
+        // Each of these is a prefix of the next.
         let names: Vec<String> = (1..4_000).map(|length| "n".repeat(length)).collect();
         assert_eq!(found(names.iter().map(String::as_str)), None);
     }
 
     proptest! {
         #[test]
-        fn it_is_what_asking_each_for_the_folders_of_each_finds(
+        fn result_equals_that_of_comparing_all_pairs(
             names in prop::collection::btree_map("[a!](/?[a!.]){0,5}", any::<bool>(), 0..12),
         ) {
             let names: BTreeMap<&str, bool> =

@@ -1,5 +1,5 @@
-//! Files that are files: what is opened here is never a pipe, a socket or a device, which would
-//! keep whoever reads it waiting, or never come to an end.
+//! Opens regular files only, never a pipe, a socket or a device: reading one of these might wait
+//! forever, or never end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -8,27 +8,27 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens a regular file to read it.
+/// Opens a regular file for reading.
 ///
 /// # Errors
 ///
-/// Those of the system, [`io::ErrorKind::IsADirectory`] for a folder, and
-/// [`io::ErrorKind::InvalidInput`] for anything else that is not a file.
+/// Errors of the system, [`io::ErrorKind::IsADirectory`] for a folder, and
+/// [`io::ErrorKind::InvalidInput`] for anything else that is not a regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), path)
 }
 
-/// Opens a regular file with other options, which may create the file.
+/// Opens a regular file with other options, which may create it.
 ///
 /// # Errors
 ///
 /// As [`open`].
 pub(crate) fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    // Without this, opening a named pipe waits until somebody opens its other end. It makes no
-    // difference to regular files.
+    // Without these flags, opening a named pipe waits until another process opens its other end.
+    // Regular files ignore the flags.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
-    // A pipe or a socket refuses to be opened in some ways, with errors that say nothing.
+    // Opening a pipe or a socket may fail with an error that does not name the reason.
     let file = match opened {
         Ok(file) => file,
         Err(error) => {
@@ -40,7 +40,7 @@ pub(crate) fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<Fi
     Ok(file)
 }
 
-/// The bytes of a regular file.
+/// Reads the bytes of a regular file.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a regular file.
+/// Reads the text of a regular file.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Refuses what is no regular file, if the type is known.
+/// Returns an error if the type is known and is not that of a regular file.
 pub(crate) fn check_type(found: Option<std::fs::FileType>) -> io::Result<()> {
     let Some(found) = found else { return Ok(()) };
     let what = if found.is_fifo() {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn pipes_sockets_devices_and_folders_are_refused_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join("pipe");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_and_made() {
+    fn regular_files_are_read_and_created() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         assert_eq!(open(&path).expect_err("none").kind(), io::ErrorKind::NotFound);

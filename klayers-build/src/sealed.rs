@@ -1,9 +1,8 @@
-//! Files of the cache that hold a value: what was found out once about a wheel and is not to be
-//! found out again.
+//! Cache files that hold a value: facts about a wheel that are expensive to compute.
 //!
-//! A file begins with a line that names what is in it and in which format. Then come the SHA-256 of
-//! that line and of the value, and the value as [`postcard`] writes it. Whatever is wrong with a
-//! file, its value is made again; that its bytes had changed is noted.
+//! A file begins with a line that names its content and format. Then come the SHA-256 of that line
+//! and of the value, and the value as [`postcard`] encodes it. Whatever is wrong with a file, its
+//! value is computed again; if its bytes changed, that is logged.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -16,22 +15,22 @@ use sha2::{Digest as _, Sha256};
 use crate::cached::CacheLog;
 use crate::{durable, regular};
 
-/// What the names of files begin with that are not whole yet.
+/// Prefix of the names of unfinished files.
 pub(crate) const PREFIX: &str = ".sealed-";
 
-/// What a file turned out to hold.
+/// The content of a file.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Sealed<T> {
     /// The value.
     Value(T),
-    /// Nothing of this kind: the file is not there, or holds another kind or format.
+    /// No such value: the file does not exist, or holds another kind or format.
     Absent,
-    /// Bytes that are not those that were written.
+    /// Other bytes than those that were written.
     Damaged,
 }
 
 impl<T> Sealed<T> {
-    /// The value. That the file at `path` is damaged is noted.
+    /// Returns the value. Logs it if the file at `path` is damaged.
     pub(crate) fn value(self, path: &Path, log: &CacheLog) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -48,12 +47,12 @@ impl<T> Sealed<T> {
 ///
 /// # Errors
 ///
-/// If the file is there, but the system does not let it be read.
+/// If the file exists, but the system refuses to read it.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, kind: &str) -> io::Result<Sealed<T>> {
     let bytes = match regular::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sealed::Absent),
-        // Something that is no file stands where the file should be.
+        // Something other than a file has this path.
         Err(error)
             if matches!(
                 error.kind(),
@@ -84,7 +83,7 @@ fn opened<T: DeserializeOwned>(bytes: &[u8], kind: &str) -> Sealed<T> {
     }
 }
 
-/// The first line, the seal and the payload of a file.
+/// Splits a file into first line, seal and payload.
 fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8; 32], &[u8])> {
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let (head, rest) = (&bytes[..line], &bytes[line + 1..]);
@@ -100,12 +99,12 @@ fn seal(head: &[u8], payload: &[u8]) -> Digest {
     Digest::from_bytes(hasher.finalize().into())
 }
 
-/// Writes a value to a file of its own, in the place of one that is there. Whoever reads it
-/// meanwhile reads the one or the other.
+/// Writes a value to a file, replacing one that exists. A process that reads it at the same time
+/// gets either the old or the new value.
 ///
 /// # Errors
 ///
-/// If the value cannot be written; what was there stays then.
+/// If the value cannot be written. The old file stays then.
 pub(crate) fn write<T: Serialize>(path: &Path, kind: &str, value: &T) -> io::Result<()> {
     let payload = postcard::to_stdvec(value).map_err(io::Error::other)?;
     let folder = durable::parent(path);
@@ -128,7 +127,7 @@ mod tests {
     const KIND: &str = "klayers test 1";
 
     #[test]
-    fn a_value_is_read_as_it_was_written() {
+    fn value_is_read_back_as_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("below/value");
         assert_eq!(read::<Vec<String>>(&path, KIND).expect("no error"), Sealed::Absent);
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_or_changed_anywhere_is_damaged() {
+    fn truncated_or_changed_file_is_damaged() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("value");
         let value = vec![1_u32, 70_000];
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_an_older_release_is_not_damaged() {
+    fn file_in_an_older_format_is_absent_not_damaged() {
         let payload = [0];
         let older =
             [KIND.as_bytes(), b"\n", Digest::of(&payload).as_bytes(), &payload[..]].concat();

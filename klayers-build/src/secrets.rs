@@ -1,13 +1,14 @@
-//! What may be shown of URLs. A user name, a password, a query or a fragment can open a server to
-//! whoever reads them, so none of them is written down or shown.
+//! Removes secrets from URLs and texts. A user name, a password, a query or a fragment may give
+//! access to a server, so none of them is stored or shown.
 
 use klayers_core::secrets;
 use url::Url;
 
-/// A URL without what may be secret in it: as it may stand in locks, SBOMs, errors and logs.
+/// Returns a URL without the parts that may be secret, as it may appear in locks, SBOMs, errors and
+/// logs.
 pub(crate) fn public(url: &Url) -> Url {
     let mut url = url.clone();
-    // Both fail only for URLs that have no host, which cannot have a login either.
+    // Both fail only for URLs without host, which cannot have a login either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -15,7 +16,7 @@ pub(crate) fn public(url: &Url) -> Url {
     url
 }
 
-/// The text of another program, with what may be secret in the URLs of it replaced by `…`.
+/// Replaces the parts of URLs that may be secret by `…` in the output of another program.
 pub(crate) fn redacted(text: &str) -> String {
     let mut parts = text.split("://");
     let mut redacted = parts.next().unwrap_or_default().to_owned();
@@ -37,7 +38,7 @@ pub(crate) fn redacted(text: &str) -> String {
     without_logins(&redacted)
 }
 
-/// A text without what has a login as URLs have one, and no scheme before it: `user:password@host`.
+/// Removes logins of URLs without scheme: `user:password@host`.
 fn without_logins(text: &str) -> String {
     let is_end = |character: char| character.is_whitespace() || "\"'`<>(),".contains(character);
     let parts = text.split_inclusive(is_end).map(|part| {
@@ -52,14 +53,14 @@ fn without_logins(text: &str) -> String {
     parts.collect()
 }
 
-/// What is wrong with a text in TOML, and where. The parser would show the line, which may hold a
-/// password; here it is only named, and no address in the text is shown.
+/// An error in a TOML text, with its position. The parser's own message shows the line, which may
+/// hold a password; this one only gives line and column, and hides URLs and values.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TomlError(String);
 
 impl TomlError {
-    /// The error of a parser that read this text.
+    /// Wraps the parser's error about this text.
     pub(crate) fn new(error: &toml::de::Error, text: &str) -> Self {
         let table: toml::Table = text.parse().unwrap_or_default();
         let mut given = Vec::new();
@@ -75,7 +76,7 @@ impl TomlError {
     }
 }
 
-/// Adds the texts in a table, and its keys.
+/// Collects the strings and keys of a table.
 fn add_table<'v>(table: &'v toml::Table, texts: &mut Vec<&'v str>) {
     for (key, value) in table {
         texts.push(key);
@@ -97,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_secret_is_left_of_a_url() {
+    fn public_url_has_no_secrets() {
         let url = "https://user:secret@index.example/a/b.whl?token=secret#secret";
         let url: Url = url.parse().expect("a URL");
         assert_eq!(public(&url).as_str(), "https://index.example/a/b.whl");
     }
 
     #[test]
-    fn nothing_secret_is_left_of_the_urls_in_a_text() {
+    fn secrets_of_urls_in_a_text_are_redacted() {
         for (text, expected) in [
             ("no URL: a@b?c", "no URL: a@b?c"),
             (

@@ -1,5 +1,5 @@
-//! What runs leave behind that were killed: files that would have got their names when they were
-//! whole, and now get none.
+//! Removes files that killed runs left behind: temporary files, which would have been renamed once
+//! they were complete.
 
 use std::fs::{self, DirEntry, File};
 use std::io;
@@ -8,23 +8,24 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-/// What was not changed for so long is nobody's work any more.
+/// A file unchanged for this long is no longer in use.
 const AGE: Duration = Duration::from_hours(24);
 
-/// Removes what lies in a folder since a day before `now`, unless a process holds a lock on it.
-/// What cannot be looked at or removed is left: it is in nobody's way.
+/// Removes the entries of a folder that were last changed a day before `now` or earlier, unless a
+/// process holds a lock on them. Entries that cannot be read or removed stay: they do no harm.
 pub(crate) fn sweep(folder: &Path, now: Timestamp) {
     each(folder, &|entry| remove_if_left(entry, now));
 }
 
-/// Removes such files from a folder and those below it whose names begin in one of these ways.
-pub(crate) fn sweep_below(folder: &Path, beginnings: &[&str], now: Timestamp) {
+/// Removes such files below a folder, at any depth, if their names start with one of these
+/// prefixes.
+pub(crate) fn sweep_below(folder: &Path, prefixes: &[&str], now: Timestamp) {
     each(folder, &|entry| {
         let name = entry.file_name();
-        let is_meant = |start: &&str| name.as_encoded_bytes().starts_with(start.as_bytes());
+        let has_prefix = |start: &&str| name.as_encoded_bytes().starts_with(start.as_bytes());
         if entry.file_type()?.is_dir() {
-            sweep_below(&entry.path(), beginnings, now);
-        } else if beginnings.iter().any(is_meant) {
+            sweep_below(&entry.path(), prefixes, now);
+        } else if prefixes.iter().any(has_prefix) {
             remove_if_left(entry, now)?;
         }
         Ok(())
@@ -35,7 +36,7 @@ fn each(folder: &Path, look: &dyn Fn(&DirEntry) -> io::Result<()>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         if let Err(error) = look(&entry) {
-            tracing::debug!(path = %entry.path().display(), %error, "left where it is");
+            tracing::debug!(path = %entry.path().display(), %error, "could not sweep");
         }
     }
 }
@@ -49,7 +50,7 @@ fn remove_if_left(entry: &DirEntry, now: Timestamp) -> io::Result<()> {
     if metadata.is_dir() {
         fs::remove_dir_all(&path)?;
     } else {
-        // The lock is held until the file is gone.
+        // The lock is held until the file is removed.
         let file = metadata.is_file().then(|| File::open(&path)).transpose()?;
         if let Some(file) = &file
             && file.try_lock().is_err()
@@ -58,7 +59,7 @@ fn remove_if_left(entry: &DirEntry, now: Timestamp) -> io::Result<()> {
         }
         fs::remove_file(&path)?;
     }
-    tracing::debug!(path = %path.display(), "swept away");
+    tracing::debug!(path = %path.display(), "swept");
     Ok(())
 }
 
@@ -68,12 +69,12 @@ mod tests {
 
     const DAY: Duration = Duration::from_hours(24);
 
-    /// Later than any clock that a test runs by.
+    /// A time later than any clock that a test reads.
     fn now() -> Timestamp {
         "2100-01-01T00:00:00Z".parse().expect("a time")
     }
 
-    /// A file that was changed so long before `now`.
+    /// Creates a file that was last changed this long before `now`.
     fn old(path: &Path, age: Duration, now: Timestamp) {
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         let file = File::create(path).expect("a file");
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_and_not_held_is_removed() {
+    fn old_entries_are_removed_unless_locked() {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, now) = (folder.path(), now());
         let outside = folder.join("outside");
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_are_meant_are_removed_below() {
+    fn only_files_with_the_prefixes_are_removed_below() {
         let folder = tempfile::tempdir().expect("a folder");
         let (folder, now) = (folder.path(), now());
         for name in ["a/b/.pack-1", "a/b/kept", "a/.sealed-1", ".sealed-2", "a/.other"] {

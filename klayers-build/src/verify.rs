@@ -1,4 +1,4 @@
-//! Verifying: from fetched wheels to wheels whose every byte was checked, once for each wheel.
+//! Verifies fetched wheels: every byte is checked, once for each wheel.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,11 +12,11 @@ use crate::fetch::FetchedWheel;
 use crate::sealed::{self, Sealed};
 use crate::wheel::{Acceptances, ContentFile, Examined, Inventory, Wheel, WheelError};
 
-/// What an inventory file says that it is. The number changes with the rules and with what is
-/// kept: inventories of older ones are made again.
+/// Format tag of inventory files. The number changes with the rules and with the stored fields:
+/// older inventories are made again.
 const KIND: &str = "klayers inventory 9";
 
-/// What is kept of a verified wheel.
+/// Content of the inventory file of a verified wheel.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     filename: String,
@@ -25,8 +25,8 @@ struct Kept {
     inventory: Inventory,
 }
 
-/// What of a file changes when somebody changes it: a wheel that has the stamp of its inventory is
-/// the one that was verified.
+/// File attributes that change when the file is modified. A wheel with the stamp of its inventory
+/// is taken for the file that was verified.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -47,14 +47,14 @@ impl Stamp {
     }
 }
 
-/// Verifies wheels, in the order in which they come. A wheel that was verified before is not read
-/// through again: its inventory is kept beside it. What is accepted is not a part of the inventory,
-/// so a change of that needs no wheel to be read again.
+/// Verifies wheels, and returns them in the same order. A wheel that was verified before is not
+/// read again: its inventory is stored beside it. The inventory does not depend on what is
+/// accepted, so a changed setting needs no wheel to be read again.
 ///
 /// # Errors
 ///
-/// If a wheel breaks a rule and that is not accepted, if it cannot be read, or if it has another
-/// SHA-256 than its lock says, the first of them.
+/// The first error: a wheel breaks a rule and that is not accepted, cannot be read, or has another
+/// SHA-256 than in its lock.
 pub fn verify(
     fetched: &[FetchedWheel],
     inspection: &Inspection,
@@ -70,7 +70,7 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
     let kept_at = path.with_extension("inventory");
     let file = ContentFile::open(path).map_err(read)?;
     let stamp = Stamp::of(&file).map_err(read)?;
-    // An inventory that cannot be read is like none.
+    // An unreadable inventory counts as none.
     let kept = sealed::read::<Kept>(&kept_at, KIND).unwrap_or(Sealed::Absent);
     let kept = kept.value(&kept_at, &inspection.log).filter(|kept| {
         kept.stamp == stamp
@@ -78,7 +78,7 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
             && kept.filename == locked.filename.to_string()
     });
     if kept.is_none() || inspection.trust == Trust::Nothing {
-        // Bytes other than the lock's are not even looked at.
+        // Bytes other than the locked ones are not parsed at all.
         let found = file.digest().map_err(read)?;
         if found != locked.sha256 {
             let wheel = locked.filename.to_string();
@@ -89,7 +89,7 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
         return Ok(Examined::kept(locked.filename.clone(), stamp.size, file, kept.inventory));
     }
     let wheel = Examined::read_file(file, &locked.filename)?;
-    // The inventory must be that of the bytes that were hashed.
+    // The inventory must describe the bytes that were hashed.
     if Stamp::of(wheel.file()).map_err(read)? != stamp {
         return Err(VerifyError::Changed(wheel.file().changed()));
     }
@@ -99,12 +99,12 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
         stamp,
         inventory: wheel.inventory().clone(),
     };
-    // Where it cannot be kept, it is made again the next time.
+    // If the inventory cannot be written, it is made again next time.
     let _ = sealed::write(&kept_at, KIND, &kept);
     Ok(wheel)
 }
 
-/// Why a wheel was not verified.
+/// Why a wheel could not be verified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -116,15 +116,15 @@ pub enum VerifyError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The file does not hold what was once stored in it.
-    #[error("{wheel} has SHA-256 {found} in the cache, which is not the lock's")]
+    /// The file no longer has the content that was stored.
+    #[error("the cached file of {wheel} has SHA-256 {found}, which is not the one in the lock")]
     Damaged {
         /// The wheel's file name.
         wheel: String,
-        /// The SHA-256 that it has.
+        /// The actual SHA-256.
         found: Digest,
         /// The file.
         source: ChangedFileError,

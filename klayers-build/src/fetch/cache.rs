@@ -1,4 +1,4 @@
-//! The wheels and source distributions of past fetches, stored under their SHA-256.
+//! The cache of fetched wheels and source distributions, stored under their SHA-256.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -14,15 +14,15 @@ use crate::cached::CacheLog;
 use crate::sweep::{sweep, sweep_below};
 use crate::{durable, regular, sealed};
 
-/// A folder of wheels. A file stands under its digest only when it is whole; what is under way
-/// stands in another folder, locked by the process that works on it.
+/// A folder of wheels. A file gets its final name, its digest, only when it is complete. A partial
+/// file is in another folder, locked by the process that writes it.
 #[derive(Clone, Debug)]
 pub(super) struct WheelCache {
     folder: PathBuf,
     partial: PathBuf,
 }
 
-/// What a file of the cache is.
+/// The kind of a cached file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Wheel,
@@ -38,7 +38,8 @@ impl Kind {
         }
     }
 
-    /// What the names of its files end in. A source distribution is told by what is in it.
+    /// The file extension. All formats of source distributions share one, since their format is
+    /// detected from the content.
     fn suffix(self) -> &'static str {
         match self {
             Self::Wheel => "whl",
@@ -67,14 +68,14 @@ impl WheelCache {
         &self.folder
     }
 
-    /// The folder of what is known of wheels that were built.
+    /// The folder with the notes about wheels that were built here.
     pub(super) fn built(&self) -> PathBuf {
         self.folder.join("built")
     }
 
-    /// The file with a digest, if it is there. A file whose size is not the lock's changed after it
-    /// was stored: it counts as missing, and that is noted. Whether its bytes are right is not looked
-    /// at here.
+    /// Returns the file with a digest, if it is there. A file whose size is not the one in the lock
+    /// changed after it was stored: it counts as missing, and is logged. The content is not checked
+    /// here.
     pub(super) fn get(
         &self,
         kind: Kind,
@@ -97,20 +98,21 @@ impl WheelCache {
         }
     }
 
-    /// The part of a file that is there, for this process alone; waits while another has it.
+    /// Opens the partial file of a digest and locks it. Waits while another process holds the lock.
     pub(super) async fn partial(&self, kind: Kind, digest: Digest) -> Result<Partial, FetchError> {
         let path = self.partial.join(digest.to_string());
         let waiting = tokio::task::spawn_blocking(move || Partial::lock(path, kind, digest));
         waiting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
-    /// Removes what killed processes left: parts, and files that other stages keep beside wheels.
+    /// Removes files that killed processes left: partial files, and temporary files that other
+    /// stages write beside wheels.
     pub(super) fn sweep(&self, now: Timestamp) {
         sweep(&self.partial, now);
         sweep_below(&self.folder, &[sealed::PREFIX, Pack::PREFIX], now);
     }
 
-    /// Stores a part that has become whole.
+    /// Moves a completed partial file to its final place.
     pub(super) fn keep(&self, partial: &Partial) -> Result<PathBuf, FetchError> {
         let path = self.path(partial.kind, partial.wanted);
         let io = |source| FetchError::io("store", &path, source);
@@ -123,7 +125,7 @@ impl WheelCache {
     }
 }
 
-/// A file under way, locked.
+/// A partial file, locked by this process.
 #[derive(Debug)]
 pub(super) struct Partial {
     kind: Kind,
@@ -142,7 +144,7 @@ impl Partial {
             options.read(true).append(true).create(true);
             let mut file = regular::open_with(&mut options, &path).map_err(io)?;
             file.lock().map_err(io)?;
-            // While this waited, the file may have been renamed to its place in the cache.
+            // While this process waited, the file may have been renamed to its final place.
             if !is_same_file(&file, &path) {
                 continue;
             }
@@ -159,7 +161,7 @@ impl Partial {
         }
     }
 
-    /// How many bytes are there.
+    /// The number of bytes so far.
     pub(super) fn len(&self) -> u64 {
         self.length
     }
@@ -175,7 +177,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Begins anew.
+    /// Empties the file to start again.
     pub(super) fn clear(&mut self) -> Result<(), FetchError> {
         let io = |source| FetchError::io("write", &self.path, source);
         self.file.set_len(0).map_err(io)?;
@@ -184,7 +186,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Gives up what is there.
+    /// Removes the file.
     pub(super) fn discard(self) -> Result<(), FetchError> {
         fs::remove_file(&self.path).map_err(|source| FetchError::io("remove", &self.path, source))
     }

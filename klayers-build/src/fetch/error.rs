@@ -8,7 +8,7 @@ use super::IndexFile;
 use crate::secrets::public;
 use crate::wheel::WheelFilename;
 
-/// A file in an error message: its name, and where it is.
+/// A file in an error message: its name and URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Named(Box<IndexFile>);
 
@@ -24,12 +24,12 @@ impl Named {
         &self.0.name
     }
 
-    /// Where the file is, without what may be secret.
+    /// The URL of the file, without secrets.
     pub(crate) fn address(&self) -> String {
         public(&self.0.url).to_string()
     }
 
-    /// The SHA-256 that the file is locked with.
+    /// The SHA-256 in the lock.
     pub(crate) fn sha256(&self) -> Digest {
         self.0.sha256
     }
@@ -45,7 +45,7 @@ impl std::fmt::Display for Named {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The HTTP client cannot be made.
+    /// The HTTP client could not be created.
     #[error("could not set up the HTTP client")]
     Client(#[source] reqwest::Error),
     /// The server could not be reached, or the transfer broke off.
@@ -53,10 +53,10 @@ pub enum FetchError {
     Transport {
         /// The file.
         file: Named,
-        /// Why not.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// The server refused.
+    /// The server answered with an error status.
     #[error("could not fetch {file}: the server answered {status}{}", advice(*.status))]
     Status {
         /// The file.
@@ -69,7 +69,7 @@ pub enum FetchError {
     Cut {
         /// The file.
         file: Named,
-        /// How many bytes came.
+        /// The number of bytes received.
         received: u64,
     },
     /// The answer came too slowly.
@@ -77,28 +77,28 @@ pub enum FetchError {
     TooSlow {
         /// The file.
         file: Named,
-        /// How many bytes have to come at least.
+        /// The least number of bytes required.
         least: u64,
-        /// In which time.
+        /// The time in which they are required.
         time: Duration,
     },
-    /// The file is larger than it may be.
+    /// The file is larger than allowed.
     #[error("could not fetch {file}: it is larger than {limit} bytes")]
     TooLarge {
         /// The file.
         file: Named,
-        /// The most that is taken, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// The bytes are not those of the lock.
-    #[error("{file} has SHA-256 {found}, but the lock asks for {}; its server gives out something else than was locked", file.0.sha256)]
+    /// The bytes are not the locked ones.
+    #[error("{file} has SHA-256 {found}, but the lock asks for {}; its server sends another file than was locked", file.0.sha256)]
     WrongDigest {
         /// The file.
         file: Named,
-        /// The SHA-256 of what came.
+        /// The SHA-256 of the received bytes.
         found: Digest,
     },
-    /// A wheel was built here from its source, and is no longer in the cache. No index has it.
+    /// A wheel that was built here is no longer in the cache. No index has it.
     #[error(
         "{wheel} was built from {source_file} and is not in the cache; no index has it, so it has \
          to be built again: allow it with allow_sdist, or --allow-sdist"
@@ -109,32 +109,32 @@ pub enum FetchError {
         /// The file name of its source distribution.
         source_file: String,
     },
-    /// A wheel that was built here is not the one that it should be.
-    #[error("{} has SHA-256 {found}, but {wanted} was to be kept", path.display())]
+    /// A wheel that was built here changed before it was stored.
+    #[error("could not store {} in the cache: it has SHA-256 {found}, but {wanted} was expected", path.display())]
     NotKept {
         /// The wheel.
         path: PathBuf,
-        /// What it has.
+        /// The actual SHA-256.
         found: Digest,
-        /// What it should have.
+        /// The expected SHA-256.
         wanted: Digest,
     },
     /// A URL of scheme `file` does not name a file.
-    #[error("{} does not name a file of this machine", public(.0))]
+    #[error("{} does not name a file on this machine", public(.0))]
     NotAPath(Url),
     /// A file could not be read or written.
     #[error("could not {action} {}", path.display())]
     Io {
-        /// What was being done.
+        /// The operation, as a verb.
         action: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
-/// What to do about a refusal.
+/// Returns advice about an error status.
 fn advice(status: u16) -> &'static str {
     match status {
         401 | 403 => "; if its index asks for a login or signs its links, name it with --index-url",
@@ -143,7 +143,7 @@ fn advice(status: u16) -> &'static str {
 }
 
 impl FetchError {
-    /// Whether the file may be had from somewhere else, or with another URL.
+    /// Whether another URL of the file may work.
     pub(super) fn concerns_place(&self) -> bool {
         match self {
             Self::Transport { .. }

@@ -1,24 +1,24 @@
 use std::time::{Duration, Instant};
 
-/// How slow a server may be within an answer, before it is asked again.
+/// How slowly a server may answer before the request is repeated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Patience {
-    /// How long it may stay silent.
+    /// The longest time without any byte.
     pub silence: Duration,
-    /// How long it may be slower than it has to be.
+    /// The period over which `least` is measured.
     pub slow: Duration,
-    /// How many bytes it has to send in that time.
+    /// The least number of bytes that must arrive in the period `slow`.
     pub least: u64,
 }
 
 impl Default for Patience {
-    /// 30 seconds of silence; 1 KiB a second, over a minute.
+    /// 30 seconds of silence; 1 KiB a second, measured over a minute.
     fn default() -> Self {
         Self { silence: Duration::from_secs(30), slow: Duration::from_mins(1), least: 60 << 10 }
     }
 }
 
-/// How fast an answer comes.
+/// Measures the speed of an answer.
 #[derive(Debug)]
 pub(super) struct Pace {
     patience: Patience,
@@ -31,7 +31,7 @@ impl Pace {
         Self { patience, since: Instant::now(), received: 0 }
     }
 
-    /// Counts what came. Whether the patience with the server has come to its end.
+    /// Counts received bytes. Returns true if fewer than `least` arrived in the last full period.
     pub(super) fn is_too_slow(&mut self, bytes: usize) -> bool {
         self.received += bytes as u64;
         if self.since.elapsed() < self.patience.slow {

@@ -1,4 +1,4 @@
-//! Wheels are fetched whole or not at all, from servers of every kind.
+//! Tests that wheels are fetched completely or not at all, from servers of every kind.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ mod logins;
 mod sharing;
 mod signed;
 
-/// A wheel of some 20 kB that do not get smaller when they are compressed.
+/// A wheel of about 20 kB that does not compress.
 fn wheel(name: &str) -> WheelFile {
     let mut noise = Vec::new();
     let mut state = 1_u32;
@@ -29,7 +29,7 @@ fn wheel(name: &str) -> WheelFile {
     WheelFile::new(name, "1.0").file(&format!("{name}.bin"), noise)
 }
 
-/// A cache of its own, and the servers it is filled from.
+/// A separate cache.
 struct Cache(TempDir);
 
 impl Cache {
@@ -41,7 +41,8 @@ impl Cache {
         self.with_patience(Duration::from_millis(500))
     }
 
-    /// One that waits so long for a server that a busy machine makes it ask no second time.
+    /// A fetcher that waits so long for a server that even on a busy machine it does not repeat a
+    /// request.
     fn patient_fetcher(&self) -> Fetcher {
         self.with_patience(Duration::from_mins(1))
     }
@@ -55,7 +56,7 @@ impl Cache {
         self.fetcher().fetch(lock).await
     }
 
-    /// The files that count as whole. What is in them is what their names say, whatever happened.
+    /// The complete files, whose content always matches the digest in their names.
     fn whole(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for folder in fs::read_dir(self.0.path().join("wheels")).unwrap() {
@@ -69,7 +70,7 @@ impl Cache {
         found
     }
 
-    /// The bytes that are there of wheels that are not whole.
+    /// The sizes of the partial files.
     fn begun(&self) -> Vec<usize> {
         let files = fs::read_dir(self.0.path().join("partial")).unwrap();
         files.map(|file| fs::read(file.unwrap().path()).unwrap().len()).collect()
@@ -85,7 +86,7 @@ fn lock(server: &WheelServer, wheels: &[WheelFile]) -> Lock {
     })
 }
 
-/// The lock of wheels on a server, as one that does not say their sizes.
+/// The lock of wheels on a server, without sizes.
 fn lock_without_sizes(server: &WheelServer, wheels: &[WheelFile]) -> Lock {
     written(wheels, |wheel| support::package(wheel, &server.url(&wheel.filename())))
 }

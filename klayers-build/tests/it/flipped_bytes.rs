@@ -1,5 +1,5 @@
-//! A byte of the cache is flipped, and the file keeps its size, its inode and its times. The layer is
-//! the same as before, or is not made at all.
+//! Tests that a flipped byte in a cached file, which keeps its size, inode and times, never gets
+//! into a layer: the layer is the same as before, or is not made.
 
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -21,15 +21,15 @@ use crate::support::command::{Home, say_skipped, uv_is_there};
 use crate::support::disk::Folder;
 use crate::support::{WheelFile, lock_of};
 
-/// What a flip of one bit makes of a byte.
+/// The bit that is flipped.
 const FLIP: u8 = 0x10;
 
-/// Flips a bit in place. The file keeps its inode, its size, and its time of modification. The
-/// system does not let the time of the change of the inode be set, so an inventory that tells it is
-/// told the new one.
+/// Flips a bit in place. The file keeps its inode, size and modification time. The system does not
+/// allow setting the inode's change time, so the new one is written into the inventory that records
+/// it.
 pub(crate) fn flip(path: &Path, at: u64) {
     let before = fs::metadata(path).unwrap();
-    // A file that was made again may be a byte shorter: the times in it differ in length.
+    // A file that was made again may be a byte shorter, since the times in it have varying lengths.
     let at = at.min(before.len() - 1);
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
@@ -41,7 +41,7 @@ pub(crate) fn flip(path: &Path, at: u64) {
     assert_eq!(told(&before), told(&after));
     let inventory = path.with_extension("inventory");
     if inventory != path && inventory.exists() {
-        tell_stamp(&inventory, &before, &after);
+        replace_stamp(&inventory, &before, &after);
     }
 }
 
@@ -50,8 +50,8 @@ fn keep_times(file: &File, before: &fs::Metadata) {
     file.set_times(times.set_accessed(before.accessed().unwrap())).unwrap();
 }
 
-/// Writes the stamp of a wheel into its inventory, in the place of the stamp that is there.
-fn tell_stamp(inventory: &Path, before: &fs::Metadata, after: &fs::Metadata) {
+/// Replaces the stamp of a wheel in its inventory.
+fn replace_stamp(inventory: &Path, before: &fs::Metadata, after: &fs::Metadata) {
     let stamp = |file: &fs::Metadata| {
         let modified = (file.mtime(), file.mtime_nsec());
         let changed = (file.ctime(), file.ctime_nsec());
@@ -69,7 +69,7 @@ fn tell_stamp(inventory: &Path, before: &fs::Metadata, after: &fs::Metadata) {
     fs::write(inventory, [head, &seal.finalize()[..], &payload].concat()).unwrap();
 }
 
-/// The one file below a folder whose name ends so.
+/// The one file below a folder whose name has this suffix.
 pub(crate) fn find(folder: &Path, suffix: &str) -> PathBuf {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];
@@ -87,7 +87,8 @@ pub(crate) fn find(folder: &Path, suffix: &str) -> PathBuf {
     path.clone()
 }
 
-/// A wheel with all that is copied, read or written anew: modules, a script, data, an SBOM.
+/// A wheel with all kinds of files that are copied, read or rewritten: modules, a script, data, an
+/// SBOM.
 fn sample() -> WheelFile {
     let sbom = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}"#;
     WheelFile::new("alpha", "1.0")
@@ -97,7 +98,7 @@ fn sample() -> WheelFile {
         .data("scripts/alpha-tool", "#!python\nprint('alpha')\n")
 }
 
-/// A cache that layers of one wheel are made from.
+/// A cache from which layers of one wheel are made.
 struct Cache {
     folder: tempfile::TempDir,
     lock: Lock,
@@ -124,7 +125,8 @@ impl Cache {
         Fetcher::new(&self.path(), None).unwrap()
     }
 
-    /// Builds the layer as a new process would. Gives its digest, and what was made again.
+    /// Builds the layer as a new process would. Returns its digest, and the kinds of the files that
+    /// were made again.
     async fn build(&self) -> (Digest, Vec<CachedKind>) {
         let fetcher = self.fetcher();
         let log = fetcher.cache_log().clone();
@@ -142,7 +144,7 @@ impl Cache {
 }
 
 #[tokio::test]
-async fn no_flipped_byte_of_a_wheel_reaches_a_layer() {
+async fn flipped_bytes_of_a_wheel_never_reach_a_layer() {
     let cache = Cache::new(&sample(), None);
     let (sound, replaced) = cache.build().await;
     assert_eq!(replaced, []);
@@ -156,7 +158,7 @@ async fn no_flipped_byte_of_a_wheel_reaches_a_layer() {
             let content = &file.content;
             (content.offset..content.offset + content.compressed_size).contains(&at)
         });
-        // The layer has a RECORD of its own.
+        // The layer has its own RECORD.
         there.is_some_and(|file| !file.path.as_str().ends_with("/RECORD"))
     };
     let mut seen = [0, 0];
@@ -168,7 +170,7 @@ async fn no_flipped_byte_of_a_wheel_reaches_a_layer() {
             assert_eq!(replaced, [CachedKind::Wheel], "byte {at}");
             assert!(fs::read(&wheel).unwrap() == bytes, "byte {at} is still flipped");
         } else {
-            // A header, of which nothing is copied.
+            // Headers are not copied.
             assert_eq!(replaced, [], "byte {at}");
             flip(&wheel, at);
         }
@@ -178,7 +180,7 @@ async fn no_flipped_byte_of_a_wheel_reaches_a_layer() {
 }
 
 #[tokio::test]
-async fn no_flipped_byte_of_an_inventory_is_believed() {
+async fn inventory_with_a_flipped_byte_is_made_again() {
     let cache = Cache::new(&sample(), None);
     let (sound, _) = cache.build().await;
     let inventory = find(&cache.path(), ".inventory");
@@ -191,7 +193,7 @@ async fn no_flipped_byte_of_an_inventory_is_believed() {
 }
 
 #[tokio::test]
-async fn no_flipped_byte_of_bytecode_reaches_a_layer() {
+async fn flipped_bytes_of_bytecode_never_reach_a_layer() {
     let Some(interpreter) = tokio::task::spawn_blocking(any_python).await.unwrap() else { return };
     let cache = Cache::new(&sample(), Some(interpreter));
     let (sound, replaced) = cache.build().await;
@@ -211,7 +213,7 @@ async fn no_flipped_byte_of_bytecode_reaches_a_layer() {
 }
 
 #[tokio::test]
-async fn no_flipped_byte_of_a_wheel_is_compiled() {
+async fn flipped_bytes_of_a_wheel_are_never_compiled() {
     let Some(python) = tokio::task::spawn_blocking(any_python).await.unwrap() else { return };
     let cache = Cache::new(&sample(), Some(python));
     let (sound, _) = cache.build().await;
@@ -227,7 +229,7 @@ async fn no_flipped_byte_of_a_wheel_is_compiled() {
     }
 }
 
-/// A library with debug sections, if there is a compiler.
+/// A library with debug sections, if a compiler is installed.
 fn library(home: &Home) -> Option<Vec<u8>> {
     let source = home.write("answer.c", "int answer(void) { return 42; }\n");
     let library = home.path("answer.so");
@@ -246,7 +248,7 @@ fn built(stdout: &str) -> (String, Vec<String>) {
 }
 
 #[test]
-fn no_flipped_byte_of_a_stripped_library_reaches_a_layer() {
+fn flipped_bytes_of_a_stripped_library_never_reach_a_layer() {
     if !uv_is_there() {
         return;
     }
@@ -280,7 +282,7 @@ fn no_flipped_byte_of_a_stripped_library_reaches_a_layer() {
     }
 }
 
-/// A collection of two layers, built once without being recorded anywhere.
+/// A collection of two layers, built once, with a full cache.
 fn collection() -> Home {
     let home = Home::new();
     let beta = WheelFile::new("beta", "1.0").file("beta.py", "b = 1\n");
@@ -290,7 +292,8 @@ fn collection() -> Home {
     home
 }
 
-/// Forgets what was built and published, but for the cache. Gives the names of the published zips.
+/// Deletes everything that was built and published, except the cache. Returns the names of the
+/// published zips.
 fn forget(home: &Home) -> Vec<String> {
     let published = home.files("published/content");
     for path in ["published", "artifacts"] {
@@ -300,7 +303,7 @@ fn forget(home: &Home) -> Vec<String> {
     published
 }
 
-/// The wheel of alpha in the cache, and where its data begin.
+/// The wheel of alpha in the cache, and the offset of its data.
 fn cached_alpha(home: &Home) -> (PathBuf, u64) {
     let digest = Digest::of(&sample().bytes()).to_string();
     let wheel = find(&home.path("caches/klayers/wheels"), &format!("{digest}.whl"));
@@ -311,7 +314,7 @@ fn cached_alpha(home: &Home) -> (PathBuf, u64) {
 }
 
 #[test]
-fn a_run_publishes_the_sound_wheel_and_tells_of_the_flipped_one() {
+fn run_fetches_the_flipped_wheel_again_and_warns() {
     if !uv_is_there() {
         return;
     }
@@ -333,7 +336,7 @@ fn a_run_publishes_the_sound_wheel_and_tells_of_the_flipped_one() {
 }
 
 #[test]
-fn a_flipped_wheel_that_cannot_be_replaced_fails_its_layer_alone() {
+fn flipped_wheel_that_cannot_be_replaced_fails_only_its_layer() {
     if !uv_is_there() {
         return;
     }
@@ -345,8 +348,8 @@ fn a_flipped_wheel_that_cannot_be_replaced_fails_its_layer_alone() {
         return;
     };
     let run = run.ended_with(1);
-    let reason = "changed after it was verified, and cannot be removed to be made again; make \
-                  the cache writable, or name another folder with --cache-dir";
+    let reason = "which changed after it was verified; make the cache writable, or choose another \
+                  folder with --cache-dir";
     let line = run.stderr.lines().find(|line| line.starts_with("error: p3.12 alpha: "));
     assert!(line.is_some_and(|line| line.ends_with(reason)), "{}", run.stderr);
     assert_eq!(run.tally(), "2 layers: 1 built, 1 layer versions published, 0 unchanged, 1 failed");

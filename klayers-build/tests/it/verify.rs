@@ -1,4 +1,5 @@
-//! A wheel is read through once, and what was found is believed only as long as it is that wheel.
+//! Tests that a wheel is read once, and that its inventory is trusted only while the file is
+//! unchanged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use klayers_core::{Digest, LayerName};
 use crate::samples::target;
 use crate::support::{WheelFile, lock_of};
 
-/// A wheel in a cache, and what its lock says.
+/// A wheel in a cache, and its lock.
 struct Cached {
     folder: tempfile::TempDir,
     lock: Lock,
@@ -44,7 +45,7 @@ impl Cached {
         Ok(files.iter().map(|file| file.path.to_string()).collect())
     }
 
-    /// Writes other bytes into the wheel, as many as there were.
+    /// Changes a byte of the wheel.
     fn damage(&self) {
         let mut bytes = fs::read(&self.fetched.path).unwrap();
         let middle = bytes.len() / 2;
@@ -71,7 +72,7 @@ const FILES: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn what_was_found_is_kept_beside_the_wheel_and_not_found_again() {
+async fn inventory_is_stored_beside_the_wheel_and_reused() {
     let cached = Cached::new().await;
     assert!(!cached.inventory().exists());
     assert_eq!(cached.verify().unwrap(), FILES);
@@ -80,9 +81,9 @@ async fn what_was_found_is_kept_beside_the_wheel_and_not_found_again() {
     assert_eq!(fs::metadata(cached.inventory()).unwrap().modified().unwrap(), written);
 }
 
-/// Whether a broken `RECORD` is accepted is decided each time, from the one inventory.
+/// Whether a wrong `RECORD` is accepted is decided each time, from the same inventory.
 #[tokio::test]
-async fn changing_what_is_accepted_reads_no_wheel_again_and_bypasses_nothing() {
+async fn changed_acceptances_apply_without_reading_the_wheel_again() {
     let folder = tempfile::tempdir().unwrap();
     let index = folder.path().join("index");
     let wheel = bad_wheels::Wheel::sample().record(|_| String::new());
@@ -114,7 +115,7 @@ async fn changing_what_is_accepted_reads_no_wheel_again_and_bypasses_nothing() {
 }
 
 #[tokio::test]
-async fn an_inventory_that_is_cut_or_foreign_is_made_again() {
+async fn truncated_or_foreign_inventory_is_made_again() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     let whole = fs::read(cached.inventory()).unwrap();
@@ -129,7 +130,7 @@ async fn an_inventory_that_is_cut_or_foreign_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_wheel_that_was_touched_is_read_again() {
+async fn wheel_with_changed_times_is_read_again() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     let before = fs::read(cached.inventory()).unwrap();
@@ -140,7 +141,7 @@ async fn a_wheel_that_was_touched_is_read_again() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_the_locks_are_not_even_looked_at() {
+async fn wheel_with_other_bytes_than_locked_is_not_parsed() {
     let cached = Cached::new().await;
     cached.verify().unwrap();
     for bytes in [b"no archive at all".to_vec(), Vec::new()] {
@@ -151,7 +152,7 @@ async fn other_bytes_than_the_locks_are_not_even_looked_at() {
 }
 
 #[tokio::test]
-async fn a_wheel_damaged_in_the_cache_is_fetched_again() {
+async fn damaged_wheel_in_the_cache_is_fetched_again() {
     let cached = Cached::new().await;
     let sound = cached.build().await.unwrap();
     cached.damage();
@@ -162,7 +163,7 @@ async fn a_wheel_damaged_in_the_cache_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
+async fn wheels_are_verified_in_a_read_only_cache() {
     let cached = Cached::new().await;
     let folder = cached.fetched.path.parent().unwrap();
     let writable = fs::metadata(folder).unwrap().permissions();
@@ -175,14 +176,14 @@ async fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn many_at_once_come_to_the_same() {
+async fn concurrent_verifications_agree() {
     let cached = Cached::new().await;
     let found: Vec<Vec<String>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| cached.verify().unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(found.iter().all(|files| *files == FILES), "{found:?}");
-    // Of those that wrote, none left anything but the inventory.
+    // The writers left nothing but the inventory.
     let folder = cached.fetched.path.parent().unwrap();
     assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
 }

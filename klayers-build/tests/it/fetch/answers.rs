@@ -1,9 +1,9 @@
-//! What a server may answer.
+//! Tests all kinds of answers of a server.
 
 use super::*;
 
 #[tokio::test]
-async fn wheels_are_asked_for_once_and_later_runs_ask_for_nothing() {
+async fn wheels_are_requested_once_and_later_runs_use_the_cache() {
     let wheels = [wheel("alpha"), wheel("beta"), wheel("gamma")];
     let server = WheelServer::of(&wheels).await;
     let (cache, lock) = (Cache::new(), lock(&server, &wheels));
@@ -21,14 +21,14 @@ async fn wheels_are_asked_for_once_and_later_runs_ask_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_is_resumed_and_only_the_rest_asked_for() {
+async fn truncated_answer_is_resumed_with_a_range_request() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let cache = Cache::new();
     server.next([Answer::Cut(5_000), Answer::Status(503, Some("0"))]);
     cache.fetch(&lock(&server, &wheels)).await.unwrap();
     let rest = Some("bytes=5000-".to_owned());
-    // What is there already outlives a refusal.
+    // An error answer does not delete the bytes received before.
     assert_eq!(server.ranges(), [None, rest.clone(), rest]);
     assert_eq!((cache.whole().len(), cache.begun()), (1, vec![]));
 
@@ -41,7 +41,7 @@ async fn a_cut_answer_is_resumed_and_only_the_rest_asked_for() {
 }
 
 #[tokio::test]
-async fn what_one_run_began_another_completes() {
+async fn partial_file_of_one_run_is_completed_by_the_next() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let cache = Cache::new();
@@ -55,7 +55,7 @@ async fn what_one_run_began_another_completes() {
 }
 
 #[tokio::test]
-async fn a_server_that_knows_no_parts_is_asked_for_the_whole() {
+async fn server_without_range_support_is_asked_for_the_whole_file() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     for second in [Answer::Whole, Answer::OtherPart, Answer::Status(416, None)] {
@@ -70,7 +70,7 @@ async fn a_server_that_knows_no_parts_is_asked_for_the_whole() {
 }
 
 #[tokio::test]
-async fn a_beginning_from_elsewhere_is_not_held_against_the_server() {
+async fn wrong_partial_file_is_discarded_and_fetched_again() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let (cache, lock) = (Cache::new(), lock(&server, &wheels));
@@ -83,7 +83,7 @@ async fn a_beginning_from_elsewhere_is_not_held_against_the_server() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_for_a_while_is_asked_again() {
+async fn temporary_server_errors_are_retried() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     for status in [500, 502, 503, 429, 408] {
@@ -95,7 +95,7 @@ async fn a_server_that_is_down_for_a_while_is_asked_again() {
 }
 
 #[tokio::test]
-async fn the_time_that_a_server_asks_for_is_waited() {
+async fn retry_after_is_honoured() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     server.next([Answer::Status(429, Some("1"))]);
@@ -105,7 +105,7 @@ async fn the_time_that_a_server_asks_for_is_waited() {
 }
 
 #[tokio::test]
-async fn a_server_that_stays_down_is_given_up_and_named() {
+async fn permanent_server_error_is_reported_with_the_url() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let cache = Cache::new();
@@ -119,7 +119,7 @@ async fn a_server_that_stays_down_is_given_up_and_named() {
 }
 
 #[tokio::test]
-async fn what_will_not_change_is_not_asked_again() {
+async fn client_errors_are_not_retried() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     for status in [400, 401, 403, 404, 410] {
@@ -132,7 +132,7 @@ async fn what_will_not_change_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn other_bytes_are_refused_at_once_and_nothing_is_kept() {
+async fn other_bytes_are_refused_at_once_and_not_stored() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let mut other = wheels[0].bytes();
@@ -156,7 +156,7 @@ async fn other_bytes_are_refused_at_once_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_locks_size_is_cut_off() {
+async fn body_larger_than_locked_size_is_refused() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let cache = Cache::new();
@@ -169,7 +169,7 @@ async fn a_body_beyond_the_locks_size_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_shorter_than_the_locks_size_is_not_taken() {
+async fn body_smaller_than_locked_size_is_continued() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let cache = Cache::new();
@@ -181,10 +181,10 @@ async fn a_body_shorter_than_the_locks_size_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_slow_server_is_waited_for_and_a_silent_one_asked_again() {
+async fn slow_server_is_waited_for_and_silent_one_is_asked_again() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
-    // All of it takes longer than the server may be silent.
+    // The whole transfer takes longer than the allowed silence.
     server.next([Answer::Slow(Duration::from_millis(5))]);
     Cache::new().fetch(&lock(&server, &wheels)).await.unwrap();
     assert_eq!(server.asked().len(), 1);
@@ -194,11 +194,11 @@ async fn a_slow_server_is_waited_for_and_a_silent_one_asked_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_trickles_is_asked_again_and_then_given_up() {
+async fn trickling_server_is_asked_again_and_then_given_up() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let lock = lock(&server, &wheels);
-    // It is never silent for long: 97 bytes come each time.
+    // The server is never silent for long: it sends 97 bytes at a time.
     let trickle = Answer::Slow(Duration::from_millis(40));
     let patience = Patience {
         silence: Duration::from_mins(1),
@@ -227,7 +227,7 @@ async fn a_server_that_trickles_is_asked_again_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_that_names_the_wheel() {
+async fn unreachable_server_is_an_error_that_names_the_wheel() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let lock = lock(&server, &wheels);

@@ -1,13 +1,13 @@
-//! User names and passwords go to the index that they are for, and nowhere else.
+//! Tests that user names and passwords go only to the index that they are for.
 
 use super::*;
 use crate::support::command::{Home, uv_is_there};
 
-/// `user:secret`, as HTTP has it.
+/// `user:secret` as an HTTP header.
 const BASIC: &str = "Basic dXNlcjpzZWNyZXQ=";
-/// `us@er:pa:ss word`, as HTTP has it.
+/// `us@er:pa:ss word` as an HTTP header.
 const BASIC_ODD: &str = "Basic dXNAZXI6cGE6c3Mgd29yZA==";
-/// An empty name and `token`.
+/// An empty name and `token` as an HTTP header.
 const BASIC_TOKEN: &str = "Basic OnRva2Vu";
 
 async fn fetched_with(login: Url, lock: &Lock) -> Result<Vec<FetchedWheel>, FetchError> {
@@ -15,7 +15,7 @@ async fn fetched_with(login: Url, lock: &Lock) -> Result<Vec<FetchedWheel>, Fetc
 }
 
 #[tokio::test]
-async fn the_login_of_the_index_url_opens_its_server() {
+async fn login_of_the_index_url_is_sent_to_its_server() {
     let wheels = [wheel("alpha")];
     for (user, header) in
         [("user:secret", BASIC), ("us%40er:pa%3Ass%20word", BASIC_ODD), (":token", BASIC_TOKEN)]
@@ -28,19 +28,19 @@ async fn the_login_of_the_index_url_opens_its_server() {
 }
 
 #[tokio::test]
-async fn a_wrong_login_is_an_error_that_does_not_tell_it() {
+async fn error_about_wrong_login_does_not_show_it() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::behind(BASIC, &wheels).await;
     let lock = lock(&server, &wheels);
     let error = fetched_with(login(&server, "user:hidden"), &lock).await.unwrap_err();
     assert!(error.to_string().contains("the server answered 401; if its index"), "{error}");
     assert!(!format!("{error}").contains("hidden"));
-    // The wheel, and then the page of the index that could tell another place.
+    // The wheel, and then the page of the index, which might list another URL.
     assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]
-async fn another_server_is_told_no_login() {
+async fn login_is_not_sent_to_another_server() {
     let wheels = [wheel("alpha")];
     let (index, files) = (WheelServer::of(&wheels).await, WheelServer::of(&wheels).await);
     let lock = lock(&files, &wheels);
@@ -50,7 +50,7 @@ async fn another_server_is_told_no_login() {
 }
 
 #[tokio::test]
-async fn a_redirection_to_another_server_takes_no_login_along() {
+async fn login_is_not_sent_after_redirection_to_another_server() {
     let wheels = [wheel("alpha")];
     let (index, files) =
         (WheelServer::behind(BASIC, &wheels).await, WheelServer::of(&wheels).await);
@@ -62,7 +62,7 @@ async fn a_redirection_to_another_server_takes_no_login_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_layer_from_an_index_with_a_login_does_not_tell_it() {
+async fn layer_from_an_index_with_a_login_does_not_contain_it() {
     if !uv_is_there() {
         return;
     }

@@ -1,15 +1,15 @@
-//! One cache, and many who use it.
+//! Tests a cache that several fetchers and processes share.
 
 use super::*;
 use crate::support::command::Home;
 
 #[tokio::test]
-async fn two_fetchers_on_one_cache_ask_once_for_each_wheel() {
+async fn fetchers_that_share_a_cache_request_each_wheel_once() {
     let wheels = [wheel("alpha"), wheel("beta")];
     let server = WheelServer::of(&wheels).await;
     let (cache, lock) = (Cache::new(), lock(&server, &wheels));
     let fetchers = [(); 8].map(|()| cache.patient_fetcher());
-    // Nobody is answered before all that would ask had the time to.
+    // The answers are slow, so that all fetchers have time to ask.
     server.next([Answer::Slow(Duration::from_millis(2)), Answer::Slow(Duration::from_millis(2))]);
     let all = futures::future::join_all(fetchers.iter().map(|fetcher| fetcher.fetch(&lock)));
     let all = all.await.into_iter().map(Result::unwrap);
@@ -21,7 +21,7 @@ async fn two_fetchers_on_one_cache_ask_once_for_each_wheel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_on_one_cache_ask_once_for_each_wheel() {
+async fn processes_that_share_a_cache_request_each_wheel_once() {
     let wheels = [wheel("alpha"), wheel("beta")];
     let server = WheelServer::of(&wheels).await;
     let home = Home::new();
@@ -41,7 +41,7 @@ async fn two_processes_on_one_cache_ask_once_for_each_wheel() {
 }
 
 #[tokio::test]
-async fn a_cached_wheel_that_was_cut_is_fetched_again() {
+async fn truncated_cached_wheel_is_fetched_again() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
     let lock = lock(&server, &wheels);
@@ -56,7 +56,7 @@ async fn a_cached_wheel_that_was_cut_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn one_wheel_that_fails_does_not_undo_the_others() {
+async fn failure_of_one_wheel_keeps_the_others() {
     let wheels = [wheel("alpha"), wheel("beta")];
     let server = WheelServer::of(&wheels[..1]).await;
     let (cache, lock) = (Cache::new(), lock(&server, &wheels));

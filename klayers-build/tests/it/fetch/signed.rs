@@ -1,4 +1,5 @@
-//! Indexes whose links are signed: the signature opens a file, and is written down nowhere.
+//! Tests indexes with signed links: the signature gives access to a file, and must not be stored
+//! anywhere.
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ fn with_login(server: &WheelServer, path: &str) -> String {
     format!("http://user:{SECRET}@{}/{path}", server.address)
 }
 
-/// Where the secret is below a folder. What uv keeps for itself does not count.
+/// The files below a folder that contain the secret, except uv's own cache.
 fn leaks(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -42,7 +43,7 @@ fn leaks(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Puts a uv in front of the real one that writes down its arguments.
+/// Wraps uv in a script that records its arguments.
 fn watch_uv(home: &Home) {
     let folders = environment("PATH").unwrap();
     let uv = std::env::split_paths(&folders).map(|folder| folder.join("uv"));
@@ -52,13 +53,13 @@ fn watch_uv(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collection_from_a_signed_index_holds_no_secret() {
+async fn collection_from_a_signed_index_contains_no_secret() {
     if !uv_is_there() {
         return;
     }
     let server = server().await;
     let mut home = Home::new();
-    // Given by the environment, since the configuration is a file, too.
+    // The only file that may contain the secret is the configuration.
     home.collection(&[("p3.12", &["alpha"])], &["us-east-1"]);
     let index = with_login(&server, "simple");
     let config = fs::read_to_string(home.path("klayers.toml")).unwrap();
@@ -81,7 +82,7 @@ async fn a_collection_from_a_signed_index_holds_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_layer_from_a_signed_index_is_verified_by_index_and_file_name() {
+async fn layer_from_a_signed_index_is_verified_by_index_and_file_name() {
     if !uv_is_there() {
         return;
     }
@@ -103,7 +104,7 @@ async fn a_layer_from_a_signed_index_is_verified_by_index_and_file_name() {
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
     let verified = home.run(&[&verify[..], &["--index-url", &index]].concat()).ended_with(0);
     assert!(verified.stdout.starts_with("reproduced "), "{}", verified.stdout);
-    // Without the index nobody can sign.
+    // Without the index there is no signature.
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
     let refused = home.run(&verify).ended_with(1);
     let expected = "the server answered 401; if its index asks for a login or signs its links, name \
@@ -112,7 +113,7 @@ async fn a_layer_from_a_signed_index_is_verified_by_index_and_file_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_with_a_login_are_told_to_uv_and_to_nobody_else() {
+async fn login_of_find_links_pages_is_passed_only_to_uv() {
     if !uv_is_there() {
         return;
     }
@@ -126,14 +127,14 @@ async fn pages_with_a_login_are_told_to_uv_and_to_nobody_else() {
     assert!(home.path("arguments").exists());
     assert_eq!(leaks(&home.path("")), Vec::<PathBuf>::new());
 
-    // What uv says of a page that it cannot have.
+    // uv's error about a page that it cannot fetch.
     let wrong = with_login(&server, "nowhere?X-Amz-Signature=hunter2");
     let outcome = home.run(&[&build[..], &["--find-links", &wrong]].concat()).ended_with(1);
     assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
 }
 
 #[test]
-fn folders_of_wheels_may_have_odd_names() {
+fn find_links_folders_may_have_unusual_names() {
     if !uv_is_there() {
         return;
     }
@@ -147,7 +148,7 @@ fn folders_of_wheels_may_have_odd_names() {
 }
 
 #[test]
-fn a_lock_that_cannot_be_read_is_shown_without_its_secrets() {
+fn error_about_malformed_lock_does_not_show_its_secrets() {
     let home = Home::new();
     let url = format!("https://user:{SECRET}@index.example/a.whl?{SIGNATURE}");
     for text in [
