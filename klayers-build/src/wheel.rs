@@ -1,4 +1,4 @@
-//! Wheels: reading one to its last byte, and saying what is in it.
+//! Reads wheels to the last byte, checks them, and lists their content.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -47,7 +47,7 @@ pub(crate) use standard_library::has as is_standard_module;
 
 use examination::examine;
 
-/// The largest file that is read whole, in bytes.
+/// Largest file that is read as a whole, in bytes.
 pub(crate) const LARGEST_TEXT: u64 = 64 << 20;
 
 /// A wheel whose every byte was checked. If its `RECORD` does not describe it, that was accepted.
@@ -73,19 +73,20 @@ pub struct Wheel {
     inventory: Inventory,
 }
 
-/// A wheel that was read through. Whether the faults of its `RECORD` are accepted is still to be
-/// decided.
+/// A wheel that was read completely. Whether faults of its `RECORD` are accepted is not decided
+/// yet.
 #[derive(Debug)]
 pub(crate) struct Examined(Wheel);
 
 impl Examined {
-    /// Reads the wheel at `path`, which is known by `filename`, from its first byte to its last.
+    /// Reads the wheel at `path` from its first byte to its last. `filename` is its real name: the
+    /// path may differ.
     pub(crate) fn read(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
         let archive = Archive::open(path).map_err(|rule| WheelError::new(filename, rule))?;
         Self::read_archive(archive, filename)
     }
 
-    /// The same of a file that is open, and whose bytes are those of the lock.
+    /// Like [`read`](Self::read), for an open file that has the SHA-256 of the lock.
     pub(crate) fn read_file(
         file: ContentFile,
         filename: &WheelFilename,
@@ -101,7 +102,7 @@ impl Examined {
         Ok(Self::kept(filename.clone(), size, archive.into_file(), inventory))
     }
 
-    /// A wheel that was read through before, with the inventory of then.
+    /// Recreates a wheel that was read before from its stored inventory.
     pub(crate) fn kept(
         filename: WheelFilename,
         size: u64,
@@ -111,17 +112,18 @@ impl Examined {
         Self(Wheel { filename, size, file, inventory })
     }
 
-    /// The file it was read from.
+    /// The file of the wheel.
     pub(crate) fn file(&self) -> &ContentFile {
         &self.0.file
     }
 
-    /// What is in it.
+    /// The inventory of its content.
     pub(crate) fn inventory(&self) -> &Inventory {
         &self.0.inventory
     }
 
-    /// The wheel, if its `RECORD` describes it or need not.
+    /// Returns the wheel if its `RECORD` describes it, or if faults of `RECORD` are accepted for
+    /// the package.
     pub(crate) fn accepted(self, accepted: &Acceptances) -> Result<Wheel, WheelError> {
         let Self(wheel) = self;
         let faults = &wheel.inventory.record_faults;
@@ -134,23 +136,23 @@ impl Examined {
 }
 
 impl Wheel {
-    /// Reads the wheel at `path`, which is known by `filename`, from its first byte to its last.
+    /// Reads the wheel at `path` from its first byte to its last. `filename` is its real name: the
+    /// path may differ.
     ///
-    /// Every header, name, size, CRC and hash in it must be right; [`Rule`]
-    /// lists what that means.
+    /// Every header, name, size, CRC and hash in it must be right; [`Rule`] lists the rules.
     ///
     /// # Errors
     ///
-    /// Names the entry and the rule it breaks, or says why the file cannot be read.
+    /// Names the entry and the rule that it breaks, or says why the file cannot be read.
     pub fn verify(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
         Self::verify_accepting(path, filename, &Acceptances::default())
     }
 
-    /// As [`Wheel::verify`], with exceptions for the packages that are named there.
+    /// Like [`Wheel::verify`], with exceptions for some packages.
     ///
     /// # Errors
     ///
-    /// As [`Wheel::verify`], but for the faults that are accepted.
+    /// As [`Wheel::verify`], except for the faults that are accepted.
     pub fn verify_accepting(
         path: &Path,
         filename: &WheelFilename,
@@ -159,7 +161,7 @@ impl Wheel {
         Examined::read(path, filename)?.accepted(accepted)
     }
 
-    /// The file name it is known by.
+    /// The file name.
     pub fn filename(&self) -> &WheelFilename {
         &self.filename
     }
@@ -174,12 +176,12 @@ impl Wheel {
         self.size
     }
 
-    /// What is in it.
+    /// The inventory of its content.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
 
-    /// The package and the fault that was accepted in this wheel, if there is one.
+    /// The package and the fault that was accepted in this wheel, if any.
     pub(crate) fn acceptance(&self) -> Option<(PackageName, Acceptance)> {
         let accepted = !self.inventory.record_faults.is_empty();
         let name = self.name().normalized().parse().unwrap_or_else(|_| self.name().clone());
@@ -195,11 +197,11 @@ impl Wheel {
         Installation { dist_info: &self.inventory.dist_info, package: self.filename.name() }
     }
 
-    /// Reads a file of it whole, at most 64 MiB.
+    /// Reads a file of the wheel as a whole, at most 64 MiB.
     ///
     /// # Errors
     ///
-    /// If the wheel can no longer be read, or holds other bytes than when it was verified.
+    /// If the wheel can no longer be read, or has other bytes than when it was verified.
     pub fn read(&self, file: &WheelFile) -> Result<Vec<u8>, WheelError> {
         let refuse = |rule: Rule| WheelError::new(&self.filename, rule);
         let Content { offset, compressed_size, compression, size, sha256, checksum, .. } =

@@ -313,7 +313,7 @@ impl fmt::Display for Finding {
             Self::NamesAlike { first, second } => {
                 write!(
                     formatter,
-                    "{first} and {second} are one name on file systems that do not tell letters apart"
+                    "{first} and {second} collide on file systems that ignore case or Unicode composition"
                 )
             }
             Self::AcceptedRecord(accepted) => accepted.fmt(formatter),

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use klayers_core::{PackageName, ParseError};
 use serde::{Deserialize, Serialize};
 
-/// A fault of a wheel that an operator can accept for a package by name. The bytes of the wheel are
-/// still those of the lock.
+/// A fault of a wheel that an operator can accept for a package. The bytes of the wheel are still
+/// the locked ones.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_found_in_every_spelling() {
+    fn package_is_found_in_any_spelling() {
         let accepted: Acceptances =
             toml::from_str("\"Sentry_CLI\" = [\"record\"]\nother = []\n").expect("a table");
         assert!(accepted.has(&name("sentry-cli"), Acceptance::Record));

@@ -1,10 +1,10 @@
-//! The ZIP archive of a wheel, read so strictly that all who unpack it see the same files.
+//! Reads the ZIP archive of a wheel so strictly that all unpackers see the same files.
 //!
 //! Fields and offsets are those of the [ZIP file format specification][spec], sections 4.3 to 4.5.
-//! The format says most things twice, and readers differ in which they believe. Here both must be
-//! there and agree, and what the directory names must cover the file from its first byte to the
-//! directory, without gaps. What is said more often than needed is accepted if it agrees: sizes that
-//! a ZIP64 field repeats, and an entry that is there twice, byte for byte.
+//! The format states most facts twice, and readers differ in which copy they use. Here both copies
+//! must exist and agree, and the entries of the directory must cover the file from its first byte
+//! to the directory, without gaps. Redundant copies are accepted if they agree: sizes that a ZIP64
+//! field repeats, and an entry that is listed twice with the same bytes.
 //!
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
@@ -27,16 +27,16 @@ mod local;
 
 use central::CentralEntry;
 
-/// The most files and folders that an archive may hold: one more would take ZIP64.
+/// Most files and folders in an archive: one more would require ZIP64.
 const MOST_ENTRIES: u64 = 0xfffe;
-/// The largest central directory that is read, in bytes.
+/// Largest central directory that is read, in bytes.
 const LARGEST_DIRECTORY: u64 = 64 << 20;
-/// How many bytes of two entries are compared at once.
+/// Number of bytes of two entries that are compared at once.
 const COMPARED: usize = 128 << 10;
-/// The first bytes of a file that could be the header of a tar archive.
+/// Size of the header of a tar archive, in bytes.
 const TAR_HEADER: usize = 512;
 
-/// A ZIP archive whose framing is sound. What its entries hold was not looked at.
+/// A ZIP archive with valid framing. The content of its entries is not checked yet.
 #[derive(Debug)]
 pub struct Archive {
     file: ContentFile,
@@ -45,10 +45,10 @@ pub struct Archive {
     repeated: Vec<EntryPath>,
 }
 
-/// An entry, and where it is in the file.
+/// An entry, and its position in the file.
 struct Located {
     entry: CentralEntry,
-    /// Where its content begins.
+    /// The offset of its content.
     offset: u64,
     /// From its local header to the end of its content or descriptor.
     place: Range<u64>,
@@ -63,13 +63,13 @@ pub struct Entry {
     pub compression: Compression,
     /// The CRC-32 of its content.
     pub crc: u32,
-    /// The size of its content as it lies in the archive, in bytes.
+    /// The size of its compressed content, in bytes.
     pub compressed_size: u64,
-    /// The size of its content, in bytes.
+    /// The size of its uncompressed content, in bytes.
     pub size: u64,
-    /// Whether it is to be executable.
+    /// Whether the file is executable when installed.
     pub executable: bool,
-    /// Where its content begins in the archive.
+    /// The offset of its content in the archive.
     pub offset: u64,
 }
 
@@ -78,17 +78,17 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or if its headers are incomplete, contradict each other or do not
-    /// account for every byte of it; if the name of an entry would leave the place it is unpacked
-    /// to, or stand in the way of another; if an entry is not a plain file, stored or compressed
-    /// with DEFLATE.
+    /// If the file cannot be read, or if its headers are incomplete, contradict each other or do
+    /// not account for every byte of it; if an entry's path leads out of the target folder or
+    /// collides with another entry; if an entry is not a plain file, stored or compressed with
+    /// DEFLATE.
     pub fn open(path: &Path) -> Result<Self, Rule> {
         let file =
             ContentFile::open(path).map_err(|source| Rule::Io { path: path.to_owned(), source })?;
         Self::of_file(file)
     }
 
-    /// The same of a file that is open.
+    /// Like [`open`](Self::open), for an open file.
     pub(super) fn of_file(file: ContentFile) -> Result<Self, Rule> {
         let length = match file.metadata() {
             Ok(metadata) => metadata.len(),
@@ -114,17 +114,17 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Its files, sorted by path; folders are left out.
+    /// The files, sorted by path; folders are left out.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The names of the entries that it holds more than once, byte for byte the same, sorted.
+    /// The names of entries that are listed more than once with the same bytes, sorted.
     pub(super) fn repeated(&self) -> &[EntryPath] {
         &self.repeated
     }
 
-    /// Reads an entry whole, at most 64 MiB, and checks its size and CRC.
+    /// Reads an entry as a whole, at most 64 MiB, and checks its size and CRC.
     pub(crate) fn read(&self, entry: &Entry) -> Result<Vec<u8>, Rule> {
         if entry.size > LARGEST_TEXT {
             let (entry, fault) = (entry.path.clone(), EntryFault::TooLarge);
@@ -134,22 +134,22 @@ impl Archive {
         Ok(read.kept.unwrap_or_default())
     }
 
-    /// The SHA-256 of an entry's content, whose size and CRC are checked.
+    /// Computes the SHA-256 of an entry's content, and checks its size and CRC.
     pub(crate) fn sha256(&self, entry: &Entry) -> Result<Digest, Rule> {
         Ok(Reader::new(&self.file).read(entry, None, |_| false)?.sha256)
     }
 
-    /// The number of bytes of the archive.
+    /// The size of the archive, in bytes.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// The file that it is read from.
+    /// The file of the archive.
     pub(super) fn file(&self) -> &ContentFile {
         &self.file
     }
 
-    /// The same, given away.
+    /// Returns the file of the archive.
     pub(super) fn into_file(self) -> ContentFile {
         self.file
     }
@@ -159,7 +159,7 @@ impl Archive {
         read_at(&self.file, buffer, offset)
     }
 
-    /// Follows the directory through the file: each entry must begin where the one before ended.
+    /// Follows the directory through the file: each entry must begin where the previous one ended.
     fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<Located>, Rule> {
         let mut located = Vec::with_capacity(entries.len());
         let mut position = 0;
@@ -183,7 +183,7 @@ impl Archive {
         Ok(located)
     }
 
-    /// Keeps the files among the entries, which are sorted by path, each name once.
+    /// Stores the files among the entries, which are sorted by path, each path once.
     fn keep(&mut self, located: Vec<Located>) -> Result<(), Rule> {
         let mut reader = Reader::new(&self.file);
         let mut before: Option<(EntryPath, Range<u64>)> = None;
@@ -216,7 +216,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Whether two places of the file hold the same bytes.
+    /// Whether two ranges of the file hold the same bytes.
     fn are_same(&self, one: Range<u64>, other: Range<u64>) -> Result<bool, Rule> {
         if one.end - one.start != other.end - other.start {
             return Ok(false);
@@ -236,7 +236,7 @@ impl Archive {
         Ok(true)
     }
 
-    /// A file that begins with a header of the tar format is a tar archive to some.
+    /// Refuses a file that starts with a tar header, since some programs take it for a tar archive.
     fn refuse_tar(&self) -> Result<(), Rule> {
         if self.length < TAR_HEADER as u64 {
             return Ok(());
@@ -245,14 +245,14 @@ impl Archive {
         self.read_at(&mut header, 0)?;
         let text = header[148..156].iter().map(|&byte| char::from(byte)).collect::<String>();
         let listed = u32::from_str_radix(text.trim_matches(['\0', ' ']), 8);
-        // The sum is made as if its own field held spaces.
+        // The checksum is computed as if its own field held spaces.
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
         if listed == Ok(sum) { Err(Framing::Tar.into()) } else { Ok(()) }
     }
 }
 
-/// Refuses headers of one name that differ, and a file where a folder must be.
+/// Refuses different headers with the same name, and a file whose path is also a folder.
 fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
     let mut names: BTreeMap<&str, &CentralEntry> = BTreeMap::new();
     for entry in entries {
@@ -268,10 +268,10 @@ fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
     }
 }
 
-/// Fills a buffer with the bytes at an offset, which must be there.
+/// Fills a buffer with the bytes at an offset. They must exist.
 pub(super) fn read_at(file: &ContentFile, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
     file.read_at(buffer, offset).map_err(|source| match source.kind() {
-        // The second is what the system says of an offset that no file can have.
+        // The system returns the second for an offset that no file can have.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => Framing::Cut.into(),
         _ => Rule::Io { path: file.path().to_owned(), source },
     })

@@ -10,42 +10,42 @@ use twox_hash::xxhash3_128;
 use crate::cached::ChangedFileError;
 use crate::{durable, regular};
 
-/// Where the content of one file lies in another, a wheel for instance, and what it is. It was
-/// read once to its end, so that all of this is known to be true.
+/// The position and properties of one file's content inside another file, such as a wheel. The
+/// content was read completely once, so all of this is verified.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// Where its first byte is, compressed as it is.
+    /// The offset of the first byte.
     pub offset: u64,
-    /// The number of bytes there.
+    /// The size of the content as stored, in bytes.
     pub compressed_size: u64,
-    /// How they are compressed.
+    /// How the content is compressed.
     pub compression: Compression,
-    /// The number of bytes that they unpack to.
+    /// The uncompressed size, in bytes.
     pub size: u64,
-    /// The CRC-32 of those.
+    /// The CRC-32 of the uncompressed content.
     pub crc: u32,
-    /// The SHA-256 of those.
+    /// The SHA-256 of the uncompressed content.
     pub sha256: Digest,
-    /// The checksum of the bytes as they lie there, compressed. They are copied like that, and held
+    /// The checksum of the stored, compressed bytes. They are copied in this form and checked
     /// against it each time.
     pub checksum: Checksum,
 }
 
-/// A checksum, XXH3 with 128 bits, of bytes that lie in a file of the cache.
+/// A checksum, XXH3 with 128 bits, of bytes in a file of the cache.
 ///
-/// It finds bytes that a disk, memory or a program changed. It is no cryptographic hash, and does
-/// not have to be one: whoever can write to the cache can write a new inventory, too.
+/// It detects bytes that a disk, memory or a program changed. It is not a cryptographic hash, and
+/// need not be: an attacker who can write to the cache can write a new inventory, too.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Checksum([u8; 16]);
 
 impl Checksum {
-    /// The checksum of some bytes.
+    /// Computes the checksum of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(xxhash3_128::Hasher::oneshot(bytes).to_be_bytes())
     }
 }
 
-/// Computes a [`Checksum`] of bytes that come part by part.
+/// Computes a [`Checksum`] of bytes that arrive in parts.
 pub(crate) struct ChecksumHasher(xxhash3_128::Hasher);
 
 impl ChecksumHasher {
@@ -62,7 +62,7 @@ impl ChecksumHasher {
     }
 }
 
-/// How a file of an archive is compressed.
+/// How a file in an archive is compressed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Compression {
     /// Not at all.
@@ -72,7 +72,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Its number in a ZIP header.
+    /// The number of the method in ZIP headers.
     pub fn method(self) -> u16 {
         match self {
             Self::Stored => 0,
@@ -81,7 +81,7 @@ impl Compression {
     }
 }
 
-/// A file that holds the contents of others.
+/// An open file that holds the contents of others.
 #[derive(Debug)]
 pub(crate) struct ContentFile {
     path: PathBuf,
@@ -114,7 +114,7 @@ impl ContentFile {
         Ok(digest)
     }
 
-    /// The error that says that the file no longer holds what it held when it was verified.
+    /// Creates the error that says that the file no longer has its verified content.
     pub(crate) fn changed(&self) -> ChangedFileError {
         ChangedFileError::new(&self.path, self.metadata().ok().as_ref())
     }

@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use super::Rule;
 
-/// The name of an archive's entry, known to stay below the place that it is unpacked to: parts
-/// divided by `/`, none of them empty, `.` or `..`, without backslashes, control characters, and
-/// characters that change the direction of text.
+/// The path of an archive's entry, which cannot lead out of the target folder: components separated
+/// by `/`, none of them empty, `.` or `..`, without backslashes, control characters, and characters
+/// that change the direction of text.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntryPath(String);
 
 impl EntryPath {
-    /// The longest part, in bytes: what Linux file systems take.
+    /// Longest component, in bytes: the limit of Linux file systems.
     const LONGEST_PART: usize = 255;
-    /// The longest name, in bytes: what Linux takes at once, less the folder that it is unpacked to.
+    /// Longest path, in bytes: the limit of Linux, less room for the target folder.
     const LONGEST: usize = 4_000;
 
-    /// Reads the name of a file, as it stands in an archive.
+    /// Parses the name of a file as an archive states it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rule> {
         let refuse = |reason: &'static str| {
             Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
@@ -56,19 +56,19 @@ impl EntryPath {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name.
+    /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a character is a control character, or ends a line or paragraph as one would.
+/// Whether a character is a control character, or separates lines or paragraphs.
 fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a character makes what follows it show in another order than it has: embeddings,
-/// overrides, isolates and marks of [UAX #9](https://www.unicode.org/reports/tr9/).
+/// Whether a character changes the order in which text is displayed: embeddings, overrides,
+/// isolates and marks of [UAX #9](https://www.unicode.org/reports/tr9/).
 fn changes_direction(character: char) -> bool {
     matches!(
         character,
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_would_leave_the_layer_are_refused() {
+    fn paths_that_leave_the_target_folder_are_refused() {
         for name in [
             "",
             "/x",

@@ -9,9 +9,9 @@ use super::{EntryPath, Rule};
 pub struct EntryPoint {
     /// The file name of the command.
     pub name: String,
-    /// The module that it calls into.
+    /// The module of the function.
     pub module: String,
-    /// The function in it, perhaps of an object: `cli.main`.
+    /// The function, possibly of an object: `cli.main`.
     pub function: String,
 }
 
@@ -19,7 +19,8 @@ pub struct EntryPoint {
 ///
 /// # Errors
 ///
-/// Names the line that is not an entry point, or one that could leave `bin` or the launcher.
+/// Names the line that is not an entry point, or whose name or function could lead out of `bin` or
+/// the launcher.
 pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
     let mut scripts: Vec<EntryPoint> = Vec::new();
     let mut in_scripts = false;
@@ -67,7 +68,8 @@ fn is_file_name(name: &str) -> bool {
     EntryPath::parse(name.as_bytes()).is_ok() && !name.contains(['/', ':'])
 }
 
-/// Identifiers divided by dots. The names stand in a program, so nothing else may be in them.
+/// Whether a name consists of identifiers separated by dots. It becomes part of a program, so no
+/// other characters are allowed.
 fn is_dotted_name(name: &str) -> bool {
     name.split('.').all(|part| {
         part.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic())
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_of_both_kinds_are_read() {
+    fn console_and_gui_scripts_are_read() {
         let text = "# tools\n[console_scripts]\nfoo = foo:main\nbar=foo.sub:obj.run [x]\n\n\
              [gui_scripts]\na-gui = foo:gui\n[other]\nx = anything at all\n";
         let scripts = console_scripts(text).expect("scripts");
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_bin_or_the_program_is_refused() {
+    fn entry_points_that_leave_bin_or_inject_code_are_refused() {
         for line in [
             "../x = a:b",
             "a/b = a:b",

@@ -1,4 +1,4 @@
-//! Reading every byte of a wheel, and holding it against the rules of wheels.
+//! Reads every byte of a wheel and checks it against the rules of wheels.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -19,18 +19,19 @@ use super::{
 };
 use crate::alike::alike;
 
-/// The most that the files of a wheel may unpack to together, in bytes. A layer takes an eighth of
-/// it; what is left out of a layer may be more.
+/// Largest total size of the unpacked files, in bytes: eight times the limit of a layer, since a
+/// layer may leave out files of a wheel.
 const MOST_UNPACKED: u64 = 2 << 30;
-/// What native libraries begin with.
+/// The first bytes of native libraries.
 const ELF: [u8; 4] = *b"\x7fELF";
-/// The largest native library that is looked at, in bytes: it is held in memory. A layer takes less.
+/// Largest native library that is inspected, in bytes: it is held in memory. The limit of a layer
+/// is smaller.
 const LARGEST_LIBRARY: u64 = 256 << 20;
 
-/// Reads all of an archive, on all cores, and checks it as the wheel of that file name. Where its
-/// `RECORD` does not describe it, that is a part of the inventory and no error here.
+/// Reads a whole archive, on all cores, and checks it as the wheel of that file name. Faults of its
+/// `RECORD` become part of the inventory and are not an error here.
 pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
-    // A ZIP64 field may say any size.
+    // A ZIP64 field may state any size.
     let sizes = archive.entries().iter().map(|entry| entry.size);
     let unpacked = sizes.fold(0, u64::saturating_add);
     if unpacked > MOST_UNPACKED {
@@ -59,7 +60,7 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
         return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
     }
     let mut notices = metadata.notices;
-    note_said_otherwise(archive, &record, &mut notices);
+    note_redundancies(archive, &record, &mut notices);
     check_wheel_version(text(wheel)?.ok_or_else(|| missing(wheel))?, &mut notices)?;
     let scripts = match text(entry_points)? {
         Some(text) => console_scripts(text)?,
@@ -89,14 +90,14 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     Ok(Inventory { files, dist_info, license, scripts, modules, libraries, notices, record_faults })
 }
 
-/// Reads a file of the wheel's own lists, which must be there and be text.
+/// Reads a metadata file of the wheel as text. It must exist.
 fn text_of(archive: &Archive, name: &str) -> Result<String, Rule> {
     let found = archive.entries().iter().find(|entry| entry.path.as_str() == name);
     let entry = found.ok_or_else(|| Rule::Missing(name.to_owned()))?;
     String::from_utf8(archive.read(entry)?).map_err(|_| fault(entry, EntryFault::NotText))
 }
 
-/// Finds the one `.dist-info` folder, whose name must say what the file name says.
+/// Finds the one `.dist-info` folder. Its name must match the file name of the wheel.
 fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule> {
     let mut folders: Vec<&str> = archive
         .entries()
@@ -128,7 +129,7 @@ fn is_dist_info(folder: &str) -> bool {
     folder.to_ascii_lowercase().ends_with(".dist-info")
 }
 
-/// What is in a `.data` folder must not become another distribution where it is installed.
+/// Refuses files in a `.data` folder that would be installed as another distribution.
 fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Result<(), Rule> {
     let mut folders = destinations.iter().filter_map(|(path, entry)| {
         let (folder, _) = path.split_once('/')?;
@@ -142,8 +143,8 @@ fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Resul
     }
 }
 
-/// A path of `RECORD` that begins with `./` or `/` must be that of an entry: alone, it would lead
-/// out of the wheel.
+/// Refuses a path of `RECORD` with `./` or `/` at its beginning unless it is the path of an entry:
+/// taken alone, it would lead out of the wheel.
 fn refuse_unknown_spellings(archive: &Archive, record: &Record) -> Result<(), Rule> {
     let unknown = record.respelled().iter().find(|respelled| !is_there(archive, &respelled.path));
     match unknown {
@@ -159,8 +160,8 @@ fn is_there(archive: &Archive, path: &EntryPath) -> bool {
     archive.entries().binary_search_by(|entry| entry.path.cmp(path)).is_ok()
 }
 
-/// Where `RECORD` is wrong: it must list every file but itself and its signatures, each with a hash
-/// and with the right size, and nothing else.
+/// Returns the faults of `RECORD`. It must list every file except itself and its signatures, each
+/// with a hash and the right size, and nothing else.
 fn record_faults(files: &[(&Entry, ReadEntry)], record: &Record, dist_info: &str) -> RecordFaults {
     let is_exempt = |path: &EntryPath| {
         let file = path.as_str().strip_prefix(dist_info).and_then(|rest| rest.strip_prefix('/'));
@@ -185,14 +186,14 @@ fn record_faults(files: &[(&Entry, ReadEntry)], record: &Record, dist_info: &str
     RecordFaults::new(flaws.into_iter().map(|(path, flaw)| (path.clone(), flaw)))
 }
 
-/// What is said more often than needed, or in another way than usual, and agrees.
-fn note_said_otherwise(archive: &Archive, record: &Record, notices: &mut Vec<Notice>) {
+/// Adds notices for statements that are repeated or unusually written, but agree.
+fn note_redundancies(archive: &Archive, record: &Record, notices: &mut Vec<Notice>) {
     if let Some(first) = archive.repeated().first() {
         let (first, count) = (first.to_string(), archive.repeated().len());
         notices.push(Notice::RepeatedEntries { first, count });
     }
-    if record.other_hashes() > 0 {
-        notices.push(Notice::HashSpelling(record.other_hashes()));
+    if record.unusual_hashes() > 0 {
+        notices.push(Notice::HashSpelling(record.unusual_hashes()));
     }
     if let Some(first) = record.respelled().first() {
         let (first, count) = (first.spelling.clone(), record.respelled().len());
@@ -200,17 +201,17 @@ fn note_said_otherwise(archive: &Archive, record: &Record, notices: &mut Vec<Not
     }
 }
 
-/// What reading an entry gave.
+/// The result of reading an entry.
 struct ReadEntry {
     sha256: Digest,
     checksum: Checksum,
     is_as_listed: bool,
     kept: Option<Vec<u8>>,
-    /// What it is, if it is a native library.
+    /// The native library, if the entry is one.
     library: Option<Library>,
 }
 
-/// A file that begins as native libraries do.
+/// A file with the first bytes of a native library.
 enum Library {
     Read(NativeLibrary),
     Unsound(NativeLibraryError),
@@ -227,13 +228,13 @@ impl ReadEntry {
             },
             None => is_elf.then_some(Library::Large),
         };
-        // A library may be large, and all that there is to know of it is known now.
+        // The bytes of a library may be large, and are not needed any more.
         Self { sha256, checksum, is_as_listed, kept: kept.filter(|_| !is_elf), library }
     }
 }
 
-/// Reads every entry through, the largest first, on as many threads as there are cores. They come
-/// back in the order of the archive's list.
+/// Reads every entry completely, largest first, on as many threads as there are cores. Returns the
+/// results in the order of the archive's list.
 fn read_all<'a>(
     archive: &'a Archive,
     record: &Record,
@@ -268,7 +269,7 @@ fn read_all<'a>(
         work();
     });
     let mut reads = reads.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // The first entry that is at fault is named, however the threads took turns.
+    // The error is always that of the first faulty entry, whatever the order of the threads.
     reads.sort_by_key(|(index, _)| *index);
     reads.into_iter().map(|(index, read)| read.map(|read| (&entries[index], read))).collect()
 }
@@ -277,7 +278,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A wheel of a newer major version may have to be unpacked in another way.
+/// Checks the version of the format: a newer major version may require other unpacking.
 fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule> {
     let version = text
         .lines()

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use klayers_core::{PackageName, PackageVersion, ParseError};
 
-/// The file name of a wheel, as the [binary distribution format][spec] (PEP 427) composes it.
+/// The file name of a wheel, in the form of the [binary distribution format][spec] (PEP 427).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,17 +20,17 @@ impl WheelFilename {
         &self.name
     }
 
-    /// Its version.
+    /// The version of the package.
     pub fn version(&self) -> &PackageVersion {
         &self.version
     }
 
-    /// The build tag, as installers compare it; none is the least.
+    /// The build tag, in a form that compares as in installers. None is the lowest.
     pub fn build(&self) -> Option<(u64, &str)> {
         self.build.as_ref().map(|(number, rest)| (*number, rest.as_str()))
     }
 
-    /// The tags it says it fits: Python, ABI and platform, its compressed tag sets spread out.
+    /// The compatibility tags: Python, ABI and platform, with compressed tag sets expanded.
     pub fn tags(&self) -> impl Iterator<Item = [&str; 3]> {
         let stem = self.text.strip_suffix(".whl").unwrap_or_default();
         let mut parts = stem.rsplit('-');
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_of_a_name_are_told_apart() {
+    fn parts_of_a_file_name_are_parsed() {
         let wheel: WheelFilename =
             "Foo_Bar-1.0+local.1-3b-py2.py3-none-any.whl".parse().expect("a wheel");
         assert_eq!(*wheel.name(), "foo-bar".parse().expect("a name"));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_wheel_is_refused() {
+    fn malformed_file_names_are_refused() {
         for text in [
             "",
             "..",

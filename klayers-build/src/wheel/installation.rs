@@ -1,4 +1,4 @@
-//! Where an installer puts the files of a wheel ([specification][spec]).
+//! Decides where an installer puts the files of a wheel ([specification][spec]).
 //!
 //! [spec]: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#installing-a-wheel-distribution-1-0-py32-none-any-whl
 
@@ -9,31 +9,31 @@ use klayers_core::PackageName;
 use super::{EntryFault, EntryPath, EntryPoint, Rule};
 use crate::nesting::below_a_file;
 
-/// The files of a `.dist-info` folder that an installer writes itself, whatever a wheel has there.
+/// Files of a `.dist-info` folder that an installer writes itself, even if the wheel has them.
 const WRITTEN_ANEW: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
-/// Where those come from, in an error message.
+/// The origin of those files, in error messages.
 const INSTALLER: &str = "what an installer writes";
 
-/// Where files of one wheel go.
+/// The destinations of the files of one wheel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Installation<'a> {
     /// The name of its `.dist-info` folder.
     pub(crate) dist_info: &'a str,
-    /// The package, whose headers have a folder of their own.
+    /// The package. Its headers get a folder with its name.
     pub(crate) package: &'a PackageName,
 }
 
-/// The place of a file.
+/// The destination of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Destination {
     /// Its path below the root of Python's path.
     pub(crate) path: String,
-    /// Whether it is a script, whose first line is to name the interpreter.
+    /// Whether it is a script whose first line names the interpreter.
     pub(crate) script: bool,
 }
 
 impl Installation<'_> {
-    /// Where a file goes; nowhere if an installer writes it anew.
+    /// Returns the destination of a file. None if an installer writes the file itself.
     pub(crate) fn destination(&self, path: &EntryPath) -> Result<Option<Destination>, Rule> {
         let name = path.as_str();
         if self.is_written_anew(name) {
@@ -60,9 +60,9 @@ impl Installation<'_> {
         }
     }
 
-    /// Where all of them go, and what comes there: a file of the wheel, by its name in it, a script
-    /// of its entry points, or what an installer writes. No two go to one place, and none below
-    /// another.
+    /// Returns all destinations with their origins: the path of a file in the wheel, the scripts of
+    /// its entry points, or the installer. An error if two files have one destination, or if one
+    /// would be below another.
     pub(crate) fn destinations<'w>(
         &self,
         files: impl IntoIterator<Item = &'w EntryPath>,
@@ -104,8 +104,8 @@ impl Installation<'_> {
     }
 }
 
-/// Whether a file is in the `.data` folder of another distribution. Where the wheel's own would be
-/// spread out, an installer leaves it lying.
+/// Whether a file is in the `.data` folder of another distribution. An installer spreads out only
+/// the wheel's own `.data` folder, and would install this one as it is.
 fn is_foreign_data(name: &str) -> bool {
     let folder = name.split_once('/').and_then(|(folder, _)| folder.strip_suffix(".data"));
     folder.is_some_and(|stem| stem.contains('-'))

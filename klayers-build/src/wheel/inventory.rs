@@ -2,42 +2,42 @@ use serde::{Deserialize, Serialize};
 
 use super::{Content, EntryPath, EntryPoint, License, NativeLibrary, Notice, RecordFaults};
 
-/// All that is known of a wheel whose every byte was checked. It is kept beside the wheel, so that
-/// a wheel is read through once and not each time a layer is made of it.
+/// The content of a wheel whose every byte was checked. It is stored beside the wheel, so that a
+/// wheel is read once and not for each layer.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
-    /// Its files, sorted by path; folders are left out.
+    /// The files, sorted by path; folders are left out.
     pub files: Vec<WheelFile>,
-    /// The name of its `.dist-info` folder.
+    /// The name of the `.dist-info` folder.
     pub dist_info: String,
     /// The licence: the SPDX expression first (PEP 639), then the licence field, then the licence
     /// classifiers.
     pub license: Option<License>,
-    /// Its console scripts and graphical scripts, sorted by name.
+    /// The console scripts and graphical scripts, sorted by name.
     pub scripts: Vec<EntryPoint>,
-    /// The modules and packages that it puts at the root of Python's path, sorted.
+    /// The modules and packages at the root of Python's path, sorted.
     pub modules: Vec<String>,
-    /// Its native libraries and programs, sorted by path.
+    /// The native libraries and programs, sorted by path.
     pub libraries: Vec<NativeLibrary>,
-    /// What is unusual about it, but no reason to refuse it.
+    /// Unusual properties that are no reason to refuse the wheel.
     pub notices: Vec<Notice>,
-    /// Where its `RECORD` does not describe it.
+    /// The faults of `RECORD`.
     pub record_faults: RecordFaults,
 }
 
 /// A file in a wheel.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct WheelFile {
-    /// Its name.
+    /// The path.
     pub path: EntryPath,
-    /// Whether it is to be executable.
+    /// Whether the file is executable when installed.
     pub executable: bool,
-    /// Where its content is.
+    /// The position of its content.
     pub content: Content,
 }
 
 impl Inventory {
-    /// The file of a name.
+    /// Returns the file with this path.
     pub fn file(&self, path: &str) -> Option<&WheelFile> {
         let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         Some(&self.files[at])

@@ -12,7 +12,7 @@ pub use license::License;
 
 use license::is_expression;
 
-/// The fields that a package says at most once, as core metadata 2.4 lists them.
+/// The fields that may occur at most once, as core metadata 2.4 lists them.
 const SINGLE_USE: [&str; 16] = [
     "metadata-version",
     "name",
@@ -31,34 +31,33 @@ const SINGLE_USE: [&str; 16] = [
     "license-expression",
     "requires-python",
 ];
-/// Those of them that decide something. Two values of one are an error.
+/// Single-use fields that affect the outcome. Two different values are an error.
 const DECIDING: [&str; 4] = ["metadata-version", "name", "version", "requires-python"];
-/// The fields that say which package it is and what it requires. Readers must find the same in
-/// them, wherever they take the headers to end.
+/// The fields that name the package and its dependencies. All readers must find the same values in
+/// them, wherever they think the headers end.
 const FOUND_BY_ALL: [&str; 5] =
     ["metadata-version", "name", "version", "requires-dist", "provides-extra"];
-/// The longest part of a line that a message repeats, in characters.
+/// Longest part of a line in an error message, in characters.
 const SHOWN: usize = 80;
 
-/// What a wheel says of its package in `METADATA` ([core metadata][spec], version 2.4), as far as
-/// layers need it.
+/// The relevant fields of a wheel's `METADATA` ([core metadata][spec], version 2.4).
 ///
-/// Fields that are not known are passed over, since later versions of the format may have more.
+/// Unknown fields are ignored, since later versions of the format may add more.
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/core-metadata/
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Metadata {
     /// The package.
     pub name: PackageName,
-    /// Its version.
+    /// The version of the package.
     pub version: PackageVersion,
     /// The licence: the SPDX expression first (PEP 639), then the licence field, then the licence
     /// classifiers.
     pub license: Option<License>,
-    /// The Python versions that it says it runs on, in its own words: the resolver has judged them,
-    /// and old packages spell them in ways that no specification knows.
+    /// The supported Python versions, unparsed: the resolver has judged them, and old packages use
+    /// forms that no specification defines.
     pub requires_python: Option<String>,
-    /// What is malformed, but decides nothing.
+    /// Malformed parts that do not affect the outcome.
     pub notices: Vec<Notice>,
 }
 
@@ -67,8 +66,8 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Names the line where readers would find different things in a field that decides something,
-    /// and the field that is missing or malformed.
+    /// Names the line where readers would find different values of a field that affects the
+    /// outcome, or the field that is missing or malformed.
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
         Ok(Self::read(bytes.as_ref())?)
     }
@@ -92,9 +91,9 @@ impl Metadata {
 
 /// The headers of a file.
 struct Fields {
-    /// By their names in lower case, each in the order of the file.
+    /// The fields by lower-case name, each list in the order of the file.
     by_name: BTreeMap<String, Vec<Field>>,
-    /// What is malformed, but decides nothing.
+    /// Malformed parts that do not affect the outcome.
     notices: Vec<Notice>,
 }
 
@@ -104,12 +103,12 @@ struct Field {
 }
 
 impl Fields {
-    /// Reads the headers, each value with its continuation lines; what comes after the first empty
-    /// line is the description.
+    /// Reads the headers, each value with its continuation lines. The description after the first
+    /// empty line is ignored.
     ///
-    /// Readers differ about a line that is not a header. To Python's, which pip uses, the headers
-    /// end there; to uv's, they go on. They end here, and it is an error if a field follows that all
-    /// must find.
+    /// Readers differ about a line that is not a header. For Python's reader, which pip uses, the
+    /// headers end there; for uv's they continue. Here they end, and a later field that all readers
+    /// must find is an error.
     fn read(bytes: &[u8]) -> Result<Self, MetadataError> {
         let text = text(bytes)?;
         let mut fields: Vec<(String, Field)> = Vec::new();
@@ -119,7 +118,7 @@ impl Fields {
             if line.is_empty() {
                 break;
             }
-            // Some readers would see a new line, or the end, where others see neither.
+            // Some readers see a line break or the end at these characters, others do not.
             if line.contains(['\r', '\0']) {
                 return Err(MetadataError::Control { line: number });
             }
@@ -140,7 +139,7 @@ impl Fields {
             }
             let header = line.split_once(':').map(|(name, value)| (name.trim(), value, name));
             if let Some(end) = end {
-                if header.is_some_and(|(name, ..)| is_found_by_all(name)) {
+                if header.is_some_and(|(name, ..)| must_be_found_by_all(name)) {
                     return Err(not_a_header(end));
                 }
                 continue;
@@ -150,8 +149,8 @@ impl Fields {
                     let value = value.trim().to_owned();
                     fields.push((name.to_ascii_lowercase(), Field { line: number, value }));
                 }
-                // Readers differ about the space around this name.
-                Some((name, ..)) if is_found_by_all(name) => {
+                // Readers differ about spaces around this name.
+                Some((name, ..)) if must_be_found_by_all(name) => {
                     return Err(not_a_header((number, line)));
                 }
                 _ => end = Some((number, line)),
@@ -162,8 +161,8 @@ impl Fields {
         Self::of(fields, notices)
     }
 
-    /// Sorts the headers by name. Those that are said once at most and again nevertheless must
-    /// agree, if they decide something.
+    /// Groups the headers by name. Repeated single-use fields must agree if they affect the
+    /// outcome.
     fn of(fields: Vec<(String, Field)>, mut notices: Vec<Notice>) -> Result<Self, MetadataError> {
         let mut by_name: BTreeMap<String, Vec<Field>> = BTreeMap::new();
         let mut repeated = BTreeSet::new();
@@ -190,7 +189,7 @@ impl Fields {
         self.by_name.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 
-    /// The first of a name that says anything.
+    /// Returns the first field of a name with a value.
     fn first(&self, name: &str) -> Option<&Field> {
         self.all(name).iter().find(|field| !field.value.is_empty())
     }
@@ -232,11 +231,12 @@ fn is_field_name(name: &str) -> bool {
 }
 
 /// Whether all readers must find a field, in any spelling.
-fn is_found_by_all(name: &str) -> bool {
+fn must_be_found_by_all(name: &str) -> bool {
     FOUND_BY_ALL.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// The text of a file, all of which is UTF-8, as core metadata has asked for since version 2.1.
+/// Returns the text of a file. All of it must be UTF-8, as core metadata requires since version
+/// 2.1.
 fn text(bytes: &[u8]) -> Result<&str, MetadataError> {
     let error = match std::str::from_utf8(bytes) {
         Ok(text) => return Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_exact_licence_is_taken() {
+    fn most_precise_licence_is_chosen() {
         let classifiers = "Classifier: License :: OSI Approved :: MIT License\n\
              Classifier: Programming Language :: Python\n\
              Classifier: License :: Public Domain";
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_that_is_none_is_a_text() {
+    fn invalid_licence_expression_becomes_text() {
         for text in ["MIT", "(MIT OR Apache-2.0) AND BSD-3-Clause", "GPL-2.0-only WITH x-exception"]
         {
             assert!(is_expression(text), "{text}");
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn name_version_and_python_are_given_out() {
+    fn name_version_and_python_are_read() {
         let text = format!("\u{feff}{REQUIRED}requires-python: >=3.9\r\nX-New: 1\r\n\r\n\u{e9}");
         let metadata = Metadata::read(text.as_bytes()).expect("metadata");
         assert_eq!(metadata.name.spelling(), "Sample.Name");
@@ -310,10 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused_with_its_line() {
+    fn malformed_lines_are_named_in_the_error() {
         for (headers, message) in [
-            ("Name: other\n", "line 4: name is said on line 2, with another value"),
-            ("Requires-Python: >3\nRequires-Python: >2\n", "line 5: requires-python is said on"),
+            ("Name: other\n", "line 4: name has another value than on line 2"),
+            (
+                "Requires-Python: >3\nRequires-Python: >2\n",
+                "line 5: requires-python has another value than on",
+            ),
             ("no header\nName: other\n", "line 4: \"no header\" is not a header"),
             ("no header\n\tx\nrequires-dist : x\n", "line 4: \"no header\" is not a header"),
             (": x\nProvides-Extra: x\n", "line 4: \": x\" is not a header"),
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_fields_that_decide_nothing_are_noticed_and_the_first_counts() {
+    fn harmless_repeated_fields_give_a_notice_and_the_first_value() {
         let text = format!(
             "{REQUIRED}Author: a\nLicense: MIT\nKeywords: x\nAUTHOR: b\nlicense: BSD\n\
              Home-page: e\nHome-page: f\nVersion: 1.0\n"
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_end_at_a_line_that_is_none() {
+    fn headers_end_at_a_line_that_is_not_a_header() {
         for line in ["All rights reserved.", "the following conditions are met:", ": x"] {
             let rest =
                 "License: BSD\n more\nRequires-Python: >3\nAuthor: a\nAuthor: b\n\nName: b\n";
@@ -371,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_said_often_is_read() {
+    fn multiple_use_fields_may_repeat() {
         let often = "Classifier: a\nClassifier: b\nRequires-Dist: c\nRequires-Dist: d\n\
              Project-URL: e, http://index.example\nProject-URL: f, http://index.example\n";
         assert_eq!(license(often), None);

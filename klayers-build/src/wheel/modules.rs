@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::EntryPath;
 
-/// The modules and packages that the files of a wheel put at the root of Python's path, sorted.
+/// Returns the modules and packages that a wheel puts at the root of Python's path, sorted.
 pub(super) fn at_root<'a>(
     files: impl IntoIterator<Item = &'a EntryPath>,
     dist_info: &str,
@@ -21,7 +21,7 @@ pub(super) fn at_root<'a>(
     modules.into_iter().map(str::to_owned).collect()
 }
 
-/// The module at the root that a file is, or is in.
+/// Returns the top-level module that a file is, or belongs to.
 fn module(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (_, extension) = name.rsplit_once('.')?;
@@ -30,7 +30,8 @@ fn module(path: &str) -> Option<&str> {
     }
     let root = match path.split_once('/') {
         Some((folder, _)) => folder,
-        // An extension may say what it is built for: `_x.cpython-312-x86_64-linux-gnu.so`.
+        // The name of an extension module may contain its platform:
+        // `_x.cpython-312-x86_64-linux-gnu.so`.
         None => path.split('.').next().unwrap_or(path),
     };
     is_identifier(root).then_some(root)
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modules_and_packages_are_found() {
+    fn top_level_modules_and_packages_are_found() {
         let files = [
             "one.py",
             "two/__init__.py",

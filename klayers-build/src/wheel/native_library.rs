@@ -7,26 +7,26 @@ mod elf;
 
 use elf::Problem;
 
-/// A shared library or an executable in the ELF format: what it is made for, and what it asks of
-/// the system it is loaded on.
+/// A shared library or an executable in the ELF format: its platform, and what it requires of the
+/// system that loads it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct NativeLibrary {
     /// Its path in the wheel.
     pub path: String,
     /// The width of its addresses.
     pub class: Class,
-    /// The processor it is made for.
+    /// The processor that it is built for.
     pub machine: Machine,
-    /// The name that other libraries ask for it by, if it says so itself.
+    /// The name by which other libraries request it, if it states one.
     pub soname: Option<String>,
-    /// The libraries that are loaded with it, in the order it names them (`DT_NEEDED`).
+    /// The libraries that it requires, in the order of the file (`DT_NEEDED`).
     pub needed: Vec<String>,
-    /// The versions that it requires of system libraries: of each library and
-    /// [interface](Interface) the newest, and those whose names are no numbers. Sorted by library.
+    /// The versions that it requires of system libraries, sorted by library: the newest for each
+    /// library and [interface](Interface), and all whose names are not numbers.
     ///
-    /// Those that are only referred to weakly are left out: it loads without them.
+    /// Weak references are left out: the library loads without them.
     pub versions: Vec<RequiredVersion>,
-    /// The program that is to load it (`ld-linux`), if it is an executable that needs one.
+    /// The program that loads it (`ld-linux`), if it is an executable that needs one.
     pub interpreter: Option<String>,
     /// Whether Python can import it.
     pub is_module: bool,
@@ -48,13 +48,13 @@ pub enum Machine {
     X86_64,
     /// 64-bit ARM, little-endian.
     Aarch64,
-    /// Another, by its
-    /// [number in ELF files](https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html).
+    /// Another one, by its [number in ELF
+    /// files](https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html).
     Other(u16),
 }
 
 impl Machine {
-    /// Whether this is what a Lambda architecture runs.
+    /// Whether this is the processor of a Lambda architecture.
     pub fn is_for(self, architecture: Architecture) -> bool {
         match architecture {
             Architecture::X86_64 => self == Self::X86_64,
@@ -73,33 +73,33 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// A version that a library requires of another.
+/// A symbol version that a library requires of another library.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RequiredVersion {
     /// Its name: `GLIBC_2.34`.
     pub name: String,
-    /// The library that is to have it: `libc.so.6`.
+    /// The library that must provide it: `libc.so.6`.
     pub library: String,
-    /// A symbol that is asked for in this version. None where no symbol is: some versions only
-    /// stand for an ability of the C library, such as `GLIBC_ABI_DT_RELR`.
+    /// A symbol that is required in this version. None if there is none: some versions only mark a
+    /// capability of the C library, such as `GLIBC_ABI_DT_RELR`.
     pub symbol: Option<String>,
 }
 
-/// An interface of the system's libraries that is versioned.
+/// A versioned interface of the system's libraries.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Interface {
     /// The C library.
     Glibc,
     /// The C++ library.
     Glibcxx,
-    /// What C++ compilers rely on (exceptions, type information).
+    /// Runtime support of C++ compilers (exceptions, type information).
     Cxxabi,
 }
 
 impl Interface {
     const ALL: [Self; 3] = [Self::Glibc, Self::Glibcxx, Self::Cxxabi];
 
-    /// What the names of its versions begin with.
+    /// The prefix of its version names.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Glibc => "GLIBC_",
@@ -110,7 +110,7 @@ impl Interface {
 }
 
 impl RequiredVersion {
-    /// Of which interface it is, and its number if its name is one.
+    /// Returns the interface, and the number if the name has one.
     pub fn interface(&self) -> Option<(Interface, Option<AbiVersion>)> {
         interface(&self.name)
     }
@@ -124,17 +124,17 @@ fn interface(name: &str) -> Option<(Interface, Option<AbiVersion>)> {
 }
 
 impl NativeLibrary {
-    /// Reads a file of a wheel; none if it is not in the ELF format. Neither is one that only a
-    /// linker reads, since nothing loads it: an object file (`.o`), and a static library (`.a`),
-    /// which is not ELF itself. The same holds for memory dumps.
+    /// Reads a file of a wheel. None if it is not an ELF file that a loader loads: object files
+    /// (`.o`), which only a linker reads, static libraries (`.a`), which are not ELF, and memory
+    /// dumps.
     ///
-    /// Only what a loader looks at is read: the program headers and the dynamic section that they
-    /// point to. Section headers may be missing, and may say something else.
+    /// Only the parts that a loader uses are read: the program headers and the dynamic section that
+    /// they point to. Section headers may be missing or wrong.
     ///
     /// # Errors
     ///
-    /// If the file is cut off, contradicts itself, or asks for more than any real one does. Some
-    /// wheels carry such files as test data.
+    /// If the file is truncated, contradicts itself, or requires more than any real library does.
+    /// Some wheels contain such files as test data.
     pub fn read(path: &str, bytes: &[u8]) -> Result<Option<Self>, NativeLibraryError> {
         let refuse = |problem| NativeLibraryError { path: path.to_owned(), problem };
         if !bytes.starts_with(&ELFMAG) {
@@ -149,9 +149,9 @@ impl NativeLibrary {
     }
 }
 
-/// A file that begins as an ELF file does, and is none that can be loaded.
+/// A file with the first bytes of an ELF file that cannot be loaded.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{path} is no sound ELF file: {problem}")]
+#[error("{path} is not a valid ELF file: {problem}")]
 pub struct NativeLibraryError {
     path: String,
     problem: Problem,
@@ -163,7 +163,7 @@ impl NativeLibraryError {
         &self.path
     }
 
-    /// What is wrong with it.
+    /// The problem.
     pub fn problem(&self) -> &'static str {
         self.problem
     }

@@ -2,33 +2,34 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is unusual about a wheel, but no reason to refuse it.
+/// An unusual property of a wheel that is no reason to refuse it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
-    /// Its format is newer than the one that is known, in a way that may be passed over.
+    /// The format has a newer minor version than the one that is known, which readers may ignore.
     WheelVersion(String),
-    /// Two names are one where letters are not told apart by case or by how they are composed.
+    /// Two names collide when case and Unicode composition are ignored.
     NamesAlike(String, String),
-    /// A file at the root tells Python to change its path, or to run code, when it starts; in a
-    /// layer it does nothing.
+    /// A `.pth` file at the root, which makes Python change its path or run code at startup. In a
+    /// layer it has no effect.
     PathFile(String),
-    /// A module has the name of one of the standard library; which one is imported depends on the
-    /// order of the path.
+    /// A module has the name of a standard library module. The order of the path decides which one
+    /// is imported.
     ShadowsStandardLibrary(String),
-    /// A file begins as a native library does, and is none that can be loaded.
+    /// A file has the first bytes of a native library, but cannot be loaded.
     UnsoundLibrary(String),
-    /// A native library is so large that it was not looked at.
+    /// A native library is too large to be inspected.
     LargeLibrary(String),
-    /// Entries are there more than once, byte for byte the same.
+    /// Entries are listed more than once, with the same bytes.
     RepeatedEntries {
         /// The first of them.
         first: String,
-        /// How many names that concerns.
+        /// The number of such names.
         count: usize,
     },
-    /// `RECORD` has so many hashes in hexadecimal or plain Base64 instead of URL-safe Base64.
+    /// This number of hashes in `RECORD` are written in hexadecimal or plain Base64 instead of
+    /// URL-safe Base64.
     HashSpelling(usize),
     /// `RECORD` has paths that begin with `./` or `/`.
     RecordPaths {
@@ -37,11 +38,10 @@ pub enum Notice {
         /// How many there are.
         count: usize,
     },
-    /// `METADATA` has these fields more than once. They can be said once, and do not decide
-    /// anything.
+    /// `METADATA` repeats these single-use fields, which do not affect the outcome.
     RepeatedFields(Vec<String>),
-    /// A line of `METADATA` is not a header, and ends the headers. Nothing that says which package
-    /// it is, or what that requires, comes after it.
+    /// A line of `METADATA` is not a header, and ends the headers. No field that names the package
+    /// or its dependencies comes after it.
     HeadersEnd {
         /// The line, counted from 1.
         line: usize,
@@ -59,19 +59,19 @@ impl fmt::Display for Notice {
             }
             Self::NamesAlike(one, other) => write!(
                 formatter,
-                "{one} and {other} are one name on file systems that do not tell letters apart"
+                "{one} and {other} collide on file systems that ignore case or Unicode composition"
             ),
             Self::PathFile(path) => {
                 write!(formatter, "{path} does nothing in a layer: Python looks for it elsewhere")
             }
             Self::ShadowsStandardLibrary(module) => {
-                write!(formatter, "its module {module} has the name of one of the standard library")
+                write!(formatter, "its module {module} has the name of a standard library module")
             }
             Self::UnsoundLibrary(what) => formatter.write_str(what),
             Self::LargeLibrary(path) => write!(
                 formatter,
-                "{path} is a native library of more than 256 MiB, which no layer takes; whether it \
-                 can be loaded was not looked at"
+                "{path} is a native library of more than 256 MiB, which exceeds the limit of a layer; \
+                 it was not checked whether it can be loaded"
             ),
             Self::RepeatedEntries { first, count: 1 } => {
                 write!(formatter, "it holds {first} more than once, the same each time")
@@ -86,17 +86,17 @@ impl fmt::Display for Notice {
             ),
             Self::RecordPaths { first, count } => write!(
                 formatter,
-                "its RECORD has {count} paths that begin with ./ or /, as {first}"
+                "its RECORD has {count} paths that begin with ./ or /, such as {first}"
             ),
             Self::RepeatedFields(fields) => write!(
                 formatter,
-                "its METADATA has more than one {}; the first is taken, as installers do",
+                "its METADATA has more than one {}; the first is used, as by installers",
                 fields.join(", ")
             ),
             Self::HeadersEnd { line } => write!(
                 formatter,
-                "line {line} of its METADATA is not a header; what follows is left unread, as pip \
-                 does"
+                "line {line} of its METADATA is not a header; the lines after it are ignored, as by \
+                 pip"
             ),
         }
     }

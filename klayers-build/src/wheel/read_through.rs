@@ -1,4 +1,4 @@
-//! Reading an entry to its end, and finding it to be what its headers say.
+//! Reads an entry to its end and checks that it matches its headers.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use klayers_core::Digest;
@@ -9,28 +9,29 @@ use super::content::{Checksum, ChecksumHasher, ContentFile};
 use super::record::Hash;
 use super::{Compression, EntryFault, Rule};
 
-/// How much is read and unpacked at once.
+/// Number of bytes that are read and unpacked at once.
 const BUFFER: usize = 128 << 10;
-/// DEFLATE shrinks a thousandfold at most; what comes near that in earnest is small.
+/// Highest compression ratio of large entries. DEFLATE reaches at most 1,000; legitimate entries
+/// near that are small.
 const LARGEST_RATIO: u64 = 500;
-/// How much of the beginning of an entry is known when it is decided whether it is kept, in bytes.
+/// Number of first bytes of an entry that are known when it is decided whether to keep it.
 const BEGINNING: usize = 4;
-/// Up to this size an entry may be packed as tightly as DEFLATE can, in bytes.
+/// Largest size without a limit on the compression ratio, in bytes.
 const FREE_OF_RATIO: u64 = 16 << 20;
 
-/// What an entry's content turned out to be.
+/// The result of reading an entry.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) sha256: Digest,
-    /// The checksum of the bytes that it lies in the archive as.
+    /// The checksum of the compressed bytes in the archive.
     pub(super) checksum: Checksum,
-    /// Whether the hash that `RECORD` lists is that of the content; true if there is none.
+    /// Whether the content has the hash that `RECORD` lists; true if none is listed.
     pub(super) is_as_listed: bool,
-    /// The whole content, if it was wanted.
+    /// The whole content, if it was kept.
     pub(super) kept: Option<Vec<u8>>,
 }
 
-/// The buffers of one thread, which reads one entry after the other.
+/// The buffers of one thread, which reads entries one after the other.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     file: &'a ContentFile,
@@ -46,9 +47,9 @@ impl<'a> Reader<'a> {
         Self { file, packed: buffer(), unpacked: buffer(), inflate }
     }
 
-    /// Reads an entry through. Its size and CRC must be what the headers say; its hash is compared
-    /// with the one that `RECORD` lists, if there is one. `keep` decides by the first 4 bytes or
-    /// more, if there are as many, whether the content is kept.
+    /// Reads an entry completely. Its size and CRC must be those of the headers; its hash is
+    /// compared with the one that `RECORD` lists, if any. `keep` gets the first 4 bytes or more, or
+    /// all if there are fewer, and decides whether the content is kept.
     pub(super) fn read(
         &mut self,
         entry: &Entry,
@@ -62,7 +63,7 @@ impl<'a> Reader<'a> {
         Ok(Read { sha256, checksum, is_as_listed, kept })
     }
 
-    /// Unpacks an entry. Gives the checksum of what was read.
+    /// Unpacks an entry. Returns the checksum of the compressed bytes.
     fn unpack(
         &mut self,
         entry: &Entry,
@@ -84,7 +85,7 @@ impl<'a> Reader<'a> {
                 sink.take(packed).map_err(|fault| refuse(entry, fault))?;
                 continue;
             }
-            // A full buffer may mean that more is waiting to come out, without more going in.
+            // A full buffer may mean that more output is available without more input.
             let mut full = false;
             while !ended && (full || !packed.is_empty()) {
                 let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
@@ -117,7 +118,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A listed hash is checked with its own algorithm; SHA-256 is computed in any case.
+/// The listed hash with its own algorithm. SHA-256 is computed in any case.
 enum Listed {
     Sha384(Sha384, [u8; 48]),
     Sha512(Box<Sha512>, [u8; 64]),
@@ -132,7 +133,7 @@ struct Sink<'e, K> {
     sha256: Sha256,
     listed: Listed,
     keep: Option<K>,
-    /// The first bytes, while they are too few to decide by.
+    /// The first bytes, until there are enough to decide.
     beginning: Vec<u8>,
     kept: Option<Vec<u8>>,
 }
@@ -152,7 +153,7 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), EntryFault> {
         self.size += bytes.len() as u64;
-        // What comes out is counted, whatever the headers said would.
+        // The real output is counted, since headers may lie.
         if self.size > self.entry.size {
             return Err(EntryFault::Size);
         }
@@ -171,7 +172,7 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         Ok(())
     }
 
-    /// Keeps the bytes, if the entry is kept.
+    /// Stores the bytes, if the entry is kept.
     fn keep(&mut self, bytes: &[u8]) {
         if let Some(kept) = &mut self.kept {
             return kept.extend_from_slice(bytes);
@@ -179,7 +180,7 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         if self.keep.is_none() {
             return;
         }
-        // A stream may be such that it gives its first bytes one by one.
+        // Some streams yield their first bytes one by one.
         let joined;
         let first = if self.beginning.is_empty() && bytes.len() >= BEGINNING {
             bytes
@@ -199,7 +200,8 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         }
     }
 
-    /// The SHA-256 of the content, whether that is as listed, and the content if it was kept.
+    /// Returns the SHA-256 of the content, whether it is the listed one, and the content if it was
+    /// kept.
     fn finish(mut self) -> Result<(Digest, bool, Option<Vec<u8>>), EntryFault> {
         if self.keep.take().is_some_and(|keep| keep(&self.beginning)) {
             self.kept = Some(self.beginning);

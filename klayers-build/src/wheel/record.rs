@@ -11,18 +11,18 @@ use super::{EntryPath, RecordFlaw, Rule};
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Record {
     lines: BTreeMap<EntryPath, RecordLine>,
-    other_hashes: usize,
+    unusual_hashes: usize,
     respelled: Vec<Respelled>,
 }
 
-/// What a list says of one file.
+/// The line of one file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RecordLine {
-    /// Its hash; the list itself has none.
+    /// The hash. `RECORD` itself has none.
     pub hash: Option<Hash>,
-    /// Its size in bytes, where it is given.
+    /// The size in bytes, if stated.
     pub size: Option<u64>,
-    /// What is wrong with the line itself. The hash or the size is missing then.
+    /// What is wrong with the line itself. The hash or the size is missing in that case.
     pub flaw: Option<RecordFlaw>,
 }
 
@@ -31,13 +31,13 @@ pub struct RecordLine {
 pub(super) struct Respelled {
     /// The line, counted from 1.
     pub(super) line: u64,
-    /// The path as it is written.
+    /// The path as written.
     pub(super) spelling: String,
-    /// The path without its beginning.
+    /// The path without `./` or `/`.
     pub(super) path: EntryPath,
 }
 
-/// A hash, of one of the algorithms that a list may use: SHA-256 or better.
+/// A hash with one of the allowed algorithms: SHA-256 or better.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Hash {
     /// SHA-256.
@@ -49,9 +49,9 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// Reads a hash, and says whether it is written in another way than in URL-safe Base64: in
-    /// hexadecimal, or in plain Base64. None can be mistaken for another, since hexadecimal is
-    /// longer and the alphabets differ in letters that only one of them has.
+    /// Parses a hash. The flag says whether it is written in hexadecimal or plain Base64 instead of
+    /// URL-safe Base64. The three forms cannot be confused: hexadecimal is longer, and the Base64
+    /// alphabets differ in characters that only one of them has.
     fn parse(text: &str) -> Option<(Self, bool)> {
         let (algorithm, text) = text.split_once('=')?;
         let length = match algorithm {
@@ -61,7 +61,7 @@ impl Hash {
             _ => return None,
         };
         let is_hexadecimal = text.len() == 2 * length;
-        // Some writers leave the padding of Base64 on.
+        // Some writers keep the padding of Base64.
         let base64 = text.trim_end_matches('=').as_bytes();
         let is_plain = text.contains(['+', '/']);
         let digest = match (is_hexadecimal, is_plain) {
@@ -79,8 +79,8 @@ impl Hash {
 }
 
 impl Record {
-    /// Reads a `RECORD` file. A line whose hash or size is malformed, or that contradicts an
-    /// earlier one, is kept with its flaw.
+    /// Parses a `RECORD` file. A line whose hash or size is malformed, or that contradicts an
+    /// earlier line, is stored with its flaw.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Record {
         Ok(record)
     }
 
-    /// Reads the hash and the size of a line.
+    /// Parses the hash and the size of a line.
     fn line(&mut self, hash: &str, size: &str) -> RecordLine {
         let mut line = RecordLine { hash: None, size: None, flaw: None };
         if !size.is_empty() {
@@ -127,7 +127,7 @@ impl Record {
             match Hash::parse(hash) {
                 Some((hash, is_other)) => {
                     line.hash = Some(hash);
-                    self.other_hashes += usize::from(is_other);
+                    self.unusual_hashes += usize::from(is_other);
                 }
                 None => line.flaw = Some(RecordFlaw::UnknownHash),
             }
@@ -145,19 +145,19 @@ impl Record {
         }
     }
 
-    /// What the list says of the file at a path.
+    /// Returns the line of the file at a path.
     pub fn get(&self, path: &EntryPath) -> Option<&RecordLine> {
         self.lines.get(path)
     }
 
-    /// The files that are listed, sorted.
+    /// The listed paths, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &EntryPath> {
         self.lines.keys()
     }
 
-    /// The number of hashes that are written in another way than in URL-safe Base64.
-    pub(super) fn other_hashes(&self) -> usize {
-        self.other_hashes
+    /// The number of hashes that are not written in URL-safe Base64.
+    pub(super) fn unusual_hashes(&self) -> usize {
+        self.unusual_hashes
     }
 
     /// The paths that begin with `./` or `/`, in the order of the file.
@@ -213,20 +213,20 @@ mod tests {
             let text = format!("a,sha256={other},1\nb,sha256={url},1\n");
             let record = Record::parse(&text).expect("a record");
             assert_eq!(record.get(&path("a")), record.get(&path("b")));
-            assert_eq!(record.other_hashes(), 1);
+            assert_eq!(record.unusual_hashes(), 1);
         }
-        // One alphabet or the other.
+        // A mix of both alphabets is malformed.
         let mixed = format!("a,sha256={},1\n", url.replacen('-', "+", 1));
         assert_eq!(line(&mixed).flaw, Some(RecordFlaw::UnknownHash));
         let upper = digest.to_string().to_uppercase();
         assert_eq!(line(&format!("a,sha256={upper},1\n")).hash, Some(Hash::Sha256(digest)));
-        // 64 letters of Base64 that are no hexadecimal are 48 bytes, too many for SHA-256.
+        // 64 characters of Base64 that are not hexadecimal are 48 bytes, too many for SHA-256.
         let long = format!("a,sha256={}g,1\n", &digest.to_string()[1..]);
         assert_eq!(line(&long).flaw, Some(RecordFlaw::UnknownHash));
     }
 
     #[test]
-    fn paths_with_a_beginning_that_means_nothing_are_noted() {
+    fn paths_with_a_redundant_prefix_are_recorded() {
         let record = Record::parse("/a,,\n./b,,\nc,,\n").expect("a record");
         assert_eq!(record.paths().map(EntryPath::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
         let noted: Vec<_> = record.respelled().iter().map(|one| one.spelling.as_str()).collect();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_a_flaw_is_kept_with_it() {
+    fn malformed_line_is_stored_with_its_flaw() {
         for (text, flaw) in [
             ("a,md5=00,1\n", RecordFlaw::UnknownHash),
             ("a,sha256=00,1\n", RecordFlaw::UnknownHash),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
+    fn error_names_the_bad_line() {
         for (text, message) in [
             (",,\n", "RECORD, line 1: entry \"\""),
             ("../a,,\n", "RECORD, line 1: entry \"../a\""),

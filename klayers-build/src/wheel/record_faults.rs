@@ -4,29 +4,29 @@ use serde::{Deserialize, Serialize};
 
 use super::EntryPath;
 
-/// How many faults are kept of a `RECORD`; the rest is only counted.
+/// Number of faults of a `RECORD` that are listed; the others are only counted.
 const KEPT: usize = 10;
 
-/// Where the `RECORD` of a wheel does not describe the wheel, one fault for each file. The faults
-/// are a part of the wheel's inventory; whether they are accepted is decided where it is used.
+/// The files that the `RECORD` of a wheel describes wrongly, one fault for each. The faults are
+/// part of the wheel's inventory; whether they are accepted is decided each time the wheel is used.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RecordFaults {
-    /// The number of files that `RECORD` is wrong about.
+    /// The number of files that `RECORD` describes wrongly.
     count: usize,
-    /// The first of them, by path.
+    /// The first faults, by path.
     first: Vec<RecordFault>,
 }
 
-/// A file that `RECORD` is wrong about.
+/// A file that `RECORD` describes wrongly.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RecordFault {
-    /// The file, by its path in the wheel or in `RECORD`.
+    /// The path of the file, in the wheel or in `RECORD`.
     pub path: EntryPath,
-    /// What is wrong.
+    /// The flaw.
     pub flaw: RecordFlaw,
 }
 
-/// What is wrong with `RECORD` about a file.
+/// What `RECORD` states wrongly about a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -37,11 +37,11 @@ pub enum RecordFlaw {
     NotInWheel,
     /// The file has no hash.
     NoHash,
-    /// The hash is that of other content.
+    /// The hash does not match the content.
     OtherHash,
-    /// The hash is not of SHA-256 or better, or malformed.
+    /// The algorithm of the hash is weaker than SHA-256 or unknown, or the hash is malformed.
     UnknownHash,
-    /// The size is another one.
+    /// The size does not match.
     OtherSize,
     /// The size is not a number.
     UnknownSize,
@@ -50,7 +50,7 @@ pub enum RecordFlaw {
 }
 
 impl RecordFaults {
-    /// These faults, in the order of their paths.
+    /// Collects faults, which come in the order of their paths.
     pub(super) fn new(faults: impl IntoIterator<Item = (EntryPath, RecordFlaw)>) -> Self {
         let mut all = Self::default();
         for (path, flaw) in faults {
@@ -67,12 +67,12 @@ impl RecordFaults {
         self.count == 0
     }
 
-    /// The number of files that `RECORD` is wrong about.
+    /// The number of files that `RECORD` describes wrongly.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The first ten of them, by path.
+    /// The first ten faults, by path.
     pub fn first(&self) -> &[RecordFault] {
         &self.first
     }
@@ -86,8 +86,8 @@ impl fmt::Display for RecordFaults {
         write!(formatter, "{first}")?;
         match self.count - 1 {
             0 => Ok(()),
-            1 => formatter.write_str(", and is wrong about 1 more file"),
-            more => write!(formatter, ", and is wrong about {more} more files"),
+            1 => formatter.write_str(", and describes 1 more file wrongly"),
+            more => write!(formatter, ", and describes {more} more files wrongly"),
         }
     }
 }
@@ -128,8 +128,8 @@ mod tests {
             RecordFaults::new(faults).to_string()
         };
         assert_eq!(said(1), "RECORD does not list a00");
-        assert_eq!(said(2), "RECORD does not list a00, and is wrong about 1 more file");
-        assert_eq!(said(30), "RECORD does not list a00, and is wrong about 29 more files");
+        assert_eq!(said(2), "RECORD does not list a00, and describes 1 more file wrongly");
+        assert_eq!(said(30), "RECORD does not list a00, and describes 29 more files wrongly");
         assert!(RecordFaults::new([]).is_empty());
         let many = RecordFaults::new((0..30).map(|number| (path(number), RecordFlaw::NoHash)));
         assert_eq!((many.count(), many.first().len()), (30, KEPT));

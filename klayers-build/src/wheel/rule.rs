@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::{EntryPath, MetadataError, RecordFaults, WheelFilename};
 use crate::cached::ChangedFileError;
 
-/// A wheel that cannot be used: which one, and the rule it breaks.
+/// A wheel that cannot be used: its name, and the rule that it breaks.
 #[derive(Debug, thiserror::Error)]
 #[error("wheel {wheel} cannot be used")]
 pub struct WheelError {
@@ -22,13 +22,13 @@ impl WheelError {
         &self.wheel
     }
 
-    /// The rule it breaks.
+    /// The rule that it breaks.
     pub fn rule(&self) -> &Rule {
         &self.rule
     }
 }
 
-/// A rule that a wheel breaks, with the entry where it does.
+/// A rule that a wheel breaks, with the entry that breaks it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rule {
@@ -37,49 +37,49 @@ pub enum Rule {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file no longer holds the bytes that were verified.
+    /// The file no longer has the verified content.
     #[error("its file changed")]
     Changed(#[source] ChangedFileError),
-    /// It is not a ZIP archive, or one of which readers might make different things.
+    /// The file is not a ZIP archive, or readers might extract different files from it.
     #[error("it is not a sound ZIP archive: {0}")]
     Framing(#[from] Framing),
-    /// An entry's name cannot be that of a file in a layer.
+    /// The name of an entry cannot be the path of a file in a layer.
     #[error("entry {name:?}: {reason}")]
     Name {
-        /// The name, with what is not text replaced.
+        /// The name, with invalid UTF-8 replaced.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: &'static str,
     },
-    /// An entry is not a sound file.
+    /// An entry is not a valid file.
     #[error("entry {entry}: {fault}")]
     Entry {
         /// The entry.
         entry: EntryPath,
-        /// What is wrong with it.
+        /// The problem.
         fault: EntryFault,
     },
-    /// It unpacks to more than any wheel has to.
-    #[error("it unpacks to {size} bytes; at most {limit} are taken")]
+    /// The unpacked size exceeds the limit.
+    #[error("it unpacks to {size} bytes; the limit is {limit}")]
     TooLarge {
-        /// The size of all of its files together, as its headers say, in bytes.
+        /// The total size of its files according to the headers, in bytes.
         size: u64,
-        /// The most that is taken, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// A file that every wheel has is missing.
+    /// A required file is missing.
     #[error("it has no {0}")]
     Missing(String),
-    /// There is not one `.dist-info` folder.
+    /// There is not exactly one `.dist-info` folder.
     #[error("it has {found} .dist-info folders instead of one")]
     DistInfo {
-        /// How many it has.
+        /// The number of such folders.
         found: usize,
     },
-    /// What is in its `.data` folder would be installed into a `.dist-info` folder of its own.
+    /// A file in its `.data` folder would be installed into a second `.dist-info` folder.
     #[error("{entry} would be installed into {folder}, a second .dist-info folder")]
     SecondDistInfo {
         /// The entry.
@@ -87,21 +87,21 @@ pub enum Rule {
         /// The folder.
         folder: String,
     },
-    /// Its `.dist-info` folder is another distribution's.
-    #[error("its folder {0} does not go with its file name")]
+    /// The `.dist-info` folder names another distribution.
+    #[error("its folder {0} does not match its file name")]
     OtherDistribution(String),
-    /// Its `METADATA` is another distribution's.
-    #[error("its METADATA is that of {0}, which does not go with its file name")]
+    /// `METADATA` names another distribution.
+    #[error("its METADATA names {0}, which does not match its file name")]
     OtherMetadata(String),
-    /// The version of its format is not known.
-    #[error("its Wheel-Version is {0:?}; version 1 is known")]
+    /// The version of the wheel format is unknown.
+    #[error("its Wheel-Version is {0:?}; version 1 is supported")]
     WheelVersion(String),
-    /// A line of `RECORD` cannot be read.
+    /// A line of `RECORD` is malformed.
     #[error("RECORD, line {line}: {reason}")]
     Record {
         /// The line, counted from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// `RECORD` does not describe the wheel. This can be accepted for a package by name.
@@ -109,68 +109,68 @@ pub enum Rule {
     RecordFaults {
         /// The package, normalised.
         package: String,
-        /// What is wrong.
+        /// The faults.
         faults: RecordFaults,
     },
-    /// `METADATA` is not what it should be.
+    /// `METADATA` is invalid.
     #[error("METADATA: {0}")]
     Metadata(MetadataError),
-    /// A line of `entry_points.txt` cannot be read.
+    /// A line of `entry_points.txt` is malformed.
     #[error("entry_points.txt, line {line}: {reason}")]
     EntryPoint {
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         reason: &'static str,
     },
-    /// Two of its files are installed to one place.
+    /// Two files have the same destination, or one is below the other.
     #[error("{first} and {second} are both installed as {destination}")]
     SameDestination {
-        /// One of them.
+        /// The first file.
         first: String,
-        /// The other.
+        /// The second file.
         second: String,
-        /// The path below the root of Python's path.
+        /// The destination, relative to the root of Python's path.
         destination: String,
     },
 }
 
-/// What is wrong with an archive as a whole.
+/// A fault of an archive as a whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Framing {
     /// There is no end record.
     #[error("it has no end of central directory record")]
     NoEndRecord,
-    /// The last end record's signature does not begin the record that ends with the file.
+    /// The last signature of an end record does not belong to the record that ends the file.
     #[error(
         "it does not end where its end of central directory record says: something was appended, \
          or its comment holds another one"
     )]
     EndRecordElsewhere,
-    /// Parts of it are said to be on other disks.
+    /// The end record says that parts of the archive are on other disks.
     #[error("it is spread over several disks")]
     SeveralDisks,
-    /// The directory is not right before its end record.
+    /// The directory does not end right before its end record.
     #[error("its central directory is not where its end record says")]
     DirectoryElsewhere,
-    /// The directory is longer than is read.
+    /// The directory is too large.
     #[error("its central directory is larger than 64 MiB")]
     DirectoryTooLarge,
-    /// There are more entries than are taken.
+    /// There are too many entries.
     #[error("it has more than 65,534 entries")]
     TooManyEntries,
     /// The directory ends within an entry.
     #[error("its central directory is cut off")]
     DirectoryCut,
-    /// The directory goes on after the last entry.
+    /// The directory continues after the last entry.
     #[error("its central directory is longer than its entries")]
     DirectoryTooLong,
-    /// The directory holds something else.
-    #[error("its central directory holds something else than entries")]
+    /// The directory contains something other than entries.
+    #[error("its central directory contains something other than entries")]
     NotAnEntry,
-    /// The end record leaves values to a ZIP64 record that is not there.
-    #[error("its end record refers to a ZIP64 record that is not there")]
+    /// The end record refers to a ZIP64 record that does not exist.
+    #[error("its end record refers to a ZIP64 record that does not exist")]
     Zip64Missing,
     /// The two end records disagree.
     #[error("its ZIP64 end record disagrees with the plain one")]
@@ -178,111 +178,111 @@ pub enum Framing {
     /// The locator does not point to the ZIP64 end record before it.
     #[error("its ZIP64 locator points elsewhere")]
     Zip64LocatorElsewhere,
-    /// It ends before what its headers say.
+    /// The file ends before its headers say.
     #[error("it is cut off")]
     Cut,
-    /// There is something before the first entry.
+    /// There are bytes before the first entry.
     #[error("it does not begin with its first entry")]
     LeadingBytes,
-    /// There are bytes that belong to no entry of the directory.
+    /// Some bytes belong to no entry of the directory.
     #[error("bytes {from} to {to} belong to no entry of its central directory")]
     Unaccounted {
-        /// The first of them.
+        /// The offset of the first such byte.
         from: u64,
-        /// The first after them.
+        /// The offset after the last such byte.
         to: u64,
     },
-    /// It is a tar archive, too.
-    #[error("it is a tar archive at the same time")]
+    /// The file is also a tar archive.
+    #[error("it is also a tar archive")]
     Tar,
 }
 
-/// What is wrong with an entry.
+/// A fault of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
-    /// There are two of the name, and they are not the same to the last byte.
-    #[error("there are two of this name, and they differ")]
+    /// Two entries have this name, with different bytes.
+    #[error("two entries have this name, and they differ")]
     Duplicate,
-    /// It would be in a folder that is a file.
+    /// A parent folder of the entry is a file.
     #[error("it is below a file")]
     BelowAFile,
-    /// It has a comment.
+    /// The entry has a comment.
     #[error("it has a comment")]
     Comment,
-    /// Its name may be read in two ways.
+    /// The encoding of the name is ambiguous.
     #[error("its name is not ASCII and not marked as UTF-8")]
     NameEncoding,
-    /// A second name in its extra fields is another one.
+    /// An extra field states another name.
     #[error("its extra field gives it another name")]
     OtherUnicodePath,
-    /// An extra field ends within itself.
+    /// An extra field is truncated.
     #[error("its extra field is cut off")]
     ExtraCut,
-    /// The ZIP64 extra field lacks what the header leaves to it, or contradicts the header.
-    #[error("its ZIP64 extra field does not go with its header")]
+    /// The ZIP64 extra field lacks values that the header omits, or contradicts the header.
+    #[error("its ZIP64 extra field does not match its header")]
     Zip64Extra,
-    /// It begins on another disk.
+    /// The entry is on another disk.
     #[error("it is on another disk")]
     OtherDisk,
-    /// Readers need a newer version of the format.
+    /// The entry requires a newer version of the format.
     #[error("it needs a newer version of ZIP than 4.5")]
     VersionNeeded,
-    /// It is encrypted.
+    /// The entry is encrypted.
     #[error("it is encrypted")]
     Encrypted,
-    /// It has flags that no wheel needs.
+    /// The entry has flags that no wheel needs.
     #[error("it has unusual flags: {0:#06x}")]
     Flags(u16),
-    /// It is compressed in a way that not all can read.
-    #[error("it is compressed with method {0}; 0 (stored) and 8 (DEFLATE) are taken")]
+    /// The compression method is not one that all readers support.
+    #[error("it is compressed with method {0}; 0 (stored) and 8 (DEFLATE) are supported")]
     Method(u16),
-    /// It is stored, but has two sizes.
+    /// The entry is stored, but its two sizes differ.
     #[error("it is stored, but its two sizes differ")]
     StoredSizes,
-    /// It is a folder that holds bytes.
+    /// The entry is a folder with content.
     #[error("it is a folder with content")]
     FolderWithContent,
-    /// It is a symbolic link, a device or the like.
+    /// The entry is a symbolic link, a device or another special file.
     #[error("it is neither a plain file nor a folder")]
     NotAFile,
     /// There is no local header where the directory says.
     #[error("its local header is not where the directory says")]
     LocalMissing,
     /// The local header contradicts the directory.
-    #[error("its local header says another {0} than the directory")]
+    #[error("its local header has another {0} than the directory")]
     LocalDiffers(&'static str),
-    /// It reaches into what comes after it.
+    /// The entry overlaps with the bytes after it.
     #[error("it overlaps with what comes after it")]
     Overlaps,
-    /// What follows its content is not its data descriptor.
+    /// The content is not followed by the right data descriptor.
     #[error("its data descriptor is wrong")]
     Descriptor,
-    /// Its DEFLATE stream is malformed.
+    /// The DEFLATE stream is malformed.
     #[error("it cannot be inflated")]
     Stream,
-    /// Its DEFLATE stream has no end.
+    /// The DEFLATE stream is truncated.
     #[error("its DEFLATE stream is cut off")]
     StreamCut,
-    /// Bytes come after the end of its DEFLATE stream.
+    /// There are bytes after the end of the DEFLATE stream.
     #[error("its DEFLATE stream ends before its content does")]
     StreamGoesOn,
-    /// Its size is another one.
-    #[error("its size is not what the headers say")]
+    /// The size does not match the headers.
+    #[error("its size does not match the headers")]
     Size,
-    /// Its CRC is another one.
-    #[error("its CRC is not what the headers say")]
+    /// The CRC does not match the headers.
+    #[error("its CRC does not match the headers")]
     Crc,
-    /// It unpacks to far more than it takes.
+    /// The compression ratio is that of a zip bomb.
     #[error("it unpacks to more than 500 times its size")]
     Bomb,
-    /// It is not text.
+    /// The content is not UTF-8.
     #[error("it is not UTF-8")]
     NotText,
-    /// It is larger than it has to be.
-    #[error("it is larger than 64 MiB, which no such file has to be")]
+    /// The entry is larger than files of its kind need to be.
+    #[error("it is larger than 64 MiB, the limit for such files")]
     TooLarge,
-    /// It is in a part of a `.data` folder that is not known.
-    #[error("a .data folder may hold purelib, platlib, scripts, headers and data")]
+    /// The entry is in an unknown part of a `.data` folder.
+    #[error("a .data folder may hold only purelib, platlib, scripts, headers and data")]
     DataScheme,
 }

@@ -1,4 +1,4 @@
-/// Whether a module of the standard library has this name, in any Python from 3.10 to 3.13: the
+/// Whether a module of the standard library has this name in any Python from 3.10 to 3.13: the
 /// public names of `sys.stdlib_module_names`.
 pub(crate) fn has(module: &str) -> bool {
     MODULES.binary_search(&module).is_ok()

@@ -1,5 +1,5 @@
-//! A wheel whose `RECORD` does not describe it is refused, with the setting that accepts it for its
-//! package; whoever accepts it gets a layer that says so.
+//! Tests that a wheel whose `RECORD` does not describe it is refused with advice about the setting
+//! that accepts it, and that a layer of an accepted wheel records that.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ const BUILD: [&str; 8] = [
 const ZIP: &str = "out/Klayers-p312-sample.zip";
 const SETTING: &str = "[wheels] accept = { \"sample\" = [\"record\"] }";
 
-/// A wheel with a file that its `RECORD` does not list, and another one that it is wrong about.
+/// A wheel with a file that its `RECORD` does not list, and another one that it describes wrongly.
 fn broken() -> Vec<u8> {
     Sample::sample()
         .entry(Entry::deflated("sample/extra.py", "x = 1\n").unlisted())
@@ -48,7 +48,7 @@ fn accepting() -> Acceptances {
     [("sample".parse().unwrap(), Acceptance::Record)].into_iter().collect()
 }
 
-/// Whether the layer's own `RECORD` lists all of its files, and what they are.
+/// Checks that the layer's own `RECORD` lists all of its files correctly.
 fn check_record(layer: &std::path::Path, case: &str) {
     let files = zip_files(layer);
     let own = "python/sample-1.0.dist-info/RECORD";
@@ -69,7 +69,7 @@ fn check_record(layer: &std::path::Path, case: &str) {
 }
 
 #[test]
-fn accepting_a_record_accepts_nothing_else_and_the_layers_own_is_true() {
+fn accepting_a_record_accepts_nothing_else_and_the_layer_has_a_correct_record() {
     let (mut taken, mut refused) = (0, 0);
     for case in cases().into_iter().filter(|case| case.filename == FILENAME) {
         if !matches!(case.verdict, Verdict::Refused(_)) || case.bytes.len() > 100_000 {
@@ -95,7 +95,7 @@ fn accepting_a_record_accepts_nothing_else_and_the_layers_own_is_true() {
 }
 
 #[test]
-fn the_refusal_ends_with_the_setting_that_accepts_the_wheel() {
+fn error_ends_with_the_setting_that_accepts_the_wheel() {
     if !uv_is_there() {
         return;
     }
@@ -108,14 +108,14 @@ fn the_refusal_ends_with_the_setting_that_accepts_the_wheel() {
         assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
     }
     assert!(!home.path(ZIP).exists());
-    // Another package, or another fault, is not this one.
+    // Accepting another package or another fault does not help.
     home.run(&[&BUILD[..], &["--accept", "samples=record"]].concat()).ended_with(1);
     home.run(&[&BUILD[..], &["--accept", "sample=zip"]].concat()).ended_with(2);
     home.run(&[&BUILD[..], &["--accept", "sample"]].concat()).ended_with(2);
 }
 
 #[test]
-fn an_accepted_wheel_is_told_by_the_build_the_recipe_and_verify() {
+fn accepted_wheel_is_reported_by_build_recipe_and_verify() {
     if !uv_is_there() {
         return;
     }
@@ -123,16 +123,16 @@ fn an_accepted_wheel_is_told_by_the_build_the_recipe_and_verify() {
     home.run(&BUILD).ended_with(1);
     let build = [&BUILD[..], &["--accept", "Sample=record", "--accept=other=record"]].concat();
     let done = home.run(&build).ended_with(0);
-    let told = format!(
+    let warning = format!(
         "warning: {FILENAME}: accepted although RECORD has another size for sample/__init__.py, \
-         and is wrong about 1 more file"
+         and describes 1 more file wrongly"
     );
-    assert!(done.stderr.lines().any(|line| line == told), "{}", done.stderr);
+    assert!(done.stderr.lines().any(|line| line == warning), "{}", done.stderr);
     check_record(&home.path(ZIP), "the sample");
     let files = zip_files(&home.path(ZIP));
     assert_eq!(files["python/sample/extra.py"], b"x = 1\n");
     let lock = String::from_utf8(files["klayers/Klayers-p312-sample/pylock.toml"].clone()).unwrap();
-    // What was accepted, and not all that would have been.
+    // Only faults that occurred are recorded, not all that the setting accepts.
     assert!(lock.ends_with("\n[tool.klayers.accept]\nsample = [\"record\"]\n"), "{lock}");
 
     let done = home.run(&[&build[..], &["--json"]].concat()).ended_with(0);
@@ -146,18 +146,18 @@ fn an_accepted_wheel_is_told_by_the_build_the_recipe_and_verify() {
     });
     assert_eq!(result["gate"]["findings"], json!([{ "accepted-record": record }]));
 
-    // A later build without the setting is refused, with all that the caches hold.
+    // A later build without the setting is refused, even with full caches.
     home.run(&BUILD).ended_with(1);
     let done = home.run(&["verify", ZIP, "--wheels", "wheels"]).ended_with(0);
     assert!(done.stdout.starts_with("reproduced Klayers-p312-sample\n"), "{}", done.stdout);
-    assert!(done.stderr.lines().any(|line| line == told), "{}", done.stderr);
+    assert!(done.stderr.lines().any(|line| line == warning), "{}", done.stderr);
     let done = home.run(&["verify", ZIP, "--wheels", "wheels", "--json"]).ended_with(0);
     let result: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(result["accepted"], json!([record]));
 }
 
 #[test]
-fn a_run_takes_what_the_configuration_accepts_and_keeps_that_it_did() {
+fn run_accepts_by_configuration_and_records_that_in_the_gate_report() {
     if !uv_is_there() {
         return;
     }
@@ -170,13 +170,13 @@ fn a_run_takes_what_the_configuration_accepts_and_keeps_that_it_did() {
     home.run(&["run"]).ended_with(2);
     home.write("klayers.toml", format!("{config}[wheels]\naccept = {{ sample = [\"record\"] }}\n"));
     home.run(&["run"]).ended_with(0);
-    let report = kept(&home);
+    let report = gate_report(&home);
     assert!(report.passed());
     assert!(matches!(&report.findings[..], [Finding::AcceptedRecord(_)]), "{report:?}");
 }
 
-/// What the catalog keeps of the one layer that was built.
-fn kept(home: &Home) -> GateReport {
+/// The gate report in the catalog about the one layer that was built.
+fn gate_report(home: &Home) -> GateReport {
     let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -1,8 +1,9 @@
-//! Wheels that break a rule are refused for that rule, and those that are only odd are taken.
+//! Tests that wheels which break a rule are refused for that rule, and that valid but unusual
+//! wheels are accepted.
 //!
-//! The wheels are data of the crate `bad-wheels`, numbered by rule. Rules 15, 32 and 42 to 45 need
-//! more than one wheel's bytes: every prefix and every flipped bit are in `mangled_wheels`, the
-//! others in `supply`.
+//! The wheels come from the crate `bad-wheels`, numbered by rule. Rules 15, 32 and 42 to 45 need
+//! more than one wheel's bytes: `mangled_wheels` tests every prefix and flipped bit, `supply` the
+//! others.
 
 mod supply;
 
@@ -15,7 +16,7 @@ use klayers_build::wheel::{Wheel, WheelFilename};
 
 use crate::support::layers::Layers;
 
-/// What is said of a wheel: notices, or the rule that it breaks.
+/// The notices about a wheel, or the rule that it breaks.
 fn verdict(bytes: &[u8], filename: &str) -> Result<Vec<String>, String> {
     let filename: WheelFilename = filename.parse().expect(filename);
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -29,7 +30,7 @@ fn verdict(bytes: &[u8], filename: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// What is wrong with what is said of a case.
+/// Describes an unexpected verdict about a case.
 fn complaint(case: &Case) -> Option<String> {
     let said = verdict(&case.bytes, &case.filename);
     let as_expected = match (&said, case.verdict) {
@@ -50,7 +51,7 @@ fn all_as_expected(numbers: std::ops::RangeInclusive<u8>) {
 }
 
 #[test]
-fn the_frame_of_the_archive_is_checked() {
+fn framing_of_the_archive_is_checked() {
     all_as_expected(1..=15);
 }
 
@@ -60,30 +61,30 @@ fn every_byte_of_the_content_is_checked() {
 }
 
 #[test]
-fn names_are_checked() {
+fn entry_names_are_checked() {
     all_as_expected(22..=31);
 }
 
 #[test]
-fn what_a_wheel_says_of_itself_is_checked() {
+fn metadata_and_record_are_checked() {
     all_as_expected(33..=41);
 }
 
 #[test]
-fn what_is_odd_and_sound_gives_the_layer_of_the_plain_wheel() {
+fn unusual_valid_wheels_give_the_layer_of_the_plain_wheel() {
     let sample = Sample::sample();
     let layers = Layers::of(bad_wheels::FILENAME);
     let plain = installed(&layers.bytes(&sample.bytes()).expect("a layer"));
     let same = |case: &Case| {
-        let taken = !matches!(case.verdict, Verdict::Refused(_));
-        // Beyond these, wheels hold other files, listed or not.
-        taken && case.number <= 31 && case.listed == sample.listed()
+        let accepted = !matches!(case.verdict, Verdict::Refused(_));
+        // The wheels of later rules contain other files, listed or not.
+        accepted && case.number <= 31 && case.listed == sample.listed()
     };
     let mut tried = 0;
     for case in cases().into_iter().filter(same) {
         let layer = layers.bytes(&case.bytes);
         let layer = layer.unwrap_or_else(|error| panic!("{}, {}: {error}", case.number, case.name));
-        // A mode that lets somebody run a file is the one thing that is taken over.
+        // Of the mode, only the executable bits affect the layer.
         if !matches!(case.name, "mode 0755" | "setuid" | "mode 07777") {
             assert!(installed(&layer) == plain, "{}, {}", case.number, case.name);
         }
@@ -92,8 +93,8 @@ fn what_is_odd_and_sound_gives_the_layer_of_the_plain_wheel() {
     assert!(tried > 20, "{tried}");
 }
 
-/// What is below `python` in a layer: name, mode, and the content as it is stored. The lock beside
-/// it knows the size of the wheel, which may differ.
+/// The files below `python` in a layer: name, mode, and the stored content. The lock beside that
+/// folder states the size of the wheel, which may differ.
 fn installed(layer: &[u8]) -> Vec<(String, Option<u32>, bool, Vec<u8>)> {
     let mut archive = zip::ZipArchive::new(Cursor::new(layer)).expect("a zip");
     let mut files = Vec::new();
@@ -110,11 +111,11 @@ fn installed(layer: &[u8]) -> Vec<(String, Option<u32>, bool, Vec<u8>)> {
     files
 }
 
-/// What is not seen to be a library is not held against what the runtime has.
+/// A library that is not detected would not be checked against the runtime.
 #[test]
-fn a_library_is_seen_however_its_stream_gives_its_first_bytes() {
+fn library_is_detected_however_its_stream_splits_the_first_bytes() {
     let library = b"\x7fELF and nothing else";
-    // More blocks of nothing than are read at once.
+    // More empty blocks than are read at once.
     let nothing = [0, 0, 0, 0xff, 0xff].repeat(40_000);
     for first in 0..4 {
         let (one, rest) = library.split_at(first);
@@ -122,12 +123,12 @@ fn a_library_is_seen_however_its_stream_gives_its_first_bytes() {
         let entry = Entry::new("sample/x.so", library, 8, stream);
         let said = verdict(&Sample::sample().entry(entry).bytes(), bad_wheels::FILENAME);
         let [notice] = &said.as_ref().unwrap()[..] else { panic!("{first}: {said:?}") };
-        assert!(notice.starts_with("sample/x.so is no sound ELF file"), "{notice}");
+        assert!(notice.starts_with("sample/x.so is not a valid ELF file"), "{notice}");
     }
 }
 
 #[test]
-fn every_wheel_that_is_taken_gives_a_layer() {
+fn every_accepted_wheel_gives_a_layer() {
     for case in cases() {
         if !matches!(case.verdict, Verdict::Refused(_)) {
             let layer = Layers::of(&case.filename).bytes(&case.bytes);
@@ -137,14 +138,14 @@ fn every_wheel_that_is_taken_gives_a_layer() {
 }
 
 #[test]
-fn each_rule_has_a_wheel_and_no_two_wheels_a_name() {
+fn each_rule_has_a_case_and_case_names_are_unique() {
     let cases = cases();
     let numbers: BTreeSet<u8> = cases.iter().map(|case| case.number).collect();
     let expected: BTreeSet<u8> = (1..=41).filter(|&number| number != 32).collect();
     assert_eq!(numbers, expected);
     let names: BTreeSet<(u8, &str)> = cases.iter().map(|case| (case.number, case.name)).collect();
     assert_eq!(names.len(), cases.len());
-    // A case that were the sample itself would show nothing.
+    // A case equal to the sample would test nothing.
     let sample = Sample::sample().bytes();
     for case in cases.iter().filter(|case| case.filename == bad_wheels::FILENAME) {
         assert!(case.bytes != sample, "{}, {}", case.number, case.name);

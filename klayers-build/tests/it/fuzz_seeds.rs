@@ -1,4 +1,4 @@
-//! What the fuzzer starts from goes through what the fuzzer calls, on the stable compiler too.
+//! Runs the fuzzer's targets on its seeds, so that they are tested on the stable compiler too.
 
 use bad_wheels::seeds;
 
@@ -14,27 +14,27 @@ fn run(target: &str, call: fn(&[u8])) {
 }
 
 #[test]
-fn the_reader_survives_its_seeds() {
+fn reader_accepts_or_refuses_its_seeds() {
     run("reader", targets::reader);
 }
 
 #[test]
-fn the_reader_survives_the_seeds_of_record() {
+fn record_parser_accepts_or_refuses_its_seeds() {
     run("record", targets::record);
 }
 
 #[test]
-fn the_reader_survives_the_seeds_of_metadata() {
+fn metadata_parser_accepts_or_refuses_its_seeds() {
     run("metadata", targets::metadata);
 }
 
 #[test]
-fn layers_of_the_seeds_hold_what_their_wheels_hold() {
+fn layers_of_seed_wheels_hold_the_content_of_the_wheels() {
     run("assembly", targets::assembly);
 }
 
 #[test]
-fn layers_of_wheels_with_odd_files_hold_them() {
+fn layers_of_wheels_with_unusual_files_hold_these_files() {
     run("files", targets::files);
 }
 

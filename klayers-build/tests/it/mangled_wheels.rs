@@ -1,7 +1,7 @@
-//! A wheel with bytes that are not as they were gives the same layer or none: nothing panics or
-//! hangs, nobody is given other content, and whoever unpacks the layer finds the same in it.
+//! Tests that a wheel with changed bytes gives the same layer or none: nothing panics or hangs, no
+//! other content gets into a layer, and all unpackers agree about the layer.
 //!
-//! Fetched wheels have the SHA-256 of their lock, so this is what stands behind that.
+//! Fetched wheels have the SHA-256 of their lock; these checks are the defence behind that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,15 +22,15 @@ use mutation::Mutation;
 
 mod mutation;
 
-/// How many wheels are changed at random.
+/// Number of wheels that are changed at random.
 const MUTANTS: u64 = 10_000;
-/// What they follow from. A wheel that fails is made again from this and its number.
+/// Seed of the changes. A wheel that fails can be made again from the seed and its number.
 const SEED: u64 = 0x6b6c_6179_6572_7300;
-/// How long one wheel may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Time after which a wheel counts as hanging.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Sound wheels of every kind, all of one file name.
-fn sound_wheels() -> Vec<Vec<u8>> {
+/// Valid wheels of every kind, all with the same file name.
+fn valid_wheels() -> Vec<Vec<u8>> {
     let spread = Sample::sample()
         .file("sample-1.0.data/scripts/tool", "#!python\nprint(42)\n")
         .file("sample-1.0.data/purelib/pure.py", "pure = True\n")
@@ -40,7 +40,7 @@ fn sound_wheels() -> Vec<Vec<u8>> {
         .entry(Entry::folder("sample/"))
         .change(bad_wheels::MODULE, |entry| entry.mode(0o100_755).extra(0x5455, &[1, 0, 0, 0, 0]))
         .archive(|zip| zip.comment = b"made by hand".to_vec());
-    // What is said twice, and agrees.
+    // Redundant statements that agree.
     let repeated = Sample::sample()
         .entry(Sample::sample().zip.entries[0].clone())
         .entry(Entry::new("sample/", b"", 8, deflated(b"")).unlisted().mode(0o040_755))
@@ -58,7 +58,7 @@ fn sound_wheels() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// The files of a zip; none if it cannot be unpacked.
+/// The files of a zip. None if it cannot be unpacked.
 fn unpacked(path: &Path) -> Option<Tree> {
     let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).ok()?;
     let mut files = Tree::new();
@@ -71,16 +71,16 @@ fn unpacked(path: &Path) -> Option<Tree> {
     Some(files)
 }
 
-/// What is in the layer of a wheel; none if the wheel is refused.
+/// The files in the layer of a wheel. None if the wheel is refused.
 fn tree(layers: &Layers, wheel: &[u8]) -> Option<Tree> {
     let zip = layers.zip(wheel).ok()?;
     Some(unpacked(&zip.file).expect("a layer can be unpacked"))
 }
 
 #[test]
-fn a_wheel_that_is_cut_anywhere_is_refused() {
+fn truncated_wheels_are_refused() {
     let layers = Layers::of(FILENAME);
-    for (kind, whole) in sound_wheels().into_iter().enumerate() {
+    for (kind, whole) in valid_wheels().into_iter().enumerate() {
         for length in 0..whole.len() {
             let layer = layers.zip(&whole[..length]);
             assert!(layer.is_err(), "wheel {kind}, {length} of {} bytes", whole.len());
@@ -89,9 +89,9 @@ fn a_wheel_that_is_cut_anywhere_is_refused() {
 }
 
 #[test]
-fn a_wheel_with_a_bit_flipped_anywhere_gives_the_same_layer_or_none() {
+fn wheels_with_a_flipped_bit_give_the_same_layer_or_none() {
     let layers = Layers::of(FILENAME);
-    for (kind, whole) in sound_wheels().into_iter().enumerate() {
+    for (kind, whole) in valid_wheels().into_iter().enumerate() {
         let expected = tree(&layers, &whole).expect("a layer");
         let mut refused = 0;
         for at in 0..whole.len() {
@@ -102,22 +102,23 @@ fn a_wheel_with_a_bit_flipped_anywhere_gives_the_same_layer_or_none() {
                 Some(tree) => assert!(tree == expected, "wheel {kind}, byte {at}"),
             }
         }
-        // Times, modes and the like are not taken over; all the rest is missed.
+        // Times, modes and similar fields do not affect the layer; changes of all others are
+        // detected.
         assert!(refused > whole.len() * 2 / 3, "wheel {kind}: {refused} of {}", whole.len());
     }
 }
 
-/// What became of a changed wheel.
+/// The outcome for a changed wheel.
 enum Outcome {
     Refused,
     /// A layer was made: its digest and its bytes.
-    Taken(Digest, Vec<u8>),
+    Accepted(Digest, Vec<u8>),
     Panicked,
 }
 
 #[test]
-fn ten_thousand_changed_wheels_give_the_same_layers_or_none() {
-    let wheels = sound_wheels();
+fn randomly_changed_wheels_give_the_same_layers_or_none() {
+    let wheels = valid_wheels();
     let layers = Layers::of(FILENAME);
     let expected: Vec<Tree> =
         wheels.iter().map(|wheel| tree(&layers, wheel).expect("a layer")).collect();
@@ -140,21 +141,21 @@ fn ten_thousand_changed_wheels_give_the_same_layers_or_none() {
     let mut distinct: BTreeMap<Digest, (u64, Vec<u8>)> = BTreeMap::new();
     let mut taken = 0;
     while let Some(&next) = open.first() {
-        let (number, outcome) = outcomes.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+        let (number, outcome) = outcomes.recv_timeout(TIMEOUT).unwrap_or_else(|error| {
             panic!("no answer ({error}) about wheel {next} or the one after it, of seed {SEED:#x}")
         });
         open.remove(&number);
         match outcome {
             Outcome::Refused => {}
-            Outcome::Taken(digest, bytes) => {
+            Outcome::Accepted(digest, bytes) => {
                 taken += 1;
                 distinct.entry(digest).or_insert((number, bytes));
             }
-            Outcome::Panicked => panic!("wheel {number} of seed {SEED:#x} makes it panic"),
+            Outcome::Panicked => panic!("wheel {number} of seed {SEED:#x} causes a panic"),
         }
     }
-    eprintln!("{taken} of {MUTANTS} were taken, and gave {} layers", distinct.len());
-    assert!(taken > 0, "a test of layers needs some");
+    eprintln!("{taken} of {MUTANTS} were accepted, and gave {} layers", distinct.len());
+    assert!(taken > 0, "at least one changed wheel must be accepted");
     let unpackers = Unpacker::installed();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("layer.zip");
@@ -165,12 +166,12 @@ fn ten_thousand_changed_wheels_give_the_same_layers_or_none() {
         assert!(as_before, "wheel {number} of seed {SEED:#x} has other content");
         for unpacker in &unpackers {
             let other = unpacker.unpack(&path).unwrap_or_else(|error| panic!("{number}: {error}"));
-            assert!(other == found, "{unpacker:?} unpacks the layer of wheel {number} otherwise");
+            assert!(other == found, "{unpacker:?} unpacks the layer of wheel {number} differently");
         }
     }
 }
 
-/// What becomes of the changed wheel of a number.
+/// Changes the wheel with this number and tries to make a layer of it.
 fn outcome(layers: &Layers, wheels: &[Vec<u8>], number: u64) -> Outcome {
     let mut random = Random(SEED.wrapping_add(number << 20));
     let mut bytes = random.pick(wheels).clone();
@@ -183,7 +184,7 @@ fn outcome(layers: &Layers, wheels: &[Vec<u8>], number: u64) -> Outcome {
     }));
     match made {
         Ok(None) => Outcome::Refused,
-        Ok(Some((digest, bytes))) => Outcome::Taken(digest, bytes),
+        Ok(Some((digest, bytes))) => Outcome::Accepted(digest, bytes),
         Err(_) => Outcome::Panicked,
     }
 }

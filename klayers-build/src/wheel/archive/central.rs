@@ -1,4 +1,4 @@
-//! The central directory (section 4.3.12).
+//! Reads the central directory (section 4.3.12).
 
 use super::extra::Extra;
 use super::{Entry, u16_at, u32_at};
@@ -6,9 +6,9 @@ use crate::wheel::{Compression, EntryFault, EntryPath, Framing, Rule};
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const SIZE: usize = 46;
-/// Where the offset of the local header is, the last field of the fixed part.
+/// Position of the local header's offset, the last field of the fixed part.
 const OFFSET: usize = 42;
-/// 4.5, which brought ZIP64.
+/// Version 4.5, which introduced ZIP64.
 const NEWEST_VERSION: u16 = 45;
 /// Unix, and macOS.
 const MADE_ON_UNIX: [u8; 2] = [3, 19];
@@ -16,15 +16,15 @@ const FILE_TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 
-/// Says that sizes and CRC follow the content.
+/// Sizes and CRC follow the content.
 pub(super) const FLAG_DESCRIPTOR: u16 = 1 << 3;
-/// Says that the name is UTF-8.
+/// The name is UTF-8.
 const FLAG_UTF8: u16 = 1 << 11;
-/// Two bits say how hard the compressor tried.
+/// Two bits for the compression level.
 const FLAG_EFFORT: u16 = 0b110;
 const FLAG_ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 
-/// What the directory says of a file or folder.
+/// An entry of the directory: a file or folder.
 #[derive(Debug)]
 pub(super) struct CentralEntry {
     pub(super) path: EntryPath,
@@ -36,7 +36,7 @@ pub(super) struct CentralEntry {
     pub(super) size: u64,
     pub(super) executable: bool,
     pub(super) header_offset: u64,
-    /// The name as it stands there: that of a folder ends with a slash.
+    /// The name as written in the header; a folder's name ends with a slash.
     pub(super) name: Vec<u8>,
     /// The fixed part of the header without the offset, and the extra fields.
     header: (Vec<u8>, Vec<u8>),
@@ -47,19 +47,19 @@ impl CentralEntry {
         Rule::Entry { entry: self.path.clone(), fault }
     }
 
-    /// Whether two headers of one name agree in every field but the place of their entries.
+    /// Whether two headers with the same name agree in every field except their offsets.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         (&self.name, &self.header) == (&other.name, &other.header)
     }
 
-    /// The entry, with its content at an offset.
+    /// Converts to an entry with its content at an offset.
     pub(super) fn into_entry(self, offset: u64) -> Entry {
         let Self { path, compression, crc, compressed_size, size, executable, .. } = self;
         Entry { path, compression, crc, compressed_size, size, executable, offset }
     }
 }
 
-/// Reads a directory of so many entries, which must fill it.
+/// Reads a directory of `count` entries, which must fill it.
 pub(super) fn parse(mut bytes: &[u8], count: u64) -> Result<Vec<CentralEntry>, Rule> {
     let mut entries = Vec::new();
     for _ in 0..count {
@@ -116,12 +116,12 @@ fn of(
         method => return Err(EntryFault::Method(method)),
     };
     let crc = u32_at(header, 16);
-    // Whether the content of a folder, if there is any, inflates to nothing is checked later.
+    // Whether a folder's content inflates to nothing is checked later.
     if folder && (size, crc) != (0, 0) {
         return Err(EntryFault::FolderWithContent);
     }
     // The upper half of the external attributes is a Unix file mode. Readers differ in whether they
-    // believe it of archives that other systems made.
+    // use it for archives made on other systems.
     let mode = u32_at(header, 38) >> 16;
     match mode & FILE_TYPE {
         0 => {}

@@ -1,4 +1,4 @@
-//! The end of central directory record, plain and ZIP64 (sections 4.3.14 to 4.3.16).
+//! Reads the end of central directory record, plain and ZIP64 (sections 4.3.14 to 4.3.16).
 
 use super::{Archive, u16_at, u32_at, u64_at};
 use crate::wheel::{Framing, Rule};
@@ -10,10 +10,11 @@ const LOCATOR_SIGNATURE: [u8; 4] = *b"PK\x06\x07";
 const LOCATOR_SIZE: usize = 20;
 const ZIP64_SIGNATURE: [u8; 4] = *b"PK\x06\x06";
 const ZIP64_SIZE: usize = 56;
-/// What the size field of a ZIP64 end record counts: itself and the signature not.
+/// Value of the size field of a ZIP64 end record, which excludes the signature and the field
+/// itself.
 const ZIP64_COUNTED: u64 = 44;
 
-/// Where the central directory is.
+/// The position of the central directory.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) offset: u64,
@@ -21,15 +22,14 @@ pub(super) struct Directory {
     pub(super) count: u64,
 }
 
-/// Reads the end record, which must be the last thing in the file, and find the directory right
-/// before it.
+/// Reads the end record, which must end the file and follow the central directory immediately.
 pub(super) fn find(archive: &Archive) -> Result<Directory, Rule> {
     let tail_length = archive.length.min((SIZE + LONGEST_COMMENT) as u64);
     let tail_start = archive.length - tail_length;
     let mut tail = vec![0; usize::try_from(tail_length).unwrap_or(usize::MAX)];
     archive.read_at(&mut tail, tail_start)?;
-    // Readers look for the last signature, or for the one whose comment ends with the file. Here
-    // they must be the same.
+    // Some readers use the last signature, others the one whose comment ends with the file. Here
+    // both must be the same.
     let at = tail
         .windows(SIGNATURE.len())
         .rposition(|window| window == SIGNATURE)
@@ -64,13 +64,13 @@ pub(super) fn find(archive: &Archive) -> Result<Directory, Rule> {
     Ok(directory)
 }
 
-/// Whether a value is the one that says that ZIP64 has it.
+/// Whether a field has the special value that refers to the ZIP64 record.
 fn is_wide(plain: &Directory) -> bool {
     let full = u64::from(u32::MAX);
     plain.offset == full || plain.size == full || plain.count == u64::from(u16::MAX)
 }
 
-/// What the plain record says itself must be what the ZIP64 record says.
+/// Values that the plain record states itself must equal those of the ZIP64 record.
 fn agree(plain: &Directory, wide: &Directory) -> Result<(), Framing> {
     let full = u64::from(u32::MAX);
     let agree = [
@@ -83,7 +83,7 @@ fn agree(plain: &Directory, wide: &Directory) -> Result<(), Framing> {
     agree.then_some(()).ok_or(Framing::Zip64Disagrees)
 }
 
-/// The ZIP64 end record, and where it begins, if a locator says that there is one.
+/// Reads the ZIP64 end record and its offset, if a locator refers to one.
 fn zip64(archive: &Archive, end: u64) -> Result<Option<(u64, Directory)>, Rule> {
     let Some(locator_start) = end.checked_sub(LOCATOR_SIZE as u64) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Extra fields (section 4.5), as far as they change what other fields say.
+//! Reads those extra fields (section 4.5) that change the meaning of other fields.
 
 use super::u16_at;
 use crate::wheel::EntryFault;
@@ -6,24 +6,24 @@ use crate::wheel::EntryFault;
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
 
-/// How many 8-byte values the field of a central header may have: two sizes and an offset. A local
-/// header has no offset.
+/// Most 8-byte values in the field of a central header: two sizes and an offset. A local header has
+/// no offset.
 const ALL: usize = 3;
-/// The number of the first disk, as the field has it.
+/// The number of the first disk.
 const FIRST_DISK: [u8; 4] = [0; 4];
 
-/// What the ZIP64 field of a header adds to it.
+/// The role of a header's ZIP64 field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Zip64 {
     /// There is no such field.
     Absent,
-    /// The field holds the values that the header leaves to it.
+    /// The field holds the values that the header omits.
     Completes,
     /// The field repeats values of the header.
     Repeats,
 }
 
-/// The extra fields of one header that matter.
+/// The relevant extra fields of one header.
 #[derive(Debug, Default)]
 pub(super) struct Extra<'b> {
     zip64: Option<&'b [u8]>,
@@ -49,13 +49,13 @@ impl<'b> Extra<'b> {
         Ok(extra)
     }
 
-    /// Replaces the values that the header leaves to the ZIP64 field by those of the field.
+    /// Replaces the values that the header omits by those of the ZIP64 field.
     ///
-    /// The specification (section 4.5.3) wants the field to hold these values and nothing else.
-    /// Some writers put in the header's other values, too, as Bazel and Python's `force_zip64` do.
-    /// Such a field is accepted if it agrees with the header and if readers that expect only the
-    /// missing values find the same numbers at its beginning. The central directory's field may end
-    /// with the number of the disk, which must be 0 as in its header.
+    /// According to the specification (section 4.5.3) the field holds these values and nothing
+    /// else. Some writers also put in the header's other values, as Bazel and Python's
+    /// `force_zip64` do. Such a field is accepted if it agrees with the header and if readers that
+    /// expect only the omitted values find the same numbers at its beginning. The central
+    /// directory's field may end with the number of the disk, which must be 0 as in its header.
     pub(super) fn widen(&self, values: &mut [u64]) -> Result<Zip64, EntryFault> {
         let full = u64::from(u32::MAX);
         let missing: Vec<usize> = (0..values.len()).filter(|&at| values[at] == full).collect();
@@ -97,7 +97,8 @@ impl<'b> Extra<'b> {
     }
 }
 
-/// The name again, for readers that do not take the header's for UTF-8.
+/// Checks the field that repeats the name, for readers that do not take the header's name for
+/// UTF-8.
 fn unicode_path(field: &[u8], name: &[u8]) -> Result<(), EntryFault> {
     let same = field.split_first_chunk::<5>().is_some_and(|(head, other)| {
         let crc = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);

@@ -1,4 +1,4 @@
-//! Local file headers and data descriptors (sections 4.3.7 and 4.3.9).
+//! Reads local file headers and data descriptors (sections 4.3.7 and 4.3.9).
 
 use std::ops::Range;
 
@@ -13,8 +13,8 @@ const DESCRIPTOR_SIGNATURE: [u8; 4] = *b"PK\x07\x08";
 /// Signature, CRC and two sizes of 8 bytes.
 const LONGEST_DESCRIPTOR: u64 = 24;
 
-/// Checks that what stands at the place of an entry is what the directory says, and that its
-/// content, with its data descriptor if it has one, ends at `end`. Gives where its content begins.
+/// Checks that the local header of an entry agrees with the directory, and that its content, with
+/// its data descriptor if it has one, ends at `end`. Returns the offset of the content.
 pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result<u64, Rule> {
     let refuse = |fault| entry.fault(fault);
     let mut header = [0; SIZE];
@@ -58,11 +58,11 @@ pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result
     Ok(offset)
 }
 
-/// Checks a data descriptor, which may begin with a signature or not. Its length tells, and also
-/// whether its sizes take 4 bytes or 8.
+/// Checks a data descriptor. Its length shows whether it begins with the optional signature, and
+/// whether its sizes have 4 bytes or 8.
 ///
-/// Without a ZIP64 field in the local header, sizes take 4 bytes. With such a field they take 8;
-/// writers differ only where the header leaves its sizes to the field.
+/// Without a ZIP64 field in the local header, sizes have 4 bytes. With such a field they have 8; if
+/// the header omits its sizes, writers differ, and both are accepted.
 fn check_descriptor(
     archive: &Archive,
     entry: &CentralEntry,
@@ -79,7 +79,7 @@ fn check_descriptor(
     let mut narrow = crc.to_le_bytes().to_vec();
     let mut wide = narrow.clone();
     for value in [compressed_size, size] {
-        // One that does not fit cannot be equal to what is there, which the length tells.
+        // A value that does not fit cannot be in the descriptor, as its length shows.
         narrow.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
         wide.extend_from_slice(&value.to_le_bytes());
     }

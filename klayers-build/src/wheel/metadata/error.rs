@@ -12,33 +12,33 @@ pub enum MetadataError {
         /// The line.
         line: usize,
     },
-    /// A line holds a character that readers take in different ways.
+    /// A line holds a character that readers interpret differently.
     #[error("line {line}: it holds a carriage return or a NUL")]
     Control {
         /// The line.
         line: usize,
     },
-    /// A line is neither a header nor the continuation of one, and readers would differ about what
-    /// comes after it.
+    /// A line is neither a header nor the continuation of one, and readers would differ about the
+    /// lines after it.
     #[error("line {line}: {found:?} is not a header: NAME: VALUE expected")]
     NotAHeader {
         /// The line.
         line: usize,
-        /// What it says.
+        /// The text of the line.
         found: String,
     },
-    /// A field that is said at most once is said again, with another value.
-    #[error("line {line}: {field} is said on line {first}, with another value")]
+    /// A single-use field is repeated with another value.
+    #[error("line {line}: {field} has another value than on line {first}")]
     Repeated {
         /// The line.
         line: usize,
         /// The field, in lower case.
         field: String,
-        /// The line where it is said first.
+        /// The line of the first value.
         first: usize,
     },
-    /// The format is of a version that is not known.
-    #[error("line {line}: Metadata-Version is {found:?}; versions 1 and 2 are known")]
+    /// The version of the format is unknown.
+    #[error("line {line}: Metadata-Version is {found:?}; versions 1 and 2 are supported")]
     Format {
         /// The line.
         line: usize,
@@ -52,10 +52,10 @@ pub enum MetadataError {
         line: usize,
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The cause.
         error: ParseError,
     },
-    /// A field that every package has is missing.
+    /// A required field is missing.
     #[error("it lacks {0}")]
     Missing(&'static str),
 }

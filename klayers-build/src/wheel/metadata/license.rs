@@ -2,14 +2,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A licence, as a package states it.
+/// The licence that a package states.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum License {
     /// An SPDX licence expression, from `License-Expression` ([PEP 639][spec]): `MIT OR Apache-2.0`.
     ///
     /// [spec]: https://peps.python.org/pep-0639/
     Expression(String),
-    /// A name or a text in the package's own words.
+    /// A name or a free text.
     Named(String),
 }
 
@@ -28,8 +28,8 @@ impl fmt::Display for License {
     }
 }
 
-/// Whether a text has the characters and words of an SPDX licence expression. Which licences there
-/// are is not asked: that list grows, and a layer's bytes must not change with it.
+/// Whether a text has the form of an SPDX licence expression. The licence identifiers are not
+/// checked: their list grows, and the bytes of a layer must not change with it.
 pub(super) fn is_expression(text: &str) -> bool {
     let words = text.replace(['(', ')'], " ");
     let mut words = words.split_ascii_whitespace().peekable();

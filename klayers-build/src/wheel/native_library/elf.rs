@@ -1,6 +1,6 @@
-//! Reading ELF files as loaders do. The format:
-//! [System V ABI](https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html), and for versions
-//! [Symbol Versioning](https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html).
+//! Reads ELF files as loaders do. The format: [System V
+//! ABI](https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html), and for versions [Symbol
+//! Versioning](https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,16 @@ use object::{Endianness, ReadRef};
 
 use super::{Class, Machine, NativeLibrary, RequiredVersion, interface};
 
-/// The most libraries that one may ask for.
+/// Most libraries that one library may require.
 const MOST_NEEDED: usize = 1_024;
-/// The most versions that one may ask for: a symbol's version is a number of 15 bits.
+/// Most versions that one library may require: a symbol's version is a number of 15 bits.
 const MOST_VERSIONS: usize = 1 << 15;
-/// The longest name of a library, an interpreter or a version, in bytes.
+/// Longest name of a library, an interpreter or a version, in bytes.
 const LONGEST_NAME: usize = 255;
-/// The longest part of a symbol's name that is kept, in bytes. Those of C++ may fill pages.
+/// Longest part of a symbol's name that is kept, in bytes. Names of C++ symbols may fill pages.
 const LONGEST_SYMBOL: usize = 200;
 
-/// What is wrong with a file.
+/// Why a file is invalid.
 pub(super) type Problem = &'static str;
 
 /// Reads a file of one class.
@@ -55,7 +55,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     }))
 }
 
-/// A file as a loader sees it: segments, and what lies at an address.
+/// A file as a loader sees it: segments and addresses.
 struct Image<'data, Elf: FileHeader> {
     endian: Endianness,
     bytes: &'data [u8],
@@ -86,7 +86,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
         segment.data(self.endian, self.bytes).map_err(|()| problem)
     }
 
-    /// What is loaded to an address and behind it, to the end of its segment.
+    /// Returns the bytes from an address to the end of its segment.
     fn at(&self, address: u64) -> Result<&'data [u8], Problem> {
         let loaded = self.segments.iter().find_map(|segment| {
             if segment.p_type(self.endian) != elf::PT_LOAD {
@@ -95,7 +95,8 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             let below = address.checked_sub(segment.p_vaddr(self.endian).into())?;
             (below < segment.p_filesz(self.endian).into()).then_some((segment, below))
         });
-        let (segment, below) = loaded.ok_or("its dynamic section points to what is not loaded")?;
+        let (segment, below) =
+            loaded.ok_or("its dynamic section points to an address that is not loaded")?;
         let content = self.content(segment)?;
         usize::try_from(below)
             .ok()
@@ -109,10 +110,10 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
     }
 }
 
-/// Symbols, and the number of each one's version.
+/// Symbols, and the version number of each.
 type SymbolTable<'data, Elf> = (&'data [<Elf as FileHeader>::Sym], &'data [Versym<Endianness>]);
 
-/// The entries of the dynamic section that matter here.
+/// The relevant entries of the dynamic section.
 #[derive(Default)]
 struct Dynamic<'data> {
     strings: &'data [u8],
@@ -139,7 +140,7 @@ impl<'data> Dynamic<'data> {
                 elf::DT_NULL => break,
                 elf::DT_SONAME => dynamic.soname = Some(value),
                 elf::DT_NEEDED if dynamic.needed.len() == MOST_NEEDED => {
-                    return Err("it asks for more than 1024 libraries");
+                    return Err("it requires more than 1024 libraries");
                 }
                 elf::DT_NEEDED => dynamic.needed.push(value),
                 elf::DT_STRTAB => dynamic.strings_at = value,
@@ -178,8 +179,8 @@ impl<'data> Dynamic<'data> {
         self.needed.iter().map(|offset| self.name(*offset).map(str::to_owned)).collect()
     }
 
-    /// Whether there is the name of a function that makes a Python module among its strings. To
-    /// look for the function itself would take a table that stripped libraries need not have.
+    /// Whether the strings contain the name of a function that initializes a Python module. Looking
+    /// for the function itself would need a table that stripped libraries may lack.
     fn names_a_module(&self) -> bool {
         const START: &[u8] = b"\0PyInit_";
         self.strings.windows(START.len()).any(|window| window == START)
@@ -189,7 +190,7 @@ impl<'data> Dynamic<'data> {
         &self,
         image: &Image<'data, Elf>,
     ) -> Result<Vec<RequiredVersion>, Problem> {
-        // Of the numbered versions the newest by library and interface; the others each.
+        // Of numbered versions the newest for each library and interface; of the others all.
         let mut numbered = BTreeMap::new();
         let mut others = BTreeMap::new();
         for (library, name, index) in self.all_versions(image)? {
@@ -224,7 +225,7 @@ impl<'data> Dynamic<'data> {
         Ok(versions)
     }
 
-    /// All that are required, with the numbers that symbols refer to them by.
+    /// Returns all required versions, with the numbers by which symbols refer to them.
     fn all_versions<Elf: FileHeader<Endian = Endianness>>(
         &self,
         image: &Image<'data, Elf>,
@@ -243,7 +244,7 @@ impl<'data> Dynamic<'data> {
                 seen += 1;
                 // The lists may overlap, and so be longer than the file.
                 if seen > MOST_VERSIONS {
-                    return Err("it asks for more versions than there can be");
+                    return Err("it requires more versions than can exist");
                 }
                 if !version.vna_flags.get(endian).contains(elf::VER_FLG_WEAK) {
                     let name = self.name(version.vna_name.get(endian).into())?;
@@ -255,15 +256,15 @@ impl<'data> Dynamic<'data> {
             match library.vn_next.get(endian) {
                 0 => return Ok(versions),
                 _ if seen > MOST_VERSIONS => {
-                    return Err("it asks for more versions than there can be");
+                    return Err("it requires more versions than can exist");
                 }
                 next => at += u64::from(next),
             }
         }
     }
 
-    /// The first symbol that is asked for in each of some versions. They only serve to explain, so
-    /// that whatever is wrong with the table of symbols is no error.
+    /// Returns the first symbol of each of these versions. Symbols only serve to explain, so a
+    /// malformed symbol table is not an error.
     fn symbols_of<Elf: FileHeader<Endian = Endianness>>(
         &self,
         image: &Image<'data, Elf>,
@@ -285,14 +286,14 @@ impl<'data> Dynamic<'data> {
         found
     }
 
-    /// The symbols that the loader sees.
+    /// Returns the dynamic symbols.
     fn symbol_table<Elf: FileHeader<Endian = Endianness>>(
         &self,
         image: &Image<'data, Elf>,
     ) -> Option<SymbolTable<'data, Elf>> {
         let address = self.symbols?;
         let mut symbols = image.at(address).ok()?;
-        // Nothing says how long the table is; linkers put the strings behind it.
+        // The file does not state the length of the table; linkers put the strings after it.
         let size = self.strings_at.checked_sub(address).and_then(|size| size.try_into().ok());
         symbols = size.and_then(|size: usize| symbols.get(..size)).unwrap_or(symbols);
         let numbers = image.at(self.symbol_versions?).ok()?;
@@ -300,13 +301,13 @@ impl<'data> Dynamic<'data> {
     }
 }
 
-/// As many values as there are.
+/// Interprets bytes as an array of values.
 fn array<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
     let (values, _) = pod::slice_from_bytes(bytes, bytes.len() / size_of::<T>()).ok()?;
     Some(values)
 }
 
-/// A symbol's name, or the beginning of a long one.
+/// Returns a symbol's name, shortened if it is too long.
 fn shown(name: &[u8]) -> String {
     let end = name.iter().take(LONGEST_SYMBOL).position(|byte| *byte == 0);
     let beginning = &name[..end.unwrap_or(LONGEST_SYMBOL.min(name.len()))];
@@ -315,7 +316,7 @@ fn shown(name: &[u8]) -> String {
     format!("{text}{ending}")
 }
 
-/// The text that ends at the next zero byte.
+/// Returns the text before the next zero byte.
 fn text(bytes: &[u8]) -> Result<&str, Problem> {
     let bytes = bytes.get(..=LONGEST_NAME).unwrap_or(bytes);
     let end = bytes.iter().position(|byte| *byte == 0).ok_or("a name has no end")?;

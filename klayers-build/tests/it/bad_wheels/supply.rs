@@ -1,4 +1,4 @@
-//! Rules 42 to 45: what comes with a wheel, and where it came from.
+//! Tests rules 42 to 45: the lock, the source and the metadata of a wheel.
 //!
 //! Tested elsewhere: locks (43) in `lock/tests.rs`; other bytes, other sizes and broken answers
 //! (42) in `fetch/answers.rs`; formulas and markup in what the API writes (45) in `api/format.rs`
@@ -15,7 +15,7 @@ use crate::samples::target;
 use crate::support::layers::Layers;
 use crate::support::{parse, zip_files};
 
-/// Of no wheel.
+/// The SHA-256 of no wheel.
 const SHA: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 fn lock(url: &str, rest: &str) -> String {
@@ -31,9 +31,9 @@ fn parsed(text: &str) -> Result<Lock, LockError> {
     Lock::parse(text, None, target, runtimes.get(target.python).unwrap())
 }
 
-/// Rule 42: what is wrong with a wheel does not matter while it is not the lock's.
+/// Rule 42: a wheel with another SHA-256 than in the lock is refused before it is read.
 #[tokio::test]
-async fn a_wheel_that_is_not_the_locks_is_refused_before_it_is_read() {
+async fn wheel_with_other_digest_than_locked_is_refused_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let small = cases().into_iter().filter(|case| case.bytes.len() < 10_000);
     for case in small.filter(|case| case.filename == bad_wheels::FILENAME) {
@@ -48,9 +48,9 @@ async fn a_wheel_that_is_not_the_locks_is_refused_before_it_is_read() {
     }
 }
 
-/// Rule 42: a lock must say what a wheel is.
+/// Rule 42: a lock must identify each wheel by SHA-256.
 #[test]
-fn a_lock_without_a_sha256_is_refused() {
+fn lock_without_sha256_is_refused() {
     let url = "http://index.example/sample-1.0-py3-none-any.whl";
     for rest in [
         "hashes = {}",
@@ -66,9 +66,9 @@ fn a_lock_without_a_sha256_is_refused() {
     }
 }
 
-/// Rule 44: a file name comes from somewhere else, and must be that of a wheel and nothing more.
+/// Rule 44: file names are untrusted, and must be plain names of wheels.
 #[test]
-fn urls_whose_file_name_would_lead_elsewhere_are_refused() {
+fn urls_with_unsafe_file_names_are_refused() {
     let hashes = format!("hashes = {{ sha256 = \"{SHA}\" }}");
     for file in [
         "%2e%2e",
@@ -96,9 +96,9 @@ fn urls_whose_file_name_would_lead_elsewhere_are_refused() {
     }
 }
 
-/// Rule 45: what a package says of itself is data wherever it is written.
+/// Rule 45: metadata of a package is treated as data wherever it is written.
 #[test]
-fn what_metadata_says_stays_out_of_the_lists_of_a_layer() {
+fn metadata_text_appears_only_in_the_sbom() {
     let head = "Metadata-Version: 2.4\nName: sample\nVersion: 1.0\n";
     let long = "x".repeat(600);
     for (field, expected) in [
@@ -118,7 +118,7 @@ fn what_metadata_says_stays_out_of_the_lists_of_a_layer() {
             if path.ends_with("/sbom.cdx.json") {
                 let sbom: serde_json::Value = serde_json::from_slice(content).expect("JSON");
                 let license = &sbom["components"][0]["licenses"][0]["license"];
-                // Of a text of several lines, the first is the name.
+                // The first line of a longer text is the name.
                 let said = license.get("text").map_or(&license["name"], |text| &text["content"]);
                 assert_eq!(said, expected);
                 seen += 1;
@@ -129,7 +129,7 @@ fn what_metadata_says_stays_out_of_the_lists_of_a_layer() {
         }
         assert_eq!(seen, 1);
     }
-    // To some readers of METADATA a field ends here, to others it does not.
+    // Some readers of METADATA end a field here, others do not.
     let wheel = Sample::sample().dist_info("METADATA", &format!("{head}License: one\r two\n"));
     let error = Layers::of(bad_wheels::FILENAME).zip(&wheel.bytes()).map(drop).unwrap_err();
     let rule = std::error::Error::source(&error).unwrap().to_string();

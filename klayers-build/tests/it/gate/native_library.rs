@@ -136,7 +136,7 @@ fn every_changed_byte_is_read_or_refused() {
 #[test]
 fn what_no_library_asks_for_is_refused() {
     let many = Elf { needed: vec!["libc.so.6"; 1_025], ..sample() }.bytes();
-    assert!(problem(&many).ends_with("it asks for more than 1024 libraries"));
+    assert!(problem(&many).ends_with("it requires more than 1024 libraries"));
     let long = Elf { needed: vec![Box::leak("x".repeat(256).into_boxed_str())], ..sample() };
     assert!(problem(&long.bytes()).ends_with("a name has no end"));
 
@@ -149,7 +149,7 @@ fn what_no_library_asks_for_is_refused() {
     let entry = [1, 0, 1, 0];
     let at = bytes.windows(4).rposition(|window| window == entry).expect("the list");
     bytes[at + 2..at + 4].copy_from_slice(&[0xff, 0xff]);
-    assert!(problem(&bytes).ends_with("it asks for more versions than there can be"));
+    assert!(problem(&bytes).ends_with("it requires more versions than can exist"));
 }
 
 /// Whether `readelf` says the same of the libraries of this machine, and of this program.

@@ -30,10 +30,10 @@ fn odd() -> Vec<u8> {
 /// What is said of that wheel, sorted.
 const SAID: [&str; 5] = [
     "its Wheel-Version is 1.9, newer than the 1.0 that is known",
-    "its module json has the name of one of the standard library",
+    "its module json has the name of a standard library module",
     "sample.pth does nothing in a layer: Python looks for it elsewhere",
     // Once, and not of each file.
-    "sample/Names and sample/names are one name on file systems that do not tell letters apart",
+    "sample/Names and sample/names collide on file systems that ignore case or Unicode composition",
     "sample/unsound.so ",
 ];
 
@@ -134,7 +134,7 @@ fn names_of_two_wheels_that_are_alike_are_a_warning_of_the_build() {
     let (sample, other) = ("sample-1.0-py3-none-any.whl", "other-2.0-py3-none-any.whl");
     let alike = |one: &str, two: &str| {
         format!(
-            "warning: {one} and {two} are one name on file systems that do not tell letters apart"
+            "warning: {one} and {two} collide on file systems that ignore case or Unicode composition"
         )
     };
     let expected = [
@@ -163,7 +163,7 @@ fn names_in_the_data_folder_are_alike_where_they_are_installed() {
     let done = home.run(&BUILD).ended_with(0);
     let said = warnings(&done.stderr, FILENAME);
     let [said] = said.as_slice() else { panic!("{}", done.stderr) };
-    assert!(said.starts_with("One.txt and one.txt are one name"), "{said}");
+    assert!(said.starts_with("One.txt and one.txt collide"), "{said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::random::Random;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mutation {
     FlipBit,
-    /// A byte becomes one that is often a limit.
+    /// A byte becomes a typical boundary value.
     SetByte,
     /// A number of a header grows or shrinks a little.
     ChangeField,
@@ -14,7 +14,7 @@ pub(super) enum Mutation {
     Swap,
     /// A header, or a part of it, is copied over another, perhaps from another wheel.
     SpliceHeader,
-    /// One is put in between.
+    /// A header, or a part of it, is inserted.
     InsertHeader,
     InsertZeros,
 }
@@ -32,10 +32,10 @@ impl Mutation {
         Self::InsertHeader,
         Self::InsertZeros,
     ];
-    /// The longest fixed part of a header: that of a ZIP64 end record, in bytes.
+    /// Size of the longest fixed part of a header, that of a ZIP64 end record, in bytes.
     const LONGEST_HEADER: usize = 56;
 
-    /// Any of them; those that leave a file alone for the most part come more often.
+    /// Chooses a mutation; small ones are more frequent.
     pub(super) fn random(random: &mut Random) -> Self {
         match random.below(4) {
             0 => Self::FlipBit,
@@ -44,7 +44,7 @@ impl Mutation {
         }
     }
 
-    /// Changes a file, with parts of other files.
+    /// Changes a file, possibly with parts of other files.
     pub(super) fn apply(self, bytes: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
         if bytes.len() < 64 {
             return;
@@ -102,14 +102,14 @@ impl Mutation {
     }
 }
 
-/// A range that is short for the most part.
+/// A range, short in most cases.
 fn range(bytes: &[u8], random: &mut Random) -> (usize, usize) {
     let start = random.below(bytes.len());
     let longest = if random.below(4) == 0 { bytes.len() } else { 64 };
     (start, (start + 1 + random.below(longest)).min(bytes.len()))
 }
 
-/// Where a header begins.
+/// The position of a random header.
 fn header(bytes: &[u8], random: &mut Random) -> usize {
     let headers: Vec<usize> = bytes
         .windows(4)
@@ -120,7 +120,7 @@ fn header(bytes: &[u8], random: &mut Random) -> usize {
     if headers.is_empty() { 0 } else { *random.pick(&headers) }
 }
 
-/// The beginning of a header of any of some files.
+/// The beginning of a random header of one of the files.
 fn part_of_header(others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let other = random.pick(others);
     let at = header(other, random);
