@@ -1,5 +1,5 @@
-//! Running another program: with a deadline, with bounded output, and with all that it started
-//! ended when it is given up.
+//! Runs other programs: with a deadline, with limited output, and in a process group that is killed
+//! as a whole.
 
 use std::io;
 use std::path::Path;
@@ -15,36 +15,36 @@ use url::Url;
 use crate::secrets::{public, redacted};
 use klayers_core::secrets;
 
-/// The most that is shown of what a program said went wrong, in characters.
+/// Longest explanation of a program's failure, in characters.
 const LONGEST_EXPLANATION: usize = 4_000;
 
-/// How programs call a disk that is full, or a quota that is used up.
+/// What programs print about a full disk or an exhausted quota.
 const FULL: [&str; 4] =
     ["No space left on device", "Disk quota exceeded", "(os error 28)", "[Errno 28]"];
 
-/// What to do about a full disk, at the end of what is said of one.
+/// Advice at the end of a message about a full disk.
 pub(crate) const FULL_DISK_ADVICE: &str = "; free some, and try again";
 
-/// How much a program may take.
+/// Limits for a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// How long it may run.
+    /// The deadline.
     pub(crate) time: Duration,
-    /// How much it may write to each of its outputs, in MiB.
+    /// Most output on each of stdout and stderr, in MiB.
     pub(crate) output_mib: u64,
 }
 
-/// What a program did.
+/// The outcome of a program.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// Its exit status; none if a signal ended it.
+    /// The exit status. None if a signal ended the program.
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Output {
-    /// All that it wrote, or how it ended if it wrote nothing.
+    /// Returns all output, or how the program ended if there is none.
     pub(crate) fn said(&self) -> String {
         match (self.stdout.trim(), self.stderr.trim()) {
             ("", "") => self.explanation(),
@@ -53,8 +53,8 @@ impl Output {
         }
     }
 
-    /// What it said went wrong, on one line. Of a full disk that is all that is told: what a program
-    /// says around it, such as where its code stands, helps nobody.
+    /// Returns the program's explanation of its failure, on one line. If the disk is full, returns
+    /// only that: a traceback around it does not help.
     pub(crate) fn explanation(&self) -> String {
         if let Some(full) = full_disk(&self.stderr) {
             return full;
@@ -70,7 +70,7 @@ impl Output {
     }
 }
 
-/// What a program said of a disk without space, if it said that.
+/// Returns a message if a program's output says that the disk is full.
 fn full_disk(stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().collect();
     let is_full = |line: &&str| FULL.iter().any(|words| line.contains(words));
@@ -81,7 +81,7 @@ fn full_disk(stderr: &str) -> Option<String> {
     Some(format!("the disk is full: there is no space left{place}{FULL_DISK_ADVICE}"))
 }
 
-/// The last path in a line that stands in quotes.
+/// Returns the last quoted path in a line.
 fn named_path(line: &str) -> Option<&str> {
     let mut in_quotes = ["`", "'", "\""].into_iter().filter_map(|quote| {
         let parts: Vec<&str> = line.split(quote).collect();
@@ -91,7 +91,7 @@ fn named_path(line: &str) -> Option<&str> {
     in_quotes.next_back()
 }
 
-/// A text, or the beginning of one that is too long to be shown.
+/// Shortens a text that is too long to be shown.
 pub(crate) fn shortened(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -99,13 +99,13 @@ pub(crate) fn shortened(text: &str, longest: usize) -> String {
     }
 }
 
-/// The program that has another one killed when this process dies, whatever it dies of.
+/// The tool that has a program killed when this process dies, for whatever reason.
 pub(crate) fn setpriv() -> &'static str {
     let places = ["/usr/bin/setpriv", "/bin/setpriv"];
     places.into_iter().find(|place| Path::new(place).exists()).unwrap_or("setpriv")
 }
 
-/// Whether [`setpriv`] does so here, found by a trial: that of old systems does not know how.
+/// Whether [`setpriv`] works for that here, found by trial: old versions lack the option.
 pub(crate) async fn can_tie() -> bool {
     static FOUND: OnceCell<bool> = OnceCell::const_new();
     let tried = async || {
@@ -118,23 +118,23 @@ pub(crate) async fn can_tie() -> bool {
     *FOUND.get_or_init(tried).await
 }
 
-/// `uv`, told to leave alone what does not concern a build: it downloads no interpreter, and the
-/// environment that the caller happens to work in does not choose one.
+/// A command for `uv`, isolated from the user's environment: uv downloads no interpreter, and
+/// neither an active virtual environment nor `UV_PYTHON` chooses one.
 pub(crate) fn uv(program: &Path) -> Command {
-    told(Command::new(program))
+    isolated(Command::new(program))
 }
 
-/// The same, killed when this process dies.
+/// Like [`uv`], but killed when this process dies.
 pub(crate) async fn tied_uv(program: &Path) -> Command {
     if !can_tie().await {
         return uv(program);
     }
     let mut command = Command::new(setpriv());
     command.args(["--pdeathsig", "KILL"]).arg(program);
-    told(command)
+    isolated(command)
 }
 
-fn told(mut command: Command) -> Command {
+fn isolated(mut command: Command) -> Command {
     command
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_NO_PROGRESS", "1")
@@ -151,35 +151,35 @@ pub(crate) async fn run(
     input: &str,
     bounds: Bounds,
 ) -> Result<Output, CommandError> {
-    let told = told_urls(command);
+    let given = values_with_secrets(command);
     let group = Group::start(command).map_err(CommandError::Start)?;
-    let Output { status, stdout, stderr } = attend(group, input, bounds).await?;
-    Ok(Output { status, stdout, stderr: without_told(&stderr, &told) })
+    let Output { status, stdout, stderr } = communicate(group, input, bounds).await?;
+    Ok(Output { status, stdout, stderr: without_secrets(&stderr, &given) })
 }
 
-/// What a program said, without what may be secret in the URLs that it was told.
-fn without_told(said: &str, told: &[String]) -> String {
-    let mut said = said.to_owned();
+/// Removes secrets from a program's output, if they come from URLs that the program was given.
+fn without_secrets(output: &str, given: &[String]) -> String {
+    let mut output = output.to_owned();
     let mut malformed = Vec::new();
-    for text in told {
+    for text in given {
         match text.parse::<Url>() {
-            // What may be shown of this one is known.
+            // Of a valid URL, the public part may be shown.
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {
-                said = said.replace(text, public(&url).as_str());
+                output = output.replace(text, public(&url).as_str());
             }
             _ => malformed.push(text.as_str()),
         }
     }
-    secrets::without(&said, malformed)
+    secrets::without(&output, malformed)
 }
 
-/// What a program is told by its environment that may be URLs with passwords. A program repeats what
-/// it cannot read.
+/// Returns values of a program's environment that may be URLs with passwords. Programs repeat
+/// values that they cannot parse.
 #[expect(
     clippy::disallowed_methods,
     reason = "a program inherits this environment, and shows what it cannot read in it"
 )]
-fn told_urls(command: &Command) -> Vec<String> {
+fn values_with_secrets(command: &Command) -> Vec<String> {
     let of_command = command.as_std().get_envs().filter_map(|(_, value)| value);
     let of_command = of_command.map(std::ffi::OsStr::to_os_string);
     let all = of_command.chain(std::env::vars_os().map(|(_, value)| value));
@@ -188,10 +188,10 @@ fn told_urls(command: &Command) -> Vec<String> {
         .collect()
 }
 
-/// Runs a program to its end that a thread of its own starts, after it prepared itself.
+/// Runs a program to its end that a separate thread starts, after `prepare` ran on that thread.
 ///
-/// What a thread is restricted to, the programs that it starts are, too. It lives as long as the
-/// program: the kernel tells a program that its parent died when the thread ends that started it.
+/// Programs inherit the restrictions of the thread that starts them. The thread lives as long as
+/// the program: the kernel sends the parent-death signal when the starting thread ends.
 pub(crate) async fn run_apart(
     mut command: Command,
     prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
@@ -207,7 +207,7 @@ pub(crate) async fn run_apart(
             Group::start(&mut command)
         });
         if started.send(group).is_ok() {
-            // Nothing is ever sent: this ends when the other side is dropped.
+            // Nothing is ever sent: this returns when the other side is dropped.
             let _: Result<(), _> = ended.recv();
         }
     };
@@ -216,22 +216,26 @@ pub(crate) async fn run_apart(
     let group = start.await.map_err(|_| CommandError::Start(io::ErrorKind::Other.into()))?;
     let mut group = group.map_err(CommandError::Start)?;
     group.thread = Some(alive);
-    attend(group, input, bounds).await
+    communicate(group, input, bounds).await
 }
 
-/// Gives a program its input and takes its output until it ends.
-async fn attend(mut group: Group, input: &str, bounds: Bounds) -> Result<Output, CommandError> {
+/// Writes a program's input and reads its output until it ends.
+async fn communicate(
+    mut group: Group,
+    input: &str,
+    bounds: Bounds,
+) -> Result<Output, CommandError> {
     let child = &mut group.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let work = async {
         let give = async {
             if let Some(mut stdin) = stdin {
-                // A program that ends without reading all says so by its status.
+                // A program that ends without reading all of its input says so by its status.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
             Ok(())
         };
-        // What is wrong with one of them ends it all: the others may never come to their end.
+        // The first error ends all: the others might never finish.
         let limit = bounds.output_mib;
         let ((), stdout, stderr) =
             tokio::try_join!(give, read(stdout, limit), read(stderr, limit))?;
@@ -256,16 +260,16 @@ async fn read(
     String::from_utf8(bytes).map_err(|_| CommandError::NotText)
 }
 
-/// A program that is ended, with all that it started, when this is dropped before its end.
+/// A running program. Dropping this kills its process group.
 #[derive(Debug)]
 struct Group {
     child: Child,
-    /// Ends the thread that started the program, when this is dropped.
+    /// Dropping this ends the thread that started the program.
     thread: Option<std::sync::mpsc::Sender<()>>,
 }
 
 impl Group {
-    /// Starts a program in a process group of its own, with pipes for its input and its output.
+    /// Starts a program in its own process group, with pipes for its input and output.
     fn start(command: &mut Command) -> io::Result<Self> {
         command.current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -275,10 +279,10 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The id is there only while the program has not been waited for.
+        // The id exists only until the program has been waited for.
         let id = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(id) = id {
-            // It fails only if the group is gone already.
+            // This fails only if the group no longer exists.
             let _ = kill_process_group(id, Signal::KILL);
         }
     }
@@ -288,28 +292,28 @@ impl Drop for Group {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// It could not be started or talked to.
+    /// The program could not be started, or its pipes failed.
     #[error("it could not be started")]
     Start(#[source] io::Error),
-    /// It took too long.
+    /// The program exceeded its deadline.
     #[error("it did not end within {} s and was stopped", .0.as_secs())]
     Timeout(Duration),
-    /// It wrote more than anybody needs.
+    /// The program wrote more than the limit.
     #[error("it wrote more than {limit_mib} MiB and was stopped")]
     Endless {
-        /// How much it may write, in MiB.
+        /// The limit, in MiB.
         limit_mib: u64,
     },
-    /// It failed.
+    /// The program failed.
     #[error("it failed: {0}")]
     Failed(String),
-    /// It wrote something else than text.
+    /// The program wrote something that is not UTF-8.
     #[error("it wrote something that is not UTF-8")]
     NotText,
 }
 
 impl CommandError {
-    /// Whether the program is not there.
+    /// Whether the program does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Start(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -327,7 +331,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[tokio::test]
-    async fn input_and_outputs_are_passed_on() {
+    async fn input_and_output_are_passed_through() {
         let output = shell("cat; echo 'error: no\n  such' >&2; exit 3", LONG).await.expect("run");
         assert_eq!(output.stdout, "in\n");
         assert_eq!(output.status, Some(3));
@@ -335,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_without_what_stands_around_it() {
+    fn full_disk_message_omits_the_traceback() {
         let explained = |stderr: &str| {
             let (stdout, stderr) = (String::new(), stderr.to_owned());
             Output { status: Some(1), stdout, stderr }.explanation()
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_hangs_is_ended_with_what_it_started() {
+    async fn hanging_program_is_killed_with_its_children() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("child");
         let script = format!("(sleep 600 & echo $! > {}; wait)", file.display());
@@ -363,7 +367,7 @@ mod tests {
         let child = std::fs::read_to_string(&file).expect("it had started");
         let status = format!("/proc/{}/stat", child.trim());
         for _ in 0..100 {
-            // An ended process that nobody has waited for yet is a zombie.
+            // A dead process that nobody has waited for yet is a zombie.
             let ended = std::fs::read_to_string(&status).map_or(true, |stat| stat.contains(" Z "));
             if ended {
                 return;
@@ -374,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn endless_output_and_rubbish_are_refused() {
+    async fn endless_output_and_invalid_utf8_are_refused() {
         assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless { limit_mib: 1 })));
         let stubborn = "trap '' PIPE; (exec sleep 600 >&2) & while :; do printf '%65536d'; done";
         assert!(matches!(shell(stubborn, LONG).await, Err(CommandError::Endless { limit_mib: 1 })));

@@ -1,24 +1,25 @@
-//! Confinement: running code of others so that it reaches nothing of this machine that it does not
+//! Confinement: runs untrusted code so that it reaches nothing of this machine that it does not
 //! need.
 //!
-//! Imported modules and the builds of source distributions are code that nobody here has read. A
-//! [`Confinement`] runs a program that sees the system's programs and libraries, the folders of its
-//! `View` and nothing else, writes only where the view allows it, has no network, and ends when
-//! the pipeline does. Three mechanisms of the kernel stand behind that:
+//! Modules that are imported and source distributions that are built are code that nobody here has
+//! reviewed. A [`Confinement`] runs a program that sees only the system's programs and libraries
+//! and the folders of its `View`, writes only where the view allows it, has no network, and ends
+//! when the pipeline ends. Three mechanisms of the kernel enforce that:
 //!
 //! - *Namespaces* give the program its own root folder, process list and network. The root is built
 //!   from bind mounts before the program starts. Most containers refuse namespaces.
 //! - *[Landlock]* limits what the program may open, connect to and signal. It needs no privileges
-//!   and works in containers, too.
+//!   and also works in containers.
 //! - A *filter of system calls* refuses kinds of sockets that neither of the two covers.
 //!
-//! All are used that are there. What is missing is found by a [trial](Confinement::find), and
-//! [`Confinement::gaps`] names what stays open then.
+//! All available mechanisms are used. A [trial](Confinement::find) finds those that are missing,
+//! and [`Confinement::gaps`] names what a program can do without them.
 //!
-//! Mounting and Landlock have to happen in the new process, just before the program starts. So the
+//! Mounting and Landlock must happen in the new process, just before the program starts. So the
 //! pipeline starts its own executable again, and [`enter`] does the rest there. A program that uses
-//! this library calls `enter` at the top of its `main`. Without that call there is no own root: the
-//! thread that starts a program is restricted by Landlock, and the program inherits it.
+//! this library calls `enter` at the top of its `main`. Without that call programs have no root of
+//! their own: the thread that starts a program is restricted by Landlock, and the program inherits
+//! the restriction.
 //!
 //! [Landlock]: https://docs.kernel.org/userspace-api/landlock.html
 
@@ -64,26 +65,26 @@ pub(crate) use view::View;
 
 use plan::{Allowed, Internet, Plan};
 
-/// The first argument that has the executable set up a confinement and become another program.
+/// First argument that makes the executable set up a confinement and become another program.
 const MARK: &str = concat!("confine-", env!("CARGO_PKG_VERSION"));
-/// The version of Landlock from which it restricts sockets that have names, too.
+/// First version of Landlock that restricts named (Unix) sockets.
 const NAMED_SOCKETS: u8 = 9;
-/// How long a trial may take.
+/// Deadline of a trial.
 const TRIAL: Duration = Duration::from_secs(20);
-/// Where the tools are that a program is started through.
+/// `PATH` for the tools that start a program.
 const SEARCH_PATH: &str = "/usr/bin:/bin";
 /// The executable that called [`enter`].
 static ENTERED: OnceLock<PathBuf> = OnceLock::new();
-/// What this machine allows; it does not change while this process runs.
+/// What this machine allows. It does not change while this process runs.
 static FOUND: OnceCell<Confinement> = OnceCell::const_new();
 
-/// Makes this executable one that can confine programs. Call it first in `main`, before threads
-/// start, and return the exit code if there is one.
+/// Prepares this executable to confine programs. Call this first in `main`, before threads start,
+/// and return the exit code if there is one.
 ///
-/// Started in the ordinary way, this process is marked as not dumpable, so that no other process of
-/// the same user reads its environment or its memory through `/proc` or a debugger. Started by a
-/// [`Confinement`], this process becomes the confined program; an exit code then says that it could
-/// not.
+/// In an ordinary start, this marks the process as not dumpable, so that no other process of the
+/// same user can read its environment or memory through `/proc` or a debugger. Started by a
+/// [`Confinement`], the process becomes the confined program; it returns an exit code only if that
+/// fails.
 pub fn enter() -> Option<ExitCode> {
     #[cfg(target_os = "linux")]
     {
@@ -91,7 +92,7 @@ pub fn enter() -> Option<ExitCode> {
         if arguments.next().is_some_and(|first| first == MARK) {
             return Some(trampoline::become_confined(arguments));
         }
-        // It fails on no kernel that has `/proc`.
+        // This does not fail on kernels with `/proc`.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
     if let Ok(program) = std::env::current_exe() {
@@ -100,21 +101,21 @@ pub fn enter() -> Option<ExitCode> {
     None
 }
 
-/// What a [`Confinement`] may use.
+/// The mechanisms that a [`Confinement`] may use.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The executable that calls [`enter`], if there is one.
     pub trampoline: Option<PathBuf>,
-    /// Whether namespaces are tried.
+    /// Whether to try namespaces.
     pub namespaces: bool,
-    /// Whether Landlock is tried.
+    /// Whether to try Landlock.
     pub landlock: bool,
-    /// Whether filtering system calls is tried.
+    /// Whether to try filters of system calls.
     pub system_calls: bool,
 }
 
 impl Default for Options {
-    /// All there is. The trampoline is this executable, if it called [`enter`].
+    /// All mechanisms. The trampoline is this executable, if it called [`enter`].
     fn default() -> Self {
         let trampoline = ENTERED.get().cloned();
         Self { trampoline, namespaces: true, landlock: true, system_calls: true }
@@ -126,7 +127,7 @@ impl Default for Options {
 pub struct Confinement {
     trampoline: Option<PathBuf>,
     namespaces: Namespaces,
-    /// The version of Landlock that is enforced; 0 where there is none.
+    /// The version of Landlock that is enforced; 0 if there is none.
     landlock: u8,
     /// Whether system calls are filtered.
     filtered: bool,
@@ -134,23 +135,23 @@ pub struct Confinement {
     tied: bool,
 }
 
-/// Which parts of the system a program has for itself.
+/// What a program has for itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Namespaces {
     /// Its network, its process list and its root folder.
     Root,
-    /// Its network and its processes; the folders are those of the system.
+    /// Its network and its processes. It shares the folders of the system.
     Processes,
     None,
 }
 
 impl Confinement {
-    /// Finds out by trial, once in the life of this process, what this machine allows.
+    /// Finds out by trial, once per process, what this machine allows.
     pub async fn find() -> Self {
         FOUND.get_or_init(async || Self::with(&Options::default()).await).await.clone()
     }
 
-    /// Finds out by trial what this machine allows of these options.
+    /// Finds out by trial which of these options this machine allows.
     pub async fn with(options: &Options) -> Self {
         let landlock = if options.landlock { landlock::version() } else { 0 };
         let filtered = options.system_calls && system_calls::works();
@@ -171,16 +172,16 @@ impl Confinement {
                 }
             }
         }
-        // Not even the tools are there, which Landlock and filters do without.
+        // The tools are missing. Landlock and filters work without them.
         let (trampoline, namespaces) = (None, Namespaces::None);
         Self { trampoline, namespaces, landlock, filtered, tied: false }
     }
 
-    /// What stays open to a confined program on this machine.
+    /// Returns what a confined program can still do on this machine.
     pub fn gaps(&self) -> BTreeSet<Gap> {
         let none = self.namespaces == Namespaces::None;
         let own_root = self.namespaces == Namespaces::Root;
-        // Without a filter, what Landlock leaves open, and the other way round.
+        // Landlock and the filter each cover some gaps of the other.
         let shared = |version: u8| !own_root && self.landlock < version;
         let unfiltered = !self.filtered;
         let gaps = [
@@ -198,8 +199,8 @@ impl Confinement {
         gaps.into_iter().filter(|(_, open)| *open).map(|(gap, _)| gap).collect()
     }
 
-    /// One sentence about what a confined program could do on this machine to other things on it,
-    /// if there is anything.
+    /// Returns a sentence about the harm that a confined program could do on this machine. None if
+    /// there is no such gap.
     pub fn warning(&self) -> Option<String> {
         let gaps = self.gaps();
         let open: Vec<String> =
@@ -213,12 +214,12 @@ impl Confinement {
         })
     }
 
-    /// Whether a program reaches no network at all.
+    /// Whether a program has no network at all.
     pub(crate) fn is_offline(&self) -> bool {
         !self.gaps().iter().any(|gap| matches!(gap, Gap::Network | Gap::Datagrams))
     }
 
-    /// Where a program sees a folder that its view [reads](View::read).
+    /// Returns the path under which a program sees a folder that its view [reads](View::read).
     pub(crate) fn seen(&self, outside: &Path, inside: &Path) -> PathBuf {
         let own_root = self.namespaces == Namespaces::Root;
         if own_root { inside } else { outside }.to_owned()
@@ -232,7 +233,7 @@ impl Confinement {
         input: &str,
         bounds: Bounds,
     ) -> Result<Output, CommandError> {
-        // Where there is no own root, its folder for temporary files is one of this machine's.
+        // Without its own root, the program gets a temporary folder of this machine.
         let own_root = self.namespaces == Namespaces::Root;
         let temporary = if own_root { None } else { Some(view.temporary()?) };
         let shown = view.resolved(temporary.as_ref().map(tempfile::TempDir::path));
@@ -250,7 +251,7 @@ impl Confinement {
                 (false, true) => Internet::Tcp,
                 (false, false) => Internet::None,
             },
-            // What a thread starts becomes a process group of its own.
+            // A program started by a thread becomes a process group of its own.
             detach: own_network || self.trampoline.is_none(),
         });
         let plan = Plan { own_root, landlock, allowed, view: shown };
@@ -267,7 +268,7 @@ impl Confinement {
         run_apart(command, prepare, input, bounds).await
     }
 
-    /// The program with all that it is started through.
+    /// Returns the command line, with all tools that start the program.
     fn line(&self, plan: &Plan, program: &[String]) -> io::Result<Vec<String>> {
         let mut line: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
@@ -277,7 +278,8 @@ impl Confinement {
         let root = geteuid().is_root();
         if self.namespaces != Namespaces::None {
             add(&["unshare", "--net", "--pid", "--ipc", "--fork", "--kill-child"]);
-            // Restricted by Landlock already, root could not write its mapping, and needs none.
+            // If Landlock restricts root already, it cannot write its user mapping, and does not
+            // need one.
             if self.trampoline.is_some() || !root {
                 add(&["--user", "--map-root-user"]);
             }
@@ -290,11 +292,11 @@ impl Confinement {
             let plan = serde_json::to_string(plan).map_err(io::Error::other)?;
             add(&[trampoline, MARK, &plan]);
         } else {
-            // Who has a user namespace is root in it.
+            // A process in its own user namespace is root there.
             if root || self.namespaces != Namespaces::None {
                 add(&["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]);
             }
-            // The variables come last: `LD_LIBRARY_PATH` must not reach the tools before.
+            // The variables come last: `LD_LIBRARY_PATH` must not affect the tools.
             add(&["env", "-i", "-C", &plan.view.folder.display().to_string()]);
             let variables = plan.view.variables.iter();
             line.extend(variables.map(|(name, value)| format!("{name}={value}")));
@@ -303,7 +305,7 @@ impl Confinement {
         Ok(line)
     }
 
-    /// Runs a program that does nothing, for all that stands before it.
+    /// Runs a program that does nothing, to test the mechanisms.
     async fn tried(&self) -> Result<(), String> {
         let view = View::new(Path::new("/tmp"));
         let program = ["true".to_owned()];

@@ -1,4 +1,4 @@
-//! Finding the interpreter of a Python version, to compile with and to import with.
+//! Finds the interpreter of a Python version, for compiling and importing.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ pub(crate) use probe::cache_tag;
 
 use crate::command::{self, Bounds};
 
-/// How long an interpreter may take to say what it is.
+/// Deadline for an interpreter's answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A CPython that has answered, as it was released.
+/// An unmodified release of CPython that has answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interpreter {
     path: PathBuf,
@@ -30,7 +30,7 @@ pub struct Interpreter {
     machine: String,
 }
 
-/// Where interpreters are looked for.
+/// Where interpreters are searched.
 #[derive(Clone, Debug)]
 pub struct Places {
     search: OsString,
@@ -38,21 +38,21 @@ pub struct Places {
 }
 
 impl Places {
-    /// The folders of a `PATH`.
+    /// Searches the folders of a `PATH`.
     pub fn new(search: impl Into<OsString>) -> Self {
         Self { search: search.into(), timeout: TIMEOUT }
     }
 
-    /// Gives an interpreter this long to say what it is, in the place of 20 seconds.
+    /// Sets the deadline for an interpreter's answer. The default is 20 seconds.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// The files of a name in these folders, in their order.
+    /// Returns the files with this name in these folders, in order.
     fn programs(&self, name: &str) -> Vec<PathBuf> {
         let folders = std::env::split_paths(&self.search);
-        // Programs are run in another folder, where a relative one would mean something else.
+        // Programs run in another folder, where a relative path would mean something else.
         let absolute = folders.filter(|folder| folder.is_absolute());
         let mut programs: Vec<PathBuf> = Vec::new();
         for program in absolute.map(|folder| folder.join(name)) {
@@ -65,13 +65,13 @@ impl Places {
 }
 
 impl Interpreter {
-    /// Finds CPython of a version: the explicit one, which must be it then; or the first
-    /// `python3.X` in the places that answers as one; or else uv's own, if it has one already.
-    /// None if there is no such interpreter. Nothing is downloaded.
+    /// Finds CPython of a version: the explicit one, which then must match; or the first
+    /// `python3.X` on the search path that answers as such; or else one that uv has installed. None
+    /// if there is no such interpreter. Nothing is downloaded.
     ///
     /// # Errors
     ///
-    /// If there is an explicit one, and it does not answer or is not of that version.
+    /// If the explicit one does not answer or is of another version.
     pub async fn find(
         python: PythonVersion,
         explicit: Option<&Path>,
@@ -83,13 +83,13 @@ impl Interpreter {
             return places.probe(&program, python).await.map(Some).map_err(wanted);
         }
         for program in places.programs(&python.runtime()) {
-            // A shim may know no such version, and what stands first may be broken.
+            // A shim may not have this version, and the first program may be broken.
             if let Some(found) = places.tried(&program, python).await {
                 return Ok(Some(found));
             }
         }
         for uv in places.programs("uv") {
-            if let Some(program) = places.uvs_own(&uv, python).await
+            if let Some(program) = places.installed_by_uv(&uv, python).await
                 && let Some(found) = places.tried(&program, python).await
             {
                 return Ok(Some(found));
@@ -98,12 +98,12 @@ impl Interpreter {
         Ok(None)
     }
 
-    /// The program, behind links and wrappers.
+    /// The path of the program, with links and wrappers resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its release.
+    /// The release.
     pub fn version(&self) -> &PythonRelease {
         &self.version
     }
@@ -113,7 +113,7 @@ impl Interpreter {
         self.magic
     }
 
-    /// The machine that it runs on, in the kernel's words: `x86_64` or `aarch64`, for instance.
+    /// The machine that it runs on, as the kernel names it: `x86_64` or `aarch64`, for instance.
     pub fn machine(&self) -> &str {
         &self.machine
     }
@@ -133,8 +133,8 @@ impl Places {
             .ok()
     }
 
-    /// The interpreter of a version that uv has installed before.
-    async fn uvs_own(&self, uv: &Path, python: PythonVersion) -> Option<PathBuf> {
+    /// Returns the interpreter of a version that uv has installed.
+    async fn installed_by_uv(&self, uv: &Path, python: PythonVersion) -> Option<PathBuf> {
         let version = python.to_string();
         let mut command = command::uv(uv);
         command.args(["python", "find", "--managed-python", "--system", "--no-project"]);
@@ -146,18 +146,18 @@ impl Places {
     }
 }
 
-/// Why the interpreter that was asked for cannot be used.
+/// Why the requested interpreter cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InterpreterError {
-    /// The explicit one is not it.
-    #[error("{} is to be used as Python {python}, and cannot be", path.display())]
+    /// The explicit interpreter does not match.
+    #[error("could not use {} as Python {python}", path.display())]
     Explicit {
-        /// The version that it is to be.
+        /// The requested version.
         python: PythonVersion,
-        /// Where it is said to be.
+        /// The path of the interpreter.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: Unfit,
     },
 }

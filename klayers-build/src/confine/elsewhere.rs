@@ -1,6 +1,6 @@
-//! What stands in for the mechanisms of Linux on other systems, where there are none of them.
+//! Stubs for systems other than Linux, which lack these mechanisms.
 
-/// Landlock, which is not there.
+/// Landlock, which is missing here.
 pub(super) mod landlock {
     use std::io;
 
@@ -18,7 +18,7 @@ pub(super) mod landlock {
     }
 }
 
-/// Filters of system calls, which are not there.
+/// Filters of system calls, which are missing here.
 pub(super) mod system_calls {
     use std::io;
 

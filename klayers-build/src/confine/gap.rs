@@ -7,30 +7,31 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Gap {
-    /// It reads and writes whatever this user can.
+    /// It can read and write all files that this user can.
     Files,
-    /// It sees which other processes run, with their arguments.
+    /// It can see the other processes and their arguments.
     Processes,
-    /// It uses the network, as far as Python does not keep it from that.
+    /// It can use the network, unless Python prevents that.
     Network,
-    /// It sends and receives datagrams (UDP), though it has no connections.
+    /// It can send and receive datagrams (UDP), but not open connections.
     Datagrams,
-    /// It reaches sockets of other programs on this machine.
+    /// It can reach sockets of other programs on this machine.
     Sockets,
-    /// It sends signals to other processes of this user.
+    /// It can send signals to other processes of this user.
     Signals,
-    /// It outlives its deadline, and the pipeline, if it means to.
+    /// It can deliberately outlive its deadline and the pipeline.
     Detachment,
-    /// What it started outlives a pipeline that is killed.
+    /// Its child processes can outlive a pipeline that is killed.
     Survival,
     /// It can fill the disk.
     Space,
-    /// It finds a layer elsewhere than at `/opt`.
+    /// It sees the layer at another path than `/opt`.
     Place,
 }
 
 impl Gap {
-    /// Whether it concerns safety, and not only how well the process resembles a function.
+    /// Whether the gap affects safety, and not only how closely the process resembles a Lambda
+    /// function.
     pub fn is_unsafe(self) -> bool {
         self != Self::Place
     }

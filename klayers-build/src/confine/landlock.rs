@@ -1,4 +1,4 @@
-//! Landlock: what a process may open, connect to and signal, whatever user it runs as.
+//! Landlock: limits what a process may open, connect to and signal, whatever user it runs as.
 
 use std::io;
 use std::path::Path;
@@ -15,13 +15,13 @@ use super::view::View;
 
 /// The newest version whose restrictions are used.
 const NEWEST: ABI = ABI::V9;
-/// The version from which TCP is restricted.
+/// First version that restricts TCP.
 pub(super) const TCP: u8 = 4;
-/// The version from which signals and abstract sockets are.
+/// First version that restricts signals and abstract sockets.
 pub(super) const SCOPES: u8 = 6;
 
-/// The version of Landlock that this kernel enforces, found by restricting a thread that does
-/// nothing else; 0 if there is none.
+/// Returns the version of Landlock that this kernel enforces, found by restricting a thread that
+/// does nothing else. 0 if there is none.
 pub(super) fn version() -> u8 {
     let tried = thread::spawn(|| {
         let status = created().ok()?.restrict_self().ok()?;
@@ -31,11 +31,11 @@ pub(super) fn version() -> u8 {
             _ => None,
         }
     });
-    // The numbers of the versions are those of the enumeration.
+    // The enumeration's numbers are those of the versions.
     tried.join().ok().flatten().map_or(0, |abi| abi as u8)
 }
 
-/// Restricts this thread, whose root was built for it, to writing where it may.
+/// Restricts where this thread may write. Its root was built for it.
 pub(super) fn restrict_in_own_root(view: &View) -> io::Result<()> {
     let mut rules = Rules(created()?);
     rules.read(Path::new("/"))?;
@@ -43,23 +43,23 @@ pub(super) fn restrict_in_own_root(view: &View) -> io::Result<()> {
         rules.write(Path::new(folder))?;
     }
     rules.devices()?;
-    // Outside and inside they have the same names.
+    // These have the same path outside and inside.
     for folder in view.writable.keys() {
         rules.write(folder)?;
     }
     rules.enforce()
 }
 
-/// Restricts this thread, which shares the system's root, to what it may see.
+/// Restricts this thread, which shares the system's root, to its view.
 pub(super) fn restrict(view: &View) -> io::Result<()> {
     let mut rules = rules(view)?;
     rules.read(Path::new("/proc/self"))?;
     rules.enforce()
 }
 
-/// The same for a thread that starts programs through tools. The numbers of their processes are not
-/// known yet, so all of `/proc` is open that the kernel does not protect otherwise. The tools set up
-/// namespaces, for which a user who is not root has to write there.
+/// The same for a thread that starts programs through tools. Their process ids are not known yet,
+/// so all of `/proc` is readable unless the kernel protects it. The tools set up namespaces; unless
+/// the user is root, they have to write to `/proc` for that.
 pub(super) fn restrict_thread(view: &View) -> io::Result<()> {
     let mut rules = rules(view)?;
     rules.read(Path::new("/proc"))?;
@@ -88,7 +88,7 @@ fn rules(view: &View) -> io::Result<Rules> {
     Ok(rules)
 }
 
-/// Rules that allow nothing yet.
+/// Creates rules that allow nothing yet.
 fn created() -> io::Result<RulesetCreated> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
     let ruleset = ruleset.handle_access(AccessFs::from_all(NEWEST)).map_err(io::Error::other)?;
@@ -116,7 +116,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Allows something below a path, if it is there.
+    /// Allows access below a path, if it exists.
     fn allow(&mut self, path: &Path, access: BitFlags<AccessFs>) -> io::Result<()> {
         let Ok(metadata) = path.metadata() else { return Ok(()) };
         let access = if metadata.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };

@@ -1,4 +1,4 @@
-//! The mounts of this process, as the kernel lists them.
+//! Reads the kernel's list of this process's mounts.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::MountFlags;
 
-/// The mount points below a folder, in the order in which they were made, each with the flags that
-/// have to stay. `file` is a [`mountinfo`](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
+/// Returns the mount points below a folder, in the order of mounting, each with the flags that must
+/// be kept. `file` is a
+/// [`mountinfo`](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html).
 pub(super) fn mounts_below(file: &Path, folder: &Path) -> io::Result<Vec<(PathBuf, MountFlags)>> {
     let text = fs::read(file)?;
     let lines = text.split(|byte| *byte == b'\n').filter_map(mount);
@@ -33,7 +34,8 @@ fn mount(line: &[u8]) -> Option<(PathBuf, MountFlags)> {
     Some((point, flags.fold(MountFlags::empty(), |all, flag| all | flag)))
 }
 
-/// A path in which spaces and the like stand as a backslash and three octal digits.
+/// Decodes a path in which spaces and some other characters are written as a backslash and three
+/// octal digits.
 fn unescaped(path: &[u8]) -> PathBuf {
     let mut bytes = Vec::new();
     let mut rest = path;
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_are_read_with_their_flags_and_odd_names() {
+    fn mounts_are_read_with_flags_and_escaped_names() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let text = "25 1 0:22 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
                     26 25 0:22 /x /new/a\\040b\\134c ro,nosuid,noatime - ext4 /dev/vda rw\n\

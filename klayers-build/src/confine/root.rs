@@ -1,4 +1,4 @@
-//! A root folder of its own for one process.
+//! Builds a separate root folder for one process.
 
 use std::fs;
 use std::io;
@@ -14,15 +14,15 @@ use super::mounts::mounts_below;
 use super::system;
 use super::view::View;
 
-/// Where the root is built.
+/// Where the new root is built.
 const NEW: &str = "/new";
-/// Where the system's root is meanwhile.
+/// Where the system's root is during that.
 const OLD: &str = "/old";
 
 /// Builds a root folder for this process from the system's folders and those of its view, and makes
-/// it the only one that this process can reach. This process must be in a mount namespace of its own.
+/// it the only one that this process can reach. This process must be in its own mount namespace.
 pub(super) fn enter(view: &View) -> io::Result<()> {
-    // All mounts are named in the errors: a kernel says no more than a number.
+    // Errors name the mount: the kernel returns only a number.
     let base = Path::new("/tmp").canonicalize()?;
     tmpfs(&base, c"mode=0755,size=1m")?;
     for folder in [NEW, OLD] {
@@ -46,7 +46,7 @@ pub(super) fn enter(view: &View) -> io::Result<()> {
     {
         symlink(target, new(Path::new("/dev")).join(link))?;
     }
-    // Where a function starts, and where its code would be.
+    // The folders in which a function starts and has its code.
     for folder in ["/opt", "/var/task", "/var/lang", "/var/runtime", "/var/tmp", "/proc", "/tmp"] {
         fs::create_dir_all(new(Path::new(folder)))?;
     }
@@ -73,8 +73,8 @@ pub(super) fn enter(view: &View) -> io::Result<()> {
     read_only(Path::new("/"), MountFlags::empty())
 }
 
-/// Whether a mount belongs to something that is shown read-only. What is named closest decides, so
-/// that a folder below the system's can be one that is written to.
+/// Whether a mount is to be read-only. The closest named folder decides, so that a folder below a
+/// system folder can be writable.
 fn is_read_only(point: &Path, view: &View) -> bool {
     let system = system::FOLDERS.iter().chain(&system::SETTINGS).map(Path::new);
     let readable = view.readable.keys().map(PathBuf::as_path).chain(system);
@@ -107,7 +107,7 @@ fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> io::Result<()> {
         .map_err(|error| named("could not mount", folder, error))
 }
 
-/// Shows a file or folder of the system under its own name; a link as that link.
+/// Shows a file or folder of the system under its own path. A symbolic link stays a link.
 fn show(path: &Path) -> io::Result<()> {
     let Ok(metadata) = old(path).symlink_metadata() else { return Ok(()) };
     if !metadata.is_symlink() {
@@ -118,7 +118,7 @@ fn show(path: &Path) -> io::Result<()> {
     symlink(target, new(path)).map_err(|error| named("could not link", path, error))
 }
 
-/// Shows something of the old root, whose path has no links, in the new one.
+/// Bind-mounts a path of the old root, which contains no links, into the new root.
 fn bind(outside: &Path, inside: &Path) -> io::Result<()> {
     let (source, target) = (old(outside), new(inside));
     if source.is_dir() {
@@ -141,21 +141,21 @@ fn write(path: &Path, content: &str) -> io::Result<()> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444))
 }
 
-/// Makes a mount read-only; what it refuses already it goes on to refuse, which the kernel asks for.
+/// Makes a mount read-only. The kernel requires that the flags which already restrict it are kept.
 fn read_only(point: &Path, flags: MountFlags) -> io::Result<()> {
     let safe = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     mount_remount(point, MountFlags::BIND | flags | safe, c"")
         .map_err(|error| named("could not protect", point, error))
 }
 
-/// A list of processes that holds only those of this namespace. It is read-only since parts of it
-/// are settings of the whole kernel, which belong to root even where root has no capabilities.
+/// Mounts a `/proc` with only the processes of this namespace. It is read-only since parts of it
+/// are settings of the whole kernel, which root may change even without capabilities.
 fn proc() -> io::Result<()> {
     let point = new(Path::new("/proc"));
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", &point, "proc", flags, None)
         .map_err(|error| named("could not mount", "/proc", error))?;
-    // No program makes namespaces in here, which would give it capabilities over them.
+    // Programs in here must not create namespaces, which would give them capabilities inside.
     let most = point.join("sys/user/max_user_namespaces");
     fs::write(&most, "0").map_err(|error| named("could not write", &most, error))?;
     read_only(&point, flags)

@@ -1,11 +1,11 @@
-//! What every program sees of the system.
+//! The parts of the system that every program sees.
 
-/// Folders with programs and libraries. Those that are links on most systems stay links.
+/// Folders with programs and libraries. Those that are symbolic links on most systems stay links.
 pub(super) const FOLDERS: [&str; 9] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"];
 
-/// Configuration that libraries read, and nothing that is private. `/etc/ssl` is not here as a
-/// whole since it holds private keys.
+/// Configuration that libraries read and that is not private. `/etc/ssl` as a whole is not included
+/// since it holds private keys.
 pub(super) const SETTINGS: [&str; 26] = [
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -35,12 +35,12 @@ pub(super) const SETTINGS: [&str; 26] = [
     "/etc/timezone",
 ];
 
-/// Devices that hold and tell nothing.
+/// Devices that store and reveal nothing.
 pub(super) const DEVICES: [&str; 5] =
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
-/// What is read below `/proc` of the system as a whole, where a program has no `/proc` of its own.
-/// `/proc/self` comes to that.
+/// Files below the system's `/proc` that are readable where a program has no `/proc` of its own.
+/// `/proc/self` is added to these.
 pub(super) const PROC: [&str; 9] = [
     "/proc/cpuinfo",
     "/proc/filesystems",
@@ -53,13 +53,13 @@ pub(super) const PROC: [&str; 9] = [
     "/proc/version",
 ];
 
-/// Small files that are written anew where a program has its own root, so that nothing is told of
-/// this machine. The user is that of a function.
+/// Small files that are written into a program's own root, so that they reveal nothing about this
+/// machine. The user is that of a Lambda function.
 pub(super) const WRITTEN: [(&str, &str); 3] = [
     ("/etc/passwd", "sbx_user1051:x:0:0::/home/sbx_user1051:/sbin/nologin\n"),
     ("/etc/group", "sbx_user1051:x:0:\n"),
     ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
 ];
 
-/// A home that exists neither on this machine nor in Lambda.
+/// A home folder that exists neither on this machine nor in Lambda.
 pub(crate) const NO_HOME: &str = "/home/sbx_user1051";

@@ -1,8 +1,8 @@
-//! A filter of system calls: which sockets a process may make, and that it stays where it can be
-//! ended.
+//! A filter of system calls: limits the sockets that a process may create, and keeps the process in
+//! its group so that it can be killed.
 //!
-//! Landlock restricts TCP, and named sockets only from Linux 7.1 on. Some kinds of sockets, such as
-//! those of virtual machines, belong to no network namespace. So they are not made at all.
+//! Landlock restricts TCP, and named sockets only since Linux 7.1. Some kinds of sockets, such as
+//! those of virtual machines, belong to no network namespace. So the filter forbids creating them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,14 +18,15 @@ use super::plan::{Allowed, Internet};
 const EPERM: u32 = 1;
 const UNIX: u64 = 1;
 const INTERNET: [u64; 2] = [2, 10];
-/// Through it a process asks the kernel about its own network.
+/// For asking the kernel about the process's own network.
 const NETLINK: u64 = 16;
 const STREAM: u64 = 1;
-/// What a socket's type may be besides a stream, below the flags that stand beside it.
+/// The socket types other than streams. Flags occupy the bits above.
 const OTHER_TYPES: [u64; 6] = [2, 3, 4, 5, 6, 10];
 const TYPE_MASK: u64 = 0xf;
 const TCP: u64 = 6;
-/// Everywhere: it does what other system calls do, past a filter.
+/// The same number on all processors. `io_uring` performs other system calls without passing the
+/// filter.
 const IO_URING_SETUP: i64 = 425;
 
 /// The numbers of system calls, which differ between processors.
@@ -45,13 +46,13 @@ impl Numbers {
     }
 }
 
-/// Whether this kernel takes filters, found by giving one to a thread that does nothing else.
+/// Whether this kernel supports filters, found by applying one to a thread that does nothing else.
 pub(super) fn works() -> bool {
     let nothing = Allowed { named_sockets: false, internet: Internet::None, detach: false };
     thread::spawn(move || filter(nothing).is_ok()).join().unwrap_or(false)
 }
 
-/// Filters the system calls of this thread, and of what it starts, for good.
+/// Filters the system calls of this thread and of the programs that it starts, permanently.
 pub(super) fn filter(allowed: Allowed) -> io::Result<()> {
     let numbers = Numbers::of_this_machine().ok_or(io::ErrorKind::Unsupported)?;
     let mut rules = BTreeMap::from([

@@ -1,10 +1,10 @@
-"""Says what this interpreter consists of: where it was installed, and the files it has loaded."""
+"""Prints what this interpreter consists of: its prefixes, and the files that it has loaded."""
 
 import json
 import os
 import sys
 
-# Each of these loads libraries, which may lie outside of the prefix.
+# These modules load libraries, which may be outside the prefix.
 for name in ("bz2", "ctypes", "curses", "dbm", "lzma", "readline", "sqlite3", "ssl", "zlib"):
     try:
         __import__(name)

@@ -1,4 +1,4 @@
-//! What an interpreter consists of.
+//! Finds the files that an interpreter consists of.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use tokio::process::Command;
 
 use crate::command::{Bounds, CommandError, run};
 
-/// How long an interpreter may take to say what it consists of.
+/// Deadline for an interpreter's answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const SCRIPT: &str = include_str!("toolchain.py");
-/// The parts of a prefix that an interpreter needs. A prefix such as `~/.local` holds others,
-/// which are private.
+/// The folders of a prefix that an interpreter needs. A prefix such as `~/.local` holds other
+/// folders, which are private.
 const PARTS: [&str; 5] = ["bin", "lib", "lib64", "libexec", "include"];
 
-/// The files and folders that an interpreter is made of.
+/// The files and folders that an interpreter consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
     pub(crate) paths: BTreeSet<PathBuf>,
@@ -29,8 +29,8 @@ struct Answer {
 }
 
 impl Toolchain {
-    /// Asks an interpreter, which is a program with its first arguments. It runs nothing but itself
-    /// meanwhile, and is not confined.
+    /// Asks an interpreter, given as a program with its first arguments. It runs only its own code
+    /// for that, and is not confined.
     pub(crate) async fn of(interpreter: &[String]) -> Result<Self, CommandError> {
         let (program, arguments) = interpreter.split_first().ok_or(CommandError::NotText)?;
         let mut command = Command::new(program);
@@ -44,7 +44,7 @@ impl Toolchain {
         let in_prefixes = answer.prefixes.iter().filter(|prefix| prefix.parent().is_some());
         let parts = in_prefixes.flat_map(|prefix| PARTS.map(|part| prefix.join(part)));
         let mut paths: BTreeSet<PathBuf> = parts.chain(answer.paths).collect();
-        // An environment names the interpreter that it was made with beside its own folders.
+        // The `pyvenv.cfg` of a virtual environment names the interpreter that it was created with.
         let mut programs = paths.clone();
         programs.insert(PathBuf::from(program));
         let environments = programs.iter().filter_map(|path| path.parent()?.parent());

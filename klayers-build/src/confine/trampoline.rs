@@ -1,4 +1,4 @@
-//! What the executable does that was started to become a confined program.
+//! Runs in the executable that was started to become a confined program.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use rustix::thread::{
 use super::plan::Plan;
 use super::{landlock, root, system_calls};
 
-/// The exit status of a program that could not be confined.
+/// Exit status if the program could not be confined.
 const NOT_CONFINED: u8 = 125;
 
 /// Confines this process and then runs the program in its place. Returns only if that fails.
@@ -28,8 +28,7 @@ fn confine(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::con
     let plan = arguments.next().and_then(|plan| plan.into_string().ok()).ok_or_else(missing)?;
     let plan: Plan = serde_json::from_str(&plan).map_err(io::Error::other)?;
     let program = arguments.next().ok_or_else(missing)?;
-    // The order matters: a process under Landlock cannot mount, and one without capabilities
-    // neither.
+    // The order matters: neither a process under Landlock nor one without capabilities can mount.
     if plan.own_root {
         root::enter(&plan.view)?;
     }
@@ -49,8 +48,8 @@ fn confine(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::con
     Err(command.current_dir(&plan.view.folder).exec())
 }
 
-/// Gives up all capabilities for good: with `no_new_privs`, no program that is run gives them back,
-/// not even to root.
+/// Drops all capabilities permanently: with `no_new_privs`, no program that is run gets them back,
+/// not even as root.
 fn drop_privileges() -> io::Result<()> {
     set_no_new_privs(true)?;
     clear_ambient_capability_set()?;

@@ -9,32 +9,32 @@ use tempfile::TempDir;
 use super::system;
 use crate::command::CommandError;
 
-/// The size of `/tmp` that a function has unless it asks for more, in MiB.
+/// Default size of a Lambda function's `/tmp`, in MiB.
 const TEMPORARY_MIB: u32 = 512;
 
 /// What a confined program sees besides the system, and where it may write.
 ///
-/// It always has a `/tmp` of its own, which is empty at the start and gone at the end.
+/// The program always has its own `/tmp`, which is empty at the start and deleted at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct View {
-    /// Files and folders: where the program sees them, and where they are.
+    /// Read-only files and folders: path inside to path outside.
     pub(super) readable: BTreeMap<PathBuf, PathBuf>,
-    /// Folders that it may change, under the same name inside and outside.
+    /// Writable folders, with the same path inside and outside.
     pub(super) writable: BTreeMap<PathBuf, PathBuf>,
-    /// All of its environment.
+    /// The complete environment.
     pub(super) variables: BTreeMap<String, String>,
-    /// The folder that it starts in.
+    /// The working folder.
     pub(super) folder: PathBuf,
-    /// How much fits into its `/tmp`, in MiB.
+    /// The size of its `/tmp`, in MiB.
     pub(super) temporary_mib: u32,
-    /// Whether it has shared memory, which a function has not.
+    /// Whether it has shared memory. A Lambda function has none.
     pub(super) shared_memory: bool,
     scratch: PathBuf,
 }
 
 impl View {
-    /// A view of the system alone, with no home. Where the program cannot have a `/tmp` of its own,
-    /// a folder below `scratch` stands in.
+    /// Creates a view of only the system, without a home. If the program cannot have its own
+    /// `/tmp`, a folder below `scratch` replaces it.
     pub(crate) fn new(scratch: &Path) -> Self {
         let variables = [
             ("PATH", super::SEARCH_PATH),
@@ -55,36 +55,36 @@ impl View {
         }
     }
 
-    /// Shows a file or folder, read-only. Where the program has no root of its own, it sees it under
-    /// its name outside: [`seen`](super::Confinement::seen) tells which.
+    /// Shows a file or folder, read-only. A program without its own root sees it under its path
+    /// outside; [`seen`](super::Confinement::seen) returns the path that applies.
     #[must_use]
     pub(crate) fn read(mut self, outside: &Path, inside: &Path) -> Self {
         self.readable.insert(inside.to_owned(), outside.to_owned());
         self
     }
 
-    /// Shows files and folders read-only under their own names.
+    /// Shows files and folders, read-only, under their own paths.
     #[must_use]
     pub(crate) fn read_all<'a>(mut self, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         self.readable.extend(paths.into_iter().map(|path| (path.clone(), path.clone())));
         self
     }
 
-    /// Shows a folder that the program may change, under its own name.
+    /// Shows a writable folder under its own path.
     #[must_use]
     pub(crate) fn write(mut self, folder: &Path) -> Self {
         self.writable.insert(folder.to_owned(), folder.to_owned());
         self
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     #[must_use]
     pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Starts the program in this folder, where it is there.
+    /// Starts the program in this folder, if it exists.
     #[must_use]
     pub(crate) fn in_folder(self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self }
@@ -96,13 +96,14 @@ impl View {
         Self { shared_memory: true, ..self }
     }
 
-    /// A folder that stands in for `/tmp`.
+    /// Creates a folder that replaces `/tmp`.
     pub(super) fn temporary(&self) -> Result<TempDir, CommandError> {
         let made = tempfile::Builder::new().prefix("confined-").tempdir_in(&self.scratch);
         made.map_err(CommandError::Start)
     }
 
-    /// This view with all links in its paths outside followed. The folder `temporary` stands in for `/tmp`, if there is one.
+    /// Resolves the symbolic links in all paths outside. If `temporary` is given, it replaces
+    /// `/tmp`.
     pub(super) fn resolved(&self, temporary: Option<&Path>) -> io::Result<Self> {
         let mut view = self.clone();
         view.readable = resolved(&self.readable)?;
@@ -116,11 +117,11 @@ impl View {
         Ok(view)
     }
 
-    /// This view as mounts that can be made one after the other: nothing has to be mounted into a
-    /// read-only folder where it is not already. A folder that holds the place of another one is
-    /// replaced by what is in it.
+    /// Returns this view as mounts that can be made one after the other, so that nothing has to be
+    /// mounted into a read-only folder that lacks the mount point. A folder that contains the mount
+    /// point of another one is replaced by its entries.
     pub(super) fn exploded(mut self) -> io::Result<Self> {
-        // What the system's folders show anyway.
+        // The system's folders already show these.
         self.readable.retain(|inside, outside| {
             inside != outside || !system::FOLDERS.iter().any(|folder| inside.starts_with(folder))
         });
@@ -137,13 +138,13 @@ impl View {
             for entry in fs::read_dir(&outside)? {
                 let entry = entry?;
                 let place = inside.join(entry.file_name());
-                // What a caller names comes first.
+                // Paths named by the caller take precedence.
                 if !self.readable.contains_key(&place) && entry.path().exists() {
                     self.readable.insert(place, entry.path().canonicalize()?);
                 }
             }
         }
-        // What is below another one that shows it is there already.
+        // Paths that another mount already shows are not needed.
         let readable = self.readable.clone();
         self.readable.retain(|inside, outside| {
             !readable.iter().any(|(folder, shown)| {
@@ -155,7 +156,7 @@ impl View {
     }
 }
 
-/// Each path with the links in it followed; seen under both names if they differ.
+/// Resolves the symbolic links in each path. A path that changes is shown under both names.
 fn resolved(paths: &BTreeMap<PathBuf, PathBuf>) -> io::Result<BTreeMap<PathBuf, PathBuf>> {
     let mut all = BTreeMap::new();
     for (inside, outside) in paths {
@@ -172,7 +173,7 @@ fn resolved(paths: &BTreeMap<PathBuf, PathBuf>) -> io::Result<BTreeMap<PathBuf, 
 mod tests {
     use super::*;
 
-    /// The places of a view's mounts, below its folder.
+    /// The mounts of a view, with paths relative to a folder.
     fn places(view: &View, folder: &Path) -> Vec<(String, String)> {
         let below = |path: &Path| {
             path.strip_prefix(folder).map_or_else(|_| path.to_owned(), Path::to_owned)
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interpreter_below_the_place_of_the_layer_is_seen_beside_what_is_in_the_layer() {
+    fn interpreter_below_opt_is_shown_beside_the_content_of_the_layer() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().canonicalize().expect("a folder");
         for path in ["layer/python/six", "layer/lib", "opt/python/cp312/bin"] {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_folder_shows_is_not_mounted_again() {
+    fn paths_that_a_folder_shows_are_not_mounted_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().canonicalize().expect("a folder");
         fs::create_dir_all(folder.join("prefix/lib/python3")).expect("a folder");

@@ -1,22 +1,22 @@
 use klayers_core::PythonVersion;
 
-/// The magic numbers of the final releases, from the list of them in CPython's source
+/// The magic numbers of final releases, as listed in CPython's source
 /// (`Include/internal/pycore_magic_number.h`; up to 3.13 `Lib/importlib/_bootstrap_external.py`).
 const RELEASED: [(u8, u16); 7] =
     [(8, 3413), (9, 3425), (10, 3439), (11, 3495), (12, 3531), (13, 3571), (14, 3627)];
 
-/// The number that a `.pyc` file begins with: which bytecode is in it.
+/// The magic number of a `.pyc` file: the version of its bytecode.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Magic(u16);
 
 impl Magic {
-    /// The magic number as interpreters say it.
+    /// Wraps a magic number as interpreters report it.
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// That of a Python version's releases. It changes no more once a minor is final; none for a
-    /// minor that is newer than this table.
+    /// Returns the magic number of a Python version. It no longer changes once a minor version is
+    /// final. None for a version that is newer than this table.
     pub fn released(python: PythonVersion) -> Option<Self> {
         let row = RELEASED.iter().find(|(minor, _)| *minor == python.minor());
         row.filter(|_| python.major() == 3).map(|(_, number)| Self(*number))

@@ -1,4 +1,4 @@
-# Says what interpreter this is, a line each. Run with -I -S -B.
+# Describes this interpreter, one fact a line. Run with -I -S -B.
 import sys, os, importlib.util
 
 version = sys.version_info

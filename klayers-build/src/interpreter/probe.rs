@@ -8,52 +8,52 @@ use tokio::process::Command;
 use super::{Interpreter, Magic};
 use crate::command::{self, Bounds, CommandError};
 
-/// What an interpreter is asked to say of itself.
+/// The program that an interpreter runs to describe itself.
 const SCRIPT: &str = include_str!("probe.py");
-/// What its answer begins with.
+/// First line of the answer.
 const GREETING: &str = "klayers probe";
 
-/// Why a program is not the interpreter that is looked for.
+/// Why a program is not the requested interpreter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// It could not be run.
+    /// The program could not be run.
     #[error("it cannot be run")]
     Run(#[from] CommandError),
-    /// It failed.
+    /// The program failed.
     #[error("it fails: {0}")]
     Failed(String),
-    /// What it says of itself cannot be understood.
-    #[error("it does not answer as CPython does, but {0:?}")]
+    /// The answer cannot be parsed.
+    #[error("its answer is not that of CPython: {0:?}")]
     Rubbish(String),
-    /// It is not CPython as it is released.
-    #[error("it is {0}; CPython without flags of its own build is needed")]
+    /// The program is not CPython, or has ABI flags, such as a free-threaded build.
+    #[error("it is {0}; CPython without ABI flags is needed")]
     OtherBuild(String),
-    /// It is of another version.
+    /// The program is another version.
     #[error("it is Python {0}")]
     OtherVersion(String),
-    /// Its magic number or cache tag is not that of its version.
-    #[error("it says that it is Python {release} with {what}, which no Python {release} has")]
+    /// The magic number or cache tag does not match the version.
+    #[error("it claims to be Python {release}, but has {what}, which no Python {release} has")]
     Lie {
-        /// Which release it claims to be.
+        /// The claimed release.
         release: String,
-        /// What does not go with that.
+        /// What does not match.
         what: String,
     },
-    /// It answers through something else than itself, and alone not in the same way.
-    #[error("it starts {}, which alone does not answer in the same way", .0.display())]
+    /// The program starts another one, which answers differently when it is run directly.
+    #[error("it starts {}, which answers differently when it is run directly", .0.display())]
     Wrapper(PathBuf),
 }
 
-/// Asks a program whether it is CPython of a version. Gives the interpreter behind links, shims
-/// and wrappers, which has answered without them, too.
+/// Asks a program whether it is CPython of a version. Returns the interpreter behind links, shims
+/// and wrappers, after it answered the same without them.
 pub(super) async fn probe(
     program: &Path,
     python: PythonVersion,
     search: &OsStr,
     time: Duration,
 ) -> Result<Interpreter, Unfit> {
-    // A shim needs to find what it starts.
+    // A shim needs `PATH` to find the program that it starts.
     let found = ask(Command::new(program).env_clear().env("PATH", search), python, time).await?;
     let alone = ask(Command::new(&found.path).env_clear(), python, time).await;
     match alone {
@@ -93,7 +93,7 @@ async fn ask(
     if tag != cache_tag(python) {
         return Err(belied(format!("the cache tag {tag:?}")));
     }
-    // Before a minor is final, its magic number changes.
+    // The magic number changes until a minor version is final.
     if Magic::released(python).is_some_and(|known| known != magic) {
         return Err(belied(format!("the magic number {}", magic.number())));
     }
@@ -103,7 +103,7 @@ async fn ask(
     Ok(Interpreter { path: path.into(), version, magic, machine: machine.to_owned() })
 }
 
-/// What CPython of a version puts into the names of its `.pyc` files.
+/// Returns the tag that CPython of a version puts into the names of `.pyc` files.
 pub(crate) fn cache_tag(python: PythonVersion) -> String {
     format!("cpython-{}{}", python.major(), python.minor())
 }

@@ -4,7 +4,8 @@ use std::str::FromStr;
 use klayers_core::PythonVersion;
 use serde::{Deserialize, Serialize};
 
-/// A release of CPython, to the last number: `3.12.1`, or `3.14.0rc2` before its minor is final.
+/// A release of CPython with its micro version: `3.12.1`, or `3.14.0rc2` before the minor version
+/// is final.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PythonRelease {
@@ -15,7 +16,7 @@ pub struct PythonRelease {
 }
 
 impl PythonRelease {
-    /// Its minor version.
+    /// The minor version.
     pub fn python(&self) -> PythonVersion {
         self.python
     }
@@ -41,7 +42,7 @@ impl FromStr for PythonRelease {
     }
 }
 
-/// Whether it is empty, or a letter or two and a number, as in `a1`, `b4` and `rc2`.
+/// Whether the text is empty, or one or two letters and a number, as in `a1`, `b4` and `rc2`.
 fn is_stage(stage: &str) -> bool {
     let number = ["a", "b", "rc"].iter().find_map(|letters| stage.strip_prefix(letters));
     stage.is_empty()
@@ -70,9 +71,9 @@ impl From<PythonRelease> for String {
     }
 }
 
-/// A text that is no release of CPython.
+/// The text is not a release of CPython.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0:?} is not a release of Python; one as 3.12.1 or 3.14.0rc2 is expected")]
+#[error("{0:?} is not a release of Python; expected a version such as 3.12.1 or 3.14.0rc2")]
 pub struct NotARelease(String);
 
 #[cfg(test)]
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_release_is_refused() {
+    fn malformed_releases_are_refused() {
         for text in [
             "",
             "3",

@@ -1,5 +1,5 @@
-//! What code of others reaches while it runs here: each promise of the documentation, as whoever
-//! runs the tests and as another user, with what this kernel has and with less.
+//! Tests what untrusted code can reach: each promise of docs/confinement.md, as the user who runs
+//! the tests and as another user, with all mechanisms of this kernel and with fewer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
@@ -23,7 +23,7 @@ use crate::support::process::{runs, wait_until};
 const COMMAND: &str = env!("CARGO_BIN_EXE_klayers-pipeline");
 const MISDEEDS: &str = include_str!("confinement/misdeeds.py");
 
-/// All that there is, and all that there is less of elsewhere.
+/// All mechanisms, and subsets of them as on other systems.
 fn levels() -> BTreeMap<&'static str, Options> {
     let (executable, none) = (Some(PathBuf::from(COMMAND)), None);
     let all = |trampoline: &Option<PathBuf>| Options {
@@ -50,7 +50,7 @@ fn levels() -> BTreeMap<&'static str, Options> {
     ])
 }
 
-/// The Python that this user can run, and the target it is for.
+/// The Python that this user can run, and its target.
 fn python() -> (PathBuf, Target) {
     let ask = "import sys; print(sys.executable, *sys.version_info[:2])";
     let output = Command::new("python3").args(["-I", "-c", ask]).output().expect("python3");
@@ -63,7 +63,7 @@ fn python() -> (PathBuf, Target) {
     (PathBuf::from(path), Target::new(version, architecture))
 }
 
-/// What comes of a layer's one module.
+/// Imports the only module of a layer.
 async fn import(confinement: &Confinement, interpreter: &Path, source: &str) -> ModuleOutcome {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("python")).unwrap();
@@ -97,7 +97,7 @@ fn failure(outcome: ModuleOutcome) -> String {
     }
 }
 
-/// A process that is ended with the test.
+/// A process that is killed at the end of the test.
 struct Victim(Child);
 
 impl Victim {
@@ -113,7 +113,7 @@ impl Drop for Victim {
     }
 }
 
-/// The misdeeds of a module under this confinement that succeed.
+/// Returns the misdeeds that succeed in a module under this confinement.
 async fn misdeeds(confinement: &Confinement) -> BTreeSet<String> {
     let home = tempfile::tempdir().unwrap();
     let secret = home.path().join(".aws/credentials");
@@ -145,7 +145,7 @@ async fn misdeeds(confinement: &Confinement) -> BTreeSet<String> {
     could.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What has to be open for a misdeed to succeed.
+/// The gap that a misdeed requires.
 fn needed(misdeed: &str) -> Gap {
     match misdeed {
         "read_command_line" => Gap::Processes,
@@ -158,14 +158,14 @@ fn needed(misdeed: &str) -> Gap {
 }
 
 #[tokio::test]
-async fn confined_code_does_only_what_is_said_to_be_open() {
+async fn confined_code_can_only_use_the_listed_gaps() {
     for (level, options) in levels() {
         let confinement = Confinement::with(&options).await;
         let (gaps, could) = (confinement.gaps(), misdeeds(&confinement).await);
         let closed = could.iter().filter(|misdeed| !gaps.contains(&needed(misdeed)));
         assert_eq!(closed.collect::<Vec<_>>(), Vec::<&String>::new(), "{level}: {confinement:?}");
         if level == "nothing" {
-            // So that it is seen that the others prevent something.
+            // This shows that the other levels prevent something.
             for misdeed in ["read_file", "list_folder", "write_file", "read_command_line", "signal"]
             {
                 assert!(could.contains(misdeed), "{misdeed}: {could:?}");
@@ -174,10 +174,10 @@ async fn confined_code_does_only_what_is_said_to_be_open() {
     }
 }
 
-/// What the machines have on which this is developed and released: without it, the test above could
-/// not tell much.
+/// The machines for development and releases must support all mechanisms; otherwise the test above
+/// would prove little.
 #[tokio::test]
-async fn this_machine_confines_completely_unless_it_says_so() {
+async fn this_machine_confines_without_gaps() {
     let confinement = Confinement::with(&levels()["everything"]).await;
     if !confinement.gaps().is_empty() {
         crate::support::command::cannot_run(&format!("it has gaps: {:?}", confinement.gaps()));
@@ -185,7 +185,7 @@ async fn this_machine_confines_completely_unless_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_module_sees_what_a_function_sees() {
+async fn module_sees_what_a_lambda_function_sees() {
     let confinement = Confinement::with(&levels()["everything"]).await;
     if confinement.gaps().contains(&Gap::Place) {
         return;
@@ -215,7 +215,7 @@ assert not os.path.exists('/sys') and not os.path.exists('/dev/shm')
 }
 
 #[tokio::test]
-async fn an_interpreter_in_a_home_is_seen_without_the_home() {
+async fn interpreter_in_a_home_is_visible_without_the_home() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("bin")).unwrap();
     let link = home.path().join("bin/python");
@@ -230,7 +230,7 @@ async fn an_interpreter_in_a_home_is_seen_without_the_home() {
     }
 }
 
-/// Starts a process that has left its parents, its group and its session.
+/// Starts a process that leaves its parent, its group and its session.
 const DETACH: &str = "
 import os
 if os.fork() == 0:
@@ -243,7 +243,7 @@ time.sleep(0.3)
 ";
 
 #[tokio::test]
-async fn what_detaches_itself_ends_with_the_import() {
+async fn detached_processes_end_with_the_import() {
     for (number, (level, options)) in levels().into_iter().enumerate() {
         let confinement = Confinement::with(&options).await;
         if confinement.gaps().contains(&Gap::Detachment) {
@@ -251,7 +251,7 @@ async fn what_detaches_itself_ends_with_the_import() {
         }
         let mark = format!("{}.{}1", 50_000 + std::process::id(), number);
         let outcome = import(&confinement, &python().0, &DETACH.replace("MARK", &mark)).await;
-        // Where it may not detach itself, that is an error.
+        // If the module may not detach, the attempt is an error.
         if !confinement.gaps().contains(&Gap::Survival) {
             assert_eq!(outcome, ModuleOutcome::Passed, "{level}");
         }
@@ -260,7 +260,7 @@ async fn what_detaches_itself_ends_with_the_import() {
 }
 
 #[test]
-fn what_runs_ends_with_a_pipeline_that_is_killed() {
+fn imported_code_ends_when_the_pipeline_is_killed() {
     if !uv_is_there() {
         return;
     }
@@ -273,27 +273,27 @@ fn what_runs_ends_with_a_pipeline_that_is_killed() {
     let options = ["--bytecode", "off", "--check-imports", "--python", &python];
     let mut pipeline =
         home.command(&[&build[..], &options].concat()).stderr(Stdio::null()).spawn().unwrap();
-    wait_until(|| runs(&mark), "it never started");
+    wait_until(|| runs(&mark), "the process never started");
     pipeline.kill().unwrap();
     pipeline.wait().unwrap();
-    wait_until(|| !runs(&mark), "it lives on");
+    wait_until(|| !runs(&mark), "the process is still running");
 }
 
 #[test]
-fn uv_ends_with_a_pipeline_that_is_killed() {
+fn uv_ends_when_the_pipeline_is_killed() {
     let home = Home::new();
     let mark = format!("{}.125", 80_000 + std::process::id());
     home.fake_uv(&format!("[ \"$1\" = --version ] && echo uv 1.0.0 || exec sleep {mark}"));
     let build = ["build", "sample", "--python", "3.12", "--out", "out"];
     let mut pipeline = home.command(&build).spawn().unwrap();
-    wait_until(|| runs(&mark), "it never started");
+    wait_until(|| runs(&mark), "the process never started");
     pipeline.kill().unwrap();
     pipeline.wait().unwrap();
-    wait_until(|| !runs(&mark), "it lives on");
+    wait_until(|| !runs(&mark), "the process is still running");
 }
 
 #[test]
-fn the_environment_of_the_pipeline_cannot_be_read() {
+fn environment_of_the_pipeline_cannot_be_read() {
     let home = Home::new();
     home.fake_uv("exec sleep 100");
     fs::set_permissions(home.path(""), Permissions::from_mode(0o777)).unwrap();
@@ -306,7 +306,7 @@ fn the_environment_of_the_pipeline_cannot_be_read() {
     }
     home.confine(&mut command);
     let mut pipeline = command.args(build).env("AWS_SECRET_ACCESS_KEY", "x").spawn().unwrap();
-    // By a process of the same user.
+    // Reads as a process of the same user.
     let read = |file: &str| {
         let mut command = Command::new(if root { "setpriv" } else { "cat" });
         if root {
@@ -316,24 +316,24 @@ fn the_environment_of_the_pipeline_cannot_be_read() {
         let output = command.arg(path).stderr(Stdio::null()).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    wait_until(|| read("cmdline").1.starts_with(COMMAND), "it never started");
-    wait_until(|| !read("environ").0, "it can be read");
+    wait_until(|| read("cmdline").1.starts_with(COMMAND), "the process never started");
+    wait_until(|| !read("environ").0, "the environment can be read");
     assert!(read("status").0);
-    assert!(pipeline.try_wait().unwrap().is_none(), "it has ended");
+    assert!(pipeline.try_wait().unwrap().is_none(), "the pipeline has ended");
     pipeline.kill().unwrap();
     pipeline.wait().unwrap();
 }
 
-/// The promises do not depend on who runs the pipeline: root runs these tests again as somebody.
+/// The promises must not depend on the user: root runs these tests again as another one.
 #[test]
-fn the_promises_hold_for_another_user() {
+fn promises_hold_for_another_user() {
     if !geteuid().is_root() {
         return;
     }
     for test in [
-        "confined_code_does_only_what_is_said_to_be_open",
-        "a_module_sees_what_a_function_sees",
-        "what_detaches_itself_ends_with_the_import",
+        "confined_code_can_only_use_the_listed_gaps",
+        "module_sees_what_a_lambda_function_sees",
+        "detached_processes_end_with_the_import",
     ] {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -59,7 +59,7 @@ impl Search {
         let error = found.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("{} is to be used as Python 3.12, and cannot be", program.display())
+            format!("could not use {} as Python 3.12", program.display())
         );
         let InterpreterError::Explicit { source, .. } = &error else { panic!("{error:?}") };
         match source.source() {
@@ -115,28 +115,28 @@ async fn what_only_pretends_is_refused() {
     let search = Search::new();
     let program = search.path("elsewhere/python");
     for (changed, reason) in [
-        (vec![(1, "pypy")], "it is pypy 3.12.1; CPython without flags of its own build is needed"),
-        (vec![(5, "t")], "it is cpythont 3.12.1; CPython without flags of its own build is needed"),
+        (vec![(1, "pypy")], "it is pypy 3.12.1; CPython without ABI flags is needed"),
+        (vec![(5, "t")], "it is cpythont 3.12.1; CPython without ABI flags is needed"),
         (vec![(2, "3.13.0")], "it is Python 3.13.0"),
         (vec![(2, "3.1.2")], "it is Python 3.1.2"),
         (
             vec![(3, "cpython-313")],
-            "it says that it is Python 3.12.1 with the cache tag \"cpython-313\", which no Python \
+            "it claims to be Python 3.12.1, but has the cache tag \"cpython-313\", which no Python \
              3.12.1 has",
         ),
         (
             vec![(4, "3571")],
-            "it says that it is Python 3.12.1 with the magic number 3571, which no Python 3.12.1 \
+            "it claims to be Python 3.12.1, but has the magic number 3571, which no Python 3.12.1 \
              has",
         ),
+        (vec![(0, "hello")], "its answer is not that of CPython: \"hello\\ncpython\\n3.12.1\\n"),
+        (vec![(2, "3.12")], "its answer is not that of CPython"),
+        (vec![(4, "99999")], "its answer is not that of CPython"),
+        (vec![(7, "python3.12")], "its answer is not that of CPython"),
         (
-            vec![(0, "hello")],
-            "it does not answer as CPython does, but \"hello\\ncpython\\n3.12.1\\n",
+            vec![(7, "/no/such")],
+            "it starts /no/such, which answers differently when it is run directly",
         ),
-        (vec![(2, "3.12")], "it does not answer as CPython does"),
-        (vec![(4, "99999")], "it does not answer as CPython does"),
-        (vec![(7, "python3.12")], "it does not answer as CPython does"),
-        (vec![(7, "/no/such")], "it starts /no/such, which alone does not answer in the same way"),
     ] {
         pretender(&program, &changed, "");
         let found = search.refused(&program).await;
@@ -147,7 +147,7 @@ async fn what_only_pretends_is_refused() {
         ("kill -KILL $$", "it fails: it was ended by a signal"),
         ("yes", "it cannot be run: it wrote more than 1 MiB and was stopped"),
         ("printf '\\377'", "it cannot be run: it wrote something that is not UTF-8"),
-        ("exit 0", "it does not answer as CPython does, but \"\""),
+        ("exit 0", "its answer is not that of CPython: \"\""),
     ] {
         search.script("elsewhere/python", script);
         assert_eq!(search.refused(&program).await, reason);

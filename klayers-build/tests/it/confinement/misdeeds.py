@@ -1,4 +1,4 @@
-"""A module that tries what it should not be able to do, and raises what it could."""
+"""Tries actions that confinement must prevent, and raises the list of those that succeed."""
 
 import ctypes
 import json
@@ -27,7 +27,7 @@ def checked(result):
     return result
 
 
-# Through the C library, since Python's own sockets refuse before the kernel is asked.
+# Calls the C library: in an import check Python's own sockets fail before the kernel is asked.
 def connect(family, kind, address):
     descriptor = checked(libc.socket(family, kind, 0))
     try:
@@ -134,7 +134,7 @@ def have_capabilities():
     assert int(effective[0].split()[1], 16) != 0
 
 
-# What it must be able to do.
+# These must work.
 with open(os.path.join(os.environ["TMPDIR"], "file"), "w") as file:
     file.write("x")
 assert os.path.exists("/proc/self/maps")
