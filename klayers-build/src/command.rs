@@ -45,7 +45,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Returns all output, or how the program ended if there is none.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn combined_output(&self) -> String {
         match (self.stdout.trim(), self.stderr.trim()) {
             ("", "") => self.explanation(),
             ("", said) | (said, "") => redacted(said),
@@ -152,7 +152,7 @@ pub(crate) async fn run(
     bounds: Bounds,
 ) -> Result<Output, CommandError> {
     let given = values_with_secrets(command);
-    let group = Group::start(command).map_err(CommandError::Start)?;
+    let group = ProcessGroup::start(command).map_err(CommandError::Start)?;
     let Output { status, stdout, stderr } = communicate(group, input, bounds).await?;
     Ok(Output { status, stdout, stderr: without_secrets(&stderr, &given) })
 }
@@ -204,7 +204,7 @@ pub(crate) async fn run_apart(
     let work = move || {
         let group = prepare().and_then(|()| {
             let _runtime = runtime.enter();
-            Group::start(&mut command)
+            ProcessGroup::start(&mut command)
         });
         if started.send(group).is_ok() {
             // Nothing is ever sent: this returns when the other side is dropped.
@@ -221,7 +221,7 @@ pub(crate) async fn run_apart(
 
 /// Writes a program's input and reads its output until it ends.
 async fn communicate(
-    mut group: Group,
+    mut group: ProcessGroup,
     input: &str,
     bounds: Bounds,
 ) -> Result<Output, CommandError> {
@@ -262,13 +262,13 @@ async fn read(
 
 /// A running program. Dropping this kills its process group.
 #[derive(Debug)]
-struct Group {
+struct ProcessGroup {
     child: Child,
     /// Dropping this ends the thread that started the program.
     thread: Option<std::sync::mpsc::Sender<()>>,
 }
 
-impl Group {
+impl ProcessGroup {
     /// Starts a program in its own process group, with pipes for its input and output.
     fn start(command: &mut Command) -> io::Result<Self> {
         command.current_dir("/").process_group(0);
@@ -277,7 +277,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // The id exists only until the program has been waited for.
         let id = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));

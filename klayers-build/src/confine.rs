@@ -66,7 +66,7 @@ pub(crate) use view::View;
 use plan::{Allowed, Internet, Plan};
 
 /// First argument that makes the executable set up a confinement and become another program.
-const MARK: &str = concat!("confine-", env!("CARGO_PKG_VERSION"));
+const TRAMPOLINE_ARGUMENT: &str = concat!("confine-", env!("CARGO_PKG_VERSION"));
 /// First version of Landlock that restricts named (Unix) sockets.
 const NAMED_SOCKETS: u8 = 9;
 /// Deadline of a trial.
@@ -74,7 +74,7 @@ const TRIAL: Duration = Duration::from_secs(20);
 /// `PATH` for the tools that start a program.
 const SEARCH_PATH: &str = "/usr/bin:/bin";
 /// The executable that called [`enter`].
-static ENTERED: OnceLock<PathBuf> = OnceLock::new();
+static TRAMPOLINE: OnceLock<PathBuf> = OnceLock::new();
 /// What this machine allows. It does not change while this process runs.
 static FOUND: OnceCell<Confinement> = OnceCell::const_new();
 
@@ -89,14 +89,14 @@ pub fn enter() -> Option<ExitCode> {
     #[cfg(target_os = "linux")]
     {
         let mut arguments = std::env::args_os().skip(1);
-        if arguments.next().is_some_and(|first| first == MARK) {
+        if arguments.next().is_some_and(|first| first == TRAMPOLINE_ARGUMENT) {
             return Some(trampoline::become_confined(arguments));
         }
         // This does not fail on kernels with `/proc`.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
     if let Ok(program) = std::env::current_exe() {
-        let _ = ENTERED.set(program);
+        let _ = TRAMPOLINE.set(program);
     }
     None
 }
@@ -117,7 +117,7 @@ pub struct Options {
 impl Default for Options {
     /// All mechanisms. The trampoline is this executable, if it called [`enter`].
     fn default() -> Self {
-        let trampoline = ENTERED.get().cloned();
+        let trampoline = TRAMPOLINE.get().cloned();
         Self { trampoline, namespaces: true, landlock: true, system_calls: true }
     }
 }
@@ -166,7 +166,7 @@ impl Confinement {
             for &namespaces in namespaces {
                 let trampoline = trampoline.cloned();
                 let confinement = Self { trampoline, namespaces, landlock, filtered, tied };
-                match confinement.tried().await {
+                match confinement.trial().await {
                     Ok(()) => return confinement,
                     Err(reason) => tracing::debug!(?confinement, reason, "not possible here"),
                 }
@@ -290,7 +290,7 @@ impl Confinement {
         if let Some(trampoline) = &self.trampoline {
             let trampoline = trampoline.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
             let plan = serde_json::to_string(plan).map_err(io::Error::other)?;
-            add(&[trampoline, MARK, &plan]);
+            add(&[trampoline, TRAMPOLINE_ARGUMENT, &plan]);
         } else {
             // A process in its own user namespace is root there.
             if root || self.namespaces != Namespaces::None {
@@ -306,7 +306,7 @@ impl Confinement {
     }
 
     /// Runs a program that does nothing, to test the mechanisms.
-    async fn tried(&self) -> Result<(), String> {
+    async fn trial(&self) -> Result<(), String> {
         let view = View::new(Path::new("/tmp"));
         let program = ["true".to_owned()];
         let bounds = Bounds { time: TRIAL, output_mib: 1 };

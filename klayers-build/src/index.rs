@@ -39,7 +39,7 @@ pub(crate) struct IndexReader {
 
 /// A file listed on a page.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Listed {
+struct ListedFile {
     /// The file name: the last part of the URL's path.
     name: String,
     url: Url,
@@ -83,7 +83,7 @@ impl IndexReader {
         let pages = self.pages.iter().map(|page| (page, page.clone()));
         for (place, page) in index.chain(pages) {
             let listed = self.read(&page).await.unwrap_or_default();
-            let is_wheel = |listed: &&Listed| listed.name.as_bytes().ends_with(b".whl");
+            let is_wheel = |listed: &&ListedFile| listed.name.as_bytes().ends_with(b".whl");
             if listed.iter().filter(is_wheel).any(|listed| !listed.has_sha256) {
                 places.push(crate::secrets::public(place).to_string());
             }
@@ -98,7 +98,7 @@ impl IndexReader {
 
     /// Returns the files listed on a page. None if it cannot be read: if that matters, a caller
     /// reports it.
-    async fn read(&self, page: &Url) -> Option<Vec<Listed>> {
+    async fn read(&self, page: &Url) -> Option<Vec<ListedFile>> {
         let client = self.client.get_or_try_init(async || {
             Client::builder()
                 .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
@@ -140,12 +140,12 @@ fn decoded(text: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }
 
-fn listed(url: Url, has_sha256: bool) -> Listed {
+fn listed(url: Url, has_sha256: bool) -> ListedFile {
     let last = url.path().rsplit('/').next().unwrap_or_default();
-    Listed { name: decoded(last).into_owned(), url, has_sha256 }
+    ListedFile { name: decoded(last).into_owned(), url, has_sha256 }
 }
 
-fn in_json(body: &[u8], base: &Url) -> Option<Vec<Listed>> {
+fn in_json(body: &[u8], base: &Url) -> Option<Vec<ListedFile>> {
     #[derive(Deserialize)]
     struct Page {
         files: Vec<File>,
@@ -164,7 +164,7 @@ fn in_json(body: &[u8], base: &Url) -> Option<Vec<Listed>> {
 }
 
 /// Returns the targets of the links on a page.
-fn in_html(page: &str, base: &Url) -> Vec<Listed> {
+fn in_html(page: &str, base: &Url) -> Vec<ListedFile> {
     let mut found = Vec::new();
     for tag in page.split('<').skip(1) {
         let is_link = tag.get(..2).is_some_and(|start| {

@@ -87,7 +87,7 @@ impl Lock {
         runtime: &Runtime,
     ) -> Result<Self, LockError> {
         let tags = Tags::new(target, runtime.glibc);
-        let pylock::Parsed { mut wheels, slimming } = pylock::parse(text, base, target, &tags)?;
+        let pylock::ParsedLock { mut wheels, slimming } = pylock::parse(text, base, target, &tags)?;
         wheels.sort_by(|one, other| one.pin.cmp(&other.pin));
         if let Some(pair) = wheels.windows(2).find(|pair| pair[0].pin.name == pair[1].pin.name) {
             return Err(LockError::Duplicate(pair[0].pin.name.clone()));

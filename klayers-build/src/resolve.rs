@@ -175,7 +175,7 @@ impl Resolver {
             ["--overrides", &overrides, "--constraints", &constraints].map(str::to_owned).to_vec();
         let lock = self.compile(requirements, target, runtime, &extra, built.as_ref()).await?;
         let lock = match built {
-            Some(built) => built.named_in(lock),
+            Some(built) => built.record_sources(lock),
             None => lock,
         };
         let is_left_out = |wheel: &&LockedWheel| lock.wheel(&wheel.pin.name).is_none();

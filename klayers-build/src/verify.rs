@@ -18,7 +18,7 @@ const KIND: &str = "klayers inventory 9";
 
 /// Content of the inventory file of a verified wheel.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredInventory {
     filename: String,
     sha256: Digest,
     stamp: Stamp,
@@ -67,17 +67,17 @@ pub fn verify(
 fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, VerifyError> {
     let FetchedWheel { wheel: locked, path } = fetched;
     let read = |source| VerifyError::Read { path: path.clone(), source };
-    let kept_at = path.with_extension("inventory");
+    let inventory_path = path.with_extension("inventory");
     let file = ContentFile::open(path).map_err(read)?;
     let stamp = Stamp::of(&file).map_err(read)?;
     // An unreadable inventory counts as none.
-    let kept = sealed::read::<Kept>(&kept_at, KIND).unwrap_or(Sealed::Absent);
-    let kept = kept.value(&kept_at, &inspection.log).filter(|kept| {
-        kept.stamp == stamp
-            && kept.sha256 == locked.sha256
-            && kept.filename == locked.filename.to_string()
+    let stored = sealed::read::<StoredInventory>(&inventory_path, KIND).unwrap_or(Sealed::Absent);
+    let stored = stored.value(&inventory_path, &inspection.log).filter(|stored| {
+        stored.stamp == stamp
+            && stored.sha256 == locked.sha256
+            && stored.filename == locked.filename.to_string()
     });
-    if kept.is_none() || inspection.trust == Trust::Nothing {
+    if stored.is_none() || inspection.trust == Trust::Nothing {
         // Bytes other than the locked ones are not parsed at all.
         let found = file.digest().map_err(read)?;
         if found != locked.sha256 {
@@ -85,22 +85,22 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
             return Err(VerifyError::Damaged { wheel, found, source: file.changed() });
         }
     }
-    if let Some(kept) = kept {
-        return Ok(Examined::kept(locked.filename.clone(), stamp.size, file, kept.inventory));
+    if let Some(stored) = stored {
+        return Ok(Examined::kept(locked.filename.clone(), stamp.size, file, stored.inventory));
     }
     let wheel = Examined::read_file(file, &locked.filename)?;
     // The inventory must describe the bytes that were hashed.
     if Stamp::of(wheel.file()).map_err(read)? != stamp {
         return Err(VerifyError::Changed(wheel.file().changed()));
     }
-    let kept = Kept {
+    let stored = StoredInventory {
         filename: locked.filename.to_string(),
         sha256: locked.sha256,
         stamp,
         inventory: wheel.inventory().clone(),
     };
     // If the inventory cannot be written, it is made again next time.
-    let _ = sealed::write(&kept_at, KIND, &kept);
+    let _ = sealed::write(&inventory_path, KIND, &stored);
     Ok(wheel)
 }
 

@@ -40,7 +40,7 @@ struct Klayers {
 }
 
 /// The content of a lock file.
-pub(super) struct Parsed {
+pub(super) struct ParsedLock {
     /// The wheels, in the order of the file.
     pub(super) wheels: Vec<LockedWheel>,
     pub(super) slimming: Slimming,
@@ -52,8 +52,8 @@ struct Package {
     version: Option<String>,
     marker: Option<String>,
     #[serde(default)]
-    wheels: Vec<Listed>,
-    sdist: Option<Listed>,
+    wheels: Vec<ListedFile>,
+    sdist: Option<ListedFile>,
     vcs: Option<toml::Table>,
     directory: Option<toml::Table>,
     archive: Option<toml::Table>,
@@ -71,7 +71,7 @@ struct PackageTools {
 #[derive(Default, Deserialize)]
 struct PackageKlayers {
     /// The wheel that was built here from the package's source distribution.
-    built: Option<Listed>,
+    built: Option<ListedFile>,
 }
 
 /// A package that is locked to a source distribution.
@@ -83,7 +83,7 @@ pub(crate) struct LockedSdist {
 
 /// A file of a package: a wheel or a source distribution.
 #[derive(Deserialize)]
-struct Listed {
+struct ListedFile {
     name: Option<String>,
     url: Option<String>,
     path: Option<String>,
@@ -98,7 +98,7 @@ pub(super) fn parse(
     base: Option<&Url>,
     target: Target,
     tags: &Tags,
-) -> Result<Parsed, LockError> {
+) -> Result<ParsedLock, LockError> {
     let file: File =
         toml::from_str(text).map_err(|error| LockError::Shape(TomlError::new(&error, text)))?;
     if file.lock_version != "1" && !file.lock_version.starts_with("1.") {
@@ -119,7 +119,7 @@ pub(super) fn parse(
         }
         wheels.push(choose(&package, base, target, tags)?);
     }
-    Ok(Parsed { wheels, slimming: file.tool.klayers.slim })
+    Ok(ParsedLock { wheels, slimming: file.tool.klayers.slim })
 }
 
 /// Returns the source distributions of the packages without wheels. The lock must be one that uv
@@ -144,7 +144,11 @@ pub(super) fn sdists(text: &str) -> Result<Vec<LockedSdist>, LockError> {
     Ok(sdists)
 }
 
-fn sdist_source(sdist: &Listed, pin: &Pin, base: Option<&Url>) -> Result<SdistSource, LockError> {
+fn sdist_source(
+    sdist: &ListedFile,
+    pin: &Pin,
+    base: Option<&Url>,
+) -> Result<SdistSource, LockError> {
     let Some(sha256) = sdist.hashes.get("sha256") else {
         return Err(LockError::NoSdistDigest(pin.clone().into()));
     };
@@ -227,7 +231,7 @@ fn other_source(package: &Package) -> Option<&'static str> {
 }
 
 /// Returns the file name that the lock states, or else the last part of the location.
-fn filename(wheel: &Listed) -> Result<WheelFilename, ParseError> {
+fn filename(wheel: &ListedFile) -> Result<WheelFilename, ParseError> {
     if let Some(name) = &wheel.name {
         return name.parse();
     }
@@ -238,7 +242,7 @@ fn filename(wheel: &Listed) -> Result<WheelFilename, ParseError> {
     decoded.parse()
 }
 
-fn location(wheel: &Listed, base: Option<&Url>) -> Result<Url, LockError> {
+fn location(wheel: &ListedFile, base: Option<&Url>) -> Result<Url, LockError> {
     let url = match (&wheel.path, &wheel.url) {
         (Some(path), _) => base.and_then(|base| base.join(path).ok()),
         (None, Some(url)) => Url::parse(url).ok(),

@@ -56,7 +56,7 @@ impl FromSource {
 
 /// Content of the cache note: the wheel that was built from an sdist.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct BuiltWheelNote {
     filename: String,
     sha256: Digest,
     size: u64,
@@ -74,7 +74,7 @@ impl BuiltWheels {
         Ok(Self { folder, sources: BTreeMap::new() })
     }
 
-    fn add(&mut self, wheel: &BuiltInCache, source: SdistSource) -> Result<(), ResolveError> {
+    fn add(&mut self, wheel: &CachedBuild, source: SdistSource) -> Result<(), ResolveError> {
         let listed = self.folder.path().join(wheel.filename.to_string());
         fs::copy(&wheel.path, listed).map_err(ResolveError::Temporary)?;
         self.sources.insert(wheel.sha256, source);
@@ -87,13 +87,13 @@ impl BuiltWheels {
     }
 
     /// Records in a lock which source each of these wheels was built from.
-    pub(super) fn named_in(&self, lock: Lock) -> Lock {
+    pub(super) fn record_sources(&self, lock: Lock) -> Lock {
         lock.with_sources(&self.sources)
     }
 }
 
 /// A built wheel in the cache.
-struct BuiltInCache {
+struct CachedBuild {
     filename: WheelFilename,
     sha256: Digest,
     path: PathBuf,
@@ -115,19 +115,19 @@ impl Resolver {
         // The dependencies of a package are known only after its build, and may have to be built as
         // well.
         loop {
-            let choosing =
-                Choosing { resolver: self, requirements, target, runtime, built: &built };
-            let sdists = choosing.fewest(&left).await?;
+            let choice =
+                SdistChoice { resolver: self, requirements, target, runtime, built: &built };
+            let sdists = choice.fewest_sdists(&left).await?;
             if sdists.is_empty() {
                 return Err(unsolvable);
             }
             for LockedSdist { pin, source } in sdists {
                 left.remove(&pin.name);
-                let wheel = self.built(from_source, &pin, &source, target, runtime).await?;
+                let wheel = self.find_or_build(from_source, &pin, &source, target, runtime).await?;
                 built.add(&wheel, source)?;
             }
             match self.compile(requirements, target, runtime, &[], Some(&built)).await {
-                Ok(lock) => return Ok((built.named_in(lock), built)),
+                Ok(lock) => return Ok((built.record_sources(lock), built)),
                 Err(error @ ResolveError::Unsolvable { .. }) => unsolvable = error,
                 Err(error) => return Err(error),
             }
@@ -162,24 +162,24 @@ impl Resolver {
 
     /// Returns the wheel of a source distribution, from the cache if an earlier build left it
     /// there.
-    async fn built(
+    async fn find_or_build(
         &self,
         from_source: &FromSource,
         pin: &Pin,
         source: &SdistSource,
         target: Target,
         runtime: &Runtime,
-    ) -> Result<BuiltInCache, SdistError> {
+    ) -> Result<CachedBuild, SdistError> {
         let _alone = from_source.building.lock().await;
-        let note = from_source.note(source, target);
+        let note_path = from_source.note_path(source, target);
         // An unreadable note counts as no note.
-        let kept = sealed::read::<Kept>(&note, KIND).unwrap_or(Sealed::Absent);
-        let kept = kept.value(&note, from_source.fetcher.cache_log());
-        if let Some(kept) = kept
-            && let Ok(filename) = kept.filename.parse::<WheelFilename>()
-            && let Some(path) = from_source.fetcher.kept_built(kept.sha256, Some(kept.size)).await?
+        let note = sealed::read::<BuiltWheelNote>(&note_path, KIND).unwrap_or(Sealed::Absent);
+        let note = note.value(&note_path, from_source.fetcher.cache_log());
+        if let Some(note) = note
+            && let Ok(filename) = note.filename.parse::<WheelFilename>()
+            && let Some(path) = from_source.fetcher.kept_built(note.sha256, Some(note.size)).await?
         {
-            return Ok(BuiltInCache { filename, sha256: kept.sha256, path });
+            return Ok(CachedBuild { filename, sha256: note.sha256, path });
         }
         self.build(from_source, pin, source, target, runtime).await
     }
@@ -191,7 +191,7 @@ impl Resolver {
         source: &SdistSource,
         target: Target,
         runtime: &Runtime,
-    ) -> Result<BuiltInCache, SdistError> {
+    ) -> Result<CachedBuild, SdistError> {
         let FromSource { allowed, fetcher, interpreters, .. } = from_source;
         if !allowed.contains(&pin.name) {
             return Err(SdistError::NotAllowed(pin.name.clone()));
@@ -204,11 +204,14 @@ impl Resolver {
         let built = self.build_sdist(&sdist, python, allowed, judge).await;
         let built = built.map_err(|error| from_source.with_log(error, target))?;
         let path = fetcher.keep_built(&built.path(), built.sha256).await?;
-        let kept =
-            Kept { filename: built.filename.to_string(), sha256: built.sha256, size: built.size };
+        let note = BuiltWheelNote {
+            filename: built.filename.to_string(),
+            sha256: built.sha256,
+            size: built.size,
+        };
         // If the note cannot be written, the next run builds the wheel again.
-        let _ = sealed::write(&from_source.note(source, target), KIND, &kept);
-        Ok(BuiltInCache { filename: built.filename.clone(), sha256: built.sha256, path })
+        let _ = sealed::write(&from_source.note_path(source, target), KIND, &note);
+        Ok(CachedBuild { filename: built.filename.clone(), sha256: built.sha256, path })
     }
 }
 
@@ -218,14 +221,14 @@ impl FromSource {
         let SdistError::Failed { pin, output, .. } = error else { return error };
         let folder = self.fetcher.cache_folder().join("logs");
         let log = folder.join(format!("{}-{}-{target}.log", pin.name.normalized(), pin.version));
-        let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&log, &output));
+        let saved = fs::create_dir_all(&folder).and_then(|()| fs::write(&log, &output));
         // A log that cannot be written must not hide why the build failed.
-        SdistError::Failed { pin, output, log: kept.is_ok().then_some(log) }
+        SdistError::Failed { pin, output, log: saved.is_ok().then_some(log) }
     }
 
     /// The path of the note that records which wheel was built from a source distribution for a
     /// target.
-    fn note(&self, source: &SdistSource, target: Target) -> PathBuf {
+    fn note_path(&self, source: &SdistSource, target: Target) -> PathBuf {
         self.fetcher.built().join(format!("{}-{target}.wheel", source.sha256))
     }
 }
@@ -262,7 +265,7 @@ fn judge(
 }
 
 /// Chooses which source distributions to build. Runs none of their code.
-pub(super) struct Choosing<'a> {
+pub(super) struct SdistChoice<'a> {
     pub(super) resolver: &'a Resolver,
     pub(super) requirements: &'a [Requirement],
     pub(super) target: Target,
@@ -270,10 +273,10 @@ pub(super) struct Choosing<'a> {
     pub(super) built: &'a BuiltWheels,
 }
 
-impl Choosing<'_> {
+impl SdistChoice<'_> {
     /// Returns the source distributions of as few allowed packages as possible: a package that has
     /// wheels is not built. Empty if the requirements cannot be met with these packages either.
-    pub(super) async fn fewest(
+    pub(super) async fn fewest_sdists(
         &self,
         allowed: &BTreeSet<PackageName>,
     ) -> Result<Vec<LockedSdist>, ResolveError> {

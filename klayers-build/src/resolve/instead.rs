@@ -7,7 +7,7 @@ use klayers_core::{Architecture, PackageName, Pin, Requirement, Runtime, Runtime
 
 use super::Resolver;
 use super::explanation::{Explanation, Instead};
-use super::from_source::{BuiltWheels, Choosing};
+use super::from_source::{BuiltWheels, SdistChoice};
 
 /// Number of targets that are resolved at once.
 const PARALLEL: usize = 4;
@@ -53,16 +53,16 @@ impl Resolver {
         names: &BTreeSet<PackageName>,
     ) -> BTreeSet<PackageName> {
         let Ok(built) = BuiltWheels::new() else { return BTreeSet::new() };
-        let choosing = Choosing { resolver: self, requirements, target, runtime, built: &built };
+        let choice = SdistChoice { resolver: self, requirements, target, runtime, built: &built };
         // Some versions of a requested package may have wheels but depend on packages without
         // wheels.
         let is_asked_for = |name: &PackageName| requirements.iter().any(|r| r.name() == name);
         let needed: BTreeSet<PackageName> =
             names.iter().filter(|name| !is_asked_for(name)).cloned().collect();
-        if let Ok(Some(_)) = choosing.sdists(&needed).await {
+        if let Ok(Some(_)) = choice.sdists(&needed).await {
             return needed;
         }
-        match choosing.fewest(names).await {
+        match choice.fewest_sdists(names).await {
             Ok(sdists) if !sdists.is_empty() => {
                 sdists.into_iter().map(|sdist| sdist.pin.name).collect()
             }

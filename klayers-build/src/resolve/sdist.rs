@@ -234,7 +234,7 @@ impl<'a> BuildRoom<'a> {
             Some(0) => Ok(output.stdout),
             _ => Err(SdistError::Failed {
                 pin: self.pin.clone().into(),
-                output: output.said(),
+                output: output.combined_output(),
                 log: None,
             }),
         }

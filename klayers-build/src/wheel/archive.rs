@@ -46,7 +46,7 @@ pub struct Archive {
 }
 
 /// An entry, and its position in the file.
-struct Located {
+struct LocatedEntry {
     entry: CentralEntry,
     /// The offset of its content.
     offset: u64,
@@ -160,7 +160,7 @@ impl Archive {
     }
 
     /// Follows the directory through the file: each entry must begin where the previous one ended.
-    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<Located>, Rule> {
+    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<LocatedEntry>, Rule> {
         let mut located = Vec::with_capacity(entries.len());
         let mut position = 0;
         let mut entries = entries.into_iter().peekable();
@@ -174,7 +174,7 @@ impl Archive {
             }
             let next = entries.peek().map_or(end, |next| next.header_offset);
             let offset = local::check(self, &entry, next)?;
-            located.push(Located { entry, offset, place: position..next });
+            located.push(LocatedEntry { entry, offset, place: position..next });
             position = next;
         }
         if position != end {
@@ -184,10 +184,10 @@ impl Archive {
     }
 
     /// Stores the files among the entries, which are sorted by path, each path once.
-    fn keep(&mut self, located: Vec<Located>) -> Result<(), Rule> {
+    fn keep(&mut self, located: Vec<LocatedEntry>) -> Result<(), Rule> {
         let mut reader = Reader::new(&self.file);
         let mut before: Option<(EntryPath, Range<u64>)> = None;
-        for Located { entry, offset, place } in located {
+        for LocatedEntry { entry, offset, place } in located {
             if let Some((path, first)) = &before
                 && *path == entry.path
             {

@@ -11,7 +11,7 @@ use klayers_core::{Digest, PackageName, PackageVersion};
 use super::archive::{Archive, Entry};
 use super::installation::Installation;
 use super::read_through::{Read, Reader};
-use super::record::{Record, Respelled};
+use super::record::{PrefixedPath, Record};
 use super::{
     Checksum, Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary,
     NativeLibraryError, Notice, RecordFaults, RecordFlaw, Rule, WheelFile, WheelFilename,
@@ -146,9 +146,10 @@ fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Resul
 /// Refuses a path of `RECORD` with `./` or `/` at its beginning unless it is the path of an entry:
 /// taken alone, it would lead out of the wheel.
 fn refuse_unknown_spellings(archive: &Archive, record: &Record) -> Result<(), Rule> {
-    let unknown = record.respelled().iter().find(|respelled| !is_there(archive, &respelled.path));
+    let unknown =
+        record.prefixed_paths().iter().find(|prefixed| !is_there(archive, &prefixed.path));
     match unknown {
-        Some(Respelled { line, spelling, .. }) => {
+        Some(PrefixedPath { line, spelling, .. }) => {
             let reason = format!("{spelling:?} is not the path of a file in the wheel");
             Err(Rule::Record { line: *line, reason })
         }
@@ -195,8 +196,8 @@ fn note_redundancies(archive: &Archive, record: &Record, notices: &mut Vec<Notic
     if record.unusual_hashes() > 0 {
         notices.push(Notice::HashSpelling(record.unusual_hashes()));
     }
-    if let Some(first) = record.respelled().first() {
-        let (first, count) = (first.spelling.clone(), record.respelled().len());
+    if let Some(first) = record.prefixed_paths().first() {
+        let (first, count) = (first.spelling.clone(), record.prefixed_paths().len());
         notices.push(Notice::RecordPaths { first, count });
     }
 }

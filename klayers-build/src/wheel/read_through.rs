@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         listed: Option<&Hash>,
         keep: impl FnOnce(&[u8]) -> bool,
     ) -> Result<Read, Rule> {
-        let mut sink = Sink::new(entry, listed, keep);
+        let mut sink = ContentSink::new(entry, listed, keep);
         let checksum = self.unpack(entry, &mut sink)?;
         let content = sink.finish().map_err(|fault| refuse(entry, fault))?;
         let (sha256, is_as_listed, kept) = content;
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     fn unpack(
         &mut self,
         entry: &Entry,
-        sink: &mut Sink<'_, impl FnOnce(&[u8]) -> bool>,
+        sink: &mut ContentSink<'_, impl FnOnce(&[u8]) -> bool>,
     ) -> Result<Checksum, Rule> {
         let mut hasher = ChecksumHasher::new();
         let stream = |_| refuse(entry, EntryFault::Stream);
@@ -119,32 +119,32 @@ impl<'a> Reader<'a> {
 }
 
 /// The listed hash with its own algorithm. SHA-256 is computed in any case.
-enum Listed {
+enum ListedHash {
     Sha384(Sha384, [u8; 48]),
     Sha512(Box<Sha512>, [u8; 64]),
     Sha256([u8; 32]),
     Nothing,
 }
 
-struct Sink<'e, K> {
+struct ContentSink<'e, K> {
     entry: &'e Entry,
     size: u64,
     crc: crc32fast::Hasher,
     sha256: Sha256,
-    listed: Listed,
+    listed: ListedHash,
     keep: Option<K>,
     /// The first bytes, until there are enough to decide.
     beginning: Vec<u8>,
     kept: Option<Vec<u8>>,
 }
 
-impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
+impl<'e, K: FnOnce(&[u8]) -> bool> ContentSink<'e, K> {
     fn new(entry: &'e Entry, listed: Option<&Hash>, keep: K) -> Self {
         let listed = match listed {
-            None => Listed::Nothing,
-            Some(Hash::Sha256(digest)) => Listed::Sha256(*digest.as_bytes()),
-            Some(Hash::Sha384(digest)) => Listed::Sha384(Sha384::new(), **digest),
-            Some(Hash::Sha512(digest)) => Listed::Sha512(Box::default(), **digest),
+            None => ListedHash::Nothing,
+            Some(Hash::Sha256(digest)) => ListedHash::Sha256(*digest.as_bytes()),
+            Some(Hash::Sha384(digest)) => ListedHash::Sha384(Sha384::new(), **digest),
+            Some(Hash::Sha512(digest)) => ListedHash::Sha512(Box::default(), **digest),
         };
         let (crc, sha256) = (crc32fast::Hasher::new(), Sha256::new());
         let (keep, beginning, kept) = (Some(keep), Vec::new(), None);
@@ -165,9 +165,9 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         self.crc.update(bytes);
         self.sha256.update(bytes);
         match &mut self.listed {
-            Listed::Sha384(hasher, _) => hasher.update(bytes),
-            Listed::Sha512(hasher, _) => hasher.update(bytes),
-            Listed::Sha256(_) | Listed::Nothing => {}
+            ListedHash::Sha384(hasher, _) => hasher.update(bytes),
+            ListedHash::Sha512(hasher, _) => hasher.update(bytes),
+            ListedHash::Sha256(_) | ListedHash::Nothing => {}
         }
         Ok(())
     }
@@ -214,10 +214,10 @@ impl<'e, K: FnOnce(&[u8]) -> bool> Sink<'e, K> {
         }
         let sha256: [u8; 32] = self.sha256.finalize().into();
         let is_as_listed = match self.listed {
-            Listed::Sha256(listed) => listed == sha256,
-            Listed::Sha384(hasher, listed) => hasher.finalize().as_slice() == listed,
-            Listed::Sha512(hasher, listed) => hasher.finalize().as_slice() == listed,
-            Listed::Nothing => true,
+            ListedHash::Sha256(listed) => listed == sha256,
+            ListedHash::Sha384(hasher, listed) => hasher.finalize().as_slice() == listed,
+            ListedHash::Sha512(hasher, listed) => hasher.finalize().as_slice() == listed,
+            ListedHash::Nothing => true,
         };
         Ok((Digest::from_bytes(sha256), is_as_listed, self.kept))
     }

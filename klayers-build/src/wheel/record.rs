@@ -12,7 +12,7 @@ use super::{EntryPath, RecordFlaw, Rule};
 pub struct Record {
     lines: BTreeMap<EntryPath, RecordLine>,
     unusual_hashes: usize,
-    respelled: Vec<Respelled>,
+    prefixed_paths: Vec<PrefixedPath>,
 }
 
 /// The line of one file.
@@ -28,7 +28,7 @@ pub struct RecordLine {
 
 /// A path that begins with `./` or `/`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Respelled {
+pub(super) struct PrefixedPath {
     /// The line, counted from 1.
     pub(super) line: u64,
     /// The path as written.
@@ -108,7 +108,7 @@ impl Record {
                 .map_err(|error| refuse(error.to_string()))?;
             if stripped.is_some() {
                 let (path, spelling) = (path.clone(), spelling.to_owned());
-                record.respelled.push(Respelled { line, spelling, path });
+                record.prefixed_paths.push(PrefixedPath { line, spelling, path });
             }
             let here = record.line(field(1), field(2));
             record.add(path, here);
@@ -161,8 +161,8 @@ impl Record {
     }
 
     /// The paths that begin with `./` or `/`, in the order of the file.
-    pub(super) fn respelled(&self) -> &[Respelled] {
-        &self.respelled
+    pub(super) fn prefixed_paths(&self) -> &[PrefixedPath] {
+        &self.prefixed_paths
     }
 }
 
@@ -229,7 +229,8 @@ mod tests {
     fn paths_with_a_redundant_prefix_are_recorded() {
         let record = Record::parse("/a,,\n./b,,\nc,,\n").expect("a record");
         assert_eq!(record.paths().map(EntryPath::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
-        let noted: Vec<_> = record.respelled().iter().map(|one| one.spelling.as_str()).collect();
+        let noted: Vec<_> =
+            record.prefixed_paths().iter().map(|one| one.spelling.as_str()).collect();
         assert_eq!(noted, ["/a", "./b"]);
     }
 
