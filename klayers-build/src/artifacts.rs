@@ -1,4 +1,4 @@
-//! The artifacts: layer zips and locks, stored under their SHA-256.
+//! Artifacts: layer zips and locks, stored under their SHA-256.
 
 use std::path::{Path, PathBuf};
 
@@ -10,73 +10,73 @@ mod folder;
 
 pub use folder::FolderArtifacts;
 
-/// Stores files under the SHA-256 of what they hold.
+/// Stores files under the SHA-256 of their content.
 ///
-/// What is stored under a digest has that digest, whole, or is not there. Storing the same twice
-/// is the same as once.
+/// A file stored under a digest is complete and has that digest; otherwise nothing is stored there.
+/// Storing the same file twice has the same effect as storing it once.
 #[async_trait]
 pub trait Artifacts: std::fmt::Debug + Send + Sync {
-    /// The folder in which a file is best made that is then given to [`put`](Self::put).
+    /// Folder in which to create files for [`put`](Self::put), so that storing them needs no copy.
     fn staging(&self) -> &Path;
 
-    /// Stores a file whose content has this digest. It is durable when this returns, and the file
-    /// is gone. What is stored under the digest and was damaged since is replaced.
+    /// Stores a file whose content has this digest. When this returns, the content is durable and
+    /// the given file is gone. A stored file that was damaged since is replaced.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError::Mismatch`] if the content has another digest; nothing is stored then.
+    /// [`ArtifactError::Mismatch`] if the content has a different digest; nothing is stored then.
     async fn put(&self, file: TempPath, digest: Digest) -> Result<(), ArtifactError>;
 
-    /// Whether something is stored under a digest.
+    /// Returns whether something is stored under a digest.
     async fn contains(&self, digest: Digest) -> Result<bool, ArtifactError>;
 
-    /// What is stored under a digest, as a file on this machine.
+    /// Returns the content stored under a digest, as a file on this machine.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError::Missing`] if nothing is.
+    /// [`ArtifactError::Missing`] if nothing is stored under it.
     async fn get(&self, digest: Digest) -> Result<LocalArtifact, ArtifactError>;
 }
 
-/// A stored artifact as a file on this machine, to be read while this value lives.
+/// A stored artifact as a file on this machine. Read it only while this value lives.
 #[derive(Debug)]
 pub struct LocalArtifact {
     path: PathBuf,
 }
 
 impl LocalArtifact {
-    /// A file that the store keeps.
+    /// An artifact in a file that the store keeps.
     pub fn kept(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// What can go wrong with artifacts.
+/// Errors of an artifact store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
     /// Nothing is stored under the digest.
     #[error("no artifact {0} is stored")]
     Missing(Digest),
-    /// A file was to be stored under a digest that it does not have.
-    #[error("the file that was to be stored as {digest} has the SHA-256 {actual}")]
+    /// A file to be stored has a different digest.
+    #[error("could not store a file as {digest}: its SHA-256 is {actual}")]
     Mismatch {
-        /// The digest it was to have.
+        /// Digest that the file should have.
         digest: Digest,
-        /// The digest it has.
+        /// Digest that the file has.
         actual: Digest,
     },
     /// Reading or writing failed.
     #[error("could not {action} {}", path.display())]
     Io {
-        /// What was being done.
+        /// The action that failed, as in "read".
         action: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,

@@ -1,4 +1,4 @@
-//! The catalog: which layers were built, which layer versions exist where, and what is under way.
+//! Records of a collection: builds, layer versions by region, and publications under way.
 
 use std::cmp::Reverse;
 
@@ -22,108 +22,111 @@ pub use sqlite::SqliteCatalog;
 
 /// Keeps the records of a collection.
 ///
-/// A record never says what is not so: a publication is begun before its layer version is made and
-/// completed after, and what was begun and not completed is settled before anything else is
-/// published under that name in that region.
+/// The catalog records a publication as begun before the layer version is made, and as completed
+/// afterwards. A publication that was begun and not completed must be settled before anything else
+/// is published under the same layer name in the same region. So no record ever claims something
+/// that is not true.
 #[async_trait]
 pub trait Catalog: std::fmt::Debug + Send + Sync {
     /// Records a build as the latest of its target and package.
     ///
-    /// Builds that differ in nothing but the time are one build, of the time at which it was
-    /// recorded first; recording it again after another makes it the latest again.
+    /// Builds that differ only in their time count as one build, with the time that was recorded
+    /// first. Recording such a build again after another one makes it the latest again.
     async fn record_build(&self, build: &Build) -> Result<(), CatalogError>;
 
-    /// Records what the gate said of a layer with this content, in the place of what it said
-    /// before. That is done before the build is recorded, so that there is none without it.
+    /// Records the gate report of a layer with this content, replacing an earlier report. Call this
+    /// before recording the build, so that every recorded build has its report.
     async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError>;
 
-    /// What the gate said of the layer with this content; none if it was not asked, as of imported
-    /// layers.
+    /// Returns the gate report of the layer with this content. `None` if the gate did not check the
+    /// layer, as for imported layers.
     async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError>;
 
-    /// The latest build of every package, of one target or of all, sorted by target and package.
+    /// Returns the latest build of every package, of one target or of all, sorted by target and
+    /// package.
     async fn latest_builds(&self, target: Option<Target>) -> Result<Vec<Build>, CatalogError>;
 
-    /// The latest build of one package.
+    /// Returns the latest build of one package.
     async fn latest_build(
         &self,
         target: Target,
         package: &PackageName,
     ) -> Result<Option<Build>, CatalogError>;
 
-    /// The builds whose layers have this content, sorted by target and package.
+    /// Returns the builds whose layers have this content, sorted by target and package.
     async fn builds_of(&self, content: Digest) -> Result<Vec<Build>, CatalogError>;
 
-    /// When the newest layer version was published, be it deleted, or one was adopted, if that was
-    /// later; none if none ever was.
+    /// Returns the time of the newest publication or adoption, whichever is later. Layer versions
+    /// that were deleted since count too. `None` if nothing was ever published or adopted.
     async fn newest(&self) -> Result<Option<Timestamp>, CatalogError>;
 
-    /// The layer version with this ARN, be it deleted.
+    /// Returns the layer version with this ARN, even if it is deleted.
     async fn layer_version(
         &self,
         arn: &LayerVersionArn,
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
-    /// The layer versions that expired until `now` and are not deleted, sorted as those of
-    /// [`layer_versions`](Self::layer_versions).
+    /// Returns the layer versions that expired at or before `now` and are not deleted, in the order
+    /// of [`layer_versions`](Self::layer_versions).
     async fn expired(&self, now: Timestamp) -> Result<Vec<LayerVersion>, CatalogError>;
 
-    /// The builds of a target's layer versions that were withdrawn, be they deleted since; sorted by
-    /// content.
+    /// Returns the builds of a target whose layer versions were withdrawn, even if they were
+    /// deleted since. Sorted by content.
     async fn yanked_builds(&self, target: Target) -> Result<Vec<Build>, CatalogError>;
 
-    /// The layer versions that a query asks for, sorted by target, package and region; of each the
-    /// latest first, then the others from the newest to the oldest.
+    /// Returns the layer versions that match a query, sorted by target, package and region. Within
+    /// a layer and region, the latest comes first, followed by the others from newest to oldest.
     async fn layer_versions(&self, query: &Query) -> Result<Vec<LayerVersion>, CatalogError>;
 
-    /// The targets that have a layer version which is not deleted, sorted.
+    /// Returns the targets that have a layer version which is not deleted, sorted.
     async fn targets(&self) -> Result<Vec<Target>, CatalogError>;
 
-    /// The regions that have a layer version which is not deleted, sorted.
+    /// Returns the regions that have a layer version which is not deleted, sorted.
     async fn regions(&self) -> Result<Vec<Region>, CatalogError>;
 
-    /// All that is listed: each layer in a region that has a version which is not deleted, and each
-    /// latest build, in no order.
+    /// Returns everything that is listed, in no particular order: each layer in each region where
+    /// it has a version that is not deleted, and each latest build.
     async fn listed(&self) -> Result<Vec<Listed>, CatalogError>;
 
-    /// What of what is listed changed after a change with this number; without one, how far the
-    /// catalog has changed until now. Each layer in a region is told once, be there several changes.
-    /// To ask costs little, and less than a change did.
+    /// Returns what changed in the listing after the change with this number. Without a number,
+    /// returns only the number of the last change. A layer in a region that changed several times
+    /// is returned once. Asking is cheap: it costs less than a change does.
     async fn changes(&self, since: Option<u64>) -> Result<Changes, CatalogError>;
 
-    /// Writes down that a publication is about to be made. There is at most one under way for a
-    /// layer in a region.
+    /// Records that a publication is about to be made. Each layer has at most one publication under
+    /// way in a region.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::UnderWay`] if one is, be it this one; [`CatalogError::UnknownBuild`] if its
-    /// build is not recorded; [`CatalogError::Adopted`] if that was adopted.
+    /// [`CatalogError::UnderWay`] if one is already under way, even if it is this one;
+    /// [`CatalogError::UnknownBuild`] if its build is not recorded; [`CatalogError::Adopted`] if
+    /// its build was adopted.
     async fn begin(&self, publication: &Intent) -> Result<(), CatalogError>;
 
-    /// Writes down that a publication is still under way at this time. For one that is not under way
-    /// nothing changes.
+    /// Records that a publication was still under way at this time. Does nothing if it is not under
+    /// way.
     async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError>;
 
-    /// Writes down why the version that a publication made cannot be listed. The publication stays
-    /// under way. For one that is not under way nothing changes.
+    /// Records why the version that a publication made cannot be listed. The publication stays
+    /// under way. Does nothing if it is not under way.
     async fn mark_stuck(&self, publication: &Intent, reason: &str) -> Result<(), CatalogError>;
 
-    /// The publications that were begun and neither completed nor abandoned, sorted by region and
-    /// layer.
+    /// Returns the publications that were begun and neither completed nor abandoned, sorted by
+    /// region and layer.
     async fn under_way(&self) -> Result<Vec<Intent>, CatalogError>;
 
-    /// Writes down, at once, that a publication was made: `version` is the latest of its package
-    /// for its target in its region, whatever its status says; the one that was becomes deprecated
-    /// and expires at `predecessor_expires_at`; and the publication of that build under that name
-    /// is no longer under way.
+    /// Records that a publication was made, in one transaction: `version` becomes the latest of its
+    /// package and target in its region, whatever its status says; the previous latest becomes
+    /// deprecated and expires at `predecessor_expires_at`; and the publication of that build under
+    /// that layer name is no longer under way.
     ///
-    /// The layer's name does not count: a package whose layers are named otherwise from now on, or
-    /// belong to another account, still has one latest. A version that is recorded already stays as
-    /// it is, so completing twice is completing once.
+    /// The layer's name does not matter for being the latest: if the collection starts to use
+    /// another layer prefix or account, each package still has one latest. A version that is
+    /// already recorded stays as it is, so completing twice has the same effect as completing once.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Conflict`] if its ARN is recorded with other content;
+    /// [`CatalogError::Conflict`] if its ARN is recorded with different content;
     /// [`CatalogError::UnknownBuild`] if its build is not recorded.
     async fn complete(
         &self,
@@ -131,44 +134,45 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         predecessor_expires_at: Timestamp,
     ) -> Result<(), CatalogError>;
 
-    /// Writes down, at once, that a publication was made whose version is not to be the latest:
-    /// `version` is recorded with its status, withdrawn or not, the latest stays what it is, and the
-    /// publication of that build under that name is no longer under way. A version that is recorded
-    /// already stays as it is.
+    /// Records a publication whose version must not become the latest, in one transaction:
+    /// `version` is recorded with its own status, withdrawn or not; the latest stays the same; and
+    /// the publication of that build under that layer name is no longer under way. A version that
+    /// is already recorded stays as it is.
     ///
     /// # Errors
     ///
-    /// As [`complete`](Self::complete), and [`CatalogError::NotRetired`] if its status says that it
-    /// is the latest, or deleted.
+    /// As for [`complete`](Self::complete), and [`CatalogError::NotRetired`] if the version's
+    /// status is latest or deleted.
     async fn complete_retired(&self, version: &LayerVersion) -> Result<(), CatalogError>;
 
-    /// Writes down that a publication under way was not made and will not be. One that is not under
-    /// way counts as abandoned.
+    /// Records that a publication under way was not made and never will be. Does nothing if it is
+    /// not under way.
     async fn abandon(&self, publication: &Intent) -> Result<(), CatalogError>;
 
-    /// Writes down that a layer version is about to be deleted: from now on it is listed as
-    /// deleted, and its deletion is under way until [`end_deletion`](Self::end_deletion). So the
-    /// catalog never lists what is gone. For one that is recorded as deleted already nothing
-    /// changes.
+    /// Records that a layer version is about to be deleted. From now on it is listed as deleted, so
+    /// the catalog never lists a version that is gone. Its deletion is under way until
+    /// [`end_deletion`](Self::end_deletion). Does nothing if the version is already recorded as
+    /// deleted.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotDeletable`] if it is the latest of its layer, or not there.
+    /// [`CatalogError::NotDeletable`] if the version is the latest of its layer, or is not
+    /// recorded.
     async fn begin_deletion(
         &self,
         arn: &LayerVersionArn,
         at: Timestamp,
     ) -> Result<(), CatalogError>;
 
-    /// The layer versions whose deletion was begun and has not ended, sorted.
+    /// Returns the layer versions whose deletion has begun but not ended, sorted.
     async fn deletions_under_way(&self) -> Result<Vec<LayerVersionArn>, CatalogError>;
 
-    /// Writes down that a layer version is gone. A deletion that is not under way counts as ended.
+    /// Records that a layer version is gone. Does nothing if its deletion is not under way.
     async fn end_deletion(&self, arn: &LayerVersionArn) -> Result<(), CatalogError>;
 
-    /// Writes down that a layer version turned out to be gone, which nobody here deleted. If it was
-    /// the latest, its [`successor`] takes its place. Returns what is the latest then. For one that is
-    /// recorded as deleted already nothing changes.
+    /// Records that a layer version turned out to be gone although this collection did not delete
+    /// it. If it was the latest, its [`successor`] takes its place. Returns the latest version
+    /// afterwards. Changes nothing if the version is already recorded as deleted.
     ///
     /// # Errors
     ///
@@ -179,13 +183,13 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         at: Timestamp,
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
-    /// Withdraws a layer version, at once: if it is the latest it becomes deprecated and expires at
-    /// `expires_at`, and its [`successor`] is the latest again. One that is withdrawn already stays as
-    /// it is. Returns what is the latest then.
+    /// Withdraws a layer version, in one transaction: if it is the latest, it becomes deprecated
+    /// and expires at `expires_at`, and its [`successor`] becomes the latest again. A version that
+    /// is already withdrawn stays as it is. Returns the latest version afterwards.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotYankable`] if it is deleted, or not there.
+    /// [`CatalogError::NotYankable`] if it is deleted or not recorded.
     async fn yank(
         &self,
         arn: &LayerVersionArn,
@@ -193,34 +197,36 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
         expires_at: Timestamp,
     ) -> Result<Option<LayerVersion>, CatalogError>;
 
-    /// Writes down that the pointer to the latest of a layer in a region is to be moved. Owing twice
-    /// is owing once.
+    /// Records that the pointer to the latest version of a layer in a region must be moved.
+    /// Repeating this has no further effect.
     async fn owe_pointer(&self, pointer: &OwedPointer) -> Result<(), CatalogError>;
 
-    /// The pointers that are to be moved, sorted.
+    /// Returns the pointers that must be moved, sorted.
     async fn owed_pointers(&self) -> Result<Vec<OwedPointer>, CatalogError>;
 
-    /// Writes down that a pointer was moved, and is owed no more.
+    /// Records that a pointer was moved and is no longer owed.
     async fn pointer_moved(&self, pointer: &OwedPointer) -> Result<(), CatalogError>;
 
-    /// Takes over what another collection recorded of a package for a target, at once: what
-    /// [`AdoptionPlan`] makes of it and of what is recorded here, which is what this returns.
-    /// Adopting twice is adopting once.
+    /// Takes over the records of another collection for a package and target, in one transaction.
+    /// Applies and returns the [`AdoptionPlan`] that follows from the adoption and the existing
+    /// records. Repeating this has no further effect.
     async fn adopt(&self, adoption: &Adoption) -> Result<AdoptionPlan, CatalogError>;
 
-    /// Keeps the report of a run, under a number higher than all before.
+    /// Stores the report of a run and returns its number, which is higher than all before.
     async fn record_run(&self, report: &RunReport) -> Result<u64, CatalogError>;
 
-    /// The reports of the last runs with their numbers, the newest first.
+    /// Returns the reports of the last runs with their numbers, newest first.
     async fn runs(&self, at_most: usize) -> Result<Vec<(u64, RunReport)>, CatalogError>;
 
-    /// The report of the run with this number.
+    /// Returns the report of the run with this number.
     async fn run(&self, number: u64) -> Result<Option<RunReport>, CatalogError>;
 
-    /// Who works on the collection, or did last and did not say that it ended.
+    /// Returns the lease: held by whoever works on the collection now, or by a holder that ended
+    /// without giving it back.
     async fn lease(&self) -> Result<Option<Lease>, CatalogError>;
 
-    /// Takes, renews or gives back the lease, if it still is what is expected; says whether it was.
+    /// Takes, renews or gives back the lease, if the current lease is `expected`. Returns whether
+    /// it was.
     async fn replace_lease(
         &self,
         expected: Option<&Lease>,
@@ -228,92 +234,95 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
     ) -> Result<bool, CatalogError>;
 }
 
-/// The right to work on a collection, for a time: so that of two runs one waits for the other.
+/// The right to work on a collection for a limited time, so that two runs do not work at the same
+/// time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {
-    /// The name of the machine that has it.
+    /// Host name of the holder.
     pub host: String,
-    /// The number of the process there.
+    /// Process ID of the holder on that host.
     pub process: u32,
-    /// Until when, unless it is renewed.
+    /// End of the lease, unless it is renewed.
     pub until: Timestamp,
 }
 
-/// Which layer versions are asked for; what is not said is not restricted.
+/// Selects layer versions. A field that is `None` does not restrict the selection.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Query {
-    /// Of this target.
+    /// Only this target.
     pub target: Option<Target>,
-    /// In this region.
+    /// Only this region.
     pub region: Option<Region>,
-    /// Of this package.
+    /// Only this package.
     pub package: Option<PackageName>,
-    /// How far back.
+    /// Whether older and deleted versions are included.
     pub include: Include,
 }
 
-/// How far back a [`Query`] goes.
+/// Whether a [`Query`] includes older and deleted versions.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Include {
-    /// The latest of each layer and region.
+    /// Only the latest version of each layer and region.
     #[default]
     Latest,
-    /// All that are not deleted.
+    /// All versions that are not deleted.
     Existing,
-    /// All, the deleted ones too.
+    /// All versions, including deleted ones.
     All,
 }
 
-/// What of what is listed changed since another time.
+/// What changed in the listing since an earlier change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Changes {
-    /// The number of the last of them, or of the last before if there are none.
+    /// Number of the last change. If nothing changed, the number of the last change before.
     pub until: u64,
-    /// What changed, in the order of the changes; none if that is not known, so that all may have.
+    /// What changed, in the order of the changes. `None` if this is not known, so that everything
+    /// may have changed.
     pub layers: Option<Vec<Listed>>,
 }
 
-/// Something that is listed: the versions of a layer in a region, or the latest build of a package.
+/// An entry of the listing: the versions of a layer in a region, or the latest build of a package.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Listed {
-    /// The target.
+    /// Target of the layer.
     pub target: Target,
-    /// The package.
+    /// Package in the layer.
     pub package: PackageName,
-    /// The region of the layer versions; none for the latest build.
+    /// Region of the layer versions; `None` for the latest build.
     pub region: Option<Region>,
 }
 
-/// A publication that is about to be made, or was when the process ended.
+/// A publication that is about to be made, or that was under way when its process ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Intent {
-    /// Where.
+    /// Region of the publication.
     pub region: Region,
-    /// Under which name.
+    /// Name of the layer.
     pub layer: LayerName,
-    /// What is published. Recorded with it, so that whoever settles the publication later knows
-    /// what it was, even when a newer build has become the latest in the meantime.
+    /// The build to be published. It is recorded with the publication, so that whoever settles the
+    /// publication later knows what was published even if a newer build has become the latest in
+    /// the meantime.
     pub build: Build,
     /// The `now` of the run that publishes it.
     pub begun_at: Timestamp,
-    /// When the publication was last under way. Not known of one that an earlier release began.
+    /// When the publication was last known to be under way. `None` if an earlier release began it.
     pub attempted_at: Option<Timestamp>,
-    /// Why the version that it made cannot be listed, if that is so.
+    /// Why the version that it made cannot be listed, if so.
     pub stuck: Option<String>,
 }
 
-/// The pointer to the latest version of a layer in a region, which is to be moved.
+/// A pointer to the latest version of a layer in a region that must be moved.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct OwedPointer {
-    /// The region.
+    /// Region of the pointer.
     pub region: Region,
-    /// The target.
+    /// Target of the layer.
     pub target: Target,
-    /// The package, as the pointer's name has it.
+    /// The package, spelled as in the pointer's name.
     pub package: PackageName,
 }
 
-/// Brings layer versions into the order that [`Catalog::layer_versions`] promises.
+/// Sorts layer versions in the order that [`Catalog::layer_versions`] promises.
 fn sort(versions: &mut [LayerVersion]) {
     versions.sort_by(|one, other| {
         let place = |version: &LayerVersion| {
@@ -329,71 +338,71 @@ fn sort(versions: &mut [LayerVersion]) {
     });
 }
 
-/// What can go wrong with a catalog.
+/// Errors of a catalog.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The catalog cannot be opened.
+    /// The catalog could not be opened.
     #[error("could not open the catalog {location}")]
     Open {
-        /// Where it is.
+        /// File of the catalog.
         location: String,
-        /// Why.
+        /// Why it could not be opened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There is nothing in the file, not even the tables of a catalog without records.
+    /// The file holds nothing, not even the tables of a catalog without records.
     #[error(
-        "the catalog {location} is empty, and no command leaves it so\n\
+        "the catalog {location} is empty; no command leaves an empty file\n\
          help: if it was emptied, restore it from a backup, as docs/operating.md says\n\
          help: if nothing was ever published, delete the file, and the next run makes a catalog"
     )]
     Empty {
-        /// Where it is.
+        /// File of the catalog.
         location: String,
     },
-    /// The file is something else, or of another release.
-    #[error("{location} is not a catalog that this release reads: {reason}")]
+    /// The file is not a catalog, or belongs to another release.
+    #[error("{location} is not a catalog that this release can read: {reason}")]
     Foreign {
-        /// Where it is.
+        /// The file.
         location: String,
-        /// What it is instead.
+        /// What the file is instead.
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("the catalog could not be read or written")]
+    #[error("could not read or write the catalog")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored value is not what it should be.
-    #[error("the catalog holds a record that cannot be read")]
+    /// A stored value cannot be read.
+    #[error("could not read a record of the catalog")]
     Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A publication of the layer is under way already.
+    /// A publication of the layer is already under way.
     #[error("a publication of {layer} in {region} is already under way; it must be settled first")]
     UnderWay {
-        /// The region.
+        /// Region of the publication.
         region: Region,
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
     },
     /// A publication or a layer version refers to a build that is not recorded.
     #[error("no build with content {0} is recorded")]
     UnknownBuild(Digest),
-    /// A build that was adopted cannot be published.
+    /// An adopted build cannot be published.
     #[error(
         "the layer of {package} for {target} was adopted from another collection, so its zip is \
-         not here and it cannot be published; a run with --force-build builds it"
+         not here and it cannot be published; build it with `klayers-pipeline run --force-build`"
     )]
     Adopted {
-        /// The target.
+        /// Target of the build.
         target: Target,
-        /// The package.
+        /// Package of the build.
         package: PackageName,
     },
-    /// The ARN is that of another layer version.
+    /// The ARN is already recorded for other content.
     #[error("{0} is already recorded, with other content")]
     Conflict(LayerVersionArn),
     /// A layer version is not recorded.
     #[error("{0} is not recorded")]
     Unknown(LayerVersionArn),
-    /// A layer version was to be recorded as deprecated, and is not.
+    /// A layer version was to be recorded as deprecated, but its status is different.
     #[error(
         "{0} is to be recorded beside the latest, but its status is not that of a deprecated one"
     )]

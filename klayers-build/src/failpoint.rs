@@ -1,12 +1,12 @@
-//! Places where a test can end the process, between an effect and the record of it.
+//! Failpoints: places between an effect and its record where a test can kill the process.
 //!
-//! They are there with the feature `failpoints` alone, and do nothing until they are armed.
+//! They exist only with the feature `failpoints`, and do nothing until they are armed.
 
 #[cfg(feature = "failpoints")]
 pub use armed::arm;
 
-/// Comes by a place. If the place is armed and this is the visit that was chosen, the process is
-/// killed as the system would kill it: nothing is cleaned up.
+/// Marks a failpoint. If this failpoint is armed and this is the chosen visit, the process is
+/// killed with SIGKILL, so nothing is cleaned up.
 #[cfg(not(feature = "failpoints"))]
 pub(crate) fn reach(_: &'static str) {}
 
@@ -32,14 +32,15 @@ mod armed {
         visits: Mutex<BTreeMap<&'static str, u64>>,
     }
 
-    /// Arms the places of this process, once. At `fatal`, as in `published:2` for the second visit
-    /// to the place `published`, it is killed; every visit is a line of the file `seen`.
+    /// Arms the failpoints of this process, once. `fatal` names a failpoint and a visit:
+    /// `published:2` kills the process at the second visit of `published`. Every visit is appended
+    /// to the file `seen` as a line.
     pub fn arm(fatal: Option<&str>, seen: Option<PathBuf>) {
         let fatal = fatal.map(|fatal| {
             let (place, visit) = fatal.rsplit_once(':').unwrap_or((fatal, "1"));
             (place.to_owned(), visit.parse().unwrap_or(1))
         });
-        // Whoever arms first decides; nobody does so twice.
+        // The first call wins; nothing calls this twice.
         let _ = ARMED.set(Armed { fatal, seen, visits: Mutex::default() });
     }
 
@@ -53,7 +54,7 @@ mod armed {
         };
         if let Some(seen) = &armed.seen {
             let file = OpenOptions::new().create(true).append(true).open(seen);
-            // A test that finds the visit missing fails by itself.
+            // A test that misses this visit fails by itself.
             let _ = file.and_then(|mut file| writeln!(file, "{place}:{visit}"));
         }
         if armed.fatal.as_ref().is_some_and(|(name, number)| name == place && *number == visit) {

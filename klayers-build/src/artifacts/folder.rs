@@ -1,4 +1,4 @@
-//! The artifacts in a folder.
+//! Artifacts stored in a folder.
 
 use std::fs::File;
 use std::io;
@@ -13,10 +13,10 @@ use super::{ArtifactError, Artifacts, LocalArtifact};
 use crate::sweep::sweep;
 use crate::{durable, regular};
 
-/// Artifacts as the files `{folder}/{first two digits}/{SHA-256}`.
+/// Artifacts as files named `{folder}/{first two digits}/{SHA-256}`.
 ///
-/// A file gets its name when it is whole and on the disk. Several processes may store in one
-/// folder.
+/// A file gets its name once it is complete and on disk. Several processes may store files in the
+/// same folder.
 #[derive(Clone, Debug)]
 pub struct FolderArtifacts {
     folder: PathBuf,
@@ -24,26 +24,26 @@ pub struct FolderArtifacts {
 }
 
 impl FolderArtifacts {
-    /// Stores in a folder, which is made if it is not there.
+    /// Opens a folder, creating it if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError::Io`] if it cannot be made.
+    /// [`ArtifactError::Io`] if it cannot be created.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let folder = folder.into();
         let staging = folder.join("staging");
-        durable::create_folder(&staging).map_err(failed("make the folder", &staging))?;
+        durable::create_folder(&staging).map_err(failed("create the folder", &staging))?;
         Ok(Self { folder, staging })
     }
 
-    /// What a folder holds, to be read alone: nothing is made, and the folder may be missing.
+    /// Opens a folder for reading only: nothing is created, and the folder may be missing.
     pub fn read_only(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         let staging = folder.join("staging");
         Self { folder, staging }
     }
 
-    /// Removes what killed processes left a day before `now` or earlier.
+    /// Removes files that killed processes left behind at least a day before `now`.
     pub fn sweep(&self, now: Timestamp) {
         sweep(&self.staging, now);
     }
@@ -60,12 +60,13 @@ impl FolderArtifacts {
         if actual != digest {
             return Err(ArtifactError::Mismatch { digest, actual });
         }
-        durable::create_folder(folder).map_err(failed("make the folder", folder))?;
-        // What is there is left, unless something else than this has cut or changed it.
+        durable::create_folder(folder).map_err(failed("create the folder", folder))?;
+        // A file that is already there stays, unless it was truncated or changed from outside.
         if !durable::digest(&place).is_ok_and(|stored| stored == digest) {
             self.rename(file, &place)?;
         }
-        // Also when it was there: whoever stored it may not have come this far yet.
+        // Sync an existing file too: the process that stored it may not have synced its folders
+        // yet.
         durable::sync_folders(folder, &self.folder).map_err(failed("store", &place))
     }
 

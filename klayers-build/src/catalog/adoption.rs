@@ -1,4 +1,4 @@
-//! What a catalog makes of records that are taken over from another collection.
+//! Decides how the catalog takes over records from another collection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,52 +8,53 @@ use klayers_core::{
     Build, LayerVersion, LayerVersionArn, Origin, PackageName, Pin, Region, Status, Target,
 };
 
-/// What another collection recorded of a package for a target. Its builds are
-/// [adopted](Origin::Adopted), and of its versions at most one in a region is the latest.
+/// Records of another collection for a package and target. Its builds are
+/// [adopted](Origin::Adopted), and at most one version in each region is the latest.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Adoption {
-    /// The target.
+    /// Target of the layers.
     pub target: Target,
-    /// The package.
+    /// Package in the layers.
     pub package: PackageName,
-    /// Its layer versions, from the oldest to the newest of each layer.
+    /// The layer versions, oldest first within each layer.
     pub versions: Vec<LayerVersion>,
-    /// Its latest build, if one is known.
+    /// The latest build, if it is known.
     pub latest_build: Option<Build>,
 }
 
-/// What is to be written down of an [`Adoption`].
+/// The changes to the catalog that follow from an [`Adoption`].
 ///
-/// A region where versions of this package were published from here is left alone: which of them
-/// and of the other collection's is the latest cannot be said. Where all that is recorded was
-/// adopted, it follows the other collection; but what is deleted here stays deleted, and what that
-/// collection no longer lists stays as it is.
+/// If this collection published versions of the package in a region, that region stays as it is:
+/// nothing says whether the latest is one of its own versions or one of the other collection's. A
+/// region whose records are all adopted follows the other collection, with two exceptions: a
+/// version that is deleted here stays deleted, and a version that the other collection no longer
+/// lists stays as it is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AdoptionPlan {
-    /// The versions that are not recorded yet.
+    /// Versions that are not recorded yet.
     pub add: Vec<LayerVersion>,
-    /// Those that are, with what is to be said of them from now on.
+    /// Recorded versions that change, with their new state.
     pub change: Vec<LayerVersion>,
-    /// How many are recorded as they are.
+    /// Number of versions that are already recorded as they are.
     pub unchanged: usize,
-    /// The latest build, if it is to be recorded.
+    /// The latest build, if it needs to be recorded.
     pub build: Option<Build>,
-    /// Where nothing is written down, and why.
+    /// Regions in which nothing is recorded, each with the reason.
     pub refused: BTreeMap<Region, Clash>,
 }
 
-/// Why nothing is adopted of a layer in a region.
+/// Why nothing is adopted for a layer in a region.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Clash {
-    /// Versions were published from here.
+    /// This collection published versions there.
     Own(LayerVersionArn),
-    /// A version is recorded that holds something else.
+    /// A version is recorded with different content.
     Differs(LayerVersionArn),
     /// A version was withdrawn here.
     Withdrawn(LayerVersionArn),
-    /// A version is recorded as the latest, and the other collection has another latest and does
-    /// not know this one.
+    /// A version is recorded as the latest, but the other collection does not know it and has
+    /// another latest.
     LatestGone(LayerVersionArn),
 }
 
@@ -62,16 +63,16 @@ impl fmt::Display for Clash {
         match self {
             Self::Own(arn) => write!(
                 formatter,
-                "{arn} was published from here, so what is recorded stays, and newer versions of \
-                 the other collection are not adopted"
+                "{arn} was published by this collection, so its records stay as they are; newer \
+                 versions of the other collection are not adopted"
             ),
             Self::Differs(arn) => write!(
                 formatter,
-                "{arn} is recorded with another version or other dependencies; nothing of this \
-                 layer is adopted"
+                "{arn} is recorded with a different version or different dependencies; nothing of \
+                 this layer is adopted"
             ),
             Self::Withdrawn(arn) => {
-                write!(formatter, "{arn} was withdrawn here, so what is recorded stays")
+                write!(formatter, "{arn} was withdrawn here, so its records stay as they are")
             }
             Self::LatestGone(arn) => write!(
                 formatter,
@@ -83,9 +84,9 @@ impl fmt::Display for Clash {
 }
 
 impl AdoptionPlan {
-    /// Decides what is to be written down, given what is recorded of the package for the target:
-    /// all versions, deleted ones too, and the latest build; and the builds of the target that were
-    /// withdrawn.
+    /// Plans an adoption. `recorded` holds all recorded versions of the package and target,
+    /// including deleted ones; `latest_build` is its recorded latest build; `withdrawn` holds the
+    /// target's builds that were withdrawn.
     pub fn new(
         adoption: &Adoption,
         recorded: &[LayerVersion],
@@ -99,78 +100,79 @@ impl AdoptionPlan {
             let in_region = |versions: &[LayerVersion]| -> Vec<LayerVersion> {
                 versions.iter().filter(|version| version.region() == region).cloned().collect()
             };
-            let (told, recorded) = (in_region(&adoption.versions), in_region(recorded));
-            if let Err(clash) = plan.add_region(told, &recorded, withdrawn) {
+            let (theirs, recorded) = (in_region(&adoption.versions), in_region(recorded));
+            if let Err(clash) = plan.add_region(theirs, &recorded, withdrawn) {
                 plan.refused.insert(region.clone(), clash);
             }
         }
-        plan.build = adoption.latest_build.clone().filter(|told| match latest_build {
+        plan.build = adoption.latest_build.clone().filter(|theirs| match latest_build {
             None => true,
             Some(recorded) => {
-                let adds_time = recorded.created_at.is_none() && told.created_at.is_some();
+                let adds_time = recorded.created_at.is_none() && theirs.created_at.is_some();
                 let differs =
-                    !holds_same_versions(recorded, told) || !is_told_alike(recorded, told);
+                    !holds_same_versions(recorded, theirs) || !is_described_identically(recorded, theirs);
                 is_adopted(recorded) && (differs || adds_time)
             }
         });
         plan
     }
 
-    /// Whether nothing is to be written down.
+    /// Returns whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
         self.add.is_empty() && self.change.is_empty() && self.build.is_none()
     }
 
     fn add_region(
         &mut self,
-        told: Vec<LayerVersion>,
+        theirs: Vec<LayerVersion>,
         recorded: &[LayerVersion],
         withdrawn: &[Build],
     ) -> Result<(), Clash> {
         let known: BTreeMap<&LayerVersionArn, &LayerVersion> =
             recorded.iter().map(|version| (&version.arn, version)).collect();
         if let Some(own) = recorded.iter().find(|version| !is_adopted(&version.build)) {
-            if told.iter().all(|version| known.contains_key(&version.arn)) {
-                self.unchanged += told.len();
+            if theirs.iter().all(|version| known.contains_key(&version.arn)) {
+                self.unchanged += theirs.len();
                 return Ok(());
             }
             return Err(Clash::Own(own.arn.clone()));
         }
         let (mut add, mut change, mut unchanged) = (Vec::new(), Vec::new(), 0);
-        for told in told {
-            let Some(recorded) = known.get(&told.arn) else {
-                add.push(told);
+        for theirs in theirs {
+            let Some(recorded) = known.get(&theirs.arn) else {
+                add.push(theirs);
                 continue;
             };
-            if !holds_same_versions(&recorded.build, &told.build) {
-                return Err(Clash::Differs(told.arn));
+            if !holds_same_versions(&recorded.build, &theirs.build) {
+                return Err(Clash::Differs(theirs.arn));
             }
-            let is_as_told = is_told_alike(&recorded.build, &told.build);
+            let is_identical = is_described_identically(&recorded.build, &theirs.build);
             let next = LayerVersion {
-                arn: told.arn,
-                build: if is_as_told {
+                arn: theirs.arn,
+                build: if is_identical {
                     recorded.build.clone()
                 } else {
                     Build {
-                        dependencies: told.build.dependencies,
-                        requirements_hash: told.build.requirements_hash,
+                        dependencies: theirs.build.dependencies,
+                        requirements_hash: theirs.build.requirements_hash,
                         ..recorded.build.clone()
                     }
                 },
-                created_at: recorded.created_at.or(told.created_at),
+                created_at: recorded.created_at.or(theirs.created_at),
                 status: match &recorded.status {
                     deleted @ Status::Deleted { .. } => deleted.clone(),
-                    Status::Latest | Status::Deprecated { .. } => told.status,
+                    Status::Latest | Status::Deprecated { .. } => theirs.status,
                 },
             };
-            if is_as_told && next == **recorded {
+            if is_identical && next == **recorded {
                 unchanged += 1;
             } else {
                 change.push(next);
             }
         }
         if let Some(yanked) = recorded.iter().find(|version| version.yanked().is_some()) {
-            // Its status is this collection's, and that of the version which took its place.
+            // Its status, and the status of the version that took its place, are decided by this
+            // collection.
             if !add.is_empty() {
                 return Err(Clash::Withdrawn(yanked.arn.clone()));
             }
@@ -178,12 +180,12 @@ impl AdoptionPlan {
             change.clear();
         }
         let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
-        // It may have been withdrawn in another region.
-        let must_not = |version: &&LayerVersion| {
+        // The build may have been withdrawn in another region.
+        let is_withdrawn = |version: &&LayerVersion| {
             let was_latest = known.get(&version.arn).is_some_and(&is_latest);
             !was_latest && obstacle(version, &[], withdrawn).is_some()
         };
-        if let Some(version) = add.iter().chain(&change).filter(is_latest).find(must_not) {
+        if let Some(version) = add.iter().chain(&change).filter(is_latest).find(is_withdrawn) {
             return Err(Clash::Withdrawn(version.arn.clone()));
         }
         let next: BTreeSet<&LayerVersionArn> = change.iter().map(|version| &version.arn).collect();
@@ -204,9 +206,9 @@ fn is_adopted(build: &Build) -> bool {
     matches!(build.origin, Origin::Adopted { .. })
 }
 
-/// Whether two builds that hold the same say so in the same words: the hash, and each dependency in
-/// its spelling.
-fn is_told_alike(one: &Build, other: &Build) -> bool {
+/// Whether two builds with the same content describe it identically: same hash, and each dependency
+/// in the same spelling.
+fn is_described_identically(one: &Build, other: &Build) -> bool {
     let lines =
         |build: &Build| -> Vec<String> { build.dependencies.iter().map(Pin::to_string).collect() };
     one.requirements_hash == other.requirements_hash && lines(one) == lines(other)

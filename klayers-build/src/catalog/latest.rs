@@ -1,5 +1,6 @@
-//! What may become the latest version of a layer in a region. Whoever makes a version the latest
-//! asks here: settling, repairing, adopting, and choosing the one that takes the place of another.
+//! Decides which version may become the latest of a layer in a region. All code that makes a
+//! version the latest uses these functions: settling, repairing, adopting, and choosing a
+//! successor.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +9,17 @@ use klayers_core::{Build, LayerVersion, Pin, Status};
 /// Why a layer version must not become the latest of its layer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Obstacle {
-    /// What it holds was withdrawn, in this region or another one.
+    /// Its content was withdrawn, in this region or another one.
     Withdrawn,
     /// A newer version of its layer is recorded in its region.
     Superseded,
 }
 
-/// What keeps a layer version from becoming the latest of its layer in its region, if anything does.
+/// Returns what prevents a layer version from becoming the latest of its layer in its region, if
+/// anything.
 ///
-/// `recorded` are the versions of its package and target that are recorded there, `withdrawn` the
-/// builds of its target that were withdrawn anywhere.
+/// `recorded` holds the versions of its package and target that are recorded in that region;
+/// `withdrawn` holds the builds of its target that were withdrawn in any region.
 pub fn obstacle(
     version: &LayerVersion,
     recorded: &[LayerVersion],
@@ -30,15 +32,15 @@ pub fn obstacle(
         if other.arn.layer() == version.arn.layer() {
             other.arn.version() > version.arn.version()
         } else {
-            // Of layers that are named otherwise, or are in another account, the numbers say nothing.
+            // Version numbers of layers with different names or accounts cannot be compared.
             other.created_at.is_some() && other.created_at >= version.created_at
         }
     };
     recorded.iter().any(is_newer).then_some(Obstacle::Superseded)
 }
 
-/// The version that takes the place of a latest that is withdrawn or lost, out of those beside it,
-/// which come from the newest to the oldest.
+/// Returns the version that takes the place of a latest version which was withdrawn or lost.
+/// `beside` holds the other versions of the layer, newest first.
 pub fn successor<'a>(beside: &'a [LayerVersion], withdrawn: &[Build]) -> Option<&'a LayerVersion> {
     beside.iter().find(|version| {
         let exists = !matches!(version.status, Status::Deleted { .. });
@@ -46,7 +48,7 @@ pub fn successor<'a>(beside: &'a [LayerVersion], withdrawn: &[Build]) -> Option<
     })
 }
 
-/// Whether two builds hold the same. If the bytes of one are not known, since it was adopted, its
+/// Whether two builds have the same content. An adopted build has no known content, so its pinned
 /// versions decide.
 fn is_same(one: &Build, other: &Build) -> bool {
     if (one.target, &one.package) != (other.target, &other.package) {
@@ -58,7 +60,7 @@ fn is_same(one: &Build, other: &Build) -> bool {
     }
 }
 
-/// Whether two builds are of one version and hold the same packages, however they are spelled.
+/// Whether two builds have the same version and the same dependencies, whatever their spelling.
 pub(super) fn holds_same_versions(one: &Build, other: &Build) -> bool {
     let holds = |build: &Build| build.dependencies.iter().cloned().collect::<BTreeSet<Pin>>();
     one.version == other.version && holds(one) == holds(other)
@@ -97,13 +99,13 @@ mod tests {
         }
     }
 
-    fn named_otherwise(mut version: LayerVersion) -> LayerVersion {
+    fn with_other_prefix(mut version: LayerVersion) -> LayerVersion {
         version.arn = version.arn.to_string().replace("Klayers-p312", "Old-p312").parse().unwrap();
         version
     }
 
     #[test]
-    fn what_was_withdrawn_or_is_older_must_not_become_the_latest() {
+    fn withdrawn_or_older_version_must_not_become_latest() {
         let candidate = version(2, Some("x"), 5);
         let adopted = version(9, None, 1).build;
         let mut withdrawn = version(9, Some("x"), 1).build;
@@ -113,8 +115,8 @@ mod tests {
             (vec![], vec![], None),
             (vec![version(1, Some("y"), 9)], vec![elsewhere], None),
             (vec![version(3, Some("y"), 1)], vec![], Some(Obstacle::Superseded)),
-            (vec![named_otherwise(version(1, Some("y"), 4))], vec![], None),
-            (vec![named_otherwise(version(1, Some("y"), 5))], vec![], Some(Obstacle::Superseded)),
+            (vec![with_other_prefix(version(1, Some("y"), 4))], vec![], None),
+            (vec![with_other_prefix(version(1, Some("y"), 5))], vec![], Some(Obstacle::Superseded)),
             (vec![], vec![withdrawn.clone()], Some(Obstacle::Withdrawn)),
             (vec![], vec![adopted], Some(Obstacle::Withdrawn)),
         ] {
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_exists_and_was_not_withdrawn_succeeds() {
+    fn successor_is_newest_existing_version_that_was_not_withdrawn() {
         let expires_at = Timestamp::UNIX_EPOCH;
         let with = |number, content, status| LayerVersion {
             status,

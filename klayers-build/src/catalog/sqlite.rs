@@ -35,8 +35,8 @@ mod schema;
 
 /// A catalog in one SQLite file, with a write-ahead log beside it.
 ///
-/// What a method has written down outlives the process and a power loss. Several processes may
-/// have the same file open; one that writes waits while another does.
+/// A write is durable when its method returns, even after a power loss. Several processes may have
+/// the same file open; a process that writes waits while another one writes.
 ///
 /// ```
 /// use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
@@ -54,40 +54,40 @@ mod schema;
 #[derive(Debug)]
 pub struct SqliteCatalog {
     connection: Arc<Mutex<Connection>>,
-    /// Further connections, over which what is listed is read side by side.
+    /// Further connections, so that several lists can be read at the same time.
     readers: Vec<Arc<Mutex<Connection>>>,
-    /// The reader whose turn is next.
+    /// Index of the reader to use next.
     next: AtomicUsize,
 }
 
 impl SqliteCatalog {
-    /// Opens a catalog for reading and writing, and makes it if the file is not there.
+    /// Opens a catalog for reading and writing, creating it if the file does not exist.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Empty`] if there is nothing in the file; [`CatalogError::Foreign`] if it is
-    /// something else or of a newer release, which leaves it as it is; [`CatalogError::Open`] if it
-    /// cannot be opened or made.
+    /// [`CatalogError::Empty`] if the file is empty; [`CatalogError::Foreign`] if it is not a
+    /// catalog or belongs to a newer release, in which case the file stays unchanged;
+    /// [`CatalogError::Open`] if it cannot be opened or created.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         schema::open(path.as_ref()).map(Self::new)
     }
 
-    /// Opens a catalog for reading alone, beside a process that writes. What that process commits
-    /// is seen by every query after; the methods that write return [`CatalogError::Storage`].
+    /// Opens a catalog for reading only, beside a process that writes. Every query sees what that
+    /// process has committed. Methods that write return [`CatalogError::Storage`].
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and [`CatalogError::Open`] if the file is not there.
+    /// As for [`open`](Self::open), and [`CatalogError::Open`] if the file does not exist.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         schema::open_read_only(path.as_ref()).map(Self::new)
     }
 
-    /// The same with several connections, so that what is read for one list does not wait for what
-    /// is read for another.
+    /// Like [`open_read_only`](Self::open_read_only) with several connections, so that reading one
+    /// list does not wait for reading another.
     ///
     /// # Errors
     ///
-    /// As [`open_read_only`](Self::open_read_only).
+    /// As for [`open_read_only`](Self::open_read_only).
     pub fn open_for_many_readers(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         const READERS: usize = 8;
         let open = || schema::open_read_only(path.as_ref());
@@ -98,7 +98,7 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
-    /// Opens an empty catalog that is gone when it is dropped.
+    /// Opens an empty catalog in memory, which is lost when it is dropped.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl SqliteCatalog {
         }
     }
 
-    /// Works on the connection in a thread where waiting for the disk holds up nobody.
+    /// Runs `work` on the connection in a thread where blocking on the disk is allowed.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
@@ -123,7 +123,8 @@ impl SqliteCatalog {
         on(Arc::clone(&self.connection).lock_owned().await, work).await
     }
 
-    /// The same over a connection that is free, for what is listed.
+    /// Like [`with`](Self::with), on a connection that is free if there is one. For queries of the
+    /// listing.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
@@ -141,7 +142,7 @@ impl SqliteCatalog {
         on(connection, work).await
     }
 
-    /// The same for work that writes: all of it or nothing.
+    /// Like [`with`](Self::with), in a transaction: all of `work` takes effect, or nothing.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure> + Send + 'static,

@@ -272,7 +272,7 @@ fn a_catalog_of_another_program_is_left_alone() {
         home.write("klayers.db", &content);
         for command in all {
             let expected = format!(
-                "error: klayers.db is not a catalog that this release reads: {reason}\nhelp: check \
+                "error: klayers.db is not a catalog that this release can read: {reason}\nhelp: check \
                  the catalog's url in klayers.toml\n"
             );
             home.run(command).refused(2, &expected);

@@ -32,12 +32,12 @@ fn old(expires: &str) -> Status {
 
 const SOON: &str = "2027-01-01T00:00:00Z";
 
-/// What becomes of what is told: `added 2, changed 1 deprecated`, or why nothing.
+/// Describes the plan, as in `add 2, 1 deprecated`, or why nothing is adopted.
 fn outcome(told: &[LayerVersion], recorded: &[LayerVersion]) -> String {
     outcome_where(&[], told, recorded)
 }
 
-/// The same where builds were withdrawn in another region.
+/// Like [`outcome`], with builds that were withdrawn in another region.
 fn outcome_where(withdrawn: &[Build], told: &[LayerVersion], recorded: &[LayerVersion]) -> String {
     let adoption = Adoption {
         target: "p3.12".parse().unwrap(),
@@ -66,14 +66,14 @@ fn outcome_where(withdrawn: &[Build], told: &[LayerVersion], recorded: &[LayerVe
 }
 
 #[test]
-fn the_catalog_follows_what_was_adopted() {
+fn catalog_follows_adopted_records() {
     let (one, two) = (version(1, "a", Status::Latest), version(2, "b", Status::Latest));
     let superseded = version(1, "a", old(SOON));
     let first = std::slice::from_ref(&one);
     assert_eq!(outcome(first, &[]), "add 1");
     assert_eq!(outcome(first, first), "");
     assert_eq!(outcome(&[superseded.clone(), two.clone()], first), "add 2, 1 deprecated");
-    // The other collection went back.
+    // The other collection made its earlier version the latest again.
     let back = version(2, "b", old(SOON));
     assert_eq!(
         outcome(&[one.clone(), back], &[superseded.clone(), two.clone()]),
@@ -81,7 +81,8 @@ fn the_catalog_follows_what_was_adopted() {
     );
     let later = version(1, "a", old("2028-01-01T00:00:00Z"));
     assert_eq!(outcome(&[later], std::slice::from_ref(&superseded)), "1 deprecated");
-    // What is deleted here stays so, and what is no longer told of stays as it is.
+    // A version that is deleted here stays deleted, and a version that is no longer listed stays as
+    // it is.
     let deleted = version(1, "a", Status::Deleted { at: at(SOON) });
     assert_eq!(outcome(&[superseded.clone(), two.clone()], &[deleted]), "add 2");
     assert_eq!(outcome(std::slice::from_ref(&two), &[superseded, two.clone()]), "");
@@ -91,14 +92,14 @@ fn the_catalog_follows_what_was_adopted() {
 }
 
 #[test]
-fn what_was_withdrawn_in_another_region_does_not_become_the_latest_by_adoption() {
+fn adoption_does_not_make_withdrawn_version_of_another_region_latest() {
     let (one, two) = (version(1, "a", Status::Latest), version(2, "b", Status::Latest));
     let withdrawn = std::slice::from_ref(&two.build);
     let superseded = version(1, "a", old(SOON));
     let told = [superseded, two.clone()];
     assert_eq!(outcome_where(withdrawn, &told, std::slice::from_ref(&one)), "withdrawn 2");
     assert_eq!(outcome_where(withdrawn, &told[1..], &[]), "withdrawn 2");
-    // Beside the latest it may stand, and what is the latest already stays so.
+    // It may be recorded beside the latest, and a version that is already the latest stays so.
     let beside = [version(2, "b", old(SOON)), version(3, "c", Status::Latest)];
     assert_eq!(outcome_where(withdrawn, &beside, &[]), "add 2, add 3");
     let dated = LayerVersion { created_at: Some(at(SOON)), ..two.clone() };
@@ -106,16 +107,16 @@ fn what_was_withdrawn_in_another_region_does_not_become_the_latest_by_adoption()
 }
 
 #[test]
-fn recorded_words_follow_what_is_told() {
+fn adoption_updates_hashes_and_spellings() {
     let recorded = version(1, "typing-extensions", Status::Latest);
-    // An earlier release kept hashes and spellings of its own.
+    // An earlier release recorded its own hashes and spellings.
     let told = version(1, "Typing_Extensions", Status::Latest);
     assert_eq!(outcome(std::slice::from_ref(&told), &[recorded]), "1 latest");
     assert_eq!(outcome(std::slice::from_ref(&told), std::slice::from_ref(&told)), "");
 }
 
 #[test]
-fn what_contradicts_what_is_recorded_is_refused() {
+fn adoption_refuses_records_that_contradict_the_catalog() {
     let one = version(1, "a", Status::Latest);
     let first = std::slice::from_ref(&one);
     let two = version(2, "b", Status::Latest);

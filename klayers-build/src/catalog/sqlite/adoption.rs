@@ -1,4 +1,4 @@
-//! Records that are taken over from another collection.
+//! Writes records that are adopted from another collection.
 
 use klayers_core::{Build, LayerVersion, Status};
 use rusqlite::{Transaction, params};
@@ -23,7 +23,7 @@ pub(super) fn adopt(
     let latest_build = rows::latest_build(transaction, adoption.target, &adoption.package)?;
     let withdrawn = retire::yanked_builds(transaction, adoption.target)?;
     let plan = AdoptionPlan::new(adoption, &recorded, latest_build.as_ref(), &withdrawn);
-    // The one that is the latest makes room before another takes its place.
+    // The old latest gives way first, since a region has at most one latest.
     let is_latest = |version: &&LayerVersion| version.status == Status::Latest;
     for version in plan.change.iter().filter(|version| !is_latest(version)) {
         update(transaction, version)?;
@@ -74,7 +74,7 @@ fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), F
     Ok(())
 }
 
-/// Versions tell of a build, but not when it was made.
+/// Sets the time of a build. Layer versions name their build, but not its time.
 fn date(transaction: &Transaction<'_>, build: &Build) -> Result<(), Failure> {
     let id = rows::find_build(transaction, build)?;
     transaction.execute(

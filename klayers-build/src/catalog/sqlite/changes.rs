@@ -1,4 +1,4 @@
-//! Which of what is listed changed.
+//! Reads which entries of the listing changed.
 
 use klayers_core::ParseError;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -11,14 +11,15 @@ pub(super) const SINCE: &str =
 
 pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Changes, Failure> {
     let Some(last) = last(connection)? else {
-        // A catalog of an earlier release tells only that something was written. Its numbers stand
-        // apart from those of `changes`, so that none of the one is taken for one of the other.
+        // A catalog of an earlier release only tells that something was written. These numbers
+        // count down from the maximum, so that they are never confused with numbers from the table
+        // `changes`.
         let writes: u64 = connection.query_row("PRAGMA data_version", (), |row| row.get(0))?;
         let until = u64::MAX - writes;
         let nothing = since == Some(until);
         return Ok(Changes { until, layers: nothing.then(Vec::new) });
     };
-    // A number that was not given yet is of another catalog, which this one replaced.
+    // A number higher than the last one comes from another catalog, which this one has replaced.
     let Some(since) = since.filter(|since| *since <= last) else {
         return Ok(Changes { until: last, layers: None });
     };
@@ -32,7 +33,7 @@ pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Cha
     Ok(Changes { until, layers: Some(layers) })
 }
 
-/// All that is listed, where changes may be.
+/// All entries of the listing, in which changes can occur.
 pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT target, package, region FROM layer_versions WHERE status <> 'deleted'
@@ -43,7 +44,7 @@ pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, Failure> {
     rows.collect()
 }
 
-/// The number of the last change; none where changes are not counted.
+/// The number of the last change; `None` if this catalog does not record changes.
 fn last(connection: &Connection) -> Result<Option<u64>, Failure> {
     let counted = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'changes'";
     let counted: Option<u64> =

@@ -1,4 +1,4 @@
--- Layers that were made by hand have no lock, so a build may have neither of the two.
+-- Layers that were made by hand have no lock, so a build may lack both wheels_hash and lock_digest.
 CREATE TABLE new_builds (
     id INTEGER PRIMARY KEY,
     target TEXT NOT NULL,

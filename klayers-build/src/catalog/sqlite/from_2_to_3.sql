@@ -1,12 +1,11 @@
--- Withdrawn versions, deletions under way, runs, and who works on the collection.
--- Layer versions that were withdrawn, and why.
+-- Adds withdrawn versions, deletions under way, runs, and the lease.
 CREATE TABLE yanks (
     arn TEXT PRIMARY KEY REFERENCES layer_versions (arn),
     reason TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Deletions that were begun and have not ended; the layer versions are recorded as deleted.
+-- Deletions that have begun but not ended. Their layer versions are recorded as deleted.
 CREATE TABLE deletions (
     arn TEXT PRIMARY KEY REFERENCES layer_versions (arn)
 ) STRICT, WITHOUT ROWID;
@@ -19,13 +18,13 @@ WHERE status = 'latest';
 
 CREATE INDEX layer_versions_by_time ON layer_versions (created_at);
 
--- What runs did.
+-- Reports of runs.
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     report TEXT NOT NULL CHECK (json_valid(report))
 ) STRICT;
 
--- Who works on the collection: one row, or none.
+-- Who works on the collection: one row or none.
 CREATE TABLE lease (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     host TEXT NOT NULL,

@@ -1,5 +1,6 @@
--- Which layers changed, each in a region once, in the order of their last changes: so a reader knows
--- what it has read before the change. AUTOINCREMENT, since no number may come again.
+-- Which layers changed. Each layer in a region has one row, in the order of its last change, so
+-- that a reader can ask for everything after the last number it knows. AUTOINCREMENT, because
+-- numbers must never be reused.
 CREATE TABLE changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     target TEXT NOT NULL,
@@ -8,7 +9,7 @@ CREATE TABLE changes (
     UNIQUE (target, package, region)
 ) STRICT;
 
--- All there is, as if it had been added now.
+-- Record every existing entry as if it had just been added.
 INSERT INTO changes (target, package, region)
 SELECT DISTINCT target, package, region FROM layer_versions;
 INSERT INTO changes (target, package, region) SELECT target, package, '' FROM latest_builds;

@@ -1,5 +1,6 @@
--- Records may be adopted from another collection, which does not say by which bytes its layers are
--- held, nor always when they were made. Tables keep their triggers and indexes: nothing is made anew.
+-- Records may be adopted from another collection, which does not give the content of its layers,
+-- and does not always give the time of a build. Columns are altered in place, so that triggers and
+-- indexes survive.
 ALTER TABLE builds ALTER COLUMN content_digest DROP NOT NULL;
 ALTER TABLE builds ALTER COLUMN code_size DROP NOT NULL;
 ALTER TABLE builds ALTER COLUMN unzipped_size DROP NOT NULL;

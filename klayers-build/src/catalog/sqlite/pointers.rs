@@ -1,4 +1,4 @@
-//! Pointers that are to be moved.
+//! Pointers that must be moved.
 
 use klayers_core::ParseError;
 use rusqlite::{Connection, Transaction};

@@ -1,4 +1,4 @@
-//! Publications: what is under way, and what becomes of it.
+//! Publications: which are under way, and how they end.
 
 use jiff::Timestamp;
 use klayers_core::{Build, LayerVersion, Status};
@@ -68,7 +68,7 @@ pub(super) fn complete_retired(
     end(transaction, version, build)
 }
 
-/// The publication of a version is no longer under way.
+/// Ends the publication of a version: it is no longer under way.
 fn end(transaction: &Transaction<'_>, version: &LayerVersion, build: i64) -> Result<(), Failure> {
     transaction.execute(
         "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
@@ -97,7 +97,8 @@ pub(super) fn mark_stuck(
     change(transaction, "UPDATE intents SET stuck = ?", intent, Some(reason))
 }
 
-/// Changes exactly this publication, if it is under way; `value` is what the change sets.
+/// Runs the statement `change` for exactly this publication, if it is under way. `value` is its
+/// first parameter.
 fn change(
     transaction: &Transaction<'_>,
     change: &str,
@@ -114,7 +115,7 @@ fn change(
     Ok(())
 }
 
-/// The row of a build that must be recorded, and be one that can be published.
+/// Returns the row of a build. The build must be recorded, and must not be an adopted one.
 fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
     let Some(content) = build.content_digest() else {
         let (target, package) = (build.target, build.package.clone());

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::rows::Failure;
 use crate::catalog::{CatalogError, Include, Query};
 
-/// The SQL condition of a query. What it says of the status is spelled as in the partial indexes,
-/// which are not used otherwise.
+/// Returns the SQL condition of a query and its parameters. The conditions on the status are
+/// spelled as in the partial indexes, because SQLite would not use those indexes otherwise.
 pub(super) fn condition(query: &Query) -> (String, Vec<String>) {
     let mut conditions = vec![match query.include {
         Include::Latest => "layer_versions.status = 'latest'",
@@ -30,8 +30,8 @@ pub(super) fn condition(query: &Query) -> (String, Vec<String>) {
     (conditions.join(" AND "), parameters)
 }
 
-/// The values of a column of the layer versions that exist. SQLite's own DISTINCT would walk over
-/// every one of them; this jumps from value to value in the index.
+/// Returns SQL for the distinct values of a column over the layer versions that are not deleted.
+/// SQLite's own DISTINCT would visit every row; this jumps from value to value in the index.
 pub(super) fn distinct_sql(column: &str) -> String {
     format!(
         "WITH RECURSIVE found (value) AS (

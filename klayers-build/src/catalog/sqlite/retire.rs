@@ -1,4 +1,4 @@
-//! The end of layer versions: what expired, what is being deleted, what was withdrawn.
+//! The end of layer versions: expired, deleted and withdrawn ones.
 
 use jiff::Timestamp;
 use klayers_core::{Build, LayerVersion, LayerVersionArn, Target, Yank};
@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 use super::rows::{self, Failure, LayerVersions, stored};
 use crate::catalog::{CatalogError, successor};
 
-/// The layer versions for which a condition holds.
+/// Returns the layer versions that match a condition.
 pub(super) fn layer_versions(
     connection: &Connection,
     condition: &str,
@@ -40,8 +40,8 @@ pub(super) fn yanked_builds(
     statement.query_and_then([target.to_string()], rows::build)?.collect()
 }
 
-// A cross join keeps the order of the tables: what was ever withdrawn is less than what a target
-// has.
+// A cross join fixes the order of the tables: all withdrawn versions are fewer than the versions of
+// one target.
 pub(super) fn yanked_builds_sql() -> String {
     format!(
         "SELECT {} FROM builds WHERE builds.id IN (
@@ -115,13 +115,13 @@ pub(super) fn yank(
     yank: &Yank,
     expires_at: Timestamp,
 ) -> Result<Option<LayerVersion>, Failure> {
-    let status = match status(transaction, arn)?.as_deref() {
-        Some("latest") => Latest(true),
-        Some("deprecated") => Latest(false),
+    let is_latest = match status(transaction, arn)?.as_deref() {
+        Some("latest") => true,
+        Some("deprecated") => false,
         _ => return Err(CatalogError::NotYankable(arn.clone()).into()),
     };
     insert_yank(transaction, arn, yank)?;
-    if let Latest(true) = status {
+    if is_latest {
         transaction.execute(
             "UPDATE layer_versions SET status = 'deprecated', status_at = ? WHERE arn = ?",
             params![stored(expires_at), arn.to_string()],
@@ -177,15 +177,15 @@ fn promote(transaction: &Transaction<'_>, arn: &LayerVersionArn) -> Result<(), F
     Ok(())
 }
 
-/// The deprecated versions beside another one, from the newest to the oldest. The number at the end
-/// of an ARN sorts as text, so the order of recording decides between versions of one time.
+/// The deprecated versions beside another version, newest first. The version number at the end of
+/// an ARN sorts as text, so for versions of the same time the order of recording decides.
 pub(super) const DEPRECATED_BESIDE: &str = "layer_versions.status = 'deprecated'
      AND layer_versions.arn <> ?1
      AND (layer_versions.package, layer_versions.target, layer_versions.region) = (
          SELECT package, target, region FROM layer_versions WHERE arn = ?1)
      ORDER BY layer_versions.created_at DESC, layer_versions.id DESC";
 
-/// The latest of the layer and region of another version.
+/// The latest version of another version's layer and region.
 pub(super) const LATEST_BESIDE: &str = "layer_versions.status = 'latest'
      AND (layer_versions.target, layer_versions.region, layer_versions.package) = (
          SELECT target, region, package FROM layer_versions WHERE arn = ?)";
@@ -197,9 +197,6 @@ fn latest_beside(
     let latest = layer_versions(connection, LATEST_BESIDE, [arn.to_string()])?;
     Ok(latest.into_iter().next())
 }
-
-/// Whether a layer version is the latest.
-struct Latest(bool);
 
 fn status(connection: &Connection, arn: &LayerVersionArn) -> Result<Option<String>, Failure> {
     let mut statement =

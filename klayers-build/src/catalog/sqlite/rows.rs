@@ -1,4 +1,4 @@
-//! Values as rows: how each is written, and how it is read back.
+//! Writes values as rows and reads them back.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -22,16 +22,16 @@ pub(super) const BUILD: &str = "builds.id AS build, builds.target, builds.spelli
      builds.lock_digest, builds.content_digest, builds.code_size, builds.unzipped_size, \
      builds.license, builds.created_at AS built_at, builds.adopted_at";
 
-/// A time as it is stored: to the nanosecond, and in the order of its text.
+/// Formats a time for storage: to the nanosecond, and sorting as text.
 pub(super) fn stored(time: Timestamp) -> String {
     format!("{time:.9}")
 }
 
-/// The row of a build, if it is recorded: one that differs in nothing but the time.
+/// Returns the row of a recorded build that differs from this one at most in its time.
 pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Option<i64>, Failure> {
     let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
     let (content, others) = columns.split_at(1);
-    // Those that were adopted are found through an index of their own, which needs this spelling.
+    // Adopted builds have an index of their own, which SQLite uses only with this spelling.
     let content = if build.content().is_none() {
         values.remove(0);
         format!("{} IS NULL", content[0])
@@ -56,7 +56,7 @@ pub(super) fn record_latest_build(connection: &Connection, build: &Build) -> Res
     Ok(())
 }
 
-/// The latest build of a package for a target.
+/// Returns the latest build of a package for a target.
 pub(super) fn latest_build(
     connection: &Connection,
     target: Target,
@@ -72,7 +72,7 @@ pub(super) fn latest_build(
     rows.next().transpose()
 }
 
-/// The builds that have a content.
+/// Returns the builds with this content.
 pub(super) fn builds_of(connection: &Connection, content: Digest) -> Result<Vec<Build>, Failure> {
     let mut statement = connection.prepare_cached(&builds_of_sql())?;
     statement.query_and_then([content.to_string()], build)?.collect()
@@ -82,7 +82,7 @@ pub(super) fn builds_of_sql() -> String {
     format!("SELECT {BUILD} FROM builds WHERE builds.content_digest = ?")
 }
 
-/// The row of a build, which is added if it is not recorded.
+/// Returns the row of a build, adding it if it is not recorded.
 pub(super) fn find_or_insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
     match find_build(connection, build)? {
         Some(id) => Ok(id),
@@ -107,7 +107,7 @@ fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> 
     Ok(connection.last_insert_rowid())
 }
 
-/// The columns of a build by which it is told from others, its content first: all but the times.
+/// Returns the columns that identify a build, its content first: all columns except the times.
 fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
     let content = build.content();
     let number = |bytes: fn(&Content) -> u64| {
@@ -168,27 +168,27 @@ fn origin(column: &Columns<'_>) -> Result<Origin, Failure> {
     })
 }
 
-/// Reads layer versions, whose builds are read once each.
+/// Reads layer versions. Each of their builds is read only once.
 #[derive(Default)]
 pub(super) struct LayerVersions {
     builds: HashMap<i64, Build>,
 }
 
 impl LayerVersions {
-    /// The columns of a layer version, as [`read`](Self::read) reads them with [`BUILD`].
+    /// The columns of a layer version, which [`read`](Self::read) reads together with [`BUILD`].
     pub(super) const COLUMNS: &str = "layer_versions.id, layer_versions.arn, \
          layer_versions.created_at, layer_versions.status, layer_versions.status_at, \
          yanks.reason AS yank_reason, yanks.at AS yanked_at";
 
-    // Where they stand, with the first column of a build after them. There are rows by the hundred
-    // thousand, and to find a column by its name takes longer than to read it.
+    // Indexes of the columns; BUILD is the first column of a build after them. There can be
+    // hundreds of thousands of rows, and finding a column by name takes longer than reading it.
     const ARN: usize = 1;
     const CREATED_AT: usize = 2;
     const STATUS: usize = 3;
     const STATUS_AT: usize = 4;
     const BUILD: usize = 7;
 
-    /// The tables that these columns stand in.
+    /// The tables that contain these columns.
     pub(super) const TABLES: &str = "layer_versions \
          JOIN builds ON builds.id = layer_versions.build \
          LEFT JOIN yanks ON yanks.arn = layer_versions.arn";
@@ -236,7 +236,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
     })
 }
 
-/// The columns of a row, read so that an error says where it is.
+/// The columns of a row. Reading errors name the table, row and column.
 struct Columns<'row> {
     table: &'static str,
     key: &'static str,
@@ -281,7 +281,7 @@ impl Columns<'_> {
     }
 }
 
-/// A value that is not what its column holds.
+/// A stored value that its column should not contain.
 #[derive(Debug, thiserror::Error)]
 #[error("{column} in {table}, {key} {number}")]
 struct Unreadable {
@@ -292,7 +292,7 @@ struct Unreadable {
     source: Box<dyn Error + Send + Sync>,
 }
 
-/// Why work on the connection failed; what `?` makes of SQLite's errors.
+/// An error of work on the connection. Allows `?` on SQLite errors.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) CatalogError);
 

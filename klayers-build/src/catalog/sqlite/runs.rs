@@ -1,4 +1,4 @@
-//! The runs: what they did, and who is at work.
+//! Reports of runs, and the lease.
 
 use klayers_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -24,7 +24,7 @@ pub(super) fn last(
 }
 
 pub(super) fn find(connection: &Connection, number: u64) -> Result<Option<RunReport>, Failure> {
-    // There are no more than that.
+    // SQLite's numbers end there.
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     let sql = "SELECT number, report FROM runs WHERE number = ?";
     let mut statement = connection.prepare_cached(sql)?;

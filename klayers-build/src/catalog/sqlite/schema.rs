@@ -1,4 +1,4 @@
-//! Opening a file: whether it is a catalog, and making it one if there is nothing in it.
+//! Opens a file: checks that it is a catalog, creates it, migrates it.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -11,15 +11,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::catalog::CatalogError;
 use crate::durable;
 
-/// Tells a catalog from the databases of other programs: `Klyr`.
+/// Distinguishes a catalog from databases of other programs: `Klyr`.
 const APPLICATION_ID: i32 = 0x4B6C_7972;
 
-/// Grows by one whenever the tables change.
+/// Increases by one whenever the tables change.
 const SCHEMA_VERSION: i32 = 6;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// From each version to the next, the first of them from version 1.
+/// Each entry migrates to the next version, starting from version 1.
 const MIGRATIONS: [&str; 5] = [
     include_str!("from_1_to_2.sql"),
     include_str!("from_2_to_3.sql"),
@@ -28,24 +28,24 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("from_5_to_6.sql"),
 ];
 
-/// The version since which builds may be adopted.
+/// First version that supports adopted builds.
 const ADOPTING: i32 = 5;
 
-/// The version since which publications under way have the time of their attempt.
+/// First version that stores the time of attempt of publications under way.
 const ATTEMPTS: i32 = 6;
 
-/// How long one process waits while another writes.
+/// How long a process waits while another one writes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens a catalog for reading and writing, and makes it if it is not there.
+/// Opens a catalog for reading and writing, creating it if it does not exist.
 ///
-/// A file that is there and holds nothing is refused: it was a catalog once, or was put there by
-/// mistake. Ended at any point, this leaves no file or a catalog.
+/// An existing empty file is refused: it was a catalog once, or was put there by mistake. If the
+/// process is killed at any point, there is either no file or a complete catalog.
 pub(super) fn open(path: &Path) -> Result<Connection, CatalogError> {
     open_or_create(path).map_err(|refusal| refusal.at(path))
 }
 
-/// Opens a catalog that is there for reading alone, beside a process that writes.
+/// Opens an existing catalog for reading only, beside a process that writes.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, CatalogError> {
     open_existing(path).map_err(|refusal| refusal.at(path))
 }
@@ -61,7 +61,7 @@ pub(super) fn open_in_memory() -> Result<Connection, CatalogError> {
 }
 
 fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
-    // SQLite takes this for a database that is gone when it is closed.
+    // SQLite would open a database in memory.
     if path == Path::new(":memory:") {
         return Err(Refusal::NoWriteAheadLog);
     }
@@ -70,7 +70,7 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
     }
     refuse_empty(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Nothing is written before it is known that the file is not another program's.
+    // Check that the file belongs to Klayers before writing anything.
     let found = identify_at_once(&mut connection)?;
     if found == Found::Nothing {
         return Err(Refusal::Empty);
@@ -82,7 +82,7 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
     Ok(connection)
 }
 
-/// Makes a catalog beside its place and moves it there as a whole, so that no process ever sees a
+/// Creates a catalog in a temporary file and moves it to its place, so that no process ever sees a
 /// file without tables.
 fn create(path: &Path) -> Result<(), Refusal> {
     let folder = durable::parent(path);
@@ -98,15 +98,15 @@ fn create(path: &Path) -> Result<(), Refusal> {
     creation.commit()?;
     drop(connection);
     match file.persist_noclobber(path) {
-        // Another process made one in the meantime.
+        // Another process has created the catalog in the meantime.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.error.into()),
         Ok(_) => Ok(durable::sync_folders(folder, folder)?),
     }
 }
 
-/// Refuses a file without a byte, before SQLite sees it: SQLite would take it for a new database, and
-/// delete a write-ahead log beside it that may hold the records.
+/// Refuses an empty file before SQLite opens it: SQLite would treat it as a new database and delete
+/// a write-ahead log beside it that may hold the records.
 fn refuse_empty(path: &Path) -> Result<(), Refusal> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() && found.len() == 0 => Err(Refusal::Empty),
@@ -114,14 +114,14 @@ fn refuse_empty(path: &Path) -> Result<(), Refusal> {
     }
 }
 
-/// Brings the tables of an earlier release into the shape of this one: all at once, or not at all.
+/// Migrates the tables of an earlier release to this one, in one transaction.
 fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
-    // A table that others refer to is made anew, which SQLite only lets happen without looking at
-    // the references meanwhile; they are looked at before anything is kept. This is how its
-    // documentation says it is done: https://www.sqlite.org/lang_altertable.html#otheralter
+    // A table that others refer to has to be recreated, which SQLite allows only while it does not
+    // check foreign keys. They are checked before the transaction commits. SQLite documents this
+    // procedure: https://www.sqlite.org/lang_altertable.html#otheralter
     connection.pragma_update(None, "foreign_keys", false)?;
     let migration = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have done it in the meantime.
+    // Another process may have migrated it in the meantime.
     if let Found::Older(version) = identify(&migration)? {
         for sql in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or_default()) {
             migration.execute_batch(sql)?;
@@ -141,8 +141,8 @@ fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
 
 fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     refuse_empty(path)?;
-    // Of those that may write, the last to leave takes the log with it; one that may not would
-    // leave it behind. Where the file may not be written SQLite opens it for reading by itself.
+    // The last connection to close removes the write-ahead log, but only if it may write; so open
+    // for writing. If the file is read-only, SQLite falls back to reading by itself.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = identify_at_once(&mut connection)?;
     if let Found::Older(version) = found {
@@ -155,11 +155,12 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
     }
 }
 
-/// Puts empty tables and columns, seen by this connection alone, in the place of those that a
-/// catalog of an earlier release has not got. All else that is read stands in its tables under the
-/// same names.
+/// Creates empty temporary tables and columns, visible to this connection only, for those that a
+/// catalog of an earlier release lacks. All other tables and columns that are read have the same
+/// names in every version.
 ///
-/// For `changes` there is nothing to stand in: once the catalog is migrated its own are to be seen.
+/// `changes` gets no substitute: once another process has migrated the catalog, its real table must
+/// be visible.
 fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
     const ADDED: [(i32, &str); 6] = [
         (2, "gate_reports (content_digest, report)"),
@@ -187,17 +188,17 @@ fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
-    // Each connection is behind a lock of ours, so SQLite needs none of its own.
+    // Our own lock guards each connection, so SQLite needs none.
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is committed outlives a power loss; on macOS only with the second.
+    // Commits survive a power loss; macOS also needs `fullfsync`.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
     Ok(connection)
 }
 
-/// Lets others read while one writes.
+/// Enables the write-ahead log, so that others can read while one process writes.
 fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
     const ATTEMPTS: u32 = 100;
     let mut attempt = 1;
@@ -205,7 +206,8 @@ fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
         let switched =
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
         match switched {
-            // When two switch at once, SQLite tells one of them so without waiting.
+            // If two processes switch at once, SQLite returns an error to one of them without
+            // waiting.
             Err(error)
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                     && attempt < ATTEMPTS =>
@@ -221,15 +223,15 @@ fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
 
 #[derive(Debug, Eq, PartialEq)]
 enum Found {
-    /// No table yet.
+    /// A database without tables.
     Nothing,
     /// A catalog that this release reads and writes.
     Catalog,
-    /// A catalog of an earlier release, whose tables have this version.
+    /// A catalog of an earlier release, with the version of its tables.
     Older(i32),
 }
 
-/// Reads the signs in one transaction, so that they are of one time.
+/// Identifies a file in one transaction, so that all properties are of the same moment.
 fn identify_at_once(connection: &mut Connection) -> Result<Found, Refusal> {
     let transaction = connection.transaction()?;
     identify(&transaction)
@@ -245,23 +247,23 @@ fn identify(connection: &Connection) -> Result<Found, Refusal> {
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(Found::Catalog),
         (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Ok(Found::Older(older)),
         (APPLICATION_ID, other) => Err(Refusal::Foreign(format!(
-            "its tables have version {other}, this release knows version {SCHEMA_VERSION}"
+            "its tables have version {other}, but this release knows version {SCHEMA_VERSION}"
         ))),
         (0, 0) if tables == 0 => Ok(Found::Nothing),
         _ => Err(Refusal::Foreign("it is the database of another program".to_owned())),
     }
 }
 
-/// Why a file is not opened.
+/// Why a file was not opened.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("there is nothing in it")]
+    #[error("the file is empty")]
     Empty,
     #[error("{0}")]
     Foreign(String),
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("{0} of its records refer to builds that are not there")]
+    #[error("{0} records refer to builds that do not exist")]
     Broken(u64),
     #[error("SQLite cannot keep a write-ahead log beside it")]
     NoWriteAheadLog,

@@ -1,7 +1,7 @@
--- Times are in UTC, as RFC 3339 has them, always with nine digits after the seconds, so that they
--- sort as text. Digests are 64 hexadecimal digits.
+-- Times are in UTC in RFC 3339 format, always with nine digits after the seconds, so that they sort
+-- as text. Digests are 64 hexadecimal digits.
 
--- What was built. Many layer versions refer to one build.
+-- Builds. Many layer versions refer to one build.
 CREATE TABLE builds (
     id INTEGER PRIMARY KEY,
     target TEXT NOT NULL,
@@ -10,15 +10,15 @@ CREATE TABLE builds (
     version TEXT NOT NULL,
     dependencies TEXT NOT NULL CHECK (json_valid(dependencies)), -- ["name==version", …]
     requirements_hash TEXT NOT NULL,
-    -- Both are there, or neither: what was made by hand has no lock.
+    -- Either both or neither: layers that were made by hand have no lock.
     wheels_hash TEXT,
     lock_digest TEXT CHECK ((lock_digest IS NULL) = (wheels_hash IS NULL)),
-    -- What was adopted from another collection has no content here.
+    -- NULL for builds that were adopted from another collection.
     content_digest TEXT,
     code_size INTEGER,
     unzipped_size INTEGER,
     license TEXT,
-    created_at TEXT, -- unknown of some that were adopted
+    created_at TEXT, -- NULL for some adopted records
     adopted_at TEXT
         CHECK ((adopted_at IS NULL) = (content_digest IS NOT NULL))
         CHECK ((content_digest IS NULL) = (code_size IS NULL))
@@ -33,7 +33,7 @@ CREATE INDEX adopted_builds ON builds (package, target) WHERE content_digest IS 
 
 CREATE INDEX builds_by_adoption ON builds (adopted_at) WHERE adopted_at IS NOT NULL;
 
--- What the gate said of builds, by their content.
+-- Gate reports by the content of the layer.
 CREATE TABLE gate_reports (
     content_digest TEXT PRIMARY KEY,
     report TEXT NOT NULL CHECK (json_valid(report))
@@ -46,7 +46,7 @@ CREATE TABLE latest_builds (
     PRIMARY KEY (target, package)
 ) STRICT, WITHOUT ROWID;
 
--- Target and package are those of the build; they stand here for the indexes.
+-- Target and package repeat those of the build, for the indexes.
 CREATE TABLE layer_versions (
     id INTEGER PRIMARY KEY,
     arn TEXT NOT NULL UNIQUE,
@@ -54,13 +54,13 @@ CREATE TABLE layer_versions (
     target TEXT NOT NULL,
     package TEXT NOT NULL,
     build INTEGER NOT NULL REFERENCES builds (id),
-    created_at TEXT, -- unknown of some that were adopted
+    created_at TEXT, -- NULL for some adopted records
     status TEXT NOT NULL CHECK (status IN ('latest', 'deprecated', 'deleted')),
-    -- When a deprecated one expires, or a deleted one was deleted.
+    -- Expiry time of a deprecated version, deletion time of a deleted one.
     status_at TEXT CHECK ((status_at IS NULL) = (status = 'latest'))
 ) STRICT;
 
--- Each package has at most one latest for a target in a region.
+-- Each package has at most one latest version for a target in a region.
 CREATE UNIQUE INDEX latest_layer_versions ON layer_versions (target, region, package)
 WHERE status = 'latest';
 
@@ -78,12 +78,12 @@ CREATE TABLE intents (
     layer TEXT NOT NULL,
     build INTEGER NOT NULL REFERENCES builds (id),
     begun_at TEXT NOT NULL,
-    attempted_at TEXT, -- unknown of those that an earlier release began
-    stuck TEXT, -- why the version that it made cannot be listed
+    attempted_at TEXT, -- NULL if an earlier release began it
+    stuck TEXT, -- why its version cannot be listed
     PRIMARY KEY (region, layer)
 ) STRICT, WITHOUT ROWID;
 
--- Pointers to latest versions that are to be moved; the package as the pointer's name has it.
+-- Pointers to latest versions that must be moved. The package is spelled as in the pointer's name.
 CREATE TABLE owed_pointers (
     region TEXT NOT NULL,
     target TEXT NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE yanks (
     at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Deletions that were begun and have not ended; the layer versions are recorded as deleted.
+-- Deletions that have begun but not ended. Their layer versions are recorded as deleted.
 CREATE TABLE deletions (
     arn TEXT PRIMARY KEY REFERENCES layer_versions (arn)
 ) STRICT, WITHOUT ROWID;
@@ -106,20 +106,20 @@ CREATE TABLE deletions (
 CREATE INDEX deprecated_layer_versions ON layer_versions (status_at)
 WHERE status = 'deprecated';
 
--- The latest of a package in all regions are few, its versions many. Of two indexes that would do,
--- SQLite takes the one that was made last.
+-- A package has few latest versions across regions but many versions. If two indexes fit, SQLite
+-- chooses the one that was created last.
 CREATE INDEX latest_layer_versions_by_package ON layer_versions (package, target, region)
 WHERE status = 'latest';
 
 CREATE INDEX layer_versions_by_time ON layer_versions (created_at);
 
--- What runs did.
+-- Reports of runs.
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     report TEXT NOT NULL CHECK (json_valid(report))
 ) STRICT;
 
--- Who works on the collection: one row, or none.
+-- Who works on the collection: one row or none.
 CREATE TABLE lease (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     host TEXT NOT NULL,
@@ -127,13 +127,14 @@ CREATE TABLE lease (
     until TEXT NOT NULL
 ) STRICT;
 
--- Which layers changed, each in a region once, in the order of their last changes: so a reader knows
--- what it has read before the change. AUTOINCREMENT, since no number may come again.
+-- Which layers changed. Each layer in a region has one row, in the order of its last change, so
+-- that a reader can ask for everything after the last number it knows. AUTOINCREMENT, because
+-- numbers must never be reused.
 CREATE TABLE changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     target TEXT NOT NULL,
     package TEXT NOT NULL,
-    region TEXT NOT NULL, -- empty where the latest build is another
+    region TEXT NOT NULL, -- empty if the latest build changed
     UNIQUE (target, package, region)
 ) STRICT;
 

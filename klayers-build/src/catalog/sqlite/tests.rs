@@ -11,7 +11,7 @@ fn plan(sql: &str, parameters: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_asked_for_is_found_through_indexes() {
+fn queries_use_indexes() {
     let target = Some("p3.12".parse().unwrap());
     let region: Option<Region> = Some("eu-west-1".parse().unwrap());
     let package = Some("requests".parse().unwrap());
@@ -41,7 +41,7 @@ fn what_is_asked_for_is_found_through_indexes() {
 }
 
 #[test]
-fn planning_reads_the_latest_versions_of_a_target_and_all_that_was_withdrawn() {
+fn planning_reads_latest_versions_of_a_target_and_all_withdrawn_ones() {
     let target = Some("p3.12".parse().unwrap());
     let (condition, parameters) = condition(&Query { target, ..Query::default() });
     let steps = plan(&retire::select(&condition), &parameters);

@@ -90,7 +90,7 @@ fn an_empty_file_is_an_error_for_every_command() {
     ] {
         let refused = home.run(arguments);
         assert!(
-            refused.stderr.contains("klayers.db is empty, and no command leaves it so\n"),
+            refused.stderr.contains("klayers.db is empty; no command leaves an empty file\n"),
             "{arguments:?}: {}",
             refused.stderr
         );

@@ -5,7 +5,7 @@ use super::*;
 use crate::catalog::{Catalog as _, Changes, Include, Query, SqliteCatalog};
 
 #[test]
-fn a_file_without_tables_is_refused_and_left_as_it_is() {
+fn file_without_tables_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klayers.db");
     let log = folder.path().join("klayers.db-wal");
@@ -27,7 +27,7 @@ fn a_file_without_tables_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_new_catalog_is_there_as_a_whole_or_not_at_all() {
+fn new_catalog_is_created_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klayers.db");
     drop(open(&path).unwrap());
@@ -42,7 +42,7 @@ fn a_new_catalog_is_there_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn many_may_create_it_at_once() {
+fn many_processes_may_create_a_catalog_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klayers.db");
     std::thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn many_may_create_it_at_once() {
 }
 
 #[test]
-fn other_files_are_refused_and_left_as_they_are() {
+fn foreign_files_are_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let other = |name: &str, sql: &str| {
         let path = folder.path().join(name);
@@ -70,7 +70,7 @@ fn other_files_are_refused_and_left_as_they_are() {
         (other("tables", "CREATE TABLE t (a)"), "another program"),
         (other("id", "PRAGMA application_id = 7"), "another program"),
         (other("version", "PRAGMA user_version = 1"), "another program"),
-        (other("newer", &newer), "version 7, this release knows version 6"),
+        (other("newer", &newer), "version 7, but this release knows version 6"),
     ] {
         let before = std::fs::read(&path).unwrap();
         for opened in [open(&path), open_read_only(&path)] {
@@ -82,23 +82,23 @@ fn other_files_are_refused_and_left_as_they_are() {
     }
 }
 
-/// A catalog as an earlier release made it, with a build, versions of it, and a publication
+/// Creates a catalog as an earlier release made it, with a build, versions of it, and a publication
 /// under way.
 fn of_version(version: i32, path: &Path) {
     let connection = Connection::open(path).unwrap();
-    // What versions 4 and 3 added, at the end.
+    // Remove the additions of versions 4 and 3, which stand at the end.
     let mut schema = before_attempts();
     if version < 5 {
         schema = before_adopting(schema);
     }
     if version < 4 {
         let added =
-            if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers" };
+            if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers changed" };
         let (before, _) = schema.split_once(added).unwrap();
         schema = before.to_owned();
     }
     if version == 1 {
-        // And what version 2 changed.
+        // And undo the changes of version 2.
         let before = [
             ("wheels_hash TEXT,", "wheels_hash TEXT NOT NULL,"),
             (
@@ -110,7 +110,7 @@ fn of_version(version: i32, path: &Path) {
             assert!(schema.contains(now));
             schema = schema.replace(now, before);
         }
-        let (before, after) = schema.split_once("-- What the gate said").unwrap();
+        let (before, after) = schema.split_once("-- Gate reports").unwrap();
         let (_, after) = after.split_once("WITHOUT ROWID;").unwrap();
         schema = format!("{before}{after}");
     }
@@ -143,10 +143,10 @@ fn of_version(version: i32, path: &Path) {
     connection.pragma_update(None, "user_version", version).unwrap();
 }
 
-/// The tables without what version 6 changed.
+/// The schema without the changes of version 6.
 fn before_attempts() -> String {
-    let columns = "    attempted_at TEXT, -- unknown of those that an earlier release began
-    stuck TEXT, -- why the version that it made cannot be listed\n";
+    let columns = "    attempted_at TEXT, -- NULL if an earlier release began it
+    stuck TEXT, -- why its version cannot be listed\n";
     assert!(SCHEMA.contains(columns));
     let mut schema = SCHEMA.replace(columns, "");
     let start = schema.find("-- Pointers to latest versions").unwrap();
@@ -155,16 +155,16 @@ fn before_attempts() -> String {
     schema
 }
 
-/// The tables of version 5 without what it changed.
+/// The schema of version 5 without its changes.
 fn before_adopting(mut schema: String) -> String {
-    let start = schema.find("    created_at TEXT, -- unknown").unwrap();
+    let start = schema.find("    created_at TEXT, -- NULL").unwrap();
     let end = start + schema[start..].find(") STRICT;").unwrap();
     schema.replace_range(start..end, "    created_at TEXT NOT NULL\n");
     for (now, before) in [
         ("content_digest TEXT,", "content_digest TEXT NOT NULL,"),
         ("code_size INTEGER,", "code_size INTEGER NOT NULL,"),
         ("unzipped_size INTEGER,", "unzipped_size INTEGER NOT NULL,"),
-        ("created_at TEXT, -- unknown of some that were adopted", "created_at TEXT NOT NULL,"),
+        ("created_at TEXT, -- NULL for some adopted records", "created_at TEXT NOT NULL,"),
     ] {
         assert!(schema.contains(now), "{now}");
         schema = schema.replace(now, before);
@@ -190,7 +190,7 @@ const TABLES: [&str; 10] = [
     "owed_pointers",
 ];
 
-/// All records, and the shape of the tables as SQLite understood it.
+/// All records, and the structure of the tables as SQLite understands it.
 fn everything(connection: &Connection) -> Vec<String> {
     let text = |sql: &str| -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
@@ -214,7 +214,7 @@ fn everything(connection: &Connection) -> Vec<String> {
 }
 
 #[test]
-fn a_catalog_of_an_earlier_release_is_brought_up_to_date_with_all_its_records() {
+fn catalog_of_earlier_release_is_migrated_with_all_records() {
     for version in 1..SCHEMA_VERSION {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("klayers.db");
@@ -224,7 +224,7 @@ fn a_catalog_of_an_earlier_release_is_brought_up_to_date_with_all_its_records() 
             2 => TABLES[..5].to_vec(),
             _ => TABLES[..9].to_vec(),
         };
-        // What a catalog looks like that was made by this release, with the same records.
+        // A catalog created by this release, with the same records.
         let new = open_in_memory().unwrap();
         new.execute_batch(&format!("ATTACH '{}' AS old", path.display())).unwrap();
         for table in tables {
@@ -260,7 +260,7 @@ fn a_catalog_of_an_earlier_release_is_brought_up_to_date_with_all_its_records() 
 }
 
 #[tokio::test]
-async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
+async fn catalog_of_earlier_release_can_be_read_without_migration() {
     for version in 1..SCHEMA_VERSION {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("klayers.db");
@@ -281,7 +281,7 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(under_way.len(), 1);
         assert_eq!(under_way[0].attempted_at, None);
         assert_eq!(catalog.gate(build.content_digest().unwrap()).await.unwrap(), None);
-        // What there was not, then.
+        // Tables that this version did not have.
         assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);
         assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
         assert_eq!(catalog.owed_pointers().await.unwrap(), []);
@@ -294,7 +294,7 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         assert_eq!(catalog.changes(Some(changes.until)).await.unwrap(), nothing);
         assert_eq!(std::fs::read(&path).unwrap(), before);
 
-        // A process that writes brings it up to date meanwhile.
+        // Another process migrates it in the meantime.
         let writing = SqliteCatalog::open(&path).unwrap();
         let migrated = catalog.changes(Some(changes.until)).await.unwrap();
         if version < 4 {
@@ -309,7 +309,7 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
         let later = catalog.changes(Some(migrated.until)).await.unwrap().layers.unwrap();
         assert_eq!(later.len(), 1);
         assert_eq!(later[0].region.as_ref(), Some(arn.region()));
-        // And what an earlier release could not have adopted is read, too.
+        // Adopted builds, which an earlier release could not record, are read too.
         let adopted = Build { origin: Origin::Adopted { at: Timestamp::MAX }, ..build.clone() };
         writing.record_build(&adopted).await.unwrap();
         assert_eq!(catalog.latest_builds(None).await.unwrap(), [adopted]);
@@ -317,7 +317,7 @@ async fn a_catalog_of_an_earlier_release_answers_who_only_reads_it() {
 }
 
 #[test]
-fn a_catalog_whose_records_do_not_hold_together_is_left_as_it_was() {
+fn catalog_with_broken_references_is_not_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klayers.db");
     of_version(1, &path);
@@ -325,12 +325,12 @@ fn a_catalog_whose_records_do_not_hold_together_is_left_as_it_was() {
     Connection::open(&path).unwrap().execute_batch(break_it).unwrap();
     let error = open(&path).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(cause, "4 of its records refer to builds that are not there");
+    assert_eq!(cause, "4 records refer to builds that do not exist");
     assert_eq!(identify(&open_read_only(&path).unwrap()).unwrap(), Found::Older(1));
 }
 
 #[test]
-fn what_cannot_be_opened_is_named() {
+fn catalog_that_cannot_be_opened_is_reported_as_open_error() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent/klayers.db");
     for opened in [open(&absent), open_read_only(&absent), open(folder.path())] {
