@@ -1,4 +1,4 @@
-//! Publishing: making a layer version in a region.
+//! Publishing: creates layer versions in regions.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,22 +16,21 @@ pub use aws::{AwsError, AwsOptions, Fault, LambdaPublisher};
 pub use description::{describe, stated_digest};
 pub use folder::FolderPublisher;
 
-/// Makes, lists and deletes layer versions in regions.
+/// Creates, lists and deletes layer versions in regions.
 ///
-/// Each publication makes a version with a number that was never given before for that layer and
-/// region, not even to a version that has since been deleted. There is no way to say twice that
-/// one version is meant: whoever does not know what became of a publication has to
-/// [`list`](Self::list).
+/// Each publication creates a version with a new number: for a given layer and region, numbers are
+/// never reused, not even those of deleted versions. Publishing is not idempotent, so if the
+/// outcome of a publication is unknown, the caller must [`list`](Self::list) the versions.
 #[async_trait]
 pub trait Publisher: std::fmt::Debug + Send + Sync {
-    /// Publishes a layer in a region and returns the new version, which nobody else may use yet.
-    /// Calling it again makes another version.
+    /// Publishes a layer in a region and returns the new version, which is still private. Calling
+    /// this again creates another version.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Mismatch`] if the zip is not what the upload says; nothing is published
-    /// then. After an error that [`is_unclear`](PublishError::is_unclear) it may have been
-    /// published; after any other it was not.
+    /// [`PublishError::Mismatch`] if the zip does not match the upload; nothing is published then.
+    /// After an error for which [`is_unclear`](PublishError::is_unclear) returns true, the layer
+    /// may have been published; after any other error it was not.
     async fn publish(
         &self,
         region: &Region,
@@ -39,58 +38,58 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError>;
 
-    /// The longest time between the moment when a request to publish was sent and the moment when
-    /// its version is [listed](Self::list). A version that is not listed after that time was not
-    /// made, and will not be.
+    /// Longest time between sending a publish request and its version being [listed](Self::list). A
+    /// version that is not listed after this time was not created, and never will be.
     ///
-    /// It holds for a request whose sender was killed, interrupted or cut off, too: the publisher
-    /// may work on while nobody waits. It is zero where publishing ends with its process.
+    /// This also holds for a request whose sender was killed, interrupted or disconnected, because
+    /// the publisher may finish the work without a caller. Zero if publishing ends with the
+    /// process.
     fn longest_publication(&self) -> Duration;
 
-    /// What keeps a region from answering as it should, as far as its last calls tell.
+    /// Returns what currently prevents a region from answering normally, judging by its last calls.
     fn trouble(&self, region: &Region) -> Option<Trouble>;
 
-    /// Lets everybody use a layer version, and makes sure that it is so. One that everybody may
-    /// use already stays as it is.
+    /// Makes a layer version public and verifies it. A version that is already public stays as it
+    /// is.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Policy`] if its policy says something else afterwards.
+    /// [`PublishError::Policy`] if its policy says anything else afterwards.
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError>;
 
-    /// The versions of a layer that exist in a region, the newest first.
+    /// Lists the existing versions of a layer in a region, newest first.
     async fn list(
         &self,
         region: &Region,
         layer: &LayerName,
     ) -> Result<Vec<ListedVersion>, PublishError>;
 
-    /// What a layer version is; none if it does not exist.
+    /// Returns the content and visibility of a layer version; `None` if it does not exist.
     async fn inspect(
         &self,
         arn: &LayerVersionArn,
     ) -> Result<Option<InspectedVersion>, PublishError>;
 
-    /// The layers that have a version in a region, sorted.
+    /// Lists the layers that have a version in a region, sorted.
     async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError>;
 
-    /// Deletes a layer version. One that is not there counts as deleted.
+    /// Deletes a layer version. A version that does not exist counts as deleted.
     ///
     /// # Errors
     ///
-    /// [`PublishError::NotOurs`] if it is in another account: that it is not found here says
-    /// nothing about whether it exists.
+    /// [`PublishError::NotOurs`] if it belongs to another account: not finding it here does not
+    /// tell whether it exists.
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError>;
 
-    /// Writes down, where templates can read it, which version of a package's layer is the latest
-    /// in its region; or that there is none. Publishers that have no such place do nothing.
+    /// Writes the latest version of a package's layer, or that there is none, to a place in the
+    /// region where templates can read it. Publishers without pointers do nothing.
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError>;
 
-    /// Whether it has such a place.
+    /// Returns whether this publisher keeps pointers.
     fn keeps_pointers(&self) -> bool;
 
-    /// What stands there for a package's layer: the ARN of a layer version, unless somebody else
-    /// wrote it; none if nothing does.
+    /// Reads the pointer of a package's layer. It holds the ARN of a layer version, unless somebody
+    /// else wrote it. `None` if the pointer does not exist.
     async fn pointed(
         &self,
         region: &Region,
@@ -99,13 +98,13 @@ pub trait Publisher: std::fmt::Debug + Send + Sync {
     ) -> Result<Option<String>, PublishError>;
 }
 
-/// What keeps a region from answering as it should.
+/// What prevents a region from answering normally.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Trouble {
     /// A call has had no answer for this long.
     Silent(Duration),
-    /// For this long, every call was refused because there are too many.
+    /// Every call was refused as too many for this long.
     Throttled(Duration),
 }
 
@@ -118,81 +117,81 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// Which layer version is the latest of a package in a region.
+/// The latest layer version of a package in a region.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pointer {
-    /// The region.
+    /// Region of the pointer.
     pub region: Region,
-    /// The target.
+    /// Target of the layer.
     pub target: Target,
-    /// The package.
+    /// Package in the layer.
     pub package: PackageName,
-    /// The layer version; none if all were withdrawn.
+    /// The latest layer version; `None` if all versions were withdrawn.
     pub latest: Option<LayerVersionArn>,
 }
 
-/// A layer that is to be published.
+/// A layer to be published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LayerUpload {
-    /// The layer's name.
+    /// Name of the layer.
     pub name: LayerName,
-    /// The target, which says the compatible runtime and architecture.
+    /// Target, which determines the compatible runtime and architecture.
     pub target: Target,
-    /// The description of the version.
+    /// Description of the version.
     pub description: String,
-    /// The licence, where it is known.
+    /// Licence, if known.
     pub license: Option<String>,
-    /// The zip.
+    /// Path of the zip.
     pub zip: PathBuf,
-    /// Its SHA-256.
+    /// SHA-256 of the zip.
     pub digest: Digest,
-    /// Its size, in bytes.
+    /// Size of the zip in bytes.
     pub size: u64,
 }
 
 /// A layer version that was just published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublishedVersion {
-    /// Its ARN.
+    /// ARN of the version.
     pub arn: LayerVersionArn,
-    /// The SHA-256 of its zip, as the publisher computed it.
+    /// SHA-256 of the zip, as computed by the publisher.
     pub digest: Digest,
-    /// When it was published.
+    /// Time of publication.
     pub created_at: Timestamp,
 }
 
-/// A layer version as its publisher lists it.
+/// A layer version in a publisher's list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListedVersion {
-    /// Its ARN.
+    /// ARN of the version.
     pub arn: LayerVersionArn,
-    /// Its description, which [states](stated_digest()) what was to be in it.
+    /// Description, which [states](stated_digest()) the digest of the intended content.
     pub description: String,
-    /// When it was published.
+    /// Time of publication.
     pub created_at: Timestamp,
 }
 
-/// What a layer version is, asked one by one.
+/// Content and visibility of a single layer version.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InspectedVersion {
-    /// The SHA-256 of its zip, as the publisher computed it.
+    /// SHA-256 of the zip, as computed by the publisher.
     pub digest: Digest,
-    /// The size of its zip, in bytes.
+    /// Size of the zip in bytes.
     pub size: u64,
-    /// Whether everybody may use it.
+    /// Whether everybody may use the version.
     pub is_public: bool,
 }
 
-/// What can go wrong when publishing.
+/// Errors of publishing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
     /// Reading or writing a file failed.
     #[error("could not {action} {}", path.display())]
     Io {
-        /// What was being done.
+        /// The action that failed, as in "read".
         action: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,
@@ -202,99 +201,104 @@ pub enum PublishError {
     Record {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The zip has changed since it was built.
-    #[error("{} was to have the SHA-256 {digest}, but has {actual}", path.display())]
+    #[error("{} should have the SHA-256 {digest}, but has {actual}", path.display())]
     Mismatch {
         /// The zip.
         path: PathBuf,
-        /// What it was to have.
+        /// Digest that the zip should have.
         digest: Digest,
-        /// What it has.
+        /// Digest that the zip has.
         actual: Digest,
     },
-    /// A layer version is in another account.
-    #[error("{0} is in an account that this publisher does not publish in")]
+    /// A layer version belongs to another account.
+    #[error("{0} belongs to an account that this publisher does not use")]
     NotOurs(LayerVersionArn),
-    /// AWS did not do what it was asked for.
+    /// A call to AWS failed.
     #[error(transparent)]
     Aws(#[from] Box<AwsError>),
-    /// There are no credentials for AWS that are valid.
+    /// There are no valid credentials for AWS.
     #[error(
-        "AWS takes no credentials for the partition {partition}{}; see `aws sts \
-         get-caller-identity`, and [publish.aws] profiles in klayers.toml",
+        "no valid AWS credentials for the partition {partition}{}; check `aws sts \
+         get-caller-identity` and [publish.aws] profiles in klayers.toml",
         profile.as_ref().map(|profile| format!(" from the profile {profile}")).unwrap_or_default()
     )]
     Credentials {
-        /// The partition.
+        /// Partition of the credentials.
         partition: Partition,
-        /// The profile that was to have them, if one was named.
+        /// The configured profile, if any.
         profile: Option<String>,
-        /// What AWS says.
+        /// The answer of AWS.
         source: Box<AwsError>,
     },
-    /// AWS did not say whose the credentials are, although it may take them.
+    /// AWS did not identify the credentials, although they may be valid.
     #[error(
-        "AWS did not say whose the credentials for the partition {partition} are; try again later"
+        "could not find out to which account the AWS credentials for the partition {partition} \
+         belong; try again later"
     )]
     Unidentified {
-        /// The partition.
+        /// Partition of the credentials.
         partition: Partition,
-        /// What happened instead.
+        /// Why the call failed.
         source: Box<AwsError>,
     },
-    /// A region that the publisher was not made for.
-    #[error("{0} is none of the regions that this publisher was made for")]
+    /// The publisher does not know the region.
+    #[error("the publisher was not set up for the region {0}")]
     UnknownRegion(Region),
-    /// The configured buckets are not one a region.
-    #[error("the bucket {0:?} must have {{region}} in its name: a layer's bucket is in its region")]
+    /// The configured bucket name is the same for all regions.
+    #[error(
+        "the bucket name {0:?} must contain {{region}}, because a layer's bucket must be in the \
+         layer's region"
+    )]
     BucketName(String),
     /// A bucket cannot be used.
     #[error(
         "layers for {region} go through the bucket {bucket}, which {reason}; it must be in {region}"
     )]
     Bucket {
-        /// The bucket.
+        /// Name of the bucket.
         bucket: String,
-        /// The region.
+        /// Region of the layers.
         region: Region,
-        /// What is wrong.
+        /// What is wrong with the bucket.
         reason: String,
     },
     /// A layer is too large to be sent in a request.
     #[error(
-        "{layer} has {size} bytes; Lambda takes at most {limit} in a request: set [publish.aws] \
-         bucket in klayers.toml, so that it goes through S3"
+        "{layer} has {size} bytes; Lambda accepts at most {limit} in a request: set [publish.aws] \
+         bucket in klayers.toml to publish it through S3"
     )]
     TooLarge {
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
-        /// Its size, in bytes.
+        /// Size of the zip in bytes.
         size: u64,
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// The publisher is being shut down.
-    #[error("the publisher is at its end")]
+    /// The publisher is shutting down.
+    #[error("the publisher is shutting down")]
     Ended,
-    /// A publication took too long. What became of it is settled by the next run.
+    /// A publication took too long. The next run settles its outcome.
     #[error(
         "publishing {layer} in {region} took more than {} s{}", deadline.as_secs(),
         trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default()
     )]
     Overdue {
-        /// The region.
+        /// Region of the publication.
         region: Region,
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
-        /// How long it may take.
+        /// The deadline of a publication.
         deadline: Duration,
-        /// What held it up, as far as that is known.
+        /// Cause of the delay, if known.
         trouble: Option<Trouble>,
     },
-    /// A region took too long to get ready: to settle what was under way there, or to list its layers.
+    /// A region took too long to get ready: to settle its publications under way, or to list its
+    /// layers.
     #[error(
         "{region} was not ready after {} s{}", deadline.as_secs(),
         trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default()
@@ -302,77 +306,77 @@ pub enum PublishError {
     NotReady {
         /// The region.
         region: Region,
-        /// How long it may take.
+        /// The deadline of the preparation.
         deadline: Duration,
-        /// What held it up, as far as that is known.
+        /// Cause of the delay, if known.
         trouble: Option<Trouble>,
     },
-    /// It is not known whether a layer was published. The next run settles it.
+    /// It is unknown whether a layer was published. The next run settles it.
     #[error(
-        "it is not clear whether {layer} was published in {region}: there was no answer, and the \
-         version cannot be found; the next run looks again before it publishes"
+        "it is unknown whether {layer} was published in {region}: AWS did not answer, and the \
+         version is not listed; the next run checks again before it publishes"
     )]
     Unsettled {
-        /// The region.
+        /// Region of the publication.
         region: Region,
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
     },
-    /// An earlier run made a version that cannot be listed, so that no other is made.
+    /// An earlier run created a version that cannot be listed, so no other version is created.
     #[error(
-        "an earlier run made a version of {layer} in {region} that cannot be listed: {reason}; \
-         mend that, and `klayers-pipeline reconcile --repair` or the next run lists it"
+        "an earlier run created a version of {layer} in {region} that cannot be listed: {reason}; \
+         fix that, then run `klayers-pipeline reconcile --repair` or wait for the next run"
     )]
     Stuck {
-        /// The region.
+        /// Region of the version.
         region: Region,
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
         /// Why it cannot be listed.
         reason: String,
     },
     /// The pointer to the latest version of a layer could not be moved.
     #[error(
-        "the pointer to the latest version was not moved, and may name another one; the next run \
-         moves it"
+        "could not move the pointer to the latest version, so it may name another version; the \
+         next run tries again"
     )]
     Pointer(#[source] Box<PublishError>),
-    /// Something else showed that nothing can be published in a region for now.
-    #[error("{region} is left alone for the rest of this run: {reason}")]
+    /// Another operation showed that nothing can be published in a region for now.
+    #[error("{region} is skipped for the rest of this run: {reason}")]
     Closed {
         /// The region.
         region: Region,
-        /// What it was.
+        /// What it showed.
         reason: String,
     },
-    /// What was published is not what was sent. It is left alone, and not made public.
-    #[error("{arn} was to have the SHA-256 {digest}, but has {actual}; delete it")]
+    /// The published content differs from what was sent. The version is kept, but not made public.
+    #[error("{arn} should have the SHA-256 {digest}, but has {actual}; delete it")]
     WrongContent {
-        /// The layer version.
+        /// ARN of the version.
         arn: Box<LayerVersionArn>,
-        /// What it was to have.
+        /// Digest that the version should have.
         digest: Digest,
-        /// What it has.
+        /// Digest that the version has.
         actual: Digest,
     },
-    /// A layer version is not one that everybody may use, and nothing else.
-    #[error("the policy of {arn} {reason}; look at it with get-layer-version-policy")]
+    /// The policy of a layer version does something other than making it public.
+    #[error("the policy of {arn} {reason}; check it with `aws lambda get-layer-version-policy`")]
     Policy {
-        /// The layer version.
+        /// ARN of the version.
         arn: Box<LayerVersionArn>,
-        /// What is wrong with it.
+        /// What is wrong with the policy.
         reason: String,
     },
 }
 
 impl PublishError {
-    /// Whether a version may have been published although this error was returned.
+    /// Whether a version may have been published even though this error was returned.
     pub fn is_unclear(&self) -> bool {
         matches!(self, Self::Aws(error) if matches!(error.fault(), Fault::Unclear | Fault::Silent))
     }
 
-    /// Whether the region would refuse all else in the same way: it is closed to this account, full,
-    /// or does not answer.
+    /// Whether other calls to the region would fail the same way: it is closed to this account,
+    /// full, or not answering.
     pub fn concerns_region(&self) -> bool {
         match self {
             Self::Aws(error) => matches!(

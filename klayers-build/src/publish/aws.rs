@@ -1,4 +1,4 @@
-//! The publisher to AWS Lambda.
+//! Publishes to AWS Lambda.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,32 +39,32 @@ pub(crate) use accounts::{Access, settings};
 pub(crate) use call::Call;
 pub use error::{AwsError, Fault};
 
-/// The largest zip that Lambda takes in a request, in bytes.
+/// The largest zip that Lambda accepts in a request, in bytes.
 const LARGEST_IN_REQUEST: u64 = 50 << 20;
-/// As many characters of a licence as Lambda takes.
+/// Longest licence that Lambda accepts, in characters.
 const LONGEST_LICENSE: usize = 512;
 
-/// How layers are published to AWS: the section `[publish.aws]` of `klayers.toml`.
+/// Options for publishing to AWS: the section `[publish.aws]` of `klayers.toml`.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AwsOptions {
-    /// The name of the S3 bucket in each region through which large layers go, with `{region}` in
-    /// it for the region's code: `my-layers-{region}`. Without it all layers are sent in the
-    /// request, which takes at most 50 MiB.
+    /// Name of the S3 buckets for large layers, one in each region. `{region}` stands for the
+    /// region's code: `my-layers-{region}`. Without a bucket, all layers are sent in the request,
+    /// which holds at most 50 MiB.
     pub bucket: Option<String>,
-    /// Layers of more bytes than this go through S3, where there is a bucket.
+    /// Layers larger than this many bytes are published through S3, if there is a bucket.
     pub in_request: u64,
-    /// The profile of AWS's configuration files with the credentials of a partition, where those are
-    /// not the ones that AWS's tools would find by themselves.
+    /// Profile in the AWS configuration files for each partition whose credentials differ from
+    /// those that AWS tools find by default.
     pub profiles: BTreeMap<Partition, String>,
-    /// Whether the latest version of each layer is written down in the SSM Parameter Store of its
-    /// region, as `/klayers/{target}/{package}/latest`.
+    /// Whether to keep the latest version of each layer in the SSM Parameter Store of its region,
+    /// as `/klayers/{target}/{package}/latest`.
     pub pointers: bool,
-    /// The longest time that AWS takes to make a version once it has the request, and to list it,
-    /// in seconds. A run does not wait longer for an answer, and a later run takes a version that is
-    /// still not listed then for one that was never made.
+    /// The longest time in seconds that AWS takes to create and list a version once it has the
+    /// request. A run waits no longer for an answer. If a version is still not listed by then, a
+    /// later run concludes that it was never created.
     pub longest_publication: u64,
-    /// The longest time that a call may take with all its attempts: `deadline` of `[publish]`.
+    /// The longest time for one call with all its attempts: `deadline` of `[publish]`.
     #[serde(skip)]
     pub deadline: Duration,
 }
@@ -84,10 +84,10 @@ impl Default for AwsOptions {
 
 /// Publishes to AWS Lambda.
 ///
-/// Credentials and endpoints are found as in all of AWS's tools: the environment, the configuration
-/// files, the machine's or container's role; `AWS_ENDPOINT_URL` works. No call is repeated by the
-/// SDK: publishing twice would make two versions. Calls that were throttled are repeated, and those
-/// that change nothing or change it once.
+/// Finds credentials and endpoints as all AWS tools do: in the environment, the configuration
+/// files, and the role of the machine or container; `AWS_ENDPOINT_URL` works. Retries of the SDK
+/// are disabled, because publishing twice would create two versions. Throttled calls are retried,
+/// and so are calls that are idempotent.
 #[derive(Debug)]
 pub struct LambdaPublisher {
     accounts: Accounts,
@@ -97,24 +97,24 @@ pub struct LambdaPublisher {
 }
 
 impl LambdaPublisher {
-    /// Finds the credentials of each partition that has one of the regions, and asks AWS whose they
-    /// are.
+    /// Finds credentials for each partition that has one of the regions, and asks AWS for their
+    /// accounts.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Credentials`] if there are none or AWS does not take them;
+    /// [`PublishError::Credentials`] if there are none or AWS rejects them;
     /// [`PublishError::Unidentified`] if AWS does not answer; [`PublishError::BucketName`] if
-    /// `bucket` does not name one bucket a region.
+    /// `bucket` does not contain `{region}`.
     pub async fn connect(options: AwsOptions, regions: &[Region]) -> Result<Self, PublishError> {
         let accounts = Accounts::connect(&options.profiles, regions, options.deadline).await?;
         Self::new(accounts, options)
     }
 
-    /// The same with credentials and endpoint that were found in another way.
+    /// Like [`connect`](Self::connect), with a given configuration of credentials and endpoint.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As for [`connect`](Self::connect).
     pub async fn with_config(
         config: &aws_config::SdkConfig,
         options: AwsOptions,
@@ -129,12 +129,12 @@ impl LambdaPublisher {
         Ok(Self { accounts, bodies: Bodies::default(), transfer, options })
     }
 
-    /// The account of a partition.
+    /// Returns the account used in a partition.
     pub fn account(&self, partition: &Partition) -> Option<&AccountId> {
         self.accounts.account(partition)
     }
 
-    /// What is published: the zip itself, or where it lies in S3.
+    /// The content to publish: the zip itself, or its location in S3.
     async fn content(&self, region: &Region, layer: &LayerUpload) -> Result<Content, PublishError> {
         match &self.transfer {
             Some(transfer) if layer.size > self.options.in_request => {
@@ -158,12 +158,12 @@ impl LambdaPublisher {
         Ok(Call::new(operation, region, self.accounts.access(region)?))
     }
 
-    fn refuse_foreign(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+    fn check_account(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
         let layer = arn.layer();
         match self.accounts.account(layer.partition()) {
             Some(account) if account == layer.account() => Ok(()),
             Some(_) => Err(PublishError::NotOurs(arn.clone())),
-            // In a partition that did not answer nothing is known of accounts.
+            // The account of a partition that did not answer is unknown.
             None => Err(self.accounts.absent(arn.region())),
         }
     }
@@ -200,7 +200,7 @@ impl Publisher for LambdaPublisher {
                     .compatible_runtimes(Runtime::from(layer.target.python.runtime().as_str()))
                     .compatible_architectures(architecture(layer.target));
                 let (content, body) = match &content {
-                    Content::Sent(body) => (empty(), Some(body.clone())),
+                    Content::Sent(body) => (placeholder(), Some(body.clone())),
                     Content::Stored(content) => (content.clone(), None),
                 };
                 async move {
@@ -230,10 +230,10 @@ impl Publisher for LambdaPublisher {
     }
 
     async fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
-        self.refuse_foreign(arn)?;
+        self.check_account(arn)?;
         let region = arn.region();
         let lambda = self.accounts.lambda(region)?;
-        let (layer, number) = named(arn)?;
+        let (layer, number) = name_and_number(arn)?;
         let added = self
             .call(region, "AddLayerVersionPermission")?
             .repeated(|| {
@@ -248,13 +248,13 @@ impl Publisher for LambdaPublisher {
             })
             .await;
         match added {
-            // It is there already, then. What it says is read below.
+            // The statement already exists. Its content is checked below.
             Err(error) if error.code() == Some("ResourceConflictException") => {}
             outcome => drop(outcome?),
         }
         let checked = match self.policy(arn).await? {
             Some(policy) => policy::check(&policy, arn),
-            None => Err("is not there, although it was just added".to_owned()),
+            None => Err("does not exist, although it was just added".to_owned()),
         };
         checked.map_err(|reason| PublishError::Policy { arn: Box::new(arn.clone()), reason })
     }
@@ -272,7 +272,7 @@ impl Publisher for LambdaPublisher {
             ListLayerVersionsOutput::next_marker,
         );
         let pages = match pages.await {
-            // A layer that never had a version.
+            // The layer never had a version.
             Err(error) if error.is_not_found() => Vec::new(),
             pages => pages?,
         };
@@ -292,11 +292,11 @@ impl Publisher for LambdaPublisher {
         &self,
         arn: &LayerVersionArn,
     ) -> Result<Option<InspectedVersion>, PublishError> {
-        self.refuse_foreign(arn)?;
+        self.check_account(arn)?;
         let region = arn.region();
         let call = self.call(region, "GetLayerVersion")?;
         let lambda = self.accounts.lambda(region)?;
-        let (layer, number) = named(arn)?;
+        let (layer, number) = name_and_number(arn)?;
         let answer = call
             .repeated(|| lambda.get_layer_version().layer_name(layer).version_number(number).send())
             .await;
@@ -333,16 +333,16 @@ impl Publisher for LambdaPublisher {
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
-        self.refuse_foreign(arn)?;
+        self.check_account(arn)?;
         let lambda = self.accounts.lambda(arn.region())?;
-        let (layer, number) = named(arn)?;
+        let (layer, number) = name_and_number(arn)?;
         let deleted = self
             .call(arn.region(), "DeleteLayerVersion")?
             .repeated(|| {
                 lambda.delete_layer_version().layer_name(layer).version_number(number).send()
             })
             .await;
-        gone(deleted.map(drop))
+        ignore_not_found(deleted.map(drop))
     }
 
     fn keeps_pointers(&self) -> bool {
@@ -368,10 +368,10 @@ impl Publisher for LambdaPublisher {
 }
 
 impl LambdaPublisher {
-    /// The policy of a layer version, as JSON; none if it has none.
+    /// Returns the policy of a layer version as JSON; `None` if it has none.
     async fn policy(&self, arn: &LayerVersionArn) -> Result<Option<String>, PublishError> {
         let lambda = self.accounts.lambda(arn.region())?;
-        let (layer, number) = named(arn)?;
+        let (layer, number) = name_and_number(arn)?;
         let answer = self
             .call(arn.region(), "GetLayerVersionPolicy")?
             .repeated(|| {
@@ -385,22 +385,22 @@ impl LambdaPublisher {
     }
 }
 
-/// What is not there counts as deleted.
-fn gone(deleted: Answer<()>) -> Result<(), PublishError> {
+/// Treats something that does not exist as deleted.
+fn ignore_not_found(deleted: Answer<()>) -> Result<(), PublishError> {
     match deleted {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-/// What Lambda calls a layer version: a name and a number.
-fn named(arn: &LayerVersionArn) -> Result<(&str, i64), PublishError> {
+/// Name and number of a layer version, as Lambda's API takes them.
+fn name_and_number(arn: &LayerVersionArn) -> Result<(&str, i64), PublishError> {
     let number = i64::try_from(arn.version()).map_err(|_| PublishError::NotOurs(arn.clone()))?;
     Ok((arn.name().as_str(), number))
 }
 
-/// In the place of a zip that is sent along in another way.
-fn empty() -> LayerVersionContentInput {
+/// Placeholder for a zip that is sent separately.
+fn placeholder() -> LayerVersionContentInput {
     LayerVersionContentInput::builder().zip_file(Blob::default()).build()
 }
 
@@ -420,7 +420,7 @@ impl Call<'_> {
     }
 
     fn time(&self, created: Option<&str>) -> Answer<Timestamp> {
-        // With a numeric offset without a colon: 2026-11-01T02:20:00.123+0000.
+        // The offset has no colon: 2026-11-01T02:20:00.123+0000.
         let time =
             created.and_then(|created| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", created).ok());
         time.ok_or_else(|| self.incomplete("CreatedDate"))

@@ -1,12 +1,12 @@
-//! What a layer version says of itself in AWS: what it is, and by which digests it is told from
-//! others. Listing gives no hash of what is in a version, so this is where it stands.
+//! The description of a layer version in AWS: names the package and states the digests. Listing
+//! layer versions returns no hash of their content, so the description carries it.
 
 use klayers_core::{Build, Digest};
 
-/// As many characters as Lambda takes.
+/// Longest description that Lambda accepts, in characters.
 const LONGEST: usize = 256;
 
-/// The description of a version of a layer, whose zip has this digest: `{package}=={version} |
+/// Returns the description for a build whose layer zip has this digest: `{package}=={version} |
 /// {requirements hash} | sha256:{content digest}`, at most 256 characters.
 pub fn describe(build: &Build, content: Digest) -> String {
     let Build { package, version, requirements_hash, .. } = build;
@@ -16,7 +16,8 @@ pub fn describe(build: &Build, content: Digest) -> String {
     name + &digests
 }
 
-/// The digest of the zip that a description states; none if it is not one of [`describe`]'s.
+/// Returns the digest of the zip that a description states; `None` if [`describe`] did not make the
+/// description.
 ///
 /// ```
 /// use klayers_build::publish::stated_digest;
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_fits_and_is_read_back() {
+    fn description_fits_the_limit_and_round_trips() {
         let mut build = Build {
             target: "p3.12".parse().expect("a target"),
             package: "Pillow".parse().expect("a name"),

@@ -1,4 +1,4 @@
-//! The publisher that needs no cloud.
+//! A publisher to a folder, which needs no cloud.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -22,10 +22,10 @@ use crate::{durable, regular};
 
 /// Publishes to a folder, in the account 000000000000.
 ///
-/// A layer version is the file `{root}/{region}/{layer}/{number}.json`; its zip, stored once for
-/// all versions that have it, is `{root}/content/{SHA-256}.zip`. A number belongs to whoever gives
-/// the file its name, which the file system grants to one; the file of a deleted version stays and
-/// says that it is deleted, so that its number is not given again.
+/// A layer version is the file `{root}/{region}/{layer}/{number}.json`. Its zip is
+/// `{root}/content/{SHA-256}.zip`, shared by all versions with the same content. A publication
+/// claims a number by creating that file, which the file system allows only once. The file of a
+/// deleted version stays and is marked as deleted, so that its number is never reused.
 #[derive(Clone, Debug)]
 pub struct FolderPublisher {
     root: PathBuf,
@@ -33,15 +33,15 @@ pub struct FolderPublisher {
 }
 
 impl FolderPublisher {
-    /// Publishes to a folder, which is made if it is not there.
+    /// Opens a folder, creating it if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Io`] if it cannot be made.
+    /// [`PublishError::Io`] if it cannot be created.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, PublishError> {
         let root = root.into();
         for folder in [root.join(CONTENT), root.join(STAGING)] {
-            durable::create_folder(&folder).map_err(failed("make the folder", &folder))?;
+            durable::create_folder(&folder).map_err(failed("create the folder", &folder))?;
         }
         Ok(Self { root, account: account() })
     }
@@ -59,9 +59,9 @@ impl FolderPublisher {
         upload: &LayerUpload,
         now: Timestamp,
     ) -> Result<PublishedVersion, PublishError> {
-        self.keep_content(upload)?;
+        self.store_content(upload)?;
         let layer = self.layer(region, &upload.name);
-        durable::create_folder(&layer.folder).map_err(failed("make the folder", &layer.folder))?;
+        durable::create_folder(&layer.folder).map_err(failed("create the folder", &layer.folder))?;
         let record = Record {
             target: upload.target,
             description: upload.description.clone(),
@@ -82,8 +82,8 @@ impl FolderPublisher {
         })
     }
 
-    /// Stores the zip, unless it is there. Nothing is published that is not what it should be.
-    fn keep_content(&self, upload: &LayerUpload) -> Result<(), PublishError> {
+    /// Stores the zip unless it is already there, checking its digest while copying.
+    fn store_content(&self, upload: &LayerUpload) -> Result<(), PublishError> {
         let folder = self.root.join(CONTENT);
         let place = folder.join(format!("{}.zip", upload.digest));
         let there = fs::metadata(&place).is_ok_and(|there| there.len() == upload.size);
@@ -101,13 +101,14 @@ impl FolderPublisher {
             }
             replace(copy, &place).map_err(failed("store", &place))?;
         }
-        // Also when it was there: whoever stored it may not have come this far yet.
+        // Sync an existing file too: the process that stored it may not have synced its folders
+        // yet.
         durable::sync_folders(&folder, &self.root).map_err(failed("store", &place))
     }
 
     fn make_public(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
         if self.inspect(arn)?.is_none() {
-            let reason = "cannot be changed, since the version does not exist".to_owned();
+            let reason = "cannot be changed, because the version does not exist".to_owned();
             return Err(PublishError::Policy { arn: Box::new(arn.clone()), reason });
         }
         self.change(arn, "make public", |record| Record { public: true, ..record })
@@ -167,7 +168,7 @@ impl FolderPublisher {
         self.change(arn, "delete", |record| Record { deleted: true, ..record })
     }
 
-    /// Writes a record anew, if it is there.
+    /// Rewrites a record, if it exists.
     fn change(
         &self,
         arn: &LayerVersionArn,
@@ -185,7 +186,7 @@ impl FolderPublisher {
         durable::sync_folders(&layer.folder, &self.root).map_err(failed(action, &place))
     }
 
-    /// Writes a record to a file that has no place yet.
+    /// Writes a record to a temporary file.
     fn write(&self, record: &Record) -> Result<NamedTempFile, PublishError> {
         let written = self.staged().and_then(|mut file| {
             serde_json::to_writer_pretty(&mut file, record)?;
@@ -200,7 +201,7 @@ impl FolderPublisher {
         NamedTempFile::new_in(self.root.join(STAGING))
     }
 
-    /// Does work that waits for the disk where it holds up nobody.
+    /// Runs `work` in a thread where blocking on the disk is allowed.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, PublishError> + Send + 'static,
@@ -282,7 +283,7 @@ impl Publisher for FolderPublisher {
     }
 }
 
-// No region is called like these.
+// No region has one of these names.
 const CONTENT: &str = "content";
 const STAGING: &str = "staging";
 
@@ -290,14 +291,14 @@ fn account() -> AccountId {
     "000000000000".parse().expect("12 digits are an account")
 }
 
-/// One layer in one region.
+/// A layer in a region.
 struct Layer {
     folder: PathBuf,
     arn: LayerArn,
 }
 
 impl Layer {
-    /// The number of a version of this layer; none if no version has it.
+    /// Returns the number of a version of this layer; `None` if no version can have it.
     fn number_of(&self, arn: &LayerVersionArn) -> Result<Option<NonZeroU64>, PublishError> {
         if *arn.layer() != self.arn {
             return Err(PublishError::NotOurs(arn.clone()));
@@ -309,7 +310,7 @@ impl Layer {
         self.folder.join(format!("{number}.json"))
     }
 
-    /// Gives a record the next number that nobody else was given.
+    /// Gives a record the next free number.
     fn claim(&self, mut record: NamedTempFile) -> Result<NonZeroU64, PublishError> {
         let highest = self.numbers()?.into_iter().max();
         let mut number = highest.map_or(NonZeroU64::MIN, |highest| highest.saturating_add(1));
@@ -317,11 +318,11 @@ impl Layer {
             let place = self.record(number);
             match record.persist_noclobber(&place) {
                 Ok(_) => return Ok(number),
-                Err(taken)
-                    if taken.error.kind() == io::ErrorKind::AlreadyExists
+                Err(exists)
+                    if exists.error.kind() == io::ErrorKind::AlreadyExists
                         && number < NonZeroU64::MAX =>
                 {
-                    record = taken.file;
+                    record = exists.file;
                     number = number.saturating_add(1);
                 }
                 Err(refused) => return Err(failed("publish", &place)(refused.error)),
@@ -329,7 +330,7 @@ impl Layer {
         }
     }
 
-    /// The numbers that were given, in no order.
+    /// Returns all numbers in use, in no particular order.
     fn numbers(&self) -> Result<Vec<NonZeroU64>, PublishError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -371,7 +372,7 @@ struct Record {
     deleted: bool,
 }
 
-/// Gives a file its name, and takes the name from the file that had it.
+/// Moves a file to its place, replacing an existing file.
 fn replace(file: NamedTempFile, place: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(place)?;
@@ -388,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_folders_are_not_those_of_regions() {
+    fn folder_names_are_not_region_names() {
         for name in [CONTENT, STAGING] {
             assert!(name.parse::<Region>().is_err());
         }

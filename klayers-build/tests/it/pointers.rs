@@ -156,7 +156,7 @@ fn in_aws_a_pointer_that_was_not_moved_fails_the_run_and_the_next_one_moves_it()
     collection.home.write("klayers.toml", format!("{settings}pointers = true\n"));
     let failed = collection.run(&["run"], &served.proxy.url()).ended_with(1);
     assert!(failed.tally().contains("4 layer versions published"), "{}", failed.stderr);
-    let told = "in eu-west-1: the pointer to the latest version was not moved";
+    let told = "in eu-west-1: could not move the pointer to the latest version";
     assert!(failed.stderr.contains(told), "{}", failed.stderr);
     let report = collection.home.run(&["report", "--json"]).ended_with(0);
     let report: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();

@@ -214,7 +214,8 @@ async fn a_version_that_cannot_be_made_public_harms_itself_alone() {
             "region": PLACES[0],
             "layer": "Klayers-p312-requests",
             "reason": format!(
-                "the policy of {made} is for somebody else; look at it with get-layer-version-policy"
+                "the policy of {made} is for somebody else; check it with `aws lambda \
+                 get-layer-version-policy`"
             ),
         });
         assert_eq!((difference, remedy, done), (expected, Some(Remedy::Complete), outcome));

@@ -85,7 +85,7 @@ fn credentials_that_cannot_be_checked_for_now_are_not_missing() {
         let collection = Collection::new(&[SILENT]);
         collection.deadline(4);
         let ended = collection.run(&["run"], &served.proxy.url()).ended_with(1);
-        let told = "AWS did not say whose the credentials for the partition aws are";
+        let told = "could not find out to which account the AWS credentials for the partition aws";
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
         assert!(ended.stderr.contains("GetCallerIdentity in eu-west-1"), "{}", ended.stderr);
         assert_eq!(served.proxy.count(None, Operation::PublishLayerVersion), 0);

@@ -1,4 +1,4 @@
-//! Whose credentials are used where, and the clients that use them.
+//! The accounts of each partition, and the clients for each region.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -17,29 +17,30 @@ use super::watch::Watch;
 use crate::error::in_one_line;
 use crate::publish::{PublishError, Trouble};
 
-/// Of the 15 calls a second that AWS takes of an account in a region: this many at once, and
+/// AWS accepts 15 calls a second from an account in a region. A burst of 5 followed by 10 a second
+/// stays within that limit.
 const BURST: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
-/// this many a second after that, so that they are never more.
 const A_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
 
-/// What all calls to a region share.
+/// State shared by all calls to a region.
 #[derive(Debug)]
 pub(crate) struct Access {
-    turns: DefaultDirectRateLimiter,
+    rate: DefaultDirectRateLimiter,
     watch: Watch,
     deadline: Duration,
 }
 
 impl Access {
-    /// As many calls as AWS takes of an account in a region, each of which takes at most this long.
+    /// Limits calls to the rate that AWS accepts from an account in a region. `deadline` is the
+    /// longest time for one call.
     pub(crate) fn new(deadline: Duration) -> Self {
-        let turns = RateLimiter::direct(Quota::per_second(A_SECOND).allow_burst(BURST));
-        Self { turns, watch: Watch::default(), deadline }
+        let rate = RateLimiter::direct(Quota::per_second(A_SECOND).allow_burst(BURST));
+        Self { rate, watch: Watch::default(), deadline }
     }
 
-    /// Waits for the next turn.
+    /// Waits until the rate limit allows another call.
     pub(super) async fn until_ready(&self) {
-        self.turns.until_ready().await;
+        self.rate.until_ready().await;
     }
 
     pub(super) fn watch(&self) -> &Watch {
@@ -51,11 +52,11 @@ impl Access {
     }
 }
 
-/// The account of each partition, and clients for the regions in it.
+/// The account of each partition, and clients for its regions.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     identified: BTreeMap<Partition, Account>,
-    /// The partitions that did not say whose the credentials are, and why not.
+    /// Partitions whose account could not be identified, with the reason.
     closed: BTreeMap<Partition, String>,
     regions: BTreeMap<Region, Clients>,
 }
@@ -63,7 +64,7 @@ pub(super) struct Accounts {
 #[derive(Debug)]
 struct Account {
     id: AccountId,
-    /// The region through which files get into the partition.
+    /// The region through which files are sent into the partition.
     home: Region,
 }
 
@@ -75,7 +76,7 @@ struct Clients {
     access: Arc<Access>,
 }
 
-/// The configuration with which a partition is used.
+/// Configuration of a partition.
 struct Settings {
     config: SdkConfig,
     profile: Option<String>,
@@ -83,7 +84,7 @@ struct Settings {
 }
 
 impl Accounts {
-    /// Finds credentials as AWS's tools do, for each partition that has one of the regions.
+    /// Finds credentials as AWS tools do, for each partition that has one of the regions.
     pub(super) async fn connect(
         profiles: &BTreeMap<Partition, String>,
         regions: &[Region],
@@ -112,8 +113,8 @@ impl Accounts {
         Self::identify(partitions.collect(), deadline).await
     }
 
-    /// Asks all partitions whose the credentials are. One that does not answer is closed, unless
-    /// none does.
+    /// Identifies the account of each partition. A partition that does not answer is closed. Fails
+    /// if no partition answers.
     async fn identify(
         partitions: BTreeMap<Partition, Settings>,
         deadline: Duration,
@@ -153,11 +154,11 @@ impl Accounts {
         self.identified.get(partition).map(|account| &account.id)
     }
 
-    /// The region of the same partition through which files get into it.
+    /// Rerate the region through which files are sent into a region's partition.
     pub(super) fn home(&self, region: &Region) -> Result<&Region, PublishError> {
         match self.identified.get(&region.partition()) {
             Some(account) => Ok(&account.home),
-            None => Err(self.absent(region)),
+            None => Err(self.missing_client(region)),
         }
     }
 
@@ -181,8 +182,8 @@ impl Accounts {
         self.regions.get(region)?.access.watch.trouble(Instant::now())
     }
 
-    /// Why there is no client for a region.
-    pub(super) fn absent(&self, region: &Region) -> PublishError {
+    /// Rerate the error that explains why there is no client for a region.
+    pub(super) fn missing_client(&self, region: &Region) -> PublishError {
         let region = region.clone();
         match self.closed.get(&region.partition()).cloned() {
             Some(reason) => PublishError::Closed { region, reason },
@@ -191,7 +192,7 @@ impl Accounts {
     }
 
     fn clients(&self, region: &Region) -> Result<&Clients, PublishError> {
-        self.regions.get(region).ok_or_else(|| self.absent(region))
+        self.regions.get(region).ok_or_else(|| self.missing_client(region))
     }
 }
 
@@ -207,7 +208,7 @@ impl Clients {
     }
 }
 
-/// Never an empty list.
+/// Groups regions by partition. No group is empty.
 fn by_partition(regions: &[Region]) -> BTreeMap<Partition, Vec<Region>> {
     let mut partitions: BTreeMap<Partition, Vec<Region>> = BTreeMap::new();
     for region in regions {
@@ -220,7 +221,7 @@ pub(super) fn aws_region(region: &Region) -> aws_config::Region {
     aws_config::Region::new(region.as_str().to_owned())
 }
 
-/// Finds credentials, endpoint and, where it is not said, the region as AWS's tools do.
+/// Finds credentials, endpoint and, if not given, the region as AWS tools do.
 pub(crate) async fn settings(region: Option<&Region>, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::disabled())

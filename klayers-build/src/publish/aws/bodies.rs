@@ -1,8 +1,8 @@
 //! Layers that are sent in the request.
 //!
-//! A request holds the zip in Base64, and says nothing that differs from region to region. So it is
-//! made once for a layer, and all regions send the same bytes: one copy for each would be 60 MB for
-//! a layer of 45 MB.
+//! A request contains the zip in Base64, and nothing in it depends on the region. So it is created
+//! once for each layer, and all regions send the same bytes. A copy for each region would take 60
+//! MB for a layer of 45 MB.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,29 +26,29 @@ use super::license;
 use crate::publish::{LayerUpload, PublishError};
 use crate::{durable, regular};
 
-/// How much memory all requests together may take, in KiB: two of the largest.
+/// Memory limit for all request bodies together, in KiB: two of the largest.
 const MEMORY: u32 = 140 << 10;
 
-/// The requests that are being sent.
+/// The request bodies being sent.
 #[derive(Debug)]
 pub(super) struct Bodies {
     memory: Arc<Semaphore>,
-    /// By what they depend on. A request is kept as long as somebody sends it.
-    bodies: Mutex<BTreeMap<Key, Weak<OnceCell<Kept>>>>,
+    /// Bodies by the values they depend on. A body is kept as long as it is being sent.
+    bodies: Mutex<BTreeMap<Key, Weak<OnceCell<EncodedBody>>>>,
 }
 
 type Key = (Digest, String);
 
 #[derive(Debug)]
-struct Kept {
+struct EncodedBody {
     bytes: Bytes,
     digest: Digest,
     _memory: OwnedSemaphorePermit,
 }
 
-/// The body of a request to publish.
+/// Body of a publish request.
 #[derive(Clone, Debug)]
-pub(super) struct Body(Arc<OnceCell<Kept>>);
+pub(super) struct Body(Arc<OnceCell<EncodedBody>>);
 
 impl Default for Bodies {
     fn default() -> Self {
@@ -57,7 +57,7 @@ impl Default for Bodies {
 }
 
 impl Bodies {
-    /// The request of a layer, made now if nobody else is sending it.
+    /// Returns the request body of a layer, creating it if no other region is sending it.
     pub(super) async fn of(&self, layer: &LayerUpload) -> Result<Body, PublishError> {
         let key = (layer.digest, layer.description.clone());
         let cell = {
@@ -74,7 +74,7 @@ impl Bodies {
         Ok(Body(cell))
     }
 
-    async fn make(&self, layer: &LayerUpload) -> Result<Kept, PublishError> {
+    async fn make(&self, layer: &LayerUpload) -> Result<EncodedBody, PublishError> {
         let kib = u32::try_from(encoded(layer.size) >> 10).unwrap_or(MEMORY) + 4;
         let memory = Arc::clone(&self.memory).acquire_many_owned(kib.min(MEMORY)).await;
         let layer = layer.clone();
@@ -84,23 +84,23 @@ impl Bodies {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let memory = memory.map_err(|_| PublishError::Ended)?;
-        Ok(Kept { bytes, digest, _memory: memory })
+        Ok(EncodedBody { bytes, digest, _memory: memory })
     }
 }
 
 impl Body {
-    /// How many bytes are sent.
+    /// Size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.0.get().map_or(0, |body| body.bytes.len() as u64)
     }
 }
 
-/// The size of Base64 of so many bytes.
+/// Size of the Base64 encoding of this many bytes.
 fn encoded(size: u64) -> u64 {
     size.div_ceil(3) * 4
 }
 
-/// All of a request but the zip, as Lambda's API reference has it.
+/// All fields of a request except the zip, named as in Lambda's API reference.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Head<'a> {
@@ -110,7 +110,7 @@ struct Head<'a> {
     compatible_architectures: [&'a str; 1],
 }
 
-/// The request, and its SHA-256.
+/// Creates a request body. Returns it with its SHA-256.
 fn request(layer: &LayerUpload) -> Result<(Bytes, Digest), PublishError> {
     const END: &str = "\"}}";
     let head = Head {
@@ -135,7 +135,7 @@ fn request(layer: &LayerUpload) -> Result<(Bytes, Digest), PublishError> {
     Ok((Bytes::from(request), digest))
 }
 
-/// Adds a file in Base64; returns the SHA-256 of what was read.
+/// Appends a file in Base64. Returns the SHA-256 of the file.
 fn encode(path: &Path, to: &mut String) -> io::Result<Digest> {
     struct Encoding<'a>(Encoder<'a>);
     impl Write for Encoding<'_> {
@@ -159,7 +159,7 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> PublishError + use<> {
     move |source| PublishError::Io { action: "read", path, source }
 }
 
-/// Puts the body into a request whose own is empty, before it is signed.
+/// Sets the body of a request before it is signed.
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
 impl Intercept for Body {
     fn name(&self) -> &'static str {
@@ -176,7 +176,7 @@ impl Intercept for Body {
         let request = context.request_mut();
         *request.body_mut() = SdkBody::from(body.bytes.clone());
         request.headers_mut().insert("content-length", body.bytes.len().to_string());
-        // So that it is not hashed anew for each region.
+        // Avoids hashing the body again for each region.
         let digest = PayloadSigningOverride::Precomputed(body.digest.to_string());
         config.interceptor_state().store_put(digest);
         Ok(())

@@ -1,4 +1,4 @@
-//! One call to AWS: in its turn, within its time, and again where that cannot do harm.
+//! One call to AWS: rate-limited, within its time limits, and retried where that does no harm.
 //!
 //! | what happened | a call that may be repeated | publishing |
 //! | --- | --- | --- |
@@ -8,7 +8,7 @@
 //! | refused before anything was sent | again, four times in all | never, since it can be tried later |
 //! | anything else | no | no |
 //!
-//! A call ends in the time that [`Timeouts`] gives it, with the error of its last attempt.
+//! A call ends within its [`Timeouts`], with the error of its last attempt.
 
 use std::fmt::Debug;
 use std::pin::{Pin, pin};
@@ -44,12 +44,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A question or a small change.
+    /// A query or a small change.
     pub(crate) fn new(operation: &'static str, region: &'a Region, access: Arc<Access>) -> Self {
-        Self { operation, region, access, timeouts: Timeouts::QUESTION }
+        Self { operation, region, access, timeouts: Timeouts::QUERY }
     }
 
-    /// Something that takes another time.
+    /// Sets other time limits.
     pub(super) fn within(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
     }
@@ -63,8 +63,8 @@ impl<'a> Call<'a> {
         self.call(send, ATTEMPTS).await
     }
 
-    /// Asks for page after page, each as [`repeated`](Self::repeated) does; `next` says of a page
-    /// where the next begins.
+    /// Requests page after page, each with retries as in [`repeated`](Self::repeated). `next`
+    /// returns the marker of the page after a page.
     pub(super) async fn pages<T, E, F>(
         &self,
         send: impl Fn(Option<String>) -> F,
@@ -80,7 +80,7 @@ impl<'a> Call<'a> {
             let page = self.repeated(|| send(marker.clone())).await?;
             let following = next(&page).filter(|marker| !marker.is_empty()).map(str::to_owned);
             if following.is_some() && following == marker {
-                // The same page again and again would never end.
+                // Otherwise the same page would be requested forever.
                 return Err(self.incomplete("NextMarker"));
             }
             marker = following;
@@ -133,7 +133,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Waits for the answer to one request, whose future is large. Says when that takes long.
+    /// Waits for the answer to one request, and warns if it takes long. The future is boxed because
+    /// it is large.
     async fn attempt<T, E, F>(&self, sent: Pin<Box<F>>, left: Duration) -> Answer<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -144,8 +145,8 @@ impl<'a> Call<'a> {
         let _waiting = watch.begin(Instant::now());
         let mut sent = pin!(tokio::time::timeout(limit, sent));
         let answer = loop {
-            let quiet = watch.tell(self.region, self.timeouts.sending, Instant::now());
-            if let Ok(answer) = tokio::time::timeout(quiet, &mut sent).await {
+            let next_check = watch.warn_if_silent(self.region, self.timeouts.sending, Instant::now());
+            if let Ok(answer) = tokio::time::timeout(next_check, &mut sent).await {
                 break answer;
             }
         };
@@ -158,7 +159,7 @@ impl<'a> Call<'a> {
         answer
     }
 
-    /// An answer without something that it must have.
+    /// The error of an answer that lacks a required field.
     pub(super) fn incomplete(&self, field: &'static str) -> Box<AwsError> {
         AwsError::incomplete(self.operation, self.region, field)
     }

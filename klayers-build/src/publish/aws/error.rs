@@ -1,4 +1,4 @@
-//! What AWS answers when it does not do what it was asked for.
+//! Failed calls to AWS.
 
 use std::time::Duration;
 
@@ -9,62 +9,62 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use hyper_util::client::legacy::Error as HttpError;
 use klayers_core::Region;
 
-/// The longest time for which AWS is believed that it wants to be left alone.
+/// Upper bound on a `Retry-After` from AWS.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// A call to AWS that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} in {region}: {what}")]
+#[error("{operation} in {region}: {cause}")]
 pub struct AwsError {
     operation: &'static str,
     region: Region,
-    what: What,
+    cause: Cause,
     fault: Fault,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What a failed call says about what may be done next.
+/// Kind of a failed call, which decides cause to do next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
     /// There were too many calls; nothing was done.
     Throttled {
-        /// After which time it may be tried again, if that was said.
+        /// Time to wait before the next attempt, if AWS gave one.
         retry_after: Option<Duration>,
     },
     /// The account has no room for more code in the region; nothing was done.
     Full,
-    /// AWS does not let these credentials do it, or not in this region; nothing was done.
+    /// The credentials are not allowed to do this, or not in this region; nothing was done.
     Denied,
     /// There are no credentials; nothing was done.
     NoCredentials,
     /// The region cannot be reached; nothing was done.
     Unreachable,
-    /// What was asked for is not there.
+    /// The object of the request does not exist.
     NotFound,
-    /// The request is not one that AWS takes; nothing was done.
+    /// AWS rejected the request; nothing was done.
     Refused,
-    /// There was no answer in time; it is not known whether it was done.
+    /// There was no answer in time; it is unknown whether anything was done.
     Silent,
-    /// It is not known whether it was done.
+    /// It is unknown whether anything was done.
     Unclear,
 }
 
 #[derive(Debug)]
-enum What {
-    /// An answer with a code and a text.
+enum Cause {
+    /// An answer with an error code and a message.
     Answered { code: String, message: String, advice: &'static str },
-    /// The same for as long as it was tried: there were too many calls.
+    /// Throttled at every attempt, for this long.
     Throttled { lasted: Duration, code: String, message: String },
-    /// No answer in this time.
+    /// No answer within this time.
     Silent(Duration),
-    /// No answer, or none that can be read.
+    /// No answer, or one that cannot be read.
     Unanswered(&'static str),
-    /// An answer without a field.
-    Lacks(&'static str),
+    /// An answer that lacks a required field.
+    MissingField(&'static str),
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for Cause {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answered { code, message, advice } => {
@@ -82,8 +82,8 @@ impl std::fmt::Display for What {
                 formatter.write_str(")")
             }
             Self::Silent(time) => write!(formatter, "no answer in {} s", time.as_secs()),
-            Self::Unanswered(what) => formatter.write_str(what),
-            Self::Lacks(field) => write!(formatter, "the answer has no {field} that can be read"),
+            Self::Unanswered(cause) => formatter.write_str(cause),
+            Self::MissingField(field) => write!(formatter, "the answer has no valid {field}"),
         }
     }
 }
@@ -98,10 +98,10 @@ impl AwsError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let region = region.clone();
-        let (fault, what) = match &error {
+        let (fault, cause) = match &error {
             SdkError::ServiceError(answer) => {
                 let fault = answered(answer.err().code(), answer.raw());
-                let what = What::Answered {
+                let cause = Cause::Answered {
                     code: match answer.err().code() {
                         Some(code) => code.to_owned(),
                         None => format!("status {}", answer.raw().status().as_u16()),
@@ -109,50 +109,51 @@ impl AwsError {
                     message: answer.err().message().unwrap_or_default().to_owned(),
                     advice: advice(&fault),
                 };
-                return Box::new(Self { operation, region, what, fault, source: None });
+                return Box::new(Self { operation, region, cause, fault, source: None });
             }
             SdkError::ResponseError(answer) => {
-                // What is not AWS's own answer may still say that nothing was done.
+                // The status may still tell that nothing was done, even if the answer is not from
+                // AWS itself.
                 let fault = match answered(None, answer.raw()) {
                     Fault::Refused | Fault::NotFound => Fault::Unclear,
                     fault => fault,
                 };
-                (fault, "the answer cannot be read")
+                (fault, "could not read the answer")
             }
-            SdkError::TimeoutError(_) => (Fault::Silent, "there was no answer in time"),
-            SdkError::ConstructionFailure(_) => (Fault::Refused, "the request cannot be made"),
+            SdkError::TimeoutError(_) => (Fault::Silent, "no answer in time"),
+            SdkError::ConstructionFailure(_) => (Fault::Refused, "could not create the request"),
             _ if has::<CredentialsError>(&error, |_| true) => {
-                (Fault::NoCredentials, "there are no credentials")
+                (Fault::NoCredentials, "no credentials found")
             }
             _ if has::<HttpError>(&error, HttpError::is_connect) => {
-                (Fault::Unreachable, "there is no connection")
+                (Fault::Unreachable, "could not connect")
             }
-            // The only time that the SDK itself keeps is that of connecting.
+            // The SDK has only one timeout, for connecting.
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                (Fault::Unreachable, "there is no connection")
+                (Fault::Unreachable, "could not connect")
             }
-            _ => (Fault::Unclear, "there was no answer"),
+            _ => (Fault::Unclear, "no answer"),
         };
-        let what = What::Unanswered(what);
-        Box::new(Self { operation, region, what, fault, source: error.into_source().ok() })
+        let cause = Cause::Unanswered(cause);
+        Box::new(Self { operation, region, cause, fault, source: error.into_source().ok() })
     }
 
-    /// There was no answer in this time.
+    /// There was no answer within this time.
     pub(super) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
-        let (region, what) = (region.clone(), What::Silent(time));
-        Box::new(Self { operation, region, what, fault: Fault::Silent, source: None })
+        let (region, cause) = (region.clone(), Cause::Silent(time));
+        Box::new(Self { operation, region, cause, fault: Fault::Silent, source: None })
     }
 
-    /// Says for how long it was tried, where that explains the error.
+    /// Adds the total time of all attempts, if it helps to explain the error.
     pub(super) fn lasted(&mut self, lasted: Duration) {
-        match &mut self.what {
-            What::Answered { code, message, .. }
+        match &mut self.cause {
+            Cause::Answered { code, message, .. }
                 if matches!(self.fault, Fault::Throttled { .. }) =>
             {
                 let (code, message) = (std::mem::take(code), std::mem::take(message));
-                self.what = What::Throttled { lasted, code, message };
+                self.cause = Cause::Throttled { lasted, code, message };
             }
-            What::Silent(time) => *time = lasted,
+            Cause::Silent(time) => *time = lasted,
             _ => {}
         }
     }
@@ -166,24 +167,24 @@ impl AwsError {
         region: &Region,
         field: &'static str,
     ) -> Box<Self> {
-        let (region, what) = (region.clone(), What::Lacks(field));
-        Box::new(Self { operation, region, what, fault: Fault::Unclear, source: None })
+        let (region, cause) = (region.clone(), Cause::MissingField(field));
+        Box::new(Self { operation, region, cause, fault: Fault::Unclear, source: None })
     }
 
-    /// What it says about what may be done next.
+    /// Kind of the failure.
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
 
-    /// AWS's own code of the error, such as `ResourceConflictException`.
+    /// Error code of AWS, such as `ResourceConflictException`.
     pub fn code(&self) -> Option<&str> {
-        match &self.what {
-            What::Answered { code, .. } | What::Throttled { code, .. } => Some(code),
-            What::Silent(_) | What::Unanswered(_) | What::Lacks(_) => None,
+        match &self.cause {
+            Cause::Answered { code, .. } | Cause::Throttled { code, .. } => Some(code),
+            Cause::Silent(_) | Cause::Unanswered(_) | Cause::MissingField(_) => None,
         }
     }
 
-    /// Whether a bucket was asked for in a region where it is not.
+    /// Whether the bucket is in another region than the request.
     pub(super) fn is_elsewhere(&self) -> bool {
         let answered = |status: &str| matches!(self.code(), Some(code) if code == status);
         answered("PermanentRedirect") || answered("status 301") || answered("status 400")
@@ -195,7 +196,6 @@ impl AwsError {
 }
 
 fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
-    // Codes may come with the namespace before them, and more after them.
     let code = code.unwrap_or_default();
     match (code, answer.status().as_u16()) {
         (
@@ -228,7 +228,8 @@ fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
             _,
         )
         | (_, 401 | 403) => Fault::Denied,
-        // S3 begins some answers with 200 before it is done, and may end them with an error.
+        // S3 sends status 200 before some operations are finished; the body may then contain an
+        // error.
         (_, 200..300 | 500..) => Fault::Unclear,
         _ => Fault::Refused,
     }
@@ -240,7 +241,7 @@ fn advice(fault: &Fault) -> &'static str {
             "; delete layer versions and functions there, or ask AWS for more code storage"
         }
         Fault::Denied => {
-            "; see whether the credentials are valid, may do this, and whether the region is \
+            "; check that the credentials are valid and allow this action, and that the region is \
              enabled for the account"
         }
         Fault::Throttled { .. } => "; try again later",
@@ -253,7 +254,7 @@ fn retry_after(answer: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }
 
-/// Whether an error of a kind is among the causes.
+/// Whether an error of this type is among the causes.
 fn has<E: std::error::Error + 'static>(
     error: &(dyn std::error::Error + 'static),
     test: impl Fn(&E) -> bool,

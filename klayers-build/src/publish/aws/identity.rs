@@ -1,4 +1,4 @@
-//! Asking AWS whose the credentials are.
+//! Identifies the account of the credentials.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::error::Fault;
 use super::timeouts::NEXT_IDENTITY;
 use crate::publish::PublishError;
 
-/// How many regions are asked at most. Whoever is not answered by three has trouble of their own.
+/// Number of regions to ask. If three regions do not answer, the cause is not the regions.
 const ASKED: usize = 3;
 
-/// Finds the account of the credentials, and the region that answered first.
+/// Returns the account of the credentials, and the region that answered first.
 ///
-/// The answer is the same everywhere in a partition, so one region that is silent or fails holds
-/// nobody up: the next one is asked, too.
+/// Every region of a partition gives the same answer. If one region is silent or fails, the next is
+/// asked as well, so that nothing waits for a single region.
 pub(super) async fn find(
     config: &SdkConfig,
     regions: &[Region],
@@ -42,7 +42,7 @@ pub(super) async fn find(
             Ok(asked.next().await)
         };
         match answer {
-            // It is time to ask another one.
+            // Ask the next region.
             Err(_) => {}
             Ok(Some((region, Ok(account)))) => return Ok((account, region.clone())),
             Ok(Some((region, Err(error)))) => {
@@ -55,7 +55,7 @@ pub(super) async fn find(
             }
             Ok(None) => match failed {
                 Some(error) => return Err(error),
-                // There is a region, and each was asked.
+                // Not reached: there is at least one region, and each was asked.
                 None => return Err(PublishError::Ended),
             },
         }

@@ -1,10 +1,10 @@
-//! Which version of a layer is the latest, where templates can read it: a parameter of SSM in each
-//! region.
+//! Pointers to the latest version of each layer: SSM parameters in each region that templates can
+//! read.
 
 use aws_sdk_ssm::types::ParameterType;
 use klayers_core::{PackageName, Region, Target};
 
-use super::{LambdaPublisher, Pointer, PublishError, gone};
+use super::{LambdaPublisher, Pointer, PublishError, ignore_not_found};
 
 fn name(target: Target, package: &PackageName) -> String {
     format!("/klayers/{target}/{package}/latest")
@@ -19,7 +19,7 @@ impl LambdaPublisher {
                 .call(region, "DeleteParameter")?
                 .repeated(|| ssm.delete_parameter().name(&name).send())
                 .await;
-            return gone(deleted.map(drop));
+            return ignore_not_found(deleted.map(drop));
         };
         self.call(region, "PutParameter")?
             .repeated(|| {

@@ -1,4 +1,4 @@
-//! The policy of a layer version that everybody may use.
+//! The policy of a public layer version.
 
 use klayers_core::LayerVersionArn;
 use serde::Deserialize;
@@ -24,8 +24,9 @@ struct Statement {
     others: serde_json::Map<String, Value>,
 }
 
-/// Whether a policy lets everybody get the layer version, without a condition, and says nothing
-/// else; if not, what it does. It may say so under any name, and more than once.
+/// Checks that a policy lets everybody get the layer version, without conditions, and grants
+/// nothing else. Otherwise returns what is wrong with it. Statements may have any ID, and there may
+/// be several.
 pub(super) fn check(policy: &str, arn: &LayerVersionArn) -> Result<(), String> {
     let Ok(policy) = serde_json::from_str::<Policy>(policy) else {
         return Err("cannot be read".to_owned());
@@ -42,13 +43,13 @@ fn check_statement(statement: &Statement, arn: &LayerVersionArn) -> Result<(), S
         || principal.get("AWS").and_then(one) == Some("*")
             && principal.as_object().is_some_and(|parts| parts.len() == 1);
     if !everybody {
-        return Err(format!("is for {principal}, not for everybody"));
+        return Err(format!("allows {principal}, not everybody"));
     }
     if effect != "Allow" || one(action) != Some(ACTION) {
-        return Err(format!("says {effect} {action}, not Allow {ACTION}"));
+        return Err(format!("has {effect} {action}, not Allow {ACTION}"));
     }
     if one(resource) != Some(arn.to_string().as_str()) {
-        return Err(format!("is of {resource}"));
+        return Err(format!("is for the resource {resource}"));
     }
     match others.keys().find(|key| *key != "Sid") {
         Some(other) => Err(format!("has a {other}")),
@@ -56,7 +57,7 @@ fn check_statement(statement: &Statement, arn: &LayerVersionArn) -> Result<(), S
     }
 }
 
-/// A text, or a list of one: policies may write either.
+/// A string, or the only string of a list: policies may use either form.
 fn one(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_everybody_without_a_condition_is_public() {
+    fn policy_is_public_only_if_everybody_is_allowed_without_condition() {
         let arn = "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:1";
         let public = json!({
             "Sid": "make_public", "Effect": "Allow", "Principal": "*",
@@ -88,14 +89,14 @@ mod tests {
             (with(json!({})), None),
             (with(json!({ "Principal": { "AWS": "*" }, "Action": [ACTION] })), None),
             (json!([]), Some("no statement")),
-            // Somebody had said so under another name.
+            // Somebody else had already made it public under another statement ID.
             (json!([with(json!({ "Sid": "by-hand" }))[0], public]), None),
             (json!([public, with(json!({ "Action": "lambda:*" }))[0]]), Some("lambda:*")),
             (with(json!({ "Principal": { "AWS": "123456789012" } })), Some("123456789012")),
             (with(json!({ "Principal": { "AWS": "*", "Service": "s3" } })), Some("s3")),
             (with(json!({ "Effect": "Deny" })), Some("Deny")),
             (with(json!({ "Action": "lambda:*" })), Some("lambda:*")),
-            (with(json!({ "Resource": "*" })), Some("is of \"*\"")),
+            (with(json!({ "Resource": "*" })), Some("is for the resource \"*\"")),
             (with(json!({ "Condition": { "StringEquals": {} } })), Some("has a Condition")),
         ] {
             let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();

@@ -1,79 +1,79 @@
-//! How long AWS may take. Every limit of time stands here, with its reason.
+//! Time limits for AWS, each with its reason.
 //!
 //! | call | one attempt | all attempts and the waits between them |
 //! | --- | --- | --- |
-//! | a question or a small change | [`QUESTION`] | [`REPEATED`] |
+//! | a query or a small change | [`QUERY`] | [`REPEATED`] |
 //! | publishing a layer | sending it and [`PUBLICATION`] | the deadline |
-//! | an upload to S3 | sending it and [`QUESTION`] | the deadline |
+//! | an upload to S3 | sending it and [`QUERY`] | the deadline |
 //! | a copy from region to region | [`COPY`] | the deadline |
 //!
-//! The deadline is that of `[publish]` in `klayers.toml`. No call takes longer, whatever the table
-//! says.
+//! The deadline is `deadline` of `[publish]` in `klayers.toml`. It also limits the first row.
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 
-/// The longest time that Lambda takes to make a layer version once it has the whole request, and to
-/// list it. Layers near the size limit take some 20 seconds; AWS's own SDKs give up after 60.
+/// Longest time that Lambda takes to create and list a layer version once it has the complete
+/// request. Layers near the size limit take about 20 seconds; the AWS SDKs give up after 60.
 pub(super) const LONGEST_PUBLICATION: Duration = Duration::from_mins(1);
 
-/// AWS's own SDKs give up after this time.
+/// The AWS SDKs give up after this time.
 const PUBLICATION: Duration = Duration::from_mins(1);
 
-/// The deadline where nothing is configured.
+/// The default deadline.
 pub(super) const DEADLINE: Duration = Duration::from_mins(5);
 
-/// TCP and TLS, to the farthest region over a poor line.
+/// TCP and TLS handshakes with the farthest region over a poor connection.
 const CONNECTION: Duration = Duration::from_secs(10);
-/// AWS answers questions within a second. Finding credentials with single sign-on or a role, which
-/// the first call does, takes some seconds.
-const QUESTION: Duration = Duration::from_secs(15);
-/// Room for the attempts of a call that is throttled.
+/// AWS answers queries within a second. The first call also finds credentials, which takes some
+/// seconds with single sign-on or a role.
+const QUERY: Duration = Duration::from_secs(15);
+/// Room for the attempts of a throttled call.
 const REPEATED: Duration = Duration::from_mins(2);
-/// S3 copies 50 MB a second between neighbouring regions, and a fifth of that around the world. A
-/// layer has 250 MB at most.
+/// S3 copies 50 MB a second between neighbouring regions, and 10 MB a second around the world. A
+/// layer has at most 250 MB.
 const COPY: Duration = Duration::from_mins(1);
-/// The slowest line on which a layer can be sent, in bytes a second. The largest request, 67 MB,
-/// takes four minutes on it.
+/// The slowest connection over which a layer can be sent, in bytes a second. The largest request,
+/// 67 MB, takes four minutes.
 const SLOWEST_LINE: u64 = 256 << 10;
 
-/// A region that owes an answer for this long is told of.
+/// A warning names a region that has not answered for this long.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
-/// How often a call is made that gets no answer at all. Whoever is silent twice is so a third time.
+/// Attempts of a call that gets no answer at all. A region that is silent twice is silent a third
+/// time too.
 pub(super) const SILENT_ATTEMPTS: u32 = 2;
-/// Asked whose the credentials are, a region that works answers sooner. After this time the next one
-/// is asked, too.
+/// A working region identifies the credentials within this time. After it, the next region is asked
+/// as well.
 pub(super) const NEXT_IDENTITY: Duration = Duration::from_secs(2);
-/// The check of the bucket through which files get into a partition: no region waits longer for
-/// another one before it sends a file on its own.
-pub(super) const HOME: Duration = Duration::from_secs(5);
+/// Time for checking the bucket through which files are sent into a partition. No region waits
+/// longer for it before sending its file directly.
+pub(super) const HOME_CHECK: Duration = Duration::from_secs(5);
 
-/// How long one call may take.
+/// Time limits of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Timeouts {
-    /// One attempt.
+    /// Limit for one attempt.
     pub(super) attempt: Duration,
-    /// All attempts, with the waits between them.
+    /// Limit for all attempts and the waits between them.
     pub(super) total: Duration,
-    /// The part of an attempt in which no answer can be expected, because the request is being sent.
+    /// The part of an attempt that sends the request, during which no answer can arrive.
     pub(super) sending: Duration,
 }
 
 impl Timeouts {
-    pub(super) const QUESTION: Self =
-        Self { attempt: QUESTION, total: REPEATED, sending: Duration::ZERO };
+    pub(super) const QUERY: Self =
+        Self { attempt: QUERY, total: REPEATED, sending: Duration::ZERO };
     pub(super) const COPY: Self =
         Self { attempt: COPY, total: Duration::MAX, sending: Duration::ZERO };
 
-    /// For publishing a layer with a request of this many bytes.
+    /// Limits for publishing a layer with a request of this many bytes.
     pub(super) fn publication(bytes: u64) -> Self {
         Self::sending(bytes, PUBLICATION)
     }
 
-    /// For sending a file of this many bytes to S3.
+    /// Limits for uploading a file of this many bytes to S3.
     pub(super) fn upload(bytes: u64) -> Self {
-        Self::sending(bytes, QUESTION)
+        Self::sending(bytes, QUERY)
     }
 
     fn sending(bytes: u64, then: Duration) -> Self {
@@ -82,7 +82,7 @@ impl Timeouts {
     }
 }
 
-/// What the SDK itself has to know: all other limits are those of a call.
+/// Time limits for the SDK. All other limits apply to a single call.
 pub(super) fn connection() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECTION).build()
 }

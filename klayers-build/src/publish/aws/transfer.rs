@@ -1,8 +1,10 @@
-//! Layers that go through S3: sent once, copied by AWS to a bucket in each region, and published
-//! from there, since Lambda takes layers from a bucket of the region alone. Where the way through
-//! the home of a partition is blocked, each region is sent the layer on its own.
+//! Layers that are published through S3.
 //!
-//! Objects are named by what is in them, so sending or copying again does no harm. They are needed
+//! Lambda takes a layer only from a bucket in the same region. So a layer is sent once to the home
+//! region of a partition, copied by AWS to a bucket in each region, and published from there. If
+//! the home region cannot be used, each region is sent the layer directly.
+//!
+//! Objects are named by their content, so sending or copying again does no harm. They are needed
 //! until the layer is published; a lifecycle rule of the bucket may delete them after a day.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,25 +18,25 @@ use tracing::debug;
 
 use super::accounts::Accounts;
 use super::call::Call;
-use super::timeouts::{HOME, Timeouts};
+use super::timeouts::{HOME_CHECK, Timeouts};
 use crate::durable;
 use crate::publish::{LayerUpload, PublishError};
 
 const REGION: &str = "{region}";
 
-/// The way through S3.
+/// Sends layers through S3.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pattern: String,
-    /// Whether a layer could be sent to the home of a partition.
+    /// Whether a layer could be sent to the home region of a partition.
     sent: Once<(Partition, Digest), bool>,
-    /// The buckets that were found to be in their regions.
+    /// Buckets that were found to be in their regions.
     checked: Once<Region, ()>,
-    /// The partitions through whose homes nothing is sent any more.
+    /// Partitions whose home regions cannot be used.
     blocked: Mutex<BTreeSet<Partition>>,
 }
 
-/// What is done once for each of some things, however many ask for it.
+/// Values that are computed once for each key, even if several callers ask at the same time.
 type Once<K, V> = Mutex<BTreeMap<K, Arc<OnceCell<V>>>>;
 
 impl Transfer {
@@ -50,7 +52,7 @@ impl Transfer {
         })
     }
 
-    /// Sees to it that a layer lies in the bucket of a region.
+    /// Ensures that a layer is in the bucket of a region.
     pub(super) async fn bring(
         &self,
         accounts: &Accounts,
@@ -68,10 +70,11 @@ impl Transfer {
         Ok(LayerVersionContentInput::builder().s3_bucket(bucket).s3_key(key).build())
     }
 
-    /// Sends a layer to the home of its partition, unless it is there. Says whether it is.
+    /// Sends a layer to the home region of its partition, unless it is already there. Returns
+    /// whether it is there.
     ///
-    /// Nobody waits for a home that is silent or has no bucket for longer than it takes to find
-    /// that out, which is done once.
+    /// If the home region is silent or has no bucket, callers wait only until that is known, which
+    /// is checked once.
     async fn is_at_home(&self, accounts: &Accounts, home: &Region, layer: &LayerUpload) -> bool {
         let partition = home.partition();
         if self.blocked.lock().await.contains(&partition) {
@@ -82,7 +85,7 @@ impl Transfer {
             Arc::clone(sent.entry((partition.clone(), layer.digest)).or_default())
         };
         let going = async {
-            let is_blocked = match tokio::time::timeout(HOME, self.check(accounts, home)).await {
+            let is_blocked = match tokio::time::timeout(HOME_CHECK, self.check(accounts, home)).await {
                 Ok(Ok(())) => match self.send(accounts, home, layer).await {
                     Ok(()) => return true,
                     Err(error) => {
@@ -125,7 +128,7 @@ impl Transfer {
             .within(Timeouts::upload(layer.size));
         call.repeated(|| {
             let zip = layer.zip.clone();
-            // S3 hashes what arrives, too, and refuses what is not this.
+            // S3 checks the hash of the received content.
             let request = s3
                 .put_object()
                 .bucket(&bucket)
@@ -161,7 +164,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// Makes sure that a bucket is there, and where it must be.
+    /// Checks that a bucket exists and is in its region.
     async fn check(&self, accounts: &Accounts, region: &Region) -> Result<(), PublishError> {
         let checked = {
             let mut checked = self.checked.lock().await;

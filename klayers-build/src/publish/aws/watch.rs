@@ -1,4 +1,4 @@
-//! What a region owes: whether it is silent, or refuses calls as too many.
+//! Notices when a region is silent or throttles calls.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ pub(super) struct Watch(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many calls are waiting for an answer.
+    /// Number of calls waiting for an answer.
     waiting: usize,
-    /// Since when the region owes an answer.
+    /// Start of the region's silence.
     silent_since: Option<Instant>,
-    told: bool,
-    /// Since when every answer is that there are too many calls.
+    warned: bool,
+    /// Start of the period in which every answer was throttling.
     throttled_since: Option<Instant>,
 }
 
-/// A call that waits for an answer.
+/// A call waiting for an answer.
 #[derive(Debug)]
 pub(super) struct Waiting<'a>(&'a Watch);
 
@@ -33,31 +33,31 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call begins. It waits until the value is dropped.
+    /// Begins a call, which waits until the returned value is dropped.
     pub(super) fn begin(&self, now: Instant) -> Waiting<'_> {
         let mut state = self.state();
-        // Calls that were given up before anybody was told, and the time after them, do not count.
-        if state.silent_since.is_none() || state.waiting == 0 && !state.told {
+        // Ignore calls that were given up before a warning, and the time after them.
+        if state.silent_since.is_none() || state.waiting == 0 && !state.warned {
             state.silent_since = Some(now);
         }
         state.waiting += 1;
         Waiting(self)
     }
 
-    /// The region answered, be it with an error.
+    /// Records an answer of the region, even if it is an error.
     pub(super) fn answered(&self, region: &Region, throttled: bool, now: Instant) {
         let mut state = self.state();
-        // Others that wait have waited since now, as far as anybody knows.
+        // The other waiting calls count from now, because the region was not silent until now.
         state.silent_since = (state.waiting > 1).then_some(now);
-        if std::mem::take(&mut state.told) {
+        if std::mem::take(&mut state.warned) {
             info!(%region, "{region} answers again");
         }
         state.throttled_since = throttled.then(|| state.throttled_since.unwrap_or(now));
     }
 
-    /// Tells that the region is silent, once until it answers, if it has been for long enough.
-    /// Returns after which time it may be.
-    pub(super) fn tell(&self, region: &Region, sending: Duration, now: Instant) -> Duration {
+    /// Warns that the region is silent, once for each silence, after the limit has passed. Returns
+    /// the time until the next check.
+    pub(super) fn warn_if_silent(&self, region: &Region, sending: Duration, now: Instant) -> Duration {
         let mut state = self.state();
         let patience = SILENCE + sending;
         let silent = state.silent_since.map_or(Duration::ZERO, |since| now.duration_since(since));
@@ -66,8 +66,8 @@ impl Watch {
         {
             return left;
         }
-        if !state.told {
-            state.told = true;
+        if !state.warned {
+            state.warned = true;
             warn!(%region, "{region} has not answered for {} s", silent.as_secs());
         }
         patience
@@ -97,22 +97,22 @@ mod tests {
     }
 
     #[test]
-    fn silence_counts_from_the_first_call_that_was_not_answered() {
+    fn silence_starts_with_first_unanswered_call() {
         let (watch, region) = (Watch::default(), "eu-west-1".parse().expect("a region"));
         let start = Instant::now();
         let at = |time| start + seconds(time);
         assert_eq!(watch.trouble(at(0)), None);
         let first = watch.begin(at(0));
         let second = watch.begin(at(4));
-        assert_eq!(watch.tell(&region, Duration::ZERO, at(4)), seconds(6));
+        assert_eq!(watch.warn_if_silent(&region, Duration::ZERO, at(4)), seconds(6));
         assert_eq!(watch.trouble(at(11)), Some(Trouble::Silent(seconds(11))));
-        assert_eq!(watch.tell(&region, seconds(5), at(11)), seconds(4));
-        assert!(!watch.state().told, "a request that is being sent is no silence");
-        watch.tell(&region, Duration::ZERO, at(11));
-        assert!(watch.state().told);
+        assert_eq!(watch.warn_if_silent(&region, seconds(5), at(11)), seconds(4));
+        assert!(!watch.state().warned, "a request that is being sent is no silence");
+        watch.warn_if_silent(&region, Duration::ZERO, at(11));
+        assert!(watch.state().warned);
 
         watch.answered(&region, false, at(12));
-        assert!(!watch.state().told);
+        assert!(!watch.state().warned);
         assert_eq!(watch.trouble(at(12)), Some(Trouble::Silent(seconds(0))), "one still waits");
         drop((first, second));
         let _third = watch.begin(at(100));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_lasts_until_another_answer() {
+    fn throttling_ends_with_next_other_answer() {
         let (watch, region) = (Watch::default(), "eu-west-1".parse().expect("a region"));
         let start = Instant::now();
         for time in [0, 20, 40] {

@@ -54,7 +54,7 @@ fn what_expired_is_deleted_where_it_is_ours() {
     assert_eq!(done.stdout, format!("deleted {expired}\n"));
     let foreign = format!("us-east-1:{OLD_ACCOUNT}:layer:Klayers-p312-requests:1");
     assert!(done.stderr.contains(&foreign), "{}", done.stderr);
-    assert!(done.stderr.contains("is in an account that this publisher does not publish in"));
+    assert!(done.stderr.contains("belongs to an account that this publisher does not use"));
     let status = |of: &LayerVersionArn| {
         recorded(&staged.home).into_iter().find(|version| version.arn == *of).unwrap().status
     };
