@@ -1,4 +1,5 @@
-//! The pipeline: composes the stages, from a collection's config to layer versions in its catalog.
+//! The pipeline: composes the stages, from a collection's configuration to layer versions in its
+//! catalog.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,73 +54,74 @@ use preparation::Preparation;
 use publication::Publishing;
 use settling::Settled;
 
-/// How many layers are resolved and built at once.
+/// Number of layers that are resolved and built at once.
 const PARALLEL_LAYERS: usize = 4;
-/// How many layers are built and not yet published everywhere, at most. It is high, so that one slow
-/// region holds up no other; what waits are records, not zips.
+/// Maximum number of layers that are built but not yet published in all regions. It is high, so
+/// that one slow region does not delay the others; waiting layers take little memory, because their
+/// zips stay on disk.
 const LAYERS_UNDER_WAY: usize = 256;
-/// In how many regions work goes on at once.
+/// Number of regions that are worked on at once.
 const PARALLEL_REGIONS: usize = 64;
 
-/// All that a run works with.
+/// The parts and options of a run.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Plans.
+    /// Plans layers.
     pub planner: Planner,
-    /// Builds.
+    /// Builds layers.
     pub builder: Builder,
-    /// Keeps the zips and locks.
+    /// Stores zips and locks.
     pub artifacts: Arc<dyn Artifacts>,
-    /// Publishes.
+    /// Publishes layers.
     pub publisher: Arc<dyn Publisher>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
-    /// Whether everybody may use what is published.
+    /// Whether published layer versions are made public.
     pub public: bool,
-    /// How long publishing one layer in one region may take.
+    /// Time limit for publishing one layer in one region.
     pub deadline: Duration,
-    /// Whether layers may be published although layers of their names exist in regions of which the
+    /// Whether to publish layers even if layers of the same names exist in regions for which the
     /// catalog has no records.
     pub new_collection: bool,
-    /// Tells the time at which a publication is under way, which the next run needs if this one is
-    /// killed. All else is dated by the `now` of the run.
+    /// Returns the current time, which is recorded with a publication under way. The next run needs
+    /// it if this one is killed. Everything else is dated with the `now` of the run.
     pub clock: fn() -> Timestamp,
-    /// Ends a run early.
+    /// Stops a run early.
     pub stop: Stop,
 }
 
-/// A run under way.
+/// A run that has begun.
 #[derive(Debug)]
 pub struct Run<'a> {
     pipeline: &'a Pipeline,
     lanes: Lanes,
     regions: &'a [Region],
     now: Timestamp,
-    /// Publications that an earlier run had left under way and that turned out to have been made.
+    /// Publications that an earlier run left under way and that turned out to have succeeded.
     pub completed: Vec<LayerVersionArn>,
-    /// The regions in which that, or what exists there, could not be found out. Nothing else is
-    /// published there.
+    /// Regions in which the outcome of those publications, or the existing layers, could not be
+    /// determined. Nothing is published there.
     pub unsettled: BTreeMap<Region, Error>,
-    /// Pointers that an earlier run could not move, nor this one, and why.
+    /// Pointers that neither an earlier run nor this one could move, with the reason.
     pub unmoved: BTreeMap<OwedPointer, String>,
     /// The regions that were not ready when the run began.
     late: Mutex<Option<Preparation<'a>>>,
     settled_late: Mutex<SettledLate>,
 }
 
-/// What became of a layer in a run.
+/// The outcome for one layer of a run.
 #[derive(Debug)]
 pub struct LayerOutcome {
     /// The layer.
     pub wanted: Wanted,
-    /// How long planning and building took.
+    /// Time spent on planning and building.
     pub build_time: Duration,
-    /// What was done, or why nothing could be.
+    /// What was done, or why nothing could be done.
     pub result: Result<LayerDone, Error>,
 }
 
 impl LayerOutcome {
-    /// Whether a part of it failed.
+    /// Returns whether any part of it failed.
     pub fn has_failed(&self) -> bool {
         match &self.result {
             Ok(done) => !done.unmoved.is_empty() || done.published.values().any(Result::is_err),
@@ -131,19 +133,20 @@ impl LayerOutcome {
 /// What was done for a layer.
 #[derive(Debug)]
 pub struct LayerDone {
-    /// The build that is the latest now.
+    /// The latest build.
     pub build: Build,
-    /// Why it was built, if it was.
+    /// Why the layer was built; `None` if it was not.
     pub built: Option<BuildReason>,
-    /// What the gate said of it, if it was built.
+    /// The gate report; `None` if the layer was not built.
     pub report: Option<GateReport>,
-    /// Where it was published, or why it could not be.
+    /// For each region, the published version or the error.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
-    /// Where it was published, and the pointer to it could not be moved. The next run moves it.
+    /// Regions in which the layer was published but its pointer could not be moved. The next run
+    /// moves it.
     pub unmoved: BTreeMap<Region, Error>,
-    /// Whether it was not published somewhere, since what it would hold was withdrawn.
+    /// Whether the layer was not published in some region because its content was withdrawn.
     pub withheld: bool,
-    /// What is worth a look.
+    /// Things the operator should check.
     pub cautions: Vec<Caution>,
 }
 
@@ -166,17 +169,18 @@ impl Pipeline {
         }
     }
 
-    /// Begins a run: settles what an earlier one left under way in its regions, and asks what exists
-    /// in regions of which the catalog has no records. Regions that take longer than the others for
-    /// that get ready while [layers](Run::layers) are built and published elsewhere.
+    /// Begins a run: settles publications that an earlier run left under way in these regions, and
+    /// looks for existing layers in regions for which the catalog has no records. Regions that are
+    /// slower than the others get ready while [layers](Run::layers) are built and published
+    /// elsewhere.
     ///
-    /// `layers` are those of the whole collection. `now` is the time that is written down for all
-    /// that the run does.
+    /// `layers` are the names of all layers of the collection. `now` is the time that is recorded
+    /// for everything the run does.
     ///
     /// # Errors
     ///
-    /// [`UnrecordedLayersError`] if the catalog may have been lost; or if it cannot be read or
-    /// written.
+    /// [`UnrecordedLayersError`] if the catalog may have been lost. Also if the catalog cannot be
+    /// read or written.
     pub async fn begin<'a>(
         &'a self,
         layers: &'a BTreeSet<LayerName>,
@@ -206,11 +210,11 @@ impl Pipeline {
 }
 
 impl Run<'_> {
-    /// Does what has to be done for each of the layers, several at once. The outcomes come in the
-    /// order of the layers; one that fails keeps no other from being done.
+    /// Builds and publishes each of the layers as needed, several at once. The outcomes come in the
+    /// order of the layers; a layer that fails does not affect the others.
     ///
-    /// If the run is asked to [stop](Pipeline::stop), what is being built is dropped and no further
-    /// publication begins. Layers for which nothing was done have no outcome then.
+    /// If the run is asked to [stop](Pipeline::stop), it drops builds in progress and begins no
+    /// further publication. Layers for which nothing was done then have no outcome.
     pub fn layers<'a>(
         &'a self,
         wanted: &'a [Wanted],
@@ -244,7 +248,7 @@ impl Run<'_> {
         stream::select(late, outcomes)
     }
 
-    /// Opens the regions that were not ready when the run began, or closes them.
+    /// Opens or closes each region that was not ready when the run began.
     async fn prepare_late(&self) {
         let late = lock(&self.late).take();
         let Some(mut preparation) = late else { return };
@@ -269,17 +273,17 @@ impl Run<'_> {
             drop(settled);
             self.lanes.open(&region);
         }
-        // After a stop nothing begins in them any more, and nobody waits for them.
+        // After a stop nothing begins in these regions, so do not wait for them.
         preparation.regions().for_each(|region| self.lanes.open(region));
     }
 
-    /// What became of the regions that were not ready when the run began; complete once all
-    /// [layers](Self::layers) are done.
+    /// Returns the outcomes for the regions that were not ready when the run began. Complete once
+    /// all [layers](Self::layers) are done.
     pub fn settled_late(&self) -> SettledLate {
         lock(&self.settled_late).clone()
     }
 
-    /// The version with a build's content that was settled after the build was planned.
+    /// Returns the version with a build's content that was settled after the build was planned.
     async fn settled_meanwhile(
         &self,
         region: &Region,
@@ -320,8 +324,8 @@ impl Run<'_> {
             }
         };
         if reason == Some(BuildReason::Forced) {
-            // The wheels are the same, but the builder may have made something else of them; and
-            // what an adopted version holds is not known.
+            // The wheels are the same, but the builder may have produced different content. And the
+            // content of an adopted version is unknown.
             for (region, there) in latest {
                 if self.regions.contains(&region)
                     && there.content_digest() != build.content_digest()
@@ -334,8 +338,8 @@ impl Run<'_> {
         Ok(Built { build, reason, report, publish, withheld, cautions })
     }
 
-    /// Publishes a layer where it has to be; none if the run was asked to stop before that began
-    /// anywhere.
+    /// Publishes a layer in the planned regions. `None` if the run was asked to stop before any
+    /// publication began.
     async fn publish(&self, wanted: &Wanted, built: Built) -> Option<LayerDone> {
         let Built { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
@@ -373,10 +377,10 @@ fn in_lines(errors: BTreeMap<OwedPointer, Error>) -> BTreeMap<OwedPointer, Strin
     errors.into_iter().map(|(which, error)| (which, in_one_line(&error))).collect()
 }
 
-/// Where a layer was published, and where its pointer could not be moved.
+/// The published versions, and the pointers that could not be moved, by region.
 type Outcomes = (BTreeMap<Region, Result<LayerVersionArn, Error>>, BTreeMap<Region, Error>);
 
-/// Tells what became of publications from what became of their pointers.
+/// Separates the outcomes of publications from those of their pointers.
 fn split(outcomes: BTreeMap<Region, Result<Completed, Error>>) -> Outcomes {
     let mut unmoved = BTreeMap::new();
     let published = outcomes.into_iter().map(|(region, outcome)| {

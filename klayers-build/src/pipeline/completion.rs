@@ -1,4 +1,4 @@
-//! From a layer version that was made to one that is listed.
+//! Completes a publication: from a new layer version to a listed one.
 
 use std::time::Duration;
 
@@ -13,41 +13,41 @@ use crate::error::in_one_line;
 use crate::failpoint;
 use crate::publish::{PublishError, PublishedVersion, Publisher, stated_digest};
 
-/// What completing a publication works with, whoever asks for it.
+/// What completing a publication requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Completion<'a> {
     pub(super) catalog: &'a dyn Catalog,
     pub(super) publisher: &'a dyn Publisher,
     pub(super) expiry: &'a ExpiryPolicy,
-    /// Whether everybody may use what is published.
+    /// Whether published layer versions are made public.
     pub(super) public: bool,
 }
 
-/// A version that is the latest now.
+/// A version that has become the latest.
 #[derive(Debug)]
 pub(super) struct Completed {
     pub(super) arn: LayerVersionArn,
-    /// Whether the pointer to it was moved; if not, that is owed.
+    /// Whether the pointer to it was moved. If not, it is recorded as owed.
     pub(super) pointed: Result<(), Error>,
 }
 
-/// What became of a version that an earlier run made.
+/// The outcome for a version that an earlier run created.
 #[derive(Debug)]
 pub(super) enum Settlement {
-    /// It is the latest now.
+    /// It has become the latest.
     Completed(Completed),
-    /// It is recorded as deprecated.
+    /// It was recorded as deprecated.
     Retired(LayerVersionArn, Obstacle),
 }
 
 impl Completion<'_> {
-    /// For how long a version may appear after it was asked for; none if it is there, or never will
-    /// be, once the call has ended.
+    /// Longest time until a requested version is listed; `None` if versions are listed before the
+    /// call ends or never.
     pub(super) fn longest_publication(&self) -> Option<Duration> {
         Some(self.publisher.longest_publication()).filter(|time| !time.is_zero())
     }
 
-    /// The versions of a layer that are recorded in the region of a publication.
+    /// Returns the recorded versions of a publication's layer in its region.
     pub(super) async fn recorded(&self, intent: &Intent) -> Result<Vec<LayerVersion>, Error> {
         let Intent { region, build, .. } = intent;
         let query = Query {
@@ -59,8 +59,8 @@ impl Completion<'_> {
         Ok(self.catalog.layer_versions(&query).await?)
     }
 
-    /// Finds the version that a publication made: its description states the digest that was to be
-    /// published, its content has that digest, and it is not recorded yet.
+    /// Finds the version this publication created: its description states our digest, its content
+    /// matches, and it is not yet recorded.
     pub(super) async fn find(
         &self,
         intent: &Intent,
@@ -86,9 +86,9 @@ impl Completion<'_> {
         Ok(None)
     }
 
-    /// Records the version that an earlier run made as what it can be now: the latest, unless it was
-    /// withdrawn since, or a newer one is recorded. Then nobody else may use it, no pointer moves,
-    /// and it expires like other deprecated versions.
+    /// Records the version that an earlier run created: as the latest, unless it was withdrawn
+    /// since or a newer version is recorded. In that case it stays private, no pointer moves, and
+    /// it expires like other deprecated versions.
     pub(super) async fn settle(
         &self,
         intent: &Intent,
@@ -117,7 +117,7 @@ impl Completion<'_> {
         Ok(Settlement::Retired(made.arn, obstacle))
     }
 
-    /// Writes down why a version that was made cannot be listed, so that this is told until it can.
+    /// Records why a version cannot be listed, so that this is reported until it can.
     pub(super) async fn or_stuck<T>(
         &self,
         intent: &Intent,
@@ -129,7 +129,8 @@ impl Completion<'_> {
         completed
     }
 
-    /// Why and when a build was withdrawn, as it is said of another version with this content.
+    /// Returns why and when a build was withdrawn, as recorded for another version with this
+    /// content.
     async fn withdrawal(&self, build: &Build, now: Timestamp) -> Result<Yank, Error> {
         let query = Query {
             target: Some(build.target),
@@ -142,13 +143,13 @@ impl Completion<'_> {
             obstacle(version, &[], std::slice::from_ref(build)) == Some(Obstacle::Withdrawn)
         };
         let told = versions.iter().filter(same).find_map(LayerVersion::yanked).cloned();
-        // The versions that were withdrawn are deleted by now.
+        // All withdrawn versions have been deleted.
         let unknown = || Yank { reason: "withdrawn in another region".to_owned(), at: now };
         Ok(told.unwrap_or_else(unknown))
     }
 
-    /// From a version that was made to one that is listed: it must be what it was to be, and usable
-    /// by whom it is for.
+    /// Checks the content of a new version, makes it public if it should be, and records it as the
+    /// latest.
     pub(super) async fn complete(
         &self,
         intent: &Intent,

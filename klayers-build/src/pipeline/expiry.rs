@@ -1,5 +1,5 @@
-//! The end of layer versions whose time has come: what is intended is written down, then it is
-//! done, then what happened is written down.
+//! Deletes expired layer versions. Each deletion is recorded as begun, carried out, and recorded as
+//! ended.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,47 +19,47 @@ use crate::failpoint;
 use crate::plan::Selection;
 use crate::publish::Publisher;
 
-/// How far the clock may lie before the newest layer version. AWS has its own clock.
-const BEHIND: SignedDuration = SignedDuration::from_hours(24);
-/// How long a collection may lie still before a clock is not believed that nothing else bears out.
-const AHEAD: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// How far the clock may be behind the newest layer version. AWS uses its own clock.
+const MAX_BEHIND: SignedDuration = SignedDuration::from_hours(24);
+/// How long a collection may be inactive before a clock is no longer trusted without confirmation.
+const MAX_INACTIVE: SignedDuration = SignedDuration::from_hours(180 * 24);
 
-/// Which layer versions may be deleted in one go.
+/// Limits on which layer versions may be deleted at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExpiryScope {
-    /// Of these layers, in these regions.
+    /// The layers and regions to consider.
     pub selection: Selection,
-    /// How many of the newest of a layer in a region are kept however old they are.
+    /// Number of newest versions of each layer and region to keep regardless of age.
     pub keep: usize,
-    /// How many are deleted at most.
+    /// Maximum number of deletions.
     pub limit: usize,
-    /// Whether the clock is believed although what is in the catalog speaks against it.
+    /// Whether to trust the clock even if the catalog contradicts it.
     pub trust_clock: bool,
 }
 
 /// What is to be deleted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExpiryPlan {
-    /// What was being deleted when an earlier process ended; sorted. It is deleted again.
+    /// Deletions that an earlier process began and did not finish, sorted. They are repeated.
     pub under_way: Vec<LayerVersionArn>,
-    /// What is due, the longest overdue first.
+    /// Layer versions that are due, the longest overdue first.
     pub due: Vec<LayerVersion>,
-    /// How many more are due, beyond the limit.
+    /// Number of further versions that are due but exceed the limit.
     pub left: usize,
 }
 
 impl ExpiryPlan {
-    /// Finds out what is to be deleted. It changes nothing.
+    /// Plans the deletions. Changes nothing.
     ///
-    /// Whether something is due follows from the times in the catalog and from `now`, which may be
-    /// wrong. What was deleted once stays deleted, so a clock that cannot be right is not believed:
-    /// one before the newest layer version, or one half a year after it, when nothing tells a clock
-    /// that was set forward from a collection that lay still.
+    /// Whether a version is due depends on the times in the catalog and on `now`, which may be
+    /// wrong. A deletion cannot be undone, so an implausible clock is refused: one that is before
+    /// the newest layer version, or more than half a year after it, because then a clock that was
+    /// set forward looks the same as a collection that was inactive.
     ///
     /// # Errors
     ///
-    /// [`ExpiryError::ClockBehind`] and [`ExpiryError::ClockAhead`] if the clock is not believed,
-    /// or if the catalog cannot be read.
+    /// [`ExpiryError::ClockBehind`] and [`ExpiryError::ClockAhead`] if the clock is refused. Also
+    /// if the catalog cannot be read.
     pub async fn new(
         catalog: &dyn Catalog,
         scope: &ExpiryScope,
@@ -67,7 +67,7 @@ impl ExpiryPlan {
     ) -> Result<Self, Error> {
         let newest = catalog.newest().await?.filter(|_| !scope.trust_clock);
         if let Some(newest) = newest
-            && later(now, BEHIND) < newest
+            && later(now, MAX_BEHIND) < newest
         {
             return Err(ExpiryError::ClockBehind { now, newest }.into());
         }
@@ -76,7 +76,7 @@ impl ExpiryPlan {
         let mut due = find_due(catalog, scope, now).await?;
         if let Some(newest) = newest
             && !due.is_empty()
-            && later(newest, AHEAD) < now
+            && later(newest, MAX_INACTIVE) < now
         {
             return Err(ExpiryError::ClockAhead { now, newest }.into());
         }
@@ -85,7 +85,7 @@ impl ExpiryPlan {
         Ok(Self { under_way, due, left })
     }
 
-    /// The regions in which something is to be deleted, sorted.
+    /// Returns the regions with deletions, sorted.
     pub fn regions(&self) -> Vec<Region> {
         let due = self.due.iter().map(|version| &version.arn);
         let mut regions: Vec<Region> =
@@ -95,7 +95,7 @@ impl ExpiryPlan {
         regions
     }
 
-    /// Whether there is nothing to be deleted.
+    /// Returns whether there is nothing to delete.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty() && self.due.is_empty()
     }
@@ -105,14 +105,14 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// All that is due of what was selected, the longest overdue first.
+/// Returns all selected versions that are due, the longest overdue first.
 async fn find_due(
     catalog: &dyn Catalog,
     scope: &ExpiryScope,
     now: Timestamp,
 ) -> Result<Vec<LayerVersion>, Error> {
     let mut layers: Vec<(Target, PackageName)> = Vec::new();
-    // They come sorted, so those of one layer stand beside each other.
+    // The versions are sorted, so versions of the same layer are adjacent.
     for version in catalog.expired(now).await? {
         let layer = (version.build.target, version.build.package.clone());
         if scope.selection.includes(&version) && layers.last() != Some(&layer) {
@@ -128,7 +128,7 @@ async fn find_due(
             ..Query::default()
         };
         let versions = catalog.layer_versions(&query).await?;
-        // As they are sorted, too.
+        // These are sorted, too.
         for in_region in versions.chunk_by(|one, other| one.region() == other.region()) {
             if in_region.first().is_some_and(|version| scope.selection.includes(version)) {
                 found.extend(due(in_region, scope.keep, now).into_iter().cloned());
@@ -139,45 +139,45 @@ async fn find_due(
     Ok(found)
 }
 
-/// Deletes layer versions whose time has come.
+/// Deletes expired layer versions.
 #[derive(Clone, Debug)]
 pub struct Expirer {
     /// Keeps the records.
     pub catalog: Arc<dyn Catalog>,
-    /// Deletes.
+    /// Deletes layer versions.
     pub publisher: Arc<dyn Publisher>,
 }
 
-/// What became of the deletions in a region.
+/// The outcome of the deletions in a region.
 #[derive(Debug, Default)]
 pub struct RegionExpiry {
-    /// What was deleted, in the order in which it was.
+    /// Deleted versions, in the order of their deletion.
     pub deleted: Vec<LayerVersionArn>,
-    /// What could not be, and why.
+    /// Versions that could not be deleted, with the reason.
     pub failed: Vec<(LayerVersionArn, Error)>,
-    /// How many were not tried, since the region refuses everything for now.
+    /// Number of versions that were not tried because the region refuses all calls for now.
     pub not_tried: usize,
 }
 
-/// One thing to be done in a region.
+/// A deletion in a region.
 enum Deletion {
-    /// It was begun by an earlier process.
-    Again(LayerVersionArn),
+    /// A deletion that an earlier process began.
+    Repeated(LayerVersionArn),
     New(Box<LayerVersion>),
 }
 
 impl Deletion {
     fn arn(&self) -> &LayerVersionArn {
         match self {
-            Self::Again(arn) => arn,
+            Self::Repeated(arn) => arn,
             Self::New(version) => &version.arn,
         }
     }
 }
 
 impl Expirer {
-    /// Deletes what was planned, in all regions side by side. `now` is the time that is written
-    /// down as that of the deletions.
+    /// Carries out a plan, in all regions concurrently. `now` is recorded as the time of the
+    /// deletions.
     pub async fn expire(&self, plan: ExpiryPlan, now: Timestamp) -> BTreeMap<Region, RegionExpiry> {
         let mut by_region: BTreeMap<Region, Vec<Deletion>> = BTreeMap::new();
         let again = plan.under_way.into_iter().map(Deletion::Again);
@@ -199,7 +199,7 @@ impl Expirer {
         let mut deletions = deletions.into_iter();
         while let Some(deletion) = deletions.next() {
             let outcome = match &deletion {
-                Deletion::Again(arn) => self.delete_again(arn).await,
+                Deletion::Repeated(arn) => self.delete_again(arn).await,
                 Deletion::New(version) => self.delete(version, now).await,
             };
             let arn = deletion.arn().clone();
@@ -221,10 +221,10 @@ impl Expirer {
         let arn = &version.arn;
         self.refuse_latest(arn).await?;
         self.refuse_pointed(version).await?;
-        // Looked at before anything is written down: one of another account is refused here, and
-        // one that is not what it should be is nothing to delete unseen.
+        // Check the version before recording anything: this refuses versions of other accounts, and
+        // versions with unexpected content must not be deleted unseen.
         let found = self.publisher.inspect(arn).await?;
-        // What an adopted one should be is not recorded; its ARN and its account say which it is.
+        // The content of an adopted version is not recorded; its ARN and account identify it.
         if let (Some(found), Some(recorded)) = (found, version.build.content_digest())
             && found.digest != recorded
         {
@@ -253,7 +253,8 @@ impl Expirer {
         Ok(())
     }
 
-    /// Whoever follows a pointer must not find a version that is gone.
+    /// Refuses a version that a pointer still names: those who follow the pointer must find a
+    /// version.
     async fn refuse_pointed(&self, version: &LayerVersion) -> Result<(), Error> {
         let pointers = Pointers { catalog: &*self.catalog, publisher: &*self.publisher };
         if pointers.names(version).await? {
@@ -262,8 +263,8 @@ impl Expirer {
         Ok(())
     }
 
-    /// A latest version has no time to come, and the catalog begins no deletion of one. This is
-    /// asked once more all the same, right before: what is deleted does not come back.
+    /// Refuses a latest version. It never expires, and the catalog begins no deletion of it. This
+    /// checks once more right before the deletion, which cannot be undone.
     async fn refuse_latest(&self, arn: &LayerVersionArn) -> Result<(), Error> {
         match self.catalog.layer_version(arn).await? {
             Some(LayerVersion { status: Status::Latest, .. }) => {
@@ -274,28 +275,28 @@ impl Expirer {
     }
 }
 
-/// Why a layer version is not deleted.
+/// Why layer versions are not deleted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpiryError {
-    /// The clock is behind what was published.
+    /// The clock is behind the newest layer version.
     #[error(
-        "the clock says {now}, but a layer version was recorded at {newest}; nothing is deleted: \
+        "the clock says {now}, but a layer version was recorded at {newest}; nothing was deleted: \
          set the clock, or pass --trust-clock if it is right"
     )]
     ClockBehind {
-        /// What the clock says.
+        /// Time of the clock.
         now: Timestamp,
         /// When the newest layer version was published.
         newest: Timestamp,
     },
-    /// The clock is far ahead of what was published.
+    /// The clock is far ahead of the newest layer version.
     #[error(
-        "the clock says {now}, but nothing was recorded since {newest}; nothing is deleted, since \
-         the clock may be ahead: pass --trust-clock if it is right"
+        "the clock says {now}, but nothing was recorded since {newest}; nothing was deleted, \
+         because the clock may be ahead: pass --trust-clock if it is right"
     )]
     ClockAhead {
-        /// What the clock says.
+        /// Time of the clock.
         now: Timestamp,
         /// When the newest layer version was published.
         newest: Timestamp,
@@ -303,23 +304,23 @@ pub enum ExpiryError {
     /// A layer version is the latest of its layer.
     #[error("{0} is the latest of its layer, which is never deleted")]
     Latest(Box<LayerVersionArn>),
-    /// The pointer to the latest of its layer names a layer version.
+    /// The pointer to the latest version still names this layer version.
     #[error(
-        "the pointer to the latest of its layer still names {0}, so it is not deleted; the next run, \
-         or `klayers-pipeline reconcile --repair`, moves the pointer"
+        "the pointer to the latest version still names {0}, so it was not deleted; the next run \
+         or `klayers-pipeline reconcile --repair` moves the pointer"
     )]
     Pointed(Box<LayerVersionArn>),
-    /// A layer version does not hold what is recorded.
+    /// The content of a layer version differs from the record.
     #[error(
-        "{arn} is recorded with the SHA-256 {recorded}, but has {actual}; it is not deleted: look \
-         at it, and delete it by hand"
+        "{arn} is recorded with the SHA-256 {recorded}, but has {actual}; it was not deleted: \
+         check it and delete it by hand"
     )]
     OtherContent {
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// What is recorded.
+        /// The recorded digest.
         recorded: Digest,
-        /// What it has.
+        /// The actual digest.
         actual: Digest,
     },
 }

@@ -24,48 +24,48 @@ use crate::import::{HandMadeZip, ImportError};
 use crate::plan::Wanted;
 use crate::publish::Publisher;
 
-/// Takes in layers that were made by hand: they are stored, recorded and published like those that
-/// are built, outside the monthly run.
+/// Imports layers that were made by hand: stores, records and publishes them like built layers,
+/// outside the monthly run.
 ///
-/// A run works on the layers that the collection lists, and on nothing else. A layer that is listed
-/// is therefore not taken in: the next run would take its place.
+/// A run works only on the layers that the collection lists. So a listed layer cannot be imported:
+/// the next run would replace it.
 #[derive(Clone, Debug)]
 pub struct Importer {
     /// Keeps the records.
     pub catalog: Arc<dyn Catalog>,
-    /// Keeps the zips.
+    /// Stores the zips.
     pub artifacts: Arc<dyn Artifacts>,
-    /// Publishes.
+    /// Publishes layers.
     pub publisher: Arc<dyn Publisher>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
-    /// Whether everybody may use what is published.
+    /// Whether published layer versions are made public.
     pub public: bool,
-    /// How long publishing one layer in one region may take.
+    /// Time limit for publishing one layer in one region.
     pub deadline: Duration,
-    /// The names of the layers that the collection lists.
+    /// Names of the layers that the collection lists.
     pub listed: BTreeSet<LayerName>,
-    /// Whether a layer may be published although layers of these names, or of its own, exist in
-    /// regions of which the catalog has no records.
+    /// Whether to publish even if this layer or a listed one exists in regions for which the
+    /// catalog has no records.
     pub new_collection: bool,
-    /// Tells the time at which a publication is under way, as [`Pipeline::clock`] does.
+    /// Returns the current time, like [`Pipeline::clock`].
     ///
     /// [`Pipeline::clock`]: super::Pipeline::clock
     pub clock: fn() -> Timestamp,
 }
 
-/// What a layer that was made by hand is to be called.
+/// The identity of a layer that was made by hand.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LayerImport {
-    /// The target it was made for.
+    /// Target for which it was made.
     pub target: Target,
-    /// The name that it is listed under, as a package's is.
+    /// Name under which it is listed, in place of a package name.
     pub package: PackageName,
-    /// Its version.
+    /// Version of the layer's content.
     pub version: PackageVersion,
-    /// The layer's name.
+    /// Name of the layer.
     pub layer: LayerName,
-    /// The licence, where it is known.
+    /// Licence, if known.
     pub license: Option<String>,
 }
 
@@ -87,26 +87,27 @@ impl LayerImport {
     }
 }
 
-/// What was done for a layer that was made by hand.
+/// What was done for an imported layer.
 #[derive(Debug)]
 pub struct Imported {
-    /// The build that is the latest now.
+    /// The latest build.
     pub build: Build,
-    /// Where it was published, or why it could not be. Regions that had it already are left out.
+    /// For each region, the published version or the error. Regions that already had the layer are
+    /// left out.
     pub published: BTreeMap<Region, Result<LayerVersionArn, Error>>,
-    /// Where the pointer to it, or one that an earlier run owed, could not be moved. The next run
-    /// moves it.
+    /// Pointers to the layer, and pointers that an earlier run owed, that could not be moved. The
+    /// next run moves them.
     pub unmoved: BTreeMap<OwedPointer, Error>,
 }
 
 impl Importer {
-    /// Takes in a zip and publishes it in the regions where it is not the latest already.
+    /// Imports a zip and publishes it in all regions where it is not already the latest.
     ///
     /// # Errors
     ///
-    /// If the zip is refused, if it cannot be stored or recorded, or with
-    /// [`UnrecordedLayersError`](super::UnrecordedLayersError) if the catalog may have been lost:
-    /// nothing is published then.
+    /// If the zip is refused, cannot be stored or cannot be recorded. Also
+    /// [`UnrecordedLayersError`](super::UnrecordedLayersError) if the catalog may have been lost.
+    /// Nothing is published in these cases.
     pub async fn import(
         &self,
         zip: &Path,

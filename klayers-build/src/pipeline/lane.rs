@@ -1,4 +1,4 @@
-//! Regions side by side: how much is under way in each, and which are closed.
+//! Lanes: limits the work in each region, and closes regions that fail.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,15 +13,15 @@ use crate::Error;
 use crate::error::in_one_line;
 use crate::publish::{PublishError, Publisher};
 
-/// How many publications are under way in one region at once.
-const PLACES: usize = 4;
+/// Maximum number of concurrent publications in a region.
+const PERMITS: usize = 4;
 
-/// The regions of a run. One that refuses everything is asked once, not for every layer, and no
-/// other region waits for it.
+/// The regions of a run. A region that refuses all calls is asked only once instead of for every
+/// layer, and does not delay other regions.
 #[derive(Debug)]
 pub(super) struct Lanes {
     by_region: BTreeMap<Region, Lane>,
-    /// Why nothing is published of a layer in a region, where that is so.
+    /// Layers that must not be published in a region, with the reason.
     stuck: Mutex<BTreeMap<(Region, LayerName), String>>,
     deadline: Duration,
     stop: Stop,
@@ -29,19 +29,19 @@ pub(super) struct Lanes {
 
 #[derive(Debug)]
 struct Lane {
-    places: Semaphore,
+    permits: Semaphore,
     closed: OnceLock<String>,
 }
 
 impl Lanes {
-    /// Lanes for regions, in each of which one publication may take this long and none begins once a
-    /// stop was requested.
+    /// Creates a lane for each region. `deadline` limits one publication. No publication begins
+    /// after a stop was requested.
     pub(super) fn new<'a>(
         regions: impl IntoIterator<Item = &'a Region>,
         deadline: Duration,
         stop: Stop,
     ) -> Self {
-        let lane = || Lane { places: Semaphore::new(PLACES), closed: OnceLock::new() };
+        let lane = || Lane { permits: Semaphore::new(PERMITS), closed: OnceLock::new() };
         Self {
             by_region: regions.into_iter().map(|region| (region.clone(), lane())).collect(),
             stuck: Mutex::default(),
@@ -50,8 +50,8 @@ impl Lanes {
         }
     }
 
-    /// Keeps the layers from being published that could not be settled, each in its region.
-    pub(super) fn set_aside(&self, stuck: &BTreeMap<(Region, LayerName), Error>) {
+    /// Blocks layers that could not be settled, each in its region.
+    pub(super) fn block(&self, stuck: &BTreeMap<(Region, LayerName), Error>) {
         let stuck = stuck.iter().map(|(which, error)| (which.clone(), in_one_line(error)));
         self.stuck().extend(stuck);
     }
@@ -60,11 +60,11 @@ impl Lanes {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes a region: nothing else is published there.
+    /// Closes a region, so that nothing else is published there.
     pub(super) fn close(&self, region: &Region, error: &Error) {
         let Some(lane) = self.by_region.get(region) else { return };
         let reason = in_one_line(error);
-        // The first reason stays, and is told once.
+        // The first reason is kept, and reported once.
         if lane.closed.set(reason.clone()).is_ok() {
             warn!(%region, reason, "region closed");
         }
@@ -73,20 +73,20 @@ impl Lanes {
     /// Keeps publications from beginning in a region until it is opened.
     pub(super) fn hold(&self, region: &Region) {
         if let Some(lane) = self.by_region.get(region) {
-            lane.places.forget_permits(PLACES);
+            lane.permits.forget_permits(PERMITS);
         }
     }
 
     /// Opens a region that was held.
     pub(super) fn open(&self, region: &Region) {
         if let Some(lane) = self.by_region.get(region) {
-            lane.places.add_permits(PLACES);
+            lane.permits.add_permits(PERMITS);
         }
     }
 
-    /// Publishes in a region, unless it is closed, as soon as there is a place, within the deadline;
-    /// none if a stop was requested before. What is not done then is overdue, and the publisher says
-    /// what held it up.
+    /// Publishes in a region within the deadline, unless the region is closed. Waits for one of the
+    /// region's permits. `None` if a stop was requested before. A publication that exceeds the
+    /// deadline fails as overdue, with the trouble that the publisher reports.
     pub(super) async fn publish<T>(
         &self,
         publisher: &dyn Publisher,
@@ -95,8 +95,8 @@ impl Lanes {
         publication: impl Future<Output = Result<T, Error>>,
     ) -> Option<Result<T, Error>> {
         let Some(lane) = self.by_region.get(region) else { return Some(publication.await) };
-        // It is never closed.
-        let _place = lane.places.acquire().await;
+        // The semaphore is never closed.
+        let _permit = lane.permits.acquire().await;
         if let Some(reason) = lane.closed.get() {
             let (region, reason) = (region.clone(), reason.clone());
             return Some(Err(PublishError::Closed { region, reason }.into()));

@@ -1,36 +1,37 @@
-//! Looking for a layer version again and again, as long as AWS may still make it.
+//! The schedule for looking up a layer version while AWS may still be creating it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long to wait after the first look; the waits double from there.
+/// Pause after the first lookup. Later pauses double.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest wait between two looks: each costs a call to the region.
+/// Longest pause between lookups. Each lookup costs a call to the region.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// How many looks must find nothing once the time is over. A single list may be out of date, and a
-/// version that was published twice cannot be taken back.
+/// Number of lookups that must find nothing after the time is over. A single list may be outdated,
+/// and publishing a version twice cannot be undone.
 const CONFIRMING_LOOKS: u32 = 2;
 
-/// When to look for a version: at once, then at growing intervals, and twice more when the time for
-/// which AWS may still make it is over.
+/// Schedule of lookups: the first at once, the others at growing intervals, and two more when the
+/// time in which AWS may create the version is over.
 #[derive(Debug)]
 pub(super) struct Looks {
     until: Instant,
     pause: Option<Duration>,
-    /// How many looks are to be taken once the time is over.
+    /// Number of remaining lookups after the time is over.
     confirming: u32,
 }
 
 impl Looks {
-    /// Looks during so much time from now; one look if nothing can appear after its call has ended.
+    /// Schedules lookups during `time` from now; a single one if versions never appear after their
+    /// call has ended.
     pub(super) fn during(time: Option<Duration>) -> Self {
         let confirming = if time.is_some() { CONFIRMING_LOOKS } else { 1 };
         Self { until: Instant::now() + time.unwrap_or_default(), pause: None, confirming }
     }
 
-    /// Waits until it is time for a look; says false, at once, if the last one was taken.
+    /// Waits until the next lookup is due. Returns false at once if the last one was taken.
     pub(super) async fn next(&mut self) -> bool {
         if self.confirming == 0 {
             return false;
@@ -47,7 +48,7 @@ impl Looks {
         true
     }
 
-    /// How much longer looks are taken.
+    /// Remaining time of the schedule.
     pub(super) fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_looks_begin_when_the_time_is_over() {
+    async fn two_lookups_follow_after_time_is_over() {
         let mut looks = Looks::during(Some(Duration::from_millis(1500)));
         let until = looks.until;
         let taken = taken(&mut looks).await;
@@ -75,14 +76,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_time_that_is_over_already_is_confirmed() {
+    async fn elapsed_time_is_confirmed_by_two_lookups() {
         let mut looks = Looks::during(Some(Duration::ZERO));
         let taken = taken(&mut looks).await;
         assert!(taken.len() == 2 && taken[1] - taken[0] >= FIRST_PAUSE, "{taken:?}");
     }
 
     #[tokio::test]
-    async fn without_time_there_is_one_look() {
+    async fn without_time_there_is_one_lookup() {
         let mut looks = Looks::during(None);
         assert_eq!(taken(&mut looks).await.len(), 1);
     }

@@ -17,10 +17,10 @@ use crate::plan::{Caution, Force, LayerPlan, Recorded, Republish, Wanted, cautio
 use crate::regular;
 use crate::resolve::Resolver;
 
-/// Finds out what has to be done: resolves, and reads the catalog. It changes nothing.
+/// Plans layers: resolves their requirements and reads the catalog. Changes nothing.
 #[derive(Clone, Debug)]
 pub struct Planner {
-    /// Resolves.
+    /// Resolves requirements.
     pub resolver: Resolver,
     /// The runtimes that layers are built for.
     pub runtimes: Runtimes,
@@ -28,32 +28,32 @@ pub struct Planner {
     pub catalog: Arc<dyn Catalog>,
     /// When a package is published again.
     pub republish: Republish,
-    /// Keeps the locks of earlier builds. Without them no plan tells of other sources.
+    /// Stores the locks of earlier builds. Without them no plan warns about changed sources.
     pub artifacts: Option<Arc<dyn Artifacts>>,
 }
 
-/// A layer that was planned, with what it was planned by.
+/// A planned layer, with the inputs of its plan.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// What has to be done.
     pub plan: LayerPlan,
-    /// The wheels it would hold.
+    /// The wheels of the layer.
     pub lock: Lock,
-    /// What its latest version holds, in each region that has one.
+    /// The build of its latest version, in each region that has one.
     pub latest: BTreeMap<Region, Arc<Build>>,
-    /// The latest build.
+    /// The latest build before this plan.
     pub before: Option<Build>,
-    /// What is worth a look.
+    /// Things the operator should check.
     pub cautions: Vec<Caution>,
 }
 
 impl Planner {
-    /// What is recorded, for the plans of one run.
+    /// Returns the catalog's records for the plans of one run.
     pub fn records(&self) -> Records<'_> {
         Records::new(&*self.catalog, self.republish)
     }
 
-    /// Plans what has to be done for each of the layers, several at once, in their order.
+    /// Plans each of the layers, several at once, in their order.
     pub fn plan<'a>(
         &'a self,
         wanted: &'a [Wanted],
@@ -69,11 +69,11 @@ impl Planner {
             .buffered(PARALLEL_LAYERS)
     }
 
-    /// Plans what has to be done for one layer.
+    /// Plans one layer.
     ///
     /// # Errors
     ///
-    /// If its requirements cannot be resolved, or the catalog not be read.
+    /// If its requirements cannot be resolved, or the catalog cannot be read.
     pub async fn plan_layer(
         &self,
         records: &Records<'_>,
@@ -96,22 +96,22 @@ impl Planner {
         Ok(planned)
     }
 
-    /// The lock of a build, if it is still there and can be read.
+    /// Returns the lock of a build, if it still exists and can be read.
     async fn lock_of(&self, build: Option<&Build>, runtime: &Runtime) -> Option<Lock> {
         let (artifacts, build) = (self.artifacts.as_ref()?, build?);
         let stored = artifacts.get(build.origin.lock_digest()?).await.ok()?;
         let text = regular::read_to_string(stored.path()).ok()?;
-        // Files of a folder are named without the folder.
+        // Locks store files of a folder without the path of the folder.
         let base = Url::parse("file:///").ok();
         Lock::parse(&text, base.as_ref(), build.target, runtime).ok()
     }
 }
 
-/// What is recorded, and what of it counts as a change.
+/// The records of a catalog, and the rule for which changes count.
 ///
-/// It is read once for each target, when the first of its layers is planned: to ask for each layer
-/// takes longer than all else together. So it is good for one run, which plans a layer once and has
-/// the collection for itself.
+/// The records of a target are read once, when its first layer is planned: reading them for each
+/// layer would take longer than everything else together. So they are valid for one run, which
+/// plans each layer once and has exclusive use of the collection.
 #[derive(Debug)]
 pub struct Records<'a> {
     catalog: &'a dyn Catalog,
@@ -121,7 +121,7 @@ pub struct Records<'a> {
 
 type OfTarget = BTreeMap<PackageName, OfLayer>;
 
-/// What is recorded of a layer.
+/// The records of a layer.
 #[derive(Debug, Default)]
 struct OfLayer {
     latest_build: Option<Build>,
@@ -130,12 +130,12 @@ struct OfLayer {
 }
 
 impl<'a> Records<'a> {
-    /// What a catalog has.
+    /// Creates an empty cache of a catalog's records.
     pub fn new(catalog: &'a dyn Catalog, republish: Republish) -> Self {
         Self { catalog, republish, targets: Mutex::default() }
     }
 
-    /// Plans what has to be done for a layer that was resolved to this lock.
+    /// Plans a layer that was resolved to this lock.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl<'a> Records<'a> {
                 Some(layer) => &mut layer.latest,
                 None => &mut layers.entry(build.package.clone()).or_default().latest,
             };
-            // Most regions have the same, and there are many of them.
+            // Share builds: most regions have the same one, and there are many regions.
             let known = latest.values().find(|known| ***known == build).cloned();
             latest.insert(arn.region().clone(), known.unwrap_or_else(|| Arc::new(build)));
         }

@@ -1,5 +1,5 @@
-//! The pointers to the latest versions: which are to be moved is written down before, so that one that
-//! could not be moved is moved by the next run.
+//! Pointers to the latest versions. A pointer is recorded as owed before the latest version
+//! changes, so that the next run moves any pointer that could not be moved.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::catalog::{Catalog, CatalogError, OwedPointer, Query};
 use crate::error::in_one_line;
 use crate::publish::{Pointer, PublishError, Publisher};
 
-/// What moving pointers works with.
+/// What moving pointers requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pointers<'a> {
     pub(super) catalog: &'a dyn Catalog,
     pub(super) publisher: &'a dyn Publisher,
 }
 
-/// Why a pointer could not be moved, if that holds for all pointers of its region.
-pub(super) fn moves_none(error: &Error) -> Option<String> {
+/// Returns why a pointer could not be moved, if the reason applies to all pointers of its region.
+pub(super) fn region_failure(error: &Error) -> Option<String> {
     match error {
         Error::Publish(PublishError::Pointer(source)) if source.concerns_region() => {
             Some(in_one_line(source))
@@ -30,8 +30,8 @@ pub(super) fn moves_none(error: &Error) -> Option<String> {
     }
 }
 
-/// That a pointer was not moved since its region moves none, for this reason.
-pub(super) fn not_asked(region: &Region, reason: &str) -> Error {
+/// The error of a pointer that was not tried because its region moves no pointers, for this reason.
+pub(super) fn not_tried(region: &Region, reason: &str) -> Error {
     let (region, reason) = (region.clone(), reason.to_owned());
     PublishError::Pointer(Box::new(PublishError::Closed { region, reason })).into()
 }
@@ -42,8 +42,8 @@ pub(super) fn pointer_of(build: &Build, region: &Region) -> OwedPointer {
 }
 
 impl Pointers<'_> {
-    /// Writes down that a pointer is to be moved, before the catalog says so that another version is
-    /// the latest. Publishers that keep no pointers are owed none.
+    /// Records that a pointer must be moved. Call this before the catalog records another latest
+    /// version. Does nothing if the publisher keeps no pointers.
     pub(super) async fn owe(&self, pointer: &OwedPointer) -> Result<(), Error> {
         if self.publisher.keeps_pointers() {
             self.catalog.owe_pointer(pointer).await?;
@@ -51,13 +51,13 @@ impl Pointers<'_> {
         Ok(())
     }
 
-    /// Moves a pointer to what is recorded as the latest. It stays owed if that fails.
+    /// Moves a pointer to the recorded latest version. It stays owed if that fails.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Pointer`] if the pointer could not be moved; or if the catalog cannot be read
-    /// or written.
-    pub(super) async fn pay(&self, owed: &OwedPointer) -> Result<(), Error> {
+    /// [`PublishError::Pointer`] if the pointer could not be moved. Also if the catalog cannot be
+    /// read or written.
+    pub(super) async fn move_to_latest(&self, owed: &OwedPointer) -> Result<(), Error> {
         if !self.publisher.keeps_pointers() {
             return Ok(());
         }
@@ -81,9 +81,9 @@ impl Pointers<'_> {
         Ok(self.catalog.pointer_moved(owed).await?)
     }
 
-    /// Moves the pointers that are owed in these regions, the regions side by side. Returns those
-    /// that could not be moved, and why.
-    pub(super) async fn pay_all(
+    /// Moves the owed pointers of these regions, the regions concurrently. Returns those that could
+    /// not be moved, with the reason.
+    pub(super) async fn move_all_owed(
         &self,
         regions: &[Region],
     ) -> Result<BTreeMap<OwedPointer, Error>, CatalogError> {
@@ -101,13 +101,13 @@ impl Pointers<'_> {
                 let mut failed = Vec::new();
                 let mut closed: Option<String> = None;
                 for pointer in owed {
-                    // A region that moves no pointer is asked once.
-                    let paid = match &closed {
-                        None => self.pay(&pointer).await,
-                        Some(reason) => Err(not_asked(&pointer.region, reason)),
+                    // After a region has failed to move one pointer, do not try its others.
+                    let moved = match &closed {
+                        None => self.move_to_latest(&pointer).await,
+                        Some(reason) => Err(not_tried(&pointer.region, reason)),
                     };
-                    if let Err(error) = paid {
-                        closed = closed.or_else(|| moves_none(&error));
+                    if let Err(error) = moved {
+                        closed = closed.or_else(|| region_failure(&error));
                         warn!(target = %pointer.target, package = %pointer.package,
                             region = %pointer.region, error = in_one_line(&error),
                             "pointer not moved");
@@ -122,7 +122,7 @@ impl Pointers<'_> {
         Ok(failed.into_iter().flatten().collect())
     }
 
-    /// Whether the pointer of a layer version's layer still names it.
+    /// Returns whether the pointer of a layer version's layer still names it.
     pub(super) async fn names(&self, version: &LayerVersion) -> Result<bool, Error> {
         if !self.publisher.keeps_pointers() {
             return Ok(false);
@@ -132,8 +132,8 @@ impl Pointers<'_> {
         Ok(names.is_some_and(|names| names == version.arn.to_string()))
     }
 
-    /// Moves the pointers away that still name a version which is about to be deleted, recorded or
-    /// not.
+    /// Moves all pointers that still name a version which is about to be deleted, even if the
+    /// version is not recorded.
     pub(super) async fn release(&self, arn: &LayerVersionArn) -> Result<(), Error> {
         if !self.publisher.keeps_pointers() {
             return Ok(());
@@ -145,7 +145,7 @@ impl Pointers<'_> {
         let mut pointers: Vec<OwedPointer> = recorded
             .filter(|pointer| arn.name().is_for(pointer.target, &pointer.package))
             .collect();
-        // Nothing may be recorded of its layer any more.
+        // The catalog may have no records of the layer any more.
         pointers.extend(arn.name().readings().into_iter().map(|(target, package)| OwedPointer {
             region: region.clone(),
             target,
@@ -155,7 +155,7 @@ impl Pointers<'_> {
             let OwedPointer { target, package, .. } = &pointer;
             let names = self.publisher.pointed(region, *target, package).await?;
             if names.is_some_and(|names| names == arn.to_string()) {
-                self.pay(&pointer).await?;
+                self.move_to_latest(&pointer).await?;
             }
         }
         Ok(())

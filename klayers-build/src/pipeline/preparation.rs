@@ -1,8 +1,8 @@
-//! Getting regions ready to publish, side by side, so that none waits for one that is slow.
+//! Prepares regions for publishing, concurrently, so that none waits for a slow one.
 //!
-//! In each region, what an earlier run left under way is settled, and layers are looked for of which
-//! the catalog has no records. Nothing is published in a region before that was done there. A region
-//! that takes longer than the others gets ready while the run goes on without it.
+//! In each region, publications that an earlier run left under way are settled, and the run looks
+//! for layers of which the catalog has no records. Nothing is published in a region before this is
+//! done. A region that takes longer than the others is prepared while the run goes on without it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -61,12 +61,12 @@ impl<'a> Preparation<'a> {
         Ok(Self { pending, regions: regions.iter().collect() })
     }
 
-    /// Waits for the regions that get ready as fast as the others.
+    /// Waits for the regions that get ready without delay.
     ///
     /// # Errors
     ///
-    /// [`UnrecordedLayersError`] with what was found in all of them; or if the catalog cannot be
-    /// read or written.
+    /// [`UnrecordedLayersError`] with the layers found in all of these regions. Also if the catalog
+    /// cannot be read or written.
     pub(super) async fn first(&mut self) -> Result<Settled, Error> {
         let all = self.regions.len();
         let mut settled = Settled::default();
@@ -89,14 +89,14 @@ impl<'a> Preparation<'a> {
         if found.is_empty() { Ok(settled) } else { Err(UnrecordedLayersError { found }.into()) }
     }
 
-    /// The next region that is ready, or cannot be; none when all are.
+    /// Returns the next region that is ready or has failed; `None` when all are done.
     pub(super) async fn next(&mut self) -> Option<(Region, Result<Settled, Error>)> {
         let ready = self.pending.next().await?;
         self.regions.remove(&ready.0);
         Some(ready)
     }
 
-    /// The regions that are not ready.
+    /// Returns the regions that are not ready.
     pub(super) fn regions(&self) -> impl Iterator<Item = &'a Region> {
         self.regions.iter().copied()
     }
@@ -112,8 +112,8 @@ impl Settled {
 }
 
 impl Pipeline {
-    /// Gets one region ready, within its deadline. Waiting for a publication whose outcome is
-    /// unknown does not count.
+    /// Prepares one region within its deadline. Waiting for a publication whose outcome is unknown
+    /// extends the deadline.
     async fn prepare(
         &self,
         layers: &BTreeSet<LayerName>,
@@ -133,7 +133,7 @@ impl Pipeline {
             }
             if settled.failed.is_empty() {
                 let pointers = publishing.completion.pointers();
-                settled.unmoved = pointers.pay_all(std::slice::from_ref(region)).await?;
+                settled.unmoved = pointers.move_all_owed(std::slice::from_ref(region)).await?;
             }
             Ok(settled)
         };
@@ -148,13 +148,13 @@ impl Pipeline {
     }
 }
 
-/// What became of the regions that got ready while the run went on.
+/// The outcomes for the regions that got ready while the run went on.
 #[derive(Clone, Debug, Default)]
 pub struct SettledLate {
-    /// Publications that an earlier run had left under way and that turned out to have been made.
+    /// Publications that an earlier run left under way and that turned out to have succeeded.
     pub completed: Vec<LayerVersionArn>,
-    /// The regions where nothing could be published, and why.
+    /// Regions where nothing could be published, with the reason.
     pub failed: BTreeMap<Region, String>,
-    /// Pointers that an earlier run could not move, nor this one, and why.
+    /// Pointers that neither an earlier run nor this one could move, with the reason.
     pub unmoved: BTreeMap<OwedPointer, String>,
 }

@@ -1,5 +1,5 @@
-//! One publication: what is intended is written down, then it is done, then what happened is
-//! written down. What a process that ended in between left is settled by the next run.
+//! A single publication: recorded as begun, carried out, and recorded as completed. If the process
+//! ends in between, the next run settles it.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::catalog::{CatalogError, Intent};
 use crate::failpoint;
 use crate::publish::{LayerUpload, PublishError, PublishedVersion, describe};
 
-/// How often it is written down that a publication is still under way. A large layer is copied for
-/// minutes before AWS is asked to publish it; the time that counts for whoever settles an
-/// interrupted publication is the last at which it could have been asked.
+/// How often a publication under way is recorded again. A large layer is copied for minutes before
+/// AWS is asked to publish it. Settling an interrupted publication depends on the last time at
+/// which AWS may have been asked.
 pub(super) const NOTED_EVERY: Duration = Duration::from_secs(5);
 
-/// What publishing works with, whoever asks for it.
+/// What publishing requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Publishing<'a> {
     pub(super) completion: Completion<'a>,
@@ -30,13 +30,13 @@ pub(super) struct Publishing<'a> {
     pub(super) stop: &'a Stop,
 }
 
-/// What became of an attempt to publish.
+/// The outcome of an attempt to publish.
 enum Attempt {
-    /// There is a version.
+    /// A version exists.
     Made(PublishedVersion),
-    /// There is none, and there will be none.
+    /// No version exists or will appear.
     NotMade(Error),
-    /// There may be one; the next run settles it.
+    /// A version may exist; the next run settles it.
     Unknown(Error),
 }
 
@@ -76,7 +76,7 @@ impl Publishing<'_> {
         failpoint::reach("publication begun");
         let published = match self.attempt(&intent, &upload, now).await {
             Attempt::Made(published) => published,
-            // There is nothing to be settled.
+            // Nothing needs to be settled.
             Attempt::NotMade(error) => {
                 catalog.abandon(&intent).await?;
                 return Err(error);
@@ -88,8 +88,8 @@ impl Publishing<'_> {
         self.completion.or_stuck(&intent, completed).await
     }
 
-    /// Has one version made. If it is unclear whether it was, the version is looked for as long as it
-    /// may appear, and only then asked for once more.
+    /// Publishes one version. If the outcome is unclear, looks the version up as long as it may
+    /// still appear, and only then publishes once more.
     async fn attempt(&self, intent: &Intent, upload: &LayerUpload, now: Timestamp) -> Attempt {
         let Intent { region, layer, .. } = intent;
         let longest = self.completion.longest_publication();
@@ -124,8 +124,7 @@ impl Publishing<'_> {
         Attempt::Unknown(PublishError::Unsettled { region, layer }.into())
     }
 
-    /// Asks the publisher for a version, and notes while it does so that the publication is under
-    /// way.
+    /// Calls the publisher, and meanwhile keeps recording that the publication is under way.
     async fn ask(
         &self,
         intent: &Intent,

@@ -1,4 +1,4 @@
-//! Reconciling: what the catalog says is held against what the publisher has, region by region.
+//! Reconciles the catalog with the publisher's layer versions, region by region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,69 +25,68 @@ pub use repair::{Reconciled, Remedy, Repairs};
 
 use compare::View;
 
-/// How many layers and versions of one region are asked for at once. How often that may be is up to
-/// the publisher.
+/// Number of concurrent queries in each region. The publisher limits their rate.
 const PARALLEL_QUESTIONS: usize = 4;
 
-/// Compares a catalog with what there is, and repairs one or the other.
+/// Compares a catalog with the existing layer versions, and repairs either side.
 #[derive(Clone, Debug)]
 pub struct Reconciler {
     /// Keeps the records.
     pub catalog: Arc<dyn Catalog>,
-    /// Says what there is.
+    /// Knows the existing layer versions.
     pub publisher: Arc<dyn Publisher>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
-    /// What the names of the collection's layers begin with. Others are not looked at, unless they
-    /// are recorded.
+    /// Prefix of the collection's layer names. Layers with other names are ignored unless they are
+    /// recorded.
     pub layer_prefix: String,
-    /// Whether everybody may use what is published.
+    /// Whether layer versions should be public.
     pub public: bool,
-    /// Which layers are compared.
+    /// The layers to compare.
     pub selection: Selection,
     /// The targets that layers may be for.
     pub targets: BTreeSet<Target>,
-    /// The regions that runs publish in: what was interrupted there is left to the next run.
+    /// The regions that runs publish in: interrupted publications there are left to the next run.
     pub run_regions: BTreeSet<Region>,
-    /// Whether repairs are made although most of what is recorded is not there, or less is recorded
-    /// than would be deleted: as with a catalog that belongs to something else.
+    /// Whether to repair even if most recorded versions are missing, or if fewer versions are
+    /// recorded than would be deleted. Both suggest that the catalog belongs to another collection.
     pub sure: bool,
 }
 
-/// What was found in a region.
+/// The findings in a region.
 #[derive(Debug, Default)]
 pub struct RegionReconciliation {
-    /// How many layer versions were compared.
+    /// Number of layer versions that were compared.
     pub compared: usize,
-    /// How many recorded ones are in other accounts, where they cannot be seen.
+    /// Number of recorded versions in other accounts, where they cannot be seen.
     pub in_other_accounts: usize,
-    /// What differs, sorted, and what became of it.
+    /// The differences, sorted, with the outcome of each.
     pub differences: Vec<Reconciled>,
-    /// Publications that were interrupted and that no run settles.
+    /// Interrupted publications that no run will settle.
     pub forsaken: Vec<Forsaken>,
-    /// What could not be compared, and why.
+    /// Versions that could not be compared, with the reason.
     pub failed: Vec<(LayerVersionArn, Error)>,
-    /// How many of those that were compared are recorded as existing.
+    /// Number of compared versions that are recorded as existing.
     existing: usize,
 }
 
-/// A publication that was interrupted in a region where runs do not come any more. What became of it
-/// is told by the difference that it made, if it made one.
+/// An interrupted publication in a region that runs no longer publish in. If it created a version,
+/// that version is reported as a difference of its own.
 #[derive(Debug)]
 pub struct Forsaken {
     /// The publication.
     pub intent: Intent,
-    /// Whether it could be written down that it is not under way; none if that was not to be.
+    /// Whether the publication could be recorded as abandoned; `None` if no repair was requested.
     pub outcome: Option<Result<(), Error>>,
 }
 
-/// What is recorded of a layer version, as far as it is compared. A collection has hundreds of
-/// thousands, and they are all looked at at once.
+/// The compared part of a layer version's record. A collection has hundreds of thousands of
+/// versions, and they are all in memory at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Record {
     target: Target,
     package: PackageName,
-    /// Not known of one that was adopted.
+    /// `None` for an adopted version.
     content: Option<Digest>,
     created_at: Option<Timestamp>,
     life: Life,
@@ -97,7 +96,7 @@ struct Record {
 enum Life {
     Latest,
     Deprecated,
-    /// Deprecated, since it was withdrawn.
+    /// Deprecated because it was withdrawn.
     Withdrawn,
     Deleted,
 }
@@ -120,13 +119,13 @@ impl From<&LayerVersion> for Record {
 }
 
 impl Reconciler {
-    /// Compares the regions, side by side, and repairs what it is told to repair. What was not
-    /// found out in one region keeps no other from being compared.
+    /// Compares the regions concurrently, and applies the requested repairs. A failure in one
+    /// region does not prevent the comparison of others.
     ///
     /// # Errors
     ///
-    /// [`ReconcileError`] if it is not [`sure`](Self::sure) that the catalog belongs to what was
-    /// compared with it; nothing is repaired then.
+    /// [`ReconcileError`] if the catalog may belong to another collection and [`sure`](Self::sure)
+    /// is not set; nothing is repaired then.
     pub async fn reconcile(
         &self,
         regions: &[Region],
@@ -164,12 +163,12 @@ impl Reconciler {
         repairs: Repairs,
         now: Timestamp,
     ) -> RegionReconciliation {
-        // Those that are oldest first: of two versions with one content the first is adopted.
+        // Oldest first: of two versions with the same content, the first is adopted.
         for difference in differences {
             found.differences.push(self.treat(difference, repairs, now).await);
         }
         found.differences.sort_by(|one, other| one.difference.cmp(&other.difference));
-        // Where something could not be seen it may be just that which was made.
+        // A version that could not be compared may be the version of such a publication.
         if repairs != Repairs::None && found.failed.is_empty() {
             for forsaken in &mut found.forsaken {
                 let ended = self.catalog.abandon(&forsaken.intent).await;
@@ -179,7 +178,7 @@ impl Reconciler {
         found
     }
 
-    /// Reads what is recorded of a region and what there is, and compares.
+    /// Reads the records and the existing versions of a region, and compares them.
     async fn look(
         &self,
         region: &Region,
@@ -239,8 +238,8 @@ impl Reconciler {
         Ok((found, view.compare(self.public)))
     }
 
-    /// Reads the pointers of the layers that are recorded. That they cannot be read keeps nothing
-    /// else from being compared.
+    /// Reads the pointers of the recorded layers. Failing to read them does not prevent any other
+    /// comparison.
     async fn look_at_pointers(
         &self,
         region: &Region,
@@ -279,7 +278,7 @@ impl Reconciler {
         Ok(selected.map(|version| (version.arn.clone(), Record::from(version))).collect())
     }
 
-    /// Whether a layer of this name may be one of those that were selected.
+    /// Whether a layer of this name may be one of the selected layers.
     fn is_selected(&self, name: &LayerName) -> bool {
         let Selection { packages, targets, .. } = &self.selection;
         if packages.is_empty() && targets.is_empty() {
@@ -295,7 +294,8 @@ impl Reconciler {
         })
     }
 
-    /// Whether a layer's name names a target, and no other whose key begins alike.
+    /// Whether a layer's name contains the key of a target. Of several keys that match, the longest
+    /// counts.
     fn names_target(&self, name: &LayerName, target: Target) -> bool {
         let begins_with = |target: &Target| {
             let key = target.to_string().replace('.', "");
@@ -310,8 +310,7 @@ impl Reconciler {
     }
 }
 
-/// Refuses repairs that would make one of two things that do not belong to each other like the
-/// other.
+/// Refuses repairs if the catalog and the publisher seem to belong to different collections.
 fn refuse_doubtful<'a>(
     found: impl Iterator<Item = &'a (RegionReconciliation, Vec<Difference>)>,
     repairs: Repairs,
@@ -338,38 +337,38 @@ fn refuse_doubtful<'a>(
     Ok(())
 }
 
-/// Why nothing is repaired.
+/// Why nothing was repaired.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
-    /// Most of what is recorded is not there, or is something else.
+    /// Most recorded versions do not exist or have different content.
     #[error(
-        "{missing} of {recorded} recorded layer versions are not there as they are recorded; \
-         nothing is repaired, since the catalog may be another collection's: see what differs \
-         without --repair, and pass --sure if it is right"
+        "{missing} of {recorded} recorded layer versions do not exist as recorded; \
+         nothing was repaired, because the catalog may belong to another collection: check the \
+         differences without --repair, and pass --sure if it is the right one"
     )]
     MostIsMissing {
-        /// How many are not there as they are recorded.
+        /// Number of versions that do not exist as recorded.
         missing: usize,
-        /// How many are recorded as existing.
+        /// Number of versions that are recorded as existing.
         recorded: usize,
     },
-    /// What the publisher says of a layer version contradicts itself.
+    /// The answers about a layer version contradict each other.
     #[error(
-        "the answers about {0} contradict one another, so it counts as not compared; reconcile again \
-         later"
+        "the answers about {0} contradict each other, so it counts as not compared; reconcile \
+         again later"
     )]
     Contradiction(Box<LayerVersionArn>),
-    /// More is there that is not recorded than what is.
+    /// There are more unrecorded versions than recorded ones.
     #[error(
-        "{unrecorded} layer versions might be deleted, and {recorded} are recorded; nothing is \
-         repaired, since the catalog may be another collection's: see what differs without \
-         --repair, and pass --sure if it is right"
+        "{unrecorded} layer versions might be deleted, but only {recorded} are recorded; nothing \
+         was repaired, because the catalog may belong to another collection: check the differences \
+         without --repair, and pass --sure if it is the right one"
     )]
     LittleIsRecorded {
-        /// How many are not recorded, or as deleted.
+        /// Number of versions that are not recorded, or recorded as deleted.
         unrecorded: usize,
-        /// How many are recorded as existing.
+        /// Number of versions that are recorded as existing.
         recorded: usize,
     },
 }

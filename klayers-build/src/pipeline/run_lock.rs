@@ -1,5 +1,5 @@
-//! The right to work on a collection, which one process has at a time: on one machine through a
-//! file beside the catalog, among several through a lease in it.
+//! The exclusive right to work on a collection: a lock file beside the catalog for processes on one
+//! machine, a lease in the catalog for several machines.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +14,17 @@ pub use lease::{Holder, LeaseReturn, LeaseTerms, RunLease};
 
 use exclusive::ExclusiveFile;
 
-/// Keeps a second run on this machine from working on the same catalog, while this value lives.
+/// Prevents a second run on this machine from working on the same catalog while this value lives.
 ///
-/// The system releases the lock when the process ends, however it ends, and whatever programs it was
-/// starting at that moment.
+/// The system releases the lock when the process ends, no matter how it ends and which programs it
+/// was starting at that moment.
 #[derive(Debug)]
 pub struct RunLock {
     _file: ExclusiveFile,
 }
 
 impl RunLock {
-    /// Takes the lock that stands beside a catalog's file.
+    /// Takes the lock beside a catalog's file.
     ///
     /// # Errors
     ///
@@ -41,49 +41,49 @@ impl RunLock {
     }
 }
 
-/// Why a run cannot begin, or go on.
+/// Why a run cannot begin or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunLockError {
     /// Another run is under way on this machine.
-    #[error("another run is working on the catalog {}; wait for its end", catalog.display())]
+    #[error("another run is working on the catalog {}; wait until it ends", catalog.display())]
     Taken {
         /// The catalog.
         catalog: PathBuf,
     },
-    /// Another run is under way elsewhere, or ended without saying so.
+    /// Another run is under way on another machine, or ended without giving back its lease.
     #[error(
-        "another run is working on the collection: process {process} on {host}, which has it until \
-         {until} and longer if it goes on; wait for its end"
+        "another run is working on the collection: process {process} on {host}, with a lease until \
+         {until}, which it may renew; wait until it ends"
     )]
     Held {
-        /// The machine.
+        /// Host name of the holder.
         host: String,
-        /// The process there.
+        /// Process ID of the holder.
         process: u32,
-        /// Until when it has the collection, unless it goes on.
+        /// End of its lease, unless it is renewed.
         until: Timestamp,
     },
-    /// Another run has begun although this one had not ended.
+    /// Another run has taken over although this one had not ended.
     #[error(
-        "this run was stopped: the collection is worked on by process {process} on {host}, since \
-         this one did not renew its lease in time"
+        "this run was stopped: it did not renew its lease in time, and process {process} on {host} \
+         is working on the collection now"
     )]
     Lost {
-        /// The machine.
+        /// Host name of the other run.
         host: String,
-        /// The process there.
+        /// Process ID of the other run.
         process: u32,
     },
-    /// Somebody took the lease out of the catalog.
+    /// The lease was removed from the catalog.
     #[error("this run was stopped: its lease is no longer in the catalog")]
     Gone,
-    /// It could not be written down in time that this run goes on.
-    #[error("this run was stopped: its lease until {until} could not be renewed")]
+    /// The lease could not be renewed in time.
+    #[error("this run was stopped: could not renew its lease until {until}")]
     NotRenewed {
-        /// Until when the lease was.
+        /// End of the lease.
         until: Timestamp,
-        /// Why not.
+        /// Why it could not be renewed.
         source: Box<CatalogError>,
     },
     /// The lock file cannot be opened.
@@ -91,7 +91,7 @@ pub enum RunLockError {
     Io {
         /// The lock file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be opened.
         source: std::io::Error,
     },
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_run_at_a_time() {
+    fn run_lock_is_exclusive() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = folder.path().join("klayers.db");
         let first = RunLock::take(&catalog).expect("free");

@@ -1,5 +1,5 @@
-//! Settling what an earlier run left under way: a version that was made is recorded, and a
-//! publication that made none is no longer expected.
+//! Settles publications that an earlier run left under way: records a version that was created, and
+//! abandons a publication that created none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,25 +18,25 @@ use crate::catalog::{Intent, Obstacle, OwedPointer};
 use crate::error::in_one_line;
 use crate::publish::{Fault, PublishError};
 
-/// What became of the publications that an earlier run left under way.
+/// The outcomes of publications that an earlier run left under way.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Those that had been made, and are recorded now.
+    /// Publications that had succeeded and are recorded now.
     pub(super) completed: Vec<LayerVersionArn>,
-    /// The layers, by region, of which that could not be found out, or whose version cannot be
-    /// listed. Other layers of the region are not concerned.
+    /// Layers, by region, whose publication could not be settled or whose version cannot be listed.
+    /// Other layers of the region are not affected.
     pub(super) stuck: BTreeMap<(Region, LayerName), Error>,
-    /// The regions where nothing could be found out.
+    /// Regions where no publication could be settled.
     pub(super) failed: BTreeMap<Region, Error>,
-    /// Pointers that an earlier run could not move, nor this one, and why.
+    /// Pointers that neither an earlier run nor this one could move, with the reason.
     pub(super) unmoved: BTreeMap<OwedPointer, Error>,
 }
 
 impl Publishing<'_> {
-    /// Settles what an earlier run left under way in these regions, side by side.
+    /// Settles the publications that an earlier run left under way in these regions, concurrently.
     ///
-    /// AWS may still be making a version although the run that asked for it has ended. So a version
-    /// that is not there is looked for again, until the time is over in which it can appear.
+    /// AWS may still be creating a version although the run that requested it has ended. So a
+    /// version that is not found is looked up again until it can no longer appear.
     pub(super) async fn settle(
         &self,
         regions: &[Region],
@@ -83,11 +83,12 @@ impl Publishing<'_> {
             let mut missing = Vec::new();
             for intent in unsettled {
                 match self.look(&intent, now).await {
-                    // A pointer that was not moved is owed, and told when what is owed is moved.
+                    // A pointer that could not be moved is owed, and reported when owed pointers
+                    // are moved.
                     Ok(Some(Settlement::Completed(completed))) => {
                         settled.completed.push(completed.arn);
                     }
-                    Ok(Some(Settlement::Retired(arn, obstacle))) => say_retired(&arn, obstacle),
+                    Ok(Some(Settlement::Retired(arn, obstacle))) => warn_retired(&arn, obstacle),
                     Ok(None) => missing.push(intent),
                     Err(error) if concerns_region(&error) => return Err(error),
                     Err(error) => {
@@ -102,7 +103,7 @@ impl Publishing<'_> {
                 return Ok(());
             }
             if is_first && !looks.left().is_zero() {
-                say_waiting(region, &unsettled, looks.left());
+                warn_waiting(region, &unsettled, looks.left());
             }
             is_first = false;
         }
@@ -112,7 +113,7 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// Looks for the version of a publication once, and records it if it is there.
+    /// Looks up the version of a publication once, and records it if it exists.
     async fn look(&self, intent: &Intent, now: Timestamp) -> Result<Option<Settlement>, Error> {
         let recorded = self.completion.recorded(intent).await?;
         match self.completion.find(intent, &recorded).await? {
@@ -124,12 +125,13 @@ impl Publishing<'_> {
         }
     }
 
-    /// For how much longer the version of an interrupted publication may appear; none where nothing
-    /// appears after the process has ended.
+    /// How much longer the version of an interrupted publication may appear; `None` if versions
+    /// never appear after the process has ended.
     ///
-    /// Catalogs of earlier releases do not say when a publication was last under way. Such a
-    /// publication counts as one that was interrupted just now: to wait once costs little, and a
-    /// second version cannot be taken back. So does one from the future: the clock went back.
+    /// Catalogs of earlier releases do not record when a publication was last under way. Such a
+    /// publication is treated as if it had just been interrupted: waiting once costs little, and
+    /// publishing a version twice cannot be undone. The same applies to a time in the future, after
+    /// the clock was set back.
     fn may_appear_for(&self, intent: &Intent) -> Option<Duration> {
         let longest = self.completion.longest_publication()?;
         let ago = intent.attempted_at.map(|at| (self.clock)().duration_since(at));
@@ -138,8 +140,8 @@ impl Publishing<'_> {
     }
 }
 
-/// Whether nothing else can be done in the region either. That something is denied to one version may
-/// be a matter of this version alone.
+/// Whether the error affects all layers of the region. Access denied for one version may concern
+/// this version alone.
 fn concerns_region(error: &Error) -> bool {
     match error {
         Error::Publish(PublishError::Aws(answer)) if *answer.fault() == Fault::Denied => false,
@@ -148,17 +150,17 @@ fn concerns_region(error: &Error) -> bool {
     }
 }
 
-fn say_retired(arn: &LayerVersionArn, obstacle: Obstacle) {
+fn warn_retired(arn: &LayerVersionArn, obstacle: Obstacle) {
     let why = match obstacle {
         Obstacle::Withdrawn => {
-            "what it holds was withdrawn since, so it is not listed as the latest"
+            "its content was withdrawn since, so it does not become the latest"
         }
-        Obstacle::Superseded => "a newer version is recorded, so it is not listed as the latest",
+        Obstacle::Superseded => "a newer version is recorded, so it does not become the latest",
     };
-    warn!("{arn} was made by an interrupted run; {why}");
+    warn!("{arn} was created by an interrupted run; {why}");
 }
 
-fn say_waiting(region: &Region, unsettled: &[Intent], time: Duration) {
+fn warn_waiting(region: &Region, unsettled: &[Intent], time: Duration) {
     let seconds = time.as_millis().div_ceil(1000);
     let Some(Intent { layer, .. }) = unsettled.first() else { return };
     match unsettled.len() - 1 {

@@ -1,14 +1,14 @@
-//! Ending a run early: nothing new begins, and publications under way may come to their end.
+//! Stops a run early: nothing new begins, and publications under way may finish.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Asks a run to end early. Clones are one and the same.
+/// Asks a run to stop early. Clones share the same state.
 ///
-/// A publication that has begun cannot be taken back: the request may have reached AWS already. So a
-/// run that was asked to stop begins nothing more, and whoever asked can let it finish what
-/// [is under way](Self::under_way).
+/// A publication that has begun cannot be cancelled, because the request may have reached AWS. So a
+/// stopped run begins nothing more, and the caller can let it finish the publications [under
+/// way](Self::under_way).
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<Shared>);
 
@@ -24,7 +24,7 @@ impl Stop {
         self.0.requested.send_replace(true);
     }
 
-    /// How many publications are under way now.
+    /// Number of publications currently under way.
     pub fn under_way(&self) -> usize {
         *self.0.under_way.borrow()
     }
@@ -36,12 +36,12 @@ impl Stop {
 
     /// Waits until the run is asked to stop.
     pub(super) async fn requested(&self) {
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = self.0.requested.subscribe().wait_for(|requested| *requested).await;
     }
 
-    /// Counts a publication as under way while the returned value lives; none if the run was asked
-    /// to stop, so that the publication must not begin.
+    /// Counts a publication as under way while the returned value lives. `None` if the run was
+    /// asked to stop, so that the publication must not begin.
     pub(super) fn begin(&self) -> Option<UnderWay> {
         if self.is_requested() {
             return None;
@@ -51,7 +51,7 @@ impl Stop {
     }
 }
 
-/// A publication that is under way.
+/// A publication under way.
 #[derive(Debug)]
 pub(super) struct UnderWay(Stop);
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_begins_once_a_stop_was_requested() {
+    async fn nothing_begins_after_stop_request() {
         let stop = Stop::default();
         let first = stop.begin().unwrap();
         assert_eq!(stop.under_way(), 1);

@@ -1,5 +1,5 @@
-//! From a layer that is to be built to a build that is recorded: the artifacts first, then the
-//! record that names them.
+//! Builds a layer and records the build: stores the artifacts first, then the record that refers to
+//! them.
 
 use std::io::Write;
 
@@ -71,7 +71,7 @@ impl Pipeline {
 }
 
 impl Pipeline {
-    /// What the gate says of a layer. All of it goes to the log.
+    /// Returns the gate report of a layer. Its details go to the log.
     async fn check(&self, wanted: &Wanted, layer: &BuiltLayer) -> Result<GateReport, Error> {
         let requirements = wanted.contents.requirements().iter();
         let asked_for: Vec<PackageName> =
@@ -83,7 +83,7 @@ impl Pipeline {
     }
 }
 
-/// The licence of a package, or those of a bundle's packages with their names.
+/// Returns the licence of a package, or the licences of a bundle's packages with their names.
 fn license(contents: &Contents, zip: &LayerZip) -> Option<String> {
     match contents {
         Contents::Package(requirement) => zip.license(requirement.name()).map(str::to_owned),

@@ -1,4 +1,5 @@
-//! Layers that exist where the catalog has no records: a catalog that was lost is no new collection.
+//! Layers that exist although the catalog has no records: distinguishes a lost catalog from a new
+//! collection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,7 +12,7 @@ use super::publication::Publishing;
 use crate::Error;
 use crate::catalog::{CatalogError, Include, Query};
 
-/// Layers of the collection exist in regions of which the catalog has no records.
+/// Layers of the collection exist in regions for which the catalog has no records.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct UnrecordedLayersError {
     /// The layers that were found, by region.
@@ -33,28 +34,28 @@ impl fmt::Display for UnrecordedLayersError {
             formatter,
             "{layer}{more_layers} exist in {region}{more_regions}, but the catalog has no records \
              there; nothing was published\n\
-             help: if the catalog was lost, restore it from a backup, as docs/operating.md says, or \
-             take the records over with `klayers-pipeline adopt`\n\
+             help: if the catalog was lost, restore it from a backup, as docs/operating.md says, \
+             or take the records over with `klayers-pipeline adopt`\n\
              help: `klayers-pipeline reconcile` lists what exists\n\
-             help: --new-collection publishes further versions of these layers all the same"
+             help: to publish further versions of these layers anyway, pass --new-collection"
         )
     }
 }
 
 impl Publishing<'_> {
-    /// Asks the publisher whether these layers exist in regions of which the catalog has no records.
-    /// Gives the regions where that could not be found out.
+    /// Asks the publisher whether these layers exist in regions for which the catalog has no
+    /// records. Returns the regions where this could not be determined.
     ///
     /// # Errors
     ///
-    /// [`UnrecordedLayersError`] if some exist; or if the catalog cannot be read.
+    /// [`UnrecordedLayersError`] if some exist. Also if the catalog cannot be read.
     pub(super) async fn refuse_unrecorded(
         &self,
         layers: &BTreeSet<LayerName>,
         regions: impl Iterator<Item = &Region>,
     ) -> Result<BTreeMap<Region, Error>, Error> {
         let mut recorded = self.completion.catalog.regions().await?;
-        // What could not be settled is known, too.
+        // Regions with publications under way are known, even if those could not be settled.
         let under_way = self.completion.catalog.under_way().await?;
         recorded.extend(under_way.into_iter().map(|intent| intent.region));
         let mut empty = Vec::new();
@@ -90,7 +91,7 @@ impl Publishing<'_> {
         if found.is_empty() { Ok(failed) } else { Err(UnrecordedLayersError { found }.into()) }
     }
 
-    /// Whether there is any record of a region, be it of a version that was deleted.
+    /// Whether there is any record of a region, including deleted versions.
     async fn has_records(&self, region: &Region) -> Result<bool, CatalogError> {
         let query =
             Query { region: Some(region.clone()), include: Include::All, ..Query::default() };
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_names_layers_and_regions_and_says_what_to_do() {
+    fn message_names_layers_regions_and_remedies() {
         let layers = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
         let mut found = BTreeMap::from([("eu-west-1".parse().unwrap(), layers(&["K-p312-a"]))]);
         let message = UnrecordedLayersError { found: found.clone() }.to_string();

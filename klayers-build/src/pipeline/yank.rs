@@ -1,4 +1,4 @@
-//! Withdrawing layer versions that nobody should begin to use.
+//! Withdraws layer versions that nobody should start to use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,20 +13,20 @@ use klayers_core::{
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
-use super::pointers::{Pointers, moves_none, not_asked, pointer_of};
+use super::pointers::{Pointers, region_failure, not_tried, pointer_of};
 use crate::Error;
 use crate::catalog::{Catalog, Include, Query};
 use crate::failpoint;
 use crate::plan::Selection;
 use crate::publish::Publisher;
 
-/// What is to be withdrawn: `arn:aws:lambda:…:layer:Klayers-p312-requests:7`, or
-/// `requests==2.32.4` for all layer versions of that package and version.
+/// What to withdraw: `arn:aws:lambda:…:layer:Klayers-p312-requests:7`, or `requests==2.32.4` for
+/// all layer versions of that package and version.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum YankTarget {
     /// One layer version.
     Version(LayerVersionArn),
-    /// The layers of a package, or a bundle, with one version of it.
+    /// The layers of a package or bundle with this version.
     Release(Pin),
 }
 
@@ -56,13 +56,13 @@ impl fmt::Display for YankTarget {
     }
 }
 
-/// The layer versions that are to be withdrawn, sorted by region, from the oldest to the newest: so
-/// none of them becomes the latest in between. Those that were withdrawn already are among them.
+/// Returns the layer versions to withdraw, sorted by region and from oldest to newest, so that none
+/// of them becomes the latest in between. Versions that are already withdrawn are included.
 ///
 /// # Errors
 ///
-/// [`YankError::NotFound`] if something names no layer version that exists, so that nothing is
-/// withdrawn where a part of it was a mistake; or if the catalog cannot be read.
+/// [`YankError::NotFound`] if a target matches no existing layer version, so that nothing is
+/// withdrawn if one of several targets was a mistake. Also if the catalog cannot be read.
 pub async fn find_yanked(
     catalog: &dyn Catalog,
     what: &[YankTarget],
@@ -101,11 +101,12 @@ pub async fn find_yanked(
     Ok(versions)
 }
 
-/// Withdraws layer versions: each is deprecated at once, and the newest of the others that exist
-/// and were not withdrawn is the latest again. What was withdrawn is not published again, until it
-/// changes or that is asked for.
+/// Withdraws layer versions: each becomes deprecated at once, and the newest other version that
+/// exists and was not withdrawn becomes the latest again. Withdrawn content is not published again
+/// until it changes or publishing is forced.
 ///
-/// It is not deleted: functions that have it go on, and it expires as if it had been superseded.
+/// The versions are not deleted: functions that use them continue to work, and they expire like
+/// superseded versions.
 #[derive(Clone, Debug)]
 pub struct Yanker {
     /// Keeps the records.
@@ -116,10 +117,10 @@ pub struct Yanker {
     pub expiry: ExpiryPolicy,
 }
 
-/// What became of a layer version that was withdrawn.
+/// The outcome for a layer version that was withdrawn.
 #[derive(Debug)]
 pub struct Yanked {
-    /// What is the latest of its layer in its region now; none if there is nothing left.
+    /// The latest version of its layer in its region now; `None` if there is none.
     pub latest: Option<LayerVersionArn>,
     /// Whether the pointer to the latest was moved. If not, withdrawing again or the next run moves
     /// it.
@@ -127,8 +128,8 @@ pub struct Yanked {
 }
 
 impl Yanker {
-    /// Withdraws layer versions in their order, the regions side by side. One that was withdrawn
-    /// already stays as it is, and its pointer is moved again.
+    /// Withdraws layer versions in order, the regions concurrently. A version that is already
+    /// withdrawn stays as it is, and its pointer is moved again.
     pub async fn yank(
         &self,
         versions: &[LayerVersion],
@@ -146,9 +147,9 @@ impl Yanker {
                 let mut closed: Option<String> = None;
                 for version in versions {
                     let outcome = self.yank_one(version, yank, closed.as_deref()).await;
-                    // A region that moves no pointer is asked once.
+                    // After a region has failed to move one pointer, do not try its others.
                     if let Ok(Yanked { pointed: Err(error), .. }) = &outcome {
-                        closed = closed.or_else(|| moves_none(error));
+                        closed = closed.or_else(|| region_failure(error));
                     }
                     outcomes.push((version.arn.clone(), outcome));
                 }
@@ -160,7 +161,7 @@ impl Yanker {
         outcomes.into_iter().flatten().collect()
     }
 
-    /// Withdraws one version. Its pointer is not moved in a region that is closed for a reason.
+    /// Withdraws one version. Does not move its pointer if the region is closed for a reason.
     async fn yank_one(
         &self,
         version: &LayerVersion,
@@ -178,22 +179,22 @@ impl Yanker {
         info!(target = %build.target, package = %build.package, region = %arn.region(), %arn,
             "withdrawn");
         let pointed = match closed {
-            None => pointers.pay(&owed).await,
-            Some(reason) => Err(not_asked(arn.region(), reason)),
+            None => pointers.move_to_latest(&owed).await,
+            Some(reason) => Err(not_tried(arn.region(), reason)),
         };
         failpoint::reach("pointer moved");
         Ok(Yanked { latest, pointed })
     }
 }
 
-/// Why nothing is withdrawn.
+/// Why nothing was withdrawn.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum YankError {
-    /// There is no such layer version.
+    /// No existing layer version matches.
     #[error(
-        "{0} is no layer version that exists, among those selected; nothing was withdrawn: see the \
-         list of the package's versions"
+        "no existing layer version among those selected matches {0}; nothing was withdrawn: check \
+         the list of the package's versions"
     )]
     NotFound(Box<YankTarget>),
 }
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_withdrawn_is_named_by_an_arn_or_by_a_version() {
+    fn yank_target_is_an_arn_or_a_version() {
         let arn = "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-requests:7";
         for text in [arn, "requests==2.32.4"] {
             let parsed: YankTarget = text.parse().expect(text);

@@ -221,7 +221,7 @@ async fn a_clock_that_cannot_be_right_is_not_believed() {
     let before = staged.recorded().await;
     for arguments in [&["expire"][..], &["expire", "--dry-run"]] {
         let refused = staged.home.run(arguments).ended_with(2);
-        assert!(refused.stderr.contains("nothing is deleted: set the clock"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("nothing was deleted: set the clock"), "{}", refused.stderr);
         assert_eq!(refused.stdout, "");
     }
     assert_eq!(staged.recorded().await, before);
@@ -274,7 +274,7 @@ async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
         .replace(&digest(&sound("requests", "1")).to_string(), &"0".repeat(64));
     std::fs::write(&record, changed).unwrap();
     let refused = staged.home.run(&["expire"]).ended_with(1);
-    assert!(refused.stderr.contains("it is not deleted: look at it"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it was not deleted: check it"), "{}", refused.stderr);
     // The layer version is named once.
     assert_eq!(refused.stderr.matches("error: ").count(), 1, "{}", refused.stderr);
     assert_eq!(refused.stderr.matches("requests:1").count(), 1, "{}", refused.stderr);

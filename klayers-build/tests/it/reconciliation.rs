@@ -287,7 +287,7 @@ async fn no_single_answer_condemns_a_version() {
         assert_eq!(failed, expected, "{not_found} {other_content} {is_listed}");
         for (_, error) in &found.failed {
             let error = error.to_string();
-            assert!(error.contains("contradict one another"), "{error}");
+            assert!(error.contains("contradict each other"), "{error}");
         }
         assert_eq!(staged.recorded().await, recorded);
         assert_eq!(staged.there("eu-west-1").await.len(), 6);
@@ -371,8 +371,8 @@ async fn the_catalog_of_something_else_is_not_believed() {
     let path = staged.home.path("klayers.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
     for (section, said) in [
-        ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, and 0 are"),
-        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions are not there as they are"),
+        ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, but only 0 are"),
+        ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions do not exist as"),
     ] {
         drop(SqliteCatalog::open(staged.home.path("other.db")).unwrap());
         staged.home.write("klayers.toml", format!("{settings}{section}\n"));

@@ -93,7 +93,7 @@ async fn what_is_not_there_is_not_withdrawn_and_nothing_else_with_it() {
     for what in ["requests==9", "numpy==1", "requests==1", &arns[0].to_string(), &unknown] {
         let refused =
             staged.home.run(&["yank", "requests==3", what, "--reason", "x"]).ended_with(2);
-        let said = format!("error: {what} is no layer version that exists");
+        let said = format!("error: no existing layer version among those selected matches {what};");
         assert!(refused.stderr.starts_with(&said), "{}", refused.stderr);
     }
     for arguments in [

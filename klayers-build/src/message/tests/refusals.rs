@@ -141,7 +141,7 @@ fn rows_shown(text: &str) -> usize {
 
 /// Whether the end of a text says what to do: a help, or the words of errors that hold it.
 fn ends_with_advice(text: &str) -> bool {
-    const OWN_WORDS: [&str; 1] = ["wait for its end"];
+    const OWN_WORDS: [&str; 1] = ["wait until it ends"];
     let rest = text.rsplit_once("\nhelp: ").map(|(_, rest)| rest);
     rest.is_some_and(|rest| !rest.trim().is_empty()) || OWN_WORDS.iter().any(|w| text.ends_with(w))
 }

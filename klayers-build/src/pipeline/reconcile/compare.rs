@@ -1,5 +1,5 @@
-//! What differs between what is recorded of a region and what there is. Nothing is asked or done
-//! here.
+//! Compares the records of a region with its existing versions. Performs no calls and changes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,71 +11,73 @@ use serde::Serialize;
 use super::{InspectedVersion, Life, ListedVersion, Record};
 use crate::publish::stated_digest;
 
-/// Something that is recorded otherwise than it is.
+/// A difference between the record and the actual state of a layer version.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Difference {
     /// The layer version.
     pub arn: LayerVersionArn,
-    /// What differs.
+    /// Kind of the difference.
     #[serde(flatten)]
     pub kind: DifferenceKind,
 }
 
-/// What differs of a layer version.
+/// Kind of a difference of a layer version.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(tag = "difference", rename_all = "kebab-case")]
 pub enum DifferenceKind {
-    /// It exists, and is not recorded.
+    /// It exists but is not recorded.
     Orphan {
-        /// What it says of itself.
+        /// Its description.
         description: String,
         /// SHA-256 of its zip.
         sha256: Digest,
-        /// When it was published.
+        /// Time of publication.
         created: Timestamp,
     },
-    /// A run made it, and cannot list it.
+    /// A run created it but cannot list it.
     Stuck {
-        /// The region.
+        /// Region of the version.
         region: Region,
-        /// The layer.
+        /// Name of the layer.
         layer: LayerName,
-        /// Why not.
+        /// Why it cannot be listed.
         reason: String,
     },
-    /// It has the content of another version of its layer, which is recorded.
+    /// It has the same content as another version of its layer, which is recorded.
     Doubled {
-        /// The other.
+        /// The other version.
         of: LayerVersionArn,
-        /// Whether it is recorded, too.
+        /// Whether this version is recorded as well.
         recorded: bool,
     },
-    /// It is recorded as one that exists, and is not there.
+    /// It is recorded as existing but does not exist.
     Missing {
         /// Whether it is recorded as the latest.
         latest: bool,
     },
-    /// It is recorded as deleted, and is there.
+    /// It is recorded as deleted but exists.
     Undeleted {
-        /// Whether the catalog once had it as the latest of its layer. Not known of adopted ones.
+        /// Whether the catalog once recorded it as the latest of its layer. Always false for
+        /// adopted versions.
         once_latest: bool,
     },
-    /// Not everybody may use it.
+    /// It is not public.
     Private,
-    /// Everybody may use it, though the collection is not public.
+    /// It is public, although the collection is not.
     Public,
-    /// It does not hold what is recorded.
+    /// Its content differs from the record.
     WrongHash {
-        /// SHA-256 of the zip that is recorded.
+        /// SHA-256 of the recorded zip.
         recorded: Digest,
-        /// SHA-256 of the one that is there.
+        /// SHA-256 of the existing zip.
         sha256: Digest,
     },
-    /// What points to the latest of its layer points elsewhere, or is not there.
+    /// The pointer to the latest version of its layer is wrong or missing.
     Pointer {
-        /// Whether it is recorded as the latest. If not, none is, and nothing should be pointed to.
+        /// Whether this version is recorded as the latest. If not, there is no latest, and the
+        /// pointer should not exist.
         latest: bool,
-        /// What is pointed to; none if there is no pointer.
+        /// The value of the pointer; `None` if it does not exist.
         names: Option<String>,
     },
 }
@@ -87,7 +89,7 @@ impl fmt::Display for Difference {
             DifferenceKind::Orphan { description, .. } if description.is_empty() => {
                 write!(formatter, "orphan {arn}: not recorded")
             }
-            // Somebody else may have written it, so it is shown as text.
+            // Somebody else may have written the description, so it is escaped.
             DifferenceKind::Orphan { description, .. } => {
                 write!(formatter, "orphan {arn}: not recorded; it says {description:?}")
             }
@@ -141,19 +143,19 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What is recorded of a region, and what there is.
+/// The records and the existing versions of a region.
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) recorded: BTreeMap<LayerVersionArn, Record>,
     pub(super) listed: BTreeMap<LayerVersionArn, ListedVersion>,
-    /// What each is that was asked for; none of those that could not be found out.
+    /// The answer for each version that was inspected. Failed inspections are absent.
     pub(super) inspected: BTreeMap<LayerVersionArn, Option<InspectedVersion>>,
-    /// What the pointers say, of the layers that were asked for.
+    /// The values of the pointers that were read.
     pub(super) pointers: BTreeMap<(Target, PackageName), Option<String>>,
-    /// Publications that an interrupted run left under way, which the next one settles; and why it
-    /// could not, if it tried.
+    /// Publications that an interrupted run left under way and the next run settles. The value
+    /// tells why they are stuck, if they are.
     pub(super) being_published: BTreeMap<(LayerName, Digest), Option<String>>,
-    /// Deletions that were interrupted. The next expiry ends them.
+    /// Deletions that were interrupted. The next expiry finishes them.
     pub(super) being_deleted: BTreeSet<LayerVersionArn>,
 }
 
@@ -162,14 +164,14 @@ impl View {
         self.inspected.insert(arn, inspected);
     }
 
-    /// How many were compared that are recorded as existing.
+    /// Returns the number of compared versions that are recorded as existing.
     pub(super) fn existing(&self) -> usize {
         let exists =
             |arn| self.recorded.get(arn).is_some_and(|record| record.life != Life::Deleted);
         self.inspected.keys().filter(|arn| exists(*arn)).count()
     }
 
-    /// Of each layer that is recorded its latest version, or the newest if it has no latest.
+    /// Returns the latest version of each recorded layer, or the newest one if there is no latest.
     pub(super) fn newest(&self) -> BTreeMap<(Target, &PackageName), &LayerVersionArn> {
         let mut newest: BTreeMap<_, (&LayerVersionArn, &Record)> = BTreeMap::new();
         for (arn, record) in &self.recorded {
@@ -182,8 +184,8 @@ impl View {
         newest.into_iter().map(|(layer, (arn, _))| (layer, arn)).collect()
     }
 
-    /// What differs, what was published first coming first, and the pointers last: where they
-    /// should point to may follow from the rest.
+    /// Returns the differences by time of publication, oldest first. Pointers come last, because
+    /// their values may follow from the other differences.
     pub(super) fn compare(&self, public: bool) -> Vec<Difference> {
         let mut differences = Vec::new();
         let twins: BTreeMap<(&LayerArn, Digest), &LayerVersionArn> =
@@ -245,11 +247,11 @@ impl View {
         if let Some(recorded) = record.content
             && inspected.digest != recorded
         {
-            // It is not said who may use it: nobody should.
+            // Visibility is not compared: nobody should use this version.
             return Some(DifferenceKind::WrongHash { recorded, sha256: inspected.digest });
         }
         match (inspected.is_public, public) {
-            // One that was withdrawn before it was made public stays private.
+            // A version that was withdrawn before it was made public stays private.
             (false, true) if record.life == Life::Withdrawn => None,
             (false, true) => Some(DifferenceKind::Private),
             (true, false) => Some(DifferenceKind::Public),
@@ -282,8 +284,9 @@ impl View {
         })
     }
 
-    /// Those of the recorded versions that have one content with a newer one, or with the latest.
-    /// Adopted ones are none of them: that collection had its own reasons to publish again.
+    /// Returns the recorded versions that have the same content as a newer one or as the latest.
+    /// Adopted versions are excluded: the other collection may have had its reasons to publish
+    /// again.
     fn doubled(&self) -> Vec<Difference> {
         let mut by_content: BTreeMap<(Target, &PackageName, Digest), Vec<_>> = BTreeMap::new();
         for (arn, record, content) in self.sound() {
@@ -304,8 +307,8 @@ impl View {
         doubled
     }
 
-    /// What is recorded as existing, and does, with the content that is recorded, if one is; and
-    /// that content.
+    /// Returns the versions that are recorded as existing and exist with the recorded content, if
+    /// any is recorded, together with their actual content.
     fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record, Digest)> {
         self.recorded.iter().filter_map(|(arn, record)| {
             let digest = self.inspected.get(arn)?.as_ref()?.digest;
@@ -316,7 +319,7 @@ impl View {
     }
 }
 
-/// By this the newest of several versions is the last, and the latest is newer than all.
+/// Sort key by which the newest version comes last. The latest counts as newer than all others.
 fn age(arn: &LayerVersionArn, record: &Record) -> (bool, Option<Timestamp>, u64) {
     (record.life == Life::Latest, record.created_at, arn.version())
 }

@@ -1,4 +1,4 @@
-//! What can be done about a difference, and doing it.
+//! Decides how a difference can be repaired, and repairs it.
 
 use jiff::Timestamp;
 use klayers_core::{Build, Digest, LayerVersion, LayerVersionArn, Status};
@@ -12,57 +12,57 @@ use crate::pipeline::completion::{Completion, Settlement};
 use crate::pipeline::pointers::{Pointers, pointer_of};
 use crate::publish::stated_digest;
 
-/// What is done about differences.
+/// Which repairs to apply.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Repairs {
-    /// Nothing.
+    /// None.
     #[default]
     None,
-    /// What takes nothing away: versions are made public, recorded, or recorded as lost.
+    /// Repairs that delete nothing: make versions public, record them, or record them as lost.
     Careful,
-    /// That, and what is not recorded is deleted where it cannot be recorded.
+    /// All careful repairs; also deletes versions that are not recorded and cannot be.
     DeletingOrphans,
 }
 
-/// What can be done about a difference.
+/// How a difference can be repaired.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Remedy {
-    /// Letting everybody use the version.
+    /// Make the version public.
     MakePublic,
-    /// Recording it as deleted, so that nobody begins to use it. If it was the latest, the next run
-    /// publishes again.
+    /// Record the version as deleted, so that nobody starts to use it. If it was the latest, the
+    /// next run publishes again.
     RecordLoss,
-    /// Recording it as the latest of its layer: it is what was built, and nothing newer is.
+    /// Record the version as the latest of its layer: it contains a recorded build, and no newer
+    /// version is recorded.
     Adopt(Box<Build>),
-    /// Completing its publication: letting everybody use it, if it is for everybody, and recording
-    /// it.
+    /// Complete its publication: make it public, if it should be, and record it.
     Complete,
-    /// Deleting it.
+    /// Delete the version.
     Delete,
-    /// Pointing to what is recorded as the latest of its layer, if something is.
+    /// Move the pointer to the recorded latest version of its layer, or remove it.
     Point,
 }
 
-/// A difference, and what became of it.
+/// A difference and its outcome.
 #[derive(Debug)]
 pub struct Reconciled {
     /// The difference.
     pub difference: Difference,
-    /// What can be done about it; none if that is for a person to decide.
+    /// How it can be repaired; `None` if a person has to decide.
     pub remedy: Option<Remedy>,
-    /// Whether it was done; none if it was not to be.
+    /// Whether the repair succeeded; `None` if it was not requested.
     pub outcome: Option<Result<(), Error>>,
 }
 
 impl Reconciled {
-    /// Whether there is no difference any more.
+    /// Returns whether the difference no longer exists.
     pub fn is_repaired(&self) -> bool {
         matches!(self.outcome, Some(Ok(())))
     }
 }
 
 impl Reconciler {
-    /// Does about a difference what is to be done about it.
+    /// Repairs a difference as far as requested.
     pub(super) async fn treat(
         &self,
         difference: Difference,
@@ -103,13 +103,14 @@ impl Reconciler {
             }
             DifferenceKind::Pointer { .. } => Some(Remedy::Point),
             DifferenceKind::Stuck { .. } => Some(Remedy::Complete),
-            // Which of two to keep, and who may use what they use already, is for people to say.
+            // A person has to decide which of two versions to keep, and whether to revoke access.
             DifferenceKind::Doubled { recorded: true, .. } | DifferenceKind::Public => None,
         })
     }
 
-    /// The build that a version holds which is not recorded, if it can take its place as the latest
-    /// of its layer: it was not withdrawn, nothing newer is recorded, and it is not there already.
+    /// Returns the build in an unrecorded version, if that version can become the latest of its
+    /// layer: the build was not withdrawn, no newer version is recorded, and no recorded version
+    /// has the same content.
     async fn adoptable(
         &self,
         arn: &LayerVersionArn,
@@ -127,7 +128,7 @@ impl Reconciler {
             include: Include::All,
         };
         let recorded = self.catalog.layer_versions(&query).await?;
-        let is_twin = |version: &LayerVersion| {
+        let has_same_content = |version: &LayerVersion| {
             let deleted = matches!(version.status, Status::Deleted { .. });
             !deleted && version.build.content_digest() == Some(content)
         };
@@ -138,7 +139,7 @@ impl Reconciler {
             status: Status::Latest,
         };
         let may_be_latest = obstacle(&candidate, &recorded, &withdrawn).is_none();
-        let is_adopted = may_be_latest && !recorded.iter().any(is_twin);
+        let is_adopted = may_be_latest && !recorded.iter().any(has_same_content);
         Ok(is_adopted.then_some(candidate.build))
     }
 
@@ -165,7 +166,7 @@ impl Reconciler {
                 self.catalog.record_loss(arn, now).await?;
                 failpoint::reach("loss recorded");
                 if let Some(pointer) = &pointer {
-                    self.pointers().pay(pointer).await?;
+                    self.pointers().move_to_latest(pointer).await?;
                 }
             }
             Remedy::Adopt(build) => {
@@ -188,11 +189,11 @@ impl Reconciler {
                 self.pointers().owe(&pointer).await?;
                 self.catalog.complete(&version, expires_at).await?;
                 failpoint::reach("orphan recorded");
-                self.pointers().pay(&pointer).await?;
+                self.pointers().move_to_latest(&pointer).await?;
             }
             Remedy::Point => {
                 if let Some(of) = self.catalog.layer_version(arn).await? {
-                    self.pointers().pay(&pointer_of(&of.build, arn.region())).await?;
+                    self.pointers().move_to_latest(&pointer_of(&of.build, arn.region())).await?;
                 }
             }
         }
@@ -201,7 +202,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Tries once more to list the version that an interrupted publication made.
+    /// Tries again to complete the interrupted publication of a version.
     async fn complete(&self, arn: &LayerVersionArn, now: Timestamp) -> Result<(), Error> {
         let completion = Completion {
             catalog: &*self.catalog,

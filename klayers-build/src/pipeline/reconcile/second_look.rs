@@ -1,5 +1,5 @@
-//! A second look at recorded versions that seem to be gone or to hold something else: a single answer
-//! may be wrong, and what follows from it cannot be taken back.
+//! Checks again when recorded versions seem to be missing or changed: a single answer may be wrong,
+//! and the repair cannot be undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use super::{Life, PARALLEL_QUESTIONS, ReconcileError, Reconciler, RegionReconcil
 use crate::Error;
 use crate::publish::{InspectedVersion, ListedVersion, stated_digest};
 
-/// What two answers and two lists come to.
+/// The conclusion from two answers and two lists.
 #[derive(Debug, Eq, PartialEq)]
 enum Verdict {
-    /// The version is what the second answer says.
+    /// The version is as the second answer says.
     Believed(Option<InspectedVersion>),
-    /// The answers contradict one another, so nothing is known.
+    /// The answers contradict each other, so nothing is known.
     Contradicted,
 }
 
 impl Reconciler {
-    /// Asks once more about what would be condemned. What the answers do not agree on counts as not
+    /// Inspects suspect versions once more. Versions with contradicting answers count as not
     /// compared.
     pub(super) async fn look_again(
         &self,
@@ -65,7 +65,7 @@ impl Reconciler {
     }
 }
 
-/// The versions that are recorded as existing, and do not seem to be there as they are recorded.
+/// Returns the versions that are recorded as existing but do not seem to exist as recorded.
 fn suspects(view: &View) -> Vec<LayerVersionArn> {
     let is_suspect = |arn: &LayerVersionArn, answer: &Option<InspectedVersion>| {
         view.recorded.get(arn).is_some_and(|record| {
@@ -76,7 +76,7 @@ fn suspects(view: &View) -> Vec<LayerVersionArn> {
     suspects.map(|(arn, _)| arn.clone()).collect()
 }
 
-/// Whether a version is there with the content that is recorded; of an adopted one none is.
+/// Whether a version exists with the recorded content. Adopted versions have no recorded content.
 fn is_as_recorded(recorded: Option<Digest>, answer: Option<&InspectedVersion>) -> bool {
     answer.is_some_and(|answer| recorded.is_none_or(|recorded| recorded == answer.digest))
 }
@@ -93,7 +93,7 @@ fn verdict(
     let agree = match (first, &second) {
         (None, None) => lists == [None, None],
         (Some(first), Some(second)) => {
-            // A list that states the recorded content speaks against both answers.
+            // A list that states the recorded content contradicts both answers.
             let all_list_it = lists.iter().all(Option::is_some);
             let mut stated =
                 lists.into_iter().flatten().filter_map(|listed| stated_digest(&listed.description));
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_condemned_unless_lists_and_answers_agree() {
+    fn version_is_lost_only_if_lists_and_answers_agree() {
         let (right, wrong) = (listed("right"), listed("wrong"));
-        for (lists, answers, condemned) in [
+        for (lists, answers, lost) in [
             ([None, None], [None, None], Some(true)),
-            // A list, or one of the answers, has it.
+            // One of the lists or answers contains the version.
             ([Some(&right), None], [None, None], None),
             ([None, Some(&right)], [None, None], None),
             ([Some(&right); 2], [None, Some("right")], Some(false)),
@@ -143,11 +143,11 @@ mod tests {
                 Some(InspectedVersion { digest, size: 1, is_public: true })
             });
             let recorded = Some(digest("right"));
-            let told = match verdict(recorded, lists, first.as_ref(), second) {
+            let outcome = match verdict(recorded, lists, first.as_ref(), second) {
                 Verdict::Contradicted => None,
                 Verdict::Believed(answer) => Some(!is_as_recorded(recorded, answer.as_ref())),
             };
-            assert_eq!(told, condemned, "{lists:?} {answers:?}");
+            assert_eq!(outcome, lost, "{lists:?} {answers:?}");
         }
     }
 }

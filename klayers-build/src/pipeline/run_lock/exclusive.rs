@@ -10,26 +10,26 @@ use rustix::io::Errno;
 
 use crate::regular;
 
-/// The files that this process has locked, by device and number. A record lock does not exclude the
-/// process that holds it, and is lost when the process closes the file anywhere, so a file that is
-/// locked must not be opened again.
+/// The files that this process has locked, by device and inode number. A record lock does not
+/// exclude the process that holds it, and is lost when the process closes the file anywhere, so a
+/// locked file must not be opened again.
 static LOCKED: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
 
-/// A file that this process has locked for itself.
+/// A file that this process has locked exclusively.
 ///
 /// The lock is a POSIX record lock: it belongs to the process, and a child does not inherit it. A
-/// `flock` would belong to the open file, which a child that was forked and has not become another
-/// program yet holds as well. After a kill such a child could keep the lock.
+/// `flock` belongs to the open file, which a forked child shares until it executes another program.
+/// If the process is killed, such a child could keep the lock.
 #[derive(Debug)]
 pub(super) struct ExclusiveFile {
     identity: (u64, u64),
-    /// Closed first, as fields are dropped in their order after `drop`.
+    /// Closed first: fields are dropped after `drop`, in their order.
     file: Option<File>,
 }
 
 impl ExclusiveFile {
-    /// Locks a file, which is made if it is not there. None if another process, or another part of
-    /// this one, has it.
+    /// Locks a file, creating it if it does not exist. Returns `None` if another process or another
+    /// part of this process has locked it.
     pub(super) fn lock(path: &Path) -> io::Result<Option<Self>> {
         let mut locked = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
         if path.metadata().is_ok_and(|found| locked.contains(&(found.dev(), found.ino()))) {

@@ -9,15 +9,15 @@ use super::{RunLock, RunLockError};
 use crate::Error;
 use crate::catalog::{Catalog, Lease};
 
-/// How often somebody else may be quicker before this one gives way.
+/// How often others may win the race for the lease before this process gives up.
 const ATTEMPTS: u32 = 10;
 
-/// Who works on a collection.
+/// The process that works on a collection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Holder {
-    /// The name of the machine. No two machines that share a catalog may have the same.
+    /// Host name of the machine. It must be unique among machines that share a catalog.
     pub host: String,
-    /// The number of the process there.
+    /// Process ID on that machine.
     pub process: u32,
 }
 
@@ -31,43 +31,44 @@ impl Holder {
     }
 }
 
-/// For how long the right to work on a collection is taken.
+/// Duration and renewal of a lease.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LeaseTerms {
-    /// How long others wait for a process that said nothing more. The clocks of the machines may
-    /// differ by this, less the time until it is renewed.
+    /// How long others wait for a process that stopped renewing. The clocks of the machines may
+    /// differ by this duration minus the renewal interval.
     pub lasts: Duration,
-    /// How often it is renewed.
+    /// Renewal interval.
     pub renewed_every: Duration,
 }
 
 impl Default for LeaseTerms {
-    /// 90 seconds, renewed every 20.
+    /// 90 seconds, renewed every 20 seconds.
     fn default() -> Self {
         Self { lasts: Duration::from_secs(90), renewed_every: Duration::from_secs(20) }
     }
 }
 
-/// The right to work on a collection, renewed while this value lives.
+/// The exclusive right to work on a collection, renewed while this value lives.
 #[derive(Debug)]
 pub struct RunLease {
-    /// The task that renews it, which ends with this value.
+    /// The renewing task, which ends with this value.
     renewing: JoinSet<RunLockError>,
     returned: LeaseReturn,
-    /// Given back last, as fields are dropped in their order.
+    /// Released last: fields are dropped in their order.
     _lock: Option<RunLock>,
 }
 
 impl RunLease {
     /// Takes the lease of a collection.
     ///
-    /// What another machine has is taken over once it expired. What a process of this machine has
-    /// is taken over at once: whoever holds the lock beside the catalog knows that it ended. A
-    /// catalog that is no file has no such lock.
+    /// A lease of another machine is taken over after it has expired. A lease of a process on this
+    /// machine is taken over at once: whoever holds the lock file beside the catalog knows that the
+    /// process has ended. A catalog that is not a file has no lock file.
     ///
     /// # Errors
     ///
-    /// [`RunLockError::Held`] if somebody else has it, or if the catalog cannot be read or written.
+    /// [`RunLockError::Held`] if another process holds the lease. Also if the catalog cannot be
+    /// read or written.
     pub async fn take(
         lock: Option<RunLock>,
         catalog: Arc<dyn Catalog>,
@@ -97,17 +98,18 @@ impl RunLease {
         Ok(Self { renewing, returned: LeaseReturn { catalog, holder }, _lock: lock })
     }
 
-    /// Gives it back when the work is dropped where it stands, as when the process is told to end.
+    /// Returns a handle that gives the lease back when the work is dropped early, for example when
+    /// the process is asked to end.
     pub fn returned(&self) -> LeaseReturn {
         self.returned.clone()
     }
 
-    /// Does work that nobody else does meanwhile, and gives the lease back.
+    /// Works while holding the lease, then gives it back.
     ///
     /// # Errors
     ///
-    /// The work's, or [`RunLockError::Lost`] and the like if somebody else has the lease before the
-    /// work is done, which is then dropped where it stands.
+    /// The error of the work, or an error of the lease, such as [`RunLockError::Lost`], if another
+    /// process takes it before the work is done. The work is then dropped.
     pub async fn during<T>(
         mut self,
         work: impl Future<Output = Result<T, Error>>,
@@ -117,7 +119,7 @@ impl RunLease {
             outcome = work => outcome,
             lost = self.renewing.join_next() => Err(match lost {
                 Some(Ok(why)) => why.into(),
-                // It ends in no other way.
+                // The task ends in no other way.
                 Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
                 None => RunLockError::Gone.into(),
             }),
@@ -128,7 +130,7 @@ impl RunLease {
     }
 }
 
-/// How a lease is given back.
+/// Gives a lease back.
 #[derive(Clone, Debug)]
 pub struct LeaseReturn {
     catalog: Arc<dyn Catalog>,
@@ -136,24 +138,25 @@ pub struct LeaseReturn {
 }
 
 impl LeaseReturn {
-    /// Gives the lease back, if it is not somebody else's by now. Where that fails it expires.
+    /// Gives the lease back, unless another process holds it by now. If that fails, the lease
+    /// expires.
     pub async fn give_back(&self) {
         if let Err(error) = self.try_to_give_back().await {
-            warn!(%error, "the lease was not given back; it expires");
+            warn!(%error, "could not give back the lease; it will expire");
         }
     }
 
     async fn try_to_give_back(&self) -> Result<(), Error> {
         let current = self.catalog.lease().await?;
         if let Some(lease) = current.filter(|lease| self.holder.has(lease)) {
-            // If it is another's by now, it is not given away.
+            // Fails if another process holds it by now.
             self.catalog.replace_lease(Some(&lease), None).await?;
         }
         Ok(())
     }
 }
 
-/// Renews a lease again and again, until it is somebody else's.
+/// Renews a lease repeatedly, until another process holds it.
 async fn renew(
     catalog: Arc<dyn Catalog>,
     holder: Holder,
@@ -173,13 +176,13 @@ async fn renew(
             Err(error) => Err(error),
         };
         match outcome {
-            // What an earlier attempt wrote, although it seemed to fail.
+            // Written by an earlier attempt that seemed to fail.
             Ok(Some(current)) if holder.has(&current) => lease = current,
             Ok(Some(Lease { host, process, .. })) => return RunLockError::Lost { host, process },
             Ok(None) => return RunLockError::Gone,
             // There is time to try again.
             Err(error) if clock() < lease.until => {
-                warn!(%error, until = %lease.until, "the lease was not renewed");
+                warn!(%error, until = %lease.until, "could not renew the lease");
             }
             Err(error) => {
                 return RunLockError::NotRenewed { until: lease.until, source: Box::new(error) };

@@ -23,7 +23,7 @@ pub struct AwsError {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Kind of a failed call, which decides cause to do next.
+/// Kind of a failed call, which decides what to do next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {

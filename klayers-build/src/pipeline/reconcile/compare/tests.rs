@@ -10,8 +10,8 @@ fn at(number: u64) -> Timestamp {
     format!("2026-11-{number:02}T02:00:00Z").parse().unwrap()
 }
 
-/// A region in which versions of one layer are recorded, or are there, with a content each; those
-/// that are recorded without one were adopted.
+/// A region with recorded and existing versions of one layer, each with a content. Records without
+/// content are adopted ones.
 struct Region(View);
 
 impl Region {
@@ -48,7 +48,7 @@ impl Region {
         self
     }
 
-    /// What differs: the number of each version, and what kind it is.
+    /// The differences, as version number and kind.
     fn differences(&self, public: bool) -> String {
         let differences = self.0.compare(public).into_iter();
         let lines: Vec<String> = differences
@@ -64,7 +64,7 @@ impl Region {
 use Life::{Deleted, Deprecated, Latest};
 
 #[test]
-fn what_is_as_it_is_recorded_is_no_difference() {
+fn matching_records_have_no_differences() {
     let recorded = [(1, Deleted, "a"), (2, Deprecated, "b"), (3, Latest, "c")];
     let region = Region::new(&recorded, &[(2, "b"), (3, "c")]);
     assert_eq!(region.differences(true), "");
@@ -72,7 +72,7 @@ fn what_is_as_it_is_recorded_is_no_difference() {
 }
 
 #[test]
-fn each_difference_is_told() {
+fn each_kind_of_difference_is_found() {
     for (recorded, there, differences) in [
         (&[][..], &[(1, "a")][..], "1 orphan"),
         (&[(1, Latest, "a")], &[], "1 missing"),
@@ -80,12 +80,12 @@ fn each_difference_is_told() {
         (&[(1, Deleted, "a")], &[(1, "a")], "1 undeleted"),
         (&[(1, Latest, "a")], &[(1, "b")], "1 wrong-hash"),
         (&[(1, Latest, "a")], &[(1, "a"), (2, "a")], "2 doubled"),
-        // Which of them is the double: the one that is older, or not the latest.
+        // The double is the older one, or the one that is not the latest.
         (&[(1, Deprecated, "a"), (2, Latest, "a")], &[(1, "a"), (2, "a")], "1 doubled"),
         (&[(1, Latest, "a"), (2, Deprecated, "a")], &[(1, "a"), (2, "a")], "2 doubled"),
-        // What was deleted may be published again.
+        // Content of a deleted version may be published again.
         (&[(1, Deleted, "a"), (2, Latest, "a")], &[(2, "a")], ""),
-        // What has other content than is recorded is no twin of anything.
+        // A version with the wrong content is not a double of anything.
         (&[(1, Latest, "a")], &[(1, "b"), (2, "a")], "1 wrong-hash, 2 orphan"),
         (&[(3, Latest, "c")], &[(2, "b"), (1, "a")], "3 missing, 1 orphan, 2 orphan"),
     ] {
@@ -94,7 +94,7 @@ fn each_difference_is_told() {
 }
 
 #[test]
-fn who_may_use_it_is_compared_where_the_content_is_right() {
+fn visibility_is_compared_only_if_content_matches() {
     let right = || Region::new(&[(1, Latest, "a")], &[(1, "a")]);
     assert_eq!(right().differences(false), "1 public");
     assert_eq!(right().private(1).differences(true), "1 private");
@@ -104,7 +104,7 @@ fn who_may_use_it_is_compared_where_the_content_is_right() {
 }
 
 #[test]
-fn what_is_under_way_is_left_to_those_who_end_it() {
+fn publications_and_deletions_under_way_are_no_differences() {
     let mut region = Region::new(&[(1, Deleted, "a")], &[(1, "a"), (2, "b"), (3, "c")]);
     region.0.being_deleted.insert(arn(1));
     let published = (arn(2).name().clone(), Digest::of(b"b"));
@@ -113,7 +113,7 @@ fn what_is_under_way_is_left_to_those_who_end_it() {
 }
 
 #[test]
-fn a_pointer_must_name_the_latest_and_nothing_where_there_is_none() {
+fn pointer_must_name_latest_or_not_exist() {
     let latest = [(1, Deprecated, "a"), (2, Latest, "b")];
     let none = [(1, Deleted, "a"), (2, Deprecated, "b")];
     for (recorded, names, differences) in [
@@ -138,14 +138,14 @@ fn a_pointer_must_name_the_latest_and_nothing_where_there_is_none() {
 }
 
 #[test]
-fn what_could_not_be_asked_for_is_not_taken_for_missing() {
+fn version_that_could_not_be_inspected_is_not_missing() {
     let mut region = Region::new(&[(1, Latest, "a")], &[(2, "b")]);
     region.0.inspected.clear();
     assert_eq!(region.differences(true), "");
 }
 
 #[test]
-fn each_is_one_line_whatever_it_says() {
+fn difference_is_one_line_with_escaped_description() {
     let orphan = DifferenceKind::Orphan {
         description: "mine\n\u{1b}[31m".to_owned(),
         sha256: Digest::of(b"a"),
@@ -156,7 +156,7 @@ fn each_is_one_line_whatever_it_says() {
 }
 
 #[test]
-fn what_an_adopted_version_holds_is_not_compared() {
+fn content_of_adopted_versions_is_not_compared() {
     let recorded = [(1, Life::Deprecated, ""), (2, Life::Latest, "")];
     let region = Region::new(&recorded, &[(1, "a"), (2, "a")]);
     assert_eq!(region.differences(true), "");
@@ -166,7 +166,7 @@ fn what_an_adopted_version_holds_is_not_compared() {
         Region::new(&recorded, &[(1, "a"), (2, "a")]).private(2).differences(true),
         "2 private"
     );
-    // What nobody recorded may be the same once more.
+    // An unrecorded version may be a double of an adopted one.
     let region = Region::new(&recorded, &[(1, "a"), (2, "b"), (3, "b"), (4, "c")]);
     assert_eq!(region.differences(true), "3 doubled, 4 orphan");
 }
