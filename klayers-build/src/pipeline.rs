@@ -190,7 +190,7 @@ impl Pipeline {
         let mut preparation = Preparation::begin(self, layers, regions, now).await?;
         let Settled { completed, stuck, failed, unmoved } = preparation.first().await?;
         let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
-        lanes.set_aside(&stuck);
+        lanes.block(&stuck);
         for (region, error) in &failed {
             lanes.close(region, error);
         }
@@ -262,7 +262,7 @@ impl Run<'_> {
             let Settled { completed, stuck, failed, unmoved } = ready.unwrap_or_else(|error| {
                 Settled { failed: BTreeMap::from([(region.clone(), error)]), ..Settled::default() }
             });
-            self.lanes.set_aside(&stuck);
+            self.lanes.block(&stuck);
             let mut settled = lock(&self.settled_late);
             settled.completed.extend(completed);
             settled.unmoved.extend(in_lines(unmoved));

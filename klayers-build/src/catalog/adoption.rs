@@ -109,8 +109,8 @@ impl AdoptionPlan {
             None => true,
             Some(recorded) => {
                 let adds_time = recorded.created_at.is_none() && theirs.created_at.is_some();
-                let differs =
-                    !holds_same_versions(recorded, theirs) || !is_described_identically(recorded, theirs);
+                let differs = !holds_same_versions(recorded, theirs)
+                    || !is_described_identically(recorded, theirs);
                 is_adopted(recorded) && (differs || adds_time)
             }
         });

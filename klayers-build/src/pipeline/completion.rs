@@ -178,7 +178,7 @@ impl Completion<'_> {
         self.pointers().owe(&owed).await?;
         self.catalog.complete(&version, expires_at).await?;
         failpoint::reach("publication recorded");
-        let pointed = self.pointers().pay(&owed).await;
+        let pointed = self.pointers().move_to_latest(&owed).await;
         let Build { target, package, .. } = &intent.build;
         info!(%target, %package, region = %arn.region(), %arn, "published");
         Ok(Completed { arn, pointed })

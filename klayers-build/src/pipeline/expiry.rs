@@ -180,7 +180,7 @@ impl Expirer {
     /// deletions.
     pub async fn expire(&self, plan: ExpiryPlan, now: Timestamp) -> BTreeMap<Region, RegionExpiry> {
         let mut by_region: BTreeMap<Region, Vec<Deletion>> = BTreeMap::new();
-        let again = plan.under_way.into_iter().map(Deletion::Again);
+        let again = plan.under_way.into_iter().map(Deletion::Repeated);
         let new = plan.due.into_iter().map(|version| Deletion::New(Box::new(version)));
         for deletion in again.chain(new) {
             by_region.entry(deletion.arn().region().clone()).or_default().push(deletion);

@@ -135,7 +135,7 @@ impl Importer {
         };
         let lanes = Lanes::new(regions, self.deadline, stop.clone());
         let Settled { mut failed, stuck, .. } = publishing.settle(regions, now).await?;
-        lanes.set_aside(&stuck);
+        lanes.block(&stuck);
         if !self.new_collection {
             let mut layers = self.listed.clone();
             layers.insert(import.layer.clone());
@@ -161,7 +161,7 @@ impl Importer {
                     && version.build.content_digest() == build.content_digest()
             })
         });
-        let mut unmoved = publishing.completion.pointers().pay_all(regions).await?;
+        let mut unmoved = publishing.completion.pointers().move_all_owed(regions).await?;
         let outcomes = stream::iter(missing)
             .map(|region| async {
                 let publication = publishing.publish(region, &import.layer, &build, now);

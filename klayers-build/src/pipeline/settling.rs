@@ -152,9 +152,7 @@ fn concerns_region(error: &Error) -> bool {
 
 fn warn_retired(arn: &LayerVersionArn, obstacle: Obstacle) {
     let why = match obstacle {
-        Obstacle::Withdrawn => {
-            "its content was withdrawn since, so it does not become the latest"
-        }
+        Obstacle::Withdrawn => "its content was withdrawn since, so it does not become the latest",
         Obstacle::Superseded => "a newer version is recorded, so it does not become the latest",
     };
     warn!("{arn} was created by an interrupted run; {why}");

@@ -13,7 +13,7 @@ use klayers_core::{
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
-use super::pointers::{Pointers, region_failure, not_tried, pointer_of};
+use super::pointers::{Pointers, not_tried, pointer_of, region_failure};
 use crate::Error;
 use crate::catalog::{Catalog, Include, Query};
 use crate::failpoint;

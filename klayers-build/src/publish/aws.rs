@@ -164,7 +164,7 @@ impl LambdaPublisher {
             Some(account) if account == layer.account() => Ok(()),
             Some(_) => Err(PublishError::NotOurs(arn.clone())),
             // The account of a partition that did not answer is unknown.
-            None => Err(self.accounts.absent(arn.region())),
+            None => Err(self.accounts.missing_client(arn.region())),
         }
     }
 }

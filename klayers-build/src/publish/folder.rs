@@ -61,7 +61,8 @@ impl FolderPublisher {
     ) -> Result<PublishedVersion, PublishError> {
         self.store_content(upload)?;
         let layer = self.layer(region, &upload.name);
-        durable::create_folder(&layer.folder).map_err(failed("create the folder", &layer.folder))?;
+        durable::create_folder(&layer.folder)
+            .map_err(failed("create the folder", &layer.folder))?;
         let record = Record {
             target: upload.target,
             description: upload.description.clone(),

@@ -1,5 +1,5 @@
-//! What the tests of publishing stand on: that the emulators are what those take them for, and that
-//! the proxy, the stub and the view of boto3 do what they say.
+//! Tests of the test tools: the emulators, the proxy, the stub and the view of boto3 behave as the
+//! publishing tests expect.
 
 mod emulators;
 mod operations;
@@ -18,7 +18,7 @@ use crate::support::aws::Account;
 /// The layer of these tests.
 const LAYER: &str = "Klayers-p312-requests";
 
-/// Somebody who calls Lambda in a region, once each: nothing is tried again.
+/// A caller of Lambda in a region that never retries.
 struct Caller {
     client: reqwest::Client,
     endpoint: Url,
@@ -33,7 +33,7 @@ impl Caller {
         Self { client, endpoint, account: account.clone(), region }
     }
 
-    /// A request that says for whom it was signed, without a signature: nobody here looks at that.
+    /// A request that names its signer but has no valid signature, which nothing here checks.
     fn request(&self, method: Method, service: &str, path: &str) -> RequestBuilder {
         let scope = format!("{}/20260101/{}/{service}", self.account.id(), self.region);
         let signed = format!(
@@ -56,20 +56,20 @@ impl Caller {
             "CompatibleArchitectures": ["x86_64"],
             "LicenseInfo": "Apache-2.0",
         });
-        // Put in afterwards: what looks for characters to escape takes long in a test's build.
+        // Inserted afterwards, because escaping the whole zip is slow in a debug build.
         let filled = format!("\"ZipFile\":\"{}\"", BASE64.encode(zip));
         let body = body.to_string().replace("\"ZipFile\":\"\"", &filled);
         self.lambda(Method::POST, &format!("/{LAYER}/versions")).body(body)
     }
 
-    /// The version that a publication made.
+    /// Publishes a layer and returns the version.
     async fn published(&self, zip: &[u8]) -> Value {
         let answer = self.publish(zip).send().await.unwrap();
         assert_eq!(answer.status(), 201);
         body(answer).await
     }
 
-    /// Makes a version public, and returns the status of the answer.
+    /// Makes a version public and returns the status of the answer.
     async fn permit(&self, version: u64) -> u16 {
         let body = json!({
             "StatementId": "make_public",
@@ -81,12 +81,12 @@ impl Caller {
         request.send().await.unwrap().status().as_u16()
     }
 
-    /// What a GET of Lambda says.
+    /// Returns the body of a GET request to Lambda.
     async fn get(&self, path: &str) -> Value {
         body(self.lambda(Method::GET, path).send().await.unwrap()).await
     }
 
-    /// The numbers of the versions that are listed.
+    /// Returns the numbers in the list of versions.
     async fn versions(&self) -> Vec<u64> {
         let list = self.get(&format!("/{LAYER}/versions")).await;
         let versions = list["LayerVersions"].as_array().unwrap();
@@ -98,7 +98,7 @@ async fn body(answer: Response) -> Value {
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }
 
-/// A zip with one file, of about this size.
+/// A zip with one file of about this size.
 fn zip(size: usize) -> Vec<u8> {
     use std::io::Write as _;
     let options =
@@ -109,5 +109,5 @@ fn zip(size: usize) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Longer than anything takes that is not waiting for something.
+/// Longer than any call without a delay takes.
 const SHORT: Duration = Duration::from_millis(300);

@@ -300,8 +300,10 @@ fn a_second_run_at_the_same_time_says_so_and_ends() {
     }
     let home = home();
     let first = RunLock::take(&home.path("klayers.db")).unwrap();
-    home.run(&["run"])
-        .refused(1, "error: another run is working on the catalog klayers.db; wait until it ends\n");
+    home.run(&["run"]).refused(
+        1,
+        "error: another run is working on the catalog klayers.db; wait until it ends\n",
+    );
     let made = ["klayers.db", "artifacts", "published"].map(|path| home.path(path).exists());
     assert_eq!(made, [false, false, false]);
     // Looking is allowed meanwhile.

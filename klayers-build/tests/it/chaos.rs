@@ -1,8 +1,8 @@
-//! Runs with random faults and kills, over and over: whatever happens, the collection becomes what it
-//! would have become without them.
+//! Repeated runs with random faults and kills: in the end, the collection is the same as it would
+//! be without them.
 //!
-//! `make chaos` runs this longer. `CHAOS_LOOPS` says how often, and `CHAOS_SEED` repeats the faults
-//! and kills of an earlier run, which prints its seed. What the machine does in between differs.
+//! `make chaos` runs more loops. `CHAOS_LOOPS` sets their number. `CHAOS_SEED` repeats the faults
+//! and kills of an earlier run, which prints its seed; timing still differs between runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -22,11 +22,11 @@ use crate::support::command::environment;
 use crate::support::random::Random;
 
 const REGIONS: [&str; 3] = ["eu-west-1", "eu-west-2", "us-east-1"];
-/// A short loop for each run of all tests.
+/// A short run for the test suite.
 const LOOPS: u64 = 2;
-/// One call in so many has a fault: on bad days, and on worse ones.
+/// One call in this many has a fault, on days of different quality.
 const ONE_IN: [usize; 3] = [3, 6, 12];
-/// A command has some phases, and each ends within its deadline.
+/// A command has several phases, and each ends within its deadline.
 const DEADLINE: u64 = 15;
 const LONGEST_COMMAND: Duration = Duration::from_secs(7 * DEADLINE);
 
@@ -58,15 +58,15 @@ fn collection_converges_under_random_faults_and_kills() {
     assert!(tally.faults > 0 && tally.published > 0, "{tally:?}");
 }
 
-/// One collection that goes through some commands.
+/// One collection and a sequence of commands.
 struct Chaos<'a> {
     upstream: &'a Url,
     served: Served,
     collection: Collection,
     random: Random,
-    /// The release of each package that is on the index last.
+    /// The newest release of each package on the index.
     releases: BTreeMap<&'static str, u32>,
-    /// The releases of be.ta of which all versions were withdrawn.
+    /// Releases of be.ta whose versions were all withdrawn.
     withdrawn: BTreeSet<u32>,
 }
 
@@ -94,7 +94,7 @@ impl<'a> Chaos<'a> {
             }
             self.command(tally);
         }
-        // A good day.
+        // From now on there are no faults.
         self.served.proxy.set_rules([]);
         self.served.proxy.speak();
         self.served.settle();
@@ -120,7 +120,7 @@ impl<'a> Chaos<'a> {
         self.collection.home.wheels(&[WheelFile::new(package, &version).file(&module, &content)]);
     }
 
-    /// A command on a bad day: killed at some time, or left alone.
+    /// Runs a command with faults, and sometimes kills it.
     fn command(&mut self, tally: &mut Tally) {
         let release = self.releases["be.ta"];
         let pin = format!("be.ta=={release}.0");
@@ -156,7 +156,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// Runs until nothing is left to be done.
+    /// Runs until nothing is left to do.
     fn converge(&self, tally: &mut Tally) {
         let mut said = String::new();
         for _ in 0..3 {
@@ -169,7 +169,7 @@ impl<'a> Chaos<'a> {
         tally.violations.push(format!("without faults, a third run fails: {said}"));
     }
 
-    /// Deletions that were interrupted are finished by the next expiry, not by a run.
+    /// Interrupted deletions are finished by the next expiry, not by a run.
     fn finish_deletions(&self, tally: &mut Tally) {
         let ended = self.collection.run(&["expire"], &self.served.proxy.url());
         if ended.code != Some(0) {
@@ -177,19 +177,19 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// What was withdrawn is the latest nowhere.
+    /// Checks that no withdrawn version is the latest.
     fn check_withdrawn(&self, tally: &mut Tally) {
         for version in self.collection.recorded() {
             let release = version.build.version.to_string();
             let is_withdrawn = version.build.package.to_string() == "be.ta"
                 && self.withdrawn.iter().any(|withdrawn| release == format!("{withdrawn}.0"));
             if version.status == Status::Latest && (is_withdrawn || version.yanked().is_some()) {
-                tally.violations.push(format!("withdrawn, and the latest: {}", version.arn));
+                tally.violations.push(format!("withdrawn but latest: {}", version.arn));
             }
         }
     }
 
-    /// Holds the catalog against what boto3 sees.
+    /// Compares the catalog with what boto3 sees.
     fn check(&self, tally: &mut Tally) {
         self.check_withdrawn(tally);
         let log = self.served.proxy.log();
@@ -202,7 +202,7 @@ impl<'a> Chaos<'a> {
         let existing = |version: &&LayerVersion| !matches!(version.status, Status::Deleted { .. });
         for version in recorded.iter().filter(existing) {
             let Some(seen) = there.get(&version.arn.to_string()) else {
-                tally.violations.push(format!("recorded, and not there: {}", version.arn));
+                tally.violations.push(format!("recorded but missing: {}", version.arn));
                 continue;
             };
             let is_public = seen["statements"].as_array().is_some_and(|statements| {
@@ -210,9 +210,9 @@ impl<'a> Chaos<'a> {
                 statement["Principal"] == "*" && statement["Effect"] == "Allow"
             });
             if seen["code_sha256"] != digest(&version.build).to_base64() {
-                tally.violations.push(format!("another hash: {}", version.arn));
+                tally.violations.push(format!("wrong hash: {}", version.arn));
             }
-            // What was withdrawn before it was published needs no policy.
+            // A version that was withdrawn before it was published needs no policy.
             if !is_public && version.status == Status::Latest {
                 tally.violations.push(format!("not public: {}: {seen}", version.arn));
             }
@@ -220,7 +220,7 @@ impl<'a> Chaos<'a> {
         self.check_latest(&recorded, tally);
     }
 
-    /// No content was made twice in a region, but by the proxy.
+    /// Checks that no content was published twice in a region, except by the proxy.
     fn check_made_once(&self, tally: &mut Tally) {
         let log = self.served.proxy.log();
         let doubled = made(&log).filter(|passed| passed.fault == Fault::Doubled).count();
@@ -232,7 +232,7 @@ impl<'a> Chaos<'a> {
         let again: usize = contents.values().map(|count| count - 1).sum();
         if again > doubled {
             let twice = contents.iter().filter(|(_, count)| **count > 1);
-            let mut text = format!("{again} made again, {doubled} by the proxy:");
+            let mut text = format!("{again} published again, {doubled} by the proxy:");
             twice.for_each(|(content, count)| write!(text, "\n{count} {content}").unwrap());
             for passed in log.iter().filter(|passed| {
                 let operation = passed.call.operation;
@@ -245,7 +245,8 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// Each layer has one latest version in each region, of the last release, and its pointer.
+    /// Checks that each layer has one latest version in each region, of the newest release, and a
+    /// pointer to it.
     fn check_latest(&self, recorded: &[LayerVersion], tally: &mut Tally) {
         let latest = recorded.iter().filter(|version| version.status == Status::Latest);
         let mut pointers = BTreeMap::new();
@@ -253,7 +254,7 @@ impl<'a> Chaos<'a> {
             let (target, package) = (version.build.target, &version.build.package);
             let name = format!("{} /klayers/{target}/{package}/latest", version.region());
             if let Some(other) = pointers.insert(name, version.arn.to_string()) {
-                tally.violations.push(format!("two that are the latest: {other}, {}", version.arn));
+                tally.violations.push(format!("two latest versions: {other}, {}", version.arn));
             }
             let (release, last) = if package.to_string() == "be.ta" {
                 (version.build.version.to_string(), self.releases["be.ta"])
@@ -262,19 +263,19 @@ impl<'a> Chaos<'a> {
                 (pins.collect(), self.releases["gamma"])
             };
             if !release.contains(&format!("{last}.0")) {
-                tally.violations.push(format!("not the last release: {} {release}", version.arn));
+                tally.violations.push(format!("not the newest release: {} {release}", version.arn));
             }
         }
         if pointers.len() != 2 * REGIONS.len() {
-            tally.violations.push(format!("not one latest everywhere: {pointers:?}"));
+            tally.violations.push(format!("not one latest version everywhere: {pointers:?}"));
         }
         let seen = boto_pointers(self.upstream, &self.collection.account, &REGIONS);
         if seen != pointers {
-            tally.violations.push(format!("pointers to {seen:?}, not {pointers:?}"));
+            tally.violations.push(format!("pointers {seen:?} instead of {pointers:?}"));
         }
     }
 
-    /// What boto3 sees, by ARN.
+    /// Returns what boto3 sees, by ARN.
     fn there(&self) -> BTreeMap<String, Value> {
         let seen = self.collection.seen(self.upstream, Contents::Listed);
         let layers = seen.as_object().unwrap().values();
@@ -286,7 +287,7 @@ impl<'a> Chaos<'a> {
     }
 }
 
-/// The calls that made versions.
+/// The calls that created versions.
 fn made(log: &[Passed]) -> impl Iterator<Item = &Passed> {
     log.iter().filter(|passed| {
         passed.call.operation == Operation::PublishLayerVersion
@@ -297,10 +298,10 @@ fn made(log: &[Passed]) -> impl Iterator<Item = &Passed> {
 fn number(variable: &str) -> Option<u64> {
     let text = environment(variable)?;
     let number = text.to_str().and_then(|text| text.parse().ok());
-    Some(number.unwrap_or_else(|| panic!("{variable} is no number: {}", text.display())))
+    Some(number.unwrap_or_else(|| panic!("{variable} is not a number: {}", text.display())))
 }
 
-/// Not with a macro: what those print of a test that passes is not shown.
+/// Not with a macro, because the test harness hides that output if a test passes.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,11 +1,12 @@
-//! What every implementation of a seam promises. A suite asks for a home, in which an
-//! implementation can be opened again and again; each promise is one test of each implementation.
+//! Conformance suites: what every implementation of a trait must do. A suite receives a home, in
+//! which an implementation can be opened repeatedly. Each promise becomes one test for each
+//! implementation.
 
 pub(crate) mod artifacts;
 pub(crate) mod catalog;
 pub(crate) mod publisher;
 
-/// A test for each promise of a suite, on a home of its own.
+/// Defines a test for each promise of a suite, each with a home of its own.
 macro_rules! promises {
     ($home:expr; $suite:ident: $($promise:ident,)+) => {
         $(

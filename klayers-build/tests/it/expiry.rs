@@ -1,4 +1,4 @@
-//! `klayers-pipeline expire`: what expired is deleted, and nothing else.
+//! `klayers-pipeline expire`: deletes expired versions, and nothing else.
 
 use jiff::SignedDuration;
 use klayers_build::Error;
@@ -9,16 +9,16 @@ use klayers_core::{LayerVersionArn, Timestamp};
 
 use crate::samples::{digest, package, region};
 use crate::support::aws::localstack;
-use crate::support::places::{places_in, say_killed, visited};
+use crate::support::faulty::Faulty;
+use crate::support::places::{for_each_visit, places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound};
-use crate::support::watched::Watched;
 
 fn scope() -> ExpiryScope {
     ExpiryScope { selection: Selection::default(), keep: 1, limit: 500, trust_clock: false }
 }
 
 #[tokio::test]
-async fn what_expired_is_deleted_and_the_rest_is_not() {
+async fn expired_versions_are_deleted_and_others_kept() {
     let staged = Staged::new("");
     let europe = staged.three("requests", "eu-west-1").await;
     let america = staged.three("requests", "us-east-1").await;
@@ -58,7 +58,7 @@ async fn what_expired_is_deleted_and_the_rest_is_not() {
 }
 
 #[tokio::test]
-async fn a_selection_a_limit_and_the_configuration_restrict_it() {
+async fn selection_limit_and_configuration_restrict_expiry() {
     let staged = Staged::new("[expiry]\nlimit = 1");
     for name in ["requests", "numpy"] {
         for place in ["eu-west-1", "us-east-1"] {
@@ -77,7 +77,7 @@ async fn a_selection_a_limit_and_the_configuration_restrict_it() {
         "us-east-1 numpy 1"
     );
     assert_eq!(deleted(&["--limit", "0"]).0, "");
-    // The one that is overdue longest, and of what is left is told.
+    // The version that is overdue longest. The others are reported.
     let (first, said) = deleted(&[]);
     assert_eq!(first, "eu-west-1 requests 1");
     assert_eq!(
@@ -94,12 +94,12 @@ async fn a_selection_a_limit_and_the_configuration_restrict_it() {
 }
 
 #[tokio::test]
-async fn the_newest_are_kept_where_that_is_configured() {
+async fn configured_number_of_newest_versions_is_kept() {
     let staged = Staged::new("[expiry]\nkeep = 3");
     staged.three("requests", "eu-west-1").await;
     staged.home.run(&["expire"]).ended_with(0);
     assert_eq!(staged.there("eu-west-1").await.len(), 3);
-    // What is deleted does not count.
+    // A deleted version does not count.
     staged.publish(&sound("requests", "4"), "eu-west-1", days(0), days(10)).await;
     let done = staged.home.run(&["expire"]).ended_with(0);
     assert_eq!(done.stderr, "1 layer versions deleted, 0 left, 0 failed\n");
@@ -107,20 +107,20 @@ async fn the_newest_are_kept_where_that_is_configured() {
 }
 
 #[tokio::test]
-async fn an_expiry_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn killed_expiry_is_completed_by_the_next() {
     let killed = kill_everywhere(async || Staged::new("")).await;
     say_killed("an expiry", killed);
 }
 
 #[tokio::test]
-async fn an_expiry_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn in_aws_killed_expiry_is_completed_by_the_next() {
     let Some(endpoint) = localstack() else { return };
     let killed = kill_everywhere(async || Staged::in_aws("", &endpoint).await).await;
     say_killed("an expiry in AWS", killed);
 }
 
-/// Kills expiries of a collection that begins empty, at every visit of every place.
-async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
+/// Kills expiries of a collection that starts empty, at every visit of every failpoint.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged + Sync) -> usize {
     let stage = async || {
         let staged = empty().await;
         for place in ["eu-west-1", "us-east-1"] {
@@ -134,30 +134,37 @@ async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
     assert_eq!(visited(&visits), places_in(&["pipeline/expiry.rs"]));
     assert!(visits.contains(&"deletion recorded:4".to_owned()), "{visits:?}");
     let expected = undisturbed.recorded().await;
+    let mut there = Vec::new();
+    for place in ["eu-west-1", "us-east-1"] {
+        there.extend(undisturbed.there(place).await);
+    }
     undisturbed.agrees_with_boto3().await;
-    for visit in &visits {
+    for_each_visit(&visits, async |visit| {
         let staged = stage().await;
         staged.kill_at(&["expire"], visit);
-        // It did not give its lease back. Another process of the machine need not wait for it.
+        // It did not give its lease back. Another process on this machine does not need to wait for
+        // it.
         assert!(staged.catalog.lease().await.unwrap().is_some());
         staged.home.run(&["expire"]).ended_with(0);
         assert_eq!(staged.recorded().await, expected, "killed at {visit}");
         assert_eq!(staged.catalog.deletions_under_way().await.unwrap(), []);
         assert_eq!(staged.catalog.lease().await.unwrap(), None);
+        let mut left = Vec::new();
         for place in ["eu-west-1", "us-east-1"] {
-            assert_eq!(staged.there(place).await, undisturbed.there(place).await);
+            left.extend(staged.there(place).await);
         }
+        assert_eq!(left, there, "killed at {visit}");
         staged.agrees_with_boto3().await;
-    }
+    });
     visits.len()
 }
 
 #[tokio::test]
-async fn in_aws_what_expired_is_deleted_and_nothing_else() {
+async fn in_aws_expired_versions_are_deleted_and_others_kept() {
     let Some(endpoint) = localstack() else { return };
     let staged = Staged::in_aws("[publish]\npublic = true", &endpoint).await;
     let [old, ..] = staged.three("requests", "eu-west-1").await;
-    // That it is gone already counts as done.
+    // A version that is already gone counts as deleted.
     let [gone, ..] = staged.three("numpy", "us-east-1").await;
     staged.publisher.delete(&gone).await.unwrap();
     let planned = staged.home.run(&["expire", "--dry-run"]).ended_with(0);
@@ -173,7 +180,7 @@ async fn in_aws_what_expired_is_deleted_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_interrupted_deletion_is_told_before_it_is_done_again() {
+async fn interrupted_deletion_is_reported_and_repeated() {
     let staged = Staged::new("");
     let [old, ..] = staged.three("requests", "eu-west-1").await;
     staged.catalog.begin_deletion(&old, now()).await.unwrap();
@@ -184,14 +191,14 @@ async fn an_interrupted_deletion_is_told_before_it_is_done_again() {
     );
     let elsewhere = staged.home.run(&["expire", "--region", "us-east-1"]).ended_with(0);
     assert_eq!(elsewhere.stdout, "");
-    // That it is gone already counts as done.
+    // A version that is already gone counts as deleted.
     staged.publisher.delete(&old).await.unwrap();
     let done = staged.home.run(&["expire"]).ended_with(0);
     assert_eq!(done.stdout, format!("deleted {old}\n"));
 }
 
 #[tokio::test]
-async fn a_clock_that_cannot_be_right_is_not_believed() {
+async fn implausible_clock_is_refused() {
     let staged = Staged::new("");
     let arns = staged.three("requests", "eu-west-1").await;
     let newest = staged.catalog.newest().await.unwrap().unwrap();
@@ -210,10 +217,10 @@ async fn a_clock_that_cannot_be_right_is_not_believed() {
     let error = plan(half_a_year_later + hours(1), &scope()).await.unwrap_err();
     assert!(matches!(error, Error::Expiry(ExpiryError::ClockAhead { .. })), "{error:?}");
     let trusting = ExpiryScope { trust_clock: true, ..scope() };
-    // Whatever the clock says, a latest version is not due.
+    // A latest version is never due, whatever the clock says.
     let due = plan(Timestamp::MAX, &trusting).await.unwrap().due;
     assert_eq!(due.iter().map(|version| &version.arn).collect::<Vec<_>>(), [&arns[0], &arns[1]]);
-    // A collection that lies still and has nothing to be deleted is none to complain about.
+    // An inactive collection with nothing to delete is no reason for an error.
     let nothing = ExpiryScope { keep: 9, ..scope() };
     assert!(plan(Timestamp::MAX, &nothing).await.unwrap().is_empty());
 
@@ -221,7 +228,11 @@ async fn a_clock_that_cannot_be_right_is_not_believed() {
     let before = staged.recorded().await;
     for arguments in [&["expire"][..], &["expire", "--dry-run"]] {
         let refused = staged.home.run(arguments).ended_with(2);
-        assert!(refused.stderr.contains("nothing was deleted: set the clock"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("nothing was deleted: set the clock"),
+            "{}",
+            refused.stderr
+        );
         assert_eq!(refused.stdout, "");
     }
     assert_eq!(staged.recorded().await, before);
@@ -230,13 +241,13 @@ async fn a_clock_that_cannot_be_right_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_region_that_refuses_keeps_no_other_from_being_done() {
+async fn refusing_region_does_not_stop_expiry_elsewhere() {
     let staged = Staged::new("");
     for place in ["eu-west-1", "us-east-1"] {
         staged.three("requests", place).await;
         staged.three("numpy", place).await;
     }
-    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let publisher = Faulty::closed_in(&staged.publisher, region("us-east-1"));
     let expirer = Expirer { catalog: staged.catalog.clone(), publisher };
     let plan = ExpiryPlan::new(&*staged.catalog, &scope(), now()).await.unwrap();
     let outcomes = expirer.expire(plan, now()).await;
@@ -244,7 +255,7 @@ async fn a_region_that_refuses_keeps_no_other_from_being_done() {
     let refused = &outcomes[&region("us-east-1")];
     assert_eq!((refused.deleted.len(), refused.failed.len(), refused.not_tried), (0, 1, 1));
     assert!(refused.failed[0].1.to_string().contains("it is closed"));
-    // What was begun there is listed no more, and ended by the next.
+    // The deletion that began there is no longer listed, and the next expiry completes it.
     let under_way = staged.catalog.deletions_under_way().await.unwrap();
     assert_eq!(under_way.len(), 1);
     staged.home.run(&["expire"]).ended_with(0);
@@ -253,11 +264,11 @@ async fn a_region_that_refuses_keeps_no_other_from_being_done() {
 }
 
 #[tokio::test]
-async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
+async fn latest_or_unexpected_content_is_not_deleted() {
     let staged = Staged::new("");
     let [old, _, latest] = staged.three("requests", "eu-west-1").await;
     let expirer = Expirer { catalog: staged.catalog.clone(), publisher: staged.publisher.clone() };
-    // As no plan would have it.
+    // No plan contains these.
     let version = staged.catalog.layer_version(&latest).await.unwrap().unwrap();
     let wrong = ExpiryPlan { under_way: vec![latest.clone()], due: vec![version], left: 0 };
     let before = staged.recorded().await;
@@ -284,7 +295,7 @@ async fn what_is_the_latest_or_not_what_is_recorded_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_version_of_another_account_is_told_and_left_as_it_is() {
+async fn version_of_other_account_is_reported_and_kept() {
     let staged = Staged::new("");
     let [.., latest] = staged.three("requests", "eu-west-1").await;
     let foreign: LayerVersionArn =
@@ -301,7 +312,7 @@ async fn a_version_of_another_account_is_told_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn selected_layers_alone_are_planned() {
+async fn only_selected_layers_are_planned() {
     let staged = Staged::new("");
     staged.three("requests", "eu-west-1").await;
     staged.three("numpy", "eu-west-1").await;

@@ -1,4 +1,4 @@
-//! The artifacts in a folder: the promises of every store, and those of its own.
+//! The artifacts in a folder: the conformance suite, and tests of its own.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Home for Folder {
 artifacts_promises!(Folder::new());
 
 #[tokio::test]
-async fn a_file_that_was_cut_is_replaced() {
+async fn truncated_file_is_replaced() {
     let home = Folder::new();
     let artifacts = home.open();
     let digest = Digest::of(b"whole");
@@ -39,7 +39,7 @@ async fn a_file_that_was_cut_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_written_is_named() {
+async fn unwritable_path_is_named() {
     let home = Folder::new();
     let artifacts = home.open();
     let digest = Digest::of(b"zip");

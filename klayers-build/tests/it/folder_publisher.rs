@@ -1,4 +1,4 @@
-//! The publisher that needs no cloud: the promises of every publisher, and those of its own.
+//! The publisher to a folder: the conformance suite, and tests of its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ async fn content_is_stored_once_and_outlives_the_upload() {
 }
 
 #[tokio::test]
-async fn the_record_says_what_was_published() {
+async fn record_describes_the_publication() {
     let home = Folder::new();
     let layer = upload(&home, "Klayers-p312-a");
     let published = publish(&*home.open(), &layer, "eu-west-1").await;
@@ -63,7 +63,7 @@ async fn the_record_says_what_was_published() {
 }
 
 #[tokio::test]
-async fn other_files_are_passed_over_and_damaged_records_named() {
+async fn other_files_are_ignored_and_damaged_records_are_named() {
     let home = Folder::new();
     let publisher = home.open();
     let layer = upload(&home, "Klayers-p312-a");
@@ -84,6 +84,6 @@ async fn other_files_are_passed_over_and_damaged_records_named() {
         PublishError::Record { path, .. } => assert_eq!(path, damaged),
         other => panic!("{other:?}"),
     }
-    // Its number was given, whatever it says.
+    // The number of the damaged record is still taken.
     assert_eq!(publish(&*publisher, &layer, "eu-west-1").await.arn.version(), 6);
 }

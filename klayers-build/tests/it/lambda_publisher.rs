@@ -1,4 +1,4 @@
-//! The publisher to AWS Lambda: the promises of every publisher, and those of its own.
+//! The publisher to AWS Lambda: the conformance suite, and tests of its own.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ struct Aws {
 }
 
 impl Aws {
-    /// An account of its own behind an endpoint.
+    /// A publisher with an account of its own, at an endpoint.
     async fn at(endpoint: Url, options: AwsOptions) -> Self {
         let account = Account::new();
         let regions = REGIONS.map(region);
@@ -41,7 +41,7 @@ impl Aws {
         Self { account, endpoint, folder, publisher: Arc::new(publisher) }
     }
 
-    /// LocalStack, with faults before it.
+    /// LocalStack behind a proxy with faults.
     async fn with_faults(rules: impl IntoIterator<Item = Rule>) -> Option<(Self, FaultProxy)> {
         let proxy = FaultProxy::start(&localstack()?, rules).await;
         Some((Self::at(proxy.url(), AwsOptions::default()).await, proxy))
@@ -67,7 +67,7 @@ impl Home for Aws {
         self.folder.path()
     }
 
-    /// LocalStack has `us-east-1` in the place of all of them.
+    /// LocalStack maps them all to `us-east-1`.
     fn has_other_partitions(&self) -> bool {
         false
     }
@@ -83,7 +83,7 @@ mod promises {
 }
 
 #[tokio::test]
-async fn boto3_sees_what_was_published() {
+async fn boto3_sees_published_version() {
     let Some(aws) = Aws::new().await else { return };
     let publisher = aws.open();
     let layer = LayerUpload {
@@ -110,7 +110,7 @@ async fn boto3_sees_what_was_published() {
 }
 
 #[tokio::test]
-async fn a_version_is_private_until_it_is_made_public() {
+async fn version_is_private_until_made_public() {
     let Some(aws) = Aws::new().await else { return };
     let publisher = aws.open();
     let published = publish(&*publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
@@ -137,7 +137,7 @@ async fn layers_are_listed_by_region() {
 }
 
 #[tokio::test]
-async fn a_policy_that_says_something_else_is_not_public() {
+async fn version_with_foreign_policy_is_not_public() {
     let Some(aws) = Aws::new().await else { return };
     let publisher = aws.open();
     let published = publish(&*publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
@@ -184,7 +184,7 @@ async fn large_layers_are_sent_once_and_copied_by_s3() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_cannot_be_used_is_named() {
+async fn unusable_bucket_is_named() {
     let Some(upstream) = localstack() else { return };
     let options = |bucket: &str| AwsOptions {
         bucket: Some(bucket.to_owned()),
@@ -213,7 +213,7 @@ async fn a_bucket_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_request_says_what_to_do() {
+async fn layer_too_large_for_request_suggests_a_bucket() {
     let Some(aws) = Aws::new().await else { return };
     let layer = LayerUpload { size: (50 << 20) + 1, ..upload(&aws, "Klayers-p312-a") };
     let refused = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
@@ -221,7 +221,7 @@ async fn what_is_too_large_for_a_request_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn publishing_is_never_repeated_where_it_may_have_been_done() {
+async fn publishing_is_not_retried_if_it_may_have_succeeded() {
     for fault in [
         Fault::AnswerDropped,
         Fault::AnswerCut,
@@ -238,7 +238,7 @@ async fn publishing_is_never_repeated_where_it_may_have_been_done() {
 }
 
 #[tokio::test]
-async fn what_is_throttled_is_done_later() {
+async fn throttled_call_is_retried() {
     let rule = Rule::new(Fault::Answered(Answer::throttled(1)))
         .on(Operation::PublishLayerVersion)
         .times(2);
@@ -249,7 +249,7 @@ async fn what_is_throttled_is_done_later() {
 }
 
 #[tokio::test]
-async fn a_retry_after_of_zero_is_no_reason_to_hurry() {
+async fn retry_after_of_zero_waits_the_minimum() {
     let rule = Rule::new(Fault::Answered(Answer::throttled(0)))
         .on(Operation::PublishLayerVersion)
         .times(3);
@@ -257,12 +257,12 @@ async fn a_retry_after_of_zero_is_no_reason_to_hurry() {
     let begun = tokio::time::Instant::now();
     publish(&*aws.publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
     assert_eq!(proxy.count(None, Operation::PublishLayerVersion), 4);
-    // Each wait is half of the growing time at least.
+    // Each wait is at least half of the growing backoff.
     assert!(begun.elapsed() >= Duration::from_millis(250 + 500 + 1_000), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn lists_that_begin_with_an_empty_page_are_read_to_their_end() {
+async fn lists_are_read_past_an_empty_page() {
     let rule = Rule::new(Fault::EmptyPage);
     let Some((aws, _proxy)) = Aws::with_faults([rule]).await else { return };
     publish(&*aws.publisher, &upload(&aws, "Klayers-p312-a"), "eu-west-1").await;
@@ -271,7 +271,7 @@ async fn lists_that_begin_with_an_empty_page_are_read_to_their_end() {
 }
 
 #[tokio::test]
-async fn silence_ends_everything_that_is_asked() {
+async fn every_call_ends_if_region_is_silent() {
     let Some(upstream) = localstack() else { return };
     let proxy = FaultProxy::start(&upstream, []).await;
     let options =
@@ -304,13 +304,13 @@ async fn silence_ends_everything_that_is_asked() {
     let trouble = publisher.trouble(&eu).unwrap().to_string();
     assert!(trouble.starts_with("it has not answered for "), "{trouble}");
     assert_eq!(publisher.trouble(&region("eu-west-2")), None);
-    // Silence in one region is none in another.
+    // Silence in one region does not affect another.
     publish(&**publisher, &layer, "eu-west-2").await;
 }
 
 #[tokio::test]
-async fn a_copy_that_fails_after_its_200_is_made_again() {
-    let failing = Rule::new(Fault::Answered(Answer::error_after_all()));
+async fn copy_that_fails_after_status_200_is_retried() {
+    let failing = Rule::new(Fault::Answered(Answer::error_after_status_200()));
     let Some((aws, proxy, layer)) = through_s3([failing.on(Operation::CopyObject).times(2)]).await
     else {
         return;
@@ -323,7 +323,7 @@ async fn a_copy_that_fails_after_its_200_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_silent_home_keeps_no_large_layer_from_other_regions() {
+async fn silent_home_region_does_not_block_large_layers_elsewhere() {
     for operation in [Operation::HeadBucket, Operation::PutObject] {
         let silent = Rule::new(Fault::Silent).in_region(REGIONS[0]).on(operation);
         let Some((aws, proxy, layer)) = through_s3([silent]).await else { return };
@@ -340,7 +340,7 @@ async fn a_silent_home_keeps_no_large_layer_from_other_regions() {
 }
 
 #[tokio::test]
-async fn reading_is_repeated() {
+async fn queries_are_retried() {
     for fault in [Fault::Refuse, Fault::AnswerCut, Fault::Answered(Answer::service_error())] {
         let rule = Rule::new(fault).on(Operation::ListLayerVersions).times(2);
         let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
@@ -351,10 +351,10 @@ async fn reading_is_repeated() {
 }
 
 #[tokio::test]
-async fn refusals_say_what_they_are() {
+async fn refused_calls_have_error_kind_and_advice() {
     for (answer, fault, text) in [
         (Answer::full(), AwsFault::Full, "CodeStorageExceededException"),
-        (Answer::not_opted_in(), AwsFault::Denied, "whether the region is enabled"),
+        (Answer::not_opted_in(), AwsFault::Denied, "that the region is enabled"),
         (Answer::expired_token(), AwsFault::Denied, "ExpiredToken"),
     ] {
         let rule = Rule::new(Fault::Answered(answer)).on(Operation::PublishLayerVersion);
@@ -370,7 +370,7 @@ async fn refusals_say_what_they_are() {
 }
 
 #[tokio::test]
-async fn nothing_listens() {
+async fn unreachable_endpoint_is_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
@@ -382,7 +382,7 @@ async fn nothing_listens() {
 }
 
 #[tokio::test]
-async fn pointers_follow_the_latest() {
+async fn pointers_follow_the_latest_version() {
     let Some(endpoint) = localstack() else { return };
     let options = AwsOptions { pointers: true, ..AwsOptions::default() };
     let aws = Aws::at(endpoint, options).await;
@@ -422,7 +422,7 @@ async fn pointers_follow_the_latest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_stay_under_the_limit_of_a_region() {
+async fn calls_respect_rate_limit_of_region() {
     let stub = StubLambda::start(Duration::ZERO).await;
     let aws = Aws::at(stub.url(), AwsOptions::default()).await;
     let begun = tokio::time::Instant::now();
@@ -432,16 +432,17 @@ async fn calls_stay_under_the_limit_of_a_region() {
     for outcome in futures::future::join_all(calls).await {
         outcome.unwrap();
     }
-    // Five at once, then ten a second: 25 take two seconds at least, however fast AWS is.
+    // Five at once, then ten a second: 25 calls take at least two seconds, however fast AWS is.
     assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
 }
 
-/// A large layer, and buckets in all regions, with faults once these are there. No call takes long.
+/// A large layer and buckets in all regions. The rules apply after the buckets were created. The
+/// deadline of a call is short.
 async fn through_s3(
     rules: impl IntoIterator<Item = Rule>,
 ) -> Option<(Aws, FaultProxy, LayerUpload)> {
     let proxy = FaultProxy::start(&localstack()?, []).await;
-    // No two accounts have a bucket of one name.
+    // Bucket names are unique across accounts.
     let account = Account::new();
     let bucket = |region: &str| format!("klayers-{region}-{}", account.id());
     let options = AwsOptions {
@@ -464,7 +465,7 @@ async fn through_s3(
     Some((aws, proxy, layer))
 }
 
-/// A zip of one file that is stored, not compressed.
+/// A zip with one uncompressed file.
 fn large(aws: &Aws, size: usize) -> LayerUpload {
     let stored =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

@@ -1,4 +1,4 @@
-//! The right to work on a collection, which one process has at a time.
+//! The exclusive right of one process to work on a collection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::support::aws::Account;
 use crate::support::command::uv_is_there;
 use crate::support::staged::{Staged, days, now};
 
-/// Short enough to wait for some renewals.
+/// Short enough to wait for several renewals.
 const TERMS: LeaseTerms =
     LeaseTerms { lasts: Duration::from_secs(90), renewed_every: Duration::from_millis(20) };
 
-/// A catalog on which two machines work, with a clock that stands still until it is moved.
+/// A catalog used by two machines, with a clock that is moved by hand.
 struct Shared {
     folder: TempDir,
     clock: Arc<Mutex<Timestamp>>,
@@ -39,7 +39,7 @@ impl Shared {
     }
 
     async fn take(&self, host: &str, process: u32) -> Result<RunLease, Error> {
-        // Each machine has files of its own.
+        // Each machine has its own files.
         let lock = RunLock::take(&self.folder.path().join(host))?;
         let (clock, holder) = (self.clock.clone(), Holder { host: host.to_owned(), process });
         let clock = move || *clock.lock().unwrap();
@@ -68,14 +68,14 @@ fn held(error: &Error) -> (&str, u32, Timestamp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lease_is_held_while_it_is_renewed_and_given_back_at_the_end() {
+async fn lease_is_renewed_during_work_and_given_back_afterwards() {
     let shared = Shared::new();
     let first = shared.take("one", 1).await.unwrap();
     let error = shared.take("two", 2).await.unwrap_err();
     assert_eq!(held(&error), ("one", 1, at("2026-11-01T02:01:30Z")));
     assert!(error.to_string().contains("process 1 on one"), "{error}");
     let work = async {
-        // It is renewed meanwhile, so that time alone takes it from nobody.
+        // The lease is renewed during the work, so passing time does not end it.
         for _ in 0..4 {
             shared.advance(60);
             some_renewals().await?;
@@ -89,14 +89,14 @@ async fn a_lease_is_held_while_it_is_renewed_and_given_back_at_the_end() {
     assert_eq!(first.during(work).await.unwrap(), 7);
     assert_eq!(shared.lease().await, None);
     shared.take("two", 2).await.unwrap().during(some_renewals()).await.unwrap();
-    // Work that fails gives it back, too.
+    // Failing work gives the lease back too.
     let failing = async { Err::<(), Error>(RunLockError::Gone.into()) };
     shared.take("one", 1).await.unwrap().during(failing).await.unwrap_err();
     assert_eq!(shared.lease().await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_process_left_is_taken_over_here_at_once_and_elsewhere_in_time() {
+async fn lease_of_dead_process_is_taken_over_at_once_here_and_after_expiry_elsewhere() {
     let shared = Shared::new();
     let left = Lease { host: "one".to_owned(), process: 1, until: at("2026-11-01T02:01:30Z") };
     let leave = async || {
@@ -108,7 +108,7 @@ async fn what_a_dead_process_left_is_taken_over_here_at_once_and_elsewhere_in_ti
     assert_eq!(held(&shared.take("two", 2).await.unwrap_err()).0, "one");
     let taken_over = shared.take("one", 9).await.unwrap();
     assert_eq!(shared.lease().await.unwrap().process, 9);
-    // And no second process of the machine has it.
+    // A second process of the same machine does not get it.
     let error = shared.take("one", 10).await.unwrap_err();
     assert!(matches!(error, Error::RunLock(RunLockError::Taken { .. })), "{error:?}");
     taken_over.during(some_renewals()).await.unwrap();
@@ -119,7 +119,8 @@ async fn what_a_dead_process_left_is_taken_over_here_at_once_and_elsewhere_in_ti
     shared.advance(1);
     shared.take("two", 2).await.unwrap().during(some_renewals()).await.unwrap();
 
-    // Without a lock beside the catalog nothing tells that a process of this machine ended.
+    // Without a lock file beside the catalog, nothing tells that a process of this machine has
+    // ended.
     leave().await;
     *shared.clock.lock().unwrap() = at("2026-11-01T02:00:00Z");
     let holder = Holder { host: "one".to_owned(), process: 9 };
@@ -129,7 +130,7 @@ async fn what_a_dead_process_left_is_taken_over_here_at_once_and_elsewhere_in_ti
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_ends_when_somebody_else_has_the_lease() {
+async fn work_ends_when_lease_is_lost() {
     for stolen in [
         Some(Lease { host: "two".to_owned(), process: 2, until: at("2030-01-01T00:00:00Z") }),
         None,
@@ -154,13 +155,12 @@ async fn work_ends_when_somebody_else_has_the_lease() {
             Error::RunLock(RunLockError::Gone) => assert_eq!(stolen, None),
             other => panic!("{other:?}"),
         }
-        // What is another's stays another's.
+        // A lease of another process stays.
         assert_eq!(shared.lease().await, stolen);
     }
 }
 
-/// A collection on which three commands have something to do, in an AWS that takes calls and never
-/// answers.
+/// A collection with work for three commands, in an AWS that accepts calls and never answers.
 async fn stuck() -> (Staged, TcpListener) {
     let mut staged = Staged::new("[publish]\ntarget = \"aws\"");
     staged.three("requests", "eu-west-1").await;
@@ -174,7 +174,7 @@ async fn stuck() -> (Staged, TcpListener) {
 }
 
 #[tokio::test]
-async fn a_command_that_is_told_to_end_gives_its_lease_back() {
+async fn interrupted_command_gives_lease_back() {
     let (staged, silent) = stuck().await;
     for arguments in
         [&["expire"][..], &["yank", "requests==3", "--reason", "x"], &["reconcile", "--repair"]]
@@ -192,12 +192,12 @@ async fn a_command_that_is_told_to_end_gives_its_lease_back() {
 }
 
 #[tokio::test]
-async fn one_that_is_told_twice_ends_at_once() {
+async fn command_interrupted_twice_ends_at_once() {
     let (staged, silent) = stuck().await;
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let child = staged.home.command(&["expire"]).spawn().unwrap();
         let _call = silent.accept().await.unwrap();
-        // While somebody writes, the lease cannot be given back, and it waits for ten seconds.
+        // While another process writes, giving back the lease waits for ten seconds.
         let writer = Connection::open(staged.home.path("klayers.db")).unwrap();
         writer.execute_batch("BEGIN IMMEDIATE").unwrap();
         let process = Pid::from_child(&child);
@@ -208,13 +208,13 @@ async fn one_that_is_told_twice_ends_at_once() {
         staged.home.finish(child).ended_with(code);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         drop(writer);
-        // It expires, or the next on this machine takes it over.
+        // The lease expires, or the next process on this machine takes it over.
         assert!(staged.catalog.lease().await.unwrap().is_some());
     }
 }
 
 #[tokio::test]
-async fn a_command_waits_for_no_other_machine_and_says_so() {
+async fn command_refuses_to_run_while_other_machine_holds_lease() {
     let staged = Staged::new("");
     staged.three("requests", "eu-west-1").await;
     let before = staged.recorded().await;
@@ -226,7 +226,7 @@ async fn a_command_waits_for_no_other_machine_and_says_so() {
         &["yank", "requests==3", "--reason", "x"],
         &["reconcile", "--repair"],
     ];
-    // It asks for the tools that it needs first.
+    // It checks for required tools first.
     if uv_is_there() {
         commands.push(&["run"]);
     }
@@ -237,10 +237,10 @@ async fn a_command_waits_for_no_other_machine_and_says_so() {
         assert_eq!(refused.stdout, "");
     }
     assert_eq!(staged.recorded().await, before);
-    // What only looks does so meanwhile.
+    // Commands that only read work meanwhile.
     staged.home.run(&["expire", "--dry-run"]).ended_with(0);
     staged.home.run(&["reconcile"]).ended_with(0);
-    // One that expired is taken over.
+    // An expired lease is taken over.
     let expired = lease(now());
     assert!(staged.catalog.replace_lease(Some(&held), Some(&expired)).await.unwrap());
     staged.home.run(&["expire"]).ended_with(0);

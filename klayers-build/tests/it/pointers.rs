@@ -1,4 +1,5 @@
-//! Pointers to the latest versions: one that could not be moved is owed, and moved by the next run.
+//! Pointers to the latest versions: a pointer that could not be moved is owed, and moved by the
+//! next run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ fn owed(name: &str) -> OwedPointer {
 }
 
 #[tokio::test]
-async fn a_pointer_that_was_not_moved_is_a_failure_and_moved_by_the_next_run() {
+async fn unmoved_pointer_is_a_failure_and_next_run_moves_it() {
     let staged = Staged::new("");
     let publisher = keeping(&staged);
     publisher.faults().pointers_stay = true;
@@ -46,7 +47,7 @@ async fn a_pointer_that_was_not_moved_is_a_failure_and_moved_by_the_next_run() {
     assert_eq!(pointers.len(), 2);
     assert_eq!(pointers[0], owed("model"));
 
-    // It is told until it is moved.
+    // It is reported until it is moved.
     let again = import_as(&staged, &publisher, "other").await;
     assert_eq!(again.unmoved.len(), 4, "{again:?}");
     publisher.faults().pointers_stay = false;
@@ -57,7 +58,7 @@ async fn a_pointer_that_was_not_moved_is_a_failure_and_moved_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn the_pointer_of_what_was_withdrawn_is_owed_until_it_is_moved() {
+async fn pointer_to_withdrawn_version_is_owed_until_moved() {
     let staged = Staged::new("");
     let [_, before, latest] = staged.three("requests", HERE).await;
     let publisher = keeping(&staged);
@@ -81,7 +82,7 @@ async fn the_pointer_of_what_was_withdrawn_is_owed_until_it_is_moved() {
 }
 
 #[tokio::test]
-async fn what_a_pointer_still_names_is_not_deleted() {
+async fn version_named_by_pointer_is_not_deleted() {
     let staged = Staged::new("");
     let [oldest, _, latest] = staged.three("requests", HERE).await;
     let publisher = keeping(&staged);
@@ -112,7 +113,7 @@ async fn what_a_pointer_still_names_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn an_orphan_is_deleted_once_no_pointer_names_it() {
+async fn orphan_is_deleted_only_after_pointer_moves() {
     let staged = Staged::new("");
     let latest = staged.publish(&sound("requests", "1"), HERE, days(-1), days(1)).await;
     let orphan = staged.publish_unrecorded(&sound("requests", "2"), HERE, days(-2)).await.arn;
@@ -146,7 +147,7 @@ async fn an_orphan_is_deleted_once_no_pointer_names_it() {
 }
 
 #[test]
-fn in_aws_a_pointer_that_was_not_moved_fails_the_run_and_the_next_one_moves_it() {
+fn in_aws_unmoved_pointer_fails_run_and_next_run_moves_it() {
     let Some(upstream) = ready() else { return };
     let denied = Rule::new(Fault::Answered(Answer::not_opted_in())).on(Operation::PutParameter);
     let served = crate::publishing::Served::before(&upstream, [denied.in_region(HERE)]);

@@ -1,4 +1,4 @@
-//! Runs that publish to AWS, on LocalStack: each layer once, whatever fails or is killed.
+//! Runs that publish to AWS, on LocalStack: each layer exactly once, despite failures and kills.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -19,7 +19,7 @@ mod stuck;
 
 pub(crate) use faults::Served;
 
-/// The regions that AWS opened to everybody's accounts, 34 of them.
+/// The 34 regions of the partition `aws`.
 pub(crate) const REGIONS: [&str; 34] = [
     "af-south-1",
     "ap-east-1",
@@ -65,7 +65,7 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
-    /// Two layers; alpha holds gamma, too, and the other has a dot in its name.
+    /// Two layers: alpha contains gamma, and the other has a dot in its name.
     pub(crate) fn new(regions: &[&'static str]) -> Self {
         let home = Home::new();
         home.wheels(&[
@@ -85,22 +85,22 @@ impl Collection {
         Self { home, account: Account::new(), regions: regions.to_vec() }
     }
 
-    /// How many seconds a version may still appear after the request to publish it. Tests that wait
-    /// until AWS has done all that it was asked for can do without.
+    /// Sets how many seconds after its request a version may still appear. Tests that wait until
+    /// AWS has finished all requests do not need this.
     pub(crate) fn longest_publication(&self, seconds: u64) {
         let settings = std::fs::read_to_string(self.home.path("klayers.toml")).unwrap();
         let now = format!("longest_publication = {seconds}\n");
         self.home.write("klayers.toml", settings.replace("longest_publication = 0\n", &now));
     }
 
-    /// How many seconds one layer may take in one region.
+    /// Sets the deadline for one layer in one region, in seconds.
     pub(crate) fn deadline(&self, seconds: u64) {
         let settings = std::fs::read_to_string(self.home.path("klayers.toml")).unwrap();
         let with = format!("[publish]\ndeadline = {seconds}\n");
         self.home.write("klayers.toml", settings.replace("[publish]\n", &with));
     }
 
-    /// A newer gamma, so that alpha's layer changes.
+    /// Adds a newer gamma, so that alpha's layer changes.
     pub(crate) fn change(&self) {
         self.home.wheels(&[WheelFile::new("gamma", "2.0").file("gamma.py", "z = 2\n")]);
     }
@@ -115,7 +115,7 @@ impl Collection {
         self.home.finish(self.command(arguments, endpoint).spawn().unwrap())
     }
 
-    /// All layer versions that the catalog knows, with nothing under way.
+    /// Returns all recorded layer versions. Checks that nothing is under way.
     pub(crate) fn recorded(&self) -> Vec<LayerVersion> {
         let catalog = SqliteCatalog::open_read_only(self.home.path("klayers.db")).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -127,13 +127,13 @@ impl Collection {
         })
     }
 
-    /// What boto3 sees in all regions.
+    /// Returns what boto3 sees in all regions.
     pub(crate) fn seen(&self, endpoint: &Url, contents: Contents) -> Value {
         boto_view(endpoint, &self.account, &self.regions, contents)
     }
 
-    /// Checks that what the catalog says exists is what AWS has, each once, public and with the
-    /// right bytes, and that AWS has nothing else.
+    /// Checks that AWS has exactly the versions that are recorded as existing, each once, public
+    /// and with the right content.
     pub(crate) fn agrees(&self, endpoint: &Url, contents: Contents) {
         let seen = self.seen(endpoint, contents);
         let mut there: BTreeMap<String, Value> = BTreeMap::new();
@@ -166,7 +166,7 @@ impl Collection {
     }
 }
 
-/// LocalStack, where this test can be run.
+/// Returns LocalStack's URL if the tests can run.
 #[track_caller]
 pub(crate) fn ready() -> Option<Url> {
     if !uv_is_there() {

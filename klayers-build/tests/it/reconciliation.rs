@@ -1,4 +1,4 @@
-//! `klayers-pipeline reconcile`: what is recorded is held against what there is.
+//! `klayers-pipeline reconcile`: compares the records with the existing layer versions.
 
 use std::time::Duration;
 
@@ -14,13 +14,12 @@ use crate::support::WheelFile;
 use crate::support::aws::localstack;
 use crate::support::command::{Home, Outcome, uv_is_there};
 use crate::support::faulty::Faulty;
-use crate::support::places::{ends, places_in, say_killed, visited};
+use crate::support::places::{ends, for_each_visit, places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound, sound_for};
-use crate::support::watched::Watched;
 
 const PUBLIC: &str = "[publish]\npublic = true";
 
-/// A collection in which something of every kind differs in one region.
+/// A collection with a difference of every kind in one region.
 async fn disturbed() -> Staged {
     disturb(Staged::new(PUBLIC)).await
 }
@@ -39,11 +38,11 @@ async fn disturb(staged: Staged) -> Staged {
     staged.publish(&private, "eu-west-1", days(-9), days(10)).await;
     publish("doubled", "1", -9).await;
     staged.publish_unrecorded(&sound("doubled", "1"), "eu-west-1", days(-8)).await;
-    // Built and published, but the record was lost.
+    // Built and published, but its record was lost.
     publish("orphan", "1", -9).await;
     staged.catalog.record_build(&sound("orphan", "2")).await.unwrap();
     staged.publish_unrecorded(&sound("orphan", "2"), "eu-west-1", days(-8)).await;
-    // Nothing is known of it but its name.
+    // Only its name is known.
     publish("foreign", "1", -9).await;
     staged.publish_unrecorded(&sound("foreign", "2"), "eu-west-1", days(-9)).await;
     let undeleted = publish("undeleted", "1", -9).await;
@@ -62,12 +61,12 @@ async fn disturb(staged: Staged) -> Staged {
 }
 
 #[tokio::test]
-async fn every_difference_is_told_and_repaired_on_request_alone() {
+async fn differences_are_reported_and_repaired_only_on_request() {
     told_and_repaired(disturbed().await).await;
 }
 
 #[tokio::test]
-async fn in_aws_every_difference_is_told_and_repaired_on_request_alone() {
+async fn in_aws_differences_are_reported_and_repaired_only_on_request() {
     let Some(endpoint) = localstack() else { return };
     told_and_repaired(disturb(Staged::in_aws(PUBLIC, &endpoint).await).await).await;
 }
@@ -103,7 +102,7 @@ async fn told_and_repaired(staged: Staged) {
 }
 
 #[tokio::test]
-async fn a_selection_restricts_what_is_compared() {
+async fn selection_limits_comparison() {
     let staged = disturbed().await;
     let told = |arguments: &[&str]| {
         let told = staged.home.run(&[&["reconcile"], arguments].concat());
@@ -118,7 +117,7 @@ async fn a_selection_restricts_what_is_compared() {
     for unknown in [&["--region", "sa-east-1"][..], &["--target", "p3.9"], &["--delete-orphans"]] {
         assert_eq!(told(unknown), (2, String::new()));
     }
-    // A target whose key begins another's does not take that one's layers.
+    // Selecting a target must not select a target whose key starts with the same characters.
     let arm = build("p3.12-arm64", "arm", "1");
     staged.catalog.record_build(&arm).await.unwrap();
     let version = published(&arm, "us-east-1", 1);
@@ -126,14 +125,14 @@ async fn a_selection_restricts_what_is_compared() {
     let orphan = sound_for("p3.12-arm64", "lonely", "1");
     staged.publish_unrecorded(&orphan, "us-east-1", days(-9)).await;
     assert_eq!(told(&["--region", "us-east-1", "--target", "p3.12"]), (0, String::new()));
-    // What another account has cannot be seen, and is no difference.
+    // A version in another account cannot be seen, and is no difference.
     let (code, kinds) = told(&["--region", "us-east-1", "--target", "p3.12-arm64"]);
     assert_eq!((code, kinds.as_str()), (1, "orphan"));
     assert_eq!(version.arn, arn(&arm, "us-east-1", 1));
 }
 
 #[tokio::test]
-async fn only_what_can_be_the_latest_is_adopted() {
+async fn orphan_is_adopted_only_if_it_can_be_latest() {
     let staged = Staged::new("");
     let remedies = async || {
         let reconciler = reconciler(&staged);
@@ -156,7 +155,7 @@ async fn only_what_can_be_the_latest_is_adopted() {
     };
     orphan("requests", "1", -9).await;
     assert_eq!(remedies().await, "eu-west-1 requests 1 adopt");
-    // Older than what is recorded.
+    // It is older than a recorded version.
     staged.publish(&sound("requests", "2"), "eu-west-1", days(-8), days(1)).await;
     assert_eq!(remedies().await, "eu-west-1 requests 1 delete");
     // Its content was withdrawn.
@@ -172,13 +171,13 @@ async fn only_what_can_be_the_latest_is_adopted() {
 }
 
 #[tokio::test]
-async fn what_a_run_left_under_way_is_the_next_runs() {
+async fn interrupted_publication_and_deletion_are_left_to_next_run() {
     let staged = Staged::new("");
     let build = sound("requests", "1");
     staged.catalog.record_build(&build).await.unwrap();
     staged.catalog.begin(&intent(&build, "eu-west-1")).await.unwrap();
     staged.publish_unrecorded(&build, "eu-west-1", days(0)).await;
-    // And a deletion that was interrupted is the next expiry's.
+    // An interrupted deletion is left to the next expiry.
     let [old, ..] = staged.three("numpy", "us-east-1").await;
     staged.catalog.begin_deletion(&old, now()).await.unwrap();
     let done = staged.home.run(&["reconcile", "--repair", "--delete-orphans"]).ended_with(0);
@@ -187,11 +186,11 @@ async fn what_a_run_left_under_way_is_the_next_runs() {
 }
 
 #[tokio::test]
-async fn a_region_that_cannot_be_seen_keeps_no_other_from_being_compared() {
+async fn closed_region_does_not_prevent_comparing_others() {
     let staged = disturbed().await;
     let arn = staged.publish(&sound("lost", "1"), "us-east-1", days(-9), days(1)).await;
     staged.publisher.delete(&arn).await.unwrap();
-    let publisher = Watched::new(&staged.publisher, region("eu-west-1"));
+    let publisher = Faulty::closed_in(&staged.publisher, region("eu-west-1"));
     let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
     let regions = [region("eu-west-1"), region("us-east-1")];
     let mut found = reconciler.reconcile(&regions, Repairs::Careful, now()).await.unwrap();
@@ -202,16 +201,16 @@ async fn a_region_that_cannot_be_seen_keeps_no_other_from_being_compared() {
     let lost = lost.unwrap();
     assert_eq!(lost.difference.kind, DifferenceKind::Missing { latest: true });
     assert!(lost.is_repaired());
-    // Nothing is left to be pointed to.
-    let pointed = publisher.pointed();
-    let pointer = pointed.iter().find(|pointer| pointer.package.normalized() == "lost").unwrap();
+    // There is no latest version to point to.
+    let moved = publisher.faults().moved.clone();
+    let pointer = moved.iter().find(|pointer| pointer.package.normalized() == "lost").unwrap();
     assert_eq!(pointer.latest, None);
 }
 
 #[tokio::test]
-async fn pointers_are_compared_where_they_are_kept_and_set_on_request() {
+async fn pointers_are_compared_and_repaired_on_request() {
     let staged = Staged::new("");
-    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let publisher = Faulty::closed_in(&staged.publisher, region("us-east-1"));
     let layers =
         [staged.three("right", "eu-west-1").await, staged.three("wrong", "eu-west-1").await];
     let absent = staged.three("absent", "eu-west-1").await;
@@ -252,9 +251,9 @@ async fn pointers_are_compared_where_they_are_kept_and_set_on_request() {
 }
 
 #[tokio::test]
-async fn no_single_answer_condemns_a_version() {
-    // How often it is not found, and said to hold something else; whether lists show it; and whether
-    // it could be compared at all.
+async fn single_wrong_answer_does_not_condemn_version() {
+    // How often the version is not found, how often its content is reported wrong, whether lists
+    // contain it, and whether it can be compared at all.
     for (not_found, other_content, is_listed, is_compared) in [
         (1, 0, true, true),
         (0, 1, true, true),
@@ -295,10 +294,10 @@ async fn no_single_answer_condemns_a_version() {
 }
 
 #[tokio::test]
-async fn what_once_was_the_latest_is_named_when_it_is_deleted() {
+async fn deleting_former_latest_version_is_reported() {
     let staged = Staged::new("");
     let [.., latest] = staged.three("requests", "eu-west-1").await;
-    // As if all answers had been wrong once.
+    // As if all answers had once been wrong.
     staged.catalog.record_loss(&latest, now()).await.unwrap();
     for (arguments, end) in [
         (&["reconcile"][..], "--repair --delete-orphans deletes it"),
@@ -311,43 +310,45 @@ async fn what_once_was_the_latest_is_named_when_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_repair_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn killed_repair_is_completed_by_the_next() {
     let killed = kill_everywhere(async || Staged::new(PUBLIC)).await;
     say_killed("a repair", killed);
 }
 
 #[tokio::test]
-async fn a_repair_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn in_aws_killed_repair_is_completed_by_the_next() {
     let Some(endpoint) = localstack() else { return };
     let killed = kill_everywhere(async || Staged::in_aws(PUBLIC, &endpoint).await).await;
     say_killed("a repair in AWS", killed);
 }
 
-/// Kills repairs of a collection that begins empty, at the first visit of every place and the last.
-async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
+/// Kills repairs of a collection that starts empty, at the first and last visit of every failpoint.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged + Sync) -> usize {
     let stage = async || disturb(empty().await).await;
     let repair = ["reconcile", "--repair", "--delete-orphans"];
-    // What was recorded as deleted by the first is deleted by the second.
+    // A version that the first run records as deleted is deleted by the second.
     let undisturbed = stage().await;
     let visits = undisturbed.visits(&repair, 0);
     assert_eq!(visited(&visits), places_in(&["pipeline/reconcile/repair.rs"]));
     undisturbed.home.run(&repair).ended_with(0);
     let visits = ends(&visits);
-    for visit in &visits {
+    let recorded = undisturbed.recorded().await;
+    let there = undisturbed.there("eu-west-1").await;
+    for_each_visit(&visits, async |visit| {
         let staged = stage().await;
         staged.kill_at(&repair, visit);
         for _ in 0..2 {
             staged.home.run(&repair).ended_with(0);
         }
-        assert_eq!(staged.recorded().await, undisturbed.recorded().await, "killed at {visit}");
-        assert_eq!(staged.there("eu-west-1").await, undisturbed.there("eu-west-1").await);
+        assert_eq!(staged.recorded().await, recorded, "killed at {visit}");
+        assert_eq!(staged.there("eu-west-1").await, there, "killed at {visit}");
         staged.agrees_with_boto3().await;
-    }
+    });
     visits.len()
 }
 
 #[tokio::test]
-async fn a_version_of_another_account_is_not_taken_for_missing() {
+async fn version_of_other_account_is_not_missing() {
     let staged = Staged::new("");
     let foreign = build("p3.12", "old", "1");
     staged.catalog.record_build(&foreign).await.unwrap();
@@ -362,16 +363,19 @@ async fn a_version_of_another_account_is_not_taken_for_missing() {
 }
 
 #[tokio::test]
-async fn the_catalog_of_something_else_is_not_believed() {
+async fn repair_refuses_catalog_of_other_collection() {
     let staged = Staged::new("");
     staged.three("requests", "eu-west-1").await;
     let there = staged.there("eu-west-1").await;
     let recorded = staged.recorded().await;
-    // As if the configuration named another catalog, or another place where layers are published.
+    // As if the configuration named another catalog, or another place of publication.
     let path = staged.home.path("klayers.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
     for (section, said) in [
-        ("[catalog]\nurl = \"sqlite:other.db\"", "3 layer versions might be deleted, but only 0 are"),
+        (
+            "[catalog]\nurl = \"sqlite:other.db\"",
+            "3 layer versions might be deleted, but only 0 are",
+        ),
         ("[publish]\nroot = \"other\"", "3 of 3 recorded layer versions do not exist as"),
     ] {
         drop(SqliteCatalog::open(staged.home.path("other.db")).unwrap());
@@ -389,7 +393,7 @@ async fn the_catalog_of_something_else_is_not_believed() {
 }
 
 #[test]
-fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
+fn lost_latest_is_published_again_by_next_run() {
     if !uv_is_there() {
         return;
     }
@@ -402,7 +406,7 @@ fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
     let publisher = FolderPublisher::open(home.path("published")).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(publisher.delete(&lost)).unwrap();
-    // A run believes its records.
+    // A run trusts its records.
     let before = home.run(&["run"]).ended_with(0);
     assert!(before.stderr.contains("1 unchanged"), "{}", before.stderr);
     let repaired = home.run(&["reconcile", "--repair"]).ended_with(0);
@@ -415,7 +419,7 @@ fn a_latest_that_was_lost_is_published_again_by_the_next_run() {
 }
 
 #[test]
-fn what_was_interrupted_in_a_region_that_is_gone_is_told_and_ended_on_request() {
+fn interrupted_publication_in_removed_region_is_reported_and_ended_on_request() {
     if !uv_is_there() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Values that tests are made of.
+//! Sample values for tests.
 
 use klayers_build::catalog::Intent;
 use klayers_core::{
@@ -22,7 +22,7 @@ pub(crate) fn package(text: &str) -> PackageName {
     text.parse().expect(text)
 }
 
-/// A build of `name==version`, whose content follows from these.
+/// A build of `name==version`. Its digests are derived from the arguments.
 pub(crate) fn build(for_target: &str, name: &str, version: &str) -> Build {
     let content =
         |part: &str| Digest::of(format!("{part} {for_target} {name} {version}").as_bytes());
@@ -82,7 +82,7 @@ pub(crate) fn digest(build: &Build) -> Digest {
     build.content_digest().expect("it was built here")
 }
 
-/// The same build with another zip.
+/// The same build with a different zip.
 pub(crate) fn with_content(mut build: Build, changed: Content) -> Build {
     match &mut build.origin {
         Origin::Locked { content, .. } | Origin::Imported { content } => *content = changed,

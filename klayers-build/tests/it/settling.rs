@@ -1,4 +1,5 @@
-//! What an interrupted run left under way is settled by the next one, before it publishes.
+//! Settling: a run completes publications that an interrupted run left under way, before it
+//! publishes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,14 +22,14 @@ use crate::support::staged::{Staged, days, now, short, sound};
 
 const PLACES: [&str; 2] = ["eu-west-1", "us-east-1"];
 
-/// A publication that was last under way at this time.
+/// Records a publication that was last under way at this time.
 async fn interrupt(staged: &Staged, build: &Build, place: &str, at: Option<Timestamp>) {
     staged.catalog.record_build(build).await.unwrap();
     let intent = Intent { attempted_at: at, ..intent(build, place) };
     staged.catalog.begin(&intent).await.unwrap();
 }
 
-/// Takes in a layer, before which everything that was interrupted is settled.
+/// Imports a layer, which first settles all interrupted publications.
 pub(crate) async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
     import_as(staged, publisher, "model").await
 }
@@ -59,7 +60,7 @@ pub(crate) async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &s
 }
 
 #[tokio::test]
-async fn a_version_that_appears_late_is_waited_for_and_recorded() {
+async fn next_run_waits_for_version_that_appears_late() {
     let staged = Staged::new("");
     let build = sound("requests", "1");
     for place in PLACES {
@@ -81,22 +82,22 @@ async fn a_version_that_appears_late_is_waited_for_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_publication_that_made_nothing_is_given_up_when_its_time_is_over() {
+async fn publication_without_version_is_abandoned_after_longest_publication() {
     let longest = Duration::from_hours(10);
-    // Long enough ago; its version cannot appear any more.
+    // Long enough ago that its version can no longer appear.
     let long_ago = now() - SignedDuration::from_hours(11);
     let staged = Staged::new("");
     interrupt(&staged, &sound("requests", "1"), PLACES[0], Some(long_ago)).await;
     let publisher = Faulty::new(&staged.publisher, longest);
     import(&staged, &publisher).await;
-    // One list may be out of date, so a second one has to agree.
+    // A single list may be outdated, so a second one has to agree.
     assert_eq!(publisher.faults().lists, 2);
     assert_eq!(staged.catalog.under_way().await.unwrap(), []);
     assert!(staged.recorded().await.iter().all(|line| line.contains(" model ")));
 }
 
 #[tokio::test]
-async fn without_a_time_or_with_one_from_the_future_the_wait_is_the_longest_publication() {
+async fn missing_or_future_attempt_time_waits_longest_publication() {
     for at in [None, Some(days(10))] {
         let staged = Staged::new("");
         let build = sound("requests", "1");
@@ -107,7 +108,7 @@ async fn without_a_time_or_with_one_from_the_future_the_wait_is_the_longest_publ
         import(&staged, &publisher).await;
         let recorded = staged.recorded().await;
         assert!(recorded.contains(&format!("{} latest", short(&version.arn))), "{recorded:?}");
-        // And one that never appears does not keep the next run for ten days.
+        // A version that never appears does not block the next run for ten days.
         interrupt(&staged, &sound("requests", "2"), PLACES[0], at).await;
         import(&staged, &publisher).await;
         assert_eq!(staged.catalog.under_way().await.unwrap(), []);
@@ -115,7 +116,7 @@ async fn without_a_time_or_with_one_from_the_future_the_wait_is_the_longest_publ
 }
 
 #[tokio::test]
-async fn what_was_withdrawn_meanwhile_is_recorded_as_withdrawn_and_expires() {
+async fn version_withdrawn_before_settling_is_recorded_as_withdrawn_and_expires() {
     for is_deleted in [false, true] {
         let staged = Staged::new("[publish]\npublic = true");
         let [old, new] = [sound("requests", "1"), sound("requests", "2")];
@@ -142,7 +143,7 @@ async fn what_was_withdrawn_meanwhile_is_recorded_as_withdrawn_and_expires() {
         assert!(version.expires_at().unwrap() > days(364));
         assert!(!staged.publisher.inspect(&made).await.unwrap().unwrap().is_public);
         assert_eq!(staged.catalog.under_way().await.unwrap(), []);
-        // Nothing is left to be repaired: nobody is to use it.
+        // Nothing needs to be repaired, because nobody should use it.
         let reconciled = staged.home.run(&["reconcile", "--package", "requests"]);
         assert!(!reconciled.stdout.contains(&made.to_string()), "{}", reconciled.stdout);
         let scope =
@@ -153,7 +154,7 @@ async fn what_was_withdrawn_meanwhile_is_recorded_as_withdrawn_and_expires() {
 }
 
 #[tokio::test]
-async fn what_was_withdrawn_in_one_region_takes_no_place_in_another() {
+async fn version_withdrawn_in_one_region_does_not_become_latest_in_another() {
     let staged = Staged::new("");
     let europe = staged.three("requests", PLACES[0]).await;
     let america = staged.three("requests", PLACES[1]).await;
@@ -161,25 +162,25 @@ async fn what_was_withdrawn_in_one_region_takes_no_place_in_another() {
         staged.home.run(&["yank", &arn.to_string(), "--reason", "x"]).ended_with(0)
     };
     withdraw(&europe[1]);
-    // The one before holds what was withdrawn elsewhere.
+    // The previous version has content that was withdrawn in the other region.
     let done = withdraw(&america[2]);
     assert!(done.stdout.ends_with(&format!("the latest is {}\n", america[0])), "{}", done.stdout);
 }
 
 #[tokio::test]
-async fn a_version_that_cannot_be_made_public_harms_itself_alone() {
+async fn version_that_cannot_be_made_public_blocks_only_its_layer() {
     let staged = Staged::new("[publish]\npublic = true");
     let build = sound("requests", "1");
     interrupt(&staged, &build, PLACES[0], Some(now())).await;
     let made = staged.publish_unrecorded(&build, PLACES[0], days(-1)).await.arn;
     let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
     publisher.faults().never_public.insert(made.clone());
-    // No other layer waits for it, not even where nothing else is recorded.
+    // Other layers are not blocked, even if nothing else is recorded.
     for _ in 0..2 {
         let imported = import(&staged, &publisher).await;
         assert!(imported.published.values().all(Result::is_ok), "{imported:?}");
     }
-    // Of its own layer nothing else is published where it is stuck.
+    // In the region where it is stuck, nothing else of its layer is published.
     let imported = import_as(&staged, &publisher, "requests").await;
     let stuck = imported.published[&region(PLACES[0])].as_ref().unwrap_err();
     assert!(matches!(stuck, Error::Publish(PublishError::Stuck { .. })), "{stuck:?}");

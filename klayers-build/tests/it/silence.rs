@@ -1,5 +1,5 @@
-//! Connections that are accepted and never answered: every command ends, names the region, and does
-//! the rest.
+//! Connections that are accepted but never answered: every command ends, names the region, and
+//! completes the others.
 
 use crate::publishing::{Collection, Served, ready};
 use crate::support::aws::{Answer, Contents, Fault, FaultProxy, Operation, Rule, localstack};
@@ -26,7 +26,7 @@ fn run_names_silent_region_and_publishes_in_the_others() {
     assert_eq!(collection.recorded().len(), 4);
     collection.agrees(&upstream, Contents::Listed);
 
-    // The lock is free, and what was missed is caught up with.
+    // The lock is free, and the missing versions are published.
     served.proxy.set_rules([]);
     collection.run(&["run"], &served.proxy.url()).ended_with(0);
     assert_eq!(collection.recorded().len(), 6);
@@ -34,9 +34,9 @@ fn run_names_silent_region_and_publishes_in_the_others() {
 }
 
 #[test]
-fn other_regions_do_not_wait_for_one_that_is_silent() {
+fn other_regions_do_not_wait_for_silent_region() {
     let Some(upstream) = ready() else { return };
-    // Nothing is known of the region, or an unfinished publication is to be settled there.
+    // The region has no records, or an unfinished publication that has to be settled.
     for is_unsettled in [false, true] {
         let served = Served::before(&upstream, []);
         let published = |region| served.proxy.count(Some(region), Operation::PublishLayerVersion);
@@ -59,7 +59,8 @@ fn other_regions_do_not_wait_for_one_that_is_silent() {
             regions.into_iter().all(|region| published(region) == elsewhere + layers)
         };
         wait_until(is_done, "the other regions wait");
-        // Only now the region answers. Had they waited for it, it would have been given up.
+        // The region answers only now. If the others had waited for it, it would have been given
+        // up.
         served.proxy.speak();
         collection.home.finish(child).ended_with(0);
         assert!(published(SILENT) > before);
@@ -69,7 +70,7 @@ fn other_regions_do_not_wait_for_one_that_is_silent() {
 }
 
 #[test]
-fn silent_home_of_the_credentials_holds_nobody_up() {
+fn silent_identity_region_delays_nothing() {
     let Some(upstream) = ready() else { return };
     let served = Served::before(&upstream, [silent().on(Operation::Sts)]);
     let collection = Collection::new(&[SILENT, "eu-west-2"]);
@@ -78,7 +79,7 @@ fn silent_home_of_the_credentials_holds_nobody_up() {
 }
 
 #[test]
-fn credentials_that_cannot_be_checked_for_now_are_not_missing() {
+fn unanswered_identity_call_is_not_missing_credentials() {
     let Some(upstream) = ready() else { return };
     for fault in [Fault::Answered(Answer::service_error()), Fault::Silent] {
         let served = Served::before(&upstream, [Rule::new(fault).on(Operation::Sts)]);
@@ -92,7 +93,7 @@ fn credentials_that_cannot_be_checked_for_now_are_not_missing() {
     }
 }
 
-/// Three versions in two regions, of which one is silent after that.
+/// Three versions in each of two regions, one of which is silent afterwards.
 async fn staged() -> Option<(Staged, FaultProxy)> {
     let proxy = FaultProxy::start(&localstack()?, []).await;
     let staged = Staged::in_aws("[publish]\ndeadline = 4", &proxy.url()).await;
@@ -130,7 +131,7 @@ async fn reconcile_names_silent_region_and_compares_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn yank_names_silent_region_once_it_withdrew_everywhere() {
+async fn yank_withdraws_everywhere_and_names_silent_region() {
     let Some((staged, proxy)) = staged().await else { return };
     let command = ["yank", "requests==3", "requests==2", "--reason", "it leaks"];
     let pointers = || {
@@ -141,7 +142,7 @@ async fn yank_names_silent_region_once_it_withdrew_everywhere() {
     let ended = staged.home.run(&command).ended_with(1);
     assert!(ended.stderr.contains("error: arn:aws:lambda:eu-west-1:"), "{ended:?}");
     assert!(!ended.stderr.contains("error: arn:aws:lambda:us-east-1:"), "{ended:?}");
-    // All its pointers would be met with silence. Two attempts are made for the first one.
+    // All its pointers would get no answer. Two attempts are made for the first one.
     assert!((1..=2).contains(&(pointers() - before)), "{} calls", pointers() - before);
     let withdrawn = staged.recorded().await;
     assert_eq!(withdrawn.iter().filter(|line| line.ends_with(" withdrawn")).count(), 4);

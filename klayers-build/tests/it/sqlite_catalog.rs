@@ -1,4 +1,4 @@
-//! The catalog in a SQLite file: the promises of every catalog, and those of its own.
+//! The catalog in a SQLite file: the conformance suite, and tests of its own.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
@@ -35,7 +35,7 @@ impl Home for File {
 catalog_promises!(File::new());
 
 #[tokio::test]
-async fn a_reader_sees_what_another_process_commits_and_cannot_write() {
+async fn reader_sees_commits_of_other_processes_and_cannot_write() {
     let home = File::new();
     let error = SqliteCatalog::open_read_only(home.path()).unwrap_err();
     assert!(matches!(error, CatalogError::Open { .. }), "{error:?}");
@@ -54,11 +54,11 @@ async fn a_reader_sees_what_another_process_commits_and_cannot_write() {
     assert!(matches!(error, CatalogError::Storage(_)), "{error:?}");
 }
 
-/// Names the catalog's file to the process that the test below starts: itself, once more.
+/// Passes the catalog's file to the process that the test below starts, which runs the same test.
 const KILLED: &str = "KLAYERS_TEST_KILLED_WITH_CATALOG";
 
 #[tokio::test]
-async fn a_killed_process_leaves_its_publication_under_way() {
+async fn killed_process_leaves_publication_under_way() {
     let build = build("p3.12", "requests", "2.32.5");
     let intent = intent(&build, "eu-west-1");
     if let Some(path) = environment(KILLED) {
@@ -66,7 +66,7 @@ async fn a_killed_process_leaves_its_publication_under_way() {
         catalog.record_build(&build).await.unwrap();
         catalog.begin(&intent).await.unwrap();
         println!("begun");
-        // Ends with the one that started it, if that forgets to kill it.
+        // Ends with the parent process, in case it fails to kill this one.
         std::io::stdin().read_line(&mut String::new()).unwrap();
         unreachable!("this is killed before anything is said to it");
     }
@@ -96,7 +96,7 @@ async fn a_killed_process_leaves_its_publication_under_way() {
 }
 
 #[tokio::test]
-async fn a_reader_leaves_nothing_behind() {
+async fn reader_leaves_no_files_behind() {
     let home = File::new();
     drop(home.open());
     let files = || std::fs::read_dir(home.0.path()).unwrap().count();
@@ -108,7 +108,7 @@ async fn a_reader_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_named() {
+async fn unreadable_record_is_named() {
     for (change, named) in [
         ("UPDATE layer_versions SET created_at = 'yesterday'", "created_at in layer_versions"),
         ("UPDATE layer_versions SET arn = 'x'", "arn in layer_versions, id 1"),
@@ -130,7 +130,7 @@ async fn a_record_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_an_error() {
+async fn damaged_file_is_an_error() {
     let home = File::new();
     let catalog = home.open();
     for number in 0..200 {

@@ -12,7 +12,6 @@ pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod staged;
 pub(crate) mod unpackers;
-pub(crate) mod watched;
 pub(crate) mod wheel;
 mod zip_files;
 

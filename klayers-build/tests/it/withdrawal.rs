@@ -1,4 +1,4 @@
-//! `klayers-pipeline yank`: what was withdrawn is deprecated at once and does not come back.
+//! `klayers-pipeline yank`: a withdrawn version is deprecated at once and does not come back.
 
 use klayers_build::Error;
 use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
@@ -10,12 +10,12 @@ use crate::samples::region;
 use crate::support::WheelFile;
 use crate::support::aws::localstack;
 use crate::support::command::{Home, uv_is_there};
-use crate::support::places::{places_in, say_killed, visited};
+use crate::support::faulty::Faulty;
+use crate::support::places::{for_each_visit, places_in, say_killed, visited};
 use crate::support::staged::{Staged, days, now, short, sound};
-use crate::support::watched::Watched;
 
 #[tokio::test]
-async fn a_release_is_withdrawn_wherever_it_is_and_the_one_before_is_back() {
+async fn release_is_withdrawn_in_all_regions_and_previous_version_is_latest() {
     let staged = Staged::new("");
     let europe = staged.three("requests", "eu-west-1").await;
     let america = staged.three("requests", "us-east-1").await;
@@ -55,7 +55,7 @@ async fn a_release_is_withdrawn_wherever_it_is_and_the_one_before_is_back() {
     let planned = staged.home.run(&[&withdraw[..], &["--dry-run"]].concat()).ended_with(0);
     assert!(planned.stdout.contains(": requests 3 was withdrawn "), "{}", planned.stdout);
     assert!(planned.stdout.contains(": it leaks\n"), "{}", planned.stdout);
-    // Functions that have it go on: it is still there, and expires as others do.
+    // Functions continue to use it: it still exists, and expires like others.
     assert_eq!(staged.there("us-east-1").await.len(), 3);
     let withdrawn = staged.catalog.layer_version(&europe[2]).await.unwrap().unwrap();
     assert_eq!(withdrawn.yanked().unwrap().reason, "it leaks");
@@ -64,12 +64,13 @@ async fn a_release_is_withdrawn_wherever_it_is_and_the_one_before_is_back() {
 }
 
 #[tokio::test]
-async fn one_layer_version_is_withdrawn_by_its_arn_and_places_restrict() {
+async fn single_version_is_withdrawn_by_arn_and_region_filter_applies() {
     let staged = Staged::new("");
     let europe = staged.three("requests", "eu-west-1").await;
     staged.three("requests", "us-east-1").await;
     let arn = europe[2].to_string();
-    // Given twice, it is withdrawn once; and none is the latest in between that is withdrawn, too.
+    // A version that is given twice is withdrawn once, and no version that is also withdrawn
+    // becomes the latest in between.
     let all = ["yank", &arn, "requests==3", "requests==2", "--reason", "x", "--json"];
     let done = staged.home.run(&[&all[..], &["--region", "eu-west-1"]].concat()).ended_with(0);
     let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
@@ -84,7 +85,7 @@ async fn one_layer_version_is_withdrawn_by_its_arn_and_places_restrict() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_withdrawn_and_nothing_else_with_it() {
+async fn withdrawing_missing_version_withdraws_nothing() {
     let staged = Staged::new("");
     let arns = staged.three("requests", "eu-west-1").await;
     staged.catalog.begin_deletion(&arns[0], now()).await.unwrap();
@@ -109,20 +110,20 @@ async fn what_is_not_there_is_not_withdrawn_and_nothing_else_with_it() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn killed_withdrawal_is_completed_by_the_next() {
     let killed = kill_everywhere(async || Staged::new("")).await;
     say_killed("a withdrawal", killed);
 }
 
 #[tokio::test]
-async fn a_withdrawal_in_aws_that_is_killed_anywhere_is_completed_by_the_next() {
+async fn in_aws_killed_withdrawal_is_completed_by_the_next() {
     let Some(endpoint) = localstack() else { return };
     let killed = kill_everywhere(async || Staged::in_aws("", &endpoint).await).await;
     say_killed("a withdrawal in AWS", killed);
 }
 
-/// Kills withdrawals in a collection that begins empty, at every visit of every place.
-async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
+/// Kills withdrawals in a collection that starts empty, at every visit of every failpoint.
+async fn kill_everywhere(empty: impl AsyncFn() -> Staged + Sync) -> usize {
     let stage = async || {
         let staged = empty().await;
         staged.three("requests", "eu-west-1").await;
@@ -136,18 +137,18 @@ async fn kill_everywhere(empty: impl AsyncFn() -> Staged) -> usize {
     assert!(visits.contains(&"pointer moved:4".to_owned()), "{visits:?}");
     let expected = undisturbed.recorded().await;
     undisturbed.agrees_with_boto3().await;
-    for visit in &visits {
+    for_each_visit(&visits, async |visit| {
         let staged = stage().await;
         staged.kill_at(&withdraw, visit);
         staged.home.run(&withdraw).ended_with(0);
         assert_eq!(staged.recorded().await, expected, "killed at {visit}");
         staged.agrees_with_boto3().await;
-    }
+    });
     visits.len()
 }
 
 #[tokio::test]
-async fn in_aws_the_one_before_is_back_and_so_is_the_pointer_to_it() {
+async fn in_aws_withdrawal_restores_previous_version_and_pointer() {
     let Some(endpoint) = localstack() else { return };
     let staged = Staged::in_aws("", &endpoint).await;
     let [oldest, before, latest] = staged.three("requests", "eu-west-1").await;
@@ -160,7 +161,7 @@ async fn in_aws_the_one_before_is_back_and_so_is_the_pointer_to_it() {
         assert_eq!(withdraw(&latest), said);
         staged.agrees_with_boto3().await;
     }
-    // Nothing is left to be pointed to, and all of them are still there.
+    // There is no latest version to point to, and all versions still exist.
     for arn in [&oldest, &before] {
         withdraw(arn);
     }
@@ -170,11 +171,11 @@ async fn in_aws_the_one_before_is_back_and_so_is_the_pointer_to_it() {
 }
 
 #[tokio::test]
-async fn the_pointer_follows_and_where_it_cannot_be_moved_the_withdrawal_stands() {
+async fn withdrawal_stands_even_if_pointer_cannot_be_moved() {
     let staged = Staged::new("");
     let europe = staged.three("requests", "eu-west-1").await;
     let america = staged.publish(&sound("requests", "3"), "us-east-1", days(-1), days(1)).await;
-    let publisher = Watched::new(&staged.publisher, region("us-east-1"));
+    let publisher = Faulty::closed_in(&staged.publisher, region("us-east-1"));
     let yanker = Yanker {
         catalog: staged.catalog.clone(),
         publisher: publisher.clone(),
@@ -190,7 +191,7 @@ async fn the_pointer_follows_and_where_it_cannot_be_moved_the_withdrawal_stands(
     assert_eq!(closed.latest, None);
     closed.pointed.as_ref().unwrap_err();
     assert!(staged.recorded().await.contains(&format!("{} withdrawn", short(&america))));
-    let moved = publisher.pointed();
+    let moved = publisher.faults().moved.clone();
     let [pointer] = &moved[..] else { panic!("{moved:?}") };
     assert_eq!(
         (&pointer.region, &pointer.latest),
@@ -203,7 +204,7 @@ async fn the_pointer_follows_and_where_it_cannot_be_moved_the_withdrawal_stands(
 }
 
 #[test]
-fn a_run_publishes_what_was_withdrawn_no_more_until_it_changes() {
+fn run_does_not_publish_withdrawn_content_until_it_changes() {
     if !uv_is_there() {
         return;
     }
@@ -225,7 +226,7 @@ fn a_run_publishes_what_was_withdrawn_no_more_until_it_changes() {
     };
     assert_eq!(latest(), ["eu-west-1 beta 1", "us-east-1 beta 1"]);
 
-    // Nor in a region that is new, nor because it is built again.
+    // Neither in a new region nor after a forced build.
     home.regions(&["us-east-1", "eu-west-1", "eu-west-2"]);
     let before = home.files("published");
     for arguments in [&["plan"][..], &["run"], &["run", "--force-build"]] {

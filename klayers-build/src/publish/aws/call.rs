@@ -145,7 +145,8 @@ impl<'a> Call<'a> {
         let _waiting = watch.begin(Instant::now());
         let mut sent = pin!(tokio::time::timeout(limit, sent));
         let answer = loop {
-            let next_check = watch.warn_if_silent(self.region, self.timeouts.sending, Instant::now());
+            let next_check =
+                watch.warn_if_silent(self.region, self.timeouts.sending, Instant::now());
             if let Ok(answer) = tokio::time::timeout(next_check, &mut sent).await {
                 break answer;
             }

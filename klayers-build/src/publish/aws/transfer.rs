@@ -85,16 +85,17 @@ impl Transfer {
             Arc::clone(sent.entry((partition.clone(), layer.digest)).or_default())
         };
         let going = async {
-            let is_blocked = match tokio::time::timeout(HOME_CHECK, self.check(accounts, home)).await {
-                Ok(Ok(())) => match self.send(accounts, home, layer).await {
-                    Ok(()) => return true,
-                    Err(error) => {
-                        debug!(region = %home, %error, "layer not sent through its home");
-                        error.concerns_region()
-                    }
-                },
-                Ok(Err(_)) | Err(_) => true,
-            };
+            let is_blocked =
+                match tokio::time::timeout(HOME_CHECK, self.check(accounts, home)).await {
+                    Ok(Ok(())) => match self.send(accounts, home, layer).await {
+                        Ok(()) => return true,
+                        Err(error) => {
+                            debug!(region = %home, %error, "layer not sent through its home");
+                            error.concerns_region()
+                        }
+                    },
+                    Ok(Err(_)) | Err(_) => true,
+                };
             if is_blocked {
                 self.blocked.lock().await.insert(partition);
             }

@@ -57,7 +57,12 @@ impl Watch {
 
     /// Warns that the region is silent, once for each silence, after the limit has passed. Returns
     /// the time until the next check.
-    pub(super) fn warn_if_silent(&self, region: &Region, sending: Duration, now: Instant) -> Duration {
+    pub(super) fn warn_if_silent(
+        &self,
+        region: &Region,
+        sending: Duration,
+        now: Instant,
+    ) -> Duration {
         let mut state = self.state();
         let patience = SILENCE + sending;
         let silent = state.silent_since.map_or(Duration::ZERO, |since| now.duration_since(since));

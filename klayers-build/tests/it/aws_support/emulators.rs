@@ -1,4 +1,4 @@
-//! What LocalStack and moto must do for the tests of publishing.
+//! The behaviour of LocalStack and moto that the publishing tests rely on.
 
 #[cfg(target_os = "linux")]
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +23,7 @@ fn no_two_accounts_are_one() {
 }
 
 #[tokio::test]
-async fn accounts_and_regions_are_apart_and_public_layers_reach_across() {
+async fn accounts_and_regions_are_separate_except_for_public_layers() {
     let Some(localstack) = localstack() else { return };
     let (account, stranger) = (Account::new(), Account::new());
     let ours = Caller::new(&localstack, &account, "eu-west-1");
@@ -48,7 +48,7 @@ async fn accounts_and_regions_are_apart_and_public_layers_reach_across() {
 }
 
 #[tokio::test]
-async fn boto_sees_what_was_published() {
+async fn boto_sees_published_versions() {
     let Some(localstack) = localstack() else { return };
     let account = Account::new();
     let caller = Caller::new(&localstack, &account, "sa-east-1");
@@ -86,7 +86,7 @@ async fn boto_sees_what_was_published() {
 }
 
 #[tokio::test]
-async fn localstack_can_stand_behind_the_proxy() {
+async fn localstack_works_behind_the_proxy() {
     let Some(localstack) = localstack() else { return };
     let dropped = Rule::new(Fault::AnswerDropped).on(Operation::PublishLayerVersion).times(1);
     let proxy = FaultProxy::start(&localstack, [dropped]).await;
@@ -101,7 +101,7 @@ async fn localstack_can_stand_behind_the_proxy() {
 }
 
 #[tokio::test]
-async fn moto_has_the_other_partitions() {
+async fn moto_has_other_partitions() {
     let Some(moto) = moto() else { return };
     let account = Account::new();
     for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
@@ -114,7 +114,7 @@ async fn moto_has_the_other_partitions() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn servers_of_tests_listen_on_loopback_alone() {
+async fn test_servers_listen_only_on_loopback() {
     let proxy = FaultProxy::start(&"http://127.0.0.1:9".parse().unwrap(), []).await;
     let servers =
         [("the proxy", Some(proxy.url())), ("LocalStack", localstack()), ("moto", moto())];
@@ -128,7 +128,7 @@ async fn servers_of_tests_listen_on_loopback_alone() {
     }
 }
 
-/// The addresses on which the process that has a port listens, that port among them.
+/// Returns all addresses on which the process that owns a port listens.
 #[cfg(target_os = "linux")]
 fn listening_beside(port: u16) -> Vec<SocketAddr> {
     let sockets = listening();
@@ -142,7 +142,7 @@ fn listening_beside(port: u16) -> Vec<SocketAddr> {
     of(&found.expect("a process that listens"))
 }
 
-/// The sockets that a process has, by the numbers of their inodes.
+/// Returns the inode numbers of a process's sockets.
 #[cfg(target_os = "linux")]
 fn inodes_of(process: &Path) -> Vec<u64> {
     let Ok(files) = std::fs::read_dir(process.join("fd")) else { return Vec::new() };
@@ -153,7 +153,7 @@ fn inodes_of(process: &Path) -> Vec<u64> {
     links.filter_map(inode).collect()
 }
 
-/// All listening sockets of TCP, as proc(5) has them: addresses are hexadecimal numbers of 32 bits,
+/// Returns all listening TCP sockets from proc(5). Addresses are hexadecimal numbers of 32 bits,
 /// each in the byte order of the machine.
 #[cfg(target_os = "linux")]
 fn listening() -> Vec<(u64, SocketAddr)> {

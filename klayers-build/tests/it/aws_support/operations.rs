@@ -1,4 +1,4 @@
-//! Which operation a request is taken for.
+//! Recognition of operations.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::Caller;
 use crate::support::aws::{Account, Answer, Fault, FaultProxy, Operation, Rule, StubLambda};
 
 #[tokio::test]
-async fn requests_are_known_by_their_heads() {
+async fn operation_is_recognized_from_request_head() {
     let upstream = StubLambda::start(Duration::ZERO).await;
     let none = Rule::new(Fault::Answered(Answer::service_error()));
     let proxy = FaultProxy::start(&upstream.url(), [none]).await;
@@ -67,7 +67,7 @@ async fn requests_are_known_by_their_heads() {
 }
 
 #[tokio::test]
-async fn the_region_is_that_of_the_signature_in_the_header_or_the_query() {
+async fn region_comes_from_signature_in_header_or_query() {
     let upstream = StubLambda::start(Duration::ZERO).await;
     let proxy = FaultProxy::start(&upstream.url(), []).await;
     let caller = Caller::new(&proxy.url(), &Account::new(), "ap-southeast-5");

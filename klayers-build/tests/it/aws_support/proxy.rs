@@ -1,4 +1,4 @@
-//! That the proxy makes the faults that it is told to, and no others.
+//! The proxy injects exactly the requested faults.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::aws::{Account, Answer, Fault, FaultProxy, Operation, Rule, S
 const PUBLISH: Operation = Operation::PublishLayerVersion;
 const REGION: &str = "eu-west-1";
 
-/// A proxy with rules, in front of a stub.
+/// A proxy with rules in front of a stub.
 async fn start(rules: impl IntoIterator<Item = Rule>) -> (StubLambda, FaultProxy, Caller) {
     let upstream = StubLambda::start(Duration::ZERO).await;
     let proxy = FaultProxy::start(&upstream.url(), rules).await;
@@ -18,13 +18,13 @@ async fn start(rules: impl IntoIterator<Item = Rule>) -> (StubLambda, FaultProxy
     (upstream, proxy, caller)
 }
 
-/// The first publication with a fault.
+/// A fault of the first publication.
 fn once(fault: Fault) -> Rule {
     Rule::new(fault).on(PUBLISH).times(1)
 }
 
 #[tokio::test]
-async fn without_a_rule_calls_pass_and_are_counted() {
+async fn calls_without_rule_pass_and_are_counted() {
     let (_upstream, proxy, caller) = start([]).await;
     let request = caller.publish(&zip(10)).build().unwrap();
     let length = request.body().unwrap().as_bytes().unwrap().len() as u64;
@@ -41,7 +41,7 @@ async fn without_a_rule_calls_pass_and_are_counted() {
 }
 
 #[tokio::test]
-async fn what_is_refused_reaches_nothing() {
+async fn refused_call_does_not_reach_aws() {
     let (upstream, proxy, caller) = start([once(Fault::Refuse)]).await;
     assert!(caller.publish(&zip(10)).send().await.is_err());
     assert_eq!(upstream.count(None, PUBLISH), 0);
@@ -50,7 +50,7 @@ async fn what_is_refused_reaches_nothing() {
 }
 
 #[tokio::test]
-async fn what_loses_its_answer_was_done() {
+async fn call_with_dropped_answer_was_carried_out() {
     let (_upstream, proxy, caller) = start([once(Fault::AnswerDropped)]).await;
     assert!(caller.publish(&zip(10)).send().await.is_err());
     assert_eq!(proxy.log()[0].applied.unwrap(), 201);
@@ -58,7 +58,7 @@ async fn what_loses_its_answer_was_done() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_ends_in_its_body() {
+async fn cut_answer_ends_in_its_body() {
     let (_upstream, _proxy, caller) = start([once(Fault::AnswerCut)]).await;
     let answer = caller.publish(&zip(10)).send().await.unwrap();
     assert_eq!(answer.status(), 201);
@@ -67,7 +67,7 @@ async fn a_cut_answer_ends_in_its_body() {
 }
 
 #[tokio::test]
-async fn a_replaced_answer_hides_what_was_done() {
+async fn replaced_answer_hides_the_result() {
     let fault = Fault::AnswerReplaced(Answer::service_error());
     let (_upstream, _proxy, caller) = start([once(fault)]).await;
     assert_eq!(caller.publish(&zip(10)).send().await.unwrap().status(), 500);
@@ -75,7 +75,7 @@ async fn a_replaced_answer_hides_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_late_answer_is_the_right_one() {
+async fn delayed_answer_is_correct() {
     let (upstream, _proxy, caller) = start([once(Fault::AnswerDelayed(SHORT))]).await;
     let begun = Instant::now();
     caller.published(&zip(10)).await;
@@ -84,7 +84,7 @@ async fn a_late_answer_is_the_right_one() {
 }
 
 #[tokio::test]
-async fn a_late_request_arrives_though_its_caller_has_gone() {
+async fn delayed_request_arrives_after_caller_has_gone() {
     let (upstream, proxy, caller) = start([once(Fault::Delayed(2 * SHORT))]).await;
     let request = caller.publish(&zip(10)).timeout(SHORT);
     assert!(request.send().await.unwrap_err().is_timeout());
@@ -95,7 +95,7 @@ async fn a_late_request_arrives_though_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn answers_of_aws_come_with_kind_and_headers() {
+async fn aws_errors_have_type_and_headers() {
     let answers = [
         (Answer::throttled(7), 429, "TooManyRequestsException", Some("7")),
         (Answer::full(), 400, "CodeStorageExceededException", None),
@@ -116,7 +116,7 @@ async fn answers_of_aws_come_with_kind_and_headers() {
 }
 
 #[tokio::test]
-async fn rules_apply_in_their_order_and_by_region() {
+async fn rules_apply_in_order_and_by_region() {
     let pass = Rule::new(Fault::Pass).on(PUBLISH).times(1);
     let throttled = Rule::new(Fault::Answered(Answer::throttled(1))).in_region(REGION);
     let rules = [pass, throttled, once(Fault::AnswerDropped)];
@@ -136,7 +136,7 @@ async fn rules_apply_in_their_order_and_by_region() {
 }
 
 #[tokio::test]
-async fn the_largest_requests_pass() {
+async fn largest_requests_pass() {
     let (_upstream, proxy, caller) = start([]).await;
     let zip = zip(50 << 20);
     assert_eq!(caller.published(&zip).await["Content"]["CodeSize"], zip.len());
@@ -144,14 +144,14 @@ async fn the_largest_requests_pass() {
 }
 
 #[tokio::test]
-async fn a_doubled_request_is_done_twice() {
+async fn doubled_request_is_carried_out_twice() {
     let (_upstream, _proxy, caller) = start([once(Fault::Doubled)]).await;
     assert_eq!(caller.published(&zip(10)).await["Version"], 2);
     assert_eq!(caller.versions().await, [2, 1]);
 }
 
 #[tokio::test]
-async fn a_stale_list_is_the_one_before_the_last_change() {
+async fn stale_list_is_the_list_before_the_last_change() {
     let (_upstream, proxy, caller) = start([]).await;
     for expected in [[].as_slice(), &[1], &[2, 1]] {
         assert_eq!(caller.versions().await, expected);
@@ -163,7 +163,7 @@ async fn a_stale_list_is_the_one_before_the_last_change() {
 }
 
 #[tokio::test]
-async fn an_empty_page_says_where_the_list_goes_on() {
+async fn empty_page_has_marker_of_next_page() {
     let (_upstream, _proxy, caller) = start([Rule::new(Fault::EmptyPage)]).await;
     caller.published(&zip(10)).await;
     let page = caller.get(&format!("/{LAYER}/versions?MaxItems=2")).await;
@@ -186,12 +186,12 @@ async fn silence_lasts_until_the_proxy_speaks() {
         }
         proxy.speak();
     });
-    // What was given up stays undone.
+    // The request that was given up was not carried out.
     assert_eq!(version["Version"], 1);
 }
 
 #[tokio::test]
-async fn a_rule_can_mean_the_nth_call() {
+async fn rule_can_select_the_nth_call() {
     let (_upstream, _proxy, caller) = start([Rule::new(Fault::Refuse).on(PUBLISH).nth(2)]).await;
     let mut done = Vec::new();
     for _ in 0..3 {
@@ -201,7 +201,7 @@ async fn a_rule_can_mean_the_nth_call() {
 }
 
 #[tokio::test]
-async fn random_faults_follow_from_their_seed() {
+async fn random_faults_are_determined_by_seed() {
     let mut logs = Vec::new();
     for seed in [1, 1, 2] {
         let quick = StubLambda::start(Duration::ZERO).await;
@@ -209,7 +209,7 @@ async fn random_faults_follow_from_their_seed() {
         let caller = Caller::new(&proxy.url(), &Account::new(), REGION);
         for _ in 0..60 {
             let path = format!("/{LAYER}/versions/1");
-            // Whatever becomes of it.
+            // The result does not matter.
             let _ = caller.lambda(Method::DELETE, &path).timeout(SHORT).send().await;
         }
         logs.push(proxy.log().into_iter().map(|passed| passed.fault).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! That the stub answers as Lambda does.
+//! The stub answers like Lambda.
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ async fn start() -> (StubLambda, Caller) {
 }
 
 #[tokio::test]
-async fn a_version_is_what_was_sent() {
+async fn stub_returns_the_published_version() {
     let (stub, caller) = start().await;
-    // Long enough to come in pieces.
+    // Large enough to arrive in several chunks.
     let zip = zip(3 << 20);
     let version = caller.published(&zip).await;
     let account = caller.account.id();
@@ -44,7 +44,7 @@ async fn a_version_is_what_was_sent() {
 }
 
 #[tokio::test]
-async fn numbers_are_given_once() {
+async fn stub_never_reuses_numbers() {
     let (_stub, caller) = start().await;
     for _ in 0..3 {
         caller.published(&zip(10)).await;
@@ -64,7 +64,7 @@ async fn numbers_are_given_once() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages() {
+async fn stub_lists_come_in_pages() {
     let (_stub, caller) = start().await;
     for _ in 0..3 {
         caller.published(&zip(10)).await;
@@ -81,7 +81,7 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
-async fn a_permission_is_given_once() {
+async fn stub_grants_a_permission_once() {
     let (_stub, caller) = start().await;
     caller.published(&zip(10)).await;
     let path = format!("/{LAYER}/versions/1/policy");
@@ -96,7 +96,7 @@ async fn a_permission_is_given_once() {
 }
 
 #[tokio::test]
-async fn each_call_waits_and_none_for_another() {
+async fn stub_delays_calls_independently() {
     let stub = StubLambda::start(SHORT).await;
     let account = Account::new();
     let regions = ["us-east-1", "us-east-2", "us-west-1", "us-west-2", "sa-east-1"];

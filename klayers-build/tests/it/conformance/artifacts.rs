@@ -1,4 +1,4 @@
-//! What every store of artifacts promises.
+//! The conformance suite of artifact stores.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use klayers_build::artifacts::{ArtifactError, Artifacts};
 use klayers_core::Digest;
 use tempfile::{NamedTempFile, TempPath};
 
-/// Where artifacts live. Whatever is opened there is the same store.
+/// The place of a store. Everything opened there is the same store.
 pub(crate) trait Home {
     fn open(&self) -> Arc<dyn Artifacts>;
 }
 
-/// The tests of a store of artifacts, each in the home that an expression makes.
+/// Defines the tests of an artifact store. The expression creates a home.
 macro_rules! artifacts_promises {
     ($home:expr) => {
         $crate::conformance::promises! {
             $home; artifacts:
-            what_is_put_is_there,
-            what_was_not_put_is_missing,
-            putting_twice_is_putting_once,
-            a_file_with_another_digest_is_refused,
-            files_from_elsewhere_are_taken,
-            many_may_put_the_same_at_once,
-            opened_again_it_has_the_same,
+            stored_file_can_be_read,
+            file_that_was_never_stored_is_missing,
+            storing_twice_equals_storing_once,
+            file_with_wrong_digest_is_refused,
+            files_from_other_file_systems_are_accepted,
+            same_file_can_be_stored_concurrently,
+            reopened_store_has_same_files,
         }
     };
 }
 
 pub(crate) use artifacts_promises;
 
-pub(crate) async fn what_is_put_is_there(home: &impl Home) {
+pub(crate) async fn stored_file_can_be_read(home: &impl Home) {
     let artifacts = home.open();
     for content in [&b""[..], b"zip", &vec![7; 300_000]] {
         let file = staged(&*artifacts, content);
@@ -42,7 +42,7 @@ pub(crate) async fn what_is_put_is_there(home: &impl Home) {
     }
 }
 
-pub(crate) async fn what_was_not_put_is_missing(home: &impl Home) {
+pub(crate) async fn file_that_was_never_stored_is_missing(home: &impl Home) {
     let artifacts = home.open();
     let digest = Digest::of(b"never put");
     assert!(!artifacts.contains(digest).await.unwrap());
@@ -50,7 +50,7 @@ pub(crate) async fn what_was_not_put_is_missing(home: &impl Home) {
     assert!(matches!(error, ArtifactError::Missing(missing) if missing == digest));
 }
 
-pub(crate) async fn putting_twice_is_putting_once(home: &impl Home) {
+pub(crate) async fn storing_twice_equals_storing_once(home: &impl Home) {
     let artifacts = home.open();
     let digest = Digest::of(b"zip");
     for _ in 0..2 {
@@ -62,7 +62,7 @@ pub(crate) async fn putting_twice_is_putting_once(home: &impl Home) {
     }
 }
 
-pub(crate) async fn a_file_with_another_digest_is_refused(home: &impl Home) {
+pub(crate) async fn file_with_wrong_digest_is_refused(home: &impl Home) {
     let artifacts = home.open();
     let (claimed, real) = (Digest::of(b"whole"), Digest::of(b"whol"));
     let error = artifacts.put(staged(&*artifacts, b"whol"), claimed).await.unwrap_err();
@@ -74,9 +74,9 @@ pub(crate) async fn a_file_with_another_digest_is_refused(home: &impl Home) {
     }
 }
 
-pub(crate) async fn files_from_elsewhere_are_taken(home: &impl Home) {
+pub(crate) async fn files_from_other_file_systems_are_accepted(home: &impl Home) {
     let artifacts = home.open();
-    // On Linux, shared memory is a file system of its own.
+    // On Linux, shared memory is a separate file system.
     for folder in ["/dev/shm".into(), std::env::temp_dir()] {
         if let Ok(mut file) = NamedTempFile::new_in(&folder) {
             let content = folder.display().to_string().into_bytes();
@@ -90,7 +90,7 @@ pub(crate) async fn files_from_elsewhere_are_taken(home: &impl Home) {
     }
 }
 
-pub(crate) async fn many_may_put_the_same_at_once(home: &impl Home) {
+pub(crate) async fn same_file_can_be_stored_concurrently(home: &impl Home) {
     let content = vec![42; 100_000];
     let tasks: Vec<_> = (0..16)
         .map(|_| {
@@ -108,7 +108,7 @@ pub(crate) async fn many_may_put_the_same_at_once(home: &impl Home) {
     }
 }
 
-pub(crate) async fn opened_again_it_has_the_same(home: &impl Home) {
+pub(crate) async fn reopened_store_has_same_files(home: &impl Home) {
     let artifacts = home.open();
     artifacts.put(staged(&*artifacts, b"zip"), Digest::of(b"zip")).await.unwrap();
     drop(artifacts);

@@ -1,4 +1,4 @@
-//! What every catalog promises.
+//! The conformance suite of catalogs.
 
 use std::sync::Arc;
 
@@ -29,69 +29,69 @@ pub(crate) use queries::*;
 pub(crate) use retirement::*;
 pub(crate) use runs::*;
 
-/// Where a catalog lives. Whatever is opened there is the same catalog.
+/// The place of a catalog. Everything opened there is the same catalog.
 pub(crate) trait Home {
     fn open(&self) -> Arc<dyn Catalog>;
 }
 
-/// The tests of a catalog, each in the home that an expression makes.
+/// Defines the tests of a catalog. The expression creates a home.
 macro_rules! catalog_promises {
     ($home:expr) => {
         $crate::conformance::promises! {
             $home; catalog:
-            a_new_one_is_empty,
+            new_catalog_is_empty,
             each_package_has_one_latest_build,
-            builds_that_differ_in_time_alone_are_one,
-            an_earlier_build_becomes_the_latest_again,
-            builds_are_kept_to_the_last_digit,
-            layers_made_by_hand_are_kept_like_others,
-            what_the_gate_said_is_kept_with_the_content,
+            builds_that_differ_only_in_time_are_one,
+            earlier_build_can_become_latest_again,
+            builds_are_stored_exactly,
+            imported_layers_are_stored_like_built_ones,
+            gate_reports_are_stored_by_content,
             builds_are_found_by_their_content,
-            beginning_needs_a_recorded_build,
-            one_publication_is_under_way_at_a_time,
-            what_is_under_way_says_what_it_publishes,
-            abandoning_ends_exactly_that_publication,
-            when_a_publication_was_under_way_and_why_it_is_stuck_is_kept,
-            completing_makes_the_latest_and_deprecates_the_one_before,
-            a_layer_named_otherwise_is_superseded_too,
-            completing_twice_is_completing_once,
+            publication_requires_recorded_build,
+            layer_has_one_publication_under_way_at_a_time,
+            publication_under_way_keeps_its_build,
+            abandoning_ends_only_that_publication,
+            attempt_time_and_stuck_reason_are_stored,
+            completing_makes_version_latest_and_deprecates_previous,
+            layer_with_other_name_is_superseded_too,
+            completing_twice_equals_completing_once,
             completing_leaves_other_publications_under_way,
-            what_is_completed_as_retired_leaves_the_latest,
-            an_arn_belongs_to_one_content,
-            completing_needs_a_recorded_build,
-            the_latest_is_never_deleted,
-            deleting_keeps_the_record_and_the_first_time,
-            a_deletion_is_under_way_until_it_ends,
-            what_expired_is_told_until_it_is_deleted,
-            withdrawing_the_latest_brings_back_the_one_before,
-            withdrawing_an_older_one_leaves_the_latest,
-            withdrawing_twice_is_withdrawing_once,
-            what_was_withdrawn_does_not_come_back,
-            what_is_not_there_cannot_be_withdrawn,
-            withdrawn_builds_are_told_when_their_versions_are_deleted_too,
-            a_lost_version_is_deleted_and_a_lost_latest_replaced,
-            what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes,
-            when_an_adopted_build_was_made_may_be_told_later,
-            adopting_twice_is_adopting_once,
-            adopting_again_follows_the_other_collection,
-            what_is_adopted_is_told_as_changed,
-            what_was_published_here_is_not_touched_by_adopting,
-            what_was_adopted_cannot_be_published_from_here,
-            queries_restrict_what_they_say,
+            completing_retired_version_keeps_latest,
+            arn_cannot_be_recorded_with_other_content,
+            completing_requires_recorded_build,
+            latest_version_is_never_deleted,
+            deletion_keeps_record_and_first_deletion_time,
+            deletion_is_under_way_until_it_ends,
+            expired_versions_are_listed_until_deleted,
+            withdrawing_latest_makes_previous_version_latest,
+            withdrawing_older_version_keeps_latest,
+            withdrawing_twice_equals_withdrawing_once,
+            withdrawn_version_does_not_become_latest_again,
+            missing_version_cannot_be_withdrawn,
+            withdrawn_builds_are_listed_after_deletion,
+            lost_version_is_deleted_and_lost_latest_is_replaced,
+            adopted_records_are_stored_without_content,
+            build_time_of_adopted_build_can_be_added_later,
+            adopting_twice_equals_adopting_once,
+            repeated_adoption_follows_the_other_collection,
+            adopted_layers_are_reported_as_changes,
+            adoption_leaves_own_publications_unchanged,
+            adopted_builds_cannot_be_published,
+            queries_filter_by_each_field,
             versions_are_sorted,
-            the_latest_comes_first_when_the_clock_was_set_back,
-            targets_and_regions_are_those_of_layer_versions,
-                listed_is_what_exists_and_what_was_built,
-            what_changed_is_told_once_from_a_change_on,
-            all_that_changes_what_is_listed_is_told,
-            of_many_that_begin_at_once_one_does,
-            of_many_completed_at_once_one_is_the_latest,
-            the_newest_time_is_that_of_any_version,
-            opened_again_it_says_the_same,
+            latest_comes_first_even_if_clock_was_set_back,
+            targets_and_regions_come_from_layer_versions,
+            listing_contains_existing_versions_and_latest_builds,
+            changes_are_reported_once_since_a_given_number,
+            every_change_of_the_listing_is_reported,
+            only_one_of_concurrent_publications_begins,
+            only_one_of_concurrent_completions_is_latest,
+            newest_time_includes_deleted_versions,
+            reopened_catalog_has_same_records,
             pointers_are_owed_until_they_are_moved,
-            reports_of_runs_are_kept_under_rising_numbers,
-            the_lease_changes_hands_only_as_expected,
-            of_many_that_take_the_lease_at_once_one_gets_it,
+            run_reports_get_increasing_numbers,
+            lease_is_replaced_only_if_expected_lease_matches,
+            only_one_of_concurrent_processes_gets_the_lease,
         }
     };
 }
@@ -113,7 +113,7 @@ async fn all(catalog: &dyn Catalog) -> Vec<LayerVersion> {
     catalog.layer_versions(&query).await.unwrap()
 }
 
-/// What is under way, and who is at work.
+/// Publications and deletions under way, and the lease.
 type AtWork = (Vec<Intent>, Vec<LayerVersionArn>, Option<Lease>);
 
 async fn everything(catalog: &dyn Catalog) -> (Vec<Build>, Vec<LayerVersion>, AtWork) {

@@ -1,4 +1,4 @@
-//! What every publisher promises.
+//! The conformance suite of publishers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,41 +11,42 @@ use klayers_core::{Digest, LayerVersionArn};
 use crate::samples::{at, region, target};
 use crate::support::empty_zip;
 
-/// Where layer versions are published. Whatever is opened there publishes to the same place.
+/// The place where layer versions are published. Everything opened there publishes to the same
+/// place.
 pub(crate) trait Home {
     fn open(&self) -> Arc<dyn Publisher>;
 
-    /// A folder for the zips that are published.
+    /// A folder for the zips to publish.
     fn zips(&self) -> &Path;
 
-    /// Whether regions of other partitions than `aws` are there, too.
+    /// Whether regions of partitions other than `aws` exist.
     fn has_other_partitions(&self) -> bool {
         true
     }
 }
 
-/// The tests of a publisher, each in the home that an expression makes.
+/// Defines the tests of a publisher. The expression creates a home.
 macro_rules! publisher_promises {
     ($home:expr) => {
         $crate::conformance::promises! {
             $home; publisher:
-            versions_are_counted_by_layer_and_region,
-            versions_are_listed_from_the_newest,
-            what_was_never_published_is_an_empty_list,
-            a_deleted_version_is_not_listed,
-            deleting_what_is_not_there_is_done,
-            numbers_are_not_given_again,
-            each_of_many_at_once_gets_a_number,
-            a_zip_that_has_changed_is_not_published,
+            versions_are_numbered_by_layer_and_region,
+            versions_are_listed_newest_first,
+            layer_without_versions_has_empty_list,
+            deleted_version_is_not_listed,
+            deleting_missing_version_succeeds,
+            numbers_are_never_reused,
+            concurrent_publications_get_different_numbers,
+            changed_zip_is_not_published,
             versions_of_other_accounts_are_not_deleted,
-            opened_again_it_lists_the_same,
+            reopened_publisher_lists_same_versions,
         }
     };
 }
 
 pub(crate) use publisher_promises;
 
-pub(crate) async fn versions_are_counted_by_layer_and_region(home: &impl Home) {
+pub(crate) async fn versions_are_numbered_by_layer_and_region(home: &impl Home) {
     let publisher = home.open();
     let (one, other) = (upload(home, "Klayers-p312-a"), upload(home, "Klayers-p312-b"));
     for (layer, place, partition, number) in [
@@ -68,10 +69,10 @@ pub(crate) async fn versions_are_counted_by_layer_and_region(home: &impl Home) {
     }
 }
 
-pub(crate) async fn versions_are_listed_from_the_newest(home: &impl Home) {
+pub(crate) async fn versions_are_listed_newest_first(home: &impl Home) {
     let publisher = home.open();
     let mut expected = Vec::new();
-    // More than ten: as texts, their numbers would sort otherwise.
+    // More than ten, because their numbers would sort differently as text.
     for number in 0..12 {
         let layer = upload_of(home, "Klayers-p312-a", &format!("content {number}"));
         expected.insert(0, listed(&publish(&*publisher, &layer, "eu-west-1").await, &layer));
@@ -80,14 +81,14 @@ pub(crate) async fn versions_are_listed_from_the_newest(home: &impl Home) {
     assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, expected);
 }
 
-pub(crate) async fn what_was_never_published_is_an_empty_list(home: &impl Home) {
+pub(crate) async fn layer_without_versions_has_empty_list(home: &impl Home) {
     let publisher = home.open();
     publish(&*publisher, &upload(home, "Klayers-p312-a"), "eu-west-1").await;
     assert_eq!(list(&*publisher, "Klayers-p312-b", "eu-west-1").await, []);
     assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-2").await, []);
 }
 
-pub(crate) async fn a_deleted_version_is_not_listed(home: &impl Home) {
+pub(crate) async fn deleted_version_is_not_listed(home: &impl Home) {
     let publisher = home.open();
     let layer = upload(home, "Klayers-p312-a");
     let mut versions = Vec::new();
@@ -98,7 +99,7 @@ pub(crate) async fn a_deleted_version_is_not_listed(home: &impl Home) {
     assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, versions);
 }
 
-pub(crate) async fn deleting_what_is_not_there_is_done(home: &impl Home) {
+pub(crate) async fn deleting_missing_version_succeeds(home: &impl Home) {
     let publisher = home.open();
     let layer = upload(home, "Klayers-p312-a");
     let published = publish(&*publisher, &layer, "eu-west-1").await.arn;
@@ -109,7 +110,7 @@ pub(crate) async fn deleting_what_is_not_there_is_done(home: &impl Home) {
     assert_eq!(list(&*publisher, "Klayers-p312-a", "eu-west-1").await, []);
 }
 
-pub(crate) async fn numbers_are_not_given_again(home: &impl Home) {
+pub(crate) async fn numbers_are_never_reused(home: &impl Home) {
     let layer = upload(home, "Klayers-p312-a");
     for number in 1..=4 {
         let publisher = home.open();
@@ -119,14 +120,14 @@ pub(crate) async fn numbers_are_not_given_again(home: &impl Home) {
     }
 }
 
-pub(crate) async fn each_of_many_at_once_gets_a_number(home: &impl Home) {
+pub(crate) async fn concurrent_publications_get_different_numbers(home: &impl Home) {
     let layer = upload(home, "Klayers-p312-a");
     let tasks: Vec<_> = (0..24)
         .map(|_| {
             let (publisher, layer) = (home.open(), layer.clone());
             tokio::spawn(async move {
                 let published = publish(&*publisher, &layer, "eu-west-1").await;
-                // Deleting must not make room for those who are looking for a number.
+                // A deletion must not free a number for other publications.
                 if published.arn.version() % 3 == 0 {
                     publisher.delete(&published.arn).await.unwrap();
                 }
@@ -144,7 +145,7 @@ pub(crate) async fn each_of_many_at_once_gets_a_number(home: &impl Home) {
     assert_eq!(listed.len(), 16);
 }
 
-pub(crate) async fn a_zip_that_has_changed_is_not_published(home: &impl Home) {
+pub(crate) async fn changed_zip_is_not_published(home: &impl Home) {
     let publisher = home.open();
     let layer = upload(home, "Klayers-p312-a");
     std::fs::write(&layer.zip, "changed").unwrap();
@@ -163,7 +164,7 @@ pub(crate) async fn versions_of_other_accounts_are_not_deleted(home: &impl Home)
     assert!(matches!(error, PublishError::NotOurs(which) if which == arn));
 }
 
-pub(crate) async fn opened_again_it_lists_the_same(home: &impl Home) {
+pub(crate) async fn reopened_publisher_lists_same_versions(home: &impl Home) {
     let publisher = home.open();
     let layer = upload(home, "Klayers-p312-a");
     let deleted = publish(&*publisher, &layer, "eu-west-1").await;
@@ -173,7 +174,7 @@ pub(crate) async fn opened_again_it_lists_the_same(home: &impl Home) {
     assert_eq!(list(&*home.open(), "Klayers-p312-a", "eu-west-1").await, [listed(&kept, &layer)]);
 }
 
-/// A version as it is listed.
+/// The version as a list contains it.
 pub(crate) fn listed(published: &PublishedVersion, layer: &LayerUpload) -> ListedVersion {
     assert_eq!(stated_digest(&layer.description), Some(published.digest));
     ListedVersion {
@@ -187,7 +188,7 @@ pub(crate) fn upload(home: &impl Home, name: &str) -> LayerUpload {
     upload_of(home, name, name)
 }
 
-/// An upload of a zip that is empty but for a comment.
+/// An upload of a zip that is empty except for a comment.
 fn upload_of(home: &impl Home, name: &str, comment: &str) -> LayerUpload {
     let content = empty_zip(comment);
     let digest = Digest::of(&content);

@@ -1,4 +1,4 @@
-//! What AWS and the network do wrong.
+//! Faults of AWS and the network.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use url::Url;
 use super::{Collection, REGIONS, ready};
 use crate::support::aws::{Account, Answer, Contents, Fault, FaultProxy, Operation, Rule};
 
-/// A proxy that lives as long as the runtime it is served by.
+/// A proxy, together with the runtime that serves it.
 pub(crate) struct Served {
     runtime: tokio::runtime::Runtime,
     pub(crate) proxy: FaultProxy,
@@ -25,14 +25,14 @@ impl Served {
         self.proxy.count(None, Operation::PublishLayerVersion)
     }
 
-    /// Waits until AWS has done all that it was asked for.
+    /// Waits until AWS has finished all requests.
     pub(crate) fn settle(&self) {
         self.runtime.block_on(self.proxy.idle());
     }
 }
 
 #[test]
-fn every_region_gets_every_layer_once_and_a_second_run_publishes_nothing() {
+fn first_run_publishes_everything_once_and_second_run_nothing() {
     let Some(upstream) = ready() else { return };
     let served = Served::before(&upstream, []);
     let collection = Collection::new(&REGIONS);
@@ -54,7 +54,7 @@ fn every_region_gets_every_layer_once_and_a_second_run_publishes_nothing() {
 }
 
 #[test]
-fn answers_that_are_lost_in_every_region_double_nothing() {
+fn lost_answers_do_not_double_publications() {
     let Some(upstream) = ready() else { return };
     for fault in
         [Fault::AnswerDropped, Fault::AnswerCut, Fault::AnswerReplaced(Answer::service_error())]
@@ -69,7 +69,7 @@ fn answers_that_are_lost_in_every_region_double_nothing() {
 }
 
 #[test]
-fn what_never_reached_aws_is_published_once_more() {
+fn request_that_never_reached_aws_is_published_again() {
     let Some(upstream) = ready() else { return };
     let rule = Rule::new(Fault::Refuse).on(Operation::PublishLayerVersion).times(1);
     let served = Served::before(&upstream, [rule]);
@@ -79,7 +79,7 @@ fn what_never_reached_aws_is_published_once_more() {
 }
 
 #[test]
-fn what_a_region_does_not_answer_at_all_is_settled_by_the_next_run() {
+fn next_run_settles_region_that_did_not_answer() {
     let Some(upstream) = ready() else { return };
     let lost = [
         Rule::new(Fault::AnswerDropped).in_region("eu-west-1").on(Operation::PublishLayerVersion),
@@ -97,7 +97,7 @@ fn what_a_region_does_not_answer_at_all_is_settled_by_the_next_run() {
 }
 
 #[test]
-fn regions_fail_alone_and_are_caught_up() {
+fn regions_fail_independently_and_are_caught_up() {
     let Some(upstream) = ready() else { return };
     let answered = |answer, region| Rule::new(Fault::Answered(answer)).in_region(region);
     let refusals = [
@@ -119,7 +119,7 @@ fn regions_fail_alone_and_are_caught_up() {
         assert!(told, "{region}: {}", first.stderr);
     }
     assert!(first.stderr.contains("throttled for "), "{}", first.stderr);
-    // A closed region is told once while the run goes on, and once at its end.
+    // A closed region is reported once during the run, and once at its end.
     for region in ["eu-west-1", "eu-west-2", "me-south-1"] {
         let closed = |line: &&str| {
             line.starts_with("warning: region closed") && line.contains(&format!("region={region}"))
@@ -141,7 +141,7 @@ fn regions_fail_alone_and_are_caught_up() {
 }
 
 #[test]
-fn a_region_that_cannot_be_reached_is_asked_once() {
+fn unreachable_region_is_reported_and_caught_up() {
     let Some(upstream) = ready() else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
@@ -157,9 +157,9 @@ fn a_region_that_cannot_be_reached_is_asked_once() {
 }
 
 #[test]
-fn what_aws_says_it_holds_otherwise_is_never_made_public() {
+fn version_with_wrong_hash_is_never_made_public() {
     let Some(upstream) = ready() else { return };
-    // An answer as Lambda's, but for the hash.
+    // An answer like Lambda's, except for the hash.
     let answer = |number: u64| {
         let arn =
             format!("arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-be-ta:{number}");
@@ -185,7 +185,7 @@ fn what_aws_says_it_holds_otherwise_is_never_made_public() {
 }
 
 #[test]
-fn without_credentials_nothing_is_done() {
+fn run_without_credentials_does_nothing() {
     let Some(upstream) = ready() else { return };
     let collection = Collection::new(&["eu-west-1"]);
     let mut command = collection.command(&["run"], &upstream);

@@ -1,4 +1,4 @@
-//! Runs that are killed between an effect and its record, at every place where that can be.
+//! Runs that are killed between an effect and its record, at every failpoint.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
@@ -16,7 +16,7 @@ use crate::support::places::{ends, places_in, say_killed, visited};
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
-/// What a catalog says but for the account and the times, which no two tests share.
+/// The records of a catalog without the account and the times, which differ between tests.
 fn state(collection: &Collection) -> Vec<String> {
     let mut lines: Vec<String> =
         collection.recorded().iter().map(|version| line(collection, version)).collect();
@@ -37,7 +37,7 @@ fn end_at(collection: &Collection, arguments: &[&str], endpoint: &Url, place: &s
     command.output().unwrap().status
 }
 
-/// The visits of places that a command comes by, in order.
+/// Returns the visits of failpoints by a command, in order.
 fn visits(collection: &Collection, arguments: &[&str], endpoint: &Url) -> Vec<String> {
     let seen = collection.home.path("seen");
     let mut command = collection.command(arguments, endpoint);
@@ -49,9 +49,9 @@ fn visits(collection: &Collection, arguments: &[&str], endpoint: &Url) -> Vec<St
 }
 
 #[test]
-fn a_run_that_is_killed_anywhere_is_completed_by_the_next() {
+fn killed_run_is_completed_by_the_next() {
     let Some(upstream) = ready() else { return };
-    // Behind a proxy, which tells when AWS has done all that the killed run asked for.
+    // Behind a proxy, which tells when AWS has finished all requests of the killed run.
     let served = Served::before(&upstream, []);
     let endpoint = served.proxy.url();
     let undisturbed = Collection::new(&REGIONS);
@@ -67,8 +67,8 @@ fn a_run_that_is_killed_anywhere_is_completed_by_the_next() {
     assert_eq!(visited(&second_visits), places);
     let mut killed = 0;
     for (change, visits) in [(false, &first_visits), (true, &second_visits)] {
-        // Visits that differ in number alone are the same place in another region; the first and
-        // the last of them are enough.
+        // Further visits of a failpoint concern another region or layer; the first and the last
+        // visit are enough.
         for visit in ends(visits) {
             let collection = Collection::new(&REGIONS);
             if change {
@@ -108,7 +108,7 @@ fn slow() -> Rule {
 }
 
 #[test]
-fn a_run_that_is_killed_while_aws_works_publishes_nothing_twice() {
+fn run_killed_while_aws_works_publishes_nothing_twice() {
     let Some(upstream) = ready() else { return };
     let served = Served::before(&upstream, [slow()]);
     let collection = Collection::new(&REGIONS);
@@ -126,7 +126,7 @@ fn a_run_that_is_killed_while_aws_works_publishes_nothing_twice() {
 }
 
 #[test]
-fn an_interrupted_run_finishes_what_is_under_way_and_begins_nothing_more() {
+fn interrupted_run_finishes_publications_under_way_and_begins_no_more() {
     let Some(upstream) = ready() else { return };
     let served = Served::before(&upstream, [slow()]);
     let collection = Collection::new(&REGIONS);
@@ -136,7 +136,7 @@ fn an_interrupted_run_finishes_what_is_under_way_and_begins_nothing_more() {
     let ended = collection.home.finish(child).ended_with(130);
     let said = "note: waiting up to 60 s for 4 publications that are under way; interrupt again";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
-    // Nothing is left to be settled, and all that was made is recorded.
+    // Nothing is left to settle, and all new versions are recorded.
     collection.agrees(&upstream, Contents::Listed);
     assert_eq!(collection.recorded().len(), 4);
     collection.run(&["run"], &served.proxy.url()).ended_with(0);
@@ -144,7 +144,7 @@ fn an_interrupted_run_finishes_what_is_under_way_and_begins_nothing_more() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_twice_ends_at_once_and_the_next_settles() {
+fn run_interrupted_twice_ends_at_once_and_next_run_settles() {
     let Some(upstream) = ready() else { return };
     let served = Served::before(&upstream, [slow()]);
     let collection = Collection::new(&REGIONS);
@@ -161,7 +161,7 @@ fn a_run_that_is_interrupted_twice_ends_at_once_and_the_next_settles() {
 }
 
 #[test]
-fn a_run_that_is_killed_while_it_does_not_know_is_completed_by_the_next() {
+fn next_run_settles_publication_of_unknown_outcome() {
     let Some(upstream) = ready() else { return };
     let lost = || Rule::new(Fault::AnswerDropped).on(Operation::PublishLayerVersion);
     let served = Served::before(&upstream, [lost()]);

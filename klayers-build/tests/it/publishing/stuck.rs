@@ -1,4 +1,4 @@
-//! A version whose policy is not what it has to be.
+//! A version whose policy is not the expected one.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::Region;
@@ -8,7 +8,7 @@ use super::{Collection, ready};
 
 const LAYER: &str = "Klayers-p312-be-ta";
 
-/// Grants something on version 1 of the layer, under a name.
+/// Grants access to version 1 of the layer, under a statement ID.
 async fn grant(client: &Client, statement: &str, principal: &str) {
     let request = client.add_layer_version_permission().layer_name(LAYER).version_number(1);
     let request = request.statement_id(statement).principal(principal);
@@ -16,7 +16,7 @@ async fn grant(client: &Client, statement: &str, principal: &str) {
 }
 
 #[test]
-fn a_version_with_somebody_elses_policy_is_told_and_listed_once_it_is_mended() {
+fn version_with_foreign_policy_is_reported_and_listed_after_fix() {
     let Some(endpoint) = ready() else { return };
     let collection = Collection::new(&["eu-west-1", "us-east-1"]);
     let mut command =
@@ -28,7 +28,7 @@ fn a_version_with_somebody_elses_policy_is_told_and_listed_once_it_is_mended() {
     let client = Client::new(&config.region(Region::from_static("eu-west-1")).build());
     runtime.block_on(grant(&client, "make_public", "123456789012"));
 
-    // The other layers go on, also in this region.
+    // Other layers are published, even in this region.
     let failed = collection.run(&["run"], &endpoint).ended_with(1);
     for part in ["be.ta", "eu-west-1", "123456789012"] {
         assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
@@ -41,7 +41,7 @@ fn a_version_with_somebody_elses_policy_is_told_and_listed_once_it_is_mended() {
     assert_eq!(told.stdout.lines().count(), 1, "{}", told.stdout);
     collection.run(&["reconcile", "--repair"], &endpoint).ended_with(1);
 
-    // Somebody grants what is asked, under a name of their own.
+    // Somebody makes it public under a different statement ID.
     runtime.block_on(async {
         let remove = client.remove_layer_version_permission().layer_name(LAYER).version_number(1);
         remove.statement_id("make_public").send().await.unwrap();

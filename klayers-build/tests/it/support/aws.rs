@@ -1,5 +1,5 @@
-//! AWS on loopback: LocalStack and moto as `tools/with-localstack` and `tools/with-moto` start them,
-//! a proxy that makes faults, a stub that answers at once, and what boto3 sees.
+//! AWS on loopback: LocalStack and moto, which `tools/with-localstack` and `tools/with-moto` start,
+//! a fault-injecting proxy, a stub that answers at once, and the view of boto3.
 
 mod account;
 mod boto;
@@ -20,14 +20,14 @@ pub(crate) use stub::StubLambda;
 
 use super::command::{cannot_run, environment};
 
-/// Where LocalStack listens. Where it was not started, it says that the test is not run, and fails
-/// if it runs where all tests are to be run.
+/// Returns the URL of LocalStack. If it was not started, reports that the test is skipped, or fails
+/// if all tests are required to run.
 #[track_caller]
 pub(crate) fn localstack() -> Option<Url> {
     emulator("KLAYERS_TEST_LOCALSTACK", "tools/with-localstack")
 }
 
-/// Where moto listens, in the same way.
+/// Returns the URL of moto, in the same way.
 #[track_caller]
 pub(crate) fn moto() -> Option<Url> {
     emulator("KLAYERS_TEST_MOTO", "tools/with-moto")

@@ -1,4 +1,4 @@
-//! A publisher that answers wrongly, or refuses, as it is told.
+//! A publisher with faults that a test chooses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use klayers_build::publish::{
 };
 use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
-/// Passes everything on, but for its faults.
+/// Passes all calls on, except for its faults.
 #[derive(Debug)]
 pub(crate) struct Faulty {
     inner: Arc<dyn Publisher>,
@@ -19,34 +19,55 @@ pub(crate) struct Faulty {
     faults: Mutex<Faults>,
 }
 
-/// What goes wrong.
+/// The faults, and what was called.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// So many lists show no version, as if none had been made yet.
+    /// Number of lists that contain no version, as if none had been created yet.
     pub(crate) empty_lists: usize,
     /// Versions that cannot be made public.
     pub(crate) never_public: BTreeSet<LayerVersionArn>,
-    /// How often versions are not found, though they are there.
+    /// How often existing versions are not found.
     pub(crate) not_found: BTreeMap<LayerVersionArn, usize>,
-    /// How often versions are said to hold something else.
+    /// How often the content of versions is reported wrong.
     pub(crate) other_content: BTreeMap<LayerVersionArn, usize>,
-    /// Versions that no list shows.
+    /// Versions that no list contains.
     pub(crate) unlisted: BTreeSet<LayerVersionArn>,
     /// Whether pointers are kept.
     pub(crate) keeps_pointers: bool,
-    /// Whether they cannot be moved.
+    /// Whether moving a pointer fails.
     pub(crate) pointers_stay: bool,
-    /// What the pointers say, as `eu-west-1 p3.12 requests`.
+    /// The pointers, by names such as `eu-west-1 p3.12 requests`.
     pub(crate) pointers: BTreeMap<String, LayerVersionArn>,
-    /// How many versions were published.
+    /// Number of published versions.
     pub(crate) published: usize,
-    /// How many lists were asked for.
+    /// Number of lists.
     pub(crate) lists: usize,
+    /// A region that refuses to list layers, to delete versions and to move pointers.
+    pub(crate) closed: Option<Region>,
+    /// The pointers that were moved, in order.
+    pub(crate) moved: Vec<Pointer>,
+}
+
+impl Faults {
+    fn refuse_closed(&self, region: &Region) -> Result<(), PublishError> {
+        if self.closed.as_ref() != Some(region) {
+            return Ok(());
+        }
+        Err(PublishError::Closed { region: region.clone(), reason: "it is closed".to_owned() })
+    }
 }
 
 impl Faulty {
     pub(crate) fn new(inner: &Arc<dyn Publisher>, longest_publication: Duration) -> Arc<Self> {
         Arc::new(Self { inner: Arc::clone(inner), longest_publication, faults: Mutex::default() })
+    }
+
+    /// A publisher that keeps pointers, with a region that is closed.
+    pub(crate) fn closed_in(inner: &Arc<dyn Publisher>, region: Region) -> Arc<Self> {
+        let publisher = Self::new(inner, inner.longest_publication());
+        let faults = Faults { keeps_pointers: true, closed: Some(region), ..Faults::default() };
+        *publisher.faults() = faults;
+        publisher
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -121,20 +142,24 @@ impl Publisher for Faulty {
     }
 
     async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        self.faults().refuse_closed(region)?;
         self.inner.layers(region).await
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
+        self.faults().refuse_closed(arn.region())?;
         self.inner.delete(arn).await
     }
 
     async fn point(&self, pointer: &Pointer) -> Result<(), PublishError> {
         let Pointer { region, target, package, latest } = pointer;
         let mut faults = self.faults();
+        faults.refuse_closed(region)?;
         if faults.pointers_stay {
             let reason = "parameters cannot be written".to_owned();
             return Err(PublishError::Closed { region: region.clone(), reason });
         }
+        faults.moved.push(pointer.clone());
         let name = format!("{region} {target} {package}");
         match latest {
             Some(latest) => faults.pointers.insert(name, latest.clone()),

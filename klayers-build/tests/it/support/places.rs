@@ -1,11 +1,15 @@
-//! The places at which a process can be killed.
+//! The failpoints at which a process can be killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-/// The places that stand in some of the sources, which a test that kills at all of them must have
-/// come by.
+use tokio::runtime::Runtime;
+
+/// Returns the failpoints in some source files. A test that kills at every failpoint must have visited
+/// all of them.
 pub(crate) fn places_in(files: &[&str]) -> BTreeSet<String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut places = BTreeSet::new();
@@ -14,17 +18,17 @@ pub(crate) fn places_in(files: &[&str]) -> BTreeSet<String> {
         let calls = source.split("failpoint::reach(\"").skip(1);
         let before = places.len();
         places.extend(calls.map(|rest| rest.split('"').next().unwrap().to_owned()));
-        assert!(places.len() > before, "there are none in {file}");
+        assert!(places.len() > before, "no failpoints in {file}");
     }
     places
 }
 
-/// The places of visits such as `published:3`.
+/// Returns the failpoints of visits such as `published:3`.
 pub(crate) fn visited(visits: &[String]) -> BTreeSet<String> {
     visits.iter().map(|visit| visit.rsplit_once(':').unwrap().0.to_owned()).collect()
 }
 
-/// Of each place the first visit and the last.
+/// Returns the first and the last visit of each failpoint.
 pub(crate) fn ends(visits: &[String]) -> Vec<String> {
     let mut by_place: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for visit in visits {
@@ -42,7 +46,24 @@ pub(crate) fn ends(visits: &[String]) -> Vec<String> {
     chosen
 }
 
-/// Says at how many places something was killed, where it is shown although the test passes.
+/// Runs a test for each visit, several at once: most of its time is spent on waiting for processes and
+/// rate limits. Each test has a runtime of its own.
+pub(crate) fn for_each_visit(visits: &[String], test: impl AsyncFn(&str) + Sync) {
+    const PARALLEL_TESTS: usize = 8;
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..PARALLEL_TESTS.min(visits.len()) {
+            scope.spawn(|| {
+                let runtime = Runtime::new().unwrap();
+                while let Some(visit) = visits.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    runtime.block_on(test(visit));
+                }
+            });
+        }
+    });
+}
+
+/// Prints at how many visits something was killed. Written so that it is shown even if the test passes.
 pub(crate) fn say_killed(what: &str, points: usize) {
     let _ = writeln!(std::io::stderr(), "\nkilled {what} at {points} points");
 }

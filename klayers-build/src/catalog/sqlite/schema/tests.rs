@@ -92,8 +92,11 @@ fn of_version(version: i32, path: &Path) {
         schema = before_adopting(schema);
     }
     if version < 4 {
-        let added =
-            if version < 3 { "-- Layer versions that were withdrawn" } else { "-- Which layers changed" };
+        let added = if version < 3 {
+            "-- Layer versions that were withdrawn"
+        } else {
+            "-- Which layers changed"
+        };
         let (before, _) = schema.split_once(added).unwrap();
         schema = before.to_owned();
     }

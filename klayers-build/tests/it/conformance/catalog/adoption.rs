@@ -1,4 +1,4 @@
-//! Records that are taken over from another collection.
+//! Records adopted from another collection.
 
 use klayers_build::catalog::{Adoption, Clash, Listed};
 
@@ -10,7 +10,7 @@ pub(crate) fn adopted(name: &str, version: &str) -> Build {
     Build { origin, license: None, created_at: None, ..build("p3.12", name, version) }
 }
 
-/// A version of which it is known when it was published only if its number is even.
+/// A version whose time of publication is known only if its number is even.
 fn version(build: &Build, place: &str, number: u64, status: Status) -> LayerVersion {
     let created_at =
         number.is_multiple_of(2).then(|| at(&format!("2025-11-{number:02}T02:00:00Z")));
@@ -25,7 +25,7 @@ fn adoption(versions: Vec<LayerVersion>, latest_build: Option<Build>) -> Adoptio
     Adoption { target: target("p3.12"), package: package("requests"), versions, latest_build }
 }
 
-/// Version 1 is deleted, 2 deprecated, and 3 the latest.
+/// Version 1 is deleted, 2 is deprecated, and 3 is the latest.
 fn three() -> Adoption {
     let [old, new] = ["2.32.4", "2.32.5"].map(|number| adopted("requests", number));
     let new = Build { created_at: Some(at("2026-01-01T02:00:00Z")), ..new };
@@ -41,7 +41,7 @@ fn three() -> Adoption {
     )
 }
 
-pub(crate) async fn what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes(home: &impl Home) {
+pub(crate) async fn adopted_records_are_stored_without_content(home: &impl Home) {
     let catalog = home.open();
     let adoption = three();
     let plan = catalog.adopt(&adoption).await.unwrap();
@@ -49,7 +49,7 @@ pub(crate) async fn what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes(ho
     assert_eq!(plan.refused, [].into());
     let recorded = all(&*home.open()).await;
     let mut expected = adoption.versions.clone();
-    // The latest of a region first, then from the newest to the oldest.
+    // The latest of a region comes first, then the others from newest to oldest.
     expected.swap(0, 2);
     assert_eq!(recorded, expected);
     assert!(recorded.iter().all(|version| version.build.content().is_none()));
@@ -60,7 +60,7 @@ pub(crate) async fn what_is_adopted_is_kept_and_nothing_is_known_of_its_bytes(ho
     assert_eq!(expired, expected[1..2]);
 }
 
-pub(crate) async fn when_an_adopted_build_was_made_may_be_told_later(home: &impl Home) {
+pub(crate) async fn build_time_of_adopted_build_can_be_added_later(home: &impl Home) {
     let catalog = home.open();
     let mut adoption = three();
     let undated = |build: &mut Build| build.created_at = None;
@@ -75,12 +75,12 @@ pub(crate) async fn when_an_adopted_build_was_made_may_be_told_later(home: &impl
     assert_eq!(catalog.latest_builds(None).await.unwrap(), [three().latest_build.unwrap()]);
 }
 
-pub(crate) async fn adopting_twice_is_adopting_once(home: &impl Home) {
+pub(crate) async fn adopting_twice_equals_adopting_once(home: &impl Home) {
     let catalog = home.open();
     catalog.adopt(&three()).await.unwrap();
     let before = everything(&*catalog).await;
     let mut later = three();
-    // As it is read another day.
+    // The same records, read on another day.
     for version in &mut later.versions {
         version.build.origin = Origin::Adopted { at: at("2026-12-01T02:00:00Z") };
     }
@@ -89,7 +89,7 @@ pub(crate) async fn adopting_twice_is_adopting_once(home: &impl Home) {
     assert_eq!(everything(&*catalog).await, before);
 }
 
-pub(crate) async fn adopting_again_follows_the_other_collection(home: &impl Home) {
+pub(crate) async fn repeated_adoption_follows_the_other_collection(home: &impl Home) {
     let catalog = home.open();
     catalog.adopt(&three()).await.unwrap();
     let mut later = three();
@@ -105,12 +105,12 @@ pub(crate) async fn adopting_again_follows_the_other_collection(home: &impl Home
     later.versions.sort_by(|one, other| one.arn.cmp(&other.arn));
     assert_eq!(recorded, later.versions);
     assert_eq!(catalog.latest_builds(None).await.unwrap(), [later.latest_build.unwrap()]);
-    // What is deleted does not come back.
+    // A deleted version does not come back.
     let plan = catalog.adopt(&three()).await.unwrap();
     assert!(plan.change.iter().all(|version| version.arn.version() != 2), "{plan:?}");
 }
 
-pub(crate) async fn what_is_adopted_is_told_as_changed(home: &impl Home) {
+pub(crate) async fn adopted_layers_are_reported_as_changes(home: &impl Home) {
     let catalog = home.open();
     let mut until = catalog.changes(None).await.unwrap().until;
     let mut told = async |expected: &[Option<&str>]| {
@@ -138,13 +138,13 @@ pub(crate) async fn what_is_adopted_is_told_as_changed(home: &impl Home) {
     told(&[None, Some("eu-west-1")]).await;
 }
 
-pub(crate) async fn what_was_published_here_is_not_touched_by_adopting(home: &impl Home) {
+pub(crate) async fn adoption_leaves_own_publications_unchanged(home: &impl Home) {
     let catalog = home.open();
     let own = build("p3.12", "requests", "2.33.0");
     catalog.adopt(&three()).await.unwrap();
     publish(&*catalog, &own, "eu-west-1", 4).await;
     let before = everything(&*catalog).await;
-    // All of it is recorded already, whatever became of it here.
+    // Everything is already recorded, whatever has happened to it here.
     let plan = catalog.adopt(&three()).await.unwrap();
     assert_eq!((plan.is_empty(), plan.unchanged, plan.refused.len()), (true, 4, 0));
     let mut later = three();
@@ -158,7 +158,7 @@ pub(crate) async fn what_was_published_here_is_not_touched_by_adopting(home: &im
     assert_eq!(everything(&*catalog).await, before);
 }
 
-pub(crate) async fn what_was_adopted_cannot_be_published_from_here(home: &impl Home) {
+pub(crate) async fn adopted_builds_cannot_be_published(home: &impl Home) {
     let catalog = home.open();
     catalog.adopt(&three()).await.unwrap();
     let build = catalog.latest_builds(None).await.unwrap().remove(0);
@@ -168,7 +168,7 @@ pub(crate) async fn what_was_adopted_cannot_be_published_from_here(home: &impl H
     for error in [begun, completed] {
         assert!(matches!(error, CatalogError::Adopted { .. }), "{error:?}");
     }
-    // And it may be withdrawn, deleted and superseded like any other.
+    // It can be withdrawn, deleted and superseded like any other version.
     let yank = Yank { reason: "it is broken".to_owned(), at: expiry() };
     let three = arn(&build, "eu-west-1", 3);
     let latest = catalog.yank(&three, &yank, expiry()).await.unwrap().unwrap();

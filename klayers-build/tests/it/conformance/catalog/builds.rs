@@ -1,4 +1,4 @@
-//! What was built.
+//! Builds.
 
 use super::*;
 
@@ -22,7 +22,7 @@ pub(crate) async fn each_package_has_one_latest_build(home: &impl Home) {
     assert_eq!(catalog.latest_builds(Some(target("p3.14"))).await.unwrap(), []);
 }
 
-pub(crate) async fn builds_that_differ_in_time_alone_are_one(home: &impl Home) {
+pub(crate) async fn builds_that_differ_only_in_time_are_one(home: &impl Home) {
     let catalog = home.open();
     let first = build("p3.12", "requests", "2.32.5");
     let later = Build { created_at: Some(at("2026-12-06T02:00:00Z")), ..first.clone() };
@@ -33,7 +33,7 @@ pub(crate) async fn builds_that_differ_in_time_alone_are_one(home: &impl Home) {
     assert_eq!(all(&*catalog).await[0].build, first);
 }
 
-pub(crate) async fn an_earlier_build_becomes_the_latest_again(home: &impl Home) {
+pub(crate) async fn earlier_build_can_become_latest_again(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     for build in [&old, &new, &old] {
@@ -42,7 +42,7 @@ pub(crate) async fn an_earlier_build_becomes_the_latest_again(home: &impl Home) 
     assert_eq!(catalog.latest_builds(None).await.unwrap(), [old]);
 }
 
-pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
+pub(crate) async fn builds_are_stored_exactly(home: &impl Home) {
     let catalog = home.open();
     let licenses = [
         None,
@@ -77,14 +77,14 @@ pub(crate) async fn builds_are_kept_to_the_last_digit(home: &impl Home) {
     }
 }
 
-pub(crate) async fn layers_made_by_hand_are_kept_like_others(home: &impl Home) {
+pub(crate) async fn imported_layers_are_stored_like_built_ones(home: &impl Home) {
     let catalog = home.open();
     let locked = build("p3.8", "spacy_model_en_small", "2.2.5");
     let content = *locked.content().unwrap();
     let imported = Build { origin: Origin::Imported { content }, ..locked.clone() };
     for build in [&locked, &imported] {
         catalog.record_build(build).await.unwrap();
-        // The one is not taken for the other.
+        // The two builds are not confused.
         assert_eq!(catalog.latest_builds(None).await.unwrap(), std::slice::from_ref(build));
     }
     catalog.begin(&intent(&imported, "eu-west-1")).await.unwrap();
@@ -93,7 +93,7 @@ pub(crate) async fn layers_made_by_hand_are_kept_like_others(home: &impl Home) {
     assert_eq!(all(&*catalog).await, [published(&imported, "eu-west-2", 1)]);
 }
 
-pub(crate) async fn what_the_gate_said_is_kept_with_the_content(home: &impl Home) {
+pub(crate) async fn gate_reports_are_stored_by_content(home: &impl Home) {
     let catalog = home.open();
     let report = |reason: &str| GateReport {
         findings: vec![Finding::Empty],
@@ -101,7 +101,7 @@ pub(crate) async fn what_the_gate_said_is_kept_with_the_content(home: &impl Home
     };
     let [one, other] = [b"one", b"two"].map(|content| Digest::of(content));
     assert_eq!(catalog.gate(one).await.unwrap(), None);
-    // Before the build itself is recorded, so that there is no build without it.
+    // The gate report comes first, so that there is no build without one.
     catalog.record_gate(one, &report("first")).await.unwrap();
     assert_eq!(catalog.gate(one).await.unwrap(), Some(report("first")));
     catalog.record_gate(one, &report("again, with \"quotes\"")).await.unwrap();
@@ -112,7 +112,7 @@ pub(crate) async fn what_the_gate_said_is_kept_with_the_content(home: &impl Home
 pub(crate) async fn builds_are_found_by_their_content(home: &impl Home) {
     let catalog = home.open();
     let requests = build("p3.12", "requests", "1");
-    // The same bytes may be the layer of two targets.
+    // The layers of two targets may have the same content.
     let twin = Build { target: target("p3.12-arm64"), ..requests.clone() };
     for build in [&twin, &requests, &build("p3.12", "numpy", "1")] {
         catalog.record_build(build).await.unwrap();

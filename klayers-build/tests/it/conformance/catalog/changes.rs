@@ -6,7 +6,7 @@ fn change(name: &str, in_region: Option<&str>) -> Listed {
     Listed { target: target("p3.12"), package: package(name), region: in_region.map(region) }
 }
 
-pub(crate) async fn what_changed_is_told_once_from_a_change_on(home: &impl Home) {
+pub(crate) async fn changes_are_reported_once_since_a_given_number(home: &impl Home) {
     let catalog = home.open();
     let new = catalog.changes(None).await.unwrap();
     assert_eq!(new.layers, None);
@@ -29,13 +29,13 @@ pub(crate) async fn what_changed_is_told_once_from_a_change_on(home: &impl Home)
     publish(&*catalog, &build("p3.12", "Pillow", "2"), "eu-west-2", 2).await;
     let later = catalog.changes(Some(changes.until)).await.unwrap();
     assert_eq!(later.layers.as_deref(), Some(&all[..2]));
-    // What is asked for from another catalog's number on is not known.
+    // A number from another catalog is unknown here.
     let of_another = catalog.changes(Some(later.until + 1)).await.unwrap();
     assert_eq!(of_another, Changes { until: later.until, layers: None });
     assert_eq!(catalog.changes(None).await.unwrap(), of_another);
 }
 
-pub(crate) async fn all_that_changes_what_is_listed_is_told(home: &impl Home) {
+pub(crate) async fn every_change_of_the_listing_is_reported(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     let passed = GateReport::without_imports(vec![]);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(crate) async fn beginning_needs_a_recorded_build(home: &impl Home) {
+pub(crate) async fn publication_requires_recorded_build(home: &impl Home) {
     let catalog = home.open();
     let build = build("p3.12", "requests", "2.32.5");
     let error = catalog.begin(&intent(&build, "eu-west-1")).await.unwrap_err();
@@ -13,7 +13,7 @@ pub(crate) async fn beginning_needs_a_recorded_build(home: &impl Home) {
     assert_eq!(catalog.under_way().await.unwrap(), []);
 }
 
-pub(crate) async fn one_publication_is_under_way_at_a_time(home: &impl Home) {
+pub(crate) async fn layer_has_one_publication_under_way_at_a_time(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     let elsewhere = build("p3.12", "numpy", "2.3.4");
@@ -37,7 +37,7 @@ pub(crate) async fn one_publication_is_under_way_at_a_time(home: &impl Home) {
     catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
 }
 
-pub(crate) async fn what_is_under_way_says_what_it_publishes(home: &impl Home) {
+pub(crate) async fn publication_under_way_keeps_its_build(home: &impl Home) {
     let catalog = home.open();
     let old = build("p3.12", "requests", "2.32.4");
     let other = build("p3.12", "Pillow", "12.0.0");
@@ -53,7 +53,7 @@ pub(crate) async fn what_is_under_way_says_what_it_publishes(home: &impl Home) {
     assert_eq!(catalog.under_way().await.unwrap(), expected);
 }
 
-pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
+pub(crate) async fn abandoning_ends_only_that_publication(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     for build in [&old, &new] {
@@ -76,7 +76,7 @@ pub(crate) async fn abandoning_ends_exactly_that_publication(home: &impl Home) {
     }
 }
 
-pub(crate) async fn when_a_publication_was_under_way_and_why_it_is_stuck_is_kept(home: &impl Home) {
+pub(crate) async fn attempt_time_and_stuck_reason_are_stored(home: &impl Home) {
     let catalog = home.open();
     let build = build("p3.12", "requests", "2.32.5");
     catalog.record_build(&build).await.unwrap();
@@ -88,7 +88,7 @@ pub(crate) async fn when_a_publication_was_under_way_and_why_it_is_stuck_is_kept
     catalog.attempted(&here, later).await.unwrap();
     let attempted = Intent { attempted_at: Some(later), ..here.clone() };
     assert_eq!(catalog.under_way().await.unwrap(), [attempted, elsewhere.clone()]);
-    // Nor does either tell one publication from another.
+    // Neither field identifies a publication.
     catalog.mark_stuck(&elsewhere, "its policy is somebody else's").await.unwrap();
     let under_way = catalog.under_way().await.unwrap();
     assert_eq!(under_way[1].stuck.as_deref(), Some("its policy is somebody else's"));
@@ -99,7 +99,7 @@ pub(crate) async fn when_a_publication_was_under_way_and_why_it_is_stuck_is_kept
     assert_eq!(catalog.under_way().await.unwrap(), under_way[1..]);
 }
 
-pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(home: &impl Home) {
+pub(crate) async fn completing_makes_version_latest_and_deprecates_previous(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     let neighbour = build("p3.12-arm64", "requests", "2.32.4");
@@ -131,7 +131,7 @@ pub(crate) async fn completing_makes_the_latest_and_deprecates_the_one_before(ho
     );
 }
 
-pub(crate) async fn a_layer_named_otherwise_is_superseded_too(home: &impl Home) {
+pub(crate) async fn layer_with_other_name_is_superseded_too(home: &impl Home) {
     let catalog = home.open();
     let old = build("p3.12", "pillow", "11.0.0");
     let new = build("p3.12", "Pillow", "12.0.0");
@@ -143,7 +143,7 @@ pub(crate) async fn a_layer_named_otherwise_is_superseded_too(home: &impl Home) 
     assert_eq!(versions[1].expires_at(), Some(expiry()));
 }
 
-pub(crate) async fn completing_twice_is_completing_once(home: &impl Home) {
+pub(crate) async fn completing_twice_equals_completing_once(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -158,7 +158,7 @@ pub(crate) async fn completing_twice_is_completing_once(home: &impl Home) {
         assert_eq!(all(&*catalog).await, before);
     }
 
-    // A publication that is settled by a version that was recorded before is settled, too.
+    // A publication is also settled by a version that is already recorded.
     catalog.begin(&intent(&new, "eu-west-1")).await.unwrap();
     catalog.complete(&published(&new, "eu-west-1", 2), expiry()).await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), []);
@@ -179,7 +179,7 @@ pub(crate) async fn completing_leaves_other_publications_under_way(home: &impl H
     assert_eq!(catalog.under_way().await.unwrap(), others);
 }
 
-pub(crate) async fn what_is_completed_as_retired_leaves_the_latest(home: &impl Home) {
+pub(crate) async fn completing_retired_version_keeps_latest(home: &impl Home) {
     let catalog = home.open();
     let [old, new, newest] =
         ["2.32.4", "2.32.5", "2.32.6"].map(|version| build("p3.12", "requests", version));
@@ -205,7 +205,7 @@ pub(crate) async fn what_is_completed_as_retired_leaves_the_latest(home: &impl H
     assert_eq!(all(&*catalog).await, expected);
 }
 
-pub(crate) async fn an_arn_belongs_to_one_content(home: &impl Home) {
+pub(crate) async fn arn_cannot_be_recorded_with_other_content(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -218,7 +218,7 @@ pub(crate) async fn an_arn_belongs_to_one_content(home: &impl Home) {
     assert_eq!(catalog.under_way().await.unwrap(), [intent(&new, "eu-west-1")]);
 }
 
-pub(crate) async fn completing_needs_a_recorded_build(home: &impl Home) {
+pub(crate) async fn completing_requires_recorded_build(home: &impl Home) {
     let catalog = home.open();
     let version = published(&build("p3.12", "requests", "2.32.5"), "eu-west-1", 1);
     let error = catalog.complete(&version, expiry()).await.unwrap_err();
@@ -228,7 +228,7 @@ pub(crate) async fn completing_needs_a_recorded_build(home: &impl Home) {
     assert_eq!(all(&*catalog).await, []);
 }
 
-pub(crate) async fn of_many_that_begin_at_once_one_does(home: &impl Home) {
+pub(crate) async fn only_one_of_concurrent_publications_begins(home: &impl Home) {
     let build = build("p3.12", "requests", "2.32.5");
     home.open().record_build(&build).await.unwrap();
     let tasks: Vec<_> = (0..16)
@@ -248,7 +248,7 @@ pub(crate) async fn of_many_that_begin_at_once_one_does(home: &impl Home) {
     assert_eq!(begun, 1);
 }
 
-pub(crate) async fn of_many_completed_at_once_one_is_the_latest(home: &impl Home) {
+pub(crate) async fn only_one_of_concurrent_completions_is_latest(home: &impl Home) {
     let build = build("p3.12", "requests", "2.32.5");
     home.open().record_build(&build).await.unwrap();
     let tasks: Vec<_> = (1..=16)

@@ -1,10 +1,10 @@
-//! What is asked for.
+//! Queries.
 
 use klayers_build::catalog::Listed;
 
 use super::*;
 
-pub(crate) async fn queries_restrict_what_they_say(home: &impl Home) {
+pub(crate) async fn queries_filter_by_each_field(home: &impl Home) {
     let catalog = home.open();
     let (pillow, arm) = (build("p3.12", "Pillow", "11"), build("p3.12-arm64", "Pillow", "11"));
     let requests = ["1", "2", "3"].map(|version| build("p3.12", "requests", version));
@@ -82,7 +82,7 @@ pub(crate) async fn versions_are_sorted(home: &impl Home) {
     assert_eq!(arns, expected);
 }
 
-pub(crate) async fn the_latest_comes_first_when_the_clock_was_set_back(home: &impl Home) {
+pub(crate) async fn latest_comes_first_even_if_clock_was_set_back(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -95,7 +95,7 @@ pub(crate) async fn the_latest_comes_first_when_the_clock_was_set_back(home: &im
     assert_eq!(all(&*catalog).await[0], version);
 }
 
-pub(crate) async fn targets_and_regions_are_those_of_layer_versions(home: &impl Home) {
+pub(crate) async fn targets_and_regions_come_from_layer_versions(home: &impl Home) {
     let catalog = home.open();
     catalog.record_build(&build("p3.14", "requests", "1")).await.unwrap();
     for for_target in ["p3.12-arm64", "p3.12", "p3.9"] {
@@ -109,7 +109,7 @@ pub(crate) async fn targets_and_regions_are_those_of_layer_versions(home: &impl 
     assert_eq!(catalog.regions().await.unwrap(), regions);
 }
 
-pub(crate) async fn listed_is_what_exists_and_what_was_built(home: &impl Home) {
+pub(crate) async fn listing_contains_existing_versions_and_latest_builds(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "Pillow", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -126,7 +126,7 @@ pub(crate) async fn listed_is_what_exists_and_what_was_built(home: &impl Home) {
     assert_eq!(listed, ["p3.12 pillow None", r#"p3.12 pillow Some(Region("eu-west-1"))"#]);
 }
 
-pub(crate) async fn a_new_one_is_empty(home: &impl Home) {
+pub(crate) async fn new_catalog_is_empty(home: &impl Home) {
     let catalog = home.open();
     assert_eq!(catalog.latest_builds(None).await.unwrap(), []);
     assert_eq!(all(&*catalog).await, []);
@@ -139,7 +139,7 @@ pub(crate) async fn a_new_one_is_empty(home: &impl Home) {
     assert_eq!(catalog.lease().await.unwrap(), None);
 }
 
-pub(crate) async fn opened_again_it_says_the_same(home: &impl Home) {
+pub(crate) async fn reopened_catalog_has_same_records(home: &impl Home) {
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "requests", version));
     let catalog = home.open();
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -155,7 +155,7 @@ pub(crate) async fn opened_again_it_says_the_same(home: &impl Home) {
     assert_eq!(everything(&*home.open()).await, said);
 }
 
-pub(crate) async fn the_newest_time_is_that_of_any_version(home: &impl Home) {
+pub(crate) async fn newest_time_includes_deleted_versions(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["1", "2"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 9).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(crate) async fn the_latest_is_never_deleted(home: &impl Home) {
+pub(crate) async fn latest_version_is_never_deleted(home: &impl Home) {
     let catalog = home.open();
     let build = build("p3.12", "requests", "2.32.5");
     publish(&*catalog, &build, "eu-west-1", 1).await;
@@ -14,7 +14,7 @@ pub(crate) async fn the_latest_is_never_deleted(home: &impl Home) {
     assert_eq!(all(&*catalog).await, [published(&build, "eu-west-1", 1)]);
 }
 
-pub(crate) async fn deleting_keeps_the_record_and_the_first_time(home: &impl Home) {
+pub(crate) async fn deletion_keeps_record_and_first_deletion_time(home: &impl Home) {
     let catalog = home.open();
     let [old, new] = ["2.32.4", "2.32.5"].map(|version| build("p3.12", "requests", version));
     publish(&*catalog, &old, "eu-west-1", 1).await;
@@ -27,17 +27,17 @@ pub(crate) async fn deleting_keeps_the_record_and_the_first_time(home: &impl Hom
     assert_eq!(versions[0], published(&new, "eu-west-1", 2));
     assert_eq!(versions[1].arn, arn(&old, "eu-west-1", 1));
     assert_eq!(versions[1].status, Status::Deleted { at: first });
-    // Its number is not free again: what was published once stays recorded.
+    // Its number is not free again: a published version stays recorded.
     catalog.complete(&published(&old, "eu-west-1", 1), expiry()).await.unwrap();
     assert_eq!(all(&*catalog).await, versions);
 }
 
-pub(crate) async fn a_deletion_is_under_way_until_it_ends(home: &impl Home) {
+pub(crate) async fn deletion_is_under_way_until_it_ends(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     for arn in [&arns[1], &arns[0]] {
         catalog.begin_deletion(arn, expiry()).await.unwrap();
-        // Beginning again is no second deletion.
+        // Beginning again is not a second deletion.
         catalog.begin_deletion(arn, expiry()).await.unwrap();
     }
     assert_eq!(home.open().deletions_under_way().await.unwrap(), arns[..2]);
@@ -48,14 +48,14 @@ pub(crate) async fn a_deletion_is_under_way_until_it_ends(home: &impl Home) {
     catalog.end_deletion(&arns[1]).await.unwrap();
     catalog.end_deletion(&arns[2]).await.unwrap();
     assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
-    // Nothing begins again what has ended.
+    // A deletion that has ended does not begin again.
     catalog.begin_deletion(&arns[0], expiry()).await.unwrap();
     assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
     let latest = catalog.layer_version(&arns[2]).await.unwrap().unwrap();
     assert_eq!(latest.status, Status::Latest);
 }
 
-pub(crate) async fn what_expired_is_told_until_it_is_deleted(home: &impl Home) {
+pub(crate) async fn expired_versions_are_listed_until_deleted(home: &impl Home) {
     let catalog = home.open();
     let requests = three(&*catalog, "requests").await;
     let numpy = three(&*catalog, "numpy").await;
@@ -74,7 +74,7 @@ pub(crate) async fn what_expired_is_told_until_it_is_deleted(home: &impl Home) {
     );
 }
 
-pub(crate) async fn withdrawing_the_latest_brings_back_the_one_before(home: &impl Home) {
+pub(crate) async fn withdrawing_latest_makes_previous_version_latest(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     publish(&*catalog, &build("p3.12", "requests", "3"), "us-east-1", 3).await;
@@ -85,27 +85,27 @@ pub(crate) async fn withdrawing_the_latest_brings_back_the_one_before(home: &imp
     assert_eq!(withdrawn.status, status);
     let oldest = catalog.layer_version(&arns[0]).await.unwrap().unwrap();
     assert_eq!(oldest.expires_at(), Some(expiry()));
-    // Another region goes on.
+    // Other regions are not affected.
     let query = Query { region: Some(region("us-east-1")), ..Query::default() };
     assert_eq!(catalog.layer_versions(&query).await.unwrap().len(), 1);
-    // What is published next supersedes what came back.
+    // The next publication supersedes the version that became the latest again.
     publish(&*catalog, &build("p3.12", "requests", "4"), "eu-west-1", 4).await;
     let superseded = catalog.layer_version(&arns[1]).await.unwrap().unwrap();
     assert_eq!(superseded.status, Status::Deprecated { expires_at: expiry(), yanked: None });
 }
 
-pub(crate) async fn withdrawing_an_older_one_leaves_the_latest(home: &impl Home) {
+pub(crate) async fn withdrawing_older_version_keeps_latest(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     let latest = catalog.yank(&arns[0], &broken(), later()).await.unwrap().unwrap();
     assert_eq!((&latest.arn, &latest.status), (&arns[2], &Status::Latest));
     let withdrawn = catalog.layer_version(&arns[0]).await.unwrap().unwrap();
-    // It expires when it would have, not later.
+    // It expires at its original time, not later.
     let status = Status::Deprecated { expires_at: expiry(), yanked: Some(broken()) };
     assert_eq!(withdrawn.status, status);
 }
 
-pub(crate) async fn withdrawing_twice_is_withdrawing_once(home: &impl Home) {
+pub(crate) async fn withdrawing_twice_equals_withdrawing_once(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     let first = catalog.yank(&arns[2], &broken(), later()).await.unwrap();
@@ -116,7 +116,7 @@ pub(crate) async fn withdrawing_twice_is_withdrawing_once(home: &impl Home) {
     assert_eq!(all(&*catalog).await, before);
 }
 
-pub(crate) async fn what_was_withdrawn_does_not_come_back(home: &impl Home) {
+pub(crate) async fn withdrawn_version_does_not_become_latest_again(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     catalog.yank(&arns[1], &broken(), later()).await.unwrap();
@@ -124,7 +124,7 @@ pub(crate) async fn what_was_withdrawn_does_not_come_back(home: &impl Home) {
     assert_eq!(latest.arn, arns[0]);
     assert_eq!(catalog.yank(&arns[0], &broken(), later()).await.unwrap(), None);
     assert_eq!(catalog.layer_versions(&Query::default()).await.unwrap(), []);
-    // Nor does what is deleted.
+    // Nor does a deleted version.
     let numpy = three(&*catalog, "numpy").await;
     for arn in &numpy[..2] {
         catalog.begin_deletion(arn, expiry()).await.unwrap();
@@ -132,7 +132,7 @@ pub(crate) async fn what_was_withdrawn_does_not_come_back(home: &impl Home) {
     assert_eq!(catalog.yank(&numpy[2], &broken(), later()).await.unwrap(), None);
 }
 
-pub(crate) async fn what_is_not_there_cannot_be_withdrawn(home: &impl Home) {
+pub(crate) async fn missing_version_cannot_be_withdrawn(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     catalog.begin_deletion(&arns[0], expiry()).await.unwrap();
@@ -144,9 +144,7 @@ pub(crate) async fn what_is_not_there_cannot_be_withdrawn(home: &impl Home) {
     assert_eq!(catalog.yanked_builds(target("p3.12")).await.unwrap(), []);
 }
 
-pub(crate) async fn withdrawn_builds_are_told_when_their_versions_are_deleted_too(
-    home: &impl Home,
-) {
+pub(crate) async fn withdrawn_builds_are_listed_after_deletion(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     publish(&*catalog, &build("p3.12", "requests", "3"), "us-east-1", 1).await;
@@ -155,7 +153,7 @@ pub(crate) async fn withdrawn_builds_are_told_when_their_versions_are_deleted_to
         catalog.yank(arn, &broken(), later()).await.unwrap();
     }
     let told = async |key: &str| catalog.yanked_builds(target(key)).await.unwrap();
-    // Withdrawn in two regions, it is one build.
+    // A build that was withdrawn in two regions is listed once.
     let withdrawn = [build("p3.12", "requests", "3")];
     assert_eq!(told("p3.12").await, withdrawn);
     catalog.begin_deletion(&arns[2], expiry()).await.unwrap();
@@ -163,17 +161,17 @@ pub(crate) async fn withdrawn_builds_are_told_when_their_versions_are_deleted_to
     assert_eq!(told("p3.12-arm64").await, []);
 }
 
-pub(crate) async fn a_lost_version_is_deleted_and_a_lost_latest_replaced(home: &impl Home) {
+pub(crate) async fn lost_version_is_deleted_and_lost_latest_is_replaced(home: &impl Home) {
     let catalog = home.open();
     let arns = three(&*catalog, "requests").await;
     let lost_at = at("2026-12-01T00:00:00Z");
     catalog.yank(&arns[1], &broken(), later()).await.unwrap();
-    // What was withdrawn is passed over.
+    // A withdrawn version is skipped.
     let latest = catalog.record_loss(&arns[2], lost_at).await.unwrap().unwrap();
     assert_eq!((&latest.arn, &latest.status), (&arns[0], &Status::Latest));
     let lost = catalog.layer_version(&arns[2]).await.unwrap().unwrap();
     assert_eq!(lost.status, Status::Deleted { at: lost_at });
-    // It is gone: there is nothing that would have to be deleted.
+    // It is gone, so there is nothing to delete.
     assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
     let latest = catalog.record_loss(&arns[1], lost_at).await.unwrap().unwrap();
     assert_eq!(latest.arn, arns[0]);
@@ -187,7 +185,7 @@ pub(crate) async fn a_lost_version_is_deleted_and_a_lost_latest_replaced(home: &
     assert!(matches!(error, CatalogError::Unknown(which) if which == unknown));
 }
 
-/// Three versions of a layer in one region, from the oldest to the latest.
+/// Publishes three versions of a layer in one region. Returns them from oldest to latest.
 pub(super) async fn three(catalog: &dyn Catalog, name: &str) -> [LayerVersionArn; 3] {
     let mut number = 0;
     let mut arns = Vec::new();
@@ -204,7 +202,7 @@ fn broken() -> Yank {
     Yank { reason: "it is 'broken'; sorry".to_owned(), at: at("2026-11-20T10:00:00.5Z") }
 }
 
-/// When what is withdrawn expires: later than what is superseded.
+/// When a withdrawn version expires: later than a superseded one.
 fn later() -> Timestamp {
     at("2027-11-20T10:00:00.5Z")
 }

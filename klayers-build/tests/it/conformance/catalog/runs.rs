@@ -1,10 +1,10 @@
-//! What runs did, and who is at work.
+//! Reports of runs, and the lease.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-pub(crate) async fn reports_of_runs_are_kept_under_rising_numbers(home: &impl Home) {
+pub(crate) async fn run_reports_get_increasing_numbers(home: &impl Home) {
     let catalog = home.open();
     let mut numbers = Vec::new();
     for layers in 1..=4 {
@@ -22,7 +22,7 @@ pub(crate) async fn reports_of_runs_are_kept_under_rising_numbers(home: &impl Ho
     }
 }
 
-pub(crate) async fn the_lease_changes_hands_only_as_expected(home: &impl Home) {
+pub(crate) async fn lease_is_replaced_only_if_expected_lease_matches(home: &impl Home) {
     let catalog = home.open();
     let (first, renewed, other) = (
         lease("one", 1, "02:00:00.000000001"),
@@ -37,7 +37,7 @@ pub(crate) async fn the_lease_changes_hands_only_as_expected(home: &impl Home) {
     assert_eq!(home.open().lease().await.unwrap().as_ref(), Some(&first));
     assert!(!replace(None, Some(&other)).await);
     assert!(replace(Some(&first), Some(&renewed)).await);
-    // Who had it before it was renewed has it no more.
+    // The earlier value of a renewed lease no longer matches.
     for with in [None, Some(&other)] {
         assert!(!replace(Some(&first), with).await);
     }
@@ -47,7 +47,7 @@ pub(crate) async fn the_lease_changes_hands_only_as_expected(home: &impl Home) {
     assert_eq!(catalog.lease().await.unwrap(), None);
 }
 
-pub(crate) async fn of_many_that_take_the_lease_at_once_one_gets_it(home: &impl Home) {
+pub(crate) async fn only_one_of_concurrent_processes_gets_the_lease(home: &impl Home) {
     home.open();
     let tasks: Vec<_> = (0..16)
         .map(|process| {
@@ -69,7 +69,7 @@ fn lease(host: &str, process: u32, until: &str) -> Lease {
     Lease { host: host.to_owned(), process, until: at(&format!("2026-11-01T{until}Z")) }
 }
 
-/// A report that is told from others by its number of layers.
+/// A report that is identified by its number of layers.
 fn report(layers: usize) -> RunReport {
     RunReport {
         begun_at: at("2026-11-01T02:00:00.123456789Z"),

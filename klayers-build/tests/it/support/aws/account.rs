@@ -1,4 +1,4 @@
-//! An account for each test.
+//! A separate account for each test.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use url::Url;
 
-/// An AWS account that no other test uses. LocalStack and moto keep accounts apart, and take an
-/// access key of 12 digits for the account that it names.
+/// An AWS account that no other test uses. LocalStack and moto separate accounts, and interpret an
+/// access key of 12 digits as the number of an account.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Account(String);
 
@@ -16,20 +16,20 @@ impl Account {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mut hasher = DefaultHasher::new();
-        // Each test is a thread of its own name, and under nextest a process, too.
+        // Each test has a thread with its own name and, under nextest, its own process.
         std::thread::current().name().hash(&mut hasher);
         std::process::id().hash(&mut hasher);
         COUNT.fetch_add(1, Ordering::Relaxed).hash(&mut hasher);
         Self((100_000_000_000 + hasher.finish() % 900_000_000_000).to_string())
     }
 
-    /// Its 12 digits, which are its access key, too.
+    /// Its 12 digits, which are also its access key.
     pub(crate) fn id(&self) -> &str {
         &self.0
     }
 
-    /// The environment in which AWS's tools act as this account, and look nowhere else for
-    /// credentials or settings.
+    /// The environment in which AWS tools act as this account and find no other credentials or
+    /// settings.
     pub(crate) fn environment(&self) -> [(&'static str, &str); 5] {
         [
             ("AWS_ACCESS_KEY_ID", self.id()),
@@ -40,7 +40,7 @@ impl Account {
         ]
     }
 
-    /// As this account at an endpoint, for a client in this process.
+    /// The configuration of a client in this process that acts as this account at an endpoint.
     pub(crate) fn config(&self, endpoint: &Url) -> SdkConfig {
         let credentials = Credentials::new(self.id(), "test", None, None, "test");
         SdkConfig::builder()

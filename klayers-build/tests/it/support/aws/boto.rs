@@ -1,4 +1,4 @@
-//! What boto3, the reference client, sees of an account.
+//! The view of an account by boto3, the reference client.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,15 +9,15 @@ use url::Url;
 
 use super::Account;
 
-/// Whether zips are downloaded, too.
+/// Whether to download zips.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Contents {
     Listed,
-    /// Through the location that `GetLayerVersionByArn` gives; their SHA-256 is in `downloaded`.
+    /// Downloads from the location in `GetLayerVersionByArn`; adds the SHA-256 as `downloaded`.
     Downloaded,
 }
 
-/// For each region and layer its versions, the newest first.
+/// Returns the versions by region and layer, newest first.
 pub(crate) fn boto_view(
     endpoint: &Url,
     account: &Account,
@@ -28,7 +28,7 @@ pub(crate) fn boto_view(
     ask(endpoint, account, regions, download)
 }
 
-/// The pointers of all regions, each with its region and name.
+/// Returns the pointers of all regions. A key consists of region and name.
 pub(crate) fn boto_pointers(
     endpoint: &Url,
     account: &Account,

@@ -1,7 +1,7 @@
-"""Prints, as JSON, which layers boto3 sees: boto_view.py ENDPOINT REGION… [--download]
+"""Prints, as JSON, the layers that boto3 sees: boto_view.py ENDPOINT REGION… [--download]
 
-For each region and layer its versions, the newest first. With --pointers, in their place, what the
-parameters below /klayers say, by region and name. Credentials are the environment's.
+Prints the versions by region and layer, newest first. With --pointers, prints the parameters below
+/klayers by region and name instead. Credentials come from the environment.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from botocore.config import Config
 
 
 def pages(call, items, **arguments):
-    """All items of a call that answers in pages."""
+    """Yields the items of all pages."""
     while True:
         page = call(**arguments)
         yield from page[items]
@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--pointers", action="store_true")
     options = parser.parse_args()
-    # Once made: it reads the services' models, which takes longer than the calls.
+    # Create the session once: it reads the services' models, which takes longer than the calls.
     session = boto3.session.Session()
     config = Config(retries={"total_max_attempts": 1}, proxies={})
 

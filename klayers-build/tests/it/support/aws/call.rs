@@ -1,4 +1,4 @@
-//! Which call of AWS a request is.
+//! Recognizes the AWS operation of a request.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -30,20 +30,20 @@ pub(crate) enum Operation {
     DeleteParameter,
     /// A page of a `DynamoDB` table.
     Scan,
-    /// Any call to the Security Token Service: its operations stand in the body.
+    /// Any call to the Security Token Service: its operations are named in the body.
     Sts,
     Other,
 }
 
-/// A request to AWS, as its head tells.
+/// A request to AWS, according to its head.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Call {
-    /// The region that it was signed for; empty for one that was not signed.
+    /// The region in the signature; empty for an unsigned request.
     pub(crate) region: String,
     pub(crate) operation: Operation,
     /// Path and query.
     pub(crate) path: String,
-    /// The account whose access key signed it, where the key has the form of one.
+    /// The account whose access key signed the request, if the key is an account number.
     pub(super) account: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Call {
     }
 }
 
-/// What a request was signed for, as its signature's credential scope says it.
+/// The credential scope of a signature.
 #[derive(Default)]
 struct Scope {
     key: String,
@@ -128,7 +128,7 @@ fn of_lambda(method: &Method, path: &[&str], query: &str) -> Operation {
     }
 }
 
-/// With the bucket in the path, as it is where the host is an address.
+/// Expects the bucket in the path, where it is for hosts that are IP addresses.
 fn of_s3(method: &Method, path: &[&str], query: &str, copies: bool) -> Operation {
     let is_part = query.contains("partNumber=");
     match (method.as_str(), path) {

@@ -1,4 +1,4 @@
-//! What goes wrong, where and how often.
+//! Faults: their kind, place and frequency.
 //!
 //! | fault | AWS gets the request | the caller gets |
 //! | --- | --- | --- |
@@ -6,17 +6,17 @@
 //! | [`Fault::AnswerDropped`], after | yes | a closed connection |
 //! | [`Fault::AnswerCut`], cut | yes | half an answer |
 //! | [`Fault::Answered`], status | no | an error of AWS: 5xx, throttled, denied, … |
-//! | [`Fault::Delayed`], delay | late | the answer, if anybody still waits |
+//! | [`Fault::Delayed`], delay | late | the answer, if it still waits |
 //! | [`Fault::AnswerDelayed`], delay | yes | the answer, late |
 //! | [`Fault::Doubled`], doubled | twice | the second answer |
 //! | [`Fault::AnswerReplaced`], forged | yes | another answer |
-//! | [`Fault::Stale`], stale list | no | the list before the last change, as far as it was seen |
-//! | [`Fault::Lagging`], stale list | no | the same within 3 s of a change, as a list that lags may |
-//! | [`Fault::EmptyPage`], empty page | the next page | a page without items, and where the next begins |
+//! | [`Fault::Stale`], stale list | no | the list before the last change, if it was seen |
+//! | [`Fault::Lagging`], stale list | no | the same, but only within 3 s of a change |
+//! | [`Fault::EmptyPage`], empty page | the next page | a page without items, and a marker |
 //! | [`Fault::Silent`], silence | no | nothing, until [`speak`](super::FaultProxy::speak) |
 //!
-//! A [`Rule`] aims a fault: at an operation, a region, the first calls or the nth one. Or it is
-//! [random](Rule::random): then a seed decides which fault comes where.
+//! A [`Rule`] applies a fault to an operation, a region, the first calls or the nth call. A
+//! [random](Rule::random) rule chooses calls and faults from a seed.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -28,42 +28,43 @@ use axum::http::Response;
 use super::call::{Call, Operation};
 use crate::support::random::Random;
 
-/// What happens to a call.
+/// The fault of a call.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
-    /// Nothing: for rules that let some calls pass before a later rule applies.
+    /// None: for rules that let some calls pass before a later rule applies.
     Pass,
     /// The connection is closed before the body was read; nothing reaches AWS.
     Refuse,
-    /// AWS does what was asked for, and the connection is closed without an answer.
+    /// AWS carries out the call, but the connection is closed without an answer.
     AnswerDropped,
-    /// AWS does what was asked for; the answer ends after its headers and half of its body.
+    /// AWS carries out the call, but the answer ends after its headers and half of its body.
     AnswerCut,
-    /// AWS does what was asked for, and its answer comes after this time.
+    /// AWS carries out the call, and its answer arrives after this time.
     AnswerDelayed(Duration),
-    /// AWS does what was asked for, and another answer comes.
+    /// AWS carries out the call, but the caller receives a different answer.
     AnswerReplaced(Answer),
-    /// The request reaches AWS after this time, even if nobody waits for the answer any more.
+    /// The request reaches AWS after this time, even if the caller has gone.
     Delayed(Duration),
-    /// AWS answers this, and does nothing.
+    /// AWS gives this answer and does nothing else.
     Answered(Answer),
     /// AWS gets the request twice.
     Doubled,
-    /// A list is answered as it was before it changed last; without versions if it was never seen.
+    /// The caller receives the list as it was before its last change, or an empty list if the
+    /// proxy has not seen it.
     Stale,
-    /// The same, if a version was made or deleted in the region within the last 3 seconds.
+    /// Like `Stale`, if a version was created or deleted in the region within the last 3 seconds.
     Lagging,
-    /// A list begins with a page that has no items.
+    /// A list begins with a page without items.
     EmptyPage,
-    /// The request is read, and nothing comes. Once the proxy speaks, it is passed on.
+    /// The request is read but not answered. Once the proxy speaks, it is passed on.
     Silent,
 }
 
-/// An answer of AWS, mostly one that says what went wrong.
+/// An answer of AWS, usually an error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     status: u16,
-    /// Whether it is an error, whatever its status.
+    /// Whether it is an error; S3 can send errors with status 200.
     is_error: bool,
     kind: &'static str,
     message: String,
@@ -76,18 +77,18 @@ impl Answer {
         Self { status, is_error, kind, message: message.to_owned(), headers: Vec::new() }
     }
 
-    /// That something was made, with this JSON.
+    /// An answer with status 201 and this JSON.
     pub(crate) fn created(json: &str) -> Self {
         Self::new(201, "", json)
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// Too many calls; the time to wait is in seconds.
+    /// Too many calls; `retry_after` is in seconds.
     pub(crate) fn throttled(retry_after: u32) -> Self {
         Self::new(429, "TooManyRequestsException", "Rate exceeded")
             .with("retry-after", &retry_after.to_string())
@@ -104,24 +105,24 @@ impl Answer {
         Self::new(403, "UnrecognizedClientException", message)
     }
 
-    /// Something failed within AWS.
+    /// An internal error of AWS.
     pub(crate) fn service_error() -> Self {
         Self::new(500, "ServiceException", "An internal error occurred.")
     }
 
-    /// S3 said that all is well before it knew, and then that it is not.
-    pub(crate) fn error_after_all() -> Self {
+    /// S3 sent status 200 before it was done, and then an error.
+    pub(crate) fn error_after_status_200() -> Self {
         let message = "We encountered an internal error. Please try again.";
         Self { is_error: true, ..Self::new(200, "InternalError", message) }
     }
 
-    /// The credentials were good once.
+    /// The credentials have expired.
     pub(crate) fn expired_token() -> Self {
         let message = "The security token included in the request is expired";
         Self::new(403, "ExpiredTokenException", message)
     }
 
-    /// As Lambda writes it; S3 and STS write XML instead.
+    /// Formats the answer like Lambda; S3 and STS use XML instead.
     pub(super) fn response(&self, operation: Operation) -> Response<Body> {
         let (kind, message) = (self.kind, &self.message);
         let code = kind.trim_end_matches("Exception");
@@ -133,7 +134,7 @@ impl Answer {
         } else if operation.is_of_s3() {
             ("application/xml", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{error}"))
         } else {
-            // The kind is in the header, where SDKs look for it first.
+            // The type of the error is in a header, where SDKs look first.
             let body = serde_json::json!({ "Type": "User", "message": message });
             ("application/json", body.to_string())
         };
@@ -149,22 +150,22 @@ impl Answer {
     }
 }
 
-/// A fault, for some calls.
+/// A fault and the calls it applies to.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     source: Source,
     region: Option<String>,
     operation: Option<Operation>,
-    /// Which of the calls to each region.
+    /// Which calls to each region it applies to.
     which: Which,
-    /// How many calls to each region, and of random rules of each operation, it was for.
+    /// Number of matching calls by region and, for random rules, by operation.
     seen: BTreeMap<(String, Option<Operation>), u32>,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    Told(Fault),
-    /// For one call in so many.
+    Fixed(Fault),
+    /// A random fault for one call in `one_in`.
     Random {
         seed: u64,
         one_in: usize,
@@ -184,42 +185,42 @@ impl Rule {
         Self { source, region: None, operation: None, which: Which::All, seen }
     }
 
-    /// The fault for all calls, always.
+    /// Applies the fault to all calls.
     pub(crate) fn new(fault: Fault) -> Self {
-        Self::of(Source::Told(fault))
+        Self::of(Source::Fixed(fault))
     }
 
-    /// A fault that fits the operation, for one call in so many. What happens to the nth call of an
-    /// operation in a region follows from the seed, whatever the order among operations and regions.
+    /// Applies a suitable fault to one call in `one_in`. The seed determines the fault of the nth call
+    /// of an operation in a region, whatever the order among operations and regions.
     pub(crate) fn random(seed: u64, one_in: usize) -> Self {
         Self::of(Source::Random { seed, one_in })
     }
 
-    /// For calls to one region alone.
+    /// Applies only to calls to this region.
     pub(crate) fn in_region(mut self, region: &str) -> Self {
         self.region = Some(region.to_owned());
         self
     }
 
-    /// For one operation alone.
+    /// Applies only to this operation.
     pub(crate) fn on(mut self, operation: Operation) -> Self {
         self.operation = Some(operation);
         self
     }
 
-    /// For the first so many calls to each region.
+    /// Applies only to the first calls to each region.
     pub(crate) fn times(mut self, times: u32) -> Self {
         self.which = Which::First(times);
         self
     }
 
-    /// For the nth call to each region, counted from 1.
+    /// Applies only to the nth call to each region, counted from 1.
     pub(crate) fn nth(mut self, number: u32) -> Self {
         self.which = Which::Nth(number);
         self
     }
 
-    /// The fault for this call, which counts as one of its times.
+    /// Returns the fault for this call, and counts the call.
     fn apply(&mut self, call: &Call) -> Option<Fault> {
         let fits = self.region.as_ref().is_none_or(|region| *region == call.region)
             && self.operation.is_none_or(|operation| operation == call.operation);
@@ -236,7 +237,7 @@ impl Rule {
         };
         match &self.source {
             _ if !is_meant => None,
-            Source::Told(fault) => Some(fault.clone()),
+            Source::Fixed(fault) => Some(fault.clone()),
             Source::Random { seed, one_in } => {
                 let mut hasher = DefaultHasher::new();
                 (seed, &call.region, format!("{:?}", call.operation), *seen).hash(&mut hasher);
@@ -247,7 +248,7 @@ impl Rule {
     }
 }
 
-/// A fault that may happen to an operation.
+/// Returns a random fault that suits an operation.
 fn random_fault(operation: Operation, random: &mut Random) -> Fault {
     let short = Duration::from_millis(u64::try_from(random.below(1500)).unwrap());
     let mut faults = vec![
@@ -269,14 +270,14 @@ fn random_fault(operation: Operation, random: &mut Random) -> Fault {
         }
         _ => {}
     }
-    // It costs the most time.
+    // Rare, because it costs the most time.
     if random.below(40) == 0 {
         return Fault::Silent;
     }
     random.pick(&faults).clone()
 }
 
-/// The fault that the first rule for this call says.
+/// Returns the fault of the first rule that applies to this call.
 pub(super) fn fault_for(rules: &mut [Rule], call: &Call) -> Fault {
     rules.iter_mut().find_map(|rule| rule.apply(call)).unwrap_or(Fault::Pass)
 }

@@ -1,4 +1,4 @@
-//! A proxy in front of an emulator that makes the faults of the network, and of AWS.
+//! A proxy in front of an emulator that injects faults of the network and of AWS.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ use super::call::{Call, Operation};
 use super::fault::{Fault, Rule, fault_for};
 use super::server::Server;
 
-/// More than the largest request that Lambda takes.
+/// More than the largest request that Lambda accepts.
 const LARGEST_BODY: usize = 100 << 20;
 
 /// A reverse proxy that runs until it is dropped.
@@ -25,23 +25,23 @@ pub(crate) struct FaultProxy {
     shared: Arc<Shared>,
 }
 
-/// A call that came through, and what became of it.
+/// A call and its outcome.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Passed {
     pub(crate) call: Call,
     pub(crate) fault: Fault,
-    /// How long its body was; 0 if it was not read.
+    /// Size of its body in bytes; 0 if it was not read.
     pub(crate) received: u64,
-    /// The status with which the emulator answered; absent where nothing reached it, or has yet.
+    /// Status of the emulator's answer; `None` if the call has not reached it.
     pub(crate) applied: Option<StatusCode>,
-    /// When it answered.
+    /// Time of the emulator's answer.
     pub(crate) applied_at: Option<Instant>,
 }
 
-/// For how long a list lags behind what was done.
+/// How long a list lags behind a change.
 const LAG: Duration = Duration::from_secs(3);
 
-/// Where the page after an empty one begins.
+/// Marker of the page after an empty page.
 const AFTER_EMPTY_PAGE: &str = "after-an-empty-page";
 
 struct Shared {
@@ -53,14 +53,18 @@ struct Shared {
     /// Whether silent calls are passed on.
     speaks: watch::Sender<bool>,
     lists: Mutex<Lists>,
+    last_changes: Mutex<LastChanges>,
 }
 
-/// The last two different answers to each list, by account, region and path.
+/// The last two distinct answers to each list, by account, region and path.
 type Lists = BTreeMap<(Option<String>, String, String), [Option<Bytes>; 2]>;
 
+/// When a version was last created or deleted, by account and region.
+type LastChanges = BTreeMap<(Option<String>, String), Instant>;
+
 impl FaultProxy {
-    /// Passes requests on to `upstream`. The first rule that applies to a call says what happens to
-    /// it; without one it passes.
+    /// Passes requests on to `upstream`. The first rule that applies to a call determines its
+    /// fault.
     pub(crate) async fn start(upstream: &Url, rules: impl IntoIterator<Item = Rule>) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -76,38 +80,39 @@ impl FaultProxy {
             under_way: watch::Sender::new(0),
             speaks: watch::Sender::new(false),
             lists: Mutex::default(),
+            last_changes: Mutex::default(),
         });
         let answering = Arc::clone(&shared);
         let server = Server::start(move |request| handle(Arc::clone(&answering), request)).await;
         Self { server, shared }
     }
 
-    /// What clients take for AWS.
+    /// URL that clients use in place of AWS.
     pub(crate) fn url(&self) -> Url {
         self.server.url()
     }
 
-    /// Takes these rules in the place of those before.
+    /// Replaces the rules.
     pub(crate) fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
         *self.shared.rules.lock().unwrap() = rules.into_iter().collect();
     }
 
-    /// Passes on what was met with silence so far, and all that is from now on.
+    /// Passes on all silent calls, now and later.
     pub(crate) fn speak(&self) {
         self.shared.speaks.send_replace(true);
     }
 
-    /// All calls, in the order in which they came.
+    /// Returns all calls in order of arrival.
     pub(crate) fn log(&self) -> Vec<Passed> {
         self.shared.log.lock().unwrap().clone()
     }
 
-    /// How many calls of an operation came, for one region or for all.
+    /// Number of calls of an operation, in one region or in all.
     pub(crate) fn count(&self, region: Option<&str>, operation: Operation) -> usize {
         self.passed(region, operation).count()
     }
 
-    /// How many bytes the bodies of an operation's calls had.
+    /// Total body size of an operation's calls, in bytes.
     pub(crate) fn received(&self, region: Option<&str>, operation: Operation) -> u64 {
         self.passed(region, operation).map(|passed| passed.received).sum()
     }
@@ -120,7 +125,7 @@ impl FaultProxy {
         })
     }
 
-    /// Waits until no call is under way, not even one whose caller has gone.
+    /// Waits until no call is under way, including calls whose caller has gone.
     pub(crate) async fn idle(&self) {
         let mut under_way = self.shared.under_way.subscribe();
         under_way.wait_for(|calls| *calls == 0).await.unwrap();
@@ -151,22 +156,23 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     match &fault {
         Fault::Answered(answer) => return Ok(answer.response(call.operation)),
         Fault::Stale if is_list(call.operation) => {
-            return Ok(json(shared.before_the_last_change(&call)));
+            return Ok(json(shared.list_before_last_change(&call)));
         }
-        Fault::Lagging if is_list(call.operation) && shared.changed_lately(&call) => {
-            return Ok(json(shared.before_the_last_change(&call)));
+        Fault::Lagging if is_list(call.operation) && shared.changed_recently(&call) => {
+            return Ok(json(shared.list_before_last_change(&call)));
         }
         Fault::EmptyPage if is_list(call.operation) && !call.path.contains(AFTER_EMPTY_PAGE) => {
             return Ok(json(empty_list(call.operation, Some(AFTER_EMPTY_PAGE))));
         }
-        // Whoever gives up drops this.
+        // A caller that gives up drops this.
         Fault::Silent => {
             let mut speaks = shared.speaks.subscribe();
             speaks.wait_for(|speaks| *speaks).await.map_err(io::Error::other)?;
         }
         _ => {}
     }
-    // On its own: what was sent reaches AWS even if the caller does not wait for the answer.
+    // In a task of its own: the request reaches AWS even if the caller does not wait for the
+    // answer.
     let under_way = UnderWay::new(&shared);
     let apply = tokio::spawn(async move {
         if let Fault::Delayed(time) = fault {
@@ -179,16 +185,15 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
         }
         let answer = under_way.0.forward(&call, parts.method, parts.headers, body).await;
         if let Ok(answer) = &answer {
-            let passed = &mut under_way.0.log.lock().unwrap()[number];
-            (passed.applied, passed.applied_at) = (Some(answer.status()), Some(Instant::now()));
+            under_way.0.record_answer(number, &call, answer.status());
         }
         drop(under_way);
-        spoil(answer.map_err(io::Error::other)?, fault, call.operation).await
+        apply_to_answer(answer.map_err(io::Error::other)?, fault, call.operation).await
     });
     apply.await.map_err(io::Error::other)?
 }
 
-/// Counts a call as long as it lives.
+/// Counts a call as under way while this lives.
 struct UnderWay(Arc<Shared>);
 
 impl UnderWay {
@@ -205,7 +210,7 @@ impl Drop for UnderWay {
 }
 
 impl Shared {
-    /// As it came, with the host that it was signed for.
+    /// Forwards a request unchanged, with the host it was signed for.
     async fn forward(
         &self,
         call: &Call,
@@ -242,18 +247,26 @@ impl Shared {
         }
     }
 
-    /// Whether the versions in the region of a call changed so lately that a list may lag.
-    fn changed_lately(&self, list: &Call) -> bool {
-        self.log.lock().unwrap().iter().rev().any(|passed| {
-            let Call { region, operation, account, .. } = &passed.call;
-            let is_change =
-                matches!(operation, Operation::PublishLayerVersion | Operation::DeleteLayerVersion);
-            let is_here = *region == list.region && *account == list.account;
-            is_change && is_here && passed.applied_at.is_some_and(|at| at.elapsed() < LAG)
-        })
+    /// Records the emulator's answer to a call.
+    fn record_answer(&self, number: usize, call: &Call, status: StatusCode) {
+        let now = Instant::now();
+        let passed = &mut self.log.lock().unwrap()[number];
+        (passed.applied, passed.applied_at) = (Some(status), Some(now));
+        if matches!(call.operation, Operation::PublishLayerVersion | Operation::DeleteLayerVersion)
+        {
+            let place = (call.account.clone(), call.region.clone());
+            self.last_changes.lock().unwrap().insert(place, now);
+        }
     }
 
-    fn before_the_last_change(&self, call: &Call) -> Bytes {
+    /// Whether the versions in a call's region changed so recently that a list may lag.
+    fn changed_recently(&self, list: &Call) -> bool {
+        let place = (list.account.clone(), list.region.clone());
+        let changes = self.last_changes.lock().unwrap();
+        changes.get(&place).is_some_and(|at| at.elapsed() < LAG)
+    }
+
+    fn list_before_last_change(&self, call: &Call) -> Bytes {
         let lists = self.lists.lock().unwrap();
         let seen = lists.get(&key_of(call)).and_then(|[before, _]| before.clone());
         seen.unwrap_or_else(|| empty_list(call.operation, None))
@@ -279,20 +292,20 @@ fn json(body: Bytes) -> Response<Body> {
     response.body(body.into()).unwrap()
 }
 
-/// Without the marker of the page after an empty one, which AWS does not know.
+/// Removes the marker of the page after an empty page, which AWS does not know.
 fn without_marker(path: &str) -> String {
     let marker = format!("Marker={AFTER_EMPTY_PAGE}");
     path.replace(&format!("&{marker}"), "").replace(&format!("{marker}&"), "").replace(&marker, "")
 }
 
-/// Removes what belongs to one connection.
+/// Removes headers that belong to a single connection.
 fn remove_connection(headers: &mut HeaderMap) {
     headers.remove(header::CONNECTION);
     headers.remove(header::TRANSFER_ENCODING);
 }
 
-/// What is left of an answer.
-async fn spoil(
+/// Applies a fault to the answer.
+async fn apply_to_answer(
     answer: Response<Bytes>,
     fault: Fault,
     operation: Operation,
@@ -319,7 +332,7 @@ async fn spoil(
 
 fn cut(body: &Bytes) -> Body {
     let begun = Ok(body.slice(..body.len() / 2));
-    // What was sent before is lost if the connection breaks at the same time.
+    // Data sent just before is lost if the connection breaks at the same time.
     let broken = stream::once(async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Err(closed())
@@ -328,5 +341,5 @@ fn cut(body: &Bytes) -> Body {
 }
 
 fn closed() -> io::Error {
-    io::Error::other("closed, as told")
+    io::Error::other("closed by a fault")
 }

@@ -1,4 +1,4 @@
-//! A server on loopback that may close a connection without an answer.
+//! A server on loopback that can close a connection without an answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Answers each request with what `answer` says; where that is an error, the connection is
-    /// closed.
+    /// Answers each request with the result of `answer`. If that is an error, closes the
+    /// connection.
     pub(super) async fn start<A, F>(answer: A) -> Self
     where
         A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
@@ -32,7 +32,7 @@ impl Server {
         let address = socket.local_addr().unwrap();
         let answer = Arc::new(answer);
         let running = tokio::spawn(async move {
-            // Dropped with this task, and ends its connections then.
+            // Dropping this ends the connections.
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = socket.accept().await.unwrap();
@@ -60,6 +60,6 @@ where
     F: Future<Output = io::Result<Response<Body>>> + Send + 'static,
 {
     let service = service_fn(|request| answer(request));
-    // An error is a connection that was closed, by the other side or as it was told to.
+    // Errors are closed connections, which are expected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

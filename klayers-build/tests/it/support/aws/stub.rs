@@ -1,5 +1,5 @@
-//! A Lambda that answers from memory, as fast as it is told to: for measuring our side, where an
-//! emulator would be the limit.
+//! A stub of Lambda that answers from memory with a fixed delay. For measuring our side, where an
+//! emulator would be the bottleneck.
 
 mod layers;
 mod upload;
@@ -21,11 +21,12 @@ use super::server::Server;
 use layers::Layers;
 use upload::Upload;
 
-/// What a small body may have at most.
+/// Size limit for bodies other than layers, in bytes.
 const SMALL_BODY: usize = 1 << 20;
 
-/// Has every region and account, as signatures name them without being checked. It keeps a zip's
-/// digest and not the zip, so nothing can be downloaded, and holds only a piece of a body at a time.
+/// Accepts every region and account, taken from signatures without checking them. It keeps the
+/// digest of a zip instead of the zip, so nothing can be downloaded, and holds only one chunk of a
+/// body at a time.
 pub(crate) struct StubLambda {
     server: Server,
     shared: Arc<Shared>,
@@ -46,7 +47,7 @@ struct Counts {
 }
 
 impl StubLambda {
-    /// Answers each call this long after it was read.
+    /// Answers each call this long after reading it.
     pub(crate) async fn start(delay: Duration) -> Self {
         let shared = Arc::new(Shared { delay, layers: Mutex::default(), counts: Mutex::default() });
         let answering = Arc::clone(&shared);
@@ -54,24 +55,24 @@ impl StubLambda {
         Self { server, shared }
     }
 
-    /// What clients take for AWS.
+    /// URL that clients use in place of AWS.
     pub(crate) fn url(&self) -> Url {
         self.server.url()
     }
 
-    /// How many calls of an operation came, for one region or for all.
+    /// Number of calls of an operation, in one region or in all.
     pub(crate) fn count(&self, region: Option<&str>, operation: Operation) -> usize {
         let counts = self.shared.counts.lock().unwrap();
         let here = |call: &&Call| region.is_none_or(|region| region == call.region);
         counts.calls.iter().filter(here).filter(|call| call.operation == operation).count()
     }
 
-    /// How many bytes the bodies of all calls had.
+    /// Total body size of all calls, in bytes.
     pub(crate) fn received(&self) -> u64 {
         self.shared.counts.lock().unwrap().received
     }
 
-    /// How many calls were under way at the same time, at most.
+    /// Highest number of concurrent calls.
     pub(crate) fn most_at_once(&self) -> usize {
         self.shared.counts.lock().unwrap().most_at_once
     }
@@ -124,7 +125,7 @@ async fn read(shared: &Shared, body: Body) -> io::Result<Upload> {
     Ok(upload)
 }
 
-/// Counts a call, as under way as long as this lives.
+/// Counts a call, which is under way while this lives.
 struct UnderWay(Arc<Shared>);
 
 impl UnderWay {
@@ -143,7 +144,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// What is said of a resource that is not there.
+/// The answer for a missing resource.
 fn not_found() -> Answer {
     let message = "The resource you requested does not exist.";
     Answer::new(404, "ResourceNotFoundException", message)

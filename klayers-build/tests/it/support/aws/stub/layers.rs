@@ -1,4 +1,4 @@
-//! The layers of all accounts and regions, as Lambda would answer for them.
+//! The layers of all accounts and regions.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::super::fault::Answer;
 use super::not_found;
 use super::upload::Upload;
 
-/// How many versions a page has at most.
+/// Maximum number of versions in a page.
 const PAGE: usize = 50;
-/// The account of those whose access key names none.
+/// The account of access keys that are not account numbers.
 const DEFAULT_ACCOUNT: &str = "000000000000";
 
 /// Account, region and name.
@@ -23,19 +23,19 @@ pub(super) struct Layers(BTreeMap<Key, Layer>);
 
 #[derive(Default)]
 struct Layer {
-    /// The number that was given last.
+    /// The number of the last version.
     last: u64,
     versions: BTreeMap<u64, Version>,
 }
 
 struct Version {
-    /// As lists have it.
+    /// The fields in a list.
     fields: Map<String, Value>,
     content: Value,
     statements: Vec<Value>,
 }
 
-/// A status with a body, or what went wrong.
+/// A status with a body, or an error.
 type Answered = Result<(u16, Value), Answer>;
 
 impl Layers {
@@ -165,7 +165,7 @@ fn key_of(arn: &str) -> Option<(Key, u64)> {
     Some(((account.to_owned(), region.to_owned(), name.to_owned()), number.parse().ok()?))
 }
 
-/// A parameter of a query; empty where it is not there.
+/// Returns a parameter of a query; empty if it is missing.
 fn parameter(query: &str, name: &str) -> String {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value)).unwrap_or_default()
@@ -175,7 +175,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// As Lambda writes it: milliseconds, and a zone without a colon.
+/// Formats a time like Lambda: with milliseconds and an offset without a colon.
 #[expect(clippy::disallowed_methods, reason = "a service has a clock of its own")]
 fn created_now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()

@@ -1,24 +1,24 @@
-//! The body of `PublishLayerVersion`, read piece by piece.
+//! The body of `PublishLayerVersion`, read chunk by chunk.
 
 use data_encoding::BASE64;
 use memchr::memchr;
 use sha2::{Digest as _, Sha256};
 
-/// The field of the body that holds the zip, in base64.
+/// The field of the body that contains the zip in Base64.
 const FIELD: &[u8] = b"\"ZipFile\"";
 
-/// A body whose zip is hashed while it comes, and not kept.
+/// A body whose zip is hashed on arrival and not kept.
 #[derive(Default)]
 pub(super) struct Upload {
     place: Place,
     rest: Vec<u8>,
-    /// Base64 that is not a whole group of four yet.
+    /// Base64 that is not yet a complete group of four.
     pending: Vec<u8>,
     hash: Sha256,
     size: u64,
 }
 
-/// Where in the body the next piece begins, as seen from the zip.
+/// Position of the next chunk relative to the zip.
 #[derive(Default)]
 enum Place {
     #[default]
@@ -49,7 +49,7 @@ impl Upload {
         }
     }
 
-    /// Where the zip begins in what was read, after the quote that opens it.
+    /// Returns the offset at which the zip begins, after the opening quote.
     fn begin(&self) -> Option<usize> {
         let field = self.rest.windows(FIELD.len()).position(|window| window == FIELD)?;
         let after = field + FIELD.len();
@@ -66,12 +66,12 @@ impl Upload {
         self.pending = later;
     }
 
-    /// The body without the zip: its field is empty.
+    /// Returns the body with an empty field in place of the zip.
     pub(super) fn rest(&self) -> &[u8] {
         &self.rest
     }
 
-    /// SHA-256 as Lambda writes it, in base64, and size of the zip.
+    /// Returns the SHA-256 of the zip in Base64, as Lambda does, and its size.
     pub(super) fn code(self) -> (String, u64) {
         (BASE64.encode(&self.hash.finalize()), self.size)
     }
