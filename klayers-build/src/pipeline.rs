@@ -50,7 +50,7 @@ pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
 use completion::{Completed, Completion};
 use lane::Lanes;
-use preparation::Preparation;
+use preparation::{Preparation, Preparer};
 use publication::Publishing;
 use settling::Settled;
 
@@ -187,7 +187,14 @@ impl Pipeline {
         regions: &'a [Region],
         now: Timestamp,
     ) -> Result<Run<'a>, Error> {
-        let mut preparation = Preparation::begin(self, layers, regions, now).await?;
+        let preparer = Preparer {
+            publishing: self.publishing(),
+            layers,
+            new_collection: self.new_collection,
+            deadline: self.deadline,
+            now,
+        };
+        let mut preparation = Preparation::begin(preparer, regions).await?;
         let Settled { completed, stuck, failed, unmoved } = preparation.first().await?;
         let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
         lanes.block(&stuck);

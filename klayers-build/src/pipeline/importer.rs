@@ -13,6 +13,7 @@ use klayers_core::{
 use super::completion::Completion;
 use super::lane::Lanes;
 use super::pointers::pointer_of;
+use super::preparation::{Preparation, Preparer};
 use super::publication::Publishing;
 use super::settling::Settled;
 use super::stop::Stop;
@@ -133,16 +134,19 @@ impl Importer {
             Ok(outcome) => outcome?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
+        let mut layers = self.listed.clone();
+        layers.insert(import.layer.clone());
+        let preparer = Preparer {
+            publishing,
+            layers: &layers,
+            new_collection: self.new_collection,
+            deadline: self.deadline,
+            now,
+        };
+        let mut preparation = Preparation::begin(preparer, regions).await?;
+        let Settled { failed, stuck, mut unmoved, .. } = preparation.all().await?;
         let lanes = Lanes::new(regions, self.deadline, stop.clone());
-        let Settled { mut failed, stuck, .. } = publishing.settle(regions, now).await?;
         lanes.block(&stuck);
-        if !self.new_collection {
-            let mut layers = self.listed.clone();
-            layers.insert(import.layer.clone());
-            let settled = regions.iter().filter(|region| !failed.contains_key(region));
-            let unknown = publishing.refuse_unrecorded(&layers, settled).await?;
-            failed.extend(unknown);
-        }
         for (region, error) in failed {
             lanes.close(&region, &error);
         }
@@ -161,7 +165,6 @@ impl Importer {
                     && version.build.content_digest() == build.content_digest()
             })
         });
-        let mut unmoved = publishing.completion.pointers().move_all_owed(regions).await?;
         let outcomes = stream::iter(missing)
             .map(|region| async {
                 let publication = publishing.publish(region, &import.layer, &build, now);

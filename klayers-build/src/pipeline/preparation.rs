@@ -13,8 +13,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use klayers_core::{LayerName, LayerVersionArn, Region};
 
-use super::Pipeline;
-use super::publication::NOTED_EVERY;
+use super::publication::{NOTED_EVERY, Publishing};
 use super::settling::Settled;
 use super::unrecorded::UnrecordedLayersError;
 use crate::Error;
@@ -39,20 +38,31 @@ impl fmt::Debug for Preparation<'_> {
     }
 }
 
+/// How regions are prepared, whoever publishes in them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preparer<'a> {
+    pub(super) publishing: Publishing<'a>,
+    /// Layers that must not exist in regions for which the catalog has no records.
+    pub(super) layers: &'a BTreeSet<LayerName>,
+    /// Whether such layers are accepted.
+    pub(super) new_collection: bool,
+    /// Time limit for preparing one region.
+    pub(super) deadline: Duration,
+    pub(super) now: Timestamp,
+}
+
 impl<'a> Preparation<'a> {
     pub(super) async fn begin(
-        pipeline: &'a Pipeline,
-        layers: &'a BTreeSet<LayerName>,
+        preparer: Preparer<'a>,
         regions: &'a [Region],
-        now: Timestamp,
     ) -> Result<Self, Error> {
-        let under_way = pipeline.catalog().under_way().await?;
+        let under_way = preparer.publishing.completion.catalog.under_way().await?;
         let unsettled: BTreeSet<Region> =
             under_way.into_iter().map(|intent| intent.region).collect();
         let prepare = |region: &'a Region| {
             let settles = unsettled.contains(region);
             async move {
-                let ready = pipeline.prepare(layers, region, settles, now).await;
+                let ready = preparer.prepare(region, settles).await;
                 (region.clone(), ready)
             }
             .boxed()
@@ -68,15 +78,29 @@ impl<'a> Preparation<'a> {
     /// [`UnrecordedLayersError`] with the layers found in all of these regions. Also if the catalog
     /// cannot be read or written.
     pub(super) async fn first(&mut self) -> Result<Settled, Error> {
+        self.collect(Some(GRACE)).await
+    }
+
+    /// Waits for all regions.
+    ///
+    /// # Errors
+    ///
+    /// As for [`first`](Self::first).
+    pub(super) async fn all(&mut self) -> Result<Settled, Error> {
+        self.collect(None).await
+    }
+
+    /// Waits for regions until all are ready, or until none gets ready for the time of `grace` after
+    /// half of them are.
+    async fn collect(&mut self, grace: Option<Duration>) -> Result<Settled, Error> {
         let all = self.regions.len();
         let mut settled = Settled::default();
         let mut found = BTreeMap::new();
         while !self.regions.is_empty() {
             let is_half_ready = self.regions.len() * 2 <= all;
-            let next = if is_half_ready {
-                tokio::time::timeout(GRACE, self.next()).await
-            } else {
-                Ok(self.next().await)
+            let next = match grace {
+                Some(grace) if is_half_ready => tokio::time::timeout(grace, self.next()).await,
+                _ => Ok(self.next().await),
             };
             match next {
                 Ok(Some((_, Ok(ready)))) => settled.add(ready),
@@ -111,24 +135,19 @@ impl Settled {
     }
 }
 
-impl Pipeline {
+impl Preparer<'_> {
     /// Prepares one region within its deadline. Waiting for a publication whose outcome is unknown
     /// extends the deadline.
-    async fn prepare(
-        &self,
-        layers: &BTreeSet<LayerName>,
-        region: &Region,
-        settles: bool,
-        now: Timestamp,
-    ) -> Result<Settled, Error> {
-        let publishing = self.publishing();
+    async fn prepare(&self, region: &Region, settles: bool) -> Result<Settled, Error> {
+        let publishing = self.publishing;
         let prepared = async {
             let mut settled = Settled::default();
             if settles {
-                settled = publishing.settle(std::slice::from_ref(region), now).await?;
+                settled = publishing.settle(std::slice::from_ref(region), self.now).await?;
             }
             if !self.new_collection && settled.failed.is_empty() {
-                let unknown = publishing.refuse_unrecorded(layers, std::iter::once(region)).await?;
+                let region = std::iter::once(region);
+                let unknown = publishing.refuse_unrecorded(self.layers, region).await?;
                 settled.failed.extend(unknown);
             }
             if settled.failed.is_empty() {
@@ -137,10 +156,11 @@ impl Pipeline {
             }
             Ok(settled)
         };
-        let waiting = self.publisher.longest_publication() + NOTED_EVERY;
+        let publisher = publishing.completion.publisher;
+        let waiting = publisher.longest_publication() + NOTED_EVERY;
         let deadline = if settles { self.deadline + waiting } else { self.deadline };
         tokio::time::timeout(deadline, prepared).await.unwrap_or_else(|_| {
-            let trouble = self.publisher.trouble(region);
+            let trouble = publisher.trouble(region);
             let error = PublishError::NotReady { region: region.clone(), deadline, trouble };
             let failed = BTreeMap::from([(region.clone(), error.into())]);
             Ok(Settled { failed, ..Settled::default() })

@@ -35,6 +35,15 @@ pub(crate) async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported
 }
 
 pub(crate) async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &str) -> Imported {
+    import_within(staged, publisher, name, Duration::from_mins(5)).await
+}
+
+async fn import_within(
+    staged: &Staged,
+    publisher: &Arc<Faulty>,
+    name: &str,
+    deadline: Duration,
+) -> Imported {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("python/model.py", zip::write::SimpleFileOptions::default()).unwrap();
     let zip = staged.home.write("model.zip", zip.finish().unwrap().into_inner());
@@ -44,7 +53,7 @@ pub(crate) async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &s
         publisher: publisher.clone(),
         expiry: ExpiryPolicy::default(),
         public: true,
-        deadline: Duration::from_mins(5),
+        deadline,
         listed: BTreeSet::from([layer(&sound("requests", "1"))]),
         new_collection: false,
         clock: now,
@@ -79,6 +88,19 @@ async fn next_run_waits_for_version_that_appears_late() {
     let recorded = staged.recorded().await;
     assert!(recorded.contains(&"us-east-1 requests 1 latest".to_owned()), "{recorded:?}");
     assert_eq!(staged.catalog.under_way().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn import_gives_up_silent_region_after_its_deadline() {
+    let staged = Staged::new("");
+    interrupt(&staged, &sound("requests", "1"), PLACES[0], Some(now())).await;
+    let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
+    publisher.faults().silent = Some(region(PLACES[0]));
+    let import = import_within(&staged, &publisher, "model", Duration::from_secs(1));
+    let imported = tokio::time::timeout(Duration::from_mins(1), import).await.unwrap();
+    let silent = imported.published[&region(PLACES[0])].as_ref().unwrap_err();
+    assert!(silent.to_string().contains("eu-west-1 was not ready after 6 s"), "{silent}");
+    imported.published[&region(PLACES[1])].as_ref().unwrap();
 }
 
 #[tokio::test]

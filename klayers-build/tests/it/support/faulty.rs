@@ -42,6 +42,8 @@ pub(crate) struct Faults {
     pub(crate) published: usize,
     /// Number of lists.
     pub(crate) lists: usize,
+    /// A region that never answers when versions or layers are listed.
+    pub(crate) silent: Option<Region>,
     /// A region that refuses to list layers, to delete versions and to move pointers.
     pub(crate) closed: Option<Region>,
     /// The pointers that were moved, in order.
@@ -54,6 +56,10 @@ impl Faults {
             return Ok(());
         }
         Err(PublishError::Closed { region: region.clone(), reason: "it is closed".to_owned() })
+    }
+
+    fn is_silent(&self, region: &Region) -> bool {
+        self.silent.as_ref() == Some(region)
     }
 }
 
@@ -108,6 +114,9 @@ impl Publisher for Faulty {
         region: &Region,
         layer: &LayerName,
     ) -> Result<Vec<ListedVersion>, PublishError> {
+        if self.faults().is_silent(region) {
+            std::future::pending().await
+        }
         {
             let mut faults = self.faults();
             faults.lists += 1;
@@ -142,6 +151,9 @@ impl Publisher for Faulty {
     }
 
     async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
+        if self.faults().is_silent(region) {
+            std::future::pending().await
+        }
         self.faults().refuse_closed(region)?;
         self.inner.layers(region).await
     }
