@@ -90,8 +90,8 @@ impl<'a> Preparation<'a> {
         self.collect(None).await
     }
 
-    /// Waits for regions until all are ready, or until none gets ready for the time of `grace` after
-    /// half of them are.
+    /// Waits for regions until all are ready, or until none gets ready for the time of `grace`
+    /// after half of them are.
     async fn collect(&mut self, grace: Option<Duration>) -> Result<Settled, Error> {
         let all = self.regions.len();
         let mut settled = Settled::default();

@@ -115,7 +115,7 @@ impl Publisher for Faulty {
         layer: &LayerName,
     ) -> Result<Vec<ListedVersion>, PublishError> {
         if self.faults().is_silent(region) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         {
             let mut faults = self.faults();
@@ -152,7 +152,7 @@ impl Publisher for Faulty {
 
     async fn layers(&self, region: &Region) -> Result<Vec<LayerName>, PublishError> {
         if self.faults().is_silent(region) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         self.faults().refuse_closed(region)?;
         self.inner.layers(region).await

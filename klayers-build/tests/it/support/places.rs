@@ -8,8 +8,8 @@ use std::thread;
 
 use tokio::runtime::Runtime;
 
-/// Returns the failpoints in some source files. A test that kills at every failpoint must have visited
-/// all of them.
+/// Returns the failpoints in some source files. A test that kills at every failpoint must have
+/// visited all of them.
 pub(crate) fn places_in(files: &[&str]) -> BTreeSet<String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut places = BTreeSet::new();
@@ -46,8 +46,8 @@ pub(crate) fn ends(visits: &[String]) -> Vec<String> {
     chosen
 }
 
-/// Runs a test for each visit, several at once: most of its time is spent on waiting for processes and
-/// rate limits. Each test has a runtime of its own.
+/// Runs a test for each visit, several at once: most of its time is spent on waiting for processes
+/// and rate limits. Each test has a runtime of its own.
 pub(crate) fn for_each_visit(visits: &[String], test: impl AsyncFn(&str) + Sync) {
     const PARALLEL_TESTS: usize = 8;
     let next = AtomicUsize::new(0);
@@ -63,7 +63,8 @@ pub(crate) fn for_each_visit(visits: &[String], test: impl AsyncFn(&str) + Sync)
     });
 }
 
-/// Prints at how many visits something was killed. Written so that it is shown even if the test passes.
+/// Prints at how many visits something was killed. Written so that it is shown even if the test
+/// passes.
 pub(crate) fn say_killed(what: &str, points: usize) {
     let _ = writeln!(std::io::stderr(), "\nkilled {what} at {points} points");
 }
