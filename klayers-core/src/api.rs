@@ -1,8 +1,7 @@
 //! The HTTP API v2: its paths, its bodies and its formats.
 //!
-//! Server and client share these, so that neither can drift from the other. A path is a
-//! [`Route`]; a body is a list of one of the row types; [`Format`] says how a list of latest
-//! layers is written.
+//! Server and client share these types, so that they always agree. A path is a [`Route`]. A body is a
+//! list of one of the row types. [`Format`] is the format of a list of latest layers.
 
 mod format;
 mod problem;

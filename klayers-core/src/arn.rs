@@ -13,7 +13,7 @@ use crate::{LayerName, ParseError, Partition, Region};
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The number, as text: it may begin with zeros.
+    /// The number as text, since it may begin with zeros.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,7 +48,7 @@ pub struct LayerArn {
 }
 
 impl LayerArn {
-    /// The ARN of an account's layer in a region, in that region's partition.
+    /// The ARN of an account's layer in a region. The partition follows from the region.
     pub fn new(region: Region, account: AccountId, name: LayerName) -> Self {
         Self { partition: region.partition(), region, account, name }
     }
@@ -58,7 +58,7 @@ impl LayerArn {
         &self.partition
     }
 
-    /// The region that the layer is in.
+    /// The region of the layer.
     pub fn region(&self) -> &Region {
         &self.region
     }
@@ -86,20 +86,21 @@ impl LayerArn {
                 "arn:PARTITION:lambda:REGION:ACCOUNT:layer:NAME expected",
             ));
         };
-        let within =
-            |error: ParseError| ParseError::new(text, "a layer ARN", format!("in it, {error}"));
+        let within = |error: ParseError| {
+            ParseError::new(text, "a layer ARN", format!("in the ARN, {error}"))
+        };
         let arn = Self {
             partition: partition.parse().map_err(within)?,
             region: region.parse().map_err(within)?,
             account: account.parse().map_err(within)?,
             name: name.parse().map_err(within)?,
         };
-        // A region that this release does not know may belong to a partition it does not know.
+        // An unknown region may belong to an unknown partition.
         if arn.region.name().is_some() && arn.partition != arn.region.partition() {
             return Err(ParseError::new(
                 text,
                 "a layer ARN",
-                format!("{} lies in partition {}", arn.region, arn.region.partition()),
+                format!("{} is in partition {}", arn.region, arn.region.partition()),
             ));
         }
         Ok(arn)
@@ -121,7 +122,7 @@ impl fmt::Display for LayerArn {
     }
 }
 
-/// The ARN of one version of a layer, which is what a Lambda function is given:
+/// The ARN of one version of a layer, which a Lambda function is configured with:
 /// `arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p312-requests:7`.
 ///
 /// ```
@@ -147,12 +148,12 @@ impl LayerVersionArn {
         &self.layer
     }
 
-    /// The version number, counted by AWS from 1 up in each region.
+    /// The version number. AWS counts from 1 in each region.
     pub fn version(&self) -> u64 {
         self.version.get()
     }
 
-    /// The region that the layer is in.
+    /// The region of the layer.
     pub fn region(&self) -> &Region {
         &self.layer.region
     }
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_partitions_and_the_old_naming_parse() {
+    fn arns_of_all_partitions_and_naming_schemes_parse() {
         for text in [
             "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p312-requests:7",
             "arn:aws:lambda:us-east-1:113088814899:layer:Klayers-python37-Pillow:1",
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_layer_version_arn_says_why() {
+    fn malformed_arns_are_rejected_with_the_reason() {
         for (text, why) in [
             ("", "expected"),
             ("arn:aws:lambda:us-east-1:770693421928:layer:a", "VERSION"),

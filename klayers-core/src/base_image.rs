@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::through_string;
 use crate::{Architecture, Glibc, ParseError, Runtime};
 
-/// A version of an interface of a system library, as symbols are tagged with it: 3.4.29 of
-/// `GLIBCXX_3.4.29`, 2.2.5 of `GLIBC_2.2.5`.
+/// An ABI version of a system library, as in versioned symbols: 3.4.29 in `GLIBCXX_3.4.29`, 2.2.5 in
+/// `GLIBC_2.2.5`.
 ///
 /// ```
 /// use klayers_core::AbiVersion;
@@ -57,7 +57,7 @@ impl FromStr for AbiVersion {
             Some(&[major, minor, patch]) => Ok(Self::with_patch(major, minor, patch)),
             _ => Err(ParseError::new(
                 text,
-                "a version of a library's interface",
+                "an ABI version of a library",
                 "major.minor or major.minor.patch expected, as in 3.4.29",
             )),
         }
@@ -73,7 +73,7 @@ impl fmt::Display for AbiVersion {
 
 through_string!(AbiVersion);
 
-/// What a runtime's system offers to the native libraries of a layer.
+/// The system libraries of a runtime, which native libraries in a layer can use.
 ///
 /// ```
 /// use klayers_core::{Architecture, PythonVersion, Runtimes};
@@ -87,53 +87,53 @@ through_string!(AbiVersion);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BaseImage {
-    /// The newest `GLIBC_` version.
+    /// The newest `GLIBC_` version of the C library.
     pub glibc: AbiVersion,
-    /// The newest `GLIBCXX_` version of its C++ library.
+    /// The newest `GLIBCXX_` version of the C++ library.
     pub glibcxx: AbiVersion,
-    /// The newest `CXXABI_` version of its C++ library.
+    /// The newest `CXXABI_` version of the C++ library.
     pub cxxabi: AbiVersion,
     libraries: BTreeSet<String>,
 }
 
 impl BaseImage {
-    /// Whether it has a library, by the name that other libraries ask for it.
+    /// Whether the system has a library with this soname.
     pub fn has(&self, library: &str) -> bool {
         self.libraries.contains(library)
     }
 
-    /// The libraries it has, sorted.
+    /// The sonames of all libraries, sorted.
     pub fn libraries(&self) -> impl Iterator<Item = &str> {
         self.libraries.iter().map(String::as_str)
     }
 }
 
-/// An operating system of AWS Lambda, as far as native libraries see it.
+/// The libraries of an operating system of AWS Lambda.
 struct System {
     glibc: Glibc,
     glibcxx: AbiVersion,
     cxxabi: AbiVersion,
     /// Libraries that only some of the systems have.
-    more: &'static [&'static str],
+    extra: &'static [&'static str],
 }
 
-/// Amazon Linux 2 and Amazon Linux 2023, the oldest first.
+/// Amazon Linux 2 and Amazon Linux 2023, the older first.
 const SYSTEMS: [System; 2] = [
     System {
         glibc: Glibc { major: 2, minor: 26 },
         glibcxx: AbiVersion::with_patch(3, 4, 24),
         cxxabi: AbiVersion::with_patch(1, 3, 11),
-        more: &["libcrypt.so.1", "libnsl.so.1"],
+        extra: &["libcrypt.so.1", "libnsl.so.1"],
     },
     System {
         glibc: Glibc { major: 2, minor: 34 },
         glibcxx: AbiVersion::with_patch(3, 4, 29),
         cxxabi: AbiVersion::with_patch(1, 3, 13),
-        more: &[],
+        extra: &[],
     },
 ];
 
-/// The parts of the C library, which are there wherever it is.
+/// The parts of the C library, which every system has.
 const GLIBC: [&str; 10] = [
     "libBrokenLocale.so.1",
     "libanl.so.1",
@@ -148,11 +148,11 @@ const GLIBC: [&str; 10] = [
 ];
 
 impl Runtime {
-    /// What the runtime's system offers to native libraries.
+    /// The system libraries of the runtime.
     ///
-    /// The runtime's own fields go first. What they leave open is taken from the newest known
-    /// system whose C library is no newer, so that a system which is not known is not expected to
-    /// have more than it may have. Without its C library's own parts, the table has
+    /// The fields of the runtime have precedence. Missing fields are taken from the newest known system
+    /// whose C library is not newer, so that an unknown system is not assumed to have more than it
+    /// really has. In addition to the parts of the C library, the systems have:
     ///
     /// | | Amazon Linux 2 | Amazon Linux 2023 |
     /// | --- | --- | --- |
@@ -161,25 +161,25 @@ impl Runtime {
     /// | CXXABI | 1.3.11 | 1.3.13 |
     /// | libraries | `libgcc_s`, `libstdc++`, `libz`, `libcrypt.so.1`, `libnsl.so.1` | `libgcc_s`, `libstdc++`, `libz` |
     ///
-    /// and Python's own `libpythonX.Y.so.1.0`, which lies in `/var/lang/lib`.
+    /// and Python's `libpythonX.Y.so.1.0`, in `/var/lang/lib`.
     ///
-    /// Sources, read in November 2026: the compilers and C libraries of both systems as the
-    /// [AL2023 user guide](https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html)
-    /// compares them (gcc 7.3 and 11), the versions that these compilers' libraries define as the
-    /// [C++ library's manual](https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html) lists them,
-    /// and the listings of `/lib64` in the images `lambda/provided` `al2` and `al2023`, for both
-    /// architectures, that
-    /// [brefphp/aws-lambda-layers](https://github.com/brefphp/aws-lambda-layers/tree/main/utils)
-    /// keeps (`lib-check`, `lib-copy`).
+    /// Sources, read in November 2026:
     ///
-    /// Later AL2023 images come with the C++ library of gcc 14; the table stays with what the
-    /// first ones had, which is all that `manylinux_2_34` wheels may ask for. The images are known
-    /// to hold more than Lambda itself offers to functions that are no images
-    /// ([aws-lambda-base-images, 112](https://github.com/aws/aws-lambda-base-images/issues/112)):
-    /// libexpat is one such, which
-    /// [fails on Lambda](https://github.com/developmentseed/eoapi-cdk/pull/182). Whatever could not
-    /// be confirmed is therefore left out: libcurl, libffi, libglib, liblzma, libsqlite3, libssl,
-    /// libxml2 and others.
+    /// - the compilers and C libraries of both systems (gcc 7.3 and 11), from the
+    ///   [AL2023 user guide](https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html)
+    /// - the ABI versions of these compilers' libraries, from the
+    ///   [C++ library's manual](https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html)
+    /// - the listings of `/lib64` in the images `lambda/provided` `al2` and `al2023`, for both
+    ///   architectures, in `lib-check` and `lib-copy` of
+    ///   [brefphp/aws-lambda-layers](https://github.com/brefphp/aws-lambda-layers/tree/main/utils)
+    ///
+    /// Later AL2023 images have the C++ library of gcc 14. The table lists the versions of the first
+    /// images, which are all that `manylinux_2_34` wheels may need. The images contain more libraries
+    /// than Lambda offers to functions without an image
+    /// ([aws-lambda-base-images, 112](https://github.com/aws/aws-lambda-base-images/issues/112)). For
+    /// example, libexpat [fails on Lambda](https://github.com/developmentseed/eoapi-cdk/pull/182).
+    /// Libraries that could not be confirmed are therefore left out: libcurl, libffi, libglib, liblzma,
+    /// libsqlite3, libssl, libxml2 and others.
     pub fn base_image(&self, architecture: Architecture) -> BaseImage {
         let [oldest, ..] = &SYSTEMS;
         let known = SYSTEMS.iter().rev().find(|system| system.glibc <= self.glibc);
@@ -191,11 +191,11 @@ impl Runtime {
         };
         libraries.insert(loader.to_owned());
         libraries.extend(vectors.map(str::to_owned));
-        if let Some(named) = &self.libraries {
-            libraries.extend(named.iter().cloned());
+        if let Some(configured) = &self.libraries {
+            libraries.extend(configured.iter().cloned());
         } else {
             let common = ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"];
-            libraries.extend(common.iter().chain(system.more).map(|name| (*name).to_owned()));
+            libraries.extend(common.iter().chain(system.extra).map(|name| (*name).to_owned()));
             libraries.insert(format!("libpython{}.so.1.0", self.python));
         }
         BaseImage {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_system_offers_what_its_libraries_define() {
+    fn known_systems_have_their_documented_libraries() {
         let al2 = image(11, Architecture::Arm64);
         let versions = [al2.glibc, al2.glibcxx, al2.cxxabi].map(|version| version.to_string());
         assert_eq!(versions, ["2.26", "3.4.24", "1.3.11"]);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_runtime_says_what_is_different() {
+    fn configured_fields_override_the_known_system() {
         let runtime: Runtime = serde_json::from_value(serde_json::json!({
             "python": "3.15", "os": "Amazon Linux 2026", "glibc": "2.40",
             "glibcxx": "3.4.33", "libraries": ["libexpat.so.1"],
@@ -243,11 +243,11 @@ mod tests {
             [image.glibc, image.glibcxx, image.cxxabi].map(|version| version.to_string());
         assert_eq!(versions, ["2.40", "3.4.33", "1.3.13"]);
         assert!(image.has("libexpat.so.1") && image.has("libc.so.6"));
-        assert!(!image.has("libz.so.1"), "the list takes the place of the known one");
+        assert!(!image.has("libz.so.1"), "the list replaces the known one");
     }
 
     #[test]
-    fn a_system_that_is_not_known_is_expected_to_be_as_the_next_older_one() {
+    fn unknown_system_falls_back_to_the_next_older_one() {
         let runtime: Runtime = serde_json::from_value(serde_json::json!({
             "python": "3.9", "os": "another", "glibc": "2.17",
         }))
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_order_by_number_and_print_as_they_parse() {
+    fn abi_versions_sort_by_number_and_round_trip() {
         let version = |text: &str| text.parse::<AbiVersion>().expect(text);
         assert!(version("3.4.9") < version("3.4.29"));
         assert!(version("3.4") < version("3.4.1"));

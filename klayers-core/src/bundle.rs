@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{PackageName, Requirement, Target};
 
-/// Several packages that a collection asks to be one layer, with a name of its own.
+/// Several packages in one layer with a name of its own.
 ///
 /// ```
 /// use klayers_core::Bundle;
@@ -23,50 +23,50 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// A bundle of some packages, for every target.
+    /// A bundle of packages for all targets.
     ///
     /// # Errors
     ///
-    /// If there are no packages, or if one is there twice.
+    /// If there are no packages, or if a package is listed twice.
     pub fn new(name: PackageName, packages: Vec<Requirement>) -> Result<Self, BundleError> {
         if packages.is_empty() {
             return Err(BundleError::Empty(name));
         }
         let mut seen = BTreeSet::new();
-        if let Some(twice) = packages.iter().find(|package| !seen.insert(package.name())) {
-            return Err(BundleError::Twice { bundle: name, package: twice.name().clone() });
+        if let Some(duplicate) = packages.iter().find(|package| !seen.insert(package.name())) {
+            return Err(BundleError::Twice { bundle: name, package: duplicate.name().clone() });
         }
         Ok(Self { name, packages, targets: BTreeSet::new() })
     }
 
-    /// The same for these targets alone; for every target, if there are none.
+    /// The same bundle for these targets only; for all targets if the list is empty.
     #[must_use]
     pub fn for_targets(self, targets: impl IntoIterator<Item = Target>) -> Self {
         Self { targets: targets.into_iter().collect(), ..self }
     }
 
-    /// Its name, which takes the place of a package's in layer names and lists.
+    /// The name, which replaces the package's name in layer names and lists.
     pub fn name(&self) -> &PackageName {
         &self.name
     }
 
-    /// The packages, at least one, in the order in which they were listed.
+    /// The packages, at least one, in the order of the list.
     pub fn packages(&self) -> &[Requirement] {
         &self.packages
     }
 
-    /// The targets that it names; none, if it is for every target.
+    /// The targets of the bundle; empty if it is for all targets.
     pub fn targets(&self) -> &BTreeSet<Target> {
         &self.targets
     }
 
-    /// Whether it is for a target.
+    /// Whether the bundle is for a target.
     pub fn is_for(&self, target: Target) -> bool {
         self.targets.is_empty() || self.targets.contains(&target)
     }
 }
 
-/// A bundle as it stands in a file.
+/// The fields of a bundle in a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -87,23 +87,23 @@ impl TryFrom<Fields> for Bundle {
     }
 }
 
-/// Why some packages are not a bundle.
+/// Why a bundle is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// It has no packages.
-    #[error("bundle {0} holds no packages; list at least one")]
+    /// The bundle has no packages.
+    #[error("bundle {0} has no packages; list at least one")]
     Empty(PackageName),
-    /// It has a package twice.
-    #[error("bundle {bundle} asks for {package} twice; keep one of the two")]
+    /// A package is listed twice.
+    #[error("bundle {bundle} lists {package} twice; keep one of the two")]
     Twice {
         /// The bundle.
         bundle: PackageName,
         /// The package.
         package: PackageName,
     },
-    /// It lists targets, but none.
-    #[error("bundle {0} has an empty list of targets; leave the list out for all targets")]
+    /// The list of targets is empty.
+    #[error("bundle {0} has an empty list of targets; remove the list for all targets")]
     NoTargets(PackageName),
 }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_for_the_targets_that_it_names_or_for_all() {
+    fn bundle_is_for_its_listed_targets_or_for_all() {
         let [arm, x86]: [Target; 2] =
             ["p3.12-arm64", "p3.12"].map(|target| target.parse().expect("a target"));
         let all = read(r#"{"name": "data", "packages": ["pandas"]}"#).expect("a bundle");
@@ -127,10 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn invalid_bundles_are_rejected() {
         for (json, message) in [
-            (r#"{"name": "d", "packages": []}"#, "bundle d holds no packages"),
-            (r#"{"name": "d", "packages": ["A_b", "a-B>1"]}"#, "bundle d asks for a-B twice"),
+            (r#"{"name": "d", "packages": []}"#, "bundle d has no packages"),
+            (r#"{"name": "d", "packages": ["A_b", "a-B>1"]}"#, "bundle d lists a-B twice"),
             (r#"{"name": "d", "packages": ["a"], "targets": []}"#, "bundle d has an empty list"),
             (r#"{"name": "d d", "packages": ["a"]}"#, "\"d d\" is not a package name"),
             (r#"{"name": "d", "packages": ["a; x"]}"#, "\"a; x\" is not a requirement"),

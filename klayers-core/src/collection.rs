@@ -1,8 +1,8 @@
-//! The config folder of a collection: `config.json`, one packages CSV a target, `regions.csv`.
+//! Parses the config folder of a collection: `config.json`, one packages CSV per target, `regions.csv`.
 //!
-//! The files are those of the public collection, read as they are: spaces after commas, quotes
-//! where extras hold commas, short and long rows, a byte order mark, empty lines. Reading the files
-//! is the caller's work; these functions take their text.
+//! The parsers accept the files of the public collection with their peculiarities: spaces after
+//! commas, quotes around extras with commas, short and long rows, a byte order mark, empty lines. The
+//! caller reads the files and passes their text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,41 +10,41 @@ use serde::Deserialize;
 
 use crate::{PackageName, ParseError, Region, Requirement, Target};
 
-/// Says what is wrong with a file of a config folder, and where.
+/// An error in a file of a config folder, with its position.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CollectionError {
-    /// `config.json` is not JSON, or not of the expected shape.
+    /// `config.json` is not JSON, or does not have the expected fields.
     #[error("not a collection's config.json: {0}")]
     Json(String),
-    /// A target is listed without an entry that names its packages file.
+    /// A listed target has no entry with its packages file.
     #[error(r#"target {0} is listed under "python_versions", but has no entry with its "packages_file""#)]
     NoPackagesFile(Target),
     /// A target is listed twice.
     #[error(r#"target {0} is listed twice under "python_versions""#)]
     DuplicateTarget(Target),
-    /// A key or a listed version is not a target.
+    /// A listed version is not a target.
     #[error(r#"under "python_versions": {0}"#)]
     Target(ParseError),
-    /// The header is not the expected one.
+    /// The header of a CSV is wrong.
     #[error("line 1: the header must begin with {expected}, but is {found:?}")]
     Header {
-        /// What the header begins with.
+        /// How the header must begin.
         expected: &'static str,
-        /// What it is.
+        /// The header of the file.
         found: String,
     },
-    /// A row cannot be read.
+    /// A row cannot be parsed.
     #[error("line {line}: {reason}")]
     Row {
         /// The line, counted from 1.
         line: u64,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         reason: String,
     },
 }
 
-/// What `config.json` says: the targets, and the file that lists each one's packages.
+/// The content of `config.json`: the packages file of each target.
 ///
 /// ```
 /// use klayers_core::collection::CollectionConfig;
@@ -93,9 +93,9 @@ impl std::str::FromStr for CollectionConfig {
     }
 }
 
-/// Reads a packages CSV: the requirements in its first column, in the order of the file.
+/// Parses a packages CSV: the requirements in the first column, in the order of the file.
 ///
-/// A package that is listed twice in the same way counts once.
+/// Identical duplicates count once.
 ///
 /// ```
 /// use klayers_core::collection::parse_packages;
@@ -107,8 +107,8 @@ impl std::str::FromStr for CollectionConfig {
 ///
 /// # Errors
 ///
-/// Names the line of a header or row that cannot be read, of a name that is not one, and of a
-/// package that an earlier line asks for in another way.
+/// Names the line of a malformed header or row, of a malformed requirement, and of a package that an
+/// earlier line requires differently.
 pub fn parse_packages(csv: &str) -> Result<Vec<Requirement>, CollectionError> {
     let mut seen: BTreeMap<PackageName, (u64, Requirement)> = BTreeMap::new();
     let mut requirements = Vec::new();
@@ -134,21 +134,21 @@ pub fn parse_packages(csv: &str) -> Result<Vec<Requirement>, CollectionError> {
     Ok(requirements)
 }
 
-/// A region that a collection publishes to, and the name it shows for it.
+/// A region that a collection publishes to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CollectionRegion {
     /// The region.
     pub region: Region,
-    /// Its name, as the file spells it.
+    /// The region's name, as in the file.
     pub name: String,
 }
 
-/// Reads a `regions.csv`: the regions in the order of the file.
+/// Parses a `regions.csv`: the regions in the order of the file.
 ///
 /// # Errors
 ///
-/// Names the line of a header or row that cannot be read, of a code that is not a region's, and of
-/// a region that is listed twice.
+/// Names the line of a malformed header or row, of a malformed region code, and of a region that is
+/// listed twice.
 pub fn parse_regions(csv: &str) -> Result<Vec<CollectionRegion>, CollectionError> {
     let mut seen = BTreeSet::new();
     let mut regions = Vec::new();
@@ -198,7 +198,7 @@ fn rows(csv: &str, first: &'static str) -> impl Iterator<Item = Result<Row, Coll
                 }
                 let empty = record.iter().all(str::is_empty);
                 (!empty).then(|| {
-                    quotes_closed(&record, line).map(|()| Row {
+                    check_quotes_closed(&record, line).map(|()| Row {
                         line,
                         first: column(0),
                         second: column(1),
@@ -212,9 +212,9 @@ fn rows(csv: &str, first: &'static str) -> impl Iterator<Item = Result<Row, Coll
     missing.into_iter().chain(records)
 }
 
-/// A quote that is never closed swallows the lines after it; none of these files has a line break
-/// within a value.
-fn quotes_closed(record: &csv::StringRecord, line: u64) -> Result<(), CollectionError> {
+/// Rejects values with line breaks, which these files never have: a quote was not closed, and the value
+/// includes the next lines.
+fn check_quotes_closed(record: &csv::StringRecord, line: u64) -> Result<(), CollectionError> {
     if record.iter().any(|value| value.contains(['\n', '\r'])) {
         let reason = "a quote is opened on this line and not closed on it".to_owned();
         return Err(CollectionError::Row { line, reason });
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quirks_of_the_public_lists_are_read() {
+    fn peculiarities_of_the_public_lists_are_accepted() {
         let body = "requests,Apache-2.0,Kenneth <me@example.org>\r\n\
             polars, MIT, Ritchie\n\
             \"psycopg[binary,pool]\", LGPL-3.0, Daniele\n\
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
+    fn errors_name_the_line() {
         for (body, message) in [
             ("ok,,\nnot a name,,\n", "line 3: \"not a name\" is not a requirement"),
             ("a,,\nb,,\nA[x],,\n", "line 4: A[x] would be the same layer as a on line 2"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_are_read_with_their_leading_spaces_cut() {
+    fn region_names_are_trimmed() {
         let regions = parse_regions(
             "Code,Name\nus-east-1,US East (N. Virginia)\nap-east-1, Asia Pacific (Hong Kong)",
         )
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_that_contradicts_itself_is_refused() {
+    fn invalid_configs_are_rejected() {
         for (json, message) in [
             ("", "not a collection's config.json"),
             ("[]", "not a collection's config.json"),

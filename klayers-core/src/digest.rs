@@ -8,18 +8,18 @@ use sha2::{Digest as _, Sha256};
 use crate::error::through_string;
 use crate::{ParseError, Pin};
 
-/// A SHA-256 digest, printed as 64 hexadecimal digits in lower case.
+/// A SHA-256 digest. It is printed as 64 hexadecimal digits in lower case.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of some bytes.
+    /// Computes the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// A digest that was computed elsewhere.
+    /// Wraps a digest that was computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -29,12 +29,12 @@ impl Digest {
         &self.0
     }
 
-    /// Base64 as AWS Lambda has it in `CodeSha256`.
+    /// The digest in Base64, like Lambda's `CodeSha256`.
     pub fn to_base64(&self) -> String {
         BASE64.encode(&self.0)
     }
 
-    /// Reads what [`to_base64`](Self::to_base64) gives.
+    /// Parses the output of [`to_base64`](Self::to_base64).
     ///
     /// # Errors
     ///
@@ -46,12 +46,12 @@ impl Digest {
         })
     }
 
-    /// Base64 as the `RECORD` of a wheel has it: URL-safe, without padding.
+    /// The digest in URL-safe Base64 without padding, as in the `RECORD` of a wheel.
     pub fn to_base64_url(&self) -> String {
         BASE64URL_NOPAD.encode(&self.0)
     }
 
-    /// Reads what [`to_base64_url`](Self::to_base64_url) gives.
+    /// Parses the output of [`to_base64_url`](Self::to_base64_url).
     ///
     /// # Errors
     ///
@@ -99,8 +99,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The body of a `requirements.txt`: one `name==version` a line with the name normalised, sorted,
-/// each once, each line ended by a line feed.
+/// The content of a `requirements.txt`: one `name==version` per line with the normalised name, sorted and
+/// without duplicates. Each line ends with a line feed.
 pub fn requirements_txt<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> String {
     let mut lines: Vec<String> =
         pins.into_iter().map(|pin| format!("{}\n", pin.to_normalized())).collect();
@@ -131,14 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
+    fn digest_of_empty_input_matches_the_known_value() {
         let known = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), known);
         assert_eq!(Digest::of(b"").to_base64(), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 
     #[test]
-    fn what_is_not_a_digest_is_refused() {
+    fn malformed_digests_are_rejected() {
         for text in ["", "e3b0", &"g".repeat(64), &"a".repeat(63), &"a".repeat(66)] {
             assert!(text.parse::<Digest>().is_err(), "{text:?}");
             assert!(Digest::from_base64(text).is_err(), "{text:?}");

@@ -1,9 +1,9 @@
 use crate::secrets;
 
-/// A text that is not what it was parsed as.
+/// A text that could not be parsed.
 ///
-/// The message names the text, what it was taken for, and what is expected of it, so that it can
-/// be shown to a user as it stands.
+/// The message names the text, the expected kind of value, and its form. It can be shown to users as it
+/// is.
 ///
 /// ```
 /// let error = "12".parse::<klayers_core::AccountId>().unwrap_err();
@@ -13,42 +13,42 @@ use crate::secrets;
 /// );
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{input:?} is not {what}: {expected}")]
+#[error("{input:?} is not {kind}: {expected}")]
 pub struct ParseError {
     input: String,
-    what: &'static str,
+    kind: &'static str,
     expected: String,
 }
 
 impl ParseError {
-    /// The longest part of an input that a message repeats, in characters.
-    const SHOWN: usize = 80;
+    /// How much of an input a message shows, in characters.
+    const MAX_SHOWN: usize = 80;
 
-    /// `input` is not `what` (with its article); `expected` says what would be.
-    pub fn new(input: &str, what: &'static str, expected: impl Into<String>) -> Self {
-        // Somebody may have given a URL, with a password in it, in the wrong place.
+    /// The error that `input` is not a value of this `kind`, which has an article: `an AWS account ID`.
+    /// `expected` describes the form of such values.
+    pub fn new(input: &str, kind: &'static str, expected: impl Into<String>) -> Self {
+        // The input may be a URL with a password that was given in the wrong place.
         let input = secrets::shown(input);
-        let mut shown: String = input.chars().take(Self::SHOWN).collect();
+        let mut shown: String = input.chars().take(Self::MAX_SHOWN).collect();
         if shown.len() < input.len() {
             shown.push('…');
         }
-        Self { input: shown, what, expected: expected.into() }
+        Self { input: shown, kind, expected: expected.into() }
     }
 
-    /// What the text was taken for, with its article: `an AWS account ID`.
-    pub fn what(&self) -> &'static str {
-        self.what
+    /// The expected kind of value, with an article: `an AWS account ID`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
-    /// The text, cut after 80 characters, and without what may be the password of a URL.
+    /// The text, cut after 80 characters. If it may be a URL with a password, only a part is shown.
     pub fn input(&self) -> &str {
         &self.input
     }
 }
 
-/// Gives a type with `FromStr` and `Display` the conversions that
-/// `#[serde(try_from = "String", into = "String")]` asks for, so that serde goes through the one
-/// parser; in a schema it is a string.
+/// Implements the conversions that `#[serde(try_from = "String", into = "String")]` needs for a type with
+/// `FromStr` and `Display`, so that serde uses the same parser. In a JSON Schema, the type is a string.
 macro_rules! through_string {
     ($($type:ty),+ $(,)?) => {$(
         impl TryFrom<String> for $type {

@@ -5,27 +5,26 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{LayerVersion, PackageName, Status};
 
-/// How long a layer version is kept after a newer one took its place.
+/// How long a layer version is kept after a newer version replaced it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExpiryPolicy {
-    /// Days of 24 hours, for every package that has no number of its own.
+    /// Days of 24 hours, for packages without a number of their own.
     pub days: u32,
-    /// Days for single packages.
+    /// Days of 24 hours for individual packages.
     pub packages: BTreeMap<PackageName, u32>,
-    /// How many of the newest versions of a layer in a region are kept however old they are, the
-    /// latest among them.
+    /// How many of the newest versions of a layer in a region are always kept, including the latest.
     pub keep: usize,
 }
 
 impl Default for ExpiryPolicy {
-    /// 365 days for every package, and the latest.
+    /// 365 days for every package, and only the latest version is always kept.
     fn default() -> Self {
         Self { days: 365, packages: BTreeMap::new(), keep: 1 }
     }
 }
 
 impl ExpiryPolicy {
-    /// When a layer version of `package` expires whose successor was published at `superseded_at`.
+    /// When a layer version of `package` expires if its successor was published at `superseded_at`.
     ///
     /// ```
     /// use klayers_core::ExpiryPolicy;
@@ -42,8 +41,8 @@ impl ExpiryPolicy {
     }
 }
 
-/// Those of one layer's versions in one region that are to be deleted at `now`: expired, and not
-/// among the newest `keep` that exist. A latest version never is.
+/// The versions of one layer in one region that must be deleted at `now`: they have expired, and are not
+/// among the `keep` newest existing versions. The latest version is never due.
 pub fn due(versions: &[LayerVersion], keep: usize, now: Timestamp) -> Vec<&LayerVersion> {
     let mut existing: Vec<&LayerVersion> = versions
         .iter()
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_may_have_its_own_number_of_days() {
+    fn packages_can_have_their_own_number_of_days() {
         let pandas: PackageName = "pandas".parse().expect("a name");
         let policy = ExpiryPolicy { days: 365, packages: BTreeMap::from([(pandas, 30)]), keep: 1 };
         let superseded = at("2026-01-31T12:00:00Z");
@@ -77,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_not_passed() {
+    fn expiry_saturates_at_the_maximum_timestamp() {
         let policy = ExpiryPolicy { days: u32::MAX, ..ExpiryPolicy::default() };
         let name = "numpy".parse().expect("a name");
         assert_eq!(policy.expires_at(&name, at("2026-01-01T00:00:00Z")), Timestamp::MAX);
     }
 
-    /// A version that was published on a day of November, with what is said of it.
+    /// A version that was published on a day of November 2026.
     fn version(number: u64, day: u8, status: Status) -> LayerVersion {
         let created_at = Some(at(&format!("2026-11-{day:02}T02:00:00Z")));
         LayerVersion {
@@ -111,7 +110,7 @@ mod tests {
         Status::Deprecated { expires_at: at(text), yanked: None }
     }
 
-    /// The numbers of those that are due: "2 1".
+    /// The layer versions that are due: "2 1".
     fn numbers(versions: &[LayerVersion], keep: usize, now: &str) -> String {
         let due = due(versions, keep, at(now)).into_iter();
         let numbers: Vec<String> = due.map(|version| version.arn.version().to_string()).collect();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expired_is_due_and_a_latest_never() {
+    fn expired_versions_are_due_but_never_the_latest() {
         let versions = [
             version(1, 1, expires("2027-11-02T02:00:00Z")),
             version(2, 2, expires("2027-11-03T02:00:00Z")),
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_exist_are_kept_however_old_they_are() {
+    fn newest_existing_versions_are_always_kept() {
         let long_ago = "2026-12-01T00:00:00Z";
         let now = "2030-01-01T00:00:00Z";
         let versions = [
@@ -147,15 +146,15 @@ mod tests {
         for (keep, expected) in [(1, "4 2 1"), (2, "2 1"), (3, "1"), (4, ""), (usize::MAX, "")] {
             assert_eq!(numbers(&versions, keep, now), expected, "{keep}");
         }
-        // Without a latest, what there is counts.
+        // Without a latest version, the newest deprecated ones count.
         assert_eq!(numbers(&versions[..4], 1, now), "2 1");
         assert_eq!(numbers(&versions[..4], 0, now), "4 2 1");
     }
 
     #[test]
-    fn the_latest_counts_first_when_the_clock_was_set_back() {
+    fn latest_is_kept_even_if_the_clock_was_set_back() {
         let long_ago = "2026-12-01T00:00:00Z";
-        // Published last, and yet the oldest by its time.
+        // The latest version has the oldest time.
         let versions = [
             version(1, 9, expires(long_ago)),
             version(2, 9, expires(long_ago)),

@@ -8,9 +8,9 @@ use crate::{Architecture, PackageName, ParseError, PythonVersion, Target};
 
 /// The name of a layer: `Klayers-p312-requests`, `Klayers-p312-arm64-fake-useragent`.
 ///
-/// A prefix, the target's key without its dot, and what is in the layer. Names of the oldest
-/// layers spell the target `python38`. A name that is read may hold dots, since recorded names do; a
-/// name that is [made](Self::new) never does, since Lambda refuses them.
+/// A name consists of a prefix, the target's key without the dot, and the content of the layer. The
+/// oldest layers spell the target `python38`. Parsed names may contain dots, since some recorded names
+/// do. [New names](Self::new) never contain dots, since Lambda rejects them.
 ///
 /// ```
 /// use klayers_core::LayerName;
@@ -26,17 +26,17 @@ use crate::{Architecture, PackageName, ParseError, PythonVersion, Target};
 pub struct LayerName(String);
 
 impl LayerName {
-    /// The longest name that Lambda takes, in characters ([PublishLayerVersion][spec]).
+    /// The longest name that Lambda accepts, in characters ([PublishLayerVersion][spec]).
     ///
     /// [spec]: https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
     pub const LONGEST: usize = 140;
 
-    /// The name of the layer that holds `content`, a package's name as a rule, for a target.
-    /// Characters that Lambda does not allow become `-`.
+    /// The name of the layer with `content`, usually the name of a package, for a target. Characters that
+    /// Lambda does not allow are replaced with `-`.
     ///
     /// # Errors
     ///
-    /// If the name would be empty in a part or longer than Lambda allows.
+    /// If the prefix or the content is empty, or if the name is longer than Lambda allows.
     pub fn new(prefix: &str, target: Target, content: &str) -> Result<Self, ParseError> {
         let name = format!("{prefix}-{}-{content}", key(target));
         let allowed: String = name
@@ -54,8 +54,8 @@ impl LayerName {
         &self.0
     }
 
-    /// Whether a layer of this name holds `package` for `target`, whatever its prefix: in today's
-    /// naming or in the old one, in any spelling of the package.
+    /// Whether a layer with this name holds `package` for `target`. Any prefix, both naming schemes, and
+    /// all spellings of the package are accepted.
     pub fn is_for(&self, target: Target, package: &PackageName) -> bool {
         let old = format!("python{}{}", target.python.major(), target.python.minor());
         let architecture = match target.architecture {
@@ -72,11 +72,10 @@ impl LayerName {
     }
 }
 
-/// The target as layer names have it: `p312`, `p312-arm64`.
 impl LayerName {
-    /// What the name may say that the layer is for, the likeliest first: targets, each with the
-    /// package. Empty for a name of another form. It is another spelling of the package than the
-    /// collection's where a name of a layer cannot have it.
+    /// The targets and packages that the name may stand for, the most likely first. Empty for a name of
+    /// another form. The spelling of the package may differ from the collection's, since layer names
+    /// cannot contain all characters.
     ///
     /// ```
     /// use klayers_core::LayerName;
@@ -107,18 +106,19 @@ impl LayerName {
     }
 }
 
-/// The Python version of a part of a name: `p312`, or `python38` in older ones.
+/// Parses the Python version in a part of a name: `p312`, or `python38` in old names.
 fn python_of_key(part: &str) -> Option<PythonVersion> {
     let digits = part.strip_prefix("python").or_else(|| part.strip_prefix('p'))?;
     let (major, minor) = digits.split_at_checked(1)?;
     format!("{major}.{minor}").parse().ok()
 }
 
+/// The target in layer names: `p312`, `p312-arm64`.
 fn key(target: Target) -> String {
     target.to_string().replace('.', "")
 }
 
-/// Whether Lambda allows a character in the name of a new layer.
+/// Whether Lambda allows a character in a layer name.
 fn is_allowed(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '-' || character == '_'
 }
@@ -128,14 +128,14 @@ impl FromStr for LayerName {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let refuse = |expected: &str| Err(ParseError::new(text, "a layer name", expected));
-        // The records of the public collection have names with dots, as of jaraco.text.
+        // The records of the public collection have names with dots, such as that of jaraco.text.
         if text.is_empty()
             || !text.chars().all(|character| is_allowed(character) || character == '.')
         {
             return refuse("ASCII letters, digits, -, _ and . expected");
         }
         if text.len() > Self::LONGEST {
-            return refuse("Lambda takes at most 140 characters");
+            return refuse("Lambda accepts at most 140 characters");
         }
         Ok(Self(text.to_owned()))
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_what_they_are_for() {
+    fn names_match_their_target_and_package() {
         for (name, of, content, expected) in [
             ("Klayers-p312-Pillow", "p3.12", "pillow", true),
             ("Klayers-p312-arm64-fake-useragent", "p3.12-arm64", "fake_useragent", true),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn readings_recover_targets_and_packages() {
         for (name, expected) in [
             ("Klayers-p312-Pillow", &[("p3.12", "Pillow")][..]),
             ("Klayers-python38-requests", &[("p3.8", "requests")]),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn names_over_140_characters_are_refused() {
+    fn names_over_140_characters_are_rejected() {
         let error = LayerName::new("Klayers", target("p3.12"), &"x".repeat(128)).expect_err("long");
         assert!(error.to_string().contains("at most 140 characters"), "{error}");
         assert!(LayerName::new("Klayers", target("p3.12"), &"x".repeat(127)).is_ok());
@@ -212,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_for_a_package_is_for_it(
+        fn new_names_match_their_target_and_package(
             prefix in "[A-Za-z][A-Za-z0-9-]{0,8}",
             content in "[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?",
             minor in 8u8..=14,

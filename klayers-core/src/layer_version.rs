@@ -3,82 +3,82 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, LayerVersionArn, PackageName, PackageVersion, Pin, Region, Target};
 
-/// A layer as it was built: what is in it, and the bytes that hold it. One build is published in
-/// many regions.
+/// A built layer: its packages and its zip. One build is published in many regions.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Build {
-    /// The target it was built for.
+    /// The target of the layer.
     pub target: Target,
-    /// The package that the layer is named after, or the bundle.
+    /// The package or bundle that the layer is named after.
     pub package: PackageName,
-    /// That package's version; of a bundle, the version of its first package.
+    /// The version of that package; for a bundle, the version of its first package.
     pub version: PackageVersion,
-    /// All packages in the layer, that one included, sorted; of an adopted build in the order and
-    /// spelling that its records have.
+    /// All packages in the layer, sorted; for an adopted build, in the order and the spelling of its
+    /// records.
     pub dependencies: Vec<Pin>,
-    /// The [requirements hash](crate::requirements_hash()) of the dependencies; of an adopted build
-    /// the hash that its records have, which AWS holds in the descriptions of its layer versions.
+    /// The [requirements hash](crate::requirements_hash()) of the dependencies; for an adopted build, the
+    /// hash in its records, which is also in the descriptions of its layer versions at AWS.
     pub requirements_hash: Digest,
-    /// Where it comes from, and the bytes that hold it.
+    /// The origin of the layer, with its zip.
     pub origin: Origin,
-    /// The licence of the package that the layer is named after, as its metadata says; of a bundle,
-    /// those of its packages with their names.
+    /// The licence of the package that the layer is named after, from the package's metadata; for a
+    /// bundle, the names and licences of its packages.
     pub license: Option<String>,
-    /// When it was built; none if it was adopted from records that do not say so.
+    /// When the layer was built; none if it was adopted from records without this time.
     pub created_at: Option<Timestamp>,
 }
 
 impl Build {
-    /// The bytes of its zip; none if it was adopted.
+    /// The zip; none if the layer was adopted.
     pub fn content(&self) -> Option<&Content> {
         self.origin.content()
     }
 
-    /// SHA-256 of its zip; none if it was adopted.
+    /// The SHA-256 of the zip; none if the layer was adopted.
     pub fn content_digest(&self) -> Option<Digest> {
         self.content().map(|content| content.digest)
     }
 }
 
-/// The bytes of a layer: what is known of its zip by whoever has it.
+/// The zip of a layer: its digest and sizes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// SHA-256 of the zip, under which it is stored.
+    /// The SHA-256 of the zip, which is its key in the artifact store.
     pub digest: Digest,
     /// The size of the zip, in bytes.
     pub size: u64,
-    /// The size of what the zip unpacks to, in bytes.
+    /// The unpacked size, in bytes.
     pub unzipped_size: u64,
 }
 
-/// Where a layer comes from. What was made or taken in here is stored here; what was adopted is not.
+/// The origin of a layer. Locked and imported layers have a stored zip; adopted layers do not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Origin {
-    /// The wheels of a lock.
+    /// The layer was built from the wheels of a lock.
     Locked {
-        /// SHA-256 over the sorted SHA-256 digests of the wheels: two builds with the same hold the
+        /// SHA-256 over the sorted SHA-256 digests of the wheels. Two builds with the same hash hold the
         /// same wheels.
         wheels_hash: Digest,
-        /// SHA-256 of the layer's `pylock.toml`, under which it is stored.
+        /// The SHA-256 of the layer's `pylock.toml`, which is its key in the artifact store.
         lock_digest: Digest,
-        /// The zip that was made of them.
+        /// The zip with the wheels.
         content: Content,
     },
-    /// A zip that somebody made by hand, taken in as it was.
+    /// The layer is a zip that was made by hand and imported unchanged.
     Imported {
         /// The zip.
         content: Content,
     },
-    /// The records of another collection, which say what is in the layer, but not by which bytes.
+    /// The layer is known from the records of another collection, which name its packages but do not
+    /// include its zip.
     Adopted {
-        /// When they were taken over.
+        /// When the records were adopted.
         at: Timestamp,
     },
 }
 
 impl Origin {
-    /// The hash of its wheels; none if it was not made from wheels.
+    /// The hash of the wheels; none if the layer was not built from wheels.
     pub fn wheels_hash(&self) -> Option<Digest> {
         match self {
             Self::Locked { wheels_hash, .. } => Some(*wheels_hash),
@@ -86,7 +86,7 @@ impl Origin {
         }
     }
 
-    /// The bytes of its zip; none if it was adopted.
+    /// The zip; none if the layer was adopted.
     pub fn content(&self) -> Option<&Content> {
         match self {
             Self::Locked { content, .. } | Self::Imported { content } => Some(content),
@@ -94,7 +94,7 @@ impl Origin {
         }
     }
 
-    /// The SHA-256 of its lock, if it was made from one.
+    /// The SHA-256 of the lock; none if the layer was not built from a lock.
     pub fn lock_digest(&self) -> Option<Digest> {
         match self {
             Self::Locked { lock_digest, .. } => Some(*lock_digest),
@@ -106,23 +106,23 @@ impl Origin {
 /// One published version of a layer in one region.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct LayerVersion {
-    /// Its ARN.
+    /// The ARN.
     pub arn: LayerVersionArn,
-    /// What is in it.
+    /// The build that was published.
     pub build: Build,
-    /// When it was published; none if it was adopted from records that do not say so.
+    /// When the version was published; none if it was adopted from records without this time.
     pub created_at: Option<Timestamp>,
-    /// Where it stands in its life.
+    /// The status of the version.
     pub status: Status,
 }
 
 impl LayerVersion {
-    /// The region it was published in.
+    /// The region of the version.
     pub fn region(&self) -> &Region {
         self.arn.region()
     }
 
-    /// When it is to be deleted; none for a latest and for a deleted one.
+    /// When the version expires; none for a latest or deleted version.
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self.status {
             Status::Deprecated { expires_at, .. } => Some(expires_at),
@@ -130,7 +130,7 @@ impl LayerVersion {
         }
     }
 
-    /// Why it was withdrawn, if it was and still exists.
+    /// The withdrawal, if the version was withdrawn and still exists.
     pub fn yanked(&self) -> Option<&Yank> {
         match &self.status {
             Status::Deprecated { yanked, .. } => yanked.as_ref(),
@@ -139,31 +139,31 @@ impl LayerVersion {
     }
 }
 
-/// Where a layer version stands in its life.
+/// The status of a layer version.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The newest of its layer in its region. It never expires.
+    /// The newest version of its layer in its region. It never expires.
     Latest,
-    /// A newer one exists, or it was withdrawn.
+    /// A newer version exists, or this version was withdrawn.
     Deprecated {
-        /// From when on it may be deleted.
+        /// When the version may be deleted.
         expires_at: Timestamp,
-        /// That it was withdrawn, if it was.
+        /// The withdrawal, if the version was withdrawn.
         yanked: Option<Yank>,
     },
-    /// Deleted from AWS. Functions that use it go on working.
+    /// The version was deleted from AWS. Functions that use it continue to work.
     Deleted {
-        /// When it was deleted.
+        /// When the version was deleted.
         at: Timestamp,
     },
 }
 
-/// That an operator withdrew a layer version, so that nobody begins to use it.
+/// The withdrawal of a layer version by an operator, so that nobody starts to use it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Yank {
-    /// Why, for those who use it.
+    /// The reason, for users of the version.
     pub reason: String,
-    /// When.
+    /// When the version was withdrawn.
     pub at: Timestamp,
 }

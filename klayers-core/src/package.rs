@@ -10,9 +10,9 @@ use crate::error::through_string;
 
 /// The name of a Python package.
 ///
-/// Names compare as the [name normalisation][spec] (PEP 503) says: `Pillow` and `pillow`,
-/// `zope.interface` and `zope_interface` are each one package. The spelling it was given in is
-/// kept, and is what [`Display`](fmt::Display) shows.
+/// Names compare by their [normalised form][spec] (PEP 503): `Pillow` equals `pillow`, and
+/// `zope.interface` equals `zope_interface`. The original spelling is kept, and
+/// [`Display`](fmt::Display) shows it.
 ///
 /// ```
 /// use klayers_core::PackageName;
@@ -33,18 +33,18 @@ pub struct PackageName {
 }
 
 impl PackageName {
-    /// The normalised name: lower case, runs of `-`, `_` and `.` as one `-`.
+    /// The normalised name: in lower case, with runs of `-`, `_` and `.` replaced by one `-`.
     pub fn normalized(&self) -> &str {
         &self.normalized
     }
 
-    /// The same name, spelled as it is normalised.
+    /// The same name with the normalised spelling.
     #[must_use]
     pub fn to_normalized(&self) -> Self {
         Self { spelling: self.normalized.clone(), normalized: self.normalized.clone() }
     }
 
-    /// The name as it was spelled.
+    /// The original spelling.
     pub fn spelling(&self) -> &str {
         &self.spelling
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_name_is_refused() {
+    fn malformed_names_are_rejected() {
         for text in ["", "-a", "a-", "a b", "é", "a/b", "..", "a\0", "_", "a[b]", "a=="] {
             assert!(text.parse::<PackageName>().is_err(), "{text:?}");
         }

@@ -8,7 +8,7 @@ use crate::error::through_string;
 
 mod table;
 
-/// A part of AWS with its own accounts and its own `arn:` prefix.
+/// A partition of AWS, with its own accounts and its own ARN prefix.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Partition(String);
@@ -33,7 +33,7 @@ impl Partition {
         Self(partition.to_owned())
     }
 
-    /// The partition's identifier, as ARNs have it: `aws`, `aws-cn`, `aws-us-gov`, …
+    /// The partition's identifier in ARNs: `aws`, `aws-cn`, `aws-us-gov`, …
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,7 +52,7 @@ impl FromStr for Partition {
             ParseError::new(
                 text,
                 "an AWS partition",
-                "aws, aws-cn, aws-us-gov or the like expected",
+                "a name such as aws, aws-cn or aws-us-gov expected",
             )
         })
     }
@@ -66,8 +66,8 @@ impl fmt::Display for Partition {
 
 /// An AWS region, by its code.
 ///
-/// All regions that AWS had opened or announced when this release was made are known by name; any
-/// other well-formed code is taken, too, so that a new region needs no new release.
+/// The table of known regions has all that AWS had opened or announced before this release. Any other
+/// well-formed code is accepted, too, so that a new region needs no new release.
 ///
 /// ```
 /// use klayers_core::Region;
@@ -86,7 +86,7 @@ impl fmt::Display for Partition {
 pub struct Region(String);
 
 impl Region {
-    /// Every region known to this release, by code.
+    /// All known regions, sorted by code.
     pub fn known() -> impl ExactSizeIterator<Item = Self> {
         table::REGIONS.iter().map(|row| Self(row.code.to_owned()))
     }
@@ -96,13 +96,12 @@ impl Region {
         &self.0
     }
 
-    /// The name: `EU (Ireland)`; none for a region that this release does not know.
+    /// The name, such as `EU (Ireland)`; none for an unknown region.
     pub fn name(&self) -> Option<&'static str> {
         table::find(&self.0).map(|row| row.name)
     }
 
-    /// Whether an account has to enable the region before it can use it; none for a region that
-    /// this release does not know.
+    /// Whether an account must enable the region before it can use it; none for an unknown region.
     pub fn opt_in(&self) -> Option<bool> {
         table::find(&self.0).map(|row| row.opt_in)
     }
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_region_is_refused() {
+    fn malformed_regions_are_rejected() {
         for text in [
             "",
             "latest",

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::through_string;
 use crate::{PackageName, PackageVersion, ParseError};
 
-/// What is to be in a layer: a package, its extras, and the versions that will do.
+/// A requirement of a layer: a package, its extras, and the accepted versions.
 ///
-/// The part of a [dependency specifier][spec] (PEP 508) that makes sense for a layer. A layer is
-/// built for one target, so environment markers are refused; its wheels come from an index, so
-/// direct URLs are, too.
+/// This is the part of a [dependency specifier][spec] (PEP 508) that makes sense for a layer.
+/// Environment markers are rejected, since a layer is built for one target. Direct URLs are rejected,
+/// since its wheels come from an index.
 ///
 /// ```
 /// use klayers_core::Requirement;
@@ -33,17 +33,17 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// The package asked for.
+    /// The required package.
     pub fn name(&self) -> &PackageName {
         &self.name
     }
 
-    /// The extras asked for, in order of their normalised names.
+    /// The required extras, sorted by their normalised names.
     pub fn extras(&self) -> impl ExactSizeIterator<Item = &PackageName> {
         self.extras.iter()
     }
 
-    /// Whether a version will do. Without version specifiers, any will.
+    /// Whether the requirement accepts a version. Without version specifiers, all versions are accepted.
     ///
     /// ```
     /// use klayers_core::Requirement;
@@ -57,13 +57,13 @@ impl Requirement {
         self.specifiers.contains(version.as_pep440())
     }
 
-    /// Whether it names one version exactly: `==2.32.5`, `===2.32.5`.
+    /// Whether the requirement names one exact version: `==2.32.5`, `===2.32.5`.
     pub fn is_exact(&self) -> bool {
         use pep440_rs::Operator::{Equal, ExactEqual};
         self.specifiers.iter().any(|one| matches!(one.operator(), Equal | ExactEqual))
     }
 
-    /// Whether any version will do.
+    /// Whether all versions are accepted.
     pub fn is_any(&self) -> bool {
         self.specifiers.is_empty()
     }
@@ -80,11 +80,11 @@ impl FromStr for Requirement {
         if text.contains(';') {
             return Err(Self::refuse(
                 text,
-                "a layer has one target, so environment markers have no place in it",
+                "environment markers are not supported, since a layer has one target",
             ));
         }
         if text.contains('@') {
-            return Err(Self::refuse(text, "a package of an index expected, not a direct URL"));
+            return Err(Self::refuse(text, "a package from an index expected, not a direct URL"));
         }
         let is_name =
             |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
@@ -96,14 +96,14 @@ impl FromStr for Requirement {
             Some(bracketed) => {
                 let (inside, rest) = bracketed
                     .split_once(']')
-                    .ok_or_else(|| Self::refuse(text, "a ] expected after its extras"))?;
+                    .ok_or_else(|| Self::refuse(text, "a ] expected after the extras"))?;
                 let extras = match inside.trim() {
                     "" => BTreeSet::new(),
                     names => names
                         .split(',')
                         .map(|extra| extra.trim().parse())
                         .collect::<Result<_, _>>()
-                        .map_err(|error| Self::refuse(text, format!("in its extras, {error}")))?,
+                        .map_err(|error| Self::refuse(text, format!("in the extras, {error}")))?,
                 };
                 (extras, rest)
             }
@@ -156,19 +156,19 @@ impl From<PackageName> for Requirement {
 
 /// One exact version of a package: `requests==2.32.5`.
 ///
-/// Pins order by name, then by version. A pin compares as its normalised name does and prints the
-/// spelling it was read with, since clients compare the lines that a server once gave them.
+/// Pins are sorted by name, then by version. They compare by the normalised name, but keep the original
+/// spelling, since clients compare the lines that a server sent earlier.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pin {
     /// The package.
     pub name: PackageName,
-    /// Its version.
+    /// The version of the package.
     pub version: PackageVersion,
 }
 
 impl Pin {
-    /// The same pin, its name spelled as it is normalised: the line of a `requirements.txt`.
+    /// The same pin with the normalised name, as in a `requirements.txt`.
     #[must_use]
     pub fn to_normalized(&self) -> Self {
         Self { name: self.name.to_normalized(), version: self.version.clone() }
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requirements_print_in_one_form() {
+    fn requirements_print_in_canonical_form() {
         for (text, printed) in [
             ("requests", "requests"),
             (" Pillow ", "Pillow"),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_requirement_says_why() {
+    fn malformed_requirements_are_rejected_with_the_reason() {
         for (text, why) in [
             ("", "a package name expected first"),
             ("requests; python_version < '3'", "markers"),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_order_by_name_then_version() {
+    fn pins_sort_by_name_then_version() {
         let mut pins: Vec<Pin> =
             ["b==1.10", "B==1.9", "a==2"].iter().map(|pin| pin.parse().expect("a pin")).collect();
         pins.sort();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_keep_the_spelling_they_were_read_with() {
+    fn pins_keep_their_original_spelling() {
         let pin: Pin = "Typing_Extensions==4.15.0".parse().expect("a pin");
         assert_eq!(pin.to_string(), "Typing_Extensions==4.15.0");
         assert_eq!(pin.to_normalized().to_string(), "typing-extensions==4.15.0");

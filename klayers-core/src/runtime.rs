@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::through_string;
 use crate::{AbiVersion, ParseError, PythonVersion};
 
-/// A version of the GNU C library, which decides the newest manylinux wheels that a runtime takes.
+/// A version of the GNU C library, which determines the newest manylinux wheels that a runtime supports.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Glibc {
@@ -51,17 +51,17 @@ pub struct Runtime {
     pub os: String,
     /// The system's C library.
     pub glibc: Glibc,
-    /// From which day on AWS no longer updates the runtime; none where that is not known.
+    /// The day from which AWS no longer updates the runtime; none if unknown.
     #[serde(default)]
     pub deprecated_on: Option<Date>,
-    /// The newest `GLIBCXX_` version of its C++ library, where it is not what
-    /// [`base_image`](Self::base_image) takes it for.
+    /// The newest `GLIBCXX_` version of the C++ library, if it differs from the default of
+    /// [`base_image`](Self::base_image).
     #[serde(default)]
     pub glibcxx: Option<AbiVersion>,
-    /// The newest `CXXABI_` version of its C++ library, likewise.
+    /// The newest `CXXABI_` version of the C++ library, if it differs from that default.
     #[serde(default)]
     pub cxxabi: Option<AbiVersion>,
-    /// The libraries that it has besides the parts of the C library, likewise.
+    /// The system libraries in addition to the C library, if they differ from that default.
     #[serde(default)]
     pub libraries: Option<BTreeSet<String>>,
 }
@@ -93,18 +93,18 @@ impl Runtimes {
         self.0.get(&python)
     }
 
-    /// All of them, the oldest first.
+    /// All runtimes, the oldest Python version first.
     pub fn iter(&self) -> impl Iterator<Item = &Runtime> {
         self.0.values()
     }
 }
 
 impl Default for Runtimes {
-    /// The runtimes known to this release.
+    /// The known runtimes.
     ///
-    /// Systems and dates as the AWS Lambda developer guide gives them under
-    /// [Lambda runtimes](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html), as of
-    /// the spring of 2026. Amazon Linux 2 has glibc 2.26, Amazon Linux 2023 has 2.34
+    /// Systems and dates are from
+    /// [Lambda runtimes](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html) in the AWS
+    /// Lambda developer guide, as of spring 2026. Amazon Linux 2 has glibc 2.26, Amazon Linux 2023 has 2.34
     /// ([release notes](https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html)).
     fn default() -> Self {
         let al2 = ("Amazon Linux 2", Glibc { major: 2, minor: 26 });
@@ -139,7 +139,7 @@ impl FromIterator<Runtime> for Runtimes {
 }
 
 impl Extend<Runtime> for Runtimes {
-    /// Adds runtimes; one for a Python version that is already there takes its place.
+    /// Adds runtimes. A runtime replaces an existing one of the same Python version.
     fn extend<I: IntoIterator<Item = Runtime>>(&mut self, runtimes: I) {
         self.0.extend(runtimes.into_iter().map(|runtime| (runtime.python, runtime)));
     }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_runtime_takes_the_place_of_a_known_one() {
+    fn configured_runtime_replaces_the_known_one() {
         let mut runtimes = Runtimes::default();
         let newer = Runtime {
             python: PythonVersion::new(3, 14),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_is_deprecated_from_the_first_hour_of_its_day() {
+    fn runtime_is_deprecated_from_midnight_of_its_day() {
         let runtimes = Runtimes::default();
         let runtime = runtimes.get(PythonVersion::new(3, 8)).expect("3.8 is there");
         for (now, deprecated) in [("2024-10-13T23:59:59Z", false), ("2024-10-14T00:00:00Z", true)] {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn glibc_versions_order_by_number_and_print_as_they_parse() {
+    fn glibc_versions_sort_by_number_and_round_trip() {
         let version = |text: &str| text.parse::<Glibc>().expect(text);
         assert!(version("2.5") < version("2.17"));
         assert_eq!(version("2.34").to_string(), "2.34");

@@ -11,8 +11,8 @@ pub const EVENTBRIDGE_CRON: &str = "cron(0 2 ? * SUN#1 *)";
 /// The hour of the monthly build, in UTC.
 const HOUR: i8 = 2;
 
-/// When the next monthly build starts: the first 02:00 UTC on the first Sunday of a month that is
-/// later than `now`; none after the year 9999.
+/// The start of the next monthly build: 02:00 UTC on the first Sunday of a month, later than `now`; none
+/// after the year 9999.
 ///
 /// ```
 /// use klayers_core::next_build;
@@ -30,8 +30,8 @@ pub fn next_build(now: Timestamp) -> Option<Timestamp> {
     build_of(month.last_of_month().tomorrow().ok()?)
 }
 
-/// When the last monthly build was to start: the last 02:00 UTC on the first Sunday of a month that
-/// is not later than `now`; none before the year -9999.
+/// The scheduled start of the last monthly build: 02:00 UTC on the first Sunday of a month, not later
+/// than `now`; none before the year -9999.
 ///
 /// ```
 /// use klayers_core::last_build;
@@ -49,6 +49,7 @@ pub fn last_build(now: Timestamp) -> Option<Timestamp> {
     build_of(month.yesterday().ok()?.first_of_month())
 }
 
+/// The build of the month that begins on this day.
 fn build_of(first_of_month: Date) -> Option<Timestamp> {
     let sunday = first_of_month.nth_weekday_of_month(1, Weekday::Sunday).ok()?;
     let start = sunday.at(HOUR, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?;
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_build_is_always_later() {
+    fn next_build_is_always_later() {
         assert_eq!(next("2026-11-01T01:59:59Z"), "2026-11-01T02:00:00Z");
         assert_eq!(next("2026-11-01T02:00:00Z"), "2026-12-06T02:00:00Z");
         assert_eq!(next("2026-12-31T23:59:59Z"), "2027-01-03T02:00:00Z");
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_build_is_never_later() {
+    fn last_build_is_never_later() {
         let last = |now: &str| last_build(now.parse().expect("a timestamp")).map(|t| t.to_string());
         let [november, october] =
             ["2026-11-01T02:00:00Z", "2026-10-04T02:00:00Z"].map(String::from);
@@ -85,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_first_sunday_at_two(seconds in 0i64..250_000_000_000) {
+        fn builds_start_on_the_first_sunday_at_two(seconds in 0i64..250_000_000_000) {
             let now = Timestamp::from_second(seconds).expect("in range");
             let build = next_build(now).expect("before the year 9999").to_zoned(TimeZone::UTC);
             prop_assert!(build.timestamp() > now);
@@ -93,7 +94,7 @@ mod tests {
             prop_assert!(build.day() <= 7);
             prop_assert_eq!((build.hour(), build.minute(), build.second()), (2, 0, 0));
             prop_assert_eq!(last_build(build.timestamp()), Some(build.timestamp()));
-            // No month is left out.
+            // No month is skipped.
             prop_assert!(build.timestamp().as_second() - seconds <= 35 * 86_400);
         }
     }

@@ -1,10 +1,10 @@
-//! Texts that were to be URLs and are none. Whoever mistypes a URL mistypes its password, too, and
-//! no parser can say any more where the password is. So such a text is not shown.
+//! Hides malformed URLs. They may contain passwords, and no parser can tell where, so such a text is not
+//! shown.
 
 use std::borrow::Cow;
 
-/// What may be shown of a text that was to be a URL and is none: all of a plain host or path, the
-/// scheme of anything else.
+/// The part of a malformed URL that is safe to show: a plain host or path completely, otherwise only the
+/// scheme.
 pub fn hidden(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
@@ -15,18 +15,18 @@ pub fn hidden(text: &str) -> String {
     }
 }
 
-/// The same of a text that was to be something else, a package for one: it is hidden if it looks
-/// like a URL, or holds a login as URLs do.
+/// The part of any malformed text, such as a package name, that is safe to show. A text that looks like
+/// a URL or contains a login is [`hidden`].
 pub fn shown(text: &str) -> Cow<'_, str> {
     if may_hold_secret(text) { hidden(text).into() } else { text.into() }
 }
 
-/// A message about texts that somebody gave, without those that may hold a secret.
+/// A message about given texts, with those texts hidden that may contain a secret.
 ///
-/// A message may show a text as it is, or as Rust and TOML quote it.
+/// Texts are found as they are, and as Rust and TOML quote them.
 pub fn without<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> String {
     let mut secret: Vec<&str> = given.into_iter().filter(|text| may_hold_secret(text)).collect();
-    // One may be a part of another.
+    // The longest first, since a text may be a part of another.
     secret.sort_by_key(|text| std::cmp::Reverse(text.len()));
     let mut message = message.to_owned();
     for text in secret {
@@ -37,13 +37,13 @@ pub fn without<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> S
     message
 }
 
-/// Whether a text looks as if it were to be a URL, or to have a login as URLs have one.
+/// Whether a text looks like a URL, or contains a login like a URL.
 pub fn may_hold_secret(text: &str) -> bool {
     let login = text.rsplit_once('@').map(|(login, _)| login);
     text.contains("://") || login.is_some_and(|login| login.contains(':') || login.contains("//"))
 }
 
-/// Whether a text is a scheme, perhaps behind the name of a package: `requests @ https`.
+/// Whether a text is a scheme, possibly after a package name: `requests @ https`.
 fn is_before_a_url(text: &str) -> bool {
     let scheme = text.rsplit_once(" @ ").map_or(text, |(_, scheme)| scheme);
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
@@ -51,7 +51,7 @@ fn is_before_a_url(text: &str) -> bool {
     scheme.chars().all(is_name) && name.trim_end_matches(" @ ").chars().all(is_name)
 }
 
-/// Whether a text is a host or a path, perhaps with a port, that has no place for a login.
+/// Whether a text is a host or a path, possibly with a port, and cannot contain a login.
 fn is_plain(text: &str) -> bool {
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_url_is_shown_without_what_may_be_secret() {
+    fn malformed_urls_are_shown_without_secrets() {
         for (text, expected) in [
             ("api.klayers.cloud", "api.klayers.cloud"),
             ("localhost:8080", "localhost:8080"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_show_no_text_that_may_hold_a_secret() {
+    fn messages_hide_texts_that_may_contain_secrets() {
         let secret = "https://me:se\"cr'et@host:port/";
         let given = [secret, "se", "me:x@host", "requests@2.0"];
         for (message, expected) in [

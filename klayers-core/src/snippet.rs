@@ -1,4 +1,4 @@
-//! How a function uses layers: texts for the tools that deploy functions.
+//! Snippets that add layers to a function, for deployment tools.
 
 use std::sync::LazyLock;
 
@@ -6,29 +6,28 @@ use serde::Deserialize;
 
 use crate::{Architecture, LayerVersionArn, Target};
 
-/// The texts as a module of JavaScript, for pages: an array of the templates, in the order in which
-/// they are shown.
+/// The templates as a JavaScript module for web pages: an array in display order.
 pub const TEMPLATES_JS: &str = include_str!("snippet/templates.js");
 
-/// The newest Python for which AWS CDK has a name, as `Runtime.PYTHON_3_14`.
+/// The newest Python version with a constant in AWS CDK, such as `Runtime.PYTHON_3_14`.
 const CDK_NEWEST_MINOR: u8 = 14;
 
-/// A text for one tool.
+/// The template of a snippet for one tool.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
-    /// A short name: `terraform`.
+    /// The identifier: `terraform`.
     pub id: String,
     /// The name of the tool.
     pub label: String,
-    /// The file that the text is for.
+    /// The file that the snippet belongs into.
     pub file: String,
     lines: Vec<String>,
 }
 
 static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| parse(TEMPLATES_JS));
 
-/// The array in the module, which is JSON; a test holds that it can be read.
+/// Parses the array in the module, which is JSON. A test checks that this succeeds.
 fn parse(module: &str) -> Vec<Template> {
     let begin = module.find("= [").map(|at| at + 2);
     let array = begin.and_then(|begin| module.get(begin..=module.rfind(']')?));
@@ -36,12 +35,12 @@ fn parse(module: &str) -> Vec<Template> {
 }
 
 impl Template {
-    /// All templates, in the order in which they are shown.
+    /// All templates, in display order.
     pub fn all() -> &'static [Self] {
         &TEMPLATES
     }
 
-    /// The template of a tool; none for one that has none.
+    /// The template with an identifier; none if it does not exist.
     ///
     /// ```
     /// use klayers_core::snippet::Template;
@@ -56,7 +55,7 @@ impl Template {
         Self::all().iter().find(|template| template.id == id)
     }
 
-    /// The text for a function with these layers, which are all of one region.
+    /// The snippet for a function with these layers, which are all in one region.
     pub fn fill(&self, arns: &[LayerVersionArn], target: Target) -> String {
         let mut text = String::new();
         for line in &self.lines {
@@ -72,21 +71,21 @@ impl Template {
             }
         }
         let python = target.python;
-        let (named, own) = (
+        let (constant, custom) = (
             format!("PYTHON_{}_{}", python.major(), python.minor()),
             format!("\"{}\", ", python.runtime()),
         );
-        let is_named = python.minor() <= CDK_NEWEST_MINOR;
+        let has_constant = python.minor() <= CDK_NEWEST_MINOR;
         let architecture = match target.architecture {
             Architecture::X86_64 => "X86_64",
             Architecture::Arm64 => "ARM_64",
         };
-        let (typescript, in_python) = if is_named {
-            (format!("lambda.Runtime.{named}"), format!("lambda_.Runtime.{named}"))
+        let (typescript, in_python) = if has_constant {
+            (format!("lambda.Runtime.{constant}"), format!("lambda_.Runtime.{constant}"))
         } else {
             (
-                format!("new lambda.Runtime({own}lambda.RuntimeFamily.PYTHON)"),
-                format!("lambda_.Runtime({own}lambda_.RuntimeFamily.PYTHON)"),
+                format!("new lambda.Runtime({custom}lambda.RuntimeFamily.PYTHON)"),
+                format!("lambda_.Runtime({custom}lambda_.RuntimeFamily.PYTHON)"),
             )
         };
         let all: Vec<String> = arns.iter().map(ToString::to_string).collect();
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_filled_in_and_warns() {
+    fn every_snippet_is_complete_and_has_a_warning() {
         let ids: Vec<&str> = Template::all().iter().map(|template| template.id.as_str()).collect();
         assert_eq!(
             ids,
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_the_cdk_does_not_name_is_made() {
+    fn cdk_snippet_constructs_runtimes_without_a_constant() {
         let template = Template::of("cdk-python").expect("there is one");
         let fill = |target: &str| template.fill(&arns(), target.parse().expect("a target"));
         assert!(fill("p3.14").contains("runtime=lambda_.Runtime.PYTHON_3_14,"));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ParseError;
 use crate::error::through_string;
 
-/// A version of Python, to its minor: `3.13`.
+/// A Python version with major and minor number: `3.13`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PythonVersion {
@@ -45,7 +45,7 @@ impl FromStr for PythonVersion {
                 && (digits.len() == 1 || !digits.starts_with('0'));
             plain.then(|| digits.parse().ok()).flatten()
         };
-        // Lambda's name of the runtime is what many have at hand.
+        // Many users know the name of the Lambda runtime.
         let version = text.strip_prefix("python").unwrap_or(text);
         version
             .split_once('.')
@@ -63,7 +63,7 @@ impl fmt::Display for PythonVersion {
     }
 }
 
-/// A processor architecture of AWS Lambda, named as Lambda names it.
+/// A processor architecture of AWS Lambda.
 #[derive(
     Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
 )]
@@ -77,7 +77,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// All of them.
+    /// All architectures.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
 
     /// Lambda's name: `x86_64` or `arm64`.
@@ -88,7 +88,7 @@ impl Architecture {
         }
     }
 
-    /// The kernel's name, which wheels are tagged with: `x86_64` or `aarch64`.
+    /// The kernel's name, which wheel tags use: `x86_64` or `aarch64`.
     pub const fn machine(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -98,7 +98,7 @@ impl Architecture {
 }
 
 impl Architecture {
-    /// What it is called: by Lambda, by the machine itself, by Docker.
+    /// The names that Lambda, the kernel and Docker use.
     const fn names(self) -> [&'static str; 3] {
         match self {
             Self::X86_64 => ["x86_64", "x86_64", "amd64"],
@@ -110,7 +110,7 @@ impl Architecture {
 impl FromStr for Architecture {
     type Err = ParseError;
 
-    /// Takes Lambda's name, and the kernel's.
+    /// Parses the name of Lambda, of the kernel, or of Docker.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL
             .into_iter()
@@ -125,9 +125,9 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// What a layer is built for: a Python version and an architecture.
+/// The target of a layer: a Python version and an architecture.
 ///
-/// Its key is `p3.12` for `x86_64` and `p3.12-arm64` for arm64.
+/// The key of a target is `p3.12` for `x86_64` and `p3.12-arm64` for arm64.
 ///
 /// ```
 /// use klayers_core::{Architecture, PythonVersion, Target};
@@ -148,7 +148,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The target of these two.
+    /// The target with this Python version and architecture.
     pub const fn new(python: PythonVersion, architecture: Architecture) -> Self {
         Self { python, architecture }
     }
@@ -164,7 +164,7 @@ impl FromStr for Target {
             Some(python) => (python, Architecture::Arm64),
             None => (key, Architecture::X86_64),
         };
-        // A key has the number alone.
+        // A key contains only the number, not `python`.
         if !python.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(refuse());
         }
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_a_target_is_refused() {
+    fn malformed_targets_are_rejected() {
         for text in [
             "",
             "3.12",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn architectures_go_by_all_their_names() {
+    fn architectures_parse_from_all_their_names() {
         assert_eq!("aarch64".parse(), Ok(Architecture::Arm64));
         assert_eq!("arm64".parse(), Ok(Architecture::Arm64));
         assert_eq!("amd64".parse(), Ok(Architecture::X86_64));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn python_versions_go_by_the_name_of_their_runtime() {
+    fn python_versions_parse_from_runtime_names() {
         assert_eq!("python3.12".parse(), Ok(PythonVersion::new(3, 12)));
         for text in ["python", "python3", "pythonpython3.12", "Python3.12", "python 3.12"] {
             assert!(text.parse::<PythonVersion>().is_err(), "{text}");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn python_versions_order_by_number() {
+    fn python_versions_sort_by_number() {
         assert!(PythonVersion::new(3, 9) < PythonVersion::new(3, 10));
     }
 

@@ -1,9 +1,9 @@
-//! Texts that others wrote, made fit for a terminal.
+//! Makes texts from others safe to print on a terminal.
 
 use std::borrow::Cow;
 
-/// A text on one line, without anything that a terminal would obey: control characters and those
-/// that change the direction of writing become spaces.
+/// The text on one line. Control characters, and characters that change the direction of writing, are
+/// replaced with spaces.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_obeyed) {
         let shown = |character| if is_obeyed(character) { ' ' } else { character };
@@ -13,7 +13,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same, with its line breaks and tabs, for a text of several lines that is ours.
+/// Like [`one_line`], but keeps line breaks and tabs, for our own texts of several lines.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let is_obeyed = |character| is_obeyed(character) && !matches!(character, '\n' | '\t');
     if text.chars().any(is_obeyed) {
@@ -24,9 +24,9 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a terminal may take a character for more than a part of a text. Besides control
-/// characters (of which U+0080 to U+009F begin escape sequences, too), these separate lines or
-/// change the [direction of writing](https://www.unicode.org/reports/tr9/).
+/// Whether a terminal may interpret a character instead of printing it: control characters (including
+/// U+0080 to U+009F, some of which begin escape sequences), line separators, and characters that change
+/// the [direction of writing](https://www.unicode.org/reports/tr9/).
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn one_line_removes_control_characters() {
         for (text, expected) in [
             ("MIT", "MIT"),
             ("naïve 東京 …", "naïve 東京 …"),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_lines() {
+    fn lines_keeps_line_breaks_and_tabs() {
         assert_eq!(lines("a\u{1b}[2J\n\tb\r\n"), "a [2J\n\tb \n");
     }
 }

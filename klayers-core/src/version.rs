@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::ParseError;
 use crate::error::through_string;
 
-/// The version of a Python package, as the [version specifiers specification][spec] (PEP 440)
-/// defines it.
+/// The version of a Python package, as defined by the [version specifiers specification][spec] (PEP
+/// 440).
 ///
-/// Versions compare as that specification says; the spelling is kept for display.
+/// Versions compare according to that specification. The original spelling is kept for display.
 ///
 /// ```
 /// use klayers_core::PackageVersion;
@@ -32,12 +32,12 @@ pub struct PackageVersion {
 }
 
 impl PackageVersion {
-    /// The normalised spelling: `2022.06.15` is `2022.6.15`.
+    /// The normalised spelling: `2022.6.15` for `2022.06.15`.
     pub fn normalized(&self) -> String {
         self.version.to_string()
     }
 
-    /// Whether it is a pre-release or a development release, which nobody gets without asking.
+    /// Whether the version is a pre-release or a development release, which is only used on request.
     pub fn is_prerelease(&self) -> bool {
         self.version.any_prerelease()
     }
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// In the order that PEP 440 gives in its examples of ordering.
+    /// The order of the examples in PEP 440.
     const ASCENDING: [&str; 14] = [
         "1.dev0",
         "1.0.dev456",
@@ -117,14 +117,14 @@ mod tests {
     ];
 
     #[test]
-    fn versions_order_as_pep_440_says() {
+    fn versions_sort_as_pep_440_defines() {
         let versions: Vec<PackageVersion> =
             ASCENDING.iter().map(|text| text.parse().expect("a version")).collect();
         assert!(versions.is_sorted_by(|one, other| one < other));
     }
 
     #[test]
-    fn what_is_not_a_version_is_refused() {
+    fn malformed_versions_are_rejected() {
         for text in ["", "x", "1..2", "1.0-", "==1.0", "1.0 2", "1.0;"] {
             assert!(text.parse::<PackageVersion>().is_err(), "{text:?}");
         }

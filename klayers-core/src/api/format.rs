@@ -5,20 +5,20 @@ use std::str::FromStr;
 use super::LatestRow;
 use crate::{ParseError, Region, Target};
 
-/// How a list of latest layers is written.
+/// The format of a list of latest layers.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Format {
     /// An array of objects.
     #[default]
     Json,
-    /// Comma-separated values as RFC 4180 says, with a header.
+    /// Comma-separated values as in RFC 4180, with a header.
     Csv,
-    /// A page with a table.
+    /// An HTML page with a table.
     Html,
 }
 
 impl Format {
-    /// The format's media type, as a `Content-Type` header has it.
+    /// The media type, for the `Content-Type` header.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -51,9 +51,9 @@ impl fmt::Display for Format {
     }
 }
 
-/// The list as CSV: the header `Package,Package Version,arn`, lines ended by CR and LF.
+/// The list as CSV with the header `Package,Package Version,arn`. Lines end with CR and LF.
 ///
-/// A value that a spreadsheet would take for a formula gets a `'` in front.
+/// A value that a spreadsheet would interpret as a formula is prefixed with `'`.
 pub fn latest_csv(rows: &[LatestRow]) -> String {
     let mut csv = String::from("Package,Package Version,arn\r\n");
     for row in rows {
@@ -74,7 +74,7 @@ fn csv_cell(value: &str) -> String {
     }
 }
 
-/// The list as an HTML page with a table of the same three columns as the CSV.
+/// The list as an HTML page. Its table has the same three columns as the CSV.
 pub fn latest_html(target: Target, region: &Region, rows: &[LatestRow]) -> String {
     let title = format!("Klayers for {target} in {region}");
     let mut html = format!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_the_header_and_crlf() {
+    fn csv_has_a_header_and_crlf() {
         assert_eq!(
             latest_csv(&rows()),
             "Package,Package Version,arn\r\n\
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_csv_reader_finds_every_cell_again(value in ".*") {
+        fn csv_readers_recover_every_cell(value in ".*") {
             let line = format!("first,{}\r\n", csv_cell(&value));
             let mut reader =
                 csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());

@@ -1,20 +1,20 @@
 use serde::{Deserialize, Serialize};
 
-/// The body of an answer that says what went wrong, as [RFC 9457][spec] defines it; its media
-/// type is [`Problem::CONTENT_TYPE`].
+/// The body of an error response, as [RFC 9457][spec] defines it. Its media type is
+/// [`Problem::CONTENT_TYPE`].
 ///
 /// [spec]: https://www.rfc-editor.org/rfc/rfc9457
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
-    /// The kind of the problem; `about:blank` says that the status code tells it.
+    /// The kind of the problem. `about:blank` means that the status code describes it.
     #[serde(rename = "type", default = "about_blank")]
     pub kind: String,
     /// The problem in a few words.
     pub title: String,
     /// The HTTP status code.
     pub status: u16,
-    /// What went wrong this time.
+    /// The details of this occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -23,7 +23,7 @@ impl Problem {
     /// The media type of a problem body.
     pub const CONTENT_TYPE: &str = "application/problem+json";
 
-    /// A problem that its status code and the code's own words tell.
+    /// A problem of the kind `about:blank`. `title` is the phrase of the status code.
     pub fn new(status: u16, title: &str, detail: impl Into<String>) -> Self {
         Self { kind: about_blank(), title: title.to_owned(), status, detail: Some(detail.into()) }
     }

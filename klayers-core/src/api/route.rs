@@ -6,15 +6,15 @@ use percent_encoding::percent_decode_str;
 use super::Format;
 use crate::{Architecture, PackageName, PythonVersion, Region, Target};
 
-/// The longest path that is looked at, in bytes.
+/// The longest path that is parsed, in bytes.
 pub const LONGEST_PATH: usize = 1024;
 
 const BASE: &str = "/api/v2";
 
-/// The Python of API v1, whose paths name no target.
-const TARGET_OF_V1: Target = Target::new(PythonVersion::new(3, 8), Architecture::X86_64);
+/// The target of API v1, whose paths name no target.
+const V1_TARGET: Target = Target::new(PythonVersion::new(3, 8), Architecture::X86_64);
 
-/// What a path of the API asks for.
+/// A path of the API, parsed.
 ///
 /// ```
 /// use klayers_core::api::{Format, Route};
@@ -35,11 +35,11 @@ pub enum Route {
         target: Target,
         /// The region.
         region: Region,
-        /// How the list is written.
+        /// The format of the list.
         format: Format,
     },
-    /// The same list with one package alone: one [`LatestRow`](super::LatestRow), or none. A package
-    /// that is called as a [`Format`] has no such path.
+    /// The same list limited to one package: one [`LatestRow`](super::LatestRow), or none. A package
+    /// with the name of a [`Format`] has no such path.
     LatestPackage {
         /// The target.
         target: Target,
@@ -48,8 +48,8 @@ pub enum Route {
         /// The package.
         package: PackageName,
     },
-    /// All versions of one layer in a region that still exist, from the oldest to the newest with
-    /// the latest last, as [`VersionRow`](super::VersionRow)s.
+    /// All existing versions of one layer in a region as [`VersionRow`](super::VersionRow)s, the oldest
+    /// first and the latest last.
     Versions {
         /// The target.
         target: Target,
@@ -58,7 +58,7 @@ pub enum Route {
         /// The package.
         package: PackageName,
     },
-    /// The same as [`Releases`](super::Releases), which Renovate reads.
+    /// The same versions as [`Releases`](super::Releases), for Renovate.
     Releases {
         /// The target.
         target: Target,
@@ -76,33 +76,33 @@ pub enum Route {
     Targets,
     /// The regions that layers exist in, as [`RegionRow`](super::RegionRow)s.
     Regions,
-    /// One package over all targets and regions, as [`PackageRow`](super::PackageRow)s.
+    /// One package for all targets in all regions, as [`PackageRow`](super::PackageRow)s.
     Package {
         /// The package.
         package: PackageName,
     },
 }
 
-/// Why a path is not one of the API.
+/// Why a path does not belong to the API.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
     /// The path is longer than [`LONGEST_PATH`].
     #[error("the path is longer than {LONGEST_PATH} bytes")]
     TooLong,
-    /// No path of the API has this form.
+    /// The API has no path of this form.
     #[error("no such path; see /api/v2/{{target}}/layers/latest/{{region}}")]
     Unknown,
-    /// It is a path of API v1, which is gone; API v2 has the same there.
+    /// The path belongs to API v1, which was removed. The route is its replacement in API v2.
     #[error(
         "API v1 is gone; the same is at {0}, where other Python versions have other targets in the \
-         place of {TARGET_OF_V1}"
+         place of {V1_TARGET}"
     )]
     Moved(Box<Route>),
-    /// It is a path of API v1, which is gone, and of nothing that API v1 had.
+    /// The path looks like API v1, which was removed, but API v1 had no such path.
     #[error("API v1 is gone; see /api/v2/{{target}}/layers/latest/{{region}}")]
     Gone,
-    /// The path has the form of one, but a part of it is malformed.
+    /// A part of the path is malformed.
     #[error(transparent)]
     Malformed(#[from] crate::ParseError),
 }
@@ -110,8 +110,8 @@ pub enum RouteError {
 impl FromStr for Route {
     type Err = RouteError;
 
-    /// Reads a path, percent-encoded or not. A doubled slash counts as one, and a slash at the end
-    /// as none.
+    /// Parses a path, percent-encoded or not. A double slash counts as one, and a slash at the end is
+    /// ignored.
     fn from_str(path: &str) -> Result<Self, RouteError> {
         if path.len() > LONGEST_PATH {
             return Err(RouteError::TooLong);
@@ -126,16 +126,16 @@ impl FromStr for Route {
             .map_err(|_| RouteError::Unknown)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            ["api", "v2", below @ ..] => Self::of_v2(below),
-            ["api", "v1", below @ ..] => Err(moved(below)),
+            ["api", "v2", below @ ..] => Self::parse_v2(below),
+            ["api", "v1", below @ ..] => Err(v1_error(below)),
             _ => Err(RouteError::Unknown),
         }
     }
 }
 
 impl Route {
-    /// Reads the segments below `/api/v2`.
-    fn of_v2(segments: &[&str]) -> Result<Self, RouteError> {
+    /// Parses the segments below `/api/v2`.
+    fn parse_v2(segments: &[&str]) -> Result<Self, RouteError> {
         Ok(match *segments {
             ["targets"] => Self::Targets,
             ["regions"] => Self::Regions,
@@ -168,13 +168,14 @@ impl Route {
     }
 }
 
-/// What API v2 has in the place of the segments below `/api/v1`.
-fn moved(segments: &[&str]) -> RouteError {
-    let target = TARGET_OF_V1.to_string();
+/// The error for the segments below `/api/v1`.
+fn v1_error(segments: &[&str]) -> RouteError {
+    let target = V1_TARGET.to_string();
     let known =
         matches!(segments, ["layers", _, _] | ["layers", "latest", _, _] | ["builds", "latest"]);
-    let of_v2: Vec<&str> = [target.as_str()].into_iter().chain(segments.iter().copied()).collect();
-    match Route::of_v2(&of_v2) {
+    let v2_segments: Vec<&str> =
+        [target.as_str()].into_iter().chain(segments.iter().copied()).collect();
+    match Route::parse_v2(&v2_segments) {
         Ok(route) if known => RouteError::Moved(Box::new(route)),
         _ => RouteError::Gone,
     }
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thing_may_be_asked_for_in_several_spellings() {
+    fn equivalent_paths_parse_to_the_same_route() {
         let plain = route("/api/v2/p3.12/layers/latest/us-east-1");
         assert!(plain.is_ok());
         for path in [
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_refused() {
+    fn other_paths_are_rejected() {
         for path in [
             "",
             "/",
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_the_latest_can_be_asked_for_one_package() {
+    fn latest_list_can_be_limited_to_one_package() {
         for (path, is_package) in [
             ("/api/v2/p3.12/layers/latest/us-east-1/Zope.Interface", true),
             ("/api/v2/p3.12/layers/latest/us-east-1/jsonschema/", true),
@@ -278,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_v1_name_the_path_of_v2() {
-        for (path, of_v2) in [
+    fn v1_paths_name_their_replacement() {
+        for (path, replacement) in [
             ("/api/v1/layers/latest/us-east-1", "/api/v2/p3.8/layers/latest/us-east-1"),
             (
                 "//api/v1/layers/latest/us-east-1/requests/",
@@ -289,7 +290,7 @@ mod tests {
             ("/api/v1/builds/latest", "/api/v2/p3.8/builds/latest"),
         ] {
             let Err(RouteError::Moved(instead)) = route(path) else { panic!("{path}") };
-            assert_eq!(instead.to_string(), of_v2);
+            assert_eq!(instead.to_string(), replacement);
         }
         for path in ["/api/v1", "/api/v1/", "/api/v1/layers/mars/a", "/api/v1/renovate/us-east-1/a"]
         {
@@ -313,7 +314,7 @@ mod tests {
                 Route::LatestPackage {
                     target,
                     region: region.clone(),
-                    // A package that is called as a format has no such path.
+                    // A package with the name of a format has no such path.
                     package: format!("{package}0").parse()?,
                 },
                 Route::Versions { target, region, package: package.clone() },

@@ -9,7 +9,7 @@ use crate::{
 
 /// A row of a list of latest layers.
 ///
-/// All its values are strings: there are clients that read it as a list of string maps.
+/// All values are strings, since some clients read the list as string maps.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -18,9 +18,9 @@ pub struct LatestRow {
     pub package: PackageName,
     /// The ARN of the layer's latest version.
     pub arn: LayerVersionArn,
-    /// The package's version in it.
+    /// The package's version in the layer.
     pub package_version: PackageVersion,
-    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    /// The SHA-256 of the layer's zip, in Base64 like Lambda's `CodeSha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     /// When the layer version was published.
@@ -46,14 +46,14 @@ impl From<&LayerVersion> for LatestRow {
     }
 }
 
-/// What API v2 calls the status of a layer version. Deleted ones are not listed.
+/// The status of a layer version in API v2. Deleted versions are not listed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DeployStatus {
-    /// The newest.
+    /// The newest version.
     Latest,
-    /// A newer one exists.
+    /// A newer version exists, or this one was withdrawn.
     Deprecated,
 }
 
@@ -64,35 +64,35 @@ pub enum DeployStatus {
 pub struct VersionRow {
     /// The ARN.
     pub arn: LayerVersionArn,
-    /// The package's version in it.
+    /// The package's version in the layer.
     pub package_version: PackageVersion,
     /// Latest or deprecated.
     pub deploy_status: DeployStatus,
-    /// All packages in it, with their versions.
+    /// All packages in the layer, with their versions.
     pub dependencies: Vec<Pin>,
-    /// When it is to be deleted; absent on the latest.
+    /// When the version will be deleted; absent for the latest.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub expiry_date: Option<Timestamp>,
-    /// Why it was withdrawn, if it was.
+    /// Why the version was withdrawn, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yanked: Option<String>,
-    /// The region it is in.
+    /// The region of the layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
-    /// The version number of the layer, the last part of the ARN.
+    /// The layer version: the number at the end of the ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_version: Option<u64>,
     /// The requirements hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements_hash: Option<String>,
-    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    /// The SHA-256 of the layer's zip, in Base64 like Lambda's `CodeSha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     /// The size of the layer's zip, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_size: Option<u64>,
-    /// The size of what the zip unpacks to, in bytes.
+    /// The unpacked size of the layer, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unzipped_size: Option<u64>,
     /// When the layer version was published.
@@ -102,39 +102,39 @@ pub struct VersionRow {
     /// The package's licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// What was found when the layer was checked, before it was published.
+    /// The results of the checks before publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
 }
 
-/// What was found when a layer was checked, before it was published.
+/// The results of the checks of a layer before its publication.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
-    /// How importing its modules went.
+    /// The result of importing the layer's modules.
     pub imports: GateImports,
-    /// What is unusual about it, in words for people.
+    /// Warnings, as texts for people.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
 
-/// How importing the modules of a layer went.
+/// The result of importing the modules of a layer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GateImports {
-    /// All that must be importable can be imported. Of others, `warnings` tells.
+    /// All required modules can be imported. Failures of other modules are in `warnings`.
     Passed,
-    /// One that must be importable cannot.
+    /// A required module cannot be imported.
     Failed,
-    /// It was not tried, as for another processor.
+    /// The imports were not tried, for example because the layer is for another processor.
     #[serde(rename = "not run")]
     NotRun,
 }
 
 impl VersionRow {
-    /// The row of a layer version, without what the gate said of it; none for a deleted one.
+    /// The row of a layer version, without the results of the gate; none for a deleted version.
     pub fn new(version: &LayerVersion) -> Option<Self> {
         let LayerVersion { arn, build, created_at, status } = version;
         let (deploy_status, expiry_date) = match status {
@@ -170,24 +170,24 @@ pub struct BuildRow {
     /// The package. The public server leaves it out of some rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageName>,
-    /// The package's version in it.
+    /// The package's version in the layer.
     pub package_version: PackageVersion,
-    /// All packages in it, with their versions.
+    /// All packages in the layer, with their versions.
     pub dependencies: Vec<Pin>,
-    /// When it was built.
+    /// When the layer was built.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "wire_time::optional")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = wire_time::PATTERN)))]
     pub created_date_time: Option<Timestamp>,
     /// The requirements hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements_hash: Option<String>,
-    /// SHA-256 of the layer's zip, in Base64 as AWS Lambda gives it.
+    /// The SHA-256 of the layer's zip, in Base64 like Lambda's `CodeSha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     /// The size of the layer's zip, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_size: Option<u64>,
-    /// The size of what the zip unpacks to, in bytes.
+    /// The unpacked size of the layer, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unzipped_size: Option<u64>,
     /// The package's licence.
@@ -211,7 +211,7 @@ impl From<&Build> for BuildRow {
     }
 }
 
-/// A row of one package's list over all targets and regions.
+/// A row of the list of one package for all targets in all regions.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -226,7 +226,7 @@ pub struct PackageRow {
 }
 
 impl PackageRow {
-    /// The row of a layer version; none for a deleted one.
+    /// The row of a layer version; none for a deleted version.
     pub fn new(version: &LayerVersion) -> Option<Self> {
         Some(Self {
             package: version.build.package.clone(),
@@ -236,9 +236,8 @@ impl PackageRow {
     }
 }
 
-/// The versions of a layer in one region in the form that [Renovate] reads as a [custom
-/// datasource][datasource]: what it calls a version is the version number of the layer, the last
-/// part of the ARN.
+/// The versions of a layer in one region, as a [custom datasource][datasource] of [Renovate]. A version
+/// is the layer version: the number at the end of the ARN.
 ///
 /// [Renovate]: https://docs.renovatebot.com
 /// [datasource]: https://docs.renovatebot.com/modules/datasource/custom/
@@ -250,26 +249,26 @@ pub struct Releases {
     pub releases: Vec<Release>,
 }
 
-/// A layer version as Renovate has it.
+/// A layer version in the format of Renovate.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Release {
-    /// The version number of the layer.
+    /// The layer version.
     pub version: String,
-    /// When it was published, as RFC 3339 has it, where it is known.
+    /// When the version was published, in RFC 3339 format, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
         schemars(with = "Option<String>", extend("format" = "date-time"))
     )]
     pub release_timestamp: Option<Timestamp>,
-    /// Whether it was withdrawn.
+    /// Whether the version was withdrawn.
     pub is_deprecated: bool,
 }
 
 impl Release {
-    /// A layer version; none for a deleted one.
+    /// The release of a layer version; none for a deleted version.
     pub fn new(version: &LayerVersion) -> Option<Self> {
         let exists = !matches!(version.status, Status::Deleted { .. });
         exists.then(|| Self {
@@ -287,9 +286,9 @@ impl Release {
 pub struct TargetRow {
     /// The target's key: `p3.12-arm64`.
     pub target: Target,
-    /// Its Python version.
+    /// The Python version.
     pub python_version: PythonVersion,
-    /// Its architecture.
+    /// The architecture.
     pub architecture: Architecture,
 }
 
@@ -306,10 +305,10 @@ impl From<Target> for TargetRow {
 pub struct RegionRow {
     /// The region's code.
     pub region: Region,
-    /// Its name, where it is known.
+    /// The region's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its partition.
+    /// The region's partition.
     pub partition: crate::Partition,
 }
 
@@ -381,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_adopted_nothing_is_said_that_is_not_known() {
+    fn rows_of_adopted_versions_omit_unknown_fields() {
         let mut adopted = version(deprecated());
         adopted.build.origin = Origin::Adopted { at: Timestamp::UNIX_EPOCH };
         adopted.build.created_at = None;
@@ -403,13 +402,13 @@ mod tests {
     }
 
     #[test]
-    fn latest_rows_hold_strings_alone() {
+    fn latest_rows_have_only_strings() {
         let row = serde_json::to_value(LatestRow::from(&version(Status::Latest))).expect("JSON");
         assert!(row.as_object().expect("an object").values().all(serde_json::Value::is_string));
     }
 
     #[test]
-    fn rows_read_back_to_the_second() {
+    fn rows_round_trip_with_second_precision() {
         let row = VersionRow::new(&version(deprecated())).expect("not deleted");
         let json = serde_json::to_string(&row).expect("JSON");
         let read: VersionRow = serde_json::from_str(&json).expect("a row");
@@ -418,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_the_public_server_are_read() {
+    fn rows_of_the_public_server_can_be_parsed() {
         let rows: Vec<VersionRow> = serde_json::from_str(
             r#"[{"arn": "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p310-idna:2",
                  "packageVersion": "3.4", "deployStatus": "deprecated",

@@ -1,11 +1,11 @@
-//! Times as API v2 has them: `YYYY-MM-DDTHH:MM:SS`, in UTC, without a zone.
+//! The time format of API v2: `YYYY-MM-DDTHH:MM:SS`, in UTC, without a zone.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// The same as a regular expression, for schemas.
+/// The time format as a regular expression, for JSON Schemas.
 #[cfg(feature = "schema")]
 pub(super) const PATTERN: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$";
 
@@ -15,7 +15,7 @@ fn print(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// What comes after the seconds is left out: older answers have fractions there.
+/// Parses a time and ignores everything after the seconds: older answers have fractions.
 fn parse(text: &str) -> Option<Timestamp> {
     let civil: DateTime = text.get(..LENGTH)?.parse().ok()?;
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -34,7 +34,7 @@ fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, 
     })
 }
 
-/// The same for a time that may be missing.
+/// Serialises an optional time.
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fractions_are_cut_and_other_texts_refused() {
+    fn fractions_are_ignored_and_other_texts_rejected() {
         let time = parse("2026-11-01T02:00:00.123456").expect("a time");
         assert_eq!(print(time), "2026-11-01T02:00:00");
         for text in

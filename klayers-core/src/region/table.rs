@@ -1,10 +1,10 @@
-//! The regions of AWS.
+//! The known regions of AWS.
 //!
-//! Codes, names and partitions as botocore 1.44.5 lists them in its `partitions.json`; names of the
-//! public collection's regions as its `regions.csv` spells them. Opt-in are the regions of the
-//! partition `aws` that opened after 20 March 2019, as the AWS Account Management reference guide
-//! says of [enabling regions](https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html),
-//! but for Osaka, which was made a default region in 2021.
+//! Codes, names and partitions are from `partitions.json` in botocore 1.44.5. Regions of the public
+//! collection have the names from its `regions.csv`. Opt-in regions are those of the partition `aws`
+//! that opened after 20 March 2019, according to
+//! [the AWS Account Management guide](https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html),
+//! except Osaka, which became a default region in 2021.
 
 pub(super) struct Row {
     pub(super) code: &'static str,

@@ -92,7 +92,7 @@ fn a_bundle_that_contradicts_the_collection_is_refused_before_anything_is_done()
     let home = home();
     configure(&home, "[[bundle]]\nname = \"x\"\npackages = []\n");
     let refused = home.run(&["run"]).ended_with(2);
-    assert!(refused.stderr.contains("bundle x holds no packages"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("bundle x has no packages"), "{}", refused.stderr);
 }
 
 #[test]
