@@ -7,27 +7,26 @@ use klayers_core::api::{
 };
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 
+use crate::answer_cache::{AnswerCache, CacheUse, KeyRef, Lookup};
 use crate::client::Shared;
+use crate::clock::{Deadline, now};
 use crate::protocol::Row;
-use crate::shelf::{Found, KeyRef, Shelf, Wanted};
-use crate::transport::{Deadline, now};
-use crate::{Client, Error, LayerSpec, Withdrawn, suggest};
+use crate::{Client, Error, LayerSpec, WithdrawnVersion, suggest};
 
-/// What a collection says, and how old that is.
+/// An answer of a collection, with its age.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answer<T> {
-    /// What was asked for.
+    /// The answer.
     pub value: T,
-    /// How long ago the server made the answer.
+    /// The time since the server made the answer.
     pub age: Duration,
-    /// Why there is no newer answer, where this one is no longer fresh: the server could not be
-    /// asked, or the client is offline.
+    /// Why the answer is stale, if it is: the server could not be reached, or the client is offline.
     pub stale_because: Option<Error>,
 }
 
 impl<T> Answer<T> {
-    /// Whether a newer answer was wanted and could not be had.
+    /// Whether the answer is stale, because no newer one was available.
     pub fn is_stale(&self) -> bool {
         self.stale_because.is_some()
     }
@@ -43,14 +42,14 @@ impl<T> Answer<T> {
     }
 }
 
-impl<R> From<Found<R>> for Answer<Arc<[R]>> {
-    fn from(Found { entry, stale_because, .. }: Found<R>) -> Self {
+impl<R> From<Lookup<R>> for Answer<Arc<[R]>> {
+    fn from(Lookup { entry, stale_because, .. }: Lookup<R>) -> Self {
         let age = entry.validity.age(now());
         Self { value: Arc::clone(&entry.rows), age, stale_because }
     }
 }
 
-/// The questions of a [`Client`], answered with how old each answer is; from [`Client::answers`].
+/// The lookups of a [`Client`], with the age of each answer; from [`Client::answers`].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -77,11 +76,11 @@ impl<'a> Answers<'a> {
         Self { client }
     }
 
-    /// As [`Client::latest_arn`].
+    /// Like [`Client::latest_arn`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::latest_arn`].
+    /// The errors of [`Client::latest_arn`].
     pub async fn latest_arn(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -89,18 +88,18 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<LayerVersionArn>, Error> {
         let package = package.try_into().map_err(Into::into)?;
-        if let Some((answer, _)) = self.client.arn_at_hand(&package, region, *target) {
+        if let Some((answer, _)) = self.client.cached_answer(&package, region, *target) {
             return Ok(answer);
         }
         self.find(&package, region, *target, |rows| latest_of(rows, &package, region, *target))
             .await
     }
 
-    /// As [`Client::layer`].
+    /// Like [`Client::layer`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::layer`].
+    /// The errors of [`Client::layer`].
     pub async fn layer(
         &self,
         spec: impl TryInto<LayerSpec, Error: Into<Error>>,
@@ -108,18 +107,18 @@ impl<'a> Answers<'a> {
         target: &Target,
     ) -> Result<Answer<VersionRow>, Error> {
         let spec = spec.try_into().map_err(Into::into)?;
-        Ok(self.chosen(&spec, region, *target).await?.map(|chosen| chosen.row))
+        Ok(self.select(&spec, region, *target).await?.map(|selected| selected.row))
     }
 
-    /// The same, with what else there is of the layer.
-    pub(crate) async fn chosen(
+    /// Like [`layer`](Self::layer), with the layer's latest version and the versions passed over.
+    pub(crate) async fn select(
         &self,
         spec: &LayerSpec,
         region: &Region,
         target: Target,
-    ) -> Result<Answer<Chosen>, Error> {
+    ) -> Result<Answer<SelectedVersion>, Error> {
         self.find(spec.package(), region, target, |rows| match spec.choose(rows) {
-            Some(row) => Ok(Chosen {
+            Some(row) => Ok(SelectedVersion {
                 row: row.clone(),
                 latest: latest_of(rows, spec.package(), region, target).ok(),
                 passed_over: spec.passed_over(rows, row),
@@ -139,26 +138,26 @@ impl<'a> Answers<'a> {
         .await
     }
 
-    /// As [`Client::latest`].
+    /// Like [`Client::latest`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::latest`].
+    /// The errors of [`Client::latest`].
     pub async fn latest(
         &self,
         region: &Region,
         target: &Target,
     ) -> Result<Answer<Vec<LatestRow>>, Error> {
-        let deadline = self.shared().hub.transport.deadline();
-        let rows = self.ask_latest(region, *target, Wanted::Kept, deadline).await?;
+        let deadline = self.shared().backend.transport.deadline();
+        let rows = self.ask_latest(region, *target, CacheUse::Allowed, deadline).await?;
         Ok(Answer::from(rows).map(|rows| rows.to_vec()))
     }
 
-    /// As [`Client::versions`].
+    /// Like [`Client::versions`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::versions`].
+    /// The errors of [`Client::versions`].
     pub async fn versions(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -169,20 +168,20 @@ impl<'a> Answers<'a> {
         self.find(&package, region, *target, |rows| Ok(rows.to_vec())).await
     }
 
-    /// As [`Client::packages`].
+    /// Like [`Client::packages`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::packages`].
+    /// The errors of [`Client::packages`].
     pub async fn packages(&self, target: &Target) -> Result<Answer<Vec<BuildRow>>, Error> {
         self.list(&self.shared().builds, Route::LatestBuilds { target: *target }).await
     }
 
-    /// As [`Client::package`].
+    /// Like [`Client::package`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::package`].
+    /// The errors of [`Client::package`].
     pub async fn package(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -191,22 +190,22 @@ impl<'a> Answers<'a> {
         self.list(&self.shared().packages, Route::Package { package }).await
     }
 
-    /// As [`Client::targets`].
+    /// Like [`Client::targets`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::targets`].
+    /// The errors of [`Client::targets`].
     pub async fn targets(&self) -> Result<Answer<Vec<Target>>, Error> {
         let rows: Answer<Vec<TargetRow>> =
             self.list(&self.shared().targets, Route::Targets).await?;
         Ok(rows.map(|rows| rows.into_iter().map(|row| row.target).collect()))
     }
 
-    /// As [`Client::regions`].
+    /// Like [`Client::regions`].
     ///
     /// # Errors
     ///
-    /// Those of [`Client::regions`].
+    /// The errors of [`Client::regions`].
     pub async fn regions(&self) -> Result<Answer<Vec<Region>>, Error> {
         let rows: Answer<Vec<RegionRow>> =
             self.list(&self.shared().regions, Route::Regions).await?;
@@ -218,15 +217,15 @@ impl<'a> Answers<'a> {
         regions: impl IntoIterator<Item = Region> + Send + 'a,
         target: &Target,
     ) -> impl Stream<Item = (Region, Result<Vec<LatestRow>, Error>)> + 'a {
-        /// Enough to be quick, and few enough to be a good guest.
-        const AT_ONCE: usize = 8;
+        /// Fast enough, without overloading the server.
+        const CONCURRENT_REQUESTS: usize = 8;
         let (regions, target) = (regions.into_iter().collect::<Vec<Region>>(), *target);
         stream::iter(regions)
             .map(move |region| async move {
                 let rows = self.latest(&region, &target).await;
                 (region, rows.map(|answer| answer.value))
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENT_REQUESTS)
     }
 
     fn shared(self) -> &'a Shared {
@@ -235,17 +234,18 @@ impl<'a> Answers<'a> {
 
     async fn list<R: Row>(
         &self,
-        rows: &Arc<Shelf<R>>,
+        cache: &Arc<AnswerCache<R>>,
         route: Route,
     ) -> Result<Answer<Vec<R>>, Error> {
-        let hub = &self.shared().hub;
-        let found = rows.get(hub, route, Wanted::Kept, hub.transport.deadline()).await?;
-        Ok(Answer::from(found).map(|rows| rows.to_vec()))
+        let backend = &self.shared().backend;
+        let lookup =
+            cache.get(backend, route, CacheUse::Allowed, backend.transport.deadline()).await?;
+        Ok(Answer::from(lookup).map(|rows| rows.to_vec()))
     }
 
-    /// What `choose` makes of the versions of a layer, of which there is at least one.
+    /// Applies `choose` to the versions of a layer, which has at least one.
     ///
-    /// Where what is kept has no such layer, the server is asked whether that is still so.
+    /// If the cached answer has no matching layer, the server is asked to confirm that.
     async fn find<T>(
         &self,
         package: &PackageName,
@@ -253,74 +253,77 @@ impl<'a> Answers<'a> {
         target: Target,
         choose: impl Fn(&[VersionRow]) -> Result<T, Error>,
     ) -> Result<Answer<T>, Error> {
-        let deadline = self.shared().hub.transport.deadline();
-        let mut wanted = Wanted::Kept;
+        let deadline = self.shared().backend.transport.deadline();
+        let mut cache_use = CacheUse::Allowed;
         loop {
             let (chosen, confirmed) =
-                match self.rows(package, region, target, wanted, deadline).await? {
-                    (Rows::Some(found), confirmed) => {
-                        let reason = found.stale_because.clone();
-                        let chosen = Answer::from(found).try_map(|rows| choose(&rows));
-                        (chosen.map_err(|error| unanswered(reason).unwrap_or(error)), confirmed)
+                match self.find_versions(package, region, target, cache_use, deadline).await? {
+                    (LayerVersions::Found(lookup), confirmed) => {
+                        let reason = lookup.stale_because.clone();
+                        let chosen = Answer::from(lookup).try_map(|rows| choose(&rows));
+                        (chosen.map_err(|error| server_error(reason).unwrap_or(error)), confirmed)
                     }
-                    (Rows::None { latest }, confirmed) => {
+                    (LayerVersions::UnknownPackage { latest }, confirmed) => {
                         (Err(unknown(package, region, target, &latest)), confirmed)
                     }
                 };
             match chosen {
-                Err(error) if error.is_not_found() && !confirmed && wanted == Wanted::Kept => {
-                    wanted = Wanted::Confirmed;
+                Err(error)
+                    if error.is_not_found() && !confirmed && cache_use == CacheUse::Allowed =>
+                {
+                    cache_use = CacheUse::Revalidate;
                 }
                 chosen => return chosen,
             }
         }
     }
 
-    /// The versions of a layer; and whether the server says so now.
-    async fn rows(
+    /// Finds the versions of a layer, and whether the server confirmed them in this lookup.
+    async fn find_versions(
         &self,
         package: &PackageName,
         region: &Region,
         target: Target,
-        wanted: Wanted,
+        cache_use: CacheUse,
         deadline: Deadline,
-    ) -> Result<(Rows, bool), Error> {
-        let found = self.ask_versions(package, region, target, wanted, deadline).await?;
+    ) -> Result<(LayerVersions, bool), Error> {
+        let found = self.ask_versions(package, region, target, cache_use, deadline).await?;
         if !found.entry.rows.is_empty() {
             let confirmed = found.confirmed;
-            return Ok((Rows::Some(found), confirmed));
+            return Ok((LayerVersions::Found(found), confirmed));
         }
-        if let Some(error) = unanswered(found.stale_because) {
+        if let Some(error) = server_error(found.stale_because) {
             return Err(error);
         }
-        // The public server knows a package by the collection's own spelling alone, which the list
-        // has. Without the list the answer is still that there is none.
-        let Ok(latest) = self.ask_latest(region, target, wanted, deadline).await else {
-            return Ok((Rows::None { latest: Arc::default() }, true));
+        // The public server only knows the collection's spelling of a package, which the list of
+        // latest layers has. If that list is not available, the package counts as unknown.
+        let Ok(latest) = self.ask_latest(region, target, cache_use, deadline).await else {
+            return Ok((LayerVersions::UnknownPackage { latest: Arc::default() }, true));
         };
-        let mut confirmed = (found.confirmed && latest.confirmed) || self.shared().hub.offline;
+        let mut confirmed = (found.confirmed && latest.confirmed) || self.shared().backend.offline;
         let latest = Arc::clone(&latest.entry.rows);
         let row = latest.iter().find(|row| row.package == *package);
         if let Some(row) = row.filter(|row| row.package.spelling() != package.spelling()) {
-            let found = self.ask_versions(&row.package, region, target, wanted, deadline).await?;
+            let found =
+                self.ask_versions(&row.package, region, target, cache_use, deadline).await?;
             confirmed = confirmed && found.confirmed;
             if !found.entry.rows.is_empty() {
-                return Ok((Rows::Some(found), confirmed));
+                return Ok((LayerVersions::Found(found), confirmed));
             }
         }
-        Ok((Rows::None { latest }, confirmed))
+        Ok((LayerVersions::UnknownPackage { latest }, confirmed))
     }
 
     async fn ask_latest(
         &self,
         region: &Region,
         target: Target,
-        wanted: Wanted,
+        cache_use: CacheUse,
         deadline: Deadline,
-    ) -> Result<Found<LatestRow>, Error> {
-        let Shared { hub, latest, .. } = self.shared();
+    ) -> Result<Lookup<LatestRow>, Error> {
+        let Shared { backend, latest, .. } = self.shared();
         let route = Route::Latest { target, region: region.clone(), format: Format::Json };
-        latest.get(hub, route, wanted, deadline).await
+        latest.get(backend, route, cache_use, deadline).await
     }
 
     async fn ask_versions(
@@ -328,54 +331,53 @@ impl<'a> Answers<'a> {
         package: &PackageName,
         region: &Region,
         target: Target,
-        wanted: Wanted,
+        cache_use: CacheUse,
         deadline: Deadline,
-    ) -> Result<Found<VersionRow>, Error> {
-        let Shared { hub, versions, .. } = self.shared();
+    ) -> Result<Lookup<VersionRow>, Error> {
+        let Shared { backend, versions, .. } = self.shared();
         let route = Route::Versions { target, region: region.clone(), package: package.clone() };
-        versions.get(hub, route, wanted, deadline).await
+        versions.get(backend, route, cache_use, deadline).await
     }
 }
 
-/// A layer version, and what else there is of the layer.
+/// The layer version that a [`LayerSpec`] selects, and related versions.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct SelectedVersion {
     pub(crate) row: VersionRow,
     pub(crate) latest: Option<LayerVersionArn>,
-    /// Newer ones that would be it, had they not been withdrawn.
-    pub(crate) passed_over: Vec<Withdrawn>,
+    /// Newer versions that match the specification but were withdrawn.
+    pub(crate) passed_over: Vec<WithdrawnVersion>,
 }
 
-/// The versions of a layer, if there is at least one.
-enum Rows {
-    Some(Found<VersionRow>),
-    /// With the layers that there are instead.
-    None {
-        latest: Arc<[LatestRow]>,
-    },
+/// The versions of a layer.
+enum LayerVersions {
+    /// At least one version.
+    Found(Lookup<VersionRow>),
+    /// No version. `latest` has the layers of other packages.
+    UnknownPackage { latest: Arc<[LatestRow]> },
 }
 
-/// That there is no layer of a package, with the names that may be meant instead.
+/// The error for a package without layers, with suggestions of similar names.
 fn unknown(package: &PackageName, region: &Region, target: Target, latest: &[LatestRow]) -> Error {
     let known = latest.iter().map(|row| &row.package);
     Error::UnknownPackage {
-        suggestions: suggest::near(package, known.filter(|name| *name != package)),
+        suggestions: suggest::similar_names(package, known.filter(|name| *name != package)),
         package: package.clone(),
         region: region.clone(),
         target,
     }
 }
 
-/// Why an old answer cannot say that there is no such layer: the server could not be asked. Who is
-/// offline wants what is kept, whatever it says.
-fn unanswered(stale_because: Option<Error>) -> Option<Error> {
+/// Why a stale answer cannot prove that a layer does not exist: the error of the server. An offline
+/// client has no such error, since its user asked for cached answers only.
+fn server_error(stale_because: Option<Error>) -> Option<Error> {
     stale_because.filter(|error| !matches!(error, Error::Offline { .. }))
 }
 
 impl Client {
-    /// The answer that needs no question, if there is one: it takes no lock that is held for long,
-    /// and no runtime.
-    pub(crate) fn arn_at_hand(
+    /// The cached answer, if it is fresh, and how much longer it is fresh. Needs no runtime, and no
+    /// lock that is held for long.
+    pub(crate) fn cached_answer(
         &self,
         package: &PackageName,
         region: &Region,
@@ -383,10 +385,10 @@ impl Client {
     ) -> Option<(Answer<LayerVersionArn>, Duration)> {
         let key = KeyRef { target: Some(target), region: Some(region), package: Some(package) };
         let entry = self.shared().versions.fresh(&key)?;
-        // That there is none has to be asked.
+        // If no version is the latest, the server must confirm that.
         let value = latest_of(&entry.rows, package, region, target).ok()?;
         let now = now();
-        let (age, fresh_for) = (entry.validity.age(now), entry.validity.fresh_left(now));
+        let (age, fresh_for) = (entry.validity.age(now), entry.validity.fresh_remaining(now));
         Some((Answer { value, age, stale_because: None }, fresh_for))
     }
 }
@@ -397,7 +399,7 @@ fn latest_of(
     region: &Region,
     target: Target,
 ) -> Result<LayerVersionArn, Error> {
-    // The newest stands first, should a server call several the latest.
+    // The newest version is first, in case a server calls several the latest.
     rows.iter()
         .find(|row| row.deploy_status == DeployStatus::Latest)
         .map(|row| row.arn.clone())
@@ -406,6 +408,6 @@ fn latest_of(
 
 fn no_latest(rows: &[VersionRow], package: &PackageName, region: &Region, target: Target) -> Error {
     let (package, region) = (package.clone(), region.clone());
-    let withdrawn = rows.iter().filter_map(Withdrawn::of).collect();
+    let withdrawn = rows.iter().filter_map(WithdrawnVersion::from_row).collect();
     Error::NoLatest { package, region, target, versions: rows.len(), withdrawn }
 }

@@ -1,13 +1,13 @@
-//! Layers themselves, from AWS: downloaded to this machine, or copied to another account or region.
+//! Downloads layers from AWS Lambda, and copies them to another account or region.
 //!
-//! The API says which layer there is; AWS Lambda has it. What is fetched is held against the
-//! SHA-256 that Lambda states before anything is made of it.
+//! The API of a collection names a layer; AWS Lambda stores it. Every download is verified against
+//! the SHA-256 that Lambda states before it is used.
 //!
 //! ```
 //! use klayers_client::LayerVersionArn;
 //! use klayers_client::aws::{AwsError, Layers};
 //!
-//! async fn unpacked(arn: &LayerVersionArn) -> Result<(), AwsError> {
+//! async fn download(arn: &LayerVersionArn) -> Result<(), AwsError> {
 //!     let layers = Layers::from_env().await?;
 //!     let layer = layers.download(arn, "layer.zip").await?;
 //!     layer.unpack("layer")
@@ -27,6 +27,8 @@ use aws_sdk_lambda::operation::get_layer_version_by_arn::GetLayerVersionByArnOut
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LayerVersionContentInput;
 
+use self::fetch::Download;
+use crate::network::Network;
 use crate::{LayerVersionArn, Region};
 
 pub use self::connector::http_client;
@@ -37,48 +39,50 @@ mod error;
 mod fetch;
 mod unpack;
 
-/// The largest zip that Lambda takes within a request, in bytes.
-const LARGEST: u64 = 50 * 1024 * 1024;
+/// The largest zip that Lambda accepts in a request, in bytes.
+const MAX_ZIP_SIZE: u64 = 50 * 1024 * 1024;
 
-/// Layers of all regions, with the credentials of one configuration.
+/// Access to the layers of all regions, with the credentials of one configuration.
 #[derive(Clone, Debug)]
 pub struct Layers {
     config: SdkConfig,
-    calls: SharedHttpClient,
-    files: reqwest::Client,
+    /// Sends the calls of AWS's SDK.
+    sdk_client: SharedHttpClient,
+    /// Downloads the zips.
+    downloads: reqwest::Client,
 }
 
-/// A layer version on this machine.
+/// A layer version that was downloaded to this machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Downloaded {
-    /// Where it was asked for.
+pub struct DownloadedLayer {
+    /// The ARN that was downloaded.
     pub arn: LayerVersionArn,
-    /// The file.
+    /// The zip file.
     pub path: PathBuf,
-    /// SHA-256 of the file, in Base64 as Lambda gives it.
+    /// The SHA-256 of the file, in Base64 as in Lambda's `CodeSha256`.
     pub code_sha256: String,
     /// The size of the file, in bytes.
     pub code_size: u64,
 }
 
-impl Downloaded {
-    /// Unpacks it into a folder, which becomes what `/opt` is in a function.
+impl DownloadedLayer {
+    /// Unpacks the layer into a folder. The folder then has the content that `/opt` has in a function.
     ///
     /// # Errors
     ///
-    /// [`AwsError::Unpacked`] if it becomes larger than Lambda takes; others if it is no zip, or the
-    /// folder cannot be written to. Nothing is written outside of the folder, and what fails leaves
-    /// nothing behind.
+    /// [`AwsError::UnpackedTooLarge`] if the content is larger than Lambda allows; others if the file
+    /// is not a zip, or if the folder cannot be written. Nothing is written outside of the folder,
+    /// and a failure leaves no files behind.
     pub fn unpack(&self, folder: impl AsRef<Path>) -> Result<(), AwsError> {
         unpack::unpack(&self.path, folder.as_ref())
     }
 }
 
 impl Layers {
-    /// Finds credentials and settings where AWS's tools find them: in variables, in the files of
-    /// `~/.aws`, or in the service that the machine runs in. Proxies and certificates are those that
-    /// [`Client`](crate::Client) uses.
+    /// Finds credentials and settings where AWS's tools find them: in environment variables, in the
+    /// files of `~/.aws`, or in the metadata service of the machine. Proxies and certificates are the
+    /// same as for [`Client`](crate::Client).
     ///
     /// # Errors
     ///
@@ -88,43 +92,45 @@ impl Layers {
         Self::new(&loader.http_client(http_client()?).load().await)
     }
 
-    /// Takes credentials, endpoint and HTTP client from a configuration; without an HTTP client it
-    /// uses [`http_client`]. The region does not matter: each layer is asked for where its ARN says
-    /// that it is.
+    /// Uses the credentials, the endpoint and the HTTP client of a configuration; if the
+    /// configuration has no HTTP client, [`http_client`]. The region of the configuration is not
+    /// used: each layer is requested from the region in its ARN.
     ///
     /// # Errors
     ///
     /// [`AwsError::Setup`] if the certificates to trust cannot be read.
     pub fn new(config: &SdkConfig) -> Result<Self, AwsError> {
-        let calls = config.http_client().map_or_else(http_client, Ok)?;
-        let files = fetch::client().map_err(AwsError::setup)?;
-        Ok(Self { config: config.clone(), calls, files })
+        let network = Network::from_env().map_err(AwsError::setup)?;
+        let downloads = fetch::http_client(&network)?;
+        let sdk_client = config.http_client().map_or_else(|| connector::sdk_client(network), Ok)?;
+        Ok(Self { config: config.clone(), sdk_client, downloads })
     }
 
-    /// Downloads a layer version into a file. Where it breaks off it is taken up again, now and when
-    /// this is called again; a file that is there and is the layer is left as it is.
+    /// Downloads a layer version into a file. An interrupted download is resumed, in this call and in
+    /// later ones. A file that already holds the layer is not downloaded again.
     ///
     /// # Errors
     ///
-    /// [`AwsError::Denied`] if the credentials may not read it, [`AwsError::NotFound`] if it was
-    /// deleted, [`AwsError::Digest`] if what came is not the layer.
+    /// [`AwsError::Denied`] if the credentials may not read the layer, [`AwsError::NotFound`] if the
+    /// layer was deleted, [`AwsError::DigestMismatch`] if the downloaded file is not the layer.
     pub async fn download(
         &self,
         arn: &LayerVersionArn,
         path: impl Into<PathBuf>,
-    ) -> Result<Downloaded, AwsError> {
+    ) -> Result<DownloadedLayer, AwsError> {
         let layer = self.describe(arn).await?;
         self.download_as(arn, &layer, path.into()).await
     }
 
-    /// Publishes a copy of a layer version in another region, under the same name, in the account of
-    /// the configuration. A copy that is there already is not made again.
+    /// Publishes a copy of a layer version in a region, under the same name, in the account of the
+    /// configuration. If the copy already exists, its ARN is returned.
     ///
     /// # Errors
     ///
-    /// Those of [`download`](Self::download); [`AwsError::TooLarge`] for a zip of more than 50 MB,
-    /// which Lambda takes from S3 alone, before any of it is downloaded; [`AwsError::Call`] if
-    /// Lambda refuses it, or if it is not clear whether it was published: the next call finds it.
+    /// The errors of [`download`](Self::download); [`AwsError::TooLarge`], before the download, for a
+    /// zip of more than 50 MB, which Lambda only accepts from S3; [`AwsError::Call`] if Lambda refuses
+    /// the copy, or if it is unknown whether the copy was published. In that case the next call finds
+    /// the copy.
     pub async fn mirror(
         &self,
         arn: &LayerVersionArn,
@@ -132,18 +138,18 @@ impl Layers {
     ) -> Result<LayerVersionArn, AwsError> {
         let layer = self.describe(arn).await?;
         let (sha256, size) = content(arn, &layer)?;
-        // One that is too large for what follows may have been published from a bucket.
+        // A copy that is too large for a request may have been published from a bucket.
         if let Some(copy) = self.copy_of(arn, region, &sha256).await? {
             return Ok(copy);
         }
-        if size > LARGEST {
+        if size > MAX_ZIP_SIZE {
             let (arn, region) = (Box::new(arn.clone()), region.clone());
-            return Err(AwsError::TooLarge { arn, region, size, limit: LARGEST });
+            return Err(AwsError::TooLarge { arn, region, size, limit: MAX_ZIP_SIZE });
         }
         let folder = tempfile::tempdir().map_err(|error| AwsError::file(Path::new("."), error))?;
         let zip = self.download_as(arn, &layer, folder.path().join("layer.zip")).await?;
         let bytes = fs::read(&zip.path).map_err(|error| AwsError::file(&zip.path, error))?;
-        // Every call that reaches Lambda makes a version, so it is sent once.
+        // Every call that reaches Lambda makes a version, so the call is never repeated.
         let published = self
             .lambda(region, RetryConfig::disabled())
             .publish_layer_version()
@@ -156,10 +162,10 @@ impl Layers {
             .send()
             .await
             .map_err(|error| AwsError::call("PublishLayerVersion", arn, region, error))?;
-        parse(published.layer_version_arn(), arn, region)
+        parse_arn(published.layer_version_arn(), arn, region)
     }
 
-    /// The version of the same layer in a region that has this content.
+    /// Finds the version of the same layer in a region that has this content.
     async fn copy_of(
         &self,
         arn: &LayerVersionArn,
@@ -176,10 +182,10 @@ impl Layers {
         while let Some(version) = pages.next().await {
             let version =
                 version.map_err(|error| AwsError::call("ListLayerVersions", arn, region, error))?;
-            let found = parse(version.layer_version_arn(), arn, region)?;
-            let there = self.describe(&found).await?;
-            if content(&found, &there)?.0 == sha256 {
-                return Ok(Some(found));
+            let copy = parse_arn(version.layer_version_arn(), arn, region)?;
+            let description = self.describe(&copy).await?;
+            if content(&copy, &description)?.0 == sha256 {
+                return Ok(Some(copy));
             }
         }
         Ok(None)
@@ -202,19 +208,19 @@ impl Layers {
         arn: &LayerVersionArn,
         layer: &GetLayerVersionByArnOutput,
         path: PathBuf,
-    ) -> Result<Downloaded, AwsError> {
+    ) -> Result<DownloadedLayer, AwsError> {
         let (code_sha256, code_size) = content(arn, layer)?;
-        let address = layer.content().and_then(|content| content.location());
-        let address = address.ok_or_else(|| AwsError::incomplete(arn))?;
-        let wanted = fetch::Wanted { address, sha256: &code_sha256, size: code_size, path: &path };
-        fetch::fetch(&self.files, arn, &wanted).await?;
-        Ok(Downloaded { arn: arn.clone(), path, code_sha256, code_size })
+        let url = layer.content().and_then(|content| content.location());
+        let url = url.ok_or_else(|| AwsError::incomplete(arn))?;
+        let download = Download { url, sha256: &code_sha256, size: code_size, path: &path };
+        fetch::fetch(&self.downloads, arn, &download).await?;
+        Ok(DownloadedLayer { arn: arn.clone(), path, code_sha256, code_size })
     }
 
     fn lambda(&self, region: &Region, retries: RetryConfig) -> Client {
         let config = aws_sdk_lambda::config::Builder::from(&self.config)
             .region(AwsRegion::new(region.as_str().to_owned()))
-            .http_client(self.calls.clone())
+            .http_client(self.sdk_client.clone())
             .retry_config(retries);
         Client::from_conf(config.build())
     }
@@ -231,17 +237,17 @@ fn content(
     Ok((sha256.to_owned(), size))
 }
 
-/// An ARN that Lambda gave, which has to be one of the layer in the region.
-fn parse(
+/// Parses an ARN from Lambda, which must name a version of the same layer in the region.
+fn parse_arn(
     text: Option<&str>,
-    of: &LayerVersionArn,
+    layer: &LayerVersionArn,
     region: &Region,
 ) -> Result<LayerVersionArn, AwsError> {
     let found: Option<LayerVersionArn> = text.and_then(|text| text.parse().ok());
     found
-        .filter(|arn| arn.region() == region && arn.name() == of.name())
+        .filter(|arn| arn.region() == region && arn.name() == layer.name())
         .filter(|arn| NonZeroU64::new(arn.version()).is_some())
-        .ok_or_else(|| AwsError::incomplete(of))
+        .ok_or_else(|| AwsError::incomplete(layer))
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> AwsError + '_ {

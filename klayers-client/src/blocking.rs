@@ -1,4 +1,4 @@
-//! The client for code that is not async.
+//! A client for code that is not async.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,13 +11,12 @@ use tokio::sync::mpsc as jobs;
 
 use crate::{Error, LayerSpec};
 
-/// A client whose calls return when the answer is there.
+/// A client whose calls block until the answer has arrived.
 ///
-/// It is [`crate::Client`], whose documentation holds for it, on a runtime in a thread of its own:
-/// it may be called and dropped anywhere, on the thread of another runtime too. Other options
-/// than those of [`new`](Self::new) come from
-/// [`ClientBuilder::build_blocking`](crate::ClientBuilder::build_blocking). Clones share the
-/// thread, which ends with the last of them.
+/// It runs a [`crate::Client`], whose documentation applies, on a runtime in its own thread. It can
+/// be used and dropped anywhere, even on a thread of another runtime. To set options, use
+/// [`ClientBuilder::build_blocking`](crate::ClientBuilder::build_blocking). Clones share the thread,
+/// which ends when the last clone is dropped.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -43,16 +42,17 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Setup`] if the system's certificates cannot be read or no thread can be started.
+    /// [`Error::Setup`] if the system's certificates cannot be read, or if no thread can be started.
     pub fn new() -> Result<Self, Error> {
         crate::Client::builder().build_blocking()
     }
 
-    /// A client of the collection at `KLAYERS_API_URL`, or of the public one if that is not set.
+    /// A client of the collection at `KLAYERS_API_URL`, or of the public collection if the variable is
+    /// not set.
     ///
     /// # Errors
     ///
-    /// Those of [`ClientBuilder::build_blocking`](crate::ClientBuilder::build_blocking).
+    /// The errors of [`ClientBuilder::build_blocking`](crate::ClientBuilder::build_blocking).
     pub fn from_env() -> Result<Self, Error> {
         crate::ClientBuilder::from_env().build_blocking()
     }
@@ -63,8 +63,8 @@ impl Client {
             .enable_all()
             .build()
             .map_err(Error::setup)?;
-        // Nobody joins it: it ends when the last sender is dropped, and whoever drops that one
-        // may be on a thread that must not wait.
+        // The thread is not joined: it ends when the last sender is dropped, possibly on a thread
+        // that must not block.
         thread::Builder::new()
             .name("klayers-client".to_owned())
             .spawn(move || {
@@ -82,7 +82,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::latest_arn`].
+    /// The errors of [`crate::Client::latest_arn`].
     pub fn latest_arn(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -90,20 +90,20 @@ impl Client {
         target: &Target,
     ) -> Result<LayerVersionArn, Error> {
         let package = package.try_into().map_err(Into::into)?;
-        // What is at hand needs no other thread.
-        if let Some(arn) = self.client.arn_at_hand(&package, region, *target) {
-            return Ok(arn.0.value);
+        // A cached answer needs no other thread.
+        if let Some((answer, _)) = self.client.cached_answer(&package, region, *target) {
+            return Ok(answer.value);
         }
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.latest_arn(package, &region, &target).await })
     }
 
-    /// The latest layer version of every package for `target` in `region`, by package; empty if
+    /// The latest layer version of every package for `target` in `region`, sorted by package; empty if
     /// there is none.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::latest`].
+    /// The errors of [`crate::Client::latest`].
     pub fn latest(&self, region: &Region, target: &Target) -> Result<Vec<LatestRow>, Error> {
         let (client, region, target) = (self.client.clone(), region.clone(), *target);
         self.wait(async move { client.latest(&region, &target).await })
@@ -113,7 +113,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::versions`].
+    /// The errors of [`crate::Client::versions`].
     pub fn versions(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -125,11 +125,11 @@ impl Client {
         self.wait(async move { client.versions(package, &region, &target).await })
     }
 
-    /// One layer version, as [`LayerSpec`] says which.
+    /// The layer version that a [`LayerSpec`] selects.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::layer`].
+    /// The errors of [`crate::Client::layer`].
     pub fn layer(
         &self,
         spec: impl TryInto<LayerSpec, Error: Into<Error>>,
@@ -141,21 +141,21 @@ impl Client {
         self.run(async move |client| client.layer(spec, &region, &target).await)
     }
 
-    /// The latest build of every package of a target, by package.
+    /// The latest build of every package for a target, sorted by package.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::packages`].
+    /// The errors of [`crate::Client::packages`].
     pub fn packages(&self, target: &Target) -> Result<Vec<BuildRow>, Error> {
         let target = *target;
         self.run(async move |client| client.packages(&target).await)
     }
 
-    /// The layer versions of one package over all targets and regions.
+    /// The layer versions of one package for all targets in all regions.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::package`].
+    /// The errors of [`crate::Client::package`].
     pub fn package(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -164,25 +164,25 @@ impl Client {
         self.run(async move |client| client.package(package).await)
     }
 
-    /// The targets that there are layers for.
+    /// The targets that layers exist for.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::targets`].
+    /// The errors of [`crate::Client::targets`].
     pub fn targets(&self) -> Result<Vec<Target>, Error> {
         self.run(async |client| client.targets().await)
     }
 
-    /// The regions that there are layers in, by code.
+    /// The regions that layers exist in, sorted by code.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Client::regions`].
+    /// The errors of [`crate::Client::regions`].
     pub fn regions(&self) -> Result<Vec<Region>, Error> {
         self.run(async |client| client.regions().await)
     }
 
-    /// Has the thread do something else with the client, as to ask for the age of an answer.
+    /// Runs any other call of the async client on the thread, for example to get the age of an answer.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -199,26 +199,26 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of what it does, and [`Error::Stopped`] if the thread is gone.
+    /// The errors of the call, and [`Error::Stopped`] if the thread has ended.
     pub fn run<T, Call>(
         &self,
-        act: impl FnOnce(crate::Client) -> Call + Send + 'static,
+        call: impl FnOnce(crate::Client) -> Call + Send + 'static,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
         Call: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.wait(act(self.client.clone()))
+        self.wait(call(self.client.clone()))
     }
 
-    /// Has the thread do it. Neither sending nor waiting touches a runtime of the caller's.
+    /// Runs a future on the thread and waits for its result, without using the caller's runtime.
     fn wait<T: Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = reply::sync_channel(1);
         let job = async move {
-            // The receiver is there: this function waits.
+            // The receiver exists, since this function waits.
             let _ = sender.send(call.await);
         };
         self.jobs.send(Box::pin(job)).map_err(|_| Error::Stopped)?;

@@ -1,26 +1,27 @@
-//! What is kept of answers, and where.
+//! The options of the cache.
 
 use std::time::Duration;
 
 #[cfg(feature = "disk-cache")]
 pub(crate) mod disk;
 
-/// How a client keeps answers, so that it need not ask for each again.
+/// How a client caches answers.
 ///
-/// Answers are kept as [RFC 9111] says for a cache of one user, and [RFC 5861] for stale ones: for
-/// as long as the server says they are fresh, after which it is asked whether they changed. Only
-/// what was found to be the answer to the question is kept. That there is no layer is asked again
-/// each time, in a few bytes: it may have been published since.
+/// The client follows [RFC 9111] for private caches and [RFC 5861] for stale answers. An answer is
+/// used for as long as the server says that it is fresh. Afterwards the client asks the server
+/// whether the answer changed. Only answers that were checked to match their question are cached.
+/// The answer that a layer does not exist is always confirmed with the server, in a few bytes, since
+/// the layer may have been published meanwhile.
 ///
-/// By default answers are kept in memory, and an older one stands in for a day where the server
-/// cannot be asked; [`Answer`](crate::Answer) says how old it is.
+/// By default answers are cached in memory. If the server cannot be reached, a stale answer is used
+/// for up to a day; [`Answer`](crate::Answer) tells its age.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use klayers_client::{Cache, Client};
 ///
-/// let cache = Cache::memory().stale_if_error(Duration::from_hours(1));
+/// let cache = Cache::memory().stale_if_error(Duration::from_secs(3_600));
 /// let client = Client::builder().cache(cache).build()?;
 /// # Ok::<(), klayers_client::Error>(())
 /// ```
@@ -45,11 +46,11 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// Keeps answers in memory, 1,000 of each kind at most.
+    /// Caches answers in memory, up to 1,000 of each kind.
     pub fn memory() -> Self {
         Self {
             entries: 1_000,
-            stale_if_error: Duration::from_hours(24),
+            stale_if_error: Duration::from_secs(24 * 3_600),
             assume_fresh: Duration::ZERO,
             #[cfg(feature = "disk-cache")]
             folder: None,
@@ -58,14 +59,14 @@ impl Cache {
         }
     }
 
-    /// Keeps nothing. Those who ask for the same at the same time still share one request.
+    /// Caches nothing. Simultaneous callers with the same question still share one request.
     pub fn none() -> Self {
         Self { entries: 0, stale_if_error: Duration::ZERO, ..Self::memory() }
     }
 
-    /// Keeps answers in files of this folder, too, which other processes may use at the same time.
+    /// Also caches answers in files of this folder. Several processes can share the folder.
     ///
-    /// A file that is damaged is replaced; a folder that cannot be written to is done without.
+    /// A damaged file is replaced. If the folder cannot be written, answers are cached in memory only.
     #[cfg(feature = "disk-cache")]
     #[must_use]
     pub fn folder(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
@@ -73,8 +74,7 @@ impl Cache {
         self
     }
 
-    /// How large the folder may become, in bytes; 64 MiB if it is not set. The files that were
-    /// written first go first.
+    /// The size limit of the folder, in bytes; by default 64 MiB. The oldest files are removed first.
     #[cfg(feature = "disk-cache")]
     #[must_use]
     pub fn folder_limit(mut self, bytes: u64) -> Self {
@@ -82,27 +82,27 @@ impl Cache {
         self
     }
 
-    /// The folder for caches of the user who runs this process, by the conventions of the system;
-    /// none if there is no home folder.
+    /// The cache folder of the user who runs this process, as the operating system prescribes; none if
+    /// the user has no home folder.
     ///
-    /// `XDG_CACHE_HOME` names another one, except on Windows.
+    /// Except on Windows, `XDG_CACHE_HOME` can name another folder.
     #[cfg(feature = "disk-cache")]
     pub fn user_folder() -> Option<std::path::PathBuf> {
         use etcetera::BaseStrategy;
         Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("klayers"))
     }
 
-    /// For how long after it was fresh an answer may stand in where the server cannot be asked, for
-    /// the reasons that [`RetryPolicy`](crate::RetryPolicy) tells; a day if it is not set. A server
-    /// that names a shorter time is obeyed.
+    /// How long a stale answer may be used if the server cannot be reached, for the reasons that
+    /// [`RetryPolicy`](crate::RetryPolicy) lists; by default a day. A shorter time that the server
+    /// states has precedence.
     #[must_use]
     pub fn stale_if_error(mut self, time: Duration) -> Self {
         self.stale_if_error = time;
         self
     }
 
-    /// How long an answer is fresh of which the server says nothing at all; not at all if it is not
-    /// set, so that it is asked each time.
+    /// How long an answer is fresh if the server does not say; by default not at all, so that the
+    /// server is asked each time.
     #[must_use]
     pub fn assume_fresh(mut self, time: Duration) -> Self {
         self.assume_fresh = time;

@@ -5,43 +5,44 @@ use futures::Stream;
 use klayers_core::api::{BuildRow, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 
-use crate::hub::Hub;
-use crate::shelf::Shelf;
+use crate::answer_cache::AnswerCache;
+use crate::backend::Backend;
 use crate::{Answers, ClientBuilder, Error, LayerSpec};
 
 /// A client of the API of one collection of layers.
 ///
-/// Cloning it is cheap, and clones share their connections and the answers that are kept (see
-/// [`Cache`](crate::Cache)). What fails in passing is asked again (see
-/// [`RetryPolicy`](crate::RetryPolicy)). Its futures want a tokio runtime.
+/// Cloning is cheap. Clones share their connections and the cached answers (see
+/// [`Cache`](crate::Cache)). The client retries temporary failures (see
+/// [`RetryPolicy`](crate::RetryPolicy)). Its futures need a tokio runtime.
 ///
 /// # Proxies and certificates
 ///
-/// They are those that the environment names for all programs, as for curl, pip and the AWS CLI:
+/// The client uses the proxies and certificates that the environment names, like curl, pip and the
+/// AWS CLI:
 ///
-/// - the proxy: `HTTPS_PROXY` (for an `http` address `HTTP_PROXY`), then `ALL_PROXY`, in upper or
+/// - The proxy is `HTTPS_PROXY` (for an `http` address `HTTP_PROXY`), then `ALL_PROXY`, in upper or
 ///   lower case, then the system's settings on macOS and Windows. `http`, `https`, `socks5` and
-///   `socks5h` proxies are taken. `NO_PROXY` lists the hosts that are asked directly, and `*` means
-///   all.
-/// - the certificates to trust: those of `AWS_CA_BUNDLE`, or else `REQUESTS_CA_BUNDLE`, or else
-///   `CURL_CA_BUNDLE`, or else those of `SSL_CERT_FILE` and `SSL_CERT_DIR` together. Each names a
-///   file in PEM form or a folder of such files. They are trusted instead of those of the system's
-///   store, which are taken where no variable is set.
+///   `socks5h` proxies are supported. `NO_PROXY` lists the hosts that are reached directly; `*` means
+///   all hosts.
+/// - The trusted certificates are those of `AWS_CA_BUNDLE`, or else `REQUESTS_CA_BUNDLE`, or else
+///   `CURL_CA_BUNDLE`, or else of `SSL_CERT_FILE` and `SSL_CERT_DIR` together. Each variable names a
+///   PEM file, or a folder of PEM files. If no variable is set, the certificates in the system's
+///   store are trusted.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// What clones share: the way to the server, and the answers by their kind.
+/// The state that clones share: the backend, and the cached answers of each kind.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) latest: Arc<Shelf<LatestRow>>,
-    pub(crate) versions: Arc<Shelf<VersionRow>>,
-    pub(crate) builds: Arc<Shelf<BuildRow>>,
-    pub(crate) packages: Arc<Shelf<PackageRow>>,
-    pub(crate) targets: Arc<Shelf<TargetRow>>,
-    pub(crate) regions: Arc<Shelf<RegionRow>>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) latest: Arc<AnswerCache<LatestRow>>,
+    pub(crate) versions: Arc<AnswerCache<VersionRow>>,
+    pub(crate) builds: Arc<AnswerCache<BuildRow>>,
+    pub(crate) packages: Arc<AnswerCache<PackageRow>>,
+    pub(crate) targets: Arc<AnswerCache<TargetRow>>,
+    pub(crate) regions: Arc<AnswerCache<RegionRow>>,
 }
 
 impl Client {
@@ -52,38 +53,39 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Certificates`] if those that a variable names cannot be used, [`Error::Setup`] if
-    /// the system's cannot be read.
+    /// [`Error::Certificates`] if the certificates that a variable names cannot be used,
+    /// [`Error::Setup`] if the system's certificates cannot be read.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
 
-    /// A client of the collection at `KLAYERS_API_URL`, or of the public one if that is not set.
+    /// A client of the collection at `KLAYERS_API_URL`, or of the public collection if the variable is
+    /// not set.
     ///
     /// [`new`](Self::new) and [`builder`](Self::builder) do not read this variable.
     ///
     /// # Errors
     ///
-    /// Those of [`ClientBuilder::build`].
+    /// The errors of [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env().build()
     }
 
-    /// A client with other options.
+    /// A builder of clients with other options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    pub(crate) fn from_hub(hub: Arc<Hub>) -> Self {
-        let entries = hub.cache.entries;
+    pub(crate) fn from_backend(backend: Arc<Backend>) -> Self {
+        let entries = backend.cache.entries;
         let shared = Shared {
-            hub,
-            latest: Arc::new(Shelf::new(entries)),
-            versions: Arc::new(Shelf::new(entries)),
-            builds: Arc::new(Shelf::new(entries)),
-            packages: Arc::new(Shelf::new(entries)),
-            targets: Arc::new(Shelf::new(entries)),
-            regions: Arc::new(Shelf::new(entries)),
+            backend,
+            latest: Arc::new(AnswerCache::new(entries)),
+            versions: Arc::new(AnswerCache::new(entries)),
+            builds: Arc::new(AnswerCache::new(entries)),
+            packages: Arc::new(AnswerCache::new(entries)),
+            targets: Arc::new(AnswerCache::new(entries)),
+            regions: Arc::new(AnswerCache::new(entries)),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -92,14 +94,14 @@ impl Client {
         &self.shared
     }
 
-    /// The same questions, answered with how old each answer is.
+    /// The same lookups, with the age of each answer.
     pub fn answers(&self) -> Answers<'_> {
         Answers::new(self)
     }
 
     /// The ARN of the latest layer version that holds `package` for `target` in `region`.
     ///
-    /// The package may be spelled in any way that [`PackageName`] takes for the same name.
+    /// All spellings that [`PackageName`] treats as equal find the package.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -123,10 +125,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownPackage`], with the nearest names that there are layers of, if there is no
-    /// such layer; [`Error::NoLatest`] if all its versions are deprecated or withdrawn; [`Error::Parse`] if
-    /// `package` is no name; the others if the server cannot be asked or its answer cannot be
-    /// trusted.
+    /// [`Error::UnknownPackage`], with the most similar names, if the package has no layer;
+    /// [`Error::NoLatest`] if all its layer versions are deprecated or withdrawn; [`Error::Parse`] if
+    /// `package` is not a package name; others if the server cannot be reached or its answer is not
+    /// valid.
     pub async fn latest_arn(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -136,8 +138,8 @@ impl Client {
         Ok(self.answers().latest_arn(package, region, target).await?.value)
     }
 
-    /// What [`latest_arn`](Self::latest_arn) would say, if that is kept and still fresh, and for how
-    /// much longer it is; it takes neither time nor a runtime.
+    /// The answer of [`latest_arn`](Self::latest_arn), if it is cached and fresh, and how much longer
+    /// it is fresh. Returns at once and needs no runtime.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -150,26 +152,26 @@ impl Client {
     /// let cache = Cache::memory().assume_fresh(Duration::from_secs(60));
     /// let client = Client::builder().base_url(server.url()).cache(cache).build()?;
     /// let (package, region, target) = ("requests".parse()?, "us-east-1".parse()?, "p3.13".parse()?);
-    /// assert_eq!(client.kept_arn(&package, &region, &target), None);
+    /// assert_eq!(client.cached_arn(&package, &region, &target), None);
     ///
     /// let arn = client.latest_arn("requests", &region, &target).await?;
-    /// let (kept, fresh_for) = client.kept_arn(&package, &region, &target).expect("it is kept");
-    /// assert_eq!(kept, arn);
+    /// let (cached, fresh_for) = client.cached_arn(&package, &region, &target).expect("cached");
+    /// assert_eq!(cached, arn);
     /// assert!(fresh_for <= Duration::from_secs(60));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn kept_arn(
+    pub fn cached_arn(
         &self,
         package: &PackageName,
         region: &Region,
         target: &Target,
     ) -> Option<(LayerVersionArn, Duration)> {
-        let (answer, fresh_for) = self.arn_at_hand(package, region, *target)?;
+        let (answer, fresh_for) = self.cached_answer(package, region, *target)?;
         Some((answer.value, fresh_for))
     }
 
-    /// The latest layer version of every package for `target` in `region`, by package; empty if
+    /// The latest layer version of every package for `target` in `region`, sorted by package; empty if
     /// there is none.
     ///
     /// ```
@@ -187,13 +189,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If the server cannot be asked or its answer cannot be trusted.
+    /// If the server cannot be reached or its answer is not valid.
     pub async fn latest(&self, region: &Region, target: &Target) -> Result<Vec<LatestRow>, Error> {
         Ok(self.answers().latest(region, target).await?.value)
     }
 
     /// All versions of the layer that holds `package` for `target` in `region`, the newest first.
-    /// Deleted ones are not among them.
+    /// Deleted versions are left out.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -213,7 +215,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`latest_arn`](Self::latest_arn), without [`Error::NoLatest`].
+    /// The errors of [`latest_arn`](Self::latest_arn), except [`Error::NoLatest`].
     pub async fn versions(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -223,8 +225,8 @@ impl Client {
         Ok(self.answers().versions(package, region, target).await?.value)
     }
 
-    /// One layer version: the latest, one by the package's version, or one by the layer's own
-    /// number; see [`LayerSpec`].
+    /// One layer version: the latest, or the one with a certain package version or layer version; see
+    /// [`LayerSpec`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));
@@ -243,8 +245,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`latest_arn`](Self::latest_arn), and [`Error::NoMatch`] if no version is as it was asked
-    /// for.
+    /// The errors of [`latest_arn`](Self::latest_arn), and [`Error::NoMatch`] if no version matches.
     pub async fn layer(
         &self,
         spec: impl TryInto<LayerSpec, Error: Into<Error>>,
@@ -254,22 +255,23 @@ impl Client {
         Ok(self.answers().layer(spec, region, target).await?.value)
     }
 
-    /// The latest build of every package of a target, by package. The public server does not name
-    /// the package of some.
+    /// The latest build of every package for a target, sorted by package. The public server leaves out
+    /// the package of some builds.
     ///
     /// # Errors
     ///
-    /// If the server cannot be asked or its answer cannot be trusted.
+    /// If the server cannot be reached or its answer is not valid.
     pub async fn packages(&self, target: &Target) -> Result<Vec<BuildRow>, Error> {
         Ok(self.answers().packages(target).await?.value)
     }
 
-    /// The layer versions of one package over all targets and regions, by these, the newest first.
+    /// The layer versions of one package for all targets in all regions, sorted by target and region,
+    /// the newest first.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the server has no such list, as the public one; the others if the
-    /// server cannot be asked or its answer cannot be trusted.
+    /// [`Error::Unsupported`] if the server, like the public one, does not have this list; others if
+    /// the server cannot be reached or its answer is not valid.
     pub async fn package(
         &self,
         package: impl TryInto<PackageName, Error: Into<Error>>,
@@ -277,26 +279,26 @@ impl Client {
         Ok(self.answers().package(package).await?.value)
     }
 
-    /// The targets that there are layers for.
+    /// The targets that layers exist for.
     ///
     /// # Errors
     ///
-    /// As [`package`](Self::package).
+    /// The errors of [`package`](Self::package).
     pub async fn targets(&self) -> Result<Vec<Target>, Error> {
         Ok(self.answers().targets().await?.value)
     }
 
-    /// The regions that there are layers in, by code.
+    /// The regions that layers exist in, sorted by code.
     ///
     /// # Errors
     ///
-    /// As [`package`](Self::package).
+    /// The errors of [`package`](Self::package).
     pub async fn regions(&self) -> Result<Vec<Region>, Error> {
         Ok(self.answers().regions().await?.value)
     }
 
-    /// The latest layers of many regions, a few asked at once, each as soon as it is there. One
-    /// that fails keeps no other back.
+    /// The latest layers of many regions. A few regions are requested at a time, and each result is
+    /// returned as soon as it arrives. A region that fails does not delay the others.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fixture.rs"));

@@ -1,9 +1,9 @@
-//! Times in words.
+//! Durations in words.
 
 use std::time::Duration;
 
-/// When a time from now is over: `in 30 seconds`, `in an hour`. It is rounded up, for who comes too
-/// early comes in vain.
+/// A time from now: `in 30 seconds`, `in an hour`. The duration is rounded up, since a retry that
+/// comes too early fails.
 pub(crate) fn from_now(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (number, one, many) = match seconds {
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_a_unit_that_says_enough() {
+    fn durations_are_shown_in_one_suitable_unit() {
         for (seconds, expected) in [
             (0, "now"),
             (1, "in a second"),

@@ -1,4 +1,4 @@
-//! Bodies that were compressed on their way.
+//! Decompresses bodies.
 
 use std::error::Error as StdError;
 use std::io::{self, Read};
@@ -7,49 +7,50 @@ use reqwest::header::{self, HeaderMap};
 use url::Url;
 
 use crate::Error;
-use crate::error::{printable, shown};
+use crate::display::{server_text, without_login};
 
-/// The encodings that are asked for, the best first.
+/// The accepted encodings, the preferred one first.
 pub(crate) const ACCEPTED: &str = "br, gzip";
 
-/// Why a body cannot be read as it was sent.
+/// Why a body could not be decompressed.
 #[derive(Debug)]
 pub(crate) enum EncodingError {
-    /// In an encoding that was not asked for.
+    /// The encoding was not in `Accept-Encoding`.
     Unknown(String),
-    /// Not what the header says.
+    /// The body does not have the encoding that the header names.
     Damaged(String, io::Error),
-    /// Longer than this limit in bytes.
+    /// The decompressed body is longer than this limit, in bytes.
     TooLarge(usize),
 }
 
 impl EncodingError {
-    /// The error that an answer is of which the body cannot be read.
-    pub(crate) fn of(self, url: &Url) -> Error {
+    /// The error for the answer of `url`.
+    pub(crate) fn into_error(self, url: &Url) -> Error {
         let (reason, source): (_, Cause) = match self {
             Self::Unknown(name) => (
-                format!("it is compressed as {}, which was not asked for", printable(&name)),
-                format!("asked for was {ACCEPTED}").into(),
+                format!("it is compressed as {}, which was not requested", server_text(&name)),
+                format!("the request accepts {ACCEPTED}").into(),
             ),
-            Self::Damaged(name, error) => {
-                (format!("it is not the {name} that it is said to be"), Box::new(error))
-            }
-            Self::TooLarge(limit) => return Error::TooLarge { url: shown(url), limit },
+            Self::Damaged(name, error) => (
+                format!("its header says {name}, but the body is damaged or not {name}"),
+                Box::new(error),
+            ),
+            Self::TooLarge(limit) => return Error::TooLarge { url: without_login(url), limit },
         };
-        Error::Body { url: shown(url), reason, source: Some(source.into()) }
+        Error::Body { url: without_login(url), reason, source: Some(source.into()) }
     }
 }
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// A body as it was before it was compressed, of at most `limit` bytes. Encodings are undone in
-/// reverse order, as [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-8.4) says.
+/// Decompresses a body to at most `limit` bytes. Several encodings are undone in reverse order, as
+/// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-8.4) requires.
 pub(crate) fn decode(
     headers: &HeaderMap,
     mut body: Vec<u8>,
     limit: usize,
 ) -> Result<Vec<u8>, EncodingError> {
-    // An answer without a body has nothing to undo, whatever its header says.
+    // An empty body needs no decompression, whatever the header says.
     if body.is_empty() {
         return Ok(body);
     }
@@ -77,9 +78,9 @@ pub(crate) fn decode(
 
 fn read(name: &str, reader: impl Read, limit: usize) -> Result<Vec<u8>, EncodingError> {
     let mut whole = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let longest = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     reader
-        .take(most)
+        .take(longest)
         .read_to_end(&mut whole)
         .map_err(|error| EncodingError::Damaged(name.to_owned(), error))?;
     if whole.len() > limit {

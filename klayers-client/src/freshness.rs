@@ -1,5 +1,5 @@
-//! How long an answer may be used: HTTP caching as [RFC 9111] and [RFC 5861] say, for the cache of
-//! one user. Header fields and times in, decisions out.
+//! How long an answer may be used, as [RFC 9111] and [RFC 5861] define for private caches. All
+//! decisions are made from header fields and times.
 //!
 //! [RFC 9111]: https://www.rfc-editor.org/rfc/rfc9111
 //! [RFC 5861]: https://www.rfc-editor.org/rfc/rfc5861
@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::response::Times;
 
-/// The longest freshness that is guessed where a server tells when the list last changed and
-/// nothing else.
-const LONGEST_GUESS: Duration = Duration::from_hours(24);
+/// The limit of heuristic freshness, which applies if the server only sends `Last-Modified`.
+const MAX_HEURISTIC: Duration = Duration::from_secs(24 * 3_600);
 
-/// The header fields that caching looks at.
+/// The header fields that matter for caching.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Fields {
+pub(crate) struct CacheHeaders {
     cache_control: Option<String>,
     expires: Option<String>,
     date: Option<String>,
@@ -27,9 +26,9 @@ pub(crate) struct Fields {
     vary: Option<String>,
 }
 
-impl Fields {
+impl CacheHeaders {
     pub(crate) fn new(headers: &HeaderMap) -> Self {
-        // Several fields of one name are one list.
+        // Several fields of the same name form one list.
         let get = |name: HeaderName| {
             let values: Vec<&str> =
                 headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -46,8 +45,8 @@ impl Fields {
         }
     }
 
-    /// These fields, brought up to date by those of an answer that confirms them (304).
-    pub(crate) fn confirmed_by(&self, newer: &HeaderMap) -> Self {
+    /// These fields, updated with the fields of a response that confirms them (304).
+    pub(crate) fn updated_by(&self, newer: &HeaderMap) -> Self {
         let (old, new) = (self.clone(), Self::new(newer));
         Self {
             cache_control: new.cache_control.or(old.cache_control),
@@ -60,7 +59,7 @@ impl Fields {
         }
     }
 
-    /// What makes a request one for a newer answer than the one with these fields.
+    /// The header fields of a request that asks for an answer only if it is newer than this one.
     pub(crate) fn conditions(&self) -> HeaderMap {
         let fields =
             [(header::IF_NONE_MATCH, &self.etag), (header::IF_MODIFIED_SINCE, &self.last_modified)];
@@ -69,104 +68,108 @@ impl Fields {
     }
 }
 
-/// What may be done with an answer that is kept.
+/// Whether a cached answer may be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Use {
-    /// It may be used.
+pub(crate) enum Freshness {
+    /// The answer may be used.
     Fresh,
-    /// It may be used while a newer one is asked for.
-    Renew,
-    /// The server has to be asked first.
-    Ask,
+    /// The answer may be used while a newer one is requested.
+    StaleWhileRevalidate,
+    /// The server must be asked first.
+    Stale,
 }
 
-/// For how long one answer may be used.
+/// How long one answer may be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Validity {
-    /// When it was made, by our own clock.
-    made: SystemTime,
+    /// When the server made the answer, by the local clock.
+    created: SystemTime,
     received: SystemTime,
     fresh_for: Duration,
-    renewable_for: Duration,
-    /// What the server allows where it cannot be asked; none if it does not say.
-    on_error_for: Option<Duration>,
+    stale_while_revalidate: Duration,
+    /// How long the server allows the stale answer if it cannot be reached; none if it does not say.
+    stale_if_error: Option<Duration>,
 }
 
 impl Validity {
-    /// None if the answer may not be kept. What says nothing of its freshness counts as fresh for
-    /// the time `assumed`.
-    pub(crate) fn new(fields: &Fields, times: Times, assumed: Duration) -> Option<Self> {
-        let control = Directives::new(fields.cache_control.as_deref().unwrap_or_default());
-        if control.has("no-store") || varies(fields.vary.as_deref()) {
+    /// None if the answer must not be cached. An answer without any freshness information counts as
+    /// fresh for the time `assumed`.
+    pub(crate) fn new(headers: &CacheHeaders, times: Times, assumed: Duration) -> Option<Self> {
+        let control = Directives::new(headers.cache_control.as_deref().unwrap_or_default());
+        if control.has("no-store") || varies(headers.vary.as_deref()) {
             return None;
         }
-        let date = fields.date.as_deref().and_then(parse_date);
+        let date = headers.date.as_deref().and_then(parse_date);
         let delay = times.received.duration_since(times.sent).unwrap_or_default();
-        let stated = fields.age.as_deref().and_then(seconds).unwrap_or_default() + delay;
+        let stated = headers.age.as_deref().and_then(seconds).unwrap_or_default() + delay;
         let apparent = date.and_then(|date| times.received.duration_since(date).ok());
         let age = stated.max(apparent.unwrap_or_default());
-        // Used only after the server was asked, each time.
+        // The server must confirm the answer before each use.
         let strict = control.has("no-cache");
-        let bound = strict || control.has("must-revalidate");
-        let allowed = |name| if bound { None } else { control.seconds(name) };
+        let must_revalidate = strict || control.has("must-revalidate");
+        let allowed = |name| if must_revalidate { None } else { control.seconds(name) };
         Some(Self {
-            made: times.received.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH),
+            created: times.received.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH),
             received: times.received,
             fresh_for: if strict {
                 Duration::ZERO
             } else {
-                lifetime(fields, &control, date.unwrap_or(times.received), assumed)
+                lifetime(headers, &control, date.unwrap_or(times.received), assumed)
             },
-            renewable_for: allowed("stale-while-revalidate").unwrap_or_default(),
-            on_error_for: if bound { Some(Duration::ZERO) } else { allowed("stale-if-error") },
+            stale_while_revalidate: allowed("stale-while-revalidate").unwrap_or_default(),
+            stale_if_error: if must_revalidate {
+                Some(Duration::ZERO)
+            } else {
+                allowed("stale-if-error")
+            },
         })
     }
 
-    /// That of an answer that is used once and not kept.
-    pub(crate) fn once(times: Times) -> Self {
+    /// The validity of an answer that is used once and not cached.
+    pub(crate) fn uncached(times: Times) -> Self {
         Self {
-            made: times.sent,
+            created: times.sent,
             received: times.received,
             fresh_for: Duration::ZERO,
-            renewable_for: Duration::ZERO,
-            on_error_for: Some(Duration::ZERO),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Some(Duration::ZERO),
         }
     }
 
-    /// The same, for an answer that is asked for again each time.
+    /// The same validity, for an answer that must be confirmed before each use.
     pub(crate) fn never_fresh(self) -> Self {
-        Self { fresh_for: Duration::ZERO, renewable_for: Duration::ZERO, ..self }
+        Self { fresh_for: Duration::ZERO, stale_while_revalidate: Duration::ZERO, ..self }
     }
 
     /// How long ago the answer was made.
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
-        now.duration_since(self.made).unwrap_or_default()
+        now.duration_since(self.created).unwrap_or_default()
     }
 
-    /// For how much longer it is fresh.
-    pub(crate) fn fresh_left(&self, now: SystemTime) -> Duration {
+    /// How much longer the answer is fresh.
+    pub(crate) fn fresh_remaining(&self, now: SystemTime) -> Duration {
         self.fresh_for.saturating_sub(self.age(now))
     }
 
-    pub(crate) fn at(&self, now: SystemTime) -> Use {
-        // A clock that went back cannot tell how old anything is.
+    pub(crate) fn at(&self, now: SystemTime) -> Freshness {
+        // If the clock was set back, ages are unknown.
         if now < self.received {
-            return Use::Ask;
+            return Freshness::Stale;
         }
         let age = self.age(now);
         if age < self.fresh_for {
-            Use::Fresh
-        } else if age < self.fresh_for.saturating_add(self.renewable_for) {
-            Use::Renew
+            Freshness::Fresh
+        } else if age < self.fresh_for.saturating_add(self.stale_while_revalidate) {
+            Freshness::StaleWhileRevalidate
         } else {
-            Use::Ask
+            Freshness::Stale
         }
     }
 
-    /// Whether it may stand in for an answer that did not come: for as long as the server says, or
-    /// else for the time `bound`, after it was fresh.
-    pub(crate) fn stands_in(&self, now: SystemTime, bound: Duration) -> bool {
-        let allowed = self.on_error_for.map_or(bound, |stated| stated.min(bound));
+    /// Whether the answer may be used although the server could not be reached: for up to `limit` after
+    /// it became stale, or for the shorter time that the server states.
+    pub(crate) fn usable_on_error(&self, now: SystemTime, limit: Duration) -> bool {
+        let allowed = self.stale_if_error.map_or(limit, |stated| stated.min(limit));
         !allowed.is_zero() && self.age(now) <= self.fresh_for.saturating_add(allowed)
     }
 
@@ -175,31 +178,31 @@ impl Validity {
     }
 }
 
-/// How long an answer is fresh, counted from when it was made.
+/// How long an answer is fresh, counted from its creation.
 fn lifetime(
-    fields: &Fields,
+    headers: &CacheHeaders,
     control: &Directives<'_>,
     date: SystemTime,
     assumed: Duration,
 ) -> Duration {
-    // What is said of freshness and cannot be read means none.
+    // Freshness information that cannot be parsed means not fresh.
     if control.has("max-age") {
         return control.seconds("max-age").unwrap_or_default();
     }
-    if let Some(expires) = &fields.expires {
+    if let Some(expires) = &headers.expires {
         let until = parse_date(expires).and_then(|until| until.duration_since(date).ok());
         return until.unwrap_or_default();
     }
-    let changed = fields.last_modified.as_deref().and_then(parse_date);
+    let changed = headers.last_modified.as_deref().and_then(parse_date);
     let unchanged = changed.and_then(|changed| date.duration_since(changed).ok());
-    unchanged.map_or(assumed, |time| (time / 10).min(LONGEST_GUESS).max(assumed))
+    unchanged.map_or(assumed, |time| (time / 10).min(MAX_HEURISTIC).max(assumed))
 }
 
-/// Whether the answer depends on more of a request than all requests of ours have in common.
+/// Whether the answer depends on request fields that differ between the requests of this client.
 fn varies(vary: Option<&str>) -> bool {
-    const SAME: [&str; 3] = ["accept", "accept-encoding", "origin"];
+    const CONSTANT: [&str; 3] = ["accept", "accept-encoding", "origin"];
     let names = vary.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.into_iter().any(|name| !SAME.iter().any(|same| name.eq_ignore_ascii_case(same)))
+    names.into_iter().any(|name| !CONSTANT.iter().any(|same| name.eq_ignore_ascii_case(same)))
 }
 
 /// The directives of `Cache-Control`.
@@ -223,19 +226,19 @@ impl<'a> Directives<'a> {
         self.all(name).next().is_some()
     }
 
-    /// The shortest time that is given, and none if one of them is no time.
+    /// The shortest of the stated times; none if one of them is not a number of seconds.
     fn seconds(&self, name: &str) -> Option<Duration> {
         let times: Option<Vec<Duration>> = self.all(name).map(|value| seconds(value?)).collect();
         times?.into_iter().min()
     }
 }
 
-/// Seconds, of which too many are as many as the specification makes of them.
+/// Parses seconds. Larger numbers than 2^31 count as 2^31, as RFC 9111 recommends.
 fn seconds(text: &str) -> Option<Duration> {
-    const MOST: u64 = 1 << 31;
+    const MAX: u64 = 1 << 31;
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| Duration::from_secs(text.parse().unwrap_or(MOST).min(MOST)))
+    digits.then(|| Duration::from_secs(text.parse().unwrap_or(MAX).min(MAX)))
 }
 
 fn parse_date(text: &str) -> Option<SystemTime> {

@@ -1,9 +1,9 @@
 use klayers_core::{Architecture, ParseError, PythonVersion, Region, Target};
 
-/// What the environment of a Lambda function says of where it runs.
+/// Where a Lambda function runs, as its environment variables tell.
 ///
-/// The library never reads the environment by itself; a program that wants it to be used gives it
-/// a way to read it.
+/// The library does not read these variables by itself. The program passes a function that reads
+/// them.
 ///
 /// ```
 /// use klayers_client::LambdaEnvironment;
@@ -29,7 +29,7 @@ pub struct LambdaEnvironment {
 }
 
 impl LambdaEnvironment {
-    /// Reads the variables with `get`. An empty value counts as none.
+    /// Reads the variables with `get`. An empty variable counts as not set.
     pub fn new(get: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
         Self {
@@ -39,11 +39,11 @@ impl LambdaEnvironment {
         }
     }
 
-    /// Whether this is the environment of a function, in whatever runtime, or of an extension of
-    /// one: Lambda tells these alone, in `AWS_LAMBDA_RUNTIME_API`, at which host they reach it.
+    /// Whether this is the environment of a function in any runtime, or of an extension. Lambda sets
+    /// `AWS_LAMBDA_RUNTIME_API` for these only.
     ///
-    /// The other variables are set elsewhere, too: a region by all of AWS's tools, and
-    /// `AWS_EXECUTION_ENV` in containers and in AWS's shell in the browser.
+    /// The other variables are also set elsewhere: the region by all of AWS's tools, and
+    /// `AWS_EXECUTION_ENV` in containers and in AWS CloudShell.
     pub fn is_function(&self) -> bool {
         self.runtime_api.is_some()
     }
@@ -57,37 +57,37 @@ impl LambdaEnvironment {
         self.region.as_deref().map(str::parse).transpose()
     }
 
-    /// The Python version: that of `AWS_EXECUTION_ENV`, which is `AWS_Lambda_python3.13` in a
-    /// function of that runtime. None elsewhere.
+    /// The Python version from `AWS_EXECUTION_ENV`, which is `AWS_Lambda_python3.13` in a function of
+    /// that runtime. None elsewhere.
     ///
     /// # Errors
     ///
-    /// If the value is that of a Python runtime, and has no version.
+    /// If the value names a Python runtime without a version.
     pub fn python(&self) -> Result<Option<PythonVersion>, ParseError> {
         let version =
             self.execution.as_deref().and_then(|name| name.strip_prefix("AWS_Lambda_python"));
         version.map(str::parse).transpose()
     }
 
-    /// The architecture of the function, which is the one that this program was built for. None
-    /// outside a [function](Self::is_function).
+    /// The architecture of the function, which this program was built for. None outside a
+    /// [function](Self::is_function).
     pub fn architecture(&self) -> Option<Architecture> {
         self.is_function().then(own_architecture)
     }
 
-    /// The target: the Python version, and the architecture that this program was built for. None
-    /// outside a function with a Python runtime.
+    /// The target: the Python version of the function, and the architecture that this program was built
+    /// for. None outside a function with a Python runtime.
     ///
     /// # Errors
     ///
-    /// Those of [`python`](Self::python).
+    /// The errors of [`python`](Self::python).
     pub fn target(&self) -> Result<Option<Target>, ParseError> {
         let Some(python) = self.python()? else { return Ok(None) };
         Ok(Some(Target::new(python, own_architecture())))
     }
 }
 
-/// That of this program, which runs where the function does.
+/// The architecture of this program, which runs in the function.
 fn own_architecture() -> Architecture {
     std::env::consts::ARCH.parse().unwrap_or_default()
 }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_says_where_it_runs() {
+    fn function_environment_has_region_target_and_architecture() {
         let function = environment(&[
             ("AWS_REGION", ""),
             ("AWS_DEFAULT_REGION", "eu-west-1"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_there_is_none_and_nonsense_is_told() {
+    fn other_environments_have_no_target_and_malformed_values_are_errors() {
         for variables in [&[][..], &[("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x")]] {
             assert_eq!(environment(variables).target(), Ok(None));
         }

@@ -7,30 +7,37 @@ pub mod blocking;
 pub mod cli;
 
 mod answer;
+mod answer_cache;
+mod backend;
 mod builder;
 mod cache;
 mod client;
+mod clock;
+mod display;
 mod duration;
 mod encoding;
+mod environment;
 mod error;
+mod failure;
 mod freshness;
-mod hub;
 mod lambda;
+mod network;
 mod protocol;
 mod proxy;
 mod response;
 mod retry;
-mod shelf;
 mod spec;
 mod suggest;
 mod transport;
 mod trust;
+mod withdrawn;
 
 pub use answer::{Answer, Answers};
 pub use builder::ClientBuilder;
 pub use cache::Cache;
 pub use client::Client;
-pub use error::{Error, TransportFailure, Withdrawn};
+pub use error::Error;
+pub use failure::TransportFailure;
 pub use klayers_core::api::{BuildRow, DeployStatus, LatestRow, PackageRow, VersionRow};
 pub use klayers_core::{
     AccountId, Architecture, LayerArn, LayerName, LayerVersionArn, PackageName, PackageVersion,
@@ -39,8 +46,9 @@ pub use klayers_core::{
 pub use lambda::LambdaEnvironment;
 pub use retry::RetryPolicy;
 pub use spec::LayerSpec;
+pub use withdrawn::WithdrawnVersion;
 
-/// The examples in the repository's README compile.
+/// Compiles the examples in the repository's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,5 +1,4 @@
-//! The API as values: a [`Route`] becomes an address, a [`Response`] becomes rows. Whoever owns
-//! the socket stands elsewhere.
+//! The API as values: turns a [`Route`] into an address and a [`Response`] into rows, without I/O.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use crate::response::Response;
 
 mod row;
 
-/// An API: where it is, and whose layers it may name.
+/// The address of an API, and the accounts whose layers it may name.
 #[derive(Debug)]
 pub(crate) struct Api {
     base: Url,
@@ -33,7 +32,7 @@ impl Api {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("it must have neither ? nor #"));
         }
-        // As it stands in many a configuration: the address of the API with its version.
+        // Many configurations contain the address with the version of the API.
         let mut base = url;
         let path = base.path().trim_end_matches('/');
         let path = path.strip_suffix("/api/v2").unwrap_or(path).to_owned();
@@ -48,23 +47,23 @@ impl Api {
         url
     }
 
-    /// What an answer is kept under: one for all spellings of a package.
+    /// The cache key of an answer. All spellings of a package have the same key.
     #[cfg(feature = "disk-cache")]
     pub(crate) fn key(&self, route: &Route) -> String {
         let url = self.url(route).to_string();
         match route {
             Route::Versions { package, .. } | Route::Package { package } => {
-                let above = url.strip_suffix(package.spelling()).unwrap_or(&url);
-                format!("{above}{}", package.normalized())
+                let parent = url.strip_suffix(package.spelling()).unwrap_or(&url);
+                format!("{parent}{}", package.normalized())
             }
             _ => url,
         }
     }
 
-    /// The rows of the answer to a route, in order.
+    /// The rows of the answer to a route, sorted. Every row is checked to match the route.
     pub(crate) fn rows<R: Row>(&self, response: &Response, route: &Route) -> Result<Vec<R>, Error> {
         if response.status != 200 {
-            return Err(R::missing(response).unwrap_or_else(|| response.status_error()));
+            return Err(R::unsupported(response).unwrap_or_else(|| response.status_error()));
         }
         let mut rows: Vec<R> = serde_json::from_slice(&response.body)
             .map_err(|source| response.body_error(&source))?;
@@ -75,7 +74,7 @@ impl Api {
         Ok(rows)
     }
 
-    /// That an ARN is of a layer that was asked for.
+    /// Checks that an ARN names a layer that was requested.
     fn check(
         &self,
         arn: &LayerVersionArn,
@@ -84,16 +83,16 @@ impl Api {
         target: Target,
     ) -> Result<(), String> {
         if arn.region() != region {
-            return Err(format!("it has {arn} where a layer in {region} was asked for"));
+            return Err(format!("it has {arn}, but a layer in {region} was requested"));
         }
         if !arn.name().is_for(target, package) {
             return Err(format!(
-                "it has {arn} where a layer of {package} for {target} was asked for"
+                "it has {arn}, but a layer of {package} for {target} was requested"
             ));
         }
         match &self.accounts {
             Some(accounts) if !accounts.contains(arn.layer().account()) => {
-                Err(format!("it has {arn}, of an account that is not accepted"))
+                Err(format!("it has {arn}, whose account is not accepted"))
             }
             _ => Ok(()),
         }
@@ -157,7 +156,7 @@ mod tests {
     const ARN: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p38-requests:9";
 
     #[test]
-    fn addresses_lie_below_the_base() {
+    fn addresses_are_below_the_base_url() {
         let route = latest();
         for (base, url) in [
             (
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_refused() {
+    fn invalid_base_urls_are_rejected() {
         for text in [
             "",
             "api.klayers.cloud",
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn old_and_new_naming_are_taken_in_any_order() {
+    fn layer_names_of_both_schemes_are_accepted_and_sorted() {
         let body = format!(
             "[{},{}]",
             version_row(
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_that_were_not_asked_for_are_refused() {
+    fn layers_that_were_not_requested_are_rejected() {
         for (row, why) in [
             (version_row(&ARN.replace("us-east-1", "us-east-2"), ""), "in us-east-1"),
             (version_row(&ARN.replace("requests", "numpy"), ""), "of requests for p3.8"),
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_of_other_accounts_are_refused_where_the_accounts_are_set() {
+    fn layers_of_other_accounts_are_rejected_if_accounts_are_set() {
         let body = format!(r#"[{{"package": "Requests", "arn": "{ARN}", "packageVersion": "1"}}]"#);
         for (account, accepted) in [("770693421928", true), ("113088814899", false)] {
             let accounts = BTreeSet::from([account.parse().expect("an account")]);
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_of_another_form_are_refused() {
+    fn malformed_bodies_are_rejected() {
         for body in [
             "",
             "<!doctype html><title>Log in</title>",
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_told_in_one_plain_line() {
+    fn problem_detail_is_shown_on_one_line() {
         let problem = |content_type: Option<&str>| {
             let fields = content_type
                 .map(|value| (header::CONTENT_TYPE, value.parse().expect("a header's value")));
@@ -292,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_makes_it_panic_or_give_a_wrong_layer(
+        fn arbitrary_bodies_yield_no_rows_and_no_panic(
             body in r#"(\[|\{|\]|\}|"arn"|:|,|"[a-z:0-9-]{0,9}"|null|1){0,12}"#,
         ) {
             let rows = versions("https://layers.example", &answer(body));
@@ -300,7 +299,7 @@ mod tests {
         }
 
         #[test]
-        fn every_part_of_a_good_body_is_refused(cut in 0usize..150) {
+        fn truncated_bodies_are_rejected(cut in 0usize..150) {
             let body = format!("[{}]", version_row(ARN, ""));
             prop_assume!(cut < body.len());
             let rows = versions("https://layers.example", &answer(&body[..cut]));

@@ -1,33 +1,33 @@
-//! Through which proxy a server is asked, as curl, pip and the AWS CLI find it: `HTTPS_PROXY` or
-//! `HTTP_PROXY`, then `ALL_PROXY`, but for the hosts in `NO_PROXY`; in lower case, too.
+//! Finds the proxy for an address, as curl, pip and the AWS CLI do: `HTTPS_PROXY` or `HTTP_PROXY`,
+//! then `ALL_PROXY`, except for the hosts in `NO_PROXY`. The variables may be in lower case.
 
 use std::fmt;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-/// What the environment, or the system, says of proxies.
+/// The proxies that the environment or the system names.
 #[derive(Debug)]
 pub(crate) struct Proxies {
     matcher: Matcher,
-    /// The variables that are set, by the scheme of the addresses they are for.
+    /// The variable that names the proxy for addresses of this scheme.
     https: Option<&'static str>,
     http: Option<&'static str>,
-    /// Whether no host is asked through a proxy.
+    /// Whether all hosts are reached without a proxy.
     pub(crate) off: bool,
 }
 
-/// A proxy, and the variable that set it.
+/// A proxy, and the variable that names it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Proxy {
-    /// Without a user name and password.
+    /// Without the user name and the password.
     address: String,
     variable: Option<&'static str>,
 }
 
 impl Proxies {
-    /// Reads which variables are set with `get`. Their values are read where the connections are
-    /// made.
+    /// Finds out with `get` which variables are set. The HTTP client and the matcher read the
+    /// addresses themselves.
     pub(crate) fn new(get: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: [&'static str; 2]| names.into_iter().find(|name| get(name).is_some());
         let is_set = |name: &&'static str| get(name).is_some_and(|value| !value.is_empty());
@@ -36,13 +36,13 @@ impl Proxies {
         Self {
             https: first(["HTTPS_PROXY", "https_proxy"]).filter(is_set).or(all),
             http: first(["HTTP_PROXY", "http_proxy"]).filter(is_set).or(all),
-            // The matcher takes a star for all names, but not for addresses.
+            // The matcher applies a star to host names, but not to IP addresses.
             off: no.split(',').any(|entry| entry.trim() == "*"),
             matcher: Matcher::from_system(),
         }
     }
 
-    /// The proxy through which an address is asked.
+    /// The proxy for an address.
     pub(crate) fn of(&self, url: &Url) -> Option<Proxy> {
         if self.off {
             return None;
@@ -54,7 +54,7 @@ impl Proxies {
 }
 
 impl Proxy {
-    /// What to do where the proxy asks for a login.
+    /// What the user can do if the proxy requires a login.
     pub(crate) fn login_advice(&self) -> String {
         let (scheme, host) = self.address.split_once("://").unwrap_or(("http", &self.address));
         let form = format!("{scheme}://USER:PASSWORD@{host}");

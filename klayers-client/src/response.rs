@@ -1,4 +1,4 @@
-//! What a server answered, as a value.
+//! A server's response as a value.
 
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
@@ -8,13 +8,13 @@ use reqwest::header::{self, HeaderMap, HeaderName};
 use url::Url;
 
 use crate::Error;
-use crate::error::{printable, shown};
+use crate::display::{server_text, without_login};
 use crate::retry::retry_after;
 
-/// What a server answered.
+/// A server's response.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// The address that answered, behind all redirections.
+    /// The address that answered, after all redirects.
     pub(crate) url: Url,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -22,7 +22,7 @@ pub(crate) struct Response {
     pub(crate) times: Times,
 }
 
-/// When a request was sent, and when the head of its answer was there.
+/// When a request was sent, and when the head of its response arrived.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Times {
     pub(crate) sent: SystemTime,
@@ -34,55 +34,56 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The error that a status other than the wanted one is.
+    /// The error for an unexpected status.
     pub(crate) fn status_error(&self) -> Error {
         Error::Status {
-            url: shown(&self.url),
+            url: without_login(&self.url),
             status: self.status,
             detail: self.detail(),
             retry_after: self.retry_after(),
         }
     }
 
-    /// How long the server asks to wait before it is asked again.
+    /// How long the server asks clients to wait before they ask again.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let date = self.header(&header::DATE);
         retry_after(self.header(&header::RETRY_AFTER)?, date, self.times.received)
     }
 
-    /// The error that an unusable body is.
+    /// The error for a body that could not be parsed.
     pub(crate) fn body_error(&self, source: &serde_json::Error) -> Error {
         let form = match self.headers.get(header::CONTENT_TYPE) {
             Some(value) => {
-                format!("content type {}", printable(&String::from_utf8_lossy(value.as_bytes())))
+                format!("content type {}", server_text(&String::from_utf8_lossy(value.as_bytes())))
             }
             None => "no content type".to_owned(),
         };
         let page = if form.starts_with("content type text/html") {
-            ", a web page as of a network that asks for a login"
+            ", a web page such as the login page of a network"
         } else {
             ""
         };
         Error::Body {
-            url: shown(&self.url),
+            url: without_login(&self.url),
             reason: format!("it is not the list of layers expected ({form}{page})"),
             source: Some(
-                Box::<dyn StdError + Send + Sync>::from(printable(&source.to_string())).into(),
+                Box::<dyn StdError + Send + Sync>::from(server_text(&source.to_string())).into(),
             ),
         }
     }
 
+    /// The error for an answer that was parsed but does not match the question.
     pub(crate) fn refuse(&self, reason: String) -> Error {
-        Error::Body { url: shown(&self.url), reason, source: None }
+        Error::Body { url: without_login(&self.url), reason, source: None }
     }
 
-    /// What a server says of a status, in a problem body.
+    /// The server's explanation of a status, from a problem body.
     fn detail(&self) -> Option<String> {
         let media_type = self.header(&header::CONTENT_TYPE)?.split(';').next()?.trim();
         if !media_type.eq_ignore_ascii_case(Problem::CONTENT_TYPE) {
             return None;
         }
         let problem: Problem = serde_json::from_slice(&self.body).ok()?;
-        Some(printable(&problem.detail.unwrap_or(problem.title)))
+        Some(server_text(&problem.detail.unwrap_or(problem.title)))
     }
 }

@@ -4,19 +4,18 @@ use std::str::FromStr;
 
 use klayers_core::{PackageName, ParseError, Requirement};
 
-use crate::{DeployStatus, VersionRow, Withdrawn};
+use crate::{DeployStatus, VersionRow, WithdrawnVersion};
 
-/// Which layer version of a package is meant: the latest, one by the package's version, or one by
-/// the layer's own number.
+/// Selects a layer version of a package: the latest, or by package version or layer version.
 ///
-/// | text | means |
+/// | text | selects |
 /// | --- | --- |
 /// | `requests` | the latest |
-/// | `requests==2.32.*`, `requests~=2.31` | the newest that holds such a version |
-/// | `requests:7` | layer version 7, as the ARN has it |
+/// | `requests==2.32.*`, `requests~=2.31` | the newest that holds a matching package version |
+/// | `requests:7` | layer version 7, the number at the end of the ARN |
 ///
-/// Pre-releases are chosen only where nothing else will do, and what was withdrawn only where its
-/// version or number is named.
+/// A pre-release is selected only if nothing else matches. A withdrawn version is selected only by its
+/// exact package version or its layer version.
 ///
 /// ```
 /// use klayers_client::LayerSpec;
@@ -39,23 +38,23 @@ impl LayerSpec {
         self.requirement.name()
     }
 
-    /// The number of the layer version, where it is meant by that.
+    /// The layer version, if the specification names one.
     pub fn layer_version(&self) -> Option<NonZeroU64> {
         self.layer_version
     }
 
-    /// Whether the latest is meant.
+    /// Whether the specification selects the latest version.
     pub fn is_latest(&self) -> bool {
         self.layer_version.is_none() && self.requirement.is_any()
     }
 
-    /// The one of a layer's versions that is meant.
+    /// Selects one of a layer's versions.
     pub(crate) fn choose<'a>(&self, rows: &'a [VersionRow]) -> Option<&'a VersionRow> {
         if let Some(number) = self.layer_version {
             return rows.iter().find(|row| row.arn.version() == number.get());
         }
         if self.is_latest() {
-            // The newest stands first, should a server call several the latest.
+            // The newest version is first, in case a server calls several the latest.
             return rows.iter().find(|row| row.deploy_status == DeployStatus::Latest);
         }
         rows.iter()
@@ -70,9 +69,13 @@ impl LayerSpec {
             })
     }
 
-    /// Those of a layer's versions that would be meant before the one that was chosen, had they not
-    /// been withdrawn. Who names no version wants whatever is the latest.
-    pub(crate) fn passed_over(&self, rows: &[VersionRow], chosen: &VersionRow) -> Vec<Withdrawn> {
+    /// The versions that would be selected instead of `chosen` if they had not been withdrawn. If the
+    /// specification names no version, there are none: it asks for the latest, whatever that is.
+    pub(crate) fn passed_over(
+        &self,
+        rows: &[VersionRow],
+        chosen: &VersionRow,
+    ) -> Vec<WithdrawnVersion> {
         let mut newer = self.withdrawn(rows);
         newer.retain(|one| {
             !self.is_latest()
@@ -82,10 +85,13 @@ impl LayerSpec {
         newer
     }
 
-    /// Those of a layer's versions that would be meant, had they not been withdrawn.
-    pub(crate) fn withdrawn(&self, rows: &[VersionRow]) -> Vec<Withdrawn> {
+    /// The matching versions that were withdrawn.
+    pub(crate) fn withdrawn(&self, rows: &[VersionRow]) -> Vec<WithdrawnVersion> {
         let accepted = rows.iter().filter(|row| self.requirement.accepts(&row.package_version));
-        accepted.filter(|_| self.layer_version.is_none()).filter_map(Withdrawn::of).collect()
+        accepted
+            .filter(|_| self.layer_version.is_none())
+            .filter_map(WithdrawnVersion::from_row)
+            .collect()
     }
 }
 
@@ -101,7 +107,7 @@ impl FromStr for LayerSpec {
             ParseError::new(
                 text,
                 "a layer of a package",
-                "the number of a layer version expected after the :, as in requests:7",
+                "a layer version number expected after the colon, as in requests:7",
             )
         })?;
         let package: PackageName = package.parse()?;
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layer_version_that_is_meant_is_chosen() {
+    fn specs_select_the_expected_layer_version() {
         for (spec, number) in [
             ("x", Some(9)),
             ("x:4", Some(4)),
@@ -179,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_spec_is_refused() {
+    fn malformed_specs_are_rejected() {
         for text in ["", "x:", "x:0", "x:-1", "x:+7", "x:1:2", ":7", "x==", "x y", "x==1:7", "=="] {
             assert!(text.parse::<LayerSpec>().is_err(), "{text:?}");
         }

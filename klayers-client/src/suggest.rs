@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use klayers_core::PackageName;
 use strsim::damerau_levenshtein;
 
-/// How many names are suggested at most.
-const MOST: usize = 3;
+/// The limit of suggestions.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// Names over this length are not compared, for the time it takes grows with its square.
-const LONGEST: usize = 100;
+/// Longer names are not compared, since the time of a comparison grows with the square of the length.
+const MAX_LENGTH: usize = 100;
 
-/// The names of `known` that `asked` may have been meant as, the nearest first.
-pub(crate) fn near<'a>(
+/// The names in `known` that are similar to `asked`, the most similar first.
+pub(crate) fn similar_names<'a>(
     asked: &PackageName,
     known: impl IntoIterator<Item = &'a PackageName>,
 ) -> Vec<PackageName> {
@@ -18,12 +18,12 @@ pub(crate) fn near<'a>(
         .into_iter()
         .filter_map(|name| Some((rank(asked.normalized(), name.normalized())?, name)))
         .collect();
-    ranked.into_iter().take(MOST).map(|(_, name)| name.clone()).collect()
+    ranked.into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name.clone()).collect()
 }
 
-/// How far apart two names are; none if one can hardly be meant by the other.
+/// The edit distance of two names; none if they are not similar.
 fn rank(asked: &str, name: &str) -> Option<usize> {
-    if asked.len() > LONGEST || name.len() > LONGEST {
+    if asked.len() > MAX_LENGTH || name.len() > MAX_LENGTH {
         return None;
     }
     let distance = damerau_levenshtein(asked, name);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_may_be_meant_are_suggested() {
+    fn similar_names_are_suggested() {
         let known: Vec<PackageName> = [
             "boto3",
             "opencv-python-headless",
@@ -74,16 +74,16 @@ mod tests {
             ("xyz", &[]),
         ] {
             let asked: PackageName = asked.parse().expect("a name");
-            let suggested = near(&asked, &known);
+            let suggested = similar_names(&asked, &known);
             let suggested: Vec<&str> = suggested.iter().map(PackageName::spelling).collect();
             assert_eq!(suggested, expected, "{asked}");
         }
     }
 
     #[test]
-    fn a_name_without_end_is_not_compared() {
+    fn very_long_names_are_not_compared() {
         let asked: PackageName = "a".repeat(100_000).parse().expect("a name");
         let known: PackageName = "a".parse().expect("a name");
-        assert_eq!(near(&asked, [&known]), []);
+        assert_eq!(similar_names(&asked, [&known]), []);
     }
 }

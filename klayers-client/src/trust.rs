@@ -1,5 +1,5 @@
-//! Whose signature under a server's certificate is trusted: that of the authorities in the
-//! system's store, or of those alone that a variable names.
+//! The certificates of the authorities that may sign a server's certificate: those in the system's
+//! store, or only those that an environment variable names.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -11,28 +11,28 @@ use reqwest::Certificate;
 
 use crate::Error;
 
-/// The variables that name a file or a folder of certificates. The first that is set counts.
+/// The variables that name a file or a folder of certificates. The first one that is set is used.
 ///
-/// It is the order in which each tool reads its own: boto3 and the AWS CLI read `AWS_CA_BUNDLE`
-/// before `REQUESTS_CA_BUNDLE`, requests and pip read that before `CURL_CA_BUNDLE`, and curl reads
-/// its own before those of OpenSSL, which uv reads, too.
+/// The order agrees with other tools: boto3 and the AWS CLI read `AWS_CA_BUNDLE` before
+/// `REQUESTS_CA_BUNDLE`, requests and pip read `REQUESTS_CA_BUNDLE` before `CURL_CA_BUNDLE`, and curl
+/// reads `CURL_CA_BUNDLE` before the variables of OpenSSL. uv reads the variables of OpenSSL, too.
 const BUNDLES: [&str; 3] = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
-/// The variables of OpenSSL, which count together.
+/// The variables of OpenSSL. If both are set, the certificates of both are trusted.
 const FILE: &str = "SSL_CERT_FILE";
-const FOLDERS: &str = "SSL_CERT_DIR";
+const FOLDER: &str = "SSL_CERT_DIR";
 
-/// The certificates that are trusted instead of those of the system.
+/// The certificates that are trusted instead of the system's.
 #[derive(Debug)]
-pub(crate) struct Trust {
+pub(crate) struct TrustedCertificates {
     pub(crate) certificates: Vec<Certificate>,
-    /// The variables that named them and their values, for messages.
+    /// The variables and their values, for messages: `SSL_CERT_FILE=/etc/ca.pem`.
     pub(crate) named_by: String,
 }
 
-impl Trust {
-    /// Reads the variables with `get`; none if they name no certificates. An empty value counts as
-    /// none.
+impl TrustedCertificates {
+    /// Reads the variables with `get`. Returns none if no variable is set. An empty variable counts
+    /// as not set.
     pub(crate) fn new(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         let get = |name: &'static str| Some((name, get(name).filter(|value| !value.is_empty())?));
         let bundle = BUNDLES.into_iter().find_map(get);
@@ -41,7 +41,7 @@ impl Trust {
             sources.push((name, value.into()));
         } else {
             sources.extend(get(FILE).map(|(name, value)| (name, value.into())));
-            if let Some((name, value)) = get(FOLDERS) {
+            if let Some((name, value)) = get(FOLDER) {
                 sources.extend(std::env::split_paths(&value).map(|path| (name, path)));
             }
         }
@@ -58,7 +58,7 @@ impl Trust {
     }
 }
 
-/// The certificates of a file, or of all files of a folder.
+/// Reads the certificates of a file, or of all files in a folder.
 fn read(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> {
     let refuse =
         |reason, source| Error::Certificates { variable, path: path.to_owned(), reason, source };
@@ -68,7 +68,7 @@ fn read(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> 
         let mut all = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable)? {
             let file = entry.map_err(unreadable)?.path();
-            // Such folders hold other files, too: links to nowhere, keys, explanations.
+            // Such folders also hold other files: broken links, keys, README files.
             if file.is_file() {
                 all.extend(
                     fs::read(file).ok().and_then(|pem| parse(&pem).ok()).unwrap_or_default(),
@@ -81,18 +81,15 @@ fn read(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> 
         parse(&pem).map_err(|error| refuse("it is damaged", Some(error)))?
     };
     if certificates.is_empty() {
-        return Err(refuse("there is no certificate in PEM form in it", None));
+        return Err(refuse("it holds no certificate in PEM form", None));
     }
     Ok(certificates)
 }
 
 type Cause = Arc<dyn StdError + Send + Sync>;
 
-/// Each certificate is tried alone, for a client that gets them all says only that one is bad.
 fn parse(pem: &[u8]) -> Result<Vec<Certificate>, Cause> {
-    let certificates =
-        Certificate::from_pem_bundle(pem).map_err(|error| Arc::new(error) as Cause)?;
-    Ok(certificates)
+    Certificate::from_pem_bundle(pem).map_err(|error| Arc::new(error) as Cause)
 }
 
 #[cfg(test)]
@@ -107,15 +104,15 @@ mod tests {
         format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
     }
 
-    fn trust(variables: &[(&str, &Path)]) -> Result<Option<Trust>, Error> {
-        Trust::new(|wanted| {
+    fn trust(variables: &[(&str, &Path)]) -> Result<Option<TrustedCertificates>, Error> {
+        TrustedCertificates::new(|wanted| {
             let found = variables.iter().find(|(name, _)| *name == wanted)?;
             Some(found.1.display().to_string())
         })
     }
 
     #[test]
-    fn the_first_variable_counts_and_those_of_openssl_count_together() {
+    fn first_bundle_variable_wins_and_openssl_variables_combine() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str, certificates: usize| {
             let path = folder.path().join(name);
@@ -133,7 +130,7 @@ mod tests {
             (&[("CURL_CA_BUNDLE", &three), ("SSL_CERT_FILE", &one)], 3),
             (&[("SSL_CERT_FILE", &two), ("SSL_CERT_DIR", &certs)], 3),
             (&[("SSL_CERT_DIR", &certs)], 1),
-            // requests takes a folder here, too.
+            // requests accepts a folder, too.
             (&[("REQUESTS_CA_BUNDLE", &certs)], 1),
         ] {
             let variables: Vec<(&str, &Path)> =
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_or_broken_is_named() {
+    fn errors_name_the_missing_or_damaged_certificate_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -158,16 +155,16 @@ mod tests {
         fs::create_dir(&empty).expect("a folder");
         for (path, reason) in [
             (folder.path().join("missing.pem"), "it cannot be read"),
-            (file("text.pem", "no certificate"), "there is no certificate in PEM form in it"),
+            (file("text.pem", "no certificate"), "it holds no certificate in PEM form"),
             (file("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n"), "it is damaged"),
-            (empty, "there is no certificate in PEM form in it"),
+            (empty, "it holds no certificate in PEM form"),
         ] {
             let error = trust(&[("REQUESTS_CA_BUNDLE", &path)]).expect_err(reason);
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "REQUESTS_CA_BUNDLE names {} for the certificates to trust, and {reason}; \
-                     correct the variable, or unset it to trust those of the system",
+                    "could not use the certificates in {}, which REQUESTS_CA_BUNDLE names: \
+                     {reason}; correct the variable, or unset it to trust the system's certificates",
                     path.display()
                 )
             );

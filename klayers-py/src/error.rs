@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use klayers_client::{Error, Withdrawn};
+use klayers_client::{Error, WithdrawnVersion};
 use klayers_core::terminal::one_line;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -81,7 +81,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
 }
 
 /// What was withdrawn: package version, layer version, reason.
-fn listed(withdrawn: &[Withdrawn]) -> Vec<(String, u64, &str)> {
+fn listed(withdrawn: &[WithdrawnVersion]) -> Vec<(String, u64, &str)> {
     withdrawn
         .iter()
         .map(|row| (row.package_version.to_string(), row.layer_version, row.reason.as_str()))

@@ -80,7 +80,7 @@ impl Session {
         place: &Place,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
         let Some(live) = self.usable() else { return Ok(None) };
-        let kept = live.client.kept_arn(package, &place.region, &place.target);
+        let kept = live.client.cached_arn(package, &place.region, &place.target);
         let Some((arn, fresh_for)) = kept else { return Ok(None) };
         let arn = LayerVersionArn(arn).into_pyobject(py)?;
         if let Some(call) = call {

@@ -1,5 +1,5 @@
-//! AWS's SDK, sent through the client's own sockets: the proxies and the certificates that the
-//! environment names count for its calls as they do for everything else that this crate asks.
+//! An HTTP client for AWS's SDK that uses the same proxies and certificates as all other requests of
+//! this crate.
 
 use std::error::Error as StdError;
 use std::net::Ipv6Addr;
@@ -17,44 +17,44 @@ use reqwest::redirect;
 use url::{Host, Url};
 
 use super::AwsError;
-use crate::proxy::Proxies;
-use crate::transport::{prepared, variable};
-use crate::trust::Trust;
-use crate::{Error, TransportFailure};
+use crate::TransportFailure;
+use crate::network::Network;
 
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a call without a body may take.
-const LONGEST_CALL: Duration = Duration::from_mins(1);
+/// The time limit of a call without a body.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The slowest line, in bytes per second, over which a body is still sent to its end.
-const SLOWEST_UPLOAD: u64 = 50_000;
+/// The lowest upload speed that a call's time limit allows for, in bytes per second.
+const MIN_UPLOAD_SPEED: u64 = 50_000;
 
 /// The HTTP client for AWS's SDK.
 ///
-/// [`Layers::from_env`](super::Layers::from_env) uses it. To load a configuration of your own, hand
-/// it to `aws_config::ConfigLoader::http_client`, so that credentials, too, are asked for with the
-/// proxies and certificates that the environment names.
+/// [`Layers::from_env`](super::Layers::from_env) uses this client. If you load a configuration of
+/// your own, pass the client to `aws_config::ConfigLoader::http_client`. Requests for credentials
+/// then use the proxies and certificates that the environment names, too.
 ///
 /// # Errors
 ///
 /// [`AwsError::Setup`] if the certificates to trust cannot be read.
 pub fn http_client() -> Result<SharedHttpClient, AwsError> {
-    let trust = Trust::new(variable).map_err(AwsError::setup)?;
-    let trusted = trust.as_ref().map(|trust| trust.named_by.clone());
-    let proxies = Proxies::new(variable);
-    let built = |builder: reqwest::ClientBuilder| {
-        // A request is signed for one address, and is worth nothing at another.
-        let builder = builder.redirect(redirect::Policy::none()).connect_timeout(LONGEST_CONNECT);
+    sdk_client(Network::from_env().map_err(AwsError::setup)?)
+}
+
+/// The HTTP client for AWS's SDK over a network.
+pub(super) fn sdk_client(network: Network) -> Result<SharedHttpClient, AwsError> {
+    let build = |builder: reqwest::ClientBuilder| {
+        // A request is signed for one address and not valid at another.
+        let builder = builder.redirect(redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT);
         builder.build().map_err(AwsError::setup)
     };
-    let http = built(prepared(&proxies, trust))?;
-    let machine = built(reqwest::Client::builder().no_proxy())?;
-    Ok(SharedHttpClient::new(Connector(Arc::new(Sockets { http, machine, proxies, trusted }))))
+    let http = build(network.http_client())?;
+    let metadata = build(reqwest::Client::builder().no_proxy())?;
+    Ok(SharedHttpClient::new(Connector(Arc::new(Clients { http, metadata, network }))))
 }
 
 #[derive(Clone, Debug)]
-struct Connector(Arc<Sockets>);
+struct Connector(Arc<Clients>);
 
 impl HttpClient for Connector {
     fn http_connector(
@@ -68,34 +68,32 @@ impl HttpClient for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sockets = Arc::clone(&self.0);
-        HttpConnectorFuture::new(async move { sockets.send(request).await })
+        let clients = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move { clients.send(request).await })
     }
 }
 
 #[derive(Debug)]
-struct Sockets {
+struct Clients {
     http: reqwest::Client,
-    /// Asks the services of the machine itself, which hand out credentials.
-    machine: reqwest::Client,
-    proxies: Proxies,
-    /// The certificates that are trusted, where they are not those of the system.
-    trusted: Option<String>,
+    /// For the metadata services of the machine, which hand out credentials.
+    metadata: reqwest::Client,
+    network: Network,
 }
 
-impl Sockets {
+impl Clients {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let url: Url = request.uri().parse().map_err(user)?;
         let (head, body) = request.try_into_http1x().map_err(user)?.into_parts();
         let body = body.bytes().ok_or_else(|| user("the body is a stream"))?;
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let failed = |error| self.failed(&url, error);
-        let http = if is_of_the_machine(&url) { &self.machine } else { &self.http };
+        let http = if is_metadata_service(&url) { &self.metadata } else { &self.http };
         let mut response = http
             .request(head.method, url.clone())
             .headers(head.headers)
             .body(body.to_vec())
-            .timeout(LONGEST_CALL + Duration::from_secs(size / SLOWEST_UPLOAD))
+            .timeout(CALL_TIMEOUT + Duration::from_secs(size / MIN_UPLOAD_SPEED))
             .send()
             .await
             .map_err(failed)?;
@@ -104,7 +102,7 @@ impl Sockets {
         let body = response.bytes().await.map_err(failed)?;
         let mut answer = HttpResponse::new(status, SdkBody::from(body));
         for (name, value) in &headers {
-            // No header that a call reads is anything but text.
+            // All headers that the SDK reads are text.
             if let Ok(value) = value.to_str() {
                 answer.headers_mut().append(name.as_str().to_owned(), value.to_owned());
             }
@@ -112,22 +110,21 @@ impl Sockets {
         Ok(answer)
     }
 
-    /// An error as the SDK sorts them, which decides what it tries again, in the words of the client.
+    /// Classifies an error for the SDK, which decides by the class whether to retry the call.
     fn failed(&self, url: &Url, error: reqwest::Error) -> ConnectorError {
         let kind = match TransportFailure::of(&error) {
             TransportFailure::Timeout => ConnectorError::timeout,
-            // The same the next time.
+            // A retry would fail in the same way.
             TransportFailure::Tls | TransportFailure::ProxyLogin => ConnectorError::user,
             _ => ConnectorError::io,
         };
-        let proxy = self.proxies.of(url);
-        kind(Error::transport(url, proxy.as_ref(), self.trusted.as_deref(), error).into())
+        kind(self.network.failed(url, error).into())
     }
 }
 
-/// Whether an address is that of EC2's or ECS's metadata service. No proxy can reach the service of
-/// this machine, and none may see the credentials that it hands out.
-fn is_of_the_machine(url: &Url) -> bool {
+/// Whether an address belongs to the metadata service of EC2 or ECS. A proxy cannot reach this
+/// machine's service, and must not see the credentials that the service hands out.
+fn is_metadata_service(url: &Url) -> bool {
     const EC2: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_link_local(),
@@ -136,7 +133,7 @@ fn is_of_the_machine(url: &Url) -> bool {
     }
 }
 
-/// A request that cannot be sent, or an answer that is none.
+/// An error that a retry does not help: the request cannot be sent, or the response is malformed.
 fn user(error: impl Into<Box<dyn StdError + Send + Sync>>) -> ConnectorError {
     ConnectorError::user(error.into())
 }
@@ -146,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_services_are_of_the_machine() {
+    fn metadata_services_are_recognised() {
         for (url, expected) in [
             ("http://169.254.169.254/latest/api/token", true),
             ("http://169.254.170.2/v2/credentials", true),
@@ -155,7 +152,7 @@ mod tests {
             ("http://127.0.0.1:4566/", false),
             ("http://[::1]:4566/", false),
         ] {
-            assert_eq!(is_of_the_machine(&url.parse().expect("a URL")), expected, "{url}");
+            assert_eq!(is_metadata_service(&url.parse().expect("a URL")), expected, "{url}");
         }
     }
 }

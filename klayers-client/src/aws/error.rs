@@ -16,132 +16,134 @@ type Cause = Box<dyn StdError + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwsError {
-    /// The HTTP client could not be made.
-    #[error("the HTTP client could not be set up; check that the system's certificates are there")]
+    /// The HTTP client could not be set up.
+    #[error("could not set up the HTTP client; check that the system's certificates are installed")]
     Setup {
-        /// What was wrong.
+        /// The cause.
         source: Cause,
     },
 
-    /// There are no credentials, or AWS does not accept them.
+    /// There are no credentials, or AWS rejects them.
     #[error(
-        "no AWS credentials that can be used for {region}; name a profile in AWS_PROFILE, set \
+        "no usable AWS credentials for {region}; name a profile in AWS_PROFILE, set \
          AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
     )]
     Credentials {
-        /// The region that was to be asked.
+        /// The region of the call.
         region: Region,
-        /// What is wrong with them.
+        /// Why the credentials cannot be used.
         source: Cause,
     },
 
-    /// The credentials may not do it.
+    /// The credentials do not allow the operation.
     #[error(
-        "{operation} of {arn} in {region} was denied: the credentials need lambda:{right}, and the \
-         layer has to be public or shared with their account{}", .message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default()
+        "{operation} for {arn} in {region} was denied: the credentials need the permission \
+         lambda:{permission}, and the layer must be public or shared with their account{}", .message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default()
     )]
     Denied {
         /// The operation.
         operation: &'static str,
-        /// The right that it needs.
-        right: &'static str,
+        /// The permission that the operation needs.
+        permission: &'static str,
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// The region that was asked.
+        /// The region of the call.
         region: Region,
-        /// What AWS said.
+        /// The message from AWS.
         message: Option<String>,
     },
 
-    /// There is no such layer version (any more).
+    /// The layer version does not exist, or was deleted.
     #[error(
-        "{arn} is not in {region}: it was deleted, or never was; the latest one of its package is \
-         found with klayers latest-arn"
+        "{arn} does not exist in {region}: the layer version was deleted, or never existed; `klayers \
+         latest-arn` prints the latest version of the package"
     )]
     NotFound {
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// The region that was asked.
+        /// The region of the call.
         region: Region,
     },
 
-    /// A call to AWS failed in another way.
+    /// A call to AWS failed for another reason.
     #[error(
-        "{operation} for {arn} failed in {region}; check the credentials, that the region is enabled, and the network"
+        "{operation} for {arn} failed in {region}; check the credentials, the network, and that the \
+         region is enabled"
     )]
     Call {
         /// The operation.
         operation: &'static str,
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// The region that was asked.
+        /// The region of the call.
         region: Region,
-        /// What went wrong.
+        /// The cause.
         source: Cause,
     },
 
-    /// AWS answered with less than is needed, or with another layer.
-    #[error("AWS does not say all that is needed of {arn}; try again")]
+    /// The response of AWS is incomplete, or describes another layer.
+    #[error("the response of AWS about {arn} is incomplete; try again")]
     Incomplete {
         /// The layer version.
         arn: Box<LayerVersionArn>,
     },
 
-    /// The bytes could not be fetched.
-    #[error("{arn} could not be downloaded; what is there is kept, so call it again to go on")]
+    /// The download broke off too often.
+    #[error("could not download all of {arn}; the downloaded part is kept, try again to resume")]
     Interrupted {
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// What went wrong.
+        /// The cause.
         source: Cause,
     },
 
-    /// What came is not the layer.
+    /// The downloaded file is not the layer.
     #[error(
-        "what was downloaded of {arn} is not it: SHA-256 {found}, {expected} expected; it was removed"
+        "the downloaded file is not {arn}: its SHA-256 is {found}, expected {expected}; the file was \
+         removed"
     )]
-    Digest {
+    DigestMismatch {
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// What Lambda states, in Base64.
+        /// The SHA-256 that Lambda states, in Base64.
         expected: String,
-        /// What it is.
+        /// The SHA-256 of the file, in Base64.
         found: String,
     },
 
-    /// The zip is larger than Lambda takes within a request.
+    /// The zip is larger than Lambda accepts in a request.
     #[error(
-        "{arn} is {size} bytes large, and Lambda takes more than {limit} from a bucket alone: \
-         download it, put the file into a bucket in {region}, and publish it from there under the \
-         name {} (aws lambda publish-layer-version --content S3Bucket=…,S3Key=…); it then counts \
+        "{arn} has {size} bytes, and Lambda accepts more than {limit} only from a bucket: download the \
+         layer, upload the file to a bucket in {region}, and publish it from there under the name {} \
+         (aws lambda publish-layer-version --content S3Bucket=…,S3Key=…); klayers then recognises it \
          as the copy", .arn.name()
     )]
     TooLarge {
         /// The layer version.
         arn: Box<LayerVersionArn>,
-        /// The region that the copy was to be in.
+        /// The region for the copy.
         region: Region,
-        /// Its size, in bytes.
+        /// The size of the zip, in bytes.
         size: u64,
-        /// The largest size, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
 
     /// A file could not be read or written.
-    #[error("{} cannot be used; check its folder and the room on the disk", .path.display())]
+    #[error("could not use the file {}; check its folder and the free disk space", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
 
-    /// A layer unpacks to more than a function may have.
+    /// The unpacked layer is larger than Lambda allows.
     #[error(
-        "{} unpacks to more than {limit} bytes, the most that Lambda takes for a function and all \
-         its layers; nothing was unpacked", .path.display()
+        "{} unpacks to more than {limit} bytes, the limit of Lambda for a function and all its \
+         layers; nothing was unpacked", .path.display()
     )]
-    Unpacked {
+    UnpackedTooLarge {
         /// The zip.
         path: PathBuf,
         /// The limit, in bytes.
@@ -149,17 +151,17 @@ pub enum AwsError {
     },
 
     /// A layer could not be unpacked.
-    #[error("{} cannot be unpacked", .path.display())]
+    #[error("could not unpack {}", .path.display())]
     Unpack {
         /// The zip.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: zip::result::ZipError,
     },
 }
 
-/// The codes with which AWS says that it does not accept credentials.
-const NOT_ACCEPTED: [&str; 6] = [
+/// The error codes with which AWS rejects credentials.
+const REJECTED_CREDENTIALS: [&str; 6] = [
     "ExpiredTokenException",
     "ExpiredToken",
     "UnrecognizedClientException",
@@ -168,13 +170,13 @@ const NOT_ACCEPTED: [&str; 6] = [
     "IncompleteSignature",
 ];
 
-/// Why credentials could not be loaded, if that is what went wrong: the last of the causes, for
-/// those above it say that they could not be loaded, each in other words.
-fn not_loaded(error: &(dyn StdError + 'static)) -> Option<String> {
+/// Why credentials could not be loaded; none if the error has another cause. This is the innermost
+/// cause: the outer ones only repeat, in other words, that credentials could not be loaded.
+fn credentials_problem(error: &(dyn StdError + 'static)) -> Option<String> {
     let causes = || iter::successors(Some(error), |&cause| cause.source());
     let failed = causes().find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
     if let CredentialsError::CredentialsNotLoaded(_) = failed {
-        return Some("there are none: not in the environment, in a profile, or from a role".into());
+        return Some("found none in the environment, in a profile, or from a role".into());
     }
     let failed: &(dyn StdError + 'static) = failed;
     let last = iter::successors(Some(failed), |&cause| cause.source()).last()?;
@@ -203,26 +205,29 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let right = match operation {
+        let permission = match operation {
             "GetLayerVersionByArn" => "GetLayerVersion",
             other => other,
         };
         let (arn, region) = (Box::new(arn.clone()), region.clone());
         let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
         let message = metadata.and_then(|meta| meta.message()).map(str::to_owned);
+        let credentials_problem = credentials_problem(&error);
         match metadata.and_then(|meta| meta.code()) {
             Some("AccessDeniedException" | "AccessDenied") => {
-                Self::Denied { operation, right, arn, region, message }
+                Self::Denied { operation, permission, arn, region, message }
             }
             Some("ResourceNotFoundException") => Self::NotFound { arn, region },
-            Some(code) if NOT_ACCEPTED.contains(&code) => {
-                let told = message.unwrap_or_else(|| code.to_owned());
-                Self::Credentials { region, source: one_line(&told).into() }
+            Some(code) if REJECTED_CREDENTIALS.contains(&code) => {
+                let problem = message.unwrap_or_else(|| code.to_owned());
+                Self::Credentials { region, source: one_line(&problem).into() }
             }
-            None if let Some(told) = not_loaded(&error) => {
-                Self::Credentials { region, source: told.into() }
-            }
-            _ => Self::Call { operation, arn, region, source: Box::new(error) },
+            code => match credentials_problem {
+                Some(problem) if code.is_none() => {
+                    Self::Credentials { region, source: problem.into() }
+                }
+                _ => Self::Call { operation, arn, region, source: Box::new(error) },
+            },
         }
     }
 }

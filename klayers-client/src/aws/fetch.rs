@@ -1,4 +1,4 @@
-//! A file from an address that AWS signed: streamed, resumed, checked.
+//! Downloads a file from an address that AWS signed: streams, resumes and verifies it.
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
@@ -13,118 +13,126 @@ use sha2::{Digest, Sha256};
 
 use super::{AwsError, io_error};
 use crate::LayerVersionArn;
-use crate::proxy::Proxies;
-use crate::transport::{prepared, variable};
-use crate::trust::Trust;
+use crate::network::Network;
 
-/// How often it is gone on with before it is given up.
+/// How often a download is tried. Each attempt resumes the one before.
 const ATTEMPTS: u32 = 5;
 
 const PAUSE: Duration = Duration::from_millis(300);
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-pub(super) struct Wanted<'a> {
-    pub(super) address: &'a str,
-    /// In Base64.
+/// A file to download.
+pub(super) struct Download<'a> {
+    pub(super) url: &'a str,
+    /// The expected SHA-256, in Base64.
     pub(super) sha256: &'a str,
+    /// The expected size, in bytes.
     pub(super) size: u64,
+    /// Where the complete file is put.
     pub(super) path: &'a Path,
 }
 
-pub(super) fn client() -> Result<reqwest::Client, Cause> {
-    let builder = prepared(&Proxies::new(variable), Trust::new(variable)?)
+/// The HTTP client for downloads.
+pub(super) fn http_client(network: &Network) -> Result<reqwest::Client, AwsError> {
+    network
+        .http_client()
         .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(30));
-    Ok(builder.build()?)
+        .read_timeout(Duration::from_secs(30))
+        .build()
+        .map_err(AwsError::setup)
 }
 
-/// Brings the file, whole and right, or not at all.
+/// Downloads the file. Afterwards `path` holds the complete, verified file, or is unchanged.
 pub(super) async fn fetch(
     http: &reqwest::Client,
     arn: &LayerVersionArn,
-    wanted: &Wanted<'_>,
+    download: &Download<'_>,
 ) -> Result<(), AwsError> {
-    if digest_of(wanted.path).is_ok_and(|found| found == wanted.sha256) {
+    if digest_of(download.path).is_ok_and(|found| found == download.sha256) {
         return Ok(());
     }
-    let partial = partial(wanted.path);
+    let partial = partial(download.path);
     for attempt in 1.. {
-        match go_on(http, wanted, &partial).await {
+        match resume(http, download, &partial).await {
             Ok(()) => break,
-            Err(Failed::File(error)) => return Err(AwsError::file(&partial, error)),
-            Err(Failed::Sent(source)) if attempt == ATTEMPTS => {
+            Err(AttemptError::File(error)) => return Err(AwsError::file(&partial, error)),
+            Err(AttemptError::Transfer(source)) if attempt == ATTEMPTS => {
                 return Err(AwsError::Interrupted { arn: Box::new(arn.clone()), source });
             }
-            Err(Failed::Sent(_)) => tokio::time::sleep(PAUSE * attempt).await,
+            Err(AttemptError::Transfer(_)) => tokio::time::sleep(PAUSE * attempt).await,
         }
     }
     let found = digest_of(&partial).map_err(io_error(&partial))?;
-    if found != wanted.sha256 {
+    if found != download.sha256 {
         let _ = fs::remove_file(&partial);
-        return Err(AwsError::Digest {
+        return Err(AwsError::DigestMismatch {
             arn: Box::new(arn.clone()),
-            expected: wanted.sha256.to_owned(),
+            expected: download.sha256.to_owned(),
             found,
         });
     }
-    fs::rename(&partial, wanted.path).map_err(io_error(wanted.path))
+    fs::rename(&partial, download.path).map_err(io_error(download.path))
 }
 
-enum Failed {
+enum AttemptError {
     File(std::io::Error),
-    Sent(Cause),
+    Transfer(Cause),
 }
 
-impl From<std::io::Error> for Failed {
+impl From<std::io::Error> for AttemptError {
     fn from(error: std::io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<reqwest::Error> for Failed {
-    // The address is signed, and so as good as a password for a while.
+impl From<reqwest::Error> for AttemptError {
+    // The signed address works like a password for some time, so it is not shown.
     fn from(error: reqwest::Error) -> Self {
-        Self::Sent(Box::new(error.without_url()))
+        Self::Transfer(Box::new(error.without_url()))
     }
 }
 
-/// Asks for what is missing of the file, and writes what comes behind what is there.
-async fn go_on(http: &reqwest::Client, wanted: &Wanted<'_>, partial: &Path) -> Result<(), Failed> {
+/// Requests the missing part of the file and appends it to the partial file.
+async fn resume(
+    http: &reqwest::Client,
+    download: &Download<'_>,
+    partial: &Path,
+) -> Result<(), AttemptError> {
     let mut file =
         File::options().create(true).append(false).truncate(false).write(true).open(partial)?;
-    let mut there = file.seek(SeekFrom::End(0))?;
-    if there > wanted.size {
-        there = 0;
+    let mut written = file.seek(SeekFrom::End(0))?;
+    if written > download.size {
+        written = 0;
     }
-    if there == wanted.size {
+    if written == download.size {
         return Ok(());
     }
-    let mut request = http.get(wanted.address);
-    if there > 0 {
-        request = request.header(RANGE, format!("bytes={there}-"));
+    let mut request = http.get(download.url);
+    if written > 0 {
+        request = request.header(RANGE, format!("bytes={written}-"));
     }
     let mut response = request.send().await?.error_for_status()?;
     if response.status() != StatusCode::PARTIAL_CONTENT {
-        there = 0;
+        written = 0;
     }
-    file.set_len(there)?;
-    file.seek(SeekFrom::Start(there))?;
+    file.set_len(written)?;
+    file.seek(SeekFrom::Start(written))?;
     while let Some(chunk) = response.chunk().await? {
-        there += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if there > wanted.size {
+        written += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if written > download.size {
             file.set_len(0)?;
-            return Err(Failed::Sent("it is longer than AWS says".into()));
+            return Err(AttemptError::Transfer("the file is longer than AWS says".into()));
         }
         file.write_all(&chunk)?;
     }
-    if there < wanted.size {
-        return Err(Failed::Sent("it broke off".into()));
+    if written < download.size {
+        return Err(AttemptError::Transfer("the connection broke off".into()));
     }
     Ok(file.sync_all()?)
 }
 
-/// Beside the file that it becomes.
+/// The path of the partial file, in the same folder as the complete file.
 fn partial(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");

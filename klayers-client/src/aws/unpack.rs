@@ -1,4 +1,4 @@
-//! A layer's zip, unpacked whole or not at all.
+//! Unpacks a layer's zip completely, or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use zip::result::ZipError;
 
 use super::{AwsError, io_error};
 
-/// The most that a function and all its layers may unpack to, in bytes.
+/// The unpacked size that Lambda allows for a function and all its layers, in bytes. See
 /// [Lambda's quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 const LIMIT: u64 = 262_144_000;
 
@@ -18,22 +18,22 @@ pub(super) fn unpack(zip: &Path, folder: &Path) -> Result<(), AwsError> {
     let file = File::open(zip).map_err(io_error(zip))?;
     let mut archive = ZipArchive::new(file).map_err(failed)?;
     if !fits(&mut archive, LIMIT).map_err(failed)? {
-        return Err(AwsError::Unpacked { path: zip.to_owned(), limit: LIMIT });
+        return Err(AwsError::UnpackedTooLarge { path: zip.to_owned(), limit: LIMIT });
     }
-    // Beside the folder, so that it is moved there at once; what fails is removed with it.
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-    let above = above.unwrap_or(Path::new("."));
-    fs::create_dir_all(above).map_err(io_error(above))?;
-    let whole = tempfile::Builder::new()
+    // Unpacked in the parent folder first, so that the files can be moved; removed on failure.
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(io_error(parent))?;
+    let unpacked = tempfile::Builder::new()
         .prefix(".klayers-unpack-")
-        .tempdir_in(above)
-        .map_err(io_error(above))?;
-    archive.extract(whole.path()).map_err(failed)?;
-    merge(whole.path(), folder).map_err(io_error(folder))
+        .tempdir_in(parent)
+        .map_err(io_error(parent))?;
+    archive.extract(unpacked.path()).map_err(failed)?;
+    merge(unpacked.path(), folder).map_err(io_error(folder))
 }
 
-/// Whether all entries together become no larger than a limit. They are read through, for what a
-/// zip says of its sizes need not be so.
+/// Whether all entries together are at most `limit` bytes when unpacked. The entries are decompressed
+/// to find out, since the sizes that a zip states may be wrong.
 fn fits(archive: &mut ZipArchive<File>, limit: u64) -> Result<bool, ZipError> {
     let mut left = limit;
     for index in 0..archive.len() {
@@ -47,13 +47,13 @@ fn fits(archive: &mut ZipArchive<File>, limit: u64) -> Result<bool, ZipError> {
     Ok(true)
 }
 
-/// Moves what is in a folder into another, which may have something already.
+/// Moves the content of a folder into another, which may already have content.
 fn merge(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        // A link is moved as one, wherever it leads.
+        // A symbolic link is moved as a link and not followed.
         let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
         if is_folder(&entry.path()) && is_folder(&target) {
             merge(&entry.path(), &target)?;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_that_of_a_function() {
+    fn zips_fit_up_to_the_limit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("layer.zip");
         for (second, taken) in [(500, true), (501, false)] {
@@ -100,17 +100,17 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_is_too_large_leaves_nothing() {
+    fn too_large_layer_leaves_no_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("layer.zip");
         zip(&path, &[("python/a", 1), ("python/b", 262_144_000)]);
         let error = unpack(&path, &folder.path().join("opt")).expect_err("too large");
-        assert!(matches!(error, AwsError::Unpacked { .. }), "{error}");
+        assert!(matches!(error, AwsError::UnpackedTooLarge { .. }), "{error}");
         assert_eq!(names(folder.path()), ["layer.zip"]);
     }
 
     #[test]
-    fn what_fails_leaves_what_was_there() {
+    fn failed_unpacking_keeps_existing_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, opt) = (folder.path().join("layer.zip"), folder.path().join("opt"));
         fs::create_dir_all(opt.join("python")).expect("folders");

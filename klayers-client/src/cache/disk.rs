@@ -1,5 +1,5 @@
-//! Answers in a folder, shared by processes. A file is written whole or not at all, and says with
-//! its first line what the rest of it must be, so that no lock is needed.
+//! Answers in a folder that several processes share. Each file is written atomically, and its first
+//! line is the digest of the rest, so no lock is needed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,76 +10,79 @@ use std::time::{Duration, SystemTime};
 use klayers_core::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::freshness::Fields;
-use crate::transport::{LONGEST_BODY, now};
+use crate::clock::now;
+use crate::freshness::CacheHeaders;
+use crate::transport::MAX_BODY;
 
-/// A process that writes a file needs less time than this.
-const ABANDONED: Duration = Duration::from_hours(1);
+/// A partial file of this age belongs to a process that was killed. Writing takes far less time.
+const ABANDONED_AFTER: Duration = Duration::from_secs(3_600);
 
-const SUFFIX: &str = "answer";
+const EXTENSION: &str = "answer";
 
-/// How the names of files begin that become an answer when they are whole. Nothing else that lies
-/// in the folder is ours, whatever folder a user named.
-const PARTIAL: &str = ".klayers-answer-";
+/// The prefix of partial files. The user may have named any folder, so other files in the folder are
+/// never touched.
+const PARTIAL_PREFIX: &str = ".klayers-answer-";
 
 #[derive(Debug)]
-pub(crate) struct Disk {
-    folder: PathBuf,
+pub(crate) struct CacheFolder {
+    path: PathBuf,
+    /// The size limit, in bytes.
     limit: u64,
 }
 
-/// What is kept of an answer, beside its body.
+/// A stored answer, without its body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    /// The route that it answers, in the spelling that was asked for.
+pub(crate) struct CacheEntry {
+    /// The route that was requested, in the caller's spelling of the package.
     pub(crate) route: String,
     pub(crate) url: String,
-    pub(crate) fields: Fields,
+    #[serde(rename = "fields")]
+    pub(crate) headers: CacheHeaders,
     pub(crate) sent: SystemTime,
     pub(crate) received: SystemTime,
 }
 
-impl Disk {
-    pub(crate) fn new(folder: PathBuf, limit: u64) -> Self {
-        Self { folder, limit }
+impl CacheFolder {
+    pub(crate) fn new(path: PathBuf, limit: u64) -> Self {
+        Self { path, limit }
     }
 
-    fn path(&self, key: &str) -> PathBuf {
-        self.folder.join(Digest::of(key.as_bytes()).to_string()).with_extension(SUFFIX)
+    fn file(&self, key: &str) -> PathBuf {
+        self.path.join(Digest::of(key.as_bytes()).to_string()).with_extension(EXTENSION)
     }
 
-    /// What is kept under a key; nothing if it cannot be read. A file that is damaged goes.
-    pub(crate) fn read(&self, key: &str) -> Option<(Kept, Vec<u8>)> {
-        let path = self.path(key);
-        // What is no file, as a pipe, would be waited for, and is not ours.
+    /// Reads the answer for a key; none if there is no readable answer. Removes a damaged file.
+    pub(crate) fn read(&self, key: &str) -> Option<(CacheEntry, Vec<u8>)> {
+        let path = self.file(key);
+        // Reading a pipe would block, and a pipe is not one of our files.
         if !fs::symlink_metadata(&path).ok()?.is_file() {
             return None;
         }
         let mut content = Vec::new();
-        let longest = u64::try_from(LONGEST_BODY).unwrap_or(u64::MAX).saturating_mul(2);
+        let longest = u64::try_from(MAX_BODY).unwrap_or(u64::MAX).saturating_mul(2);
         File::open(&path).ok()?.take(longest).read_to_end(&mut content).ok()?;
-        let kept = parse(&content);
-        if kept.is_none() {
+        let answer = parse(&content);
+        if answer.is_none() {
             let _ = fs::remove_file(&path);
         }
-        kept
+        answer
     }
 
-    /// Keeps an answer; a folder that takes none is done without.
-    pub(crate) fn write(&self, key: &str, kept: &Kept, body: &[u8]) {
-        let _ = self.try_write(key, kept, body);
+    /// Stores an answer. If the folder cannot be written, the answer is not stored.
+    pub(crate) fn write(&self, key: &str, entry: &CacheEntry, body: &[u8]) {
+        let _ = self.try_write(key, entry, body);
     }
 
-    fn try_write(&self, key: &str, kept: &Kept, body: &[u8]) -> io::Result<()> {
-        let mut rest = serde_json::to_vec(kept)?;
+    fn try_write(&self, key: &str, entry: &CacheEntry, body: &[u8]) -> io::Result<()> {
+        let mut rest = serde_json::to_vec(entry)?;
         rest.push(b'\n');
         rest.extend_from_slice(body);
-        let path = self.path(key);
-        if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let path = self.file(key);
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Ok(());
         }
-        fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(&self.folder)?;
+        fs::create_dir_all(&self.path)?;
+        let mut file = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempfile_in(&self.path)?;
         writeln!(file, "{}", Digest::of(&rest))?;
         file.write_all(&rest)?;
         file.persist(path)?;
@@ -87,18 +90,18 @@ impl Disk {
     }
 
     pub(crate) fn remove(&self, key: &str) {
-        let path = self.path(key);
-        if fs::symlink_metadata(&path).is_ok_and(|there| there.is_file()) {
+        let path = self.file(key);
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Removes the files that were written first until the others fit, and what writers that were
-    /// killed left behind.
+    /// Removes the oldest answers until the others fit the limit, and the partial files of writers
+    /// that were killed.
     fn trim(&self) -> io::Result<()> {
         let now = now();
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let (path, Ok(meta)) = (entry.path(), entry.metadata()) else { continue };
             let Ok(written) = meta.modified() else { continue };
@@ -107,8 +110,8 @@ impl Disk {
             }
             if is_answer(&path) {
                 files.push((written, meta.len(), path));
-            } else if is_temporary(&path)
-                && now.duration_since(written).is_ok_and(|age| age > ABANDONED)
+            } else if is_partial(&path)
+                && now.duration_since(written).is_ok_and(|age| age > ABANDONED_AFTER)
             {
                 let _ = fs::remove_file(path);
             }
@@ -126,25 +129,26 @@ impl Disk {
     }
 }
 
-/// Whether a file has the name of an answer: a digest, and the ending.
+/// Whether a file name is that of an answer: a digest and the extension.
 fn is_answer(path: &Path) -> bool {
     let stem = path.file_stem().and_then(OsStr::to_str);
-    path.extension().is_some_and(|suffix| suffix == SUFFIX)
+    path.extension().is_some_and(|extension| extension == EXTENSION)
         && stem.is_some_and(|stem| stem.parse::<Digest>().is_ok())
 }
 
-/// Whether a file is one of those that become an answer when they are whole.
-fn is_temporary(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL))
+/// Whether a file name is that of a partial file.
+fn is_partial(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL_PREFIX))
 }
 
-fn parse(content: &[u8]) -> Option<(Kept, Vec<u8>)> {
+/// Splits a file into entry and body; none if the digest does not match.
+fn parse(content: &[u8]) -> Option<(CacheEntry, Vec<u8>)> {
     let (digest, rest) = split_line(content)?;
     if digest != Digest::of(rest).to_string().as_bytes() {
         return None;
     }
-    let (kept, body) = split_line(rest)?;
-    Some((serde_json::from_slice(kept).ok()?, body.to_vec()))
+    let (entry, body) = split_line(rest)?;
+    Some((serde_json::from_slice(entry).ok()?, body.to_vec()))
 }
 
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -156,40 +160,40 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn kept() -> Kept {
-        Kept {
+    fn entry() -> CacheEntry {
+        CacheEntry {
             route: "/api/v2/targets".to_owned(),
             url: "https://layers.example/api/v2/targets".to_owned(),
-            fields: Fields::default(),
+            headers: CacheHeaders::default(),
             sent: SystemTime::UNIX_EPOCH,
             received: SystemTime::UNIX_EPOCH,
         }
     }
 
-    fn disk(limit: u64) -> (tempfile::TempDir, Disk) {
+    fn cache_folder(limit: u64) -> (tempfile::TempDir, CacheFolder) {
         let folder = tempfile::tempdir().expect("a folder");
-        let disk = Disk::new(folder.path().join("made/when/needed"), limit);
-        (folder, disk)
+        let cache = CacheFolder::new(folder.path().join("made/when/needed"), limit);
+        (folder, cache)
     }
 
     #[test]
-    fn what_is_kept_is_found_under_its_key_alone() {
-        let (_folder, disk) = disk(1 << 20);
-        assert_eq!(disk.read("a"), None);
-        disk.write("a", &kept(), b"[\n]");
-        assert_eq!(disk.read("a"), Some((kept(), b"[\n]".to_vec())));
-        assert_eq!(disk.read("b"), None);
-        disk.write("a", &kept(), b"[]");
-        assert_eq!(disk.read("a"), Some((kept(), b"[]".to_vec())));
-        disk.remove("a");
-        assert_eq!(disk.read("a"), None);
+    fn stored_answers_are_found_by_their_key_only() {
+        let (_folder, cache) = cache_folder(1 << 20);
+        assert_eq!(cache.read("a"), None);
+        cache.write("a", &entry(), b"[\n]");
+        assert_eq!(cache.read("a"), Some((entry(), b"[\n]".to_vec())));
+        assert_eq!(cache.read("b"), None);
+        cache.write("a", &entry(), b"[]");
+        assert_eq!(cache.read("a"), Some((entry(), b"[]".to_vec())));
+        cache.remove("a");
+        assert_eq!(cache.read("a"), None);
     }
 
     #[test]
-    fn a_file_that_is_damaged_in_any_byte_is_nothing_and_goes() {
-        let (_folder, disk) = disk(1 << 20);
-        disk.write("a", &kept(), b"[]");
-        let good = fs::read(disk.path("a")).expect("a file");
+    fn file_damaged_in_any_byte_is_ignored_and_removed() {
+        let (_folder, cache) = cache_folder(1 << 20);
+        cache.write("a", &entry(), b"[]");
+        let good = fs::read(cache.file("a")).expect("a file");
         let cut = (0..good.len()).map(|end| good[..end].to_vec());
         let flipped = (0..good.len()).map(|at| {
             let mut bad = good.clone();
@@ -198,62 +202,62 @@ mod tests {
         });
         let mut damaged = 0;
         for bad in cut.chain(flipped) {
-            fs::write(disk.path("a"), &bad).expect("written");
-            assert_eq!(disk.read("a"), None, "{}", String::from_utf8_lossy(&bad));
-            assert!(!disk.path("a").exists());
+            fs::write(cache.file("a"), &bad).expect("written");
+            assert_eq!(cache.read("a"), None, "{}", String::from_utf8_lossy(&bad));
+            assert!(!cache.file("a").exists());
             damaged += 1;
         }
-        println!("damaged files {damaged}, taken 0");
+        println!("damaged files {damaged}, used 0");
         assert_eq!(damaged, 2 * good.len());
     }
 
     #[test]
-    fn the_oldest_files_make_room_and_what_was_abandoned_goes() {
-        let (_folder, disk) = disk(3_000);
+    fn oldest_answers_and_abandoned_files_are_removed() {
+        let (_folder, cache) = cache_folder(3_000);
         let old = now() - Duration::from_hours(2);
         for (number, key) in ["a", "b", "c"].into_iter().enumerate() {
-            disk.write(key, &kept(), &[b' '; 500]);
+            cache.write(key, &entry(), &[b' '; 500]);
             let age = Duration::from_secs(u64::try_from(number).expect("small"));
-            let file = File::options().write(true).open(disk.path(key)).expect("a file");
+            let file = File::options().write(true).open(cache.file(key)).expect("a file");
             file.set_modified(old + age).expect("a time");
         }
         let others = [".tmpabc", "not-ours", "the.answer", "notes.txt"];
-        let abandoned = format!("{PARTIAL}abc");
+        let abandoned = format!("{PARTIAL_PREFIX}abc");
         for name in others.into_iter().chain([abandoned.as_str()]) {
-            let file = File::create(disk.folder.join(name)).expect("a file");
+            let file = File::create(cache.path.join(name)).expect("a file");
             file.set_modified(old).expect("a time");
         }
-        disk.write("d", &kept(), &[b' '; 500]);
-        let found = ["a", "b", "c", "d"].map(|key| disk.read(key).is_some());
+        cache.write("d", &entry(), &[b' '; 500]);
+        let found = ["a", "b", "c", "d"].map(|key| cache.read(key).is_some());
         assert_eq!(found, [false, true, true, true]);
-        assert!(!disk.folder.join(abandoned).exists());
-        // Whatever folder a user named for the cache, what others put there stays.
+        assert!(!cache.path.join(abandoned).exists());
+        // The user may have named any folder for the cache, so other files stay.
         for name in others {
-            assert!(disk.folder.join(name).exists(), "{name}");
+            assert!(cache.path.join(name).exists(), "{name}");
         }
     }
 
-    /// It is neither read, which would never end, nor replaced.
+    /// A pipe is neither read, which would block, nor replaced.
     #[cfg(unix)]
     #[test]
-    fn a_pipe_is_no_answer() {
+    fn pipe_in_the_cache_folder_is_left_alone() {
         use std::os::unix::fs::FileTypeExt;
-        let (_folder, disk) = disk(1 << 20);
-        fs::create_dir_all(&disk.folder).expect("a folder");
-        let made = std::process::Command::new("mkfifo").arg(disk.path("a")).status();
+        let (_folder, cache) = cache_folder(1 << 20);
+        fs::create_dir_all(&cache.path).expect("a folder");
+        let made = std::process::Command::new("mkfifo").arg(cache.file("a")).status();
         assert!(made.expect("mkfifo").success());
-        assert_eq!(disk.read("a"), None);
-        disk.write("a", &kept(), b"[]");
-        disk.remove("a");
-        let there = fs::symlink_metadata(disk.path("a")).expect("it is there");
-        assert!(there.file_type().is_fifo());
+        assert_eq!(cache.read("a"), None);
+        cache.write("a", &entry(), b"[]");
+        cache.remove("a");
+        let metadata = fs::symlink_metadata(cache.file("a")).expect("the pipe");
+        assert!(metadata.file_type().is_fifo());
     }
 
     #[test]
-    fn where_nothing_can_be_written_nothing_is_kept() {
+    fn unwritable_folder_stores_nothing() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let disk = Disk::new(file.path().join("below a file"), 1 << 20);
-        disk.write("a", &kept(), b"[]");
-        assert_eq!(disk.read("a"), None);
+        let cache = CacheFolder::new(file.path().join("below a file"), 1 << 20);
+        cache.write("a", &entry(), b"[]");
+        assert_eq!(cache.read("a"), None);
     }
 }

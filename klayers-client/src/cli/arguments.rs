@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::layer::Subject;
-use super::places::Mapping;
+use super::locations::Mapping;
 use super::snippet::Tool;
 use crate::{Architecture, LayerSpec, PackageName, PythonVersion, Region};
 
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     pub(super) options: Options,
 }
 
-/// What all commands take.
+/// The options of all commands.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[arg(
@@ -30,19 +30,19 @@ pub(super) struct Options {
         value_name = "URL",
         global = true,
         value_parser = NonEmptyStringValueParser::new(),
-        help = "The address of the API [default: KLAYERS_API_URL, or the public collection's]"
+        help = "Address of the API [default: KLAYERS_API_URL, or the public collection]"
     )]
     pub(super) api_url: Option<String>,
 
-    /// Print JSON.
+    /// Print JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
 
-    /// Ask no server: answer with what earlier runs were told.
+    /// Use only cached answers of earlier runs, and ask no server
     #[arg(long, global = true, conflicts_with = "no_cache")]
     pub(super) offline: bool,
 
-    /// Neither use nor keep answers on the disk.
+    /// Do not cache answers on the disk
     #[arg(long, global = true)]
     pub(super) no_cache: bool,
 }
@@ -56,173 +56,173 @@ Examples:
   klayers where requests --python 3.13 --for cloudformation
   klayers latest --region eu-west-1 --python 3.12 --arch arm64 --json
 
-Defaults may stand in klayers.toml, in this folder, above it, or in the user's
-folder for configuration:
+Set defaults in klayers.toml, in this folder, in a folder above it, or in your
+configuration folder:
   [client]
   region = \"eu-west-1\"
   python = \"3.13\"";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Print the ARN of the latest layer version of a package.
+    /// Print the ARN of the latest layer version of a package
     LatestArn {
-        /// The package in any spelling, alone or with what is wanted of it, as `show` takes it.
+        /// Package, in any spelling, optionally with a version as for `show`
         #[arg(value_name = "LAYER")]
         spec: LayerSpec,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// List the latest layer version of every package.
+    /// List the latest layer version of every package
     Latest {
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// List all layer versions of a package, the newest first.
+    /// List all layer versions of a package, the newest first
     Versions {
-        /// The package, in any spelling.
+        /// Package, in any spelling
         package: PackageName,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// Show all there is to know of one layer version, or of an ARN.
+    /// Show the details of one layer version, or of an ARN
     Show {
-        /// The package, alone or with what is wanted of it: requests, "requests==2.32.*",
-        /// "requests~=2.31", or requests:7 for layer version 7. Or an ARN, which needs no options.
+        /// Package, optionally with a version: requests, "requests==2.32.*", "requests~=2.31", or
+        /// requests:7 for layer version 7. Or an ARN, which needs no options
         #[arg(value_name = "LAYER")]
         subject: Subject,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// List where there are layers of a package: all targets and regions.
+    /// List the targets and regions that have layers of a package
     ///
-    /// The options choose among them; without any, all are listed.
+    /// The options limit the list. Without options, all targets and regions are listed.
     Where {
-        /// The package, in any spelling.
+        /// Package, in any spelling
         package: PackageName,
 
-        /// Print a mapping from region to ARN instead, for a tool.
+        /// Print a mapping from region to ARN for a tool instead
         #[arg(long = "for", value_name = "TOOL", value_enum)]
         mapping: Option<Mapping>,
 
         #[command(flatten)]
-        place: Filter,
+        args: TargetFilter,
     },
-    /// Find packages by a part of their names.
+    /// Find packages by a part of their name
     Search {
-        /// The text, in any spelling.
+        /// Part of the name, in any spelling
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         text: String,
 
         #[command(flatten)]
-        place: Filter,
+        args: TargetFilter,
     },
-    /// Print what makes a function use layers, for the tool that deploys it.
+    /// Print code that adds layers to a function, for a deployment tool
     Snippet {
-        /// The packages, each alone or with what is wanted of it, as `show` takes it.
+        /// Packages, each optionally with a version as for `show`
         #[arg(value_name = "LAYER", required = true)]
         specs: Vec<LayerSpec>,
 
-        /// The tool.
+        /// Deployment tool
         #[arg(long = "for", value_name = "TOOL", value_enum, default_value_t = Tool::Sam)]
         tool: Tool,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// Answer Terraform's data source `external`: a query on stdin, a result on stdout.
+    /// Answer a query of Terraform's data source `external`, from stdin to stdout
     ///
-    /// The query is a JSON object of strings: `package`, a layer as `show` takes it, and where it
-    /// is not to be what the options below say, `region`, `python`, `arch` and `api_url`. The
+    /// The query is a JSON object of strings: `package`, optionally with a version as for `show`,
+    /// and optionally `region`, `python`, `arch` and `api_url`, which override the options below. The
     /// result is a JSON object of strings, too.
     External {
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// Download a layer from AWS: not in this build.
+    /// Download a layer from AWS: not in this build
     #[cfg(not(feature = "aws"))]
     #[command(hide = true)]
     Download {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         rest: Vec<String>,
     },
-    /// Copy a layer to your own account: not in this build.
+    /// Copy a layer to your own account: not in this build
     #[cfg(not(feature = "aws"))]
     #[command(hide = true)]
     Mirror {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         rest: Vec<String>,
     },
-    /// Download a layer from AWS, with your credentials.
+    /// Download a layer from AWS, with your credentials
     #[cfg(feature = "aws")]
     Download {
-        /// The package, alone or with what is wanted of it, as `show` takes it.
+        /// Package, optionally with a version as for `show`
         #[arg(value_name = "LAYER")]
         spec: LayerSpec,
 
-        /// The file it becomes [default: the layer's name, in this folder]
+        /// File to write [default: the layer's name, in this folder]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
 
-        /// Unpack it into this folder, too.
+        /// Also unpack the layer into this folder
         #[arg(long, value_name = "FOLDER")]
         unpack: Option<PathBuf>,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// Copy a layer to your own account, in its region or another, with your credentials.
+    /// Copy a layer to your own account, in its region or another, with your credentials
     #[cfg(feature = "aws")]
     Mirror {
-        /// The package, alone or with what is wanted of it, as `show` takes it.
+        /// Package, optionally with a version as for `show`
         #[arg(value_name = "LAYER")]
         spec: LayerSpec,
 
-        /// The region of the copy [default: that of the layer]
+        /// Region of the copy [default: the region of the layer]
         #[arg(long, value_name = "REGION")]
         to: Option<Region>,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// List the regions that there are layers in.
+    /// List the regions that have layers
     Regions,
-    /// List the targets that there are layers for.
+    /// List the targets that have layers
     Targets,
-    /// Open the list of latest layers in a browser.
+    /// Open the list of latest layers in a browser
     Open {
-        /// Print its address, and open nothing.
+        /// Only print the address
         #[arg(long)]
         print: bool,
 
         #[command(flatten)]
-        place: Place,
+        args: TargetArgs,
     },
-    /// Print what completes this command's arguments in a shell.
+    /// Print a completion script for a shell
     Completions {
-        /// The shell.
+        /// Shell
         shell: Shell,
     },
-    /// Print the manual page, or write those of all commands.
+    /// Print the manual page, or write the pages of all commands
     Man {
-        /// A folder that the pages are written to.
+        /// Folder for the pages of all commands
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
 }
 
-/// Which layers are meant.
+/// The region and the target of the layers.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(super) struct TargetArgs {
     #[arg(
         long,
-        help = "The AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the profile's]"
+        help = "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the profile's region]"
     )]
     pub(super) region: Option<Region>,
 
-    /// The Python version, as in 3.13 or python3.13.
+    /// Python version: 3.13 or python3.13
     #[arg(long, value_name = "VERSION")]
     pub(super) python: Option<PythonVersion>,
 
@@ -231,23 +231,23 @@ pub(super) struct Place {
         value_name = "ARCHITECTURE",
         value_parser = architecture(),
         hide_possible_values = true,
-        help = "The architecture: x86_64 (amd64) or arm64 (aarch64) [default: x86_64]"
+        help = "Architecture: x86_64 (amd64) or arm64 (aarch64) [default: x86_64]"
     )]
     pub(super) arch: Option<Architecture>,
 }
 
-/// Which of all layers are meant; without a default.
+/// Limits a list to layers of a region or a target. There are no defaults.
 #[derive(Debug, Args)]
-pub(super) struct Filter {
-    /// In this AWS region alone.
+pub(super) struct TargetFilter {
+    /// Only this AWS region
     #[arg(long)]
     pub(super) region: Option<Region>,
 
-    /// For this Python version alone, as in 3.13 or python3.13.
+    /// Only this Python version: 3.13 or python3.13
     #[arg(long, value_name = "VERSION")]
     pub(super) python: Option<PythonVersion>,
 
-    /// For this architecture alone: `x86_64` (amd64) or arm64 (aarch64).
+    /// Only this architecture: `x86_64` (amd64) or arm64 (aarch64)
     #[arg(
         long,
         value_name = "ARCHITECTURE",
@@ -257,14 +257,14 @@ pub(super) struct Filter {
     pub(super) arch: Option<Architecture>,
 }
 
-impl From<Filter> for Place {
-    fn from(Filter { region, python, arch }: Filter) -> Self {
+impl From<TargetFilter> for TargetArgs {
+    fn from(TargetFilter { region, python, arch }: TargetFilter) -> Self {
         Self { region, python, arch }
     }
 }
 
-/// Architectures as values that shells complete; the names that machines and Docker give them are
-/// taken, too.
+/// A parser whose values shells can complete. It also accepts the architecture names of kernels and
+/// Docker.
 fn architecture() -> impl TypedValueParser<Value = Architecture> {
     let values = [
         PossibleValue::new(Architecture::X86_64.as_str()).alias("amd64"),
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_do_not_contradict_each_other() {
+    fn argument_definitions_are_consistent() {
         Arguments::command().debug_assert();
     }
 }

@@ -1,12 +1,12 @@
-//! Opening an address in a browser.
+//! Opens an address in a browser.
 
 use std::io;
 use std::process::{Command, Stdio};
 
-/// Opens an address with the browser that `BROWSER` names, or else with that of the system.
+/// Opens an address with the browser that `BROWSER` names, or else with the system's browser.
 ///
-/// As for other commands, it is a list of programs of which the first that starts is taken, each
-/// with `%s` for the address, which else comes last.
+/// `BROWSER` is a list of commands, as for other tools. The first command that starts is used. `%s` in
+/// a command is replaced by the address; without `%s`, the address is appended.
 pub(super) fn open(url: &str, browser: Option<&str>) -> io::Result<()> {
     let Some(browsers) = browser else { return open::that_detached(url) };
     let mut failed = None;
@@ -28,6 +28,7 @@ pub(super) fn open(url: &str, browser: Option<&str>) -> io::Result<()> {
     Err(failed.unwrap_or_else(|| io::Error::other("BROWSER names no program")))
 }
 
+/// The words of a command, with the address.
 fn words(command: &str, url: &str) -> Vec<String> {
     let mut words: Vec<String> =
         command.split_whitespace().map(|word| word.replace("%s", url)).collect();
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_stands_where_the_command_wants_it() {
+    fn address_replaces_the_placeholder_or_is_appended() {
         for (command, expected) in [
             ("firefox", &["firefox", "URL"][..]),
             ("firefox --new-tab %s --private", &["firefox", "--new-tab", "URL", "--private"]),

@@ -1,4 +1,4 @@
-//! The table `[client]` of `klayers.toml`.
+//! Reads the table `[client]` of `klayers.toml`.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,12 @@ use klayers_core::secrets;
 use serde::Deserialize;
 
 #[cfg(unix)]
-use super::trust::{self, Owned};
+use super::trust::{self, Ownership};
 use crate::{Architecture, PythonVersion, Region};
 
 const FILE: &str = "klayers.toml";
 
-/// What the table may hold.
+/// The settings in the table `[client]`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
@@ -22,70 +22,75 @@ pub(super) struct Config {
     pub(super) python: Option<PythonVersion>,
     pub(super) arch: Option<Architecture>,
     pub(super) offline: Option<bool>,
-    /// Seconds that a call may take.
+    /// The time limit of a call, in seconds.
     pub(super) timeout: Option<u32>,
-    /// Where answers are kept; `false` keeps none on the disk.
-    pub(super) cache: Option<CacheFolder>,
+    /// The cache folder; `false` caches nothing on the disk.
+    pub(super) cache: Option<CacheSetting>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
-pub(super) enum CacheFolder {
-    Kept(bool),
-    /// Relative to the file.
+pub(super) enum CacheSetting {
+    Enabled(bool),
+    /// Relative to the folder of `klayers.toml`.
     Folder(PathBuf),
 }
 
-/// A file of which only this table is the client's.
+/// A `klayers.toml`. The other tables are for the pipeline.
 #[derive(Deserialize)]
 struct File {
     client: Option<Config>,
 }
 
-/// What was found: the settings, and which files were left alone and why.
+/// The settings, and the files that were ignored.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Found {
+pub(super) struct LoadedConfig {
     pub(super) config: Config,
-    pub(super) left_alone: Vec<String>,
+    /// A message for each file that was ignored.
+    pub(super) ignored_files: Vec<String>,
 }
 
 impl Config {
-    /// Reads the project's file, which lies in a folder or above it; or else the user's.
-    pub(super) fn find(project: Option<&Path>, user: Option<&Path>) -> Result<Found, String> {
-        let mut left_alone = Vec::new();
-        let above = project.into_iter().flat_map(Path::ancestors);
-        for folder in above.chain(user) {
+    /// Reads the settings of the project, from `project` or the nearest folder above it, or else of the
+    /// user.
+    pub(super) fn load(
+        project: Option<&Path>,
+        user: Option<&Path>,
+    ) -> Result<LoadedConfig, String> {
+        let mut ignored_files = Vec::new();
+        let project_folders = project.into_iter().flat_map(Path::ancestors);
+        for folder in project_folders.chain(user) {
             let path = folder.join(FILE);
             let Some(text) = read(&path)? else { continue };
             let parsed = Self::parse(&text, folder)
-                .map_err(|error| format!("{}{}", path.display(), told(&error, &text)));
-            // A file that is for the pipeline alone says nothing here.
+                .map_err(|error| format!("{}{}", path.display(), describe(&error, &text)));
+            // A file for the pipeline only.
             if let Ok(None) = parsed {
                 continue;
             }
-            let refused = match project {
+            let distrust = match project {
                 _ if user == Some(folder) => None,
-                Some(project) => not_trusted(&path, folder, folder == project)?,
+                Some(project) => reason_to_distrust(&path, folder, folder == project)?,
                 None => None,
             };
-            if let Some(reason) = refused {
-                left_alone.push(format!(
-                    "the settings in {} are not used, since {reason}; if you trust them, copy them \
-                     to your own folder for configuration",
+            if let Some(reason) = distrust {
+                ignored_files.push(format!(
+                    "the settings in {} are ignored, since {reason}; if you trust them, copy them to \
+                     your own configuration folder",
                     path.display()
                 ));
             } else if let Some(config) = parsed? {
-                return Ok(Found { config, left_alone });
+                return Ok(LoadedConfig { config, ignored_files });
             }
         }
-        Ok(Found { left_alone, ..Found::default() })
+        Ok(LoadedConfig { ignored_files, ..LoadedConfig::default() })
     }
 
-    /// None for a file without the table, as one that is for the pipeline alone.
+    /// None for a file without the table, which is for the pipeline only.
     fn parse(text: &str, folder: &Path) -> Result<Option<Self>, toml::de::Error> {
         let File { client } = toml::from_str(text)?;
         Ok(client.map(|mut config| {
-            if let Some(CacheFolder::Folder(path)) = &mut config.cache {
+            if let Some(CacheSetting::Folder(path)) = &mut config.cache {
                 *path = folder.join(&path);
             }
             config
@@ -93,9 +98,10 @@ impl Config {
     }
 }
 
-/// The text of a file; none if there is no such file. What is no file, as a pipe, is not waited for.
+/// The text of a file; none if the file does not exist. Anything but a file, such as a pipe, is
+/// skipped, since reading it could block.
 fn read(path: &Path) -> Result<Option<String>, String> {
-    let unreadable = |error: io::Error| format!("{} cannot be read: {error}", path.display());
+    let unreadable = |error: io::Error| format!("could not read {}: {error}", path.display());
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(None),
@@ -109,9 +115,9 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     fs::read_to_string(path).map(Some).map_err(unreadable)
 }
 
-/// Where in the file it is, and what is wrong there. Addresses in the file may hold a password, so
-/// none of them is shown.
-fn told(error: &toml::de::Error, text: &str) -> String {
+/// The line of an error and its message. Addresses in the file may contain a password, so they are not
+/// shown.
+fn describe(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!(", line {}", before.matches('\n').count() + 1));
     let table: toml::Table = text.parse().unwrap_or_default();
@@ -124,7 +130,7 @@ fn told(error: &toml::de::Error, text: &str) -> String {
     format!("{}: {message}", line.unwrap_or_default())
 }
 
-/// Adds the texts in a value of TOML, and the keys of tables.
+/// Collects the strings in a TOML value, and the keys of its tables.
 fn add_texts<'v>(value: &'v toml::Value, texts: &mut Vec<&'v str>) {
     match value {
         toml::Value::String(text) => texts.push(text),
@@ -139,22 +145,31 @@ fn add_texts<'v>(value: &'v toml::Value, texts: &mut Vec<&'v str>) {
     }
 }
 
-/// Why a file of a project does not count; none if it does.
+/// Why a project's file must not be used; none if it may be used.
 #[cfg(unix)]
-fn not_trusted(path: &Path, folder: &Path, here: bool) -> Result<Option<&'static str>, String> {
-    let owned = |path: &Path| {
+fn reason_to_distrust(
+    path: &Path,
+    folder: &Path,
+    is_current: bool,
+) -> Result<Option<&'static str>, String> {
+    let ownership = |path: &Path| {
         let metadata = fs::metadata(path);
         metadata
-            .map(|metadata| Owned::of(&metadata))
-            .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+            .map(|metadata| Ownership::of(&metadata))
+            .map_err(|error| format!("could not read {}: {error}", path.display()))
     };
-    let (file, folder, user) = (owned(path)?, owned(folder)?, rustix::process::geteuid().as_raw());
-    Ok(if here { trust::here(file, folder, user) } else { trust::above(file, folder, user) })
+    let user = rustix::process::geteuid().as_raw();
+    let (file, folder) = (ownership(path)?, ownership(folder)?);
+    Ok(if is_current {
+        trust::distrust_in_current_folder(file, folder, user)
+    } else {
+        trust::distrust_in_parent_folder(file, folder, user)
+    })
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn not_trusted(_: &Path, _: &Path, _: bool) -> Result<Option<&'static str>, String> {
+#[expect(clippy::unnecessary_wraps, reason = "on Unix, this function can fail")]
+fn reason_to_distrust(_: &Path, _: &Path, _: bool) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
@@ -163,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_file_with_the_table_counts() {
+    fn nearest_file_with_the_table_is_used() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |place: &str, text: &str| {
             let place = folder.path().join(place);
@@ -173,26 +188,26 @@ mod tests {
         write("user", "[client]\nregion = 'eu-west-1'");
         let (project, user) = (folder.path().join("a/b"), folder.path().join("user"));
         let region = || {
-            let found = Config::find(Some(&project), Some(&user)).expect("a configuration");
-            assert_eq!(found.left_alone, [""; 0]);
+            let found = Config::load(Some(&project), Some(&user)).expect("a configuration");
+            assert_eq!(found.ignored_files, [""; 0]);
             found.config.region.map(|region| region.to_string())
         };
         assert_eq!(region().as_deref(), Some("eu-west-1"));
         write("a", "[client]\nregion = 'us-east-1'\ncache = 'kept'");
         assert_eq!(region().as_deref(), Some("us-east-1"));
-        // A file of the pipeline says nothing to the client.
+        // A file for the pipeline has no settings of the client.
         write("a/b", "config_dir = 'config'\n[expiry]\ndays = 3");
         assert_eq!(region().as_deref(), Some("us-east-1"));
-        let found = Config::find(Some(&project), None).expect("a configuration");
+        let found = Config::load(Some(&project), None).expect("a configuration");
         assert_eq!(
             found.config.cache,
-            Some(CacheFolder::Folder(folder.path().join("a").join("kept")))
+            Some(CacheSetting::Folder(folder.path().join("a").join("kept")))
         );
-        assert_eq!(Config::find(None, None), Ok(Found::default()));
+        assert_eq!(Config::load(None, None), Ok(LoadedConfig::default()));
     }
 
     #[test]
-    fn what_is_wrong_in_it_is_told_with_the_file() {
+    fn errors_name_the_file_and_the_line() {
         let folder = tempfile::tempdir().expect("a folder");
         for (text, line) in [
             ("[client]\nregoin = 'eu-west-1'", 2),
@@ -200,7 +215,7 @@ mod tests {
             ("[client", 1),
         ] {
             fs::write(folder.path().join(FILE), text).expect("a file");
-            let error = Config::find(Some(folder.path()), None).expect_err(text);
+            let error = Config::load(Some(folder.path()), None).expect_err(text);
             let place = format!("{}, line {line}: ", folder.path().join(FILE).display());
             assert!(error.starts_with(&place), "{error}");
             assert!(!error.contains('\n'), "{error}");
@@ -208,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_the_addresses_in_it() {
+    fn errors_do_not_show_addresses_with_passwords() {
         let folder = tempfile::tempdir().expect("a folder");
         for text in [
             "[client]\noffline = 'https://me:s3cret@host'",
@@ -221,48 +236,52 @@ mod tests {
             "[client]\n'https://me:s3cret@host' = 1",
         ] {
             fs::write(folder.path().join(FILE), text).expect("a file");
-            let error = Config::find(Some(folder.path()), None).expect_err(text);
+            let error = Config::load(Some(folder.path()), None).expect_err(text);
             assert!(!error.contains("s3cret"), "{text}: {error}");
         }
     }
 
-    /// Others may have put it there, and it names the server that ARNs come from.
+    /// Another user may have written the file, and the file names the server that ARNs come from.
     #[cfg(unix)]
     #[test]
-    fn a_file_above_to_which_others_may_write_is_told_and_left_alone() {
+    fn parent_folder_file_that_others_can_write_is_ignored_with_a_note() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let (above, here) = (folder.path().join("shared"), folder.path().join("shared/mine"));
         fs::create_dir_all(&here).expect("folders");
         fs::write(above.join(FILE), "[client]\napi_url = 'https://evil.example'").expect("a file");
         fs::write(folder.path().join(FILE), "[client]\npython = '3.13'").expect("a file");
-        let find = || Config::find(Some(&here), None).expect("a configuration");
+        let find = || Config::load(Some(&here), None).expect("a configuration");
         let mode = |mode| fs::set_permissions(&above, fs::Permissions::from_mode(mode));
         mode(0o755).expect("a mode");
         assert_eq!(find().config.api_url.as_deref(), Some("https://evil.example"));
         mode(0o777).expect("a mode");
         let found = find();
         assert_eq!(found.config.api_url, None);
-        assert_eq!(found.config.python, "3.13".parse().ok(), "the search goes on above");
         assert_eq!(
-            found.left_alone,
+            found.config.python,
+            "3.13".parse().ok(),
+            "the search continues in the folders above"
+        );
+        assert_eq!(
+            found.ignored_files,
             [format!(
-                "the settings in {} are not used, since others may write to its folder; if you \
-                 trust them, copy them to your own folder for configuration",
+                "the settings in {} are ignored, since others may write to its folder; if you trust \
+                 them, copy them to your own configuration folder",
                 above.join(FILE).display()
             )]
         );
-        // One that says nothing to the client is nothing to tell.
+        // A file without settings of the client needs no note.
         fs::write(above.join(FILE), "config_dir = 'config'").expect("a file");
-        assert_eq!(find().left_alone, [""; 0]);
+        assert_eq!(find().ignored_files, [""; 0]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_of_that_name_is_not_waited_for() {
+    fn pipe_instead_of_a_config_file_is_skipped() {
         let folder = tempfile::tempdir().expect("a folder");
         let made = std::process::Command::new("mkfifo").arg(folder.path().join(FILE)).status();
         assert!(made.expect("mkfifo").success());
-        assert_eq!(Config::find(Some(folder.path()), None), Ok(Found::default()));
+        assert_eq!(Config::load(Some(folder.path()), None), Ok(LoadedConfig::default()));
     }
 }

@@ -8,15 +8,16 @@ use etcetera::BaseStrategy;
 use super::profile;
 use crate::{Architecture, Cache, LambdaEnvironment, PythonVersion, Region};
 
-/// What the command takes from the environment. An empty value counts as none.
+/// The environment of the command. An empty variable counts as not set.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     api_url: Option<String>,
-    /// The name of the variable and its value.
+    /// The variable and its value.
     region: Option<(&'static str, String)>,
     lambda: LambdaEnvironment,
-    /// The profile of AWS's tools, and where their configuration lies.
+    /// The name of the AWS profile.
     profile: Option<String>,
+    /// The configuration file of AWS's tools.
     profiles: Option<PathBuf>,
     pub(super) browser: Option<String>,
     pub(super) project: Option<PathBuf>,
@@ -26,7 +27,7 @@ pub struct Environment {
     input: Input,
 }
 
-/// Where the standard input comes from. Clones read on where another has stopped.
+/// The standard input. Clones share the reading position.
 #[derive(Clone)]
 struct Input(Arc<Mutex<dyn Read + Send>>);
 
@@ -43,11 +44,12 @@ impl fmt::Debug for Input {
 }
 
 impl Environment {
-    /// That of this process: its variables, the folder it was started in, the user's folders, its
+    /// The environment of this process: its variables, its current folder, the user's folders, its
     /// standard input, and whether its standard output is a terminal.
-    ///
-    /// This is where the environment enters, for every program that has the command.
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this function reads the environment for the command"
+    )]
     pub fn of_process() -> Self {
         let folders = etcetera::choose_base_strategy().ok();
         let home = etcetera::home_dir().ok();
@@ -86,50 +88,50 @@ impl Environment {
         }
     }
 
-    /// The folder in which, or above which, the project's `klayers.toml` lies.
+    /// The folder of the project. Its `klayers.toml` is searched there and in the folders above.
     #[must_use]
     pub fn project_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.project = folder;
         self
     }
 
-    /// The folder in which the user's `klayers.toml` lies.
+    /// The folder of the user's `klayers.toml`.
     #[must_use]
     pub fn config_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.user = folder;
         self
     }
 
-    /// The folder in which the configuration of AWS's tools lies, unless `AWS_CONFIG_FILE` names
-    /// another file. From it comes the region of the profile.
+    /// The folder of the configuration of AWS's tools, which has the region of the profile.
+    /// `AWS_CONFIG_FILE` can name another file.
     #[must_use]
     pub fn aws_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.profiles = self.profiles.or_else(|| Some(folder?.join("config")));
         self
     }
 
-    /// The folder in which answers are kept; without one they are not.
+    /// The cache folder; without a folder, answers are not cached on the disk.
     #[must_use]
     pub fn cache_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.cache = folder;
         self
     }
 
-    /// Whether results go to a terminal, where they are tables for people.
+    /// Whether results go to a terminal. On a terminal they are printed as tables.
     #[must_use]
     pub fn terminal(mut self, terminal: bool) -> Self {
         self.terminal = terminal;
         self
     }
 
-    /// Where the standard input comes from; without one it is empty. It is read by `external` alone.
+    /// The standard input; by default empty. Only the command `external` reads it.
     #[must_use]
     pub fn input(mut self, input: impl Read + Send + 'static) -> Self {
         self.input = Input(Arc::new(Mutex::new(input)));
         self
     }
 
-    /// The standard input, to its end or to a limit in bytes.
+    /// Reads the standard input, up to a limit in bytes.
     pub(super) fn read_input(&self, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut input = self.input.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +140,7 @@ impl Environment {
         Ok(bytes)
     }
 
-    /// The API's base URL: `KLAYERS_API_URL`.
+    /// The base URL of the API: `KLAYERS_API_URL`.
     pub fn api_url(&self) -> Option<&str> {
         self.api_url.as_deref()
     }
@@ -147,7 +149,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// A message that names the variable, if its value is not a region.
+    /// A message that names the variable, if the value is not a region.
     pub fn region(&self) -> Result<Option<Region>, String> {
         let parse = |(name, value): &(&str, String)| {
             let region = value.parse();
@@ -156,18 +158,18 @@ impl Environment {
         self.region.as_ref().map(parse).transpose()
     }
 
-    /// The region of the profile that `AWS_PROFILE` names, or else of the default one, in the
+    /// The region of the profile that `AWS_PROFILE` names, or else of the default profile, in the
     /// configuration of AWS's tools.
     ///
     /// # Errors
     ///
-    /// A message that names the profile, if what it has is not a region.
+    /// A message that names the profile, if its region is not valid.
     pub fn profile_region(&self) -> Result<Option<Region>, String> {
         let profile = self.profile.as_deref().unwrap_or("default");
         let Some(path) = self.profiles.as_deref().filter(|path| path.is_file()) else {
             return Ok(None);
         };
-        // A file that cannot be read says nothing: what needs it will tell.
+        // An unreadable file counts as empty. If a region is needed, its absence is reported later.
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let region = profile::region(&text, profile).map(|text| text.parse());
         region
@@ -175,16 +177,16 @@ impl Environment {
             .map_err(|error| format!("in the profile {profile} of {}, {error}", path.display()))
     }
 
-    /// The Python version of the function that the command runs in: that of `AWS_EXECUTION_ENV`.
+    /// The Python version of the Lambda function that the command runs in, from `AWS_EXECUTION_ENV`.
     ///
     /// # Errors
     ///
-    /// A message that names the variable, if it has no version.
+    /// A message that names the variable, if it has no valid version.
     pub fn python(&self) -> Result<Option<PythonVersion>, String> {
         self.lambda.python().map_err(|error| format!("in AWS_EXECUTION_ENV, {error}"))
     }
 
-    /// The architecture of the function that the command runs in; none elsewhere.
+    /// The architecture of the Lambda function that the command runs in; none elsewhere.
     pub fn arch(&self) -> Option<Architecture> {
         self.lambda.architecture()
     }

@@ -1,4 +1,4 @@
-//! What Terraform's data source `external` says and is told: a JSON object of strings, both ways.
+//! The protocol of Terraform's data source `external`: query and result are JSON objects of strings.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,30 +7,30 @@ use std::str::FromStr;
 use klayers_core::secrets;
 use serde_json::Value;
 
-use super::arguments::Place;
-use crate::error::printable;
+use super::arguments::TargetArgs;
+use crate::display::server_text;
 use crate::{Architecture, LayerSpec, ParseError, PythonVersion, Region, Target, VersionRow};
 
-/// The longest query that is read, in bytes. One that makes sense has less than 200.
-pub(super) const LONGEST: usize = 64 * 1024;
+/// The limit of a query, in bytes. A sensible query has less than 200.
+pub(super) const MAX_QUERY: usize = 64 * 1024;
 
-/// What a query may name.
+/// The keys that a query may have.
 const KEYS: [&str; 5] = ["package", "region", "python", "arch", "api_url"];
 
-/// A layer that is asked for.
+/// A query for one layer.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) spec: LayerSpec,
-    pub(super) place: Place,
+    pub(super) args: TargetArgs,
     pub(super) api_url: Option<String>,
 }
 
 impl Query {
-    /// Reads a query. What it does not say, or leaves empty, `otherwise` does.
+    /// Parses a query. Keys that are missing or empty are taken from `defaults`.
     ///
-    /// What is said of one that cannot be read shows no address in it, which may hold a password.
-    pub(super) fn parse(bytes: &[u8], otherwise: Place) -> Result<Self, String> {
-        Self::read(bytes, otherwise).map_err(|error| {
+    /// The error does not show addresses in the query, which may contain a password.
+    pub(super) fn parse(bytes: &[u8], defaults: TargetArgs) -> Result<Self, String> {
+        Self::read(bytes, defaults).map_err(|error| {
             let query: Value = serde_json::from_slice(bytes).unwrap_or_default();
             let mut given = Vec::new();
             add_texts(&query, &mut given);
@@ -38,29 +38,29 @@ impl Query {
         })
     }
 
-    fn read(bytes: &[u8], otherwise: Place) -> Result<Self, String> {
+    fn read(bytes: &[u8], defaults: TargetArgs) -> Result<Self, String> {
         let mut texts = texts(bytes)?;
         let spec = take(&mut texts, "package")?
             .ok_or(r#"the query names no "package", as in {"package": "requests"}"#)?;
-        let place = Place {
-            region: take::<Region>(&mut texts, "region")?.or(otherwise.region),
-            python: take::<PythonVersion>(&mut texts, "python")?.or(otherwise.python),
-            arch: take::<Architecture>(&mut texts, "arch")?.or(otherwise.arch),
+        let args = TargetArgs {
+            region: take::<Region>(&mut texts, "region")?.or(defaults.region),
+            python: take::<PythonVersion>(&mut texts, "python")?.or(defaults.python),
+            arch: take::<Architecture>(&mut texts, "arch")?.or(defaults.arch),
         };
-        Ok(Self { spec, place, api_url: texts.remove("api_url") })
+        Ok(Self { spec, args, api_url: texts.remove("api_url") })
     }
 }
 
-/// The strings of the object that the bytes are, but for those that are empty: a variable that was
-/// not set is an empty string in many a configuration.
+/// Parses the JSON object. Empty strings are left out: in many configurations a variable that is not
+/// set is an empty string.
 fn texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
-    if bytes.len() > LONGEST {
-        return Err(format!("the query is longer than {LONGEST} bytes"));
+    if bytes.len() > MAX_QUERY {
+        return Err(format!("the query is longer than {MAX_QUERY} bytes"));
     }
     if bytes.trim_ascii().is_empty() {
         return Err(
-            "the query on the standard input is empty; a JSON object is expected there, as in \
-             {\"package\": \"requests\"}"
+            "the query on the standard input is empty; a JSON object is expected, as in {\"package\": \
+             \"requests\"}"
                 .to_owned(),
         );
     }
@@ -73,8 +73,8 @@ fn texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
     for (key, value) in values {
         if !KEYS.contains(&key.as_str()) {
             let known = KEYS.join(", ");
-            let key = printable(&key);
-            return Err(format!("the query has {key:?}, which is not known; it may have {known}"));
+            let key = server_text(&key);
+            return Err(format!("the query has the unknown key {key:?}; the keys are {known}"));
         }
         let text = match value {
             Value::String(text) => text,
@@ -90,7 +90,7 @@ fn texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
     Ok(texts)
 }
 
-/// Adds the texts in a value of JSON, and the keys of objects.
+/// Collects the strings in a JSON value, and the keys of its objects.
 fn add_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => texts.push(text),
@@ -105,6 +105,7 @@ fn add_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     }
 }
 
+/// Removes and parses the value of a key.
 fn take<T: FromStr<Err = ParseError>>(
     texts: &mut BTreeMap<String, String>,
     key: &str,
@@ -113,14 +114,14 @@ fn take<T: FromStr<Err = ParseError>>(
     value.transpose().map_err(|error| format!("in {key:?} of the query, {error}"))
 }
 
-/// What is known of a layer version, as strings; what is not known is left out.
+/// The result for a layer version. Unknown values are left out.
 pub(super) fn answer(
     spec: &LayerSpec,
     target: Target,
     row: &VersionRow,
 ) -> BTreeMap<&'static str, String> {
     let dependencies: Vec<String> = row.dependencies.iter().map(ToString::to_string).collect();
-    let sure = [
+    let always = [
         ("arn", row.arn.to_string()),
         ("layer_version", row.arn.version().to_string()),
         ("package", spec.package().to_string()),
@@ -132,21 +133,21 @@ pub(super) fn answer(
         ("status", super::print::deploy_status(row).to_owned()),
         ("dependencies", dependencies.join(" ")),
     ];
-    let known = [
-        ("expiry_date", shown(row.expiry_date.as_ref())),
+    let optional = [
+        ("expiry_date", text(row.expiry_date.as_ref())),
         ("yanked", row.yanked.clone()),
         ("license", row.license.clone()),
-        ("created_date_time", shown(row.created_date_time.as_ref())),
+        ("created_date_time", text(row.created_date_time.as_ref())),
         ("requirements_hash", row.requirements_hash.clone()),
         ("code_sha256", row.code_sha256.clone()),
-        ("code_size", shown(row.code_size.as_ref())),
-        ("unzipped_size", shown(row.unzipped_size.as_ref())),
+        ("code_size", text(row.code_size.as_ref())),
+        ("unzipped_size", text(row.unzipped_size.as_ref())),
     ];
-    let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    sure.into_iter().chain(known).collect()
+    let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    always.into_iter().chain(optional).collect()
 }
 
-fn shown(value: Option<&impl Display>) -> Option<String> {
+fn text(value: Option<&impl Display>) -> Option<String> {
     value.map(ToString::to_string)
 }
 
@@ -154,28 +155,28 @@ fn shown(value: Option<&impl Display>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn nothing() -> Place {
-        Place { region: None, python: None, arch: None }
+    fn nothing() -> TargetArgs {
+        TargetArgs { region: None, python: None, arch: None }
     }
 
     #[test]
-    fn a_query_says_more_than_the_flags_do() {
-        let flags = || Place {
+    fn query_overrides_the_options() {
+        let flags = || TargetArgs {
             region: "us-east-1".parse().ok(),
             python: "3.12".parse().ok(),
             arch: "arm64".parse().ok(),
         };
         let query = br#" {"package": "requests~=2.31", "region": "eu-west-1", "python": ""}"#;
-        let Query { spec, place, api_url } = Query::parse(query, flags()).expect("a query");
+        let Query { spec, args, api_url } = Query::parse(query, flags()).expect("a query");
         assert_eq!(spec.to_string(), "requests~=2.31");
-        assert_eq!(place.region, "eu-west-1".parse().ok());
-        assert_eq!((place.python, place.arch), (flags().python, flags().arch));
+        assert_eq!(args.region, "eu-west-1".parse().ok());
+        assert_eq!((args.python, args.arch), (flags().python, flags().arch));
         assert_eq!(api_url, None);
     }
 
     #[test]
-    fn what_is_no_query_is_told() {
-        let long = format!(r#"{{"package": "{}"}}"#, "a".repeat(LONGEST));
+    fn malformed_queries_are_rejected_with_a_message() {
+        let long = format!(r#"{{"package": "{}"}}"#, "a".repeat(MAX_QUERY));
         for (query, expected) in [
             ("", "is empty; a JSON object is expected"),
             (" \n", "is empty; a JSON object is expected"),
@@ -194,8 +195,8 @@ mod tests {
             (r#"{"package": "a", "arch": null}"#, "\"arch\" in the query is not a string: null"),
             (
                 r#"{"package": "a", "regoin": "eu-west-1"}"#,
-                "the query has \"regoin\", which is not known; it may have package, region, \
-                 python, arch, api_url",
+                "the query has the unknown key \"regoin\"; the keys are package, region, python, \
+                 arch, api_url",
             ),
             (r#"{"package": "a b"}"#, "in \"package\" of the query, \"a b\" is not"),
             (r#"{"package": "a", "region": "mars"}"#, "in \"region\" of the query, \"mars\" is"),

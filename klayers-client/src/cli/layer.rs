@@ -1,4 +1,4 @@
-//! One layer version, and what a user should know of it before using it.
+//! One layer version, with warnings for the user.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,16 +7,16 @@ use std::str::FromStr;
 use klayers_core::api::VersionRow;
 use serde::Serialize;
 
-use super::arguments::Place;
-use super::failure::Failure;
+use super::arguments::TargetArgs;
+use super::error::CommandError;
 use super::print;
 use super::settings::Settings;
 use crate::{
     Client, DeployStatus, Error, LayerSpec, LayerVersionArn, PackageName, ParseError, Region,
-    Target, Withdrawn,
+    Target, WithdrawnVersion,
 };
 
-/// What `show` is given: a layer of a place, or an ARN, which says its place itself.
+/// The argument of `show`: a layer specification or an ARN.
 #[derive(Clone, Debug)]
 pub(super) enum Subject {
     Spec(LayerSpec),
@@ -41,15 +41,15 @@ pub(super) struct Layer {
     pub(super) package: PackageName,
     pub(super) target: Target,
     pub(super) row: VersionRow,
-    /// The latest of the same layer, where there is one.
+    /// The latest version of the same layer, if there is one.
     pub(super) latest: Option<LayerVersionArn>,
-    /// Newer ones that meet what was asked for, and were withdrawn.
-    pub(super) passed_over: Vec<Withdrawn>,
+    /// Newer versions that match the specification but were withdrawn.
+    pub(super) passed_over: Vec<WithdrawnVersion>,
 }
 
-/// What `show --json` prints.
+/// The output of `show --json`.
 #[derive(Serialize)]
-pub(super) struct Shown<'a> {
+pub(super) struct ShowOutput<'a> {
     package: &'a PackageName,
     target: Target,
     #[serde(flatten)]
@@ -58,13 +58,12 @@ pub(super) struct Shown<'a> {
 }
 
 impl Layer {
-    pub(super) fn shown(&self) -> Shown<'_> {
+    pub(super) fn to_output(&self) -> ShowOutput<'_> {
         let Self { package, target, row, latest, .. } = self;
-        Shown { package, target: *target, row, latest: latest.as_ref() }
+        ShowOutput { package, target: *target, row, latest: latest.as_ref() }
     }
 
-    /// Says what a user should know before using it: that it was withdrawn and why, or until when
-    /// it exists.
+    /// Warns the user if the version was withdrawn, or if it is deprecated and will be deleted.
     pub(super) fn warn(&self, err: &mut impl Write) -> io::Result<()> {
         for withdrawn in &self.passed_over {
             print::note(err, &format!("{} {withdrawn}", self.package))?;
@@ -75,8 +74,8 @@ impl Layer {
             self.row.package_version,
             self.row.arn.version()
         );
-        let latest = Instead(self.latest.as_ref());
-        if let Some(withdrawn) = Withdrawn::of(&self.row) {
+        let latest = LatestHint(self.latest.as_ref());
+        if let Some(withdrawn) = WithdrawnVersion::from_row(&self.row) {
             print::note(err, &format!("{} {withdrawn}{latest}", self.package))
         } else if self.row.deploy_status == DeployStatus::Deprecated {
             let until = self.row.expiry_date.map(|time| format!(", and will be deleted at {time}"));
@@ -90,10 +89,10 @@ impl Layer {
     }
 }
 
-/// What may be used instead.
-struct Instead<'a>(Option<&'a LayerVersionArn>);
+/// Names the latest version, which can be used instead.
+struct LatestHint<'a>(Option<&'a LayerVersionArn>);
 
-impl fmt::Display for Instead<'_> {
+impl fmt::Display for LatestHint<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(latest) => write!(formatter, "; the latest is layer version {}", latest.version()),
@@ -102,47 +101,47 @@ impl fmt::Display for Instead<'_> {
     }
 }
 
-/// The one layer version that is meant, with what should be known of it told.
-pub(super) async fn used(
+/// Finds the specified layer version, and prints its warnings.
+pub(super) async fn find_and_warn(
     settings: &Settings<'_>,
     spec: LayerSpec,
-    place: &Place,
+    args: &TargetArgs,
     err: &mut impl Write,
-) -> Result<Layer, Failure> {
-    let (region, target) = settings.place(place)?;
+) -> Result<Layer, CommandError> {
+    let (region, target) = settings.region_and_target(args)?;
     let layer = find(settings, spec, &region, target, err).await?;
     layer.warn(err)?;
     Ok(layer)
 }
 
-/// The one layer version that is meant.
+/// Finds the specified layer version.
 pub(super) async fn find(
     settings: &Settings<'_>,
     spec: LayerSpec,
     region: &Region,
     target: Target,
     err: &mut impl Write,
-) -> Result<Layer, Failure> {
+) -> Result<Layer, CommandError> {
     let package = spec.package().clone();
     let client = settings.client()?;
-    let answer = client.answers().chosen(&spec, region, target).await?;
+    let answer = client.answers().select(&spec, region, target).await?;
     print::staleness(err, &answer)?;
-    let chosen = answer.value;
+    let selected = answer.value;
     Ok(Layer {
         package,
         target,
-        row: chosen.row,
-        latest: chosen.latest,
-        passed_over: chosen.passed_over,
+        row: selected.row,
+        latest: selected.latest,
+        passed_over: selected.passed_over,
     })
 }
 
-/// The layer version that an ARN names.
-pub(super) async fn of_arn(
+/// Finds the layer version that an ARN names.
+pub(super) async fn find_arn(
     settings: &Settings<'_>,
     arn: &LayerVersionArn,
     err: &mut impl Write,
-) -> Result<Layer, Failure> {
+) -> Result<Layer, CommandError> {
     let client = settings.client()?;
     let mut latest = None;
     for (target, package) in arn.name().readings() {
@@ -163,49 +162,49 @@ pub(super) async fn of_arn(
     }
     let instead = match latest {
         Some(latest) => format!("; the latest of this layer is {latest}"),
-        None => "; nor is another version of this layer".to_owned(),
+        None => ", and neither is any other version of this layer".to_owned(),
     };
-    Err(Failure::NotFound(format!(
-        "{arn} is not listed by {}: it expired, was deleted, or is of another collection{instead}",
+    Err(CommandError::NotFound(format!(
+        "{arn} is not listed by {}: it expired, was deleted, or belongs to another collection{instead}",
         settings.api_url()
     )))
 }
 
-/// The same failure, with what a user who gave no architecture may have missed: that there is a
-/// layer for the other one.
-pub(super) async fn explained(settings: &Settings<'_>, failure: Failure) -> Failure {
-    let Failure::Client(Error::UnknownPackage { package, region, target, .. }) = &failure else {
-        return failure;
+/// Adds a note to the error about an unknown package, if the user gave no architecture and a layer
+/// exists for the other one.
+pub(super) async fn explain(settings: &Settings<'_>, error: CommandError) -> CommandError {
+    let CommandError::Client(Error::UnknownPackage { package, region, target, .. }) = &error else {
+        return error;
     };
-    let Some(other) = settings.other_than_assumed(*target) else { return failure };
-    let Ok(client) = settings.client() else { return failure };
+    let Some(other) = settings.other_architecture_if_assumed(*target) else { return error };
+    let Ok(client) = settings.client() else { return error };
     if client.versions(package.clone(), region, &other).await.is_err() {
-        return failure;
+        return error;
     }
-    let note = assumed(*target, other);
-    match failure {
-        Failure::Client(error) => Failure::Explained(Box::new(error), note),
+    let note = assumed_note(*target, other);
+    match error {
+        CommandError::Client(error) => CommandError::Explained(Box::new(error), note),
         other => other,
     }
 }
 
-/// Says of an empty list that it would not be so for the other architecture, where nobody said which
-/// is meant.
-pub(super) async fn hint(
+/// Prints a note after an empty list, if the user gave no architecture and layers exist for the other
+/// one.
+pub(super) async fn suggest_other_architecture(
     settings: &Settings<'_>,
     client: &Client,
     region: &Region,
     target: Target,
     err: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(other) = settings.other_than_assumed(target) else { return Ok(()) };
+    let Some(other) = settings.other_architecture_if_assumed(target) else { return Ok(()) };
     match client.latest(region, &other).await {
-        Ok(rows) if !rows.is_empty() => print::note(err, &assumed(target, other)),
+        Ok(rows) if !rows.is_empty() => print::note(err, &assumed_note(target, other)),
         _ => Ok(()),
     }
 }
 
-fn assumed(target: Target, other: Target) -> String {
+fn assumed_note(target: Target, other: Target) -> String {
     format!(
         "{} was assumed, since no architecture was given; there is a layer for {other}: add --arch \
          {}",

@@ -12,24 +12,24 @@ use serde::Serialize;
 use super::layer::Layer;
 use crate::{Answer, DeployStatus, Error, LatestRow, PackageRow, VersionRow};
 
-/// How rows are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Form {
-    /// For people: columns below a header.
+pub(super) enum OutputFormat {
+    /// For people: aligned columns with a header.
     Table,
-    /// For other programs: a line a row, with tabs between its cells.
+    /// For programs: one line per row, with tabs between the cells.
     Plain,
     Json,
 }
 
-/// Prints JSON. What a terminal would obey in a text of others is escaped, also where JSON lets it
-/// stand; the line breaks are those between the values.
+/// Prints JSON. Control characters are escaped even where JSON allows them, since a terminal would
+/// obey them. Line breaks only separate values.
 pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if character != '\n' && is_obeyed(character) {
-            // All of these characters have at most four hexadecimal digits.
+            // The code points of these characters have at most four hexadecimal digits.
             let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         } else {
             escaped.push(character);
@@ -38,14 +38,14 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<(
     writeln!(out, "{escaped}")
 }
 
-/// A row of a list that can be printed in every form.
-pub(super) trait Line<const COLUMNS: usize>: Serialize {
+/// A row that can be printed in every format.
+pub(super) trait TableRow<const COLUMNS: usize>: Serialize {
     const HEADER: [&'static str; COLUMNS];
 
     fn cells(&self) -> [String; COLUMNS];
 }
 
-impl Line<3> for LatestRow {
+impl TableRow<3> for LatestRow {
     const HEADER: [&'static str; 3] = ["PACKAGE", "VERSION", "ARN"];
 
     fn cells(&self) -> [String; 3] {
@@ -53,7 +53,7 @@ impl Line<3> for LatestRow {
     }
 }
 
-impl Line<4> for VersionRow {
+impl TableRow<4> for VersionRow {
     const HEADER: [&'static str; 4] = ["VERSION", "STATUS", "EXPIRES", "ARN"];
 
     fn cells(&self) -> [String; 4] {
@@ -67,7 +67,7 @@ impl Line<4> for VersionRow {
     }
 }
 
-impl Line<4> for PackageRow {
+impl TableRow<4> for PackageRow {
     const HEADER: [&'static str; 4] = ["TARGET", "REGION", "VERSION", "ARN"];
 
     fn cells(&self) -> [String; 4] {
@@ -81,7 +81,7 @@ impl Line<4> for PackageRow {
     }
 }
 
-impl Line<2> for RegionRow {
+impl TableRow<2> for RegionRow {
     const HEADER: [&'static str; 2] = ["REGION", "NAME"];
 
     fn cells(&self) -> [String; 2] {
@@ -89,7 +89,7 @@ impl Line<2> for RegionRow {
     }
 }
 
-impl Line<3> for TargetRow {
+impl TableRow<3> for TargetRow {
     const HEADER: [&'static str; 3] = ["TARGET", "PYTHON", "ARCHITECTURE"];
 
     fn cells(&self) -> [String; 3] {
@@ -97,21 +97,21 @@ impl Line<3> for TargetRow {
     }
 }
 
-pub(super) fn rows<const COLUMNS: usize, Row: Line<COLUMNS>>(
+pub(super) fn rows<const COLUMNS: usize, Row: TableRow<COLUMNS>>(
     out: &mut impl Write,
-    form: Form,
+    format: OutputFormat,
     rows: &[Row],
 ) -> io::Result<()> {
-    // Cells hold texts of others, and none may become another line or cell.
+    // Cells contain texts from the server, which must not add lines or cells.
     let mut cells = rows.iter().map(|row| row.cells().map(|cell| one_line(&cell).into_owned()));
-    match form {
-        Form::Table => table(out, Row::HEADER, &cells.collect::<Vec<_>>()),
-        Form::Plain => cells.try_for_each(|cells| writeln!(out, "{}", cells.join("\t"))),
-        Form::Json => json(out, &rows),
+    match format {
+        OutputFormat::Table => table(out, Row::HEADER, &cells.collect::<Vec<_>>()),
+        OutputFormat::Plain => cells.try_for_each(|cells| writeln!(out, "{}", cells.join("\t"))),
+        OutputFormat::Json => json(out, &rows),
     }
 }
 
-/// Everything that is known of a layer version, a line each.
+/// Prints all details of a layer version, one per line.
 pub(super) fn version(out: &mut impl Write, layer: &Layer) -> io::Result<()> {
     let Layer { row, latest, .. } = layer;
     let mut line = |name: &str, value: &str| writeln!(out, "{name:<14}{}", one_line(value));
@@ -142,12 +142,12 @@ pub(super) fn version(out: &mut impl Write, layer: &Layer) -> io::Result<()> {
     Ok(())
 }
 
-/// What a user makes of a version: one that was withdrawn is not merely deprecated.
+/// The status for users. A withdrawn version is shown as withdrawn rather than as deprecated.
 fn status(row: &VersionRow) -> &'static str {
     if row.yanked.is_some() { "withdrawn" } else { deploy_status(row) }
 }
 
-/// The status as the API has it.
+/// The status as the API names it.
 pub(super) fn deploy_status(row: &VersionRow) -> &'static str {
     match row.deploy_status {
         DeployStatus::Latest => "latest",
@@ -159,7 +159,7 @@ fn bytes(size: u64) -> String {
     format!("{size} bytes")
 }
 
-/// Says of an answer that is no longer fresh how old it is, and why there is no newer one.
+/// Prints the age of a stale answer, and why there is no newer one.
 pub(super) fn staleness<T>(err: &mut impl Write, answer: &Answer<T>) -> io::Result<()> {
     match &answer.stale_because {
         None => Ok(()),
@@ -175,7 +175,7 @@ pub(super) fn note(err: &mut impl Write, message: &str) -> io::Result<()> {
     writeln!(err, "{style}note:{style:#} {}", one_line(message))
 }
 
-/// A time in the one unit that says enough.
+/// A duration in one suitable unit.
 fn age(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -185,12 +185,13 @@ fn age(time: Duration) -> String {
     }
 }
 
-/// Prints an error with its causes, each below what it caused.
+/// Prints an error and its causes, the outermost first.
 pub(super) fn error(err: &mut impl Write, error: &Error) -> io::Result<()> {
-    failure(err, &error.to_string(), error.source())
+    error_message(err, &error.to_string(), error.source())
 }
 
-pub(super) fn failure(
+/// Prints a message and its causes.
+pub(super) fn error_message(
     err: &mut impl Write,
     message: &str,
     cause: Option<&(dyn StdError + 'static)>,
@@ -203,7 +204,7 @@ pub(super) fn failure(
     Ok(())
 }
 
-/// Prints lines of cells under a header, the columns aligned. Without lines there is no header.
+/// Prints lines of cells as aligned columns below a header. Without lines, there is no header.
 fn table<const COLUMNS: usize>(
     out: &mut impl Write,
     header: [&str; COLUMNS],
@@ -231,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_in_a_unit_that_says_enough() {
+    fn ages_are_shown_in_one_suitable_unit() {
         for (seconds, text) in [
             (0, "0 s"),
             (119, "119 s"),

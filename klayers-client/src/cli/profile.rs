@@ -1,14 +1,14 @@
-//! The region of a profile, in the configuration file of AWS's tools.
+//! Finds the region of a profile in the configuration file of AWS's tools.
 
-/// The region that a file names for a profile. Sections are `[default]` and `[profile NAME]`, as
-/// [AWS documents][spec]; `[profile default]` counts before `[default]`.
+/// The region of a profile. The sections are `[default]` and `[profile NAME]`, as [AWS
+/// documents][spec]. `[profile default]` has precedence over `[default]`.
 ///
 /// [spec]: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 pub(super) fn region(text: &str, profile: &str) -> Option<String> {
     let mut plain = None;
     let mut section = None;
     for line in text.lines() {
-        // What is indented belongs to the setting above it.
+        // Indented lines belong to the setting above.
         if line.starts_with([' ', '\t']) {
             continue;
         }
@@ -30,7 +30,7 @@ pub(super) fn region(text: &str, profile: &str) -> Option<String> {
     plain
 }
 
-/// A section that is the profile's.
+/// A section of the requested profile.
 #[derive(Clone, Copy)]
 enum Section {
     /// `[profile NAME]`.
@@ -74,7 +74,7 @@ region = us-west-1
 ";
 
     #[test]
-    fn the_region_is_that_of_the_profile() {
+    fn region_is_read_from_the_section_of_the_profile() {
         for (profile, expected) in [
             ("default", Some("us-east-2")),
             ("work", Some("eu-west-1")),

@@ -1,26 +1,26 @@
-//! Packages by a part of their name.
+//! Finds packages by a part of their name.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
 
-use super::arguments::Place;
-use super::failure::Failure;
-use super::print::{self, Form, Line};
+use super::arguments::TargetArgs;
+use super::error::CommandError;
+use super::print::{self, OutputFormat, TableRow};
 use super::settings::Settings;
 use crate::{Architecture, Error, PackageName, PackageVersion, Target, suggest};
 
-/// A package that was found.
+/// A package that matches the search.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hit {
     package: PackageName,
-    /// The version in the latest layer of each target.
+    /// The package version in the latest layer of each target.
     versions: BTreeMap<Target, PackageVersion>,
 }
 
-impl Line<3> for Hit {
+impl TableRow<3> for Hit {
     const HEADER: [&'static str; 3] = ["PACKAGE", "VERSION", "TARGETS"];
 
     fn cells(&self) -> [String; 3] {
@@ -30,19 +30,19 @@ impl Line<3> for Hit {
     }
 }
 
-/// Prints the packages with a text in their names, the nearest first.
+/// Prints the packages whose names contain a text, the best match first.
 pub(super) async fn print(
     settings: &Settings<'_>,
     text: &str,
-    place: &Place,
-    form: Form,
+    args: &TargetArgs,
+    format: OutputFormat,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let client = settings.client()?;
-    let targets = match place.python {
+    let targets = match args.python {
         Some(python) => {
-            let all = place.arch.map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
+            let all = args.arch.map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
             all.into_iter().map(|arch| Target::new(python, arch)).collect()
         }
         None => match client.targets().await {
@@ -53,13 +53,13 @@ pub(super) async fn print(
     };
     let targets = targets
         .into_iter()
-        .filter(|target| place.arch.is_none_or(|arch| target.architecture == arch));
+        .filter(|target| args.arch.is_none_or(|arch| target.architecture == arch));
     let mut found: BTreeMap<PackageName, BTreeMap<Target, PackageVersion>> = BTreeMap::new();
     for target in targets {
         let mut add = |package: PackageName, version: PackageVersion| {
             found.entry(package).or_default().insert(target, version);
         };
-        if let Some(region) = &place.region {
+        if let Some(region) = &args.region {
             let answer = client.answers().latest(region, &target).await?;
             print::staleness(err, &answer)?;
             answer.value.into_iter().for_each(|row| add(row.package, row.package_version));
@@ -75,13 +75,13 @@ pub(super) async fn print(
     }
     let hits = hits(text, found);
     if hits.is_empty() {
-        return Err(Failure::NotFound(format!("no package has {text:?} in its name")));
+        return Err(CommandError::NotFound(format!("no package name contains {text:?}")));
     }
-    Ok(print::rows(out, form, &hits)?)
+    Ok(print::rows(out, format, &hits)?)
 }
 
-/// The packages that are meant: the name itself, those that begin with the text, those that have it,
-/// and if there are none those that are spelled much the same.
+/// The matching packages: first the exact name, then names that begin with the text, then names that
+/// contain it. If nothing matches, packages with similar names.
 fn hits(text: &str, found: BTreeMap<PackageName, BTreeMap<Target, PackageVersion>>) -> Vec<Hit> {
     let wanted = text.to_lowercase().replace(['_', '.', ' '], "-");
     let rank = |name: &str| {
@@ -97,7 +97,7 @@ fn hits(text: &str, found: BTreeMap<PackageName, BTreeMap<Target, PackageVersion
     if names.is_empty()
         && let Ok(asked) = text.parse::<PackageName>()
     {
-        names = suggest::near(&asked, found.keys());
+        names = suggest::similar_names(&asked, found.keys());
     }
     let mut found = found;
     names
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_names_come_first() {
+    fn best_matches_come_first() {
         let found = || {
             ["requests", "requests-oauthlib", "types-requests", "Pillow", "psycopg2-binary"]
                 .map(|name| (name.parse().expect("a name"), BTreeMap::new()))

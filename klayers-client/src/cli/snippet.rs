@@ -1,34 +1,34 @@
-//! A function with layers, as the tools that deploy functions want it said.
+//! Snippets for a function with layers, one for each deployment tool.
 
 use clap::ValueEnum;
 use klayers_core::snippet::Template;
 
 use crate::{LayerVersionArn, Target};
 
-/// The most layers that a function may have.
-pub(super) const MOST_LAYERS: usize = 5;
+/// The limit of layers per function.
+pub(super) const MAX_LAYERS: usize = 5;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Tool {
-    /// AWS Serverless Application Model.
+    /// AWS Serverless Application Model
     Sam,
-    /// Serverless Framework.
+    /// Serverless Framework
     Serverless,
-    /// Terraform.
+    /// Terraform
     Terraform,
-    /// AWS CDK, in Python.
+    /// AWS CDK, in Python
     Cdk,
-    /// AWS CDK, in TypeScript.
+    /// AWS CDK, in TypeScript
     CdkTypescript,
-    /// AWS `CloudFormation`.
+    #[value(help = "AWS CloudFormation")]
     Cloudformation,
-    /// The command line interface of AWS.
+    /// AWS CLI
     AwsCli,
-    /// Pulumi, in Python.
+    /// Pulumi, in Python
     Pulumi,
 }
 
-/// What is to be put into the tool's file, or run.
+/// The snippet for a tool: code for its file, or a command to run.
 pub(super) fn snippet(tool: Tool, arns: &[LayerVersionArn], target: Target) -> String {
     let id = match tool {
         Tool::Sam => "sam",
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_tool_has_a_text() {
+    fn every_tool_has_a_snippet() {
         let arn: LayerVersionArn =
             "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p313-requests:4"
                 .parse()

@@ -1,9 +1,9 @@
-//! Whose settings count. A `klayers.toml` names the server that ARNs come from, so nobody else may
-//! slip one under a user.
+//! Decides whose `klayers.toml` is used. The file names the server that ARNs come from, so another
+//! user must not be able to plant it.
 
-/// What Unix says of a file or a folder.
+/// The owner and the permissions of a file or a folder, on Unix.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Owned {
+pub(super) struct Ownership {
     pub(super) user: u32,
     pub(super) group: u32,
     pub(super) mode: u32,
@@ -11,50 +11,58 @@ pub(super) struct Owned {
 
 const ROOT: u32 = 0;
 
-impl Owned {
+impl Ownership {
     #[cfg(unix)]
     pub(super) fn of(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { user: metadata.uid(), group: metadata.gid(), mode: metadata.mode() }
     }
 
-    fn is_of(self, user: u32) -> bool {
+    fn is_trusted_owner(self, user: u32) -> bool {
         self.user == user || self.user == ROOT
     }
 
-    /// Whether somebody beside the user and root may write. On many systems each user has a group
-    /// of the same number, of which nobody else is.
-    fn is_open(self, user: u32) -> bool {
+    /// Whether anybody except the user and root may write. On many systems each user has a group with
+    /// the same number and no other members.
+    fn is_writable_by_others(self, user: u32) -> bool {
         let group_is_own = self.group == user || self.group == ROOT;
-        self.is_open_to_all() || (self.mode & 0o020 != 0 && !group_is_own)
+        self.is_writable_by_all() || (self.mode & 0o020 != 0 && !group_is_own)
     }
 
-    fn is_open_to_all(self) -> bool {
+    fn is_writable_by_all(self) -> bool {
         self.mode & 0o002 != 0
     }
 }
 
-/// Why a file above the current folder does not count; none if it does.
-pub(super) fn above(file: Owned, folder: Owned, user: u32) -> Option<&'static str> {
-    if !file.is_of(user) {
+/// Why a file in a folder above the current one must not be used; none if it may be used.
+pub(super) fn distrust_in_parent_folder(
+    file: Ownership,
+    folder: Ownership,
+    user: u32,
+) -> Option<&'static str> {
+    if !file.is_trusted_owner(user) {
         Some("it belongs to another user")
-    } else if !folder.is_of(user) {
+    } else if !folder.is_trusted_owner(user) {
         Some("its folder belongs to another user")
-    } else if file.is_open(user) {
+    } else if file.is_writable_by_others(user) {
         Some("others may write to it")
-    } else if folder.is_open(user) {
+    } else if folder.is_writable_by_others(user) {
         Some("others may write to its folder")
     } else {
         None
     }
 }
 
-/// Why a file in the current folder does not count; none if it does. Who chose to stand in a folder
-/// trusts its owner, as in a container with a project of the host's.
-pub(super) fn here(file: Owned, folder: Owned, user: u32) -> Option<&'static str> {
-    if !file.is_of(user) && (file.user != folder.user || folder.is_open_to_all()) {
+/// Why a file in the current folder must not be used; none if it may be used. Whoever works in a folder
+/// trusts its owner, for example in a container with a project of the host.
+pub(super) fn distrust_in_current_folder(
+    file: Ownership,
+    folder: Ownership,
+    user: u32,
+) -> Option<&'static str> {
+    if !file.is_trusted_owner(user) && (file.user != folder.user || folder.is_writable_by_all()) {
         Some("it belongs to another user")
-    } else if file.is_open_to_all() {
+    } else if file.is_writable_by_all() {
         Some("others may write to it")
     } else {
         None
@@ -68,18 +76,18 @@ mod tests {
     const USER: u32 = 1000;
     const OTHER: u32 = 1001;
 
-    fn owned(user: u32, group: u32, mode: u32) -> Owned {
-        Owned { user, group, mode }
+    fn owned(user: u32, group: u32, mode: u32) -> Ownership {
+        Ownership { user, group, mode }
     }
 
     #[test]
-    fn a_file_above_counts_if_nobody_else_could_have_written_it() {
+    fn parent_folder_file_is_used_only_if_nobody_else_can_write_it() {
         let (mine, shared) = (owned(USER, USER, 0o644), owned(USER, 100, 0o664));
         let folder = owned(USER, USER, 0o755);
         for (file, folder, expected) in [
             (mine, folder, None),
             (owned(ROOT, ROOT, 0o644), owned(ROOT, ROOT, 0o755), None),
-            // A group of the user's own, as with a umask of 002.
+            // The user's own group, as with a umask of 002.
             (owned(USER, USER, 0o664), owned(USER, USER, 0o775), None),
             (owned(OTHER, OTHER, 0o644), folder, Some("it belongs to another user")),
             (mine, owned(OTHER, OTHER, 0o755), Some("its folder belongs to another user")),
@@ -88,12 +96,16 @@ mod tests {
             (mine, owned(ROOT, ROOT, 0o1777), Some("others may write to its folder")),
             (mine, owned(USER, 100, 0o775), Some("others may write to its folder")),
         ] {
-            assert_eq!(above(file, folder, USER), expected, "{file:?} {folder:?}");
+            assert_eq!(
+                distrust_in_parent_folder(file, folder, USER),
+                expected,
+                "{file:?} {folder:?}"
+            );
         }
     }
 
     #[test]
-    fn a_file_here_counts_if_it_is_of_the_folders_owner() {
+    fn current_folder_file_is_used_if_it_belongs_to_the_folders_owner() {
         for (file, folder, expected) in [
             (owned(USER, USER, 0o644), owned(ROOT, ROOT, 0o1777), None),
             (owned(OTHER, OTHER, 0o664), owned(OTHER, OTHER, 0o775), None),
@@ -109,7 +121,11 @@ mod tests {
             ),
             (owned(USER, USER, 0o666), owned(USER, USER, 0o755), Some("others may write to it")),
         ] {
-            assert_eq!(here(file, folder, USER), expected, "{file:?} {folder:?}");
+            assert_eq!(
+                distrust_in_current_folder(file, folder, USER),
+                expected,
+                "{file:?} {folder:?}"
+            );
         }
     }
 }

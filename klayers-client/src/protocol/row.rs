@@ -1,4 +1,4 @@
-//! What each kind of row has to be, to be the answer to its question.
+//! Checks and sorts the rows of each list of the API.
 
 use std::cmp::Reverse;
 
@@ -8,19 +8,19 @@ use serde::de::DeserializeOwned;
 
 use super::Api;
 use crate::Error;
-use crate::error::shown;
+use crate::display::without_login;
 use crate::response::Response;
 
 /// A row of one of the API's lists.
 pub(crate) trait Row: Clone + DeserializeOwned + Send + Sync + 'static {
-    /// That the row is one of the answer to `route`, or what is wrong with it.
+    /// Checks that the row belongs to the answer to `route`. The error says what is wrong.
     fn check(&self, api: &Api, route: &Route) -> Result<(), String>;
 
-    /// Brings rows in the order in which the client gives them.
+    /// Sorts rows in the order in which the client returns them.
     fn sort(rows: &mut [Self]);
 
-    /// The error that it is if a server does not know such lists; none if it is another.
-    fn missing(_: &Response) -> Option<Error> {
+    /// The error if the response says that the server does not have this list; otherwise none.
+    fn unsupported(_: &Response) -> Option<Error> {
         None
     }
 }
@@ -31,7 +31,7 @@ impl Row for LatestRow {
             Route::Latest { target, region, .. } => {
                 api.check(&self.arn, &self.package, region, *target)
             }
-            _ => Err(OTHER.to_owned()),
+            _ => Err(OTHER_QUESTION.to_owned()),
         }
     }
 
@@ -45,9 +45,9 @@ impl Row for VersionRow {
         match route {
             Route::Versions { target, region, package } => {
                 api.check(&self.arn, package, region, *target)?;
-                agrees_with_its_arn(self)
+                check_against_arn(self)
             }
-            _ => Err(OTHER.to_owned()),
+            _ => Err(OTHER_QUESTION.to_owned()),
         }
     }
 
@@ -62,12 +62,12 @@ impl Row for PackageRow {
             Route::Package { package } if *package == self.package => {
                 let arn = &self.version.arn;
                 api.check(arn, package, arn.region(), self.target)?;
-                agrees_with_its_arn(&self.version)
+                check_against_arn(&self.version)
             }
             Route::Package { package } => {
-                Err(format!("it has a layer of {} where {package} was asked for", self.package))
+                Err(format!("it has a layer of {}, but {package} was requested", self.package))
             }
-            _ => Err(OTHER.to_owned()),
+            _ => Err(OTHER_QUESTION.to_owned()),
         }
     }
 
@@ -78,8 +78,8 @@ impl Row for PackageRow {
         });
     }
 
-    fn missing(response: &Response) -> Option<Error> {
-        unsupported(response, "one package over all targets and regions")
+    fn unsupported(response: &Response) -> Option<Error> {
+        unsupported_list(response, "the list of one package over all targets and regions")
     }
 }
 
@@ -88,7 +88,7 @@ impl Row for BuildRow {
         Ok(())
     }
 
-    /// By package; those of which the server does not say it come last.
+    /// Sorts by package. Rows without a package come last.
     fn sort(rows: &mut [Self]) {
         rows.sort_by(|one, other| {
             let key = |row: &Self| (row.package.is_none(), row.package.clone());
@@ -100,17 +100,17 @@ impl Row for BuildRow {
 impl Row for TargetRow {
     fn check(&self, _: &Api, _: &Route) -> Result<(), String> {
         let agrees = self.target == Target::new(self.python_version, self.architecture);
-        agrees
-            .then_some(())
-            .ok_or_else(|| format!("it has {} beside another version or architecture", self.target))
+        agrees.then_some(()).ok_or_else(|| {
+            format!("it has {} next to another Python version or architecture", self.target)
+        })
     }
 
     fn sort(rows: &mut [Self]) {
         rows.sort_by_key(|row| row.target);
     }
 
-    fn missing(response: &Response) -> Option<Error> {
-        unsupported(response, "the list of targets")
+    fn unsupported(response: &Response) -> Option<Error> {
+        unsupported_list(response, "the list of targets")
     }
 }
 
@@ -123,27 +123,27 @@ impl Row for RegionRow {
         rows.sort_by(|one, other| one.region.cmp(&other.region));
     }
 
-    fn missing(response: &Response) -> Option<Error> {
-        unsupported(response, "the list of regions")
+    fn unsupported(response: &Response) -> Option<Error> {
+        unsupported_list(response, "the list of regions")
     }
 }
 
-const OTHER: &str = "it is the answer to another question";
+const OTHER_QUESTION: &str = "it is the answer to another question";
 
-/// The fields that repeat a part of the ARN, where a server sends them.
-fn agrees_with_its_arn(row: &VersionRow) -> Result<(), String> {
+/// Checks the fields that repeat a part of the ARN, if the server sends them.
+fn check_against_arn(row: &VersionRow) -> Result<(), String> {
     let region = row.region.as_ref().is_none_or(|region| region == row.arn.region());
     let version = row.layer_version.is_none_or(|version| version == row.arn.version());
     (region && version)
         .then_some(())
-        .ok_or_else(|| format!("it has {} beside another region or layer version", row.arn))
+        .ok_or_else(|| format!("it has {} next to another region or layer version", row.arn))
 }
 
-/// That a server is one of those that have no more than API v2 had at first. A gateway of AWS says
-/// with 403 and these words that it has no such path.
-fn unsupported(response: &Response, what: &'static str) -> Option<Error> {
-    const GATEWAY: &[u8] = b"Missing Authentication Token";
-    let gateway = || response.body.windows(GATEWAY.len()).any(|part| part == GATEWAY);
+/// The error if the server only has the first version of API v2, which lacks some lists. Amazon API
+/// Gateway answers unknown paths with 403 and this text.
+fn unsupported_list(response: &Response, what: &'static str) -> Option<Error> {
+    const UNKNOWN_PATH: &[u8] = b"Missing Authentication Token";
+    let gateway = || response.body.windows(UNKNOWN_PATH.len()).any(|part| part == UNKNOWN_PATH);
     let missing = response.status == 404 || (response.status == 403 && gateway());
-    missing.then(|| Error::Unsupported { url: shown(&response.url), what })
+    missing.then(|| Error::Unsupported { url: without_login(&response.url), what })
 }

@@ -10,7 +10,7 @@ fn client(server: &Server) -> blocking::Client {
 }
 
 #[test]
-fn it_answers_as_the_async_client_does() {
+fn blocking_client_gives_the_same_answers_as_the_async_client() {
     let server = Server::collection();
     let client = client(&server);
     let arn = client.latest_arn("requests", &region(), &target());
@@ -23,7 +23,7 @@ fn it_answers_as_the_async_client_does() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn it_may_be_called_and_dropped_on_a_thread_of_a_runtime() {
+async fn blocking_client_can_be_used_and_dropped_on_a_runtime_thread() {
     let server = Server::collection();
     let client = client(&server);
     assert!(client.latest_arn("requests", &region(), &target()).is_ok());
@@ -33,7 +33,7 @@ async fn it_may_be_called_and_dropped_on_a_thread_of_a_runtime() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_may_be_called_in_tasks_of_a_runtime() {
+async fn blocking_client_can_be_used_in_tasks() {
     let server = Server::collection();
     let client = client(&server);
     let tasks: Vec<_> = (0..8)
@@ -49,7 +49,7 @@ async fn it_may_be_called_in_tasks_of_a_runtime() {
 }
 
 #[test]
-fn threads_may_share_it() {
+fn threads_can_share_the_blocking_client() {
     let server = Server::collection();
     let client = client(&server);
     thread::scope(|scope| {
@@ -60,6 +60,6 @@ fn threads_may_share_it() {
             });
         }
     });
-    // Those who ask at the same time share a request.
+    // Simultaneous callers share a request.
     assert!((1..=16).contains(&server.asked().len()));
 }

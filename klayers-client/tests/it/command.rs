@@ -4,11 +4,10 @@ use std::process::{Command, Output, Stdio};
 
 use crate::fixture::{Server, respond};
 
-/// Where nobody answers.
-pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
+/// An address where no server listens.
+pub(crate) const NO_SERVER: &str = "http://127.0.0.1:9";
 
-/// The command in an environment of its own, with the server's address in it, and without a home
-/// in which anything could be kept.
+/// The command with a clean environment: only the address of the server, and no usable home folder.
 pub(crate) fn klayers(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klayers"));
     command.env_clear().env("KLAYERS_API_URL", url).env("HOME", "/dev/null").stdin(Stdio::null());
@@ -20,7 +19,7 @@ pub(crate) fn run(command: &mut Command, arguments: &str) -> Output {
     command.args(arguments.split_whitespace()).output().expect("it starts")
 }
 
-/// Everything that a run shows, with the server's port put out of the way.
+/// The exit code and the output of a run, with a fixed port instead of the server's.
 pub(crate) fn transcript(output: &Output, url: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(url, "http://127.0.0.1:8080");
     format!(
@@ -39,7 +38,7 @@ macro_rules! assert_run {
 }
 
 #[test]
-fn latest_arn_prints_the_arn_alone() {
+fn latest_arn_prints_only_the_arn() {
     let url = Server::collection().url();
     let place = "--region us-east-1 --python 3.13";
     let output = run(&mut klayers(&url), &format!("latest-arn requests {place}"));
@@ -52,7 +51,7 @@ fn latest_arn_prints_the_arn_alone() {
 }
 
 #[test]
-fn results_are_tables_or_json() {
+fn results_are_printed_as_lines_or_json() {
     let url = Server::collection().url();
     assert_run!("latest", klayers(&url), "latest --region us-east-1 --python 3.13", url);
     assert_run!(
@@ -83,7 +82,7 @@ fn results_are_tables_or_json() {
 }
 
 #[test]
-fn what_fails_is_told_on_stderr_with_exit_code_1() {
+fn failures_are_printed_to_stderr_with_exit_code_1() {
     let url = Server::collection().url();
     assert_run!(
         "unknown_package",
@@ -109,7 +108,7 @@ fn what_fails_is_told_on_stderr_with_exit_code_1() {
 }
 
 #[test]
-fn bad_usage_has_exit_code_2_and_asks_nobody() {
+fn wrong_usage_has_exit_code_2_and_sends_no_request() {
     let server = Server::collection();
     let url = server.url();
     assert_run!("no_region", klayers(&url), "latest-arn requests --python 3.13", url);
@@ -148,10 +147,10 @@ fn bad_usage_has_exit_code_2_and_asks_nobody() {
 }
 
 #[test]
-fn help_and_version_are_results() {
-    assert_run!("help", klayers(NOBODY), "--help", NOBODY);
-    assert_run!("help_latest_arn", klayers(NOBODY), "latest-arn --help", NOBODY);
-    let output = run(&mut klayers(NOBODY), "--version");
+fn help_and_version_are_printed_to_stdout() {
+    assert_run!("help", klayers(NO_SERVER), "--help", NO_SERVER);
+    assert_run!("help_latest_arn", klayers(NO_SERVER), "latest-arn --help", NO_SERVER);
+    let output = run(&mut klayers(NO_SERVER), "--version");
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         concat!("klayers ", env!("CARGO_PKG_VERSION"), "\n")
@@ -160,7 +159,7 @@ fn help_and_version_are_results() {
 }
 
 #[test]
-fn the_region_comes_from_the_flag_then_from_aws_variables() {
+fn region_comes_from_the_option_then_from_aws_variables() {
     let url = Server::collection().url();
     for (flag, variables, found) in [
         ("", &[("AWS_REGION", "us-east-1")][..], true),
@@ -178,17 +177,17 @@ fn the_region_comes_from_the_flag_then_from_aws_variables() {
 }
 
 #[test]
-fn the_address_comes_from_the_flag_before_the_variable() {
+fn api_url_option_overrides_the_variable() {
     let url = Server::collection().url();
     let arguments = format!("latest --region us-east-1 --python 3.13 --api-url {url}/");
-    let output = run(&mut klayers(NOBODY), &arguments);
+    let output = run(&mut klayers(NO_SERVER), &arguments);
     assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn closed_pipe_is_not_a_failure() {
     let url = Server::start(|_, stream| {
-        // More than a pipe holds, so that the command is still writing when the reader has left.
+        // More than fits into a pipe, so the command is still writing when the pipe is closed.
         let row = |number: usize| {
             format!(
                 r#"{{"package":"p{number}","packageVersion":"1",
@@ -212,7 +211,7 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
-fn one_layer_is_shown_whole_or_as_a_snippet() {
+fn layer_is_shown_in_detail_or_as_a_snippet() {
     let url = Server::collection().url();
     let place = "--region us-east-1 --python 3.13";
     let shown = run(&mut klayers(&url), &format!("show requests==2.31.* {place} --json"));
@@ -240,16 +239,16 @@ fn one_layer_is_shown_whole_or_as_a_snippet() {
     }
 }
 
-/// A server of today's public API says neither; one of Klayers does.
+/// The public server does not have these lists; a Klayers server does.
 #[test]
-fn lists_that_a_server_does_not_have_are_made_up_for() {
+fn known_regions_and_targets_replace_missing_lists() {
     let bare = Server::start(|_, stream| respond(stream, 404, "text/html", "no"));
     let url = bare.url();
     for (list, first) in [("regions", "af-south-1"), ("targets", "p3.8")] {
         let output = run(&mut klayers(&url), list);
         assert!(output.stdout.starts_with(first.as_bytes()), "{output:?}");
         let note = String::from_utf8_lossy(&output.stderr);
-        assert!(note.contains("this server does not say which it has"), "{note}");
+        assert!(note.contains("this server does not list what it has"), "{note}");
         assert_eq!(output.status.code(), Some(0));
     }
     let url = Server::start(|path, stream| {
@@ -265,7 +264,7 @@ fn lists_that_a_server_does_not_have_are_made_up_for() {
 }
 
 #[test]
-fn the_address_of_the_page_is_printed() {
+fn open_print_prints_the_address_of_the_page() {
     let url = Server::collection().url();
     let output = run(&mut klayers(&url), "open --print --region us-east-1 --python 3.13");
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -273,23 +272,23 @@ fn the_address_of_the_page_is_printed() {
 }
 
 #[test]
-fn completions_and_manual_pages_are_made() {
+fn completions_and_manual_pages_are_generated() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let output = run(&mut klayers(NOBODY), &format!("completions {shell}"));
+        let output = run(&mut klayers(NO_SERVER), &format!("completions {shell}"));
         let script = String::from_utf8(output.stdout).expect("text");
         assert!(script.contains("latest-arn"), "{shell}");
     }
-    let page = run(&mut klayers(NOBODY), "man");
+    let page = run(&mut klayers(NO_SERVER), "man");
     assert!(String::from_utf8_lossy(&page.stdout).contains(".TH klayers 1"));
     let folder = tempfile::tempdir().expect("a folder");
-    let output = run(&mut klayers(NOBODY), &format!("man --out {}", folder.path().display()));
+    let output = run(&mut klayers(NO_SERVER), &format!("man --out {}", folder.path().display()));
     assert!(output.status.success(), "{output:?}");
     assert!(folder.path().join("klayers-latest-arn.1").is_file());
 }
 
-/// Flag, environment, file: the first that says something counts.
+/// The option has precedence over the environment, and the environment over the file.
 #[test]
-fn settings_come_from_flag_environment_and_file() {
+fn settings_come_from_option_environment_and_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::collection();
     let file = |region: &str| {
@@ -316,9 +315,9 @@ fn settings_come_from_flag_environment_and_file() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("regoin"), "{output:?}");
 }
 
-/// A file says what is usual; a function is what it is.
+/// In a Lambda function, the function's Python version and architecture override the file.
 #[test]
-fn in_a_function_its_own_python_and_architecture_count() {
+fn function_environment_overrides_the_config_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let own = std::env::consts::ARCH;
     let other = if own == "x86_64" { "arm64" } else { "x86_64" };
@@ -346,7 +345,7 @@ fn in_a_function_its_own_python_and_architecture_count() {
 }
 
 #[test]
-fn without_the_server_the_last_answer_stands_in_with_a_note() {
+fn stale_answer_is_printed_with_a_note_if_the_server_fails() {
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start({
         let asked = std::sync::atomic::AtomicUsize::new(0);
@@ -375,15 +374,15 @@ fn without_the_server_the_last_answer_stands_in_with_a_note() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_run!(
         "offline_without_answer",
-        klayers(NOBODY),
+        klayers(NO_SERVER),
         "latest --region us-east-1 --python 3.13 --offline",
-        NOBODY
+        NO_SERVER
     );
 }
 
-/// Whoever mistypes the address of a server mistypes the password in it, too.
+/// A mistyped address may contain a password that no parser can find any more.
 #[test]
-fn nothing_shows_the_password_of_an_address_that_cannot_be_read() {
+fn passwords_in_malformed_addresses_are_never_shown() {
     const URLS: [&str; 7] = [
         "https://me:s3cret@index.example:port/",
         "https://me:x s3cret@[index.example]/",
@@ -393,7 +392,7 @@ fn nothing_shows_the_password_of_an_address_that_cannot_be_read() {
         "ftp://me:s3cret@index.example/",
         "https://index.example/?token=s3cret",
     ];
-    let keeps = |command: &mut Command, input: &str| {
+    let assert_hidden = |command: &mut Command, input: &str| {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -401,15 +400,15 @@ fn nothing_shows_the_password_of_an_address_that_cannot_be_read() {
             .spawn()
             .expect("the command");
         let mut stdin = child.stdin.take().expect("its input");
-        // One that does not read it says why on its own.
+        // A command that does not read its input fails for another reason.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         let output = child.wait_with_output().expect("its end");
         assert!(!output.status.success(), "{command:?}");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).expect("text");
-        assert!(!said.contains("s3cret"), "{command:?}:\n{said}");
-        assert!(said.contains("error"), "{command:?}:\n{said}");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8(printed).expect("text");
+        assert!(!printed.contains("s3cret"), "{command:?}:\n{printed}");
+        assert!(printed.contains("error"), "{command:?}:\n{printed}");
     };
     let folder = tempfile::tempdir().expect("a folder");
     let at = |url: &str, arguments: &[&str]| {
@@ -420,23 +419,26 @@ fn nothing_shows_the_password_of_an_address_that_cannot_be_read() {
     let unused = "http://127.0.0.1:9";
     let latest = ["latest", "--region", "us-east-1", "--python", "3.13"];
     for url in URLS {
-        keeps(&mut at(url, &latest), "");
-        keeps(&mut at(unused, &["--api-url", url, "regions"]), "");
-        keeps(&mut at(unused, &[url]), "");
-        keeps(&mut at(unused, &["show", url]), "");
-        keeps(&mut at(unused, &["latest", "--python", "3.13", &format!("--region={url}")]), "");
+        assert_hidden(&mut at(url, &latest), "");
+        assert_hidden(&mut at(unused, &["--api-url", url, "regions"]), "");
+        assert_hidden(&mut at(unused, &[url]), "");
+        assert_hidden(&mut at(unused, &["show", url]), "");
+        assert_hidden(
+            &mut at(unused, &["latest", "--python", "3.13", &format!("--region={url}")]),
+            "",
+        );
         for setting in ["api_url = ", "offline = ", "region = ", "timeout = ", "api_ulr = "] {
             let text = format!("[client]\n{setting}'''{url}'''\n");
             std::fs::write(folder.path().join("klayers.toml"), text).expect("a file");
-            keeps(at(unused, &["regions"]).env_remove("KLAYERS_API_URL"), "");
+            assert_hidden(at(unused, &["regions"]).env_remove("KLAYERS_API_URL"), "");
             std::fs::remove_file(folder.path().join("klayers.toml")).expect("a file");
         }
         for key in ["api_url", "region", "package", "python", "url"] {
             let mut query = serde_json::json!({ "package": "requests", "python": "3.13" });
             query[key] = url.into();
-            keeps(&mut at(unused, &["external"]), &query.to_string());
+            assert_hidden(&mut at(unused, &["external"]), &query.to_string());
             query[key] = serde_json::json!([url]);
-            keeps(&mut at(unused, &["external"]), &query.to_string());
+            assert_hidden(&mut at(unused, &["external"]), &query.to_string());
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Layers that are downloaded from AWS and copied there: against LocalStack, and against a Lambda
-//! that breaks off.
+//! Downloads and copies layers: against LocalStack, and against a Lambda whose downloads break off.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +19,7 @@ use crate::fixture::Server;
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:layer:Klayers-p313-requests:4";
 
-/// An account of its own at an endpoint.
+/// A configuration for an account at an endpoint.
 pub(crate) fn config(endpoint: &str, account: &str) -> SdkConfig {
     let credentials = Credentials::new(account, "test", None, None, "test");
     SdkConfig::builder()
@@ -38,7 +37,7 @@ pub(crate) fn zip() -> Vec<u8> {
     zip.finish().expect("a zip").into_inner()
 }
 
-/// What Lambda says of a layer that lies at an address.
+/// Lambda's description of a layer whose zip is at `location`.
 pub(crate) fn described(arn: &str, location: &str, bytes: &[u8]) -> String {
     let sha256 = BASE64.encode(&Sha256::digest(bytes));
     format!(
@@ -52,7 +51,7 @@ fn arn() -> LayerVersionArn {
     ARN.parse().expect("an ARN")
 }
 
-/// A Lambda, and a store that sends a part of what it is asked for, and what was asked of it.
+/// A Lambda with a store that sends only `part` bytes per request, and the ranges that were requested.
 pub(crate) fn breaking_off(
     bytes: Vec<u8>,
     part: usize,
@@ -87,7 +86,7 @@ pub(crate) fn breaking_off(
 }
 
 #[tokio::test]
-async fn a_download_that_breaks_off_goes_on_where_it_was() {
+async fn interrupted_download_is_resumed() {
     let bytes = zip();
     let third = bytes.len() / 3 + 1;
     let (server, ranges) = breaking_off(bytes.clone(), third);
@@ -101,7 +100,7 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
     let range = |from: usize| Some(format!("range: bytes={from}-"));
     assert_eq!(ranges(), [None, range(third), range(2 * third)]);
 
-    // What is there and right is not fetched again.
+    // A complete file is not downloaded again.
     layers.download(&arn(), &path).await.expect("a layer");
     assert_eq!(ranges().len(), 3);
     let left = fs::read_dir(folder.path()).expect("a folder").count();
@@ -111,25 +110,29 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_layer_is_removed() {
+async fn file_with_a_wrong_digest_is_removed() {
     let bytes = zip();
     let (server, _) = breaking_off(bytes.clone(), usize::MAX);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("layer.zip");
-    // Half of another file, which is gone on with.
+    // A partial file with other content, which is resumed.
     fs::write(folder.path().join("layer.zip.partial"), vec![0; bytes.len() / 2]).expect("written");
     let layers = Layers::new(&config(&server.url(), "123456789012")).expect("a client");
     let error = layers.download(&arn(), &path).await.expect_err("another file");
-    assert!(matches!(error, AwsError::Digest { .. }), "{error}");
+    assert!(matches!(error, AwsError::DigestMismatch { .. }), "{error}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
-    layers.download(&arn(), &path).await.expect("now it is");
+    layers.download(&arn(), &path).await.expect("a layer");
 }
 
 #[tokio::test]
-async fn a_missing_right_and_a_layer_that_is_gone_are_explained() {
+async fn missing_permission_and_deleted_layer_are_explained() {
     for (code, status, part) in [
-        ("AccessDeniedException", 403, "the credentials need lambda:GetLayerVersion"),
-        ("ResourceNotFoundException", 404, "it was deleted, or never was"),
+        (
+            "AccessDeniedException",
+            403,
+            "the credentials need the permission lambda:GetLayerVersion",
+        ),
+        ("ResourceNotFoundException", 404, "the layer version was deleted, or never existed"),
         ("InvalidParameterValueException", 400, "check the credentials"),
     ] {
         let server = Server::start(move |_, stream| {
@@ -147,9 +150,9 @@ async fn a_missing_right_and_a_layer_that_is_gone_are_explained() {
     assert!(!Path::new("layer.zip").exists());
 }
 
-/// The address of LocalStack, where it runs; it has to in continuous integration.
-#[expect(clippy::disallowed_methods, reason = "a test that is run beside LocalStack")]
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+/// The address of LocalStack, if it runs. Continuous integration requires it.
+#[expect(clippy::disallowed_methods, reason = "the test needs the address of LocalStack")]
+#[expect(clippy::print_stderr, reason = "a skipped test prints a note")]
 pub(crate) fn localstack() -> Option<String> {
     let endpoint = std::env::var("KLAYERS_TEST_LOCALSTACK").ok();
     if endpoint.is_none() {
@@ -177,9 +180,9 @@ pub(crate) async fn publish(config: &SdkConfig, name: &str, bytes: Vec<u8>) -> L
     published.layer_version_arn().expect("an ARN").parse().expect("an ARN")
 }
 
-/// Published in one region, copied to another, and fetched from there; the second copy is the first.
+/// Publishes in one region, copies to another, and downloads the copy. Copying again returns the copy.
 #[tokio::test]
-async fn a_layer_is_copied_once_to_another_region() {
+async fn layer_is_copied_once_to_another_region() {
     let Some(endpoint) = localstack() else { return };
     let config = config(&endpoint, &format!("1{:011}", std::process::id()));
     let bytes = zip();

@@ -33,9 +33,9 @@ fn json_of(output: &Output) -> Value {
 }
 
 #[test]
-fn a_layer_is_downloaded_and_unpacked() {
+fn download_saves_and_unpacks_a_layer() {
     let (api, bytes) = (Server::collection(), zip());
-    // It breaks off twice, which is not to be seen.
+    // The download breaks off twice, which the output does not show.
     let (aws, _) = breaking_off(bytes.clone(), bytes.len() / 3 + 1);
     let folder = tempfile::tempdir().expect("a folder");
     let (sha256, size) = (BASE64.encode(&Sha256::digest(&bytes)), bytes.len());
@@ -62,7 +62,7 @@ fn a_layer_is_downloaded_and_unpacked() {
 }
 
 #[test]
-fn what_aws_refuses_is_explained_and_leaves_nothing() {
+fn aws_errors_are_explained_and_leave_no_files() {
     let api = Server::collection();
     let folder = tempfile::tempdir().expect("a folder");
     let denied = Server::start(|_, stream| {
@@ -81,9 +81,10 @@ fn what_aws_refuses_is_explained_and_leaves_nothing() {
         assert_eq!(
             transcript(&output, &denied.url()),
             format!(
-                "exit code: 1\n--- stdout\n--- stderr\nerror: GetLayerVersionByArn of {ARN} in \
-                 us-east-1 was denied: the credentials need lambda:GetLayerVersion, and the layer \
-                 has to be public or shared with their account (not for you)\n"
+                "exit code: 1\n--- stdout\n--- stderr\nerror: GetLayerVersionByArn for {ARN} in \
+                 us-east-1 was denied: the credentials need the permission \
+                 lambda:GetLayerVersion, and the layer must be public or shared with their account \
+                 (not for you)\n"
             ),
         );
     }
@@ -91,12 +92,12 @@ fn what_aws_refuses_is_explained_and_leaves_nothing() {
     command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
     let output = run(&mut command, &format!("download requests {PLACE}"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let none = "error: no AWS credentials that can be used for us-east-1; name a profile in \
-                AWS_PROFILE, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws \
-                sso login`\n  caused by: ";
+    let none = "error: no usable AWS credentials for us-east-1; name a profile in AWS_PROFILE, set \
+                AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`\n  \
+                caused by: ";
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        format!("{none}there are none: not in the environment, in a profile, or from a role\n")
+        format!("{none}found none in the environment, in a profile, or from a role\n")
     );
 
     let expired = Server::start(|_, stream| {
@@ -116,7 +117,7 @@ fn what_aws_refuses_is_explained_and_leaves_nothing() {
         format!("{none}The security token included in the request is expired\n")
     );
 
-    // A misspelt name is told before AWS is asked.
+    // A misspelt name is reported before a call to AWS.
     let asked = denied.asked().len();
     let mut command = with_aws(&api, &denied.url(), folder.path());
     let output = run(&mut command, &format!("download reqeusts {PLACE}"));
@@ -125,7 +126,7 @@ fn what_aws_refuses_is_explained_and_leaves_nothing() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
-/// A Lambda with a layer of 60 MB, of which there may be a copy, and which publishes nothing.
+/// A Lambda with a layer of 60 MB, with or without a copy. It publishes nothing.
 fn with_a_large_layer(copied: bool) -> Server {
     Server::start(move |path, stream| {
         let layer = described(ARN, "http://127.0.0.1:9/store", b"large")
@@ -142,16 +143,16 @@ fn with_a_large_layer(copied: bool) -> Server {
 }
 
 #[test]
-fn a_layer_too_large_for_a_request_is_refused_before_it_is_downloaded() {
+fn mirror_rejects_too_large_layers_before_the_download() {
     let (api, folder) = (Server::collection(), tempfile::tempdir().expect("a folder"));
     let arguments = format!("mirror requests --to eu-central-1 {PLACE}");
     let aws = with_a_large_layer(false);
     let output = run(&mut with_aws(&api, &aws.url(), folder.path()), &arguments);
     insta::assert_snapshot!("mirror_too_large", transcript(&output, &aws.url()));
-    // What it is, and what there is: neither the zip nor a publication.
+    // Only the description and the list of versions: no download, no publication.
     assert_eq!(aws.asked().len(), 2, "{:?}", aws.asked());
 
-    // Published as the message says, it is the copy.
+    // A layer that was published as the message says counts as the copy.
     let aws = with_a_large_layer(true);
     let output = run(&mut with_aws(&api, &aws.url(), folder.path()), &arguments);
     assert_eq!(
@@ -162,15 +163,15 @@ fn a_layer_too_large_for_a_request_is_refused_before_it_is_downloaded() {
 }
 
 #[tokio::test]
-async fn a_layer_is_mirrored_once_and_its_copy_downloaded() {
+async fn mirror_copies_once_and_the_copy_can_be_downloaded() {
     let Some(endpoint) = localstack() else { return };
-    // Not that of the other test, which has the same process where tests are threads.
+    // Not the account of the other test, which may run in the same process.
     let account = format!("2{:011}", std::process::id());
     let bytes = zip();
     let config = config(&endpoint, &account);
     let arn = publish(&config, "Klayers-p313-requests", bytes.clone()).await.to_string();
     let copy = arn.replace("us-east-1", "eu-central-1");
-    // The collection has it in both regions, once it is there.
+    // The collection lists the layer in both regions.
     let api = Server::start(move |path, stream| {
         let body = collection(&path.replace("eu-central-1", "us-east-1")).expect("a known path");
         let body = body.replace("770693421928", &account).replace("requests:4", "requests:1");

@@ -1,4 +1,4 @@
-//! Answers that were compressed on their way.
+//! Compressed answers.
 
 use std::io::{Read, Write};
 
@@ -8,7 +8,7 @@ use klayers_client::Error;
 use crate::fixture::{Server, collection};
 use crate::{client, region, target};
 
-/// A server that sends every answer in these encodings, applied in this order.
+/// A server that compresses every answer with these encodings, in this order.
 fn encoding(names: &'static str) -> Server {
     Server::start_with_head(move |head, stream| {
         let accepted = head.iter().find(|line| line.to_lowercase().starts_with("accept-encoding"));
@@ -51,7 +51,7 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_asked_for_and_read() {
+async fn compressed_answers_are_requested_and_decompressed() {
     for names in ["gzip", "br", "identity", "GZIP", "x-gzip", "gzip, br"] {
         let server = encoding(names);
         let arn = client(&server).latest_arn("requests", &region(), &target()).await;
@@ -60,17 +60,17 @@ async fn compressed_answers_are_asked_for_and_read() {
 }
 
 #[tokio::test]
-async fn an_unknown_encoding_is_named() {
+async fn unknown_encoding_is_named_in_the_error() {
     let server = encoding("zstd");
     let error = client(&server).latest_arn("requests", &region(), &target()).await;
     let error = error.expect_err("it cannot be read");
     let text = error.to_string();
-    assert!(text.contains("it is compressed as zstd, which was not asked for"), "{text}");
+    assert!(text.contains("it is compressed as zstd, which was not requested"), "{text}");
 }
 
-/// A few kilobytes that become more than any list of layers is.
+/// A few kilobytes that decompress to more than the limit of bodies.
 #[tokio::test]
-async fn a_bomb_is_unpacked_to_the_limit_of_bodies_alone() {
+async fn decompression_bomb_stops_at_the_limit_of_bodies() {
     let zeros = vec![b' '; 64 * 1024 * 1024];
     for (name, bomb) in [("gzip", gzip(&zeros)), ("br", brotli(&zeros))] {
         assert!(bomb.len() < 1024 * 1024);

@@ -1,5 +1,5 @@
-//! No text of others reaches a terminal as more than a text: on a real terminal, every command is
-//! given answers with escape sequences and line breaks in every field.
+//! Texts of a server cannot control the terminal. Every command runs on a real terminal and gets
+//! answers with escape sequences and line breaks in every field.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,12 +11,12 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::command::klayers;
 use crate::fixture::{Server, respond};
 
-/// Clears the screen, sets the title, forges a line, and turns the direction of writing; in JSON.
+/// Clears the screen, sets the title, forges a line, and reverses the direction of writing; as JSON.
 const EVIL: &str = "x\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\r\\nerror: forged\\tcell\\u202e";
 
 const NAME: &str = "Klayers-p313-requests";
 
-/// A row with all the fields that a server may send, of which the free texts are evil.
+/// A row with all fields that a server may send. The free texts are evil.
 fn row(number: u64, status: &str) -> String {
     let arn = format!("arn:aws:lambda:us-east-1:770693421928:layer:{NAME}:{number}");
     format!(
@@ -41,7 +41,7 @@ fn evil(path: &str) -> String {
     }
 }
 
-/// What a command writes to a terminal, whole.
+/// Everything that a command writes to a terminal.
 fn screen(mut command: Command) -> String {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&terminal).expect("granted");
@@ -54,16 +54,16 @@ fn screen(mut command: Command) -> String {
     command.stdout(Stdio::from(end())).stderr(Stdio::from(end()));
     command.env("TERM", "xterm-256color");
     let mut child = command.spawn().expect("it starts");
-    // The command's ends are closed here, so that reading ends with the child.
+    // Closes our copies of the terminal, so that reading ends with the child.
     drop(command);
     let mut written = Vec::new();
-    // Linux says that nobody writes any more with an error.
+    // Linux reports the end of the output as an error.
     let _ = File::from(terminal).read_to_end(&mut written);
     child.wait().expect("it ends");
     String::from_utf8(written).expect("text")
 }
 
-/// What is left of a screen without the styles that the command gives its own words.
+/// The screen without the styles of the command.
 fn without_styles(screen: &str) -> String {
     let mut text = screen.to_owned();
     for style in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[4m"] {
@@ -104,7 +104,7 @@ const COMMANDS: [&str; 19] = [
 ];
 
 #[test]
-fn nothing_that_others_wrote_is_obeyed_by_a_terminal() {
+fn server_texts_cannot_control_the_terminal() {
     let problem = format!(
         r#"{{"title": "{EVIL}", "status": 418, "detail": "{EVIL}", "type": "about:blank"}}"#
     );
@@ -140,7 +140,7 @@ fn nothing_that_others_wrote_is_obeyed_by_a_terminal() {
     println!("screens {screens}, sequences obeyed 0");
 }
 
-/// A query of Terraform's.
+/// A query of Terraform.
 fn query() -> File {
     use std::io::{Seek, Write};
     let mut file = tempfile::tempfile().expect("a file");

@@ -5,32 +5,32 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::command::{NOBODY, klayers, transcript};
+use crate::command::{NO_SERVER, klayers, transcript};
 use crate::fixture::{Server, collection, respond};
 
 fn ask(command: &mut Command, flags: &str, query: &[u8]) -> Output {
     command.arg("external").args(flags.split_whitespace());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
-    // It may have seen enough before all is written.
+    // The command may stop reading early.
     let _ = child.stdin.take().expect("a pipe").write_all(query);
     child.wait_with_output().expect("it ends")
 }
 
 fn result(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    // Terraform shows it where something is wrong alone.
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.lines().all(|line| line.starts_with("note: ")), "{told}");
+    // Terraform shows stderr only if the command fails.
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.lines().all(|line| line.starts_with("note: ")), "{stderr}");
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 #[test]
-fn a_query_is_answered_with_strings_alone() {
+fn result_has_only_strings() {
     let url = Server::collection().url();
     let query = json!({"package": "requests<2.32.5", "region": "us-east-1", "python": "3.13",
         "arch": "x86_64", "api_url": url});
-    let output = ask(&mut klayers(NOBODY), "", query.to_string().as_bytes());
+    let output = ask(&mut klayers(NO_SERVER), "", query.to_string().as_bytes());
     assert_eq!(
         result(&output),
         json!({
@@ -50,7 +50,7 @@ fn a_query_is_answered_with_strings_alone() {
 }
 
 #[test]
-fn numbers_that_a_newer_server_sends_become_strings() {
+fn numbers_become_strings() {
     let url = Server::start(|path, stream| {
         let body = collection(path).expect("a known path").replace(
             r#""deployStatus":"latest""#,
@@ -75,9 +75,9 @@ fn numbers_that_a_newer_server_sends_become_strings() {
     assert!(values.into_iter().all(Value::is_string), "{result}");
 }
 
-/// Query, flag, environment, file: the first that says something counts.
+/// The order of precedence: query, option, environment, file.
 #[test]
-fn what_the_query_leaves_open_is_said_elsewhere() {
+fn missing_query_keys_come_from_option_environment_or_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = Server::collection().url();
     let file = format!("[client]\napi_url = '{url}'\nregion = 'us-east-1'\npython = '3.13'\n");
@@ -98,7 +98,7 @@ fn what_the_query_leaves_open_is_said_elsewhere() {
 }
 
 #[test]
-fn what_is_wrong_is_told_on_stderr_with_exit_code_1() {
+fn external_prints_failures_to_stderr_with_exit_code_1() {
     let server = Server::collection();
     let url = server.url();
     let place = "--region us-east-1 --python 3.13";

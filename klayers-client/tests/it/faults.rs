@@ -1,4 +1,4 @@
-//! What the client must survive; each of these is a line of the list of faults.
+//! Faults of servers and networks that the client must survive.
 
 use std::error::Error as _;
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ async fn fail(client: Client) -> Error {
         .expect_err("a bad answer gives no ARN")
 }
 
-/// A server that answers everything with this.
+/// A server that gives the same answer to every request.
 fn answering(status: u16, content_type: &'static str, body: impl Into<String>) -> Server {
     let body = body.into();
     Server::start(move |_, stream| respond(stream, status, content_type, &body))
@@ -30,20 +30,21 @@ fn begin(stream: &mut TcpStream, length: usize) -> io::Result<()> {
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n[")
 }
 
-/// Says nothing until the client has gone.
+/// Sends nothing until the client closes the connection.
 fn be_silent(stream: &mut TcpStream) -> io::Result<()> {
     stream.read_to_end(&mut Vec::new()).map(drop)
 }
 
 #[tokio::test]
-async fn a_page_with_status_200_is_no_answer() {
+async fn web_page_with_status_200_is_an_error() {
     let server = answering(200, "text/html", "<!doctype html><title>Log in</title>");
     let error = fail(client(&server)).await;
     assert_eq!(
         error.to_string(),
         format!(
-            "the answer of {}{LIST} cannot be used: it is not the list of layers expected \
-             (content type text/html, a web page as of a network that asks for a login); check that this is the API of a collection",
+            "could not use the answer of {}{LIST}: it is not the list of layers expected (content \
+             type text/html, a web page such as the login page of a network); check that this is the \
+             API of a collection",
             server.url()
         )
     );
@@ -51,7 +52,7 @@ async fn a_page_with_status_200_is_no_answer() {
 }
 
 #[tokio::test]
-async fn json_that_is_cut_or_of_another_shape_is_no_answer() {
+async fn truncated_or_malformed_json_is_an_error() {
     let good = collection(LIST).expect("a body");
     for body in [
         good[..good.len() - 1].to_owned(),
@@ -67,7 +68,7 @@ async fn json_that_is_cut_or_of_another_shape_is_no_answer() {
 }
 
 #[tokio::test]
-async fn arns_of_something_else_are_no_answer() {
+async fn arns_that_were_not_requested_are_an_error() {
     for (from, to) in [
         ("us-east-1:", "us-east-2:"),
         ("p313-requests:1", "p313-requests-oauthlib:1"),
@@ -90,7 +91,7 @@ async fn arns_of_something_else_are_no_answer() {
 }
 
 #[tokio::test]
-async fn arns_of_another_account_are_no_answer_where_the_accounts_are_set() {
+async fn arns_of_other_accounts_are_an_error_if_accounts_are_set() {
     let server = Server::collection();
     for (account, accepted) in [("770693421928", true), ("000000000000", false)] {
         let client = builder(&server)
@@ -103,7 +104,7 @@ async fn arns_of_another_account_are_no_answer_where_the_accounts_are_set() {
 }
 
 #[tokio::test]
-async fn a_bad_row_spoils_the_list_of_latest_layers() {
+async fn one_invalid_row_makes_the_list_an_error() {
     let path = "/api/v2/p3.13/layers/latest/us-east-1";
     let bad = collection(path).expect("a body").replace("p313-numpy", "p313-pandas");
     let server = answering(200, "application/json", bad);
@@ -112,7 +113,7 @@ async fn a_bad_row_spoils_the_list_of_latest_layers() {
 }
 
 #[tokio::test]
-async fn other_statuses_are_told_with_what_the_server_said() {
+async fn error_statuses_are_reported_with_the_servers_explanation() {
     let problem =
         r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no such path"}"#;
     for (status, content_type, body, end) in [
@@ -128,7 +129,12 @@ async fn other_statuses_are_told_with_what_the_server_said() {
             "<h1>404</h1>",
             "answered 404 Not Found; check that this is the API of a collection",
         ),
-        (403, "application/json", "{}", "answered 403 Forbidden; check that you may use it"),
+        (
+            403,
+            "application/json",
+            "{}",
+            "answered 403 Forbidden; check that you are allowed to use it",
+        ),
         (429, "text/plain", "", "answered 429 Too Many Requests; try again later"),
         (
             500,
@@ -146,7 +152,7 @@ async fn other_statuses_are_told_with_what_the_server_said() {
 }
 
 #[tokio::test]
-async fn an_endless_body_is_read_to_a_limit() {
+async fn endless_body_stops_at_the_limit() {
     let server = Server::start(|_, stream| {
         write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
         loop {
@@ -158,7 +164,7 @@ async fn an_endless_body_is_read_to_a_limit() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_by_its_own_account_is_not_waited_for() {
+async fn too_long_content_length_fails_at_once() {
     let server = Server::start(|_, stream| {
         begin(stream, 1 << 40)?;
         be_silent(stream)
@@ -168,7 +174,7 @@ async fn a_body_that_is_too_long_by_its_own_account_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_left_after_the_read_timeout() {
+async fn silent_server_fails_after_the_read_timeout() {
     let before = |_: &str, stream: &mut TcpStream| be_silent(stream);
     let within = |_: &str, stream: &mut TcpStream| {
         begin(stream, 100)?;
@@ -184,7 +190,7 @@ async fn a_silent_server_is_left_after_the_read_timeout() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_left_after_the_total_timeout() {
+async fn slow_body_fails_after_the_total_timeout() {
     let server = Server::start(|_, stream| {
         begin(stream, 1_000_000)?;
         loop {
@@ -203,9 +209,9 @@ async fn a_body_that_drips_is_left_after_the_total_timeout() {
     );
 }
 
-/// The time for suggestions is that of the call, so that a call never takes twice as long.
+/// The request for suggestions shares the timeout of the call.
 #[tokio::test]
-async fn the_total_timeout_holds_for_all_requests_of_a_call() {
+async fn total_timeout_includes_all_requests_of_a_call() {
     let server = Server::start(|path, stream| {
         if path.contains("/latest/") {
             return be_silent(stream);
@@ -221,7 +227,7 @@ async fn the_total_timeout_holds_for_all_requests_of_a_call() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_told_with_its_cause() {
+async fn refused_connection_is_reported_with_its_cause() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -229,12 +235,12 @@ async fn a_server_that_is_down_is_told_with_its_cause() {
     let error = fail(client).await;
     let Error::Transport { failure, .. } = &error else { unreachable!("{error}") };
     assert_eq!(*failure, TransportFailure::Connect);
-    assert!(error.to_string().starts_with(&format!("could not ask {url}{LIST}: ")));
+    assert!(error.to_string().starts_with(&format!("could not reach {url}{LIST}: ")));
     assert!(error.source().is_some());
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_told() {
+async fn unresolvable_host_name_is_reported() {
     let url = "http://layers.invalid";
     let client = Client::builder().base_url(url).build().expect("a client");
     let error = fail(client).await;
@@ -245,7 +251,7 @@ async fn a_name_that_does_not_resolve_is_told() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_not_taken_for_one_with() {
+async fn server_without_tls_is_a_failed_connection() {
     let server = Server::collection();
     let url = server.url().replace("http:", "https:");
     let client = Client::builder().base_url(url).build().expect("a client");
@@ -257,7 +263,7 @@ async fn a_server_without_tls_is_not_taken_for_one_with() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_no_answer() {
+async fn interrupted_answer_is_an_error() {
     let within_body = |_: &str, stream: &mut TcpStream| begin(stream, 100);
     let within_head = |_: &str, stream: &mut TcpStream| write!(stream, "HTTP/1.1 20");
     let at_once = |_: &str, _: &mut TcpStream| Ok(());
@@ -271,7 +277,7 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
-async fn redirections_are_followed_and_circles_left() {
+async fn redirects_are_followed_and_loops_end() {
     let there = Server::collection();
     let here = {
         let url = there.url();
@@ -285,13 +291,13 @@ async fn redirections_are_followed_and_circles_left() {
     let arn = client(&here).latest_arn("requests", &region(), &target()).await;
     assert_eq!(arn.expect("an ARN").version(), 4);
 
-    let circle = Server::start(|path, stream| {
+    let redirect_loop = Server::start(|path, stream| {
         write!(
             stream,
             "HTTP/1.1 302 Found\r\nLocation: {path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
     });
-    let error = fail(client(&circle)).await;
+    let error = fail(client(&redirect_loop)).await;
     assert!(
         matches!(error, Error::Transport { failure: TransportFailure::Redirect, .. }),
         "{error:?}"
@@ -299,7 +305,7 @@ async fn redirections_are_followed_and_circles_left() {
 }
 
 #[test]
-fn options_that_cannot_be_are_refused_by_build() {
+fn build_rejects_invalid_options() {
     let error = Client::builder().base_url("api.klayers.cloud").build();
     assert_eq!(
         error.expect_err("no URL").to_string(),

@@ -6,7 +6,7 @@ use crate::{client, region, target};
 const REQUESTS: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4";
 
 #[tokio::test]
-async fn a_package_leads_to_the_arn_of_its_latest_layer() {
+async fn latest_arn_finds_the_latest_layer_of_a_package() {
     let server = Server::collection();
     let arn = client(&server).latest_arn("requests", &region(), &target()).await.expect("an ARN");
     assert_eq!(arn.to_string(), REQUESTS);
@@ -14,7 +14,7 @@ async fn a_package_leads_to_the_arn_of_its_latest_layer() {
 }
 
 #[tokio::test]
-async fn packages_are_taken_as_text_or_as_names() {
+async fn packages_are_accepted_as_texts_or_names() {
     let server = Server::collection();
     let client = client(&server);
     let name: PackageName = "requests".parse().expect("a name");
@@ -28,9 +28,9 @@ async fn packages_are_taken_as_text_or_as_names() {
     assert!(matches!(error, Err(Error::Parse(_))), "{error:?}");
 }
 
-/// The public server answers `[]` to a spelling that is not the collection's own.
+/// The public server answers `[]` unless the spelling is the collection's.
 #[tokio::test]
-async fn any_spelling_will_do() {
+async fn all_spellings_of_a_package_are_found() {
     let server = Server::collection();
     let client = client(&server);
     for spelling in ["Pillow", "pillow", "PILLOW"] {
@@ -42,7 +42,7 @@ async fn any_spelling_will_do() {
 }
 
 #[tokio::test]
-async fn the_old_naming_is_understood() {
+async fn layer_names_of_the_old_scheme_are_accepted() {
     let server = Server::collection();
     let target = "p3.8".parse().expect("a target");
     let arn = client(&server).latest_arn("requests", &region(), &target).await;
@@ -66,7 +66,7 @@ async fn lists_are_sorted() {
 }
 
 #[tokio::test]
-async fn a_region_without_layers_has_an_empty_list() {
+async fn region_without_layers_has_an_empty_list() {
     let server = Server::collection();
     let elsewhere = "eu-west-1".parse().expect("a region");
     let rows = client(&server).latest(&elsewhere, &target()).await;
@@ -74,7 +74,7 @@ async fn a_region_without_layers_has_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_misspelt_package_is_unknown_with_suggestions() {
+async fn misspelt_package_is_unknown_with_suggestions() {
     let server = Server::collection();
     let client = client(&server);
     for (asked, expected) in [("reqeusts", vec!["requests"]), ("tensorflow", vec![])] {
@@ -90,7 +90,7 @@ async fn a_misspelt_package_is_unknown_with_suggestions() {
 }
 
 #[tokio::test]
-async fn without_the_list_a_package_is_unknown_all_the_same() {
+async fn package_is_unknown_even_if_suggestions_fail() {
     let server = Server::start(|path, stream| {
         let status = if path.contains("/latest/") { 500 } else { 200 };
         respond(stream, status, "application/json", "[]")
@@ -101,7 +101,7 @@ async fn without_the_list_a_package_is_unknown_all_the_same() {
 }
 
 #[tokio::test]
-async fn of_several_latest_the_newest_is_taken_and_of_none_no_arn() {
+async fn newest_of_several_latest_versions_is_used() {
     for (from, to, expected) in
         [("deprecated", "latest", Some(4)), ("\"latest\"", "\"deprecated\"", None)]
     {
@@ -121,9 +121,9 @@ async fn of_several_latest_the_newest_is_taken_and_of_none_no_arn() {
     }
 }
 
-/// The reason of a withdrawal is told, not that one may choose what has not expired.
+/// The error gives the reason of the withdrawal.
 #[tokio::test]
-async fn what_was_withdrawn_is_told_where_it_would_be_the_answer() {
+async fn withdrawn_version_is_named_in_the_error() {
     let server = Server::start(|path, stream| {
         let body = collection(path).unwrap_or_else(|| "[]".to_owned());
         let yanked = "\"deployStatus\":\"deprecated\",\"yanked\":\"it leaks\\nconnections\"";

@@ -1,4 +1,4 @@
-//! The client and the command against a server on loopback, which answers well and badly.
+//! Tests of the client and the command against a server on loopback, with correct and faulty answers.
 
 #[path = "../support/fixture.rs"]
 mod fixture;
@@ -44,7 +44,7 @@ fn target() -> Target {
     "p3.13".parse().expect("a target")
 }
 
-/// A client that does not wait long before it asks again.
+/// A client with short delays between retries.
 fn builder(server: &Server) -> ClientBuilder {
     Client::builder().base_url(server.url()).retry_policy(quick())
 }

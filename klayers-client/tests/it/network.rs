@@ -1,5 +1,5 @@
-//! Proxies and certificates, as the environment names them. They are variables of the whole
-//! process, so the command is run with them.
+//! Proxies and certificates that the environment names. The variables affect a whole process, so these
+//! tests run the command.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -19,8 +19,8 @@ use crate::fixture::{Server, collection, respond};
 const PLACE: &str = "latest-arn requests --region us-east-1 --python 3.13";
 const ARN: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4\n";
 
-/// A host that no name server knows, so that only a proxy can reach it.
-const ELSEWHERE: &str = "http://layers.invalid";
+/// A host that does not resolve, so that only a proxy can reach it.
+const UNRESOLVABLE: &str = "http://layers.invalid";
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -36,10 +36,10 @@ fn with(url: &str, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// A proxy for `http` addresses: it is asked for whole addresses.
+/// A proxy for `http` addresses. Its requests have complete addresses.
 fn proxy() -> Server {
     Server::start(|address, stream| {
-        let path = address.strip_prefix(ELSEWHERE).unwrap_or_default();
+        let path = address.strip_prefix(UNRESOLVABLE).unwrap_or_default();
         match collection(path) {
             Some(body) => respond(stream, 200, "application/json", &body),
             None => respond(stream, 502, "text/plain", ""),
@@ -48,19 +48,19 @@ fn proxy() -> Server {
 }
 
 #[test]
-fn a_proxy_is_asked_unless_the_host_is_excepted() {
+fn proxy_is_used_unless_no_proxy_lists_the_host() {
     let proxy = proxy();
     let server = Server::collection();
     let host = server.url().replace("http://", "");
     let host = host.split(':').next().expect("a host");
     let https_only = [("HTTPS_PROXY", "http://127.0.0.1:9")];
     for (url, variables, requests) in [
-        (ELSEWHERE, &[("HTTP_PROXY", proxy.url().as_str())][..], 1),
-        (ELSEWHERE, &[("http_proxy", &proxy.url())], 1),
-        (ELSEWHERE, &[("ALL_PROXY", &proxy.url())], 1),
-        (ELSEWHERE, &[("ALL_PROXY", "http://127.0.0.1:9"), ("HTTP_PROXY", &proxy.url())], 1),
+        (UNRESOLVABLE, &[("HTTP_PROXY", proxy.url().as_str())][..], 1),
+        (UNRESOLVABLE, &[("http_proxy", &proxy.url())], 1),
+        (UNRESOLVABLE, &[("ALL_PROXY", &proxy.url())], 1),
+        (UNRESOLVABLE, &[("ALL_PROXY", "http://127.0.0.1:9"), ("HTTP_PROXY", &proxy.url())], 1),
         (&server.url(), &[("ALL_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", host)], 0),
-        // A star is all hosts, also those that are given as an address.
+        // A star means all hosts, including IP addresses.
         (&server.url(), &[("ALL_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", "*")], 0),
         (&server.url(), &[("ALL_PROXY", "http://127.0.0.1:9"), ("no_proxy", "a.example, *")], 0),
         (&server.url(), &https_only, 0),
@@ -72,7 +72,7 @@ fn a_proxy_is_asked_unless_the_host_is_excepted() {
     }
 }
 
-/// A SOCKS proxy that resolves names itself and connects to the one server that there is.
+/// A SOCKS proxy that resolves names itself and always connects to this server.
 fn socks(server: &Server) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let url = format!("socks5h://{}", listener.local_addr().expect("an address"));
@@ -85,7 +85,7 @@ fn socks(server: &Server) -> String {
     url
 }
 
-/// [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), for a client that needs no login.
+/// Implements [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928) without authentication.
 fn relay(mut client: TcpStream, behind: &str) -> io::Result<()> {
     let mut greeting = [0; 2];
     client.read_exact(&mut greeting)?;
@@ -105,26 +105,27 @@ fn relay(mut client: TcpStream, behind: &str) -> io::Result<()> {
 }
 
 #[test]
-fn a_socks_proxy_resolves_the_name() {
+fn socks_proxy_resolves_the_host_name() {
     let server = Server::collection();
-    let output = run(&mut with(ELSEWHERE, &[("ALL_PROXY", &socks(&server))]), PLACE);
+    let output = run(&mut with(UNRESOLVABLE, &[("ALL_PROXY", &socks(&server))]), PLACE);
     assert_eq!(out(&output), ARN, "{output:?}");
 }
 
 #[test]
-fn an_error_behind_a_proxy_names_the_proxy_and_its_variable() {
+fn connection_error_names_the_proxy_and_its_variable() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let gone = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
     drop(listener);
     let proxy = format!("http://me:secret@{gone}");
-    for (variable, url) in [("HTTPS_PROXY", "https://layers.invalid"), ("ALL_PROXY", ELSEWHERE)] {
+    for (variable, url) in [("HTTPS_PROXY", "https://layers.invalid"), ("ALL_PROXY", UNRESOLVABLE)]
+    {
         let output = run(&mut with(url, &[(variable, &proxy)]), PLACE);
         let path = "/api/v2/p3.13/layers/us-east-1/requests";
         assert_eq!(
             err(&output),
             format!(
-                "error: could not ask {url}{path} through the proxy http://{gone} ({variable}): no \
-                 connection; check the address of the proxy, and that it is there\n  \
+                "error: could not reach {url}{path} through the proxy http://{gone} ({variable}): no \
+                 connection; check the address of the proxy, and that the proxy is running\n  \
                  caused by: Connection refused (os error 111)\n"
             )
         );
@@ -132,9 +133,9 @@ fn an_error_behind_a_proxy_names_the_proxy_and_its_variable() {
     }
 }
 
-/// A proxy that wants to know who asks, for addresses of either scheme.
+/// For addresses of both schemes.
 #[test]
-fn a_proxy_that_asks_for_a_login_is_told_with_what_to_do() {
+fn proxy_that_requires_a_login_is_reported_with_advice() {
     let proxy = Server::start(|_, stream| {
         write!(
             stream,
@@ -143,19 +144,20 @@ fn a_proxy_that_asks_for_a_login_is_told_with_what_to_do() {
         )
     });
     let address = proxy.url().replace("http://", "");
-    for (variable, url) in [("HTTPS_PROXY", "https://layers.invalid"), ("HTTP_PROXY", ELSEWHERE)] {
+    for (variable, url) in [("HTTPS_PROXY", "https://layers.invalid"), ("HTTP_PROXY", UNRESOLVABLE)]
+    {
         let before = proxy.asked().len();
         let output = run(&mut with(url, &[(variable, &proxy.url())]), PLACE);
         let text = err(&output);
         assert!(
             text.contains(&format!(
-                "through the proxy http://{address} ({variable}): the proxy asks for a user name \
-                 and a password (407); put the user name and the password into {variable}, as in \
+                "through the proxy http://{address} ({variable}): the proxy requires a user \
+                 name and a password (407); put the user name and the password into {variable}, as in \
                  {variable}=http://USER:PASSWORD@{address}\n"
             )),
             "{text}"
         );
-        assert_eq!(proxy.asked().len() - before, 1, "it is not asked again");
+        assert_eq!(proxy.asked().len() - before, 1, "no retry");
     }
 }
 
@@ -211,7 +213,7 @@ fn serve(
 }
 
 #[test]
-fn the_certificates_that_a_variable_names_are_trusted() {
+fn certificates_from_variables_are_trusted() {
     let (url, pem) = secure();
     let (_, other) = secure();
     let folder = tempfile::tempdir().expect("a folder");
@@ -238,26 +240,26 @@ fn the_certificates_that_a_variable_names_are_trusted() {
         assert_eq!(output.status.success(), trusted, "{variables:?}: {output:?}");
         if let ([.., (variable, file)], false) = (variables, trusted) {
             let text = err(&output);
-            let named = format!("trusted are the certificates of {variable}={file} alone");
+            let named = format!("only the certificates of {variable}={file} are trusted");
             assert!(text.contains(&named), "{text}");
         }
     }
 }
 
 #[test]
-fn a_file_of_certificates_that_is_missing_is_told_with_its_variable() {
-    let output = run(&mut with(ELSEWHERE, &[("SSL_CERT_FILE", "/no/such/file.pem")]), PLACE);
+fn missing_certificate_file_is_reported_with_its_variable() {
+    let output = run(&mut with(UNRESOLVABLE, &[("SSL_CERT_FILE", "/no/such/file.pem")]), PLACE);
     assert_eq!(
         err(&output),
-        "error: SSL_CERT_FILE names /no/such/file.pem for the certificates to trust, and it cannot \
-         be read; correct the variable, or unset it to trust those of the system\n  \
+        "error: could not use the certificates in /no/such/file.pem, which SSL_CERT_FILE names: it \
+         cannot be read; correct the variable, or unset it to trust the system's certificates\n  \
          caused by: No such file or directory (os error 2)\n"
     );
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
-fn the_address_may_end_with_that_of_the_api() {
+fn api_url_may_end_with_the_api_path() {
     let server = Server::collection();
     for end in ["/api/v2", "/api/v2/"] {
         let output = run(&mut klayers(&format!("{}{end}", server.url())), PLACE);

@@ -1,6 +1,5 @@
-//! What the public server says today: rows in no order, the old naming, no more fields than it has
-//! always sent, builds that do not name their package, and nothing beyond API v2 as it was at first.
-//! The bodies are in its shape; they are played back as they stand.
+//! Answers as the public server gives them: unsorted rows, old layer names, few fields, builds without
+//! a package, and only the first lists of API v2.
 
 use futures::StreamExt;
 use klayers_client::{Error, Target};
@@ -14,7 +13,7 @@ const BUILDS: &str = r#"[
 {"package":"numpy","packageVersion":"2.3.4","dependencies":["numpy==2.3.4"],"createdDateTime":"2025-11-02T02:02:51"}
 ]"#;
 
-/// A gateway of AWS, as the public server's.
+/// A server behind Amazon API Gateway, like the public one.
 fn gateway() -> Server {
     Server::start(|path, stream| match (path, collection(path)) {
         ("/api/v2/p3.13/builds/latest", _) => respond(stream, 200, "application/json", BUILDS),
@@ -30,7 +29,7 @@ fn gateway() -> Server {
 }
 
 #[tokio::test]
-async fn builds_are_sorted_and_those_without_a_package_come_last() {
+async fn builds_are_sorted_with_unnamed_packages_last() {
     let server = gateway();
     let rows = client(&server).packages(&target()).await.expect("rows");
     let packages: Vec<_> =
@@ -40,7 +39,7 @@ async fn builds_are_sorted_and_those_without_a_package_come_last() {
 }
 
 #[tokio::test]
-async fn what_it_does_not_have_is_told_as_such() {
+async fn missing_lists_are_reported_as_unsupported() {
     let absent =
         Server::start(|_, stream| respond(stream, 404, "text/html", "<h1>404 Not Found</h1>"));
     for server in [gateway(), absent] {
@@ -56,14 +55,14 @@ async fn what_it_does_not_have_is_told_as_such() {
             assert!(error.to_string().contains("this server does not have"), "{error}");
         }
     }
-    // 403 is that of whoever may not, unless the gateway says otherwise.
+    // Without the gateway's text, 403 means that access is denied.
     let closed = Server::start(|_, stream| respond(stream, 403, "application/json", "{}"));
     let error = client(&closed).targets().await.expect_err("403");
     assert!(matches!(error, Error::Status { status: 403, .. }), "{error}");
 }
 
 #[tokio::test]
-async fn the_lists_of_a_newer_server_are_read() {
+async fn lists_of_a_klayers_server_are_read() {
     let server = Server::start(|path, stream| {
         let row = |region: &str, target: &str, name: &str, version: u64| {
             format!(
@@ -91,7 +90,7 @@ async fn the_lists_of_a_newer_server_are_read() {
                 ];
                 format!("[{}]", rows.join(","))
             }
-            // A layer of another target than it says.
+            // The layer's name contradicts the target.
             _ => format!("[{}]", row("us-east-1", "p3.13", "p312", 3)),
         };
         respond(stream, 200, "application/json", &body)
@@ -110,7 +109,7 @@ async fn the_lists_of_a_newer_server_are_read() {
 }
 
 #[tokio::test]
-async fn a_layer_is_found_by_version_or_number() {
+async fn layer_is_found_by_package_version_or_layer_version() {
     let server = Server::collection();
     let client = client(&server);
     for (spec, number) in
@@ -134,7 +133,7 @@ async fn a_layer_is_found_by_version_or_number() {
 }
 
 #[tokio::test]
-async fn regions_that_fail_keep_no_other_back() {
+async fn failed_region_does_not_affect_the_others() {
     let server = Server::start(|path, stream| match collection(path) {
         Some(body) => respond(stream, 200, "application/json", &body),
         None => respond(stream, 500, "text/plain", ""),

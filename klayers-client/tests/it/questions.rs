@@ -1,15 +1,15 @@
-//! What people ask at a shell: what an ARN is, where a package is, what it is called, and what they
-//! should know before they use it.
+//! The commands `show`, `where`, `search` and `snippet`, and the notes about withdrawn and deprecated
+//! versions.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::command::{NOBODY, klayers, run, transcript};
+use crate::command::{NO_SERVER, klayers, run, transcript};
 use crate::fixture::{Server, collection, respond};
 
 const PLACE: &str = "--region us-east-1 --python 3.13";
 
-/// A collection of a newer server: two targets, two regions, a version that was withdrawn.
+/// A Klayers server with two targets, two regions, and a withdrawn version.
 fn newer() -> Server {
     Server::start(|path, stream| {
         let version = |region: &str, name: &str, number: u64, package: &str, rest: &str| {
@@ -75,7 +75,7 @@ fn arn(number: u64) -> String {
 }
 
 #[test]
-fn an_arn_is_shown_with_what_became_of_it() {
+fn show_prints_the_status_of_an_arn() {
     let url = newer().url();
     assert_run!("show_arn", url, format!("show {}", arn(3)));
     assert_run!("show_arn_withdrawn", url, format!("show {}", arn(5)));
@@ -88,7 +88,7 @@ fn an_arn_is_shown_with_what_became_of_it() {
 }
 
 #[test]
-fn latest_arn_takes_a_range() {
+fn latest_arn_accepts_a_version_range() {
     let url = newer().url();
     for (layer, number) in [("requests", 4), ("requests==2.32.3", 3), ("requests<2.32.4", 3)] {
         let output = run(&mut klayers(&url), &format!("latest-arn {layer} {PLACE}"));
@@ -97,7 +97,7 @@ fn latest_arn_takes_a_range() {
 }
 
 #[test]
-fn what_was_withdrawn_or_deprecated_is_told_before_it_is_used() {
+fn notes_warn_about_withdrawn_and_deprecated_versions() {
     let url = newer().url();
     assert_run!("range_past_a_withdrawn", url, format!("latest-arn requests>=2.32 {PLACE}"));
     assert_run!("range_of_a_withdrawn", url, format!("latest-arn requests>2.32.4 {PLACE}"));
@@ -111,7 +111,7 @@ fn what_was_withdrawn_or_deprecated_is_told_before_it_is_used() {
 }
 
 #[test]
-fn a_package_is_listed_in_all_places() {
+fn where_lists_all_targets_and_regions() {
     let url = newer().url();
     assert_run!("where", url, "where requests");
     assert_run!("where_filtered", url, "where requests --arch aarch64");
@@ -124,9 +124,9 @@ fn a_package_is_listed_in_all_places() {
     assert_run!("where_without_python", url, "where requests --for json");
 }
 
-/// A server of the first API v2 has no such list, so that each region is asked.
+/// The first version of API v2 has no list of all regions.
 #[test]
-fn where_there_is_no_list_of_all_places_each_is_asked() {
+fn where_asks_each_region_if_the_server_has_no_list() {
     let server = Server::start(|path, stream| match collection(path) {
         Some(body) => respond(stream, 200, "application/json", &body),
         None if path.contains("/layers/") => respond(stream, 200, "application/json", "[]"),
@@ -141,12 +141,12 @@ fn where_there_is_no_list_of_all_places_each_is_asked() {
         format!("p3.13\tus-east-1\t2.32.5\t{}\n", arn(4))
     );
     let note = String::from_utf8_lossy(&output.stderr);
-    assert!(note.starts_with("note: this server has no list over all regions"), "{note}");
+    assert!(note.starts_with("note: this server has no list of all regions"), "{note}");
     assert!(server.asked().iter().any(|path| path.contains("/eu-west-1/requests")));
 }
 
 #[test]
-fn packages_are_found_by_a_part_of_their_name() {
+fn search_finds_packages_by_a_part_of_their_name() {
     let url = newer().url();
     assert_run!("search", url, "search REQUESTS");
     assert_run!("search_json", url, "search oauth --json");
@@ -155,10 +155,10 @@ fn packages_are_found_by_a_part_of_their_name() {
 }
 
 #[test]
-fn an_architecture_that_was_assumed_is_told_where_only_the_other_is_there() {
+fn note_suggests_the_other_architecture_if_it_was_assumed() {
     let url = newer().url();
     assert_run!("assumed_architecture", url, format!("latest-arn numpy {PLACE}"));
-    // A list that is empty for that reason, too.
+    // The same for an empty list.
     let server = Server::start(|path, stream| {
         let row = r#"[{"package":"numpy","packageVersion":"2.3.4",
             "arn":"arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-arm64-numpy:7"}]"#;
@@ -166,13 +166,13 @@ fn an_architecture_that_was_assumed_is_told_where_only_the_other_is_there() {
         respond(stream, 200, "application/json", body)
     });
     assert_run!("assumed_architecture_of_a_list", server.url(), format!("latest {PLACE}"));
-    // Who says which is told no more than that.
+    // There is no note if the architecture was given.
     let output = run(&mut klayers(&url), &format!("latest-arn numpy {PLACE} --arch x86_64"));
     assert!(!String::from_utf8_lossy(&output.stderr).contains("assumed"), "{output:?}");
 }
 
 #[test]
-fn python_and_architecture_go_by_the_names_that_are_at_hand() {
+fn python_and_architecture_accept_common_aliases() {
     let url = newer().url();
     for (arguments, found) in [
         ("latest-arn requests --region us-east-1 --python python3.13 --arch amd64", true),
@@ -183,14 +183,14 @@ fn python_and_architecture_go_by_the_names_that_are_at_hand() {
         assert_eq!(output.status.success(), found, "{arguments}: {output:?}");
     }
     for shell in ["bash", "fish", "zsh"] {
-        let output = run(&mut klayers(NOBODY), &format!("completions {shell}"));
+        let output = run(&mut klayers(NO_SERVER), &format!("completions {shell}"));
         let script = String::from_utf8(output.stdout).expect("text");
         assert!(script.contains("x86_64") && script.contains("arm64"), "{shell}");
     }
 }
 
 #[test]
-fn the_region_comes_from_the_profile_where_nothing_else_says_it() {
+fn region_comes_from_the_aws_profile_last() {
     let url = newer().url();
     let home = tempfile::tempdir().expect("a folder");
     fs::create_dir(home.path().join(".aws")).expect("a folder");
@@ -215,12 +215,12 @@ fn the_region_comes_from_the_profile_where_nothing_else_says_it() {
 }
 
 #[test]
-fn all_that_is_missing_is_told_at_once() {
-    assert_run!("no_region_and_no_python", NOBODY, "latest-arn requests");
+fn missing_region_and_python_are_reported_together() {
+    assert_run!("no_region_and_no_python", NO_SERVER, "latest-arn requests");
 }
 
 #[test]
-fn a_snippet_takes_several_packages() {
+fn snippet_accepts_several_packages() {
     let server = Server::start(|path, stream| {
         let body = collection(path).unwrap_or_else(|| "[]".to_owned());
         respond(stream, 200, "application/json", &body)
@@ -238,14 +238,14 @@ fn a_snippet_takes_several_packages() {
 
 #[cfg(unix)]
 #[test]
-fn the_browser_is_the_one_that_the_variable_names() {
+fn browser_variable_chooses_the_browser() {
     let folder = tempfile::tempdir().expect("a folder");
     let seen = folder.path().join("seen");
-    // The first of the list is not there.
+    // The first command in the list does not exist.
     let browser = format!("/no/such/browser:touch {}", seen.display());
-    let mut command = klayers(NOBODY);
+    let mut command = klayers(NO_SERVER);
     command.env("BROWSER", browser).current_dir(folder.path());
-    // `touch` is given the address, too, which is no path that it could make.
+    // `touch` also gets the address, which it cannot create as a file.
     let output = run(command.env("PATH", "/usr/bin:/bin"), &format!("open {PLACE}"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -260,14 +260,14 @@ fn the_browser_is_the_one_that_the_variable_names() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_result_that_cannot_be_written_is_an_error() {
+fn unwritable_output_is_an_error() {
     for arguments in [&["--version"][..], &["--help"], &["completions", "bash"]] {
         let full = fs::File::options().write(true).open("/dev/full").expect("a device");
-        let mut command: Command = klayers(NOBODY);
+        let mut command: Command = klayers(NO_SERVER);
         let output = command.args(arguments).stdout(Stdio::from(full)).stderr(Stdio::piped());
         let output = output.spawn().expect("it starts").wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("the result could not be written"), "{told}");
+        assert!(told.contains("could not write the result"), "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked again, and for how long. Each status is tried in `survived`.
+//! Which requests are retried, and for how long. `survived` tries every status.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use crate::fixture::{Server, collection, respond};
 use crate::{builder, quick, region, target};
 
-/// A server that does something with its first requests, and answers those after them.
+/// A server that fails its first requests and answers the later ones.
 fn failing(
     times: usize,
     fail: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
@@ -40,7 +40,7 @@ async fn version(client: &Client) -> Result<u64, Error> {
 }
 
 #[tokio::test]
-async fn attempts_end_with_the_last_error() {
+async fn last_error_is_returned_after_all_attempts() {
     let server = failing(usize::MAX, status(503, ""));
     for attempts in [1, 2, 5] {
         let before = server.asked().len();
@@ -53,7 +53,7 @@ async fn attempts_end_with_the_last_error() {
 }
 
 #[tokio::test]
-async fn connections_that_break_are_made_again() {
+async fn broken_connections_are_retried() {
     let faults: [fn(&mut TcpStream) -> std::io::Result<()>; 4] = [
         |_| Ok(()),
         |stream| write!(stream, "HTTP/1.1 20"),
@@ -69,7 +69,7 @@ async fn connections_that_break_are_made_again() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_asked_again_after_the_read_timeout() {
+async fn read_timeout_is_retried() {
     let server = failing(1, |stream| stream.read_to_end(&mut Vec::new()).map(drop));
     let client = builder(&server).read_timeout(Duration::from_millis(200)).build();
     assert_eq!(version(&client.expect("a client")).await.expect("an ARN"), 4);
@@ -77,14 +77,14 @@ async fn a_silent_server_is_asked_again_after_the_read_timeout() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_how_long_is_waited_for() {
+async fn retry_after_is_respected() {
     let server = failing(1, status(429, "Retry-After: 1\r\n"));
     let client = builder(&server).build().expect("a client");
     let started = Instant::now();
     assert_eq!(version(&client).await.expect("an ARN"), 4);
     assert!(started.elapsed() >= Duration::from_secs(1));
 
-    // By the server's own clock, whatever ours says.
+    // The date is compared with the server's clock.
     let date = "Date: Sun, 01 Nov 2026 02:00:00 GMT\r\n\
                 Retry-After: Sun, 01 Nov 2026 02:00:01 GMT\r\n";
     let server = failing(1, status(503, date));
@@ -96,7 +96,7 @@ async fn a_server_that_says_how_long_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_deadline_is_not_begun() {
+async fn retry_after_beyond_the_deadline_fails_at_once() {
     let server = failing(usize::MAX, status(429, "Retry-After: 3600\r\n"));
     let client = builder(&server).build().expect("a client");
     let started = Instant::now();
@@ -107,7 +107,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
 }
 
 #[tokio::test]
-async fn all_attempts_together_keep_the_total_timeout() {
+async fn all_attempts_together_respect_the_total_timeout() {
     let server = failing(usize::MAX, status(500, ""));
     let policy = RetryPolicy::default()
         .attempts(u32::MAX)
@@ -123,20 +123,20 @@ async fn all_attempts_together_keep_the_total_timeout() {
     assert!(server.asked().len() > 2, "{}", server.asked().len());
 }
 
-/// Asking again would not make a certificate better, and it may be an attack.
+/// A retry cannot fix a certificate, and the server may be an attacker.
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_is_refused_at_once() {
-    let (url, greeted) = untrusted();
+async fn untrusted_certificate_is_not_retried() {
+    let (url, connected) = untrusted();
     let client = Client::builder().base_url(url).retry_policy(quick()).build().expect("a client");
     let error = version(&client).await.expect_err("an untrusted server");
     let Error::Transport { failure, .. } = &error else { unreachable!("{error:?}") };
     assert_eq!(*failure, TransportFailure::Tls, "{error:?}");
     assert!(!error.is_transient());
     assert!(error.to_string().contains("certificate"), "{error}");
-    assert_eq!(greeted.load(Ordering::SeqCst), 1);
+    assert_eq!(connected.load(Ordering::SeqCst), 1);
 }
 
-/// A server with TLS that signed its certificate itself, and how often it was greeted.
+/// A TLS server with a self-signed certificate, and the number of its connections.
 pub(crate) fn untrusted() -> (String, Arc<AtomicUsize>) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
@@ -149,8 +149,8 @@ pub(crate) fn untrusted() -> (String, Arc<AtomicUsize>) {
         .expect("a configuration");
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address"));
-    let (config, greeted) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&greeted);
+    let (config, connected) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&connected);
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             count.fetch_add(1, Ordering::SeqCst);
@@ -159,5 +159,5 @@ pub(crate) fn untrusted() -> (String, Arc<AtomicUsize>) {
             while connection.is_handshaking() && connection.complete_io(&mut stream).is_ok() {}
         }
     });
-    (url, greeted)
+    (url, connected)
 }

@@ -1,5 +1,5 @@
-//! Every line of the list of faults that is the client's, fault by fault: what became of it, and
-//! that it never was a wrong answer. One line of figures says what was tried.
+//! Injects every fault that the client must survive, and checks each outcome. A wrong answer must never
+//! occur. The test prints one line of figures.
 
 mod cache;
 mod table;
@@ -14,29 +14,29 @@ use std::time::Duration;
 
 use klayers_client::{Cache, Client, ClientBuilder, Error, TransportFailure};
 
-use self::table::{Case, Fault, Then};
+use self::table::{Case, Fault, Reaction};
 use crate::fixture::{Server, collection};
 use crate::retries::untrusted;
 use crate::{builder, quick, region, target};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4";
 
-/// How often a request is sent at most.
+/// The attempts per request.
 const ATTEMPTS: u32 = 3;
 
-/// The lines of the list.
+/// The categories of faults.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Line {
+enum Category {
     Network,
     Slow,
     NotTheAnswer,
     Down,
     Cache,
     Callers,
-    NoneThere,
+    MissingLayer,
 }
 
-impl Line {
+impl Category {
     const ALL: [Self; 7] = [
         Self::Network,
         Self::Slow,
@@ -44,19 +44,19 @@ impl Line {
         Self::Down,
         Self::Cache,
         Self::Callers,
-        Self::NoneThere,
+        Self::MissingLayer,
     ];
 }
 
-/// What a caller got.
+/// The result of a lookup.
 #[derive(Debug)]
 enum Outcome {
     Fresh,
-    /// The last good answer, with its age in seconds.
+    /// The last valid answer, with its age in seconds.
     Stale(u64, Error),
-    Told(Error),
-    /// The one thing that must never be.
-    Wrong(#[expect(dead_code, reason = "it is told by `Debug`")] String),
+    Failed(Error),
+    /// A wrong answer, which must never occur.
+    Wrong(#[expect(dead_code, reason = "printed by `Debug`")] String),
 }
 
 async fn ask(client: &Client) -> Outcome {
@@ -66,77 +66,77 @@ async fn ask(client: &Client) -> Outcome {
             None => Outcome::Fresh,
             Some(error) => Outcome::Stale(answer.age.as_secs(), error),
         },
-        Err(error) => Outcome::Told(error),
+        Err(error) => Outcome::Failed(error),
     }
 }
 
-/// What was tried and what came of it.
+/// Counts of faults and outcomes.
 #[derive(Debug, Default)]
 struct Tally {
-    faults: BTreeMap<Line, BTreeSet<String>>,
+    faults: BTreeMap<Category, BTreeSet<String>>,
     statuses: BTreeSet<u16>,
     injected: usize,
     fresh: usize,
     stale: usize,
-    told: usize,
+    failed: usize,
     wrong: usize,
-    /// Faults of which something else came than should.
+    /// Faults with an unexpected outcome.
     unexpected: Vec<String>,
 }
 
 impl Tally {
-    fn judge(&mut self, line: Line, fault: &str, outcome: &Outcome, right: bool) {
-        self.faults.entry(line).or_default().insert(fault.to_owned());
+    fn judge(&mut self, category: Category, fault: &str, outcome: &Outcome, right: bool) {
+        self.faults.entry(category).or_default().insert(fault.to_owned());
         *match outcome {
             Outcome::Fresh => &mut self.fresh,
             Outcome::Stale(..) => &mut self.stale,
-            Outcome::Told(_) => &mut self.told,
+            Outcome::Failed(_) => &mut self.failed,
             Outcome::Wrong(_) => &mut self.wrong,
         } += 1;
         if !right {
-            self.unexpected.push(format!("{line:?}, {fault}: {outcome:?}"));
+            self.unexpected.push(format!("{category:?}, {fault}: {outcome:?}"));
         }
     }
 }
 
 #[tokio::test]
-async fn every_fault_of_the_list_is_survived() {
+async fn client_survives_every_fault() {
     let mut tally = Tally::default();
-    faults_of_servers(&mut tally).await;
-    faults_before_a_server(&mut tally).await;
-    servers_that_go(&mut tally).await;
-    callers_at_once(&mut tally).await;
-    none_there(&mut tally).await;
+    server_faults(&mut tally).await;
+    connection_faults(&mut tally).await;
+    disappearing_servers(&mut tally).await;
+    simultaneous_callers(&mut tally).await;
+    missing_layers(&mut tally).await;
     cache::damaged_files(&mut tally).await;
     cache::locked_file(&mut tally).await;
-    cache::folders_of_no_use(&mut tally).await;
-    cache::processes_at_once(&mut tally);
+    cache::unusable_folders(&mut tally).await;
+    cache::simultaneous_processes(&mut tally);
     cache::full_disk(&mut tally);
-    let count = |line| tally.faults.get(&line).map_or(0, BTreeSet::len);
+    let count = |category| tally.faults.get(&category).map_or(0, BTreeSet::len);
     println!(
-        "lines {}, faults {}, statuses tried {}, faults injected {}, fresh answers {}, \
+        "categories {}, faults {}, statuses tried {}, faults injected {}, fresh answers {}, \
          stale answers {}, errors {}, wrong answers {}",
         tally.faults.len(),
-        Line::ALL.map(count).iter().sum::<usize>(),
+        Category::ALL.map(count).iter().sum::<usize>(),
         tally.statuses.len(),
         tally.injected,
         tally.fresh,
         tally.stale,
-        tally.told,
+        tally.failed,
         tally.wrong,
     );
     assert_eq!(tally.unexpected, [""; 0]);
     assert_eq!(tally.wrong, 0);
-    assert!(Line::ALL.iter().all(|&line| count(line) > 0), "{:?}", tally.faults);
+    assert!(Category::ALL.iter().all(|&category| count(category) > 0), "{:?}", tally.faults);
     assert_eq!(tally.statuses, table::statuses().collect());
 }
 
-/// A server that answers well, but for the faults it is told to inject.
+/// A server that answers correctly, except for injected faults.
 struct Injector {
     server: Server,
     plan: Arc<Mutex<Option<(Fault, usize)>>>,
     injected: Arc<AtomicUsize>,
-    seen: usize,
+    counted: usize,
 }
 
 impl Injector {
@@ -154,13 +154,13 @@ impl Injector {
                     count.fetch_add(1, Ordering::SeqCst);
                     fault(path, stream)
                 }
-                None => well(path, headers, stream),
+                None => answer(path, headers, stream),
             }
         });
-        Self { server, plan, injected, seen: 0 }
+        Self { server, plan, injected, counted: 0 }
     }
 
-    /// Does this to its next requests.
+    /// Injects a fault into the next requests.
     fn inject(&mut self, fault: &Fault, times: usize) {
         *self.plan.lock().expect("no thread panics") = Some((Arc::clone(fault), times));
         self.requests();
@@ -171,14 +171,14 @@ impl Injector {
         self.requests();
     }
 
-    /// How many requests came since this was last asked.
+    /// The number of requests since the last call.
     fn requests(&mut self) -> usize {
         let all = self.server.asked().len();
-        all - std::mem::replace(&mut self.seen, all)
+        all - std::mem::replace(&mut self.counted, all)
     }
 }
 
-fn well(path: &str, headers: &str, stream: &mut TcpStream) -> io::Result<()> {
+fn answer(path: &str, headers: &str, stream: &mut TcpStream) -> io::Result<()> {
     let body = collection(path).unwrap_or_else(|| "[]".to_owned());
     let length = body.len();
     write!(
@@ -187,88 +187,88 @@ fn well(path: &str, headers: &str, stream: &mut TcpStream) -> io::Result<()> {
     )
 }
 
-/// A client of the public collection's account, which is in a hurry as the fault wants it.
+/// A client that accepts the public collection's account, with short timeouts for the case.
 fn impatient(server: &Server, case: &Case) -> ClientBuilder {
     let builder = builder(server)
         .accounts(["770693421928".parse().expect("an account")])
         .retry_policy(quick().attempts(ATTEMPTS));
-    match case.then {
-        Then::OutOfTime => builder.total_timeout(Duration::from_millis(600)),
-        _ => builder.read_timeout(case.patience),
+    match case.reaction {
+        Reaction::OutOfTime => builder.total_timeout(Duration::from_millis(600)),
+        _ => builder.read_timeout(case.read_timeout),
     }
 }
 
-async fn faults_of_servers(tally: &mut Tally) {
+async fn server_faults(tally: &mut Tally) {
     let mut server = Injector::new("Cache-Control: max-age=0\r\n");
     let down = table::status(503);
     let folder = tempfile::tempdir().expect("a folder");
     let build = |case: &Case, cache: Cache| {
         impatient(&server.server, case).cache(cache).build().expect("a client")
     };
-    // To make a client takes longer than most of what it does here.
+    // Clients are reused, since making one takes longer than most cases.
     let mut clients = BTreeMap::new();
     let cases = table::cases();
     for case in &cases {
-        clients.entry((case.then, case.patience)).or_insert_with(|| {
+        clients.entry((case.reaction, case.read_timeout)).or_insert_with(|| {
             (build(case, Cache::none()), build(case, Cache::memory().folder(folder.path())))
         });
     }
     for case in &cases {
-        let (bare, keeping) = &clients[&(case.then, case.patience)];
+        let (uncached, cached) = &clients[&(case.reaction, case.read_timeout)];
         tally.statuses.extend(case.status);
-        let told = |error: &Error| (case.told)(error);
+        let expected = |error: &Error| (case.expected)(error);
 
-        // Whenever it is asked, with nothing kept.
+        // The fault in every request, without a cached answer.
         server.inject(&case.fault, usize::MAX);
-        let outcome = ask(bare).await;
-        let most = if case.then == Then::AskedAgain { ATTEMPTS } else { 1 };
-        let right = matches!(&outcome, Outcome::Told(error) if told(error))
+        let outcome = ask(uncached).await;
+        let most = if case.reaction == Reaction::Retries { ATTEMPTS } else { 1 };
+        let right = matches!(&outcome, Outcome::Failed(error) if expected(error))
             && u32::try_from(server.requests()) == Ok(most);
-        tally.judge(case.line, &case.name, &outcome, right);
+        tally.judge(case.category, &case.name, &outcome, right);
 
-        // Once.
+        // The fault in the first request only.
         server.inject(&case.fault, 1);
-        let outcome = ask(bare).await;
+        let outcome = ask(uncached).await;
         let right = match &outcome {
-            Outcome::Fresh => case.then == Then::AskedAgain && server.requests() == 2,
-            Outcome::Told(error) => case.then != Then::AskedAgain && told(error),
+            Outcome::Fresh => case.reaction == Reaction::Retries && server.requests() == 2,
+            Outcome::Failed(error) => case.reaction != Reaction::Retries && expected(error),
             _ => false,
         };
-        tally.judge(case.line, &case.name, &outcome, right);
+        tally.judge(case.category, &case.name, &outcome, right);
 
-        // With an answer that was good.
+        // The fault in every request, with a cached answer.
         server.heal();
-        assert!(matches!(ask(keeping).await, Outcome::Fresh), "{}", case.name);
+        assert!(matches!(ask(cached).await, Outcome::Fresh), "{}", case.name);
         server.inject(&case.fault, usize::MAX);
-        let outcome = ask(keeping).await;
+        let outcome = ask(cached).await;
         let right = match &outcome {
-            Outcome::Stale(_, error) => case.then != Then::Told && told(error),
-            Outcome::Told(error) => case.then == Then::Told && told(error),
+            Outcome::Stale(_, error) => case.reaction != Reaction::Fails && expected(error),
+            Outcome::Failed(error) => case.reaction == Reaction::Fails && expected(error),
             _ => false,
         };
-        tally.judge(case.line, &case.name, &outcome, right);
+        tally.judge(case.category, &case.name, &outcome, right);
 
-        // Which is there still, in memory and on the disk.
-        if case.line == Line::NotTheAnswer {
+        // The cached answer is still in memory and on the disk.
+        if case.category == Category::NotTheAnswer {
             server.inject(&down, usize::MAX);
             let other =
                 impatient(&server.server, case).cache(Cache::memory().folder(folder.path()));
-            for client in [keeping, &other.build().expect("a client")] {
+            for client in [cached, &other.build().expect("a client")] {
                 let outcome = ask(client).await;
                 let right = matches!(outcome, Outcome::Stale(..));
-                tally.judge(case.line, &case.name, &outcome, right);
+                tally.judge(case.category, &case.name, &outcome, right);
             }
         }
     }
     tally.injected += server.injected.load(Ordering::SeqCst);
 }
 
-/// No name, no connection, no trust.
-async fn faults_before_a_server(tally: &mut Tally) {
+/// The host name does not resolve, the connection is refused, or the certificate is not trusted.
+async fn connection_faults(tally: &mut Tally) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let refused = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    let (self_signed, greeted) = untrusted();
+    let (self_signed, connected) = untrusted();
     for (name, url, expected) in [
         ("a name that does not resolve", "http://layers.invalid", TransportFailure::Resolve),
         ("no connection", refused.as_str(), TransportFailure::Connect),
@@ -278,36 +278,36 @@ async fn faults_before_a_server(tally: &mut Tally) {
         let outcome = ask(&client.expect("a client")).await;
         let right = matches!(
             &outcome,
-            Outcome::Told(Error::Transport { failure, .. }) if *failure == expected
+            Outcome::Failed(Error::Transport { failure, .. }) if *failure == expected
         );
-        tally.judge(Line::Network, name, &outcome, right);
+        tally.judge(Category::Network, name, &outcome, right);
         tally.injected += 1;
     }
-    assert_eq!(greeted.load(Ordering::SeqCst), 1, "trust is not asked for again");
+    assert_eq!(connected.load(Ordering::SeqCst), 1, "no retry with an untrusted certificate");
 }
 
-/// The last good answer of a server that is gone stands in with its age, within the bound alone.
-async fn servers_that_go(tally: &mut Tally) {
-    for (name, bound, stands_in) in [
-        ("gone for less than the bound", Duration::from_hours(1), true),
+/// The last valid answer is used with its age if the server disappears, but only within the limit.
+async fn disappearing_servers(tally: &mut Tally) {
+    for (name, limit, stale_is_used) in [
+        ("gone for less than the limit", Duration::from_secs(3_600), true),
         ("gone for longer", Duration::from_secs(30), false),
     ] {
         let (url, gone) = answering_once("Cache-Control: max-age=10\r\nAge: 100\r\n");
         let client = Client::builder()
             .base_url(url)
             .retry_policy(quick())
-            .cache(Cache::memory().stale_if_error(bound))
+            .cache(Cache::memory().stale_if_error(limit))
             .build()
             .expect("a client");
         assert!(matches!(ask(&client).await, Outcome::Fresh));
         gone.join().expect("no panic").expect("an answer");
         let outcome = ask(&client).await;
         let right = match &outcome {
-            Outcome::Stale(age, error) => stands_in && *age >= 100 && error.is_transient(),
-            Outcome::Told(error) => !stands_in && error.is_transient(),
+            Outcome::Stale(age, error) => stale_is_used && *age >= 100 && error.is_transient(),
+            Outcome::Failed(error) => !stale_is_used && error.is_transient(),
             _ => false,
         };
-        tally.judge(Line::Down, name, &outcome, right);
+        tally.judge(Category::Down, name, &outcome, right);
         tally.injected += 1;
     }
 }
@@ -317,17 +317,17 @@ fn answering_once(headers: &'static str) -> (String, JoinHandle<io::Result<()>>)
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let thread = thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
-        // The head of a request for a layer is shorter, and comes in one piece.
+        // The head of the request is shorter and arrives in one piece.
         let mut head = [0; 4096];
         let length = stream.read(&mut head)?;
         let head = String::from_utf8_lossy(&head[..length]).into_owned();
-        well(head.split(' ').nth(1).unwrap_or_default(), headers, &mut stream)
+        answer(head.split(' ').nth(1).unwrap_or_default(), headers, &mut stream)
     });
     (url, thread)
 }
 
-/// That there is no layer is never fresh, whatever the server says of its answer.
-async fn none_there(tally: &mut Tally) {
+/// The answer that a layer does not exist is never fresh, whatever the server says.
+async fn missing_layers(tally: &mut Tally) {
     let fresh = "Cache-Control: max-age=300\r\n";
     let none: Fault = Arc::new(move |_, stream| {
         write!(stream, "HTTP/1.1 200 OK\r\n{fresh}Content-Length: 2\r\nConnection: close\r\n\r\n[]")
@@ -341,20 +341,20 @@ async fn none_there(tally: &mut Tally) {
         for _ in 0..2 {
             let outcome = match client.latest_arn(spelling, &region(), &target()).await {
                 Ok(arn) => Outcome::Wrong(arn.to_string()),
-                Err(error) => Outcome::Told(error),
+                Err(error) => Outcome::Failed(error),
             };
-            let right = matches!(&outcome, Outcome::Told(error) if error.is_not_found());
-            tally.judge(Line::NoneThere, name, &outcome, right && server.requests() > 0);
+            let right = matches!(&outcome, Outcome::Failed(error) if error.is_not_found());
+            tally.judge(Category::MissingLayer, name, &outcome, right && server.requests() > 0);
         }
         server.heal();
         let outcome = ask(&client).await;
-        tally.judge(Line::NoneThere, name, &outcome, matches!(outcome, Outcome::Fresh));
+        tally.judge(Category::MissingLayer, name, &outcome, matches!(outcome, Outcome::Fresh));
         tally.injected += server.injected.load(Ordering::SeqCst);
     }
 }
 
-/// A hundred callers share what comes of one request, and of its repetitions.
-async fn callers_at_once(tally: &mut Tally) {
+/// A hundred callers share one request and its retries.
+async fn simultaneous_callers(tally: &mut Tally) {
     const CALLERS: usize = 100;
     for (name, fault, times, requests, found) in [
         ("100 callers, no fault", table::status(503), 0, 1, true),
@@ -377,8 +377,8 @@ async fn callers_at_once(tally: &mut Tally) {
         for call in calls {
             let outcome = call.await.expect("no panic");
             let right = matches!(outcome, Outcome::Fresh) == found
-                && matches!(outcome, Outcome::Told(_)) != found;
-            tally.judge(Line::Callers, name, &outcome, right);
+                && matches!(outcome, Outcome::Failed(_)) != found;
+            tally.judge(Category::Callers, name, &outcome, right);
         }
         assert_eq!(server.requests(), requests, "{name}");
         tally.injected += server.injected.load(Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! The command as a person at a terminal sees it, and `docs/command.md`, which shows the same.
+//! The output of the command on a terminal, and the transcripts in `docs/command.md`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use klayers_client::cli::{self, Environment};
 
 use crate::fixture::{Server, collection, respond};
 
-/// The small collection, on a server that has the lists over all targets and regions, too.
+/// The small collection on a server that also has the lists of all targets and regions.
 fn documented() -> Server {
     Server::start(|path, stream| {
         let everywhere = |region: &str, target: &str, name: &str, number: u64| {
@@ -43,7 +43,7 @@ fn documented() -> Server {
     })
 }
 
-/// What a run prints on a terminal, without colours, with the server's port put out of the way.
+/// The output of a run on a terminal, without colours, with a fixed port instead of the server's.
 async fn screen(server: &Server, input: &str, arguments: &[&str]) -> (u8, String) {
     let url = server.url();
     let environment = Environment::new(|name| (name == "KLAYERS_API_URL").then(|| url.clone()))
@@ -57,14 +57,14 @@ async fn screen(server: &Server, input: &str, arguments: &[&str]) -> (u8, String
     (code, String::from_utf8(shown).expect("text").replace(&url, "http://127.0.0.1:8080"))
 }
 
-/// The words of a command line, of which quoted ones may hold spaces and stars.
+/// The words of a command line, without their quotes.
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(|word| word.trim_matches('"').to_owned()).collect()
 }
 
-/// Every transcript of the page is what the command prints.
+/// Runs every command in `docs/command.md` and compares the output.
 #[tokio::test]
-async fn the_transcripts_in_the_documentation_are_true() {
+async fn transcripts_in_the_documentation_match_the_output() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md");
     let page = fs::read_to_string(path).expect("the page");
     let server = documented();
@@ -78,7 +78,7 @@ async fn the_transcripts_in_the_documentation_are_true() {
             continue;
         }
         while let Some(line) = lines.next_if(|line| *line != "```") {
-            // What was printed before is left behind.
+            // Skips the old output.
             let Some(command) = line.strip_prefix("$ ") else { continue };
             let echoed = command.strip_prefix("echo '").and_then(|rest| rest.split_once("' | "));
             let (input, command) = echoed.unwrap_or(("", command));
@@ -95,13 +95,13 @@ async fn the_transcripts_in_the_documentation_are_true() {
     if page != written {
         fs::write(path, &written).expect("written");
     }
-    assert_eq!(page, written, "docs/command.md is written anew; look at it, and commit it");
+    assert_eq!(page, written, "docs/command.md was updated; review and commit it");
     println!("transcripts {runs}");
     assert!(runs >= 10, "{runs}");
 }
 
 #[tokio::test]
-async fn tables_have_a_header_in_bold() {
+async fn tables_have_a_bold_header() {
     let server = Server::collection();
     let url = server.url();
     let environment = Environment::new(|_| Some(url.clone()).filter(|_| false)).terminal(true);

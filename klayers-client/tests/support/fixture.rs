@@ -1,12 +1,12 @@
-// A server on loopback for tests, documentation and examples. It needs the standard library
-// alone, and answers a request with whatever bytes it is told to, so that it can answer badly, too.
-// Documentation tests include this file, which is why it begins with no `//!`.
+// A server on loopback for tests, documentation and examples. It needs only the standard library, and
+// can send any bytes, so that tests can simulate faults. Documentation tests include this file, so it
+// cannot begin with `//!`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A running server. It ends with the process.
+/// A running server. It stops with the process.
 pub(crate) struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -14,8 +14,8 @@ pub(crate) struct Server {
 
 #[allow(dead_code, reason = "not every test that includes this file uses all of it")]
 impl Server {
-    /// A server of a small collection, with the bodies of the public API v2: rows in no order, no
-    /// more fields than it has always sent, and packages by the collection's spelling alone.
+    /// A server of a small collection, with answers like the public server: unsorted rows, few fields,
+    /// and packages only by the collection's spelling.
     pub(crate) fn collection() -> Self {
         Self::start(|path, stream| match collection(path) {
             Some(body) => respond(stream, 200, "application/json", &body),
@@ -23,7 +23,8 @@ impl Server {
         })
     }
 
-    /// A server that answers each request by writing to its connection, which is closed after it.
+    /// A server that calls `answer` for each request, with the path and the connection, which is closed
+    /// afterwards.
     pub(crate) fn start(
         answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -33,7 +34,7 @@ impl Server {
         })
     }
 
-    /// The same for who wants to see all lines of a request's head.
+    /// Like [`start`](Self::start), but with all lines of the request's head.
     pub(crate) fn start_with_head(
         answer: impl Fn(&[String], &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -49,7 +50,7 @@ impl Server {
                     if let Some(head) = request_head(&stream) {
                         let path = head[0].split(' ').nth(1).unwrap_or_default();
                         log.lock().expect("no thread panics").push(path.to_owned());
-                        // A client that has had enough closes the connection.
+                        // The client may close the connection early.
                         let _ = answer(&head, &mut stream);
                     }
                 });
@@ -63,13 +64,13 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// The paths that were asked for, in their order.
+    /// The requested paths, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no thread panics").clone()
     }
 }
 
-/// Writes a whole answer.
+/// Writes a complete response.
 #[allow(dead_code, reason = "not every test that includes this file uses all of it")]
 pub(crate) fn respond(
     stream: &mut TcpStream,
@@ -85,7 +86,7 @@ pub(crate) fn respond(
     )
 }
 
-/// What the small collection answers to a path; none to one that it does not know.
+/// The answer of the small collection to a path; none for an unknown path.
 pub(crate) fn collection(path: &str) -> Option<String> {
     let arn = |name: &str| format!("arn:aws:lambda:us-east-1:770693421928:layer:{name}");
     let latest = |package: &str, version: &str, name: &str| {
@@ -134,7 +135,7 @@ pub(crate) fn collection(path: &str) -> Option<String> {
     Some(format!("[{}]", rows.join(",")))
 }
 
-/// The lines of a request's head, once they are read.
+/// Reads the lines of a request's head.
 fn request_head(stream: &TcpStream) -> Option<Vec<String>> {
     let mut head = Vec::new();
     for line in BufReader::new(stream).lines().map_while(Result::ok) {

@@ -1,16 +1,15 @@
-//! Calls to AWS use the proxies and the certificates that all other requests use.
+//! Calls to AWS use the same proxies and certificates as all other requests.
 
 use std::io::Write;
 use std::process::Output;
 
-use super::{ARN, ELSEWHERE, err, secured, socks};
+use super::{ARN, UNRESOLVABLE, err, secured, socks};
 use crate::command::run;
 use crate::copies::{described, zip};
 use crate::copying::with_aws;
 use crate::fixture::{Server, respond};
 
-/// Runs `klayers download` with an API that needs neither proxy nor certificate, and AWS at an
-/// endpoint.
+/// Runs `klayers download` with AWS at an endpoint. The API needs neither a proxy nor a certificate.
 fn download(endpoint: &str, variables: &[(&str, &str)]) -> Output {
     let (api, folder) = (Server::collection(), tempfile::tempdir().expect("a folder"));
     let mut command = with_aws(&api, endpoint, folder.path());
@@ -38,18 +37,18 @@ fn calls_to_aws_trust_the_same_certificates() {
         let output = download(&aws, &[(variable, &both)]);
         assert!(output.status.success(), "{variable}: {output:?}");
         let output = download(&aws, &[(variable, &half)]);
-        let named = format!("trusted are the certificates of {variable}={half} alone");
+        let named = format!("only the certificates of {variable}={half} are trusted");
         assert!(err(&output).contains(&named), "{output:?}");
         assert_eq!(output.status.code(), Some(1));
     }
     let output = download(&aws, &[("AWS_CA_BUNDLE", "/no/such/file.pem")]);
-    assert!(err(&output).contains("AWS_CA_BUNDLE names /no/such/file.pem"), "{output:?}");
+    assert!(err(&output).contains("/no/such/file.pem, which AWS_CA_BUNDLE names"), "{output:?}");
 }
 
 #[test]
 fn calls_to_aws_go_through_the_same_proxies() {
     let bytes = zip();
-    let told = described(ARN.trim(), &format!("{ELSEWHERE}/store"), &bytes);
+    let told = described(ARN.trim(), &format!("{UNRESOLVABLE}/store"), &bytes);
     let behind = Server::start(move |path, stream| {
         if path.ends_with("/store") {
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", bytes.len())?;
@@ -61,13 +60,13 @@ fn calls_to_aws_go_through_the_same_proxies() {
     for (variable, proxy, asked) in
         [("HTTP_PROXY", behind.url(), 2), ("ALL_PROXY", socks(&behind), 4)]
     {
-        let output = download(ELSEWHERE, &[(variable, &proxy)]);
+        let output = download(UNRESOLVABLE, &[(variable, &proxy)]);
         assert!(output.status.success(), "{variable}: {output:?}");
         assert_eq!(behind.asked().len(), asked, "AWS and the store");
     }
 
     let gone = [("HTTP_PROXY", "http://me:secret@127.0.0.1:9")];
-    let text = err(&download(ELSEWHERE, &gone));
+    let text = err(&download(UNRESOLVABLE, &gone));
     assert!(text.contains("through the proxy http://127.0.0.1:9 (HTTP_PROXY)"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! A cache folder that others damage, lock, fill and share.
+//! Cache folders that are damaged, locked, full or shared.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use klayers_client::{Cache, Client};
 use klayers_core::Digest;
 
-use super::{ARN, Injector, Line, Outcome, Tally, ask};
+use super::{ARN, Category, Injector, Outcome, Tally, ask};
 use crate::builder;
-use crate::command::{NOBODY, klayers};
+use crate::command::{NO_SERVER, klayers};
 use crate::fixture::{Server, collection, respond};
 
 const FRESH: &str = "Cache-Control: max-age=300\r\n";
 
-/// What is done to a file of the cache, or instead of it.
+/// Damages a file of the cache, or replaces it.
 type Damage = fn(&Path);
 
-/// Each with how many requests it costs the client after it, and the one after that.
+/// Each with the number of requests of the next client, and of the client after that.
 const DAMAGES: [(&str, Damage, usize, usize); 7] = [
     ("a file that is cut", |file| rewrite(file, |good| good[..good.len() / 2].to_vec()), 1, 0),
     ("a file that is empty", |file| rewrite(file, |_| Vec::new()), 1, 0),
@@ -43,7 +43,7 @@ fn flipped(good: &[u8]) -> Vec<u8> {
     bad
 }
 
-/// With the digest that it should have, so that only what it says can betray it.
+/// The digest is correct, so only the content shows that the answer is wrong.
 fn of_another_region(good: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(good.to_vec()).expect("text");
     let (_, rest) = text.split_once('\n').expect("a digest");
@@ -56,7 +56,7 @@ fn replaced_by_a_folder(file: &Path) {
     fs::create_dir(file).expect("a folder");
 }
 
-/// Whoever opens it waits for a writer; where there are none, the file is gone.
+/// Opening a pipe blocks until there is a writer. On systems without pipes, the file is missing.
 fn replaced_by_a_pipe(file: &Path) {
     fs::remove_file(file).expect("removed");
     if cfg!(unix) {
@@ -91,12 +91,13 @@ pub(super) async fn damaged_files(tally: &mut Tally) {
         for requests in [first, second] {
             let outcome = ask(&client(&server, &folder)).await;
             let right = matches!(outcome, Outcome::Fresh) && server.requests() == requests;
-            tally.judge(Line::Cache, name, &outcome, right);
+            tally.judge(Category::Cache, name, &outcome, right);
         }
     }
 }
 
-/// A lock is a fault on Windows alone, where nobody else can read what is locked.
+/// A lock is a fault on Windows only, where other processes cannot read a locked file.
+#[expect(clippy::incompatible_msrv, reason = "tests are built with the newest Rust")]
 pub(super) async fn locked_file(tally: &mut Tally) {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Injector::new(FRESH);
@@ -105,33 +106,33 @@ pub(super) async fn locked_file(tally: &mut Tally) {
     file.lock().expect("a lock");
     let outcome = ask(&client(&server, folder.path())).await;
     let right = matches!(outcome, Outcome::Fresh);
-    tally.judge(Line::Cache, "a file that another process locked", &outcome, right);
+    tally.judge(Category::Cache, "a file that another process locked", &outcome, right);
     tally.injected += 1;
 }
 
-/// The file that an answer is kept in.
+/// Fills the cache, and returns the file of the answer.
 async fn filled(server: &Injector, folder: &Path) -> PathBuf {
     assert!(matches!(ask(&client(server, folder)).await, Outcome::Fresh));
     let [file] = &files(folder)[..] else { unreachable!("one file") };
     file.clone()
 }
 
-/// Folders that nobody can make or write to, the superuser neither.
-pub(super) async fn folders_of_no_use(tally: &mut Tally) {
+/// Folders that nobody can create or write, not even the superuser.
+pub(super) async fn unusable_folders(tally: &mut Tally) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut folders = vec![
         ("a folder below a file", file.path().join("cache")),
         ("a folder with too long a name", std::env::temp_dir().join("x".repeat(5_000))),
     ];
     if cfg!(target_os = "linux") {
-        folders.push(("a file system that takes no files", "/proc/klayers".into()));
+        folders.push(("a file system without files", "/proc/klayers".into()));
     }
     for (name, folder) in folders {
         let mut server = Injector::new(FRESH);
         for _ in 0..2 {
             let outcome = ask(&client(&server, &folder)).await;
             let right = matches!(outcome, Outcome::Fresh) && server.requests() == 1;
-            tally.judge(Line::Cache, name, &outcome, right);
+            tally.judge(Category::Cache, name, &outcome, right);
         }
         tally.injected += 1;
     }
@@ -139,7 +140,7 @@ pub(super) async fn folders_of_no_use(tally: &mut Tally) {
 
 const PLACE: [&str; 6] = ["latest-arn", "requests", "--region", "us-east-1", "--python", "3.13"];
 
-/// What a run of the command is as an outcome, if its ARN is one of those that were sent.
+/// Runs the command. The outcome is wrong unless `right` accepts the printed ARN.
 fn outcome(mut command: Command, right: impl Fn(&str) -> bool) -> Outcome {
     let output = command.args(PLACE).output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
@@ -156,8 +157,8 @@ fn at_home(url: &str, home: &Path) -> Command {
     command
 }
 
-/// Two processes write the same file, again and again, each time with another answer.
-pub(super) fn processes_at_once(tally: &mut Tally) {
+/// Two processes repeatedly write the same file, each time with another answer.
+pub(super) fn simultaneous_processes(tally: &mut Tally) {
     let name = "two processes that write the same file";
     let number = AtomicU64::new(4);
     let server = Server::start(move |path, stream| {
@@ -168,7 +169,7 @@ pub(super) fn processes_at_once(tally: &mut Tally) {
     });
     let home = tempfile::tempdir().expect("a folder");
     let (url, layer) = (server.url(), ARN.trim_end_matches('4'));
-    // The file may be of the one or the other, and never of both.
+    // The file must be from one of the processes, never a mixture.
     let sent = |text: &str, last: u64| {
         let number = text.strip_prefix(layer).and_then(|number| number.parse::<u64>().ok());
         number.is_some_and(|number| (4..=last).contains(&number))
@@ -180,18 +181,18 @@ pub(super) fn processes_at_once(tally: &mut Tally) {
             let both = [scope.spawn(run), scope.spawn(run)];
             both.map(|one| one.join().expect("no panic"))
         });
-        let mut offline = at_home(NOBODY, home.path());
+        let mut offline = at_home(NO_SERVER, home.path());
         offline.env("KLAYERS_API_URL", &url).arg("--offline");
         let kept = outcome(offline, |text| sent(text, last));
         for outcome in outcomes.iter().chain([&kept]) {
-            tally.judge(Line::Cache, name, outcome, matches!(outcome, Outcome::Fresh));
+            tally.judge(Category::Cache, name, outcome, matches!(outcome, Outcome::Fresh));
         }
         tally.injected += 1;
         assert_eq!(files(&home.path().join("cache/klayers")).len(), 1, "{name}: round {round}");
     }
 }
 
-/// A process that may write no byte to a file, as on a disk that is full.
+/// A process that cannot write a single byte, as on a full disk.
 pub(super) fn full_disk(tally: &mut Tally) {
     if !cfg!(unix) {
         return;
@@ -207,11 +208,11 @@ pub(super) fn full_disk(tally: &mut Tally) {
     full.env("XDG_CACHE_HOME", home.path().join("cache"));
     let answers = |text: &str| text == ARN;
     let outcomes = [outcome(full, answers), outcome(at_home(&url, home.path()), answers)];
-    // The second run has room again: it finds nothing, and keeps its answer.
+    // The second run can write again: it finds no answer and caches its own.
     assert_eq!(server.requests(), 2, "{name}");
     assert_eq!(files(&home.path().join("cache/klayers")).len(), 1, "{name}");
     for outcome in &outcomes {
-        tally.judge(Line::Cache, name, outcome, matches!(outcome, Outcome::Fresh));
+        tally.judge(Category::Cache, name, outcome, matches!(outcome, Outcome::Fresh));
     }
     tally.injected += 1;
 }

@@ -1,4 +1,4 @@
-//! The ways in which a server can fail, and what has to become of each.
+//! The faults of servers, and the required reaction to each.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -8,41 +8,40 @@ use std::time::Duration;
 
 use klayers_client::{Error, RetryPolicy, TransportFailure};
 
-use super::Line;
+use super::Category;
 use crate::fixture::{collection, respond};
 
 pub(super) type Fault = Arc<dyn Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync>;
 
-/// What the client does.
+/// How the client must react.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Then {
-    /// It asks again; an older answer stands in.
-    AskedAgain,
-    /// It is told at once; an older answer stands in.
-    StandsIn,
-    /// There is no time left to ask again; an older answer stands in.
+pub(super) enum Reaction {
+    /// Retries; uses a stale answer if there is one.
+    Retries,
+    /// Does not retry; uses a stale answer if there is one.
+    UsesStaleAnswer,
+    /// Has no time left to retry; uses a stale answer if there is one.
     OutOfTime,
-    /// It tells the error, whatever it has.
-    Told,
+    /// Fails even if there is a stale answer.
+    Fails,
 }
 
 pub(super) struct Case {
-    pub(super) line: Line,
+    pub(super) category: Category,
     pub(super) name: String,
     pub(super) status: Option<u16>,
     pub(super) fault: Fault,
-    /// Whether an error is the one that it has to be told as.
-    pub(super) told: Box<dyn Fn(&Error) -> bool>,
-    pub(super) then: Then,
-    /// How long the server may be silent.
-    pub(super) patience: Duration,
+    /// Whether an error is the expected one.
+    pub(super) expected: Box<dyn Fn(&Error) -> bool>,
+    pub(super) reaction: Reaction,
+    pub(super) read_timeout: Duration,
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    statuses().map(of_status).chain(broken()).chain(slow()).chain(not_the_answer()).collect()
+    statuses().map(status_case).chain(broken()).chain(slow()).chain(not_the_answer()).collect()
 }
 
-/// Those that send elsewhere are another matter.
+/// All error statuses. Redirects are tested elsewhere.
 pub(super) fn statuses() -> impl Iterator<Item = u16> {
     (201..=299).chain(400..=599)
 }
@@ -51,29 +50,40 @@ pub(super) fn status(code: u16) -> Fault {
     Arc::new(move |_, stream| respond(stream, code, "text/plain", ""))
 }
 
-/// As the table in the documentation of `RetryPolicy` says.
-fn of_status(code: u16) -> Case {
-    let then = match code {
-        408 | 425 | 429 | 500 | 502 | 503 | 504 => Then::AskedAgain,
-        _ => Then::Told,
+/// The case of a status, according to the table in the documentation of `RetryPolicy`.
+fn status_case(code: u16) -> Case {
+    let reaction = match code {
+        408 | 425 | 429 | 500 | 502 | 503 | 504 => Reaction::Retries,
+        _ => Reaction::Fails,
     };
-    assert_eq!(RetryPolicy::retries_status(code), then == Then::AskedAgain, "{code}");
-    let told =
+    assert_eq!(RetryPolicy::retries_status(code), reaction == Reaction::Retries, "{code}");
+    let expected =
         move |error: &Error| matches!(error, Error::Status { status, .. } if *status == code);
     let name = format!("status {code}");
-    Case { status: Some(code), ..Case::new(Line::Network, name, status(code), told, then) }
+    Case {
+        status: Some(code),
+        ..Case::new(Category::Network, name, status(code), expected, reaction)
+    }
 }
 
 impl Case {
     fn new(
-        line: Line,
+        category: Category,
         name: impl Into<String>,
         fault: Fault,
-        told: impl Fn(&Error) -> bool + 'static,
-        then: Then,
+        expected: impl Fn(&Error) -> bool + 'static,
+        reaction: Reaction,
     ) -> Self {
-        let (name, told) = (name.into(), Box::new(told));
-        Self { line, name, status: None, fault, told, then, patience: Duration::from_secs(10) }
+        let (name, expected) = (name.into(), Box::new(expected));
+        Self {
+            category,
+            name,
+            status: None,
+            fault,
+            expected,
+            reaction,
+            read_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -81,12 +91,12 @@ fn begin(stream: &mut TcpStream, length: usize) -> io::Result<()> {
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n[")
 }
 
-/// Says nothing until the client has gone.
+/// Sends nothing until the client closes the connection.
 fn be_silent(stream: &mut TcpStream) -> io::Result<()> {
     stream.read_to_end(&mut Vec::new()).map(drop)
 }
 
-fn is(expected: TransportFailure) -> impl Fn(&Error) -> bool {
+fn is_failure(expected: TransportFailure) -> impl Fn(&Error) -> bool {
     move |error| matches!(error, Error::Transport { failure, .. } if *failure == expected)
 }
 
@@ -105,15 +115,15 @@ fn broken() -> impl Iterator<Item = Case> {
     ];
     faults.into_iter().map(|(name, fault)| {
         let fault: Fault = Arc::new(move |_, stream| fault(stream));
-        let told = is(TransportFailure::Interrupted);
-        Case::new(Line::Network, name, fault, told, Then::AskedAgain)
+        let expected = is_failure(TransportFailure::Interrupted);
+        Case::new(Category::Network, name, fault, expected, Reaction::Retries)
     })
 }
 
 fn slow() -> Vec<Case> {
     let silent = |name, fault: Fault| Case {
-        patience: Duration::from_millis(300),
-        ..Case::new(Line::Slow, name, fault, Error::is_timeout, Then::AskedAgain)
+        read_timeout: Duration::from_millis(300),
+        ..Case::new(Category::Slow, name, fault, Error::is_timeout, Reaction::Retries)
     };
     let too_large = |error: &Error| matches!(error, Error::TooLarge { .. });
     let drip: Fault = Arc::new(|_, stream| {
@@ -142,13 +152,25 @@ fn slow() -> Vec<Case> {
                 be_silent(stream)
             }),
         ),
-        Case::new(Line::Slow, "a body that drips", drip, Error::is_timeout, Then::OutOfTime),
-        Case::new(Line::Slow, "an endless body", endless, too_large, Then::StandsIn),
-        Case::new(Line::Slow, "a body of a terabyte", announced, too_large, Then::StandsIn),
+        Case::new(
+            Category::Slow,
+            "a body that drips",
+            drip,
+            Error::is_timeout,
+            Reaction::OutOfTime,
+        ),
+        Case::new(Category::Slow, "an endless body", endless, too_large, Reaction::UsesStaleAnswer),
+        Case::new(
+            Category::Slow,
+            "a body of a terabyte",
+            announced,
+            too_large,
+            Reaction::UsesStaleAnswer,
+        ),
     ]
 }
 
-/// Status 200, and yet not what was asked for.
+/// Answers with status 200 that are not the requested list.
 fn not_the_answer() -> Vec<Case> {
     let good = collection("/api/v2/p3.13/layers/us-east-1/requests").expect("a body");
     let length = good.len();
@@ -168,7 +190,7 @@ fn not_the_answer() -> Vec<Case> {
         assert!(good.contains(from), "{from}");
         (format!("{to} for {from}"), good.replace(from, to))
     };
-    // What is no list of layers is not the API's: it may be the page of a network's login.
+    // Anything but a list of layers is not from the API; it may be the login page of a network.
     let malformed = [
         ("770693421928", "77069342192"),
         ("arn:aws:", "arn:aws-cn:"),
@@ -179,7 +201,7 @@ fn not_the_answer() -> Vec<Case> {
         ("\"dependencies\"", "\"needs\""),
     ]
     .map(swap);
-    // Layers that were not asked for are.
+    // A list of layers that were not requested is from the API.
     let wrong = [
         ("us-east-1:", "us-east-2:"),
         ("770693421928", "000000000000"),
@@ -189,21 +211,21 @@ fn not_the_answer() -> Vec<Case> {
         ("p313-", "p313-arm64-"),
     ]
     .map(swap);
-    let body = |name: String, body: String, then| {
+    let body = |name: String, body: String, reaction| {
         let fault: Fault =
             Arc::new(move |_, stream| respond(stream, 200, "application/json", &body));
-        let told = |error: &Error| matches!(error, Error::Body { .. });
-        Case::new(Line::NotTheAnswer, name, fault, told, then)
+        let expected = |error: &Error| matches!(error, Error::Body { .. });
+        Case::new(Category::NotTheAnswer, name, fault, expected, reaction)
     };
     let malformed = cuts.into_iter().chain(shapes).chain(malformed);
     let mut cases: Vec<Case> =
-        malformed.map(|(name, text)| body(name, text, Then::StandsIn)).collect();
-    cases.extend(wrong.map(|(name, text)| body(name, text, Then::Told)));
+        malformed.map(|(name, text)| body(name, text, Reaction::UsesStaleAnswer)).collect();
+    cases.extend(wrong.map(|(name, text)| body(name, text, Reaction::Fails)));
     for (name, header, bytes) in [
-        ("an encoding that was not asked for", "zstd", b"[]".as_slice()),
-        ("gzip that is none", "gzip", b"[]"),
-        ("gzip that is cut", "gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"),
-        ("br that is none", "br", b"\xff\xff\xff\xff"),
+        ("an encoding that was not requested", "zstd", b"[]".as_slice()),
+        ("a body that is not gzip", "gzip", b"[]"),
+        ("truncated gzip", "gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"),
+        ("a body that is not br", "br", b"\xff\xff\xff\xff"),
     ] {
         let fault: Fault = Arc::new(move |_, stream| {
             let length = bytes.len();
@@ -213,10 +235,16 @@ fn not_the_answer() -> Vec<Case> {
             )?;
             stream.write_all(bytes)
         });
-        let told = move |error: &Error| {
+        let expected = move |error: &Error| {
             matches!(error, Error::Body { .. }) && error.to_string().contains(header)
         };
-        cases.push(Case::new(Line::NotTheAnswer, name, fault, told, Then::StandsIn));
+        cases.push(Case::new(
+            Category::NotTheAnswer,
+            name,
+            fault,
+            expected,
+            Reaction::UsesStaleAnswer,
+        ));
     }
     cases
 }

@@ -1,4 +1,5 @@
-//! Where there are layers of a package: all targets and regions, or a mapping from region to ARN.
+//! Lists the targets and regions that have layers of a package, or prints a mapping from region to
+//! ARN.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,40 +9,40 @@ use clap::ValueEnum;
 use futures::{StreamExt, stream};
 use klayers_core::api::{DeployStatus, PackageRow};
 
-use super::arguments::Place;
-use super::failure::Failure;
-use super::print::{self, Form};
+use super::arguments::TargetArgs;
+use super::error::CommandError;
+use super::print::{self, OutputFormat};
 use super::settings::Settings;
 use crate::{Architecture, Client, Error, LayerVersionArn, PackageName, Region, Target};
 
-/// In which form a mapping from region to ARN is printed.
+/// The format of a mapping from region to ARN.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Mapping {
-    /// A section `Mappings`, for `!FindInMap`.
+    /// Section `Mappings`, for `!FindInMap`
     Cloudformation,
-    /// A map among `locals`.
+    /// Map in `locals`
     Terraform,
-    /// A `CfnMapping` of AWS CDK, in Python.
+    /// `CfnMapping` of AWS CDK, in Python
     Cdk,
-    /// An object.
+    /// JSON object
     Json,
 }
 
-/// Prints where there are layers of a package.
+/// Prints the targets and regions that have layers of a package, or a mapping.
 pub(super) async fn print(
     settings: &Settings<'_>,
     package: PackageName,
     mapping: Option<Mapping>,
-    mut place: Place,
-    form: Form,
+    mut target_args: TargetArgs,
+    format: OutputFormat,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if mapping.is_some() {
-        // A mapping is of one target: that of the flags, the environment or the file.
-        let target = settings.target(&place)?;
-        place.python = Some(target.python);
-        place.arch = Some(target.architecture);
+        // A mapping is for one target, from the options, the environment or `klayers.toml`.
+        let target = settings.target(&target_args)?;
+        target_args.python = Some(target.python);
+        target_args.arch = Some(target.architecture);
     }
     let client = settings.client()?;
     let rows = match client.answers().package(package.clone()).await {
@@ -50,25 +51,29 @@ pub(super) async fn print(
             answer.value
         }
         Err(Error::Unsupported { .. }) => {
-            everywhere(settings, &client, &package, &place, err).await?
+            everywhere(settings, &client, &package, &target_args, err).await?
         }
         Err(error) => return Err(error.into()),
     };
     let wanted = |row: &PackageRow| {
         row.version.deploy_status == DeployStatus::Latest
-            && place.python.is_none_or(|python| row.target.python == python)
-            && place.arch.is_none_or(|arch| row.target.architecture == arch)
-            && place.region.as_ref().is_none_or(|region| row.version.arn.region() == region)
+            && target_args.python.is_none_or(|python| row.target.python == python)
+            && target_args.arch.is_none_or(|arch| row.target.architecture == arch)
+            && target_args.region.as_ref().is_none_or(|region| row.version.arn.region() == region)
     };
     let others = rows.iter().any(|row| !wanted(row));
     let rows: Vec<PackageRow> = rows.iter().filter(|row| wanted(row)).cloned().collect();
     let Some(first) = rows.first() else {
-        let hint = if others { "; leave out --python, --arch and --region to see all" } else { "" };
-        let message = format!("no layer of {package} is the latest there{hint}");
-        return Err(Failure::NotFound(message));
+        let hint = if others {
+            "; leave out --python, --arch and --region to see all targets and regions"
+        } else {
+            ""
+        };
+        let message = format!("found no latest layer of {package}{hint}");
+        return Err(CommandError::NotFound(message));
     };
     match mapping {
-        None => print::rows(out, form, &rows)?,
+        None => print::rows(out, format, &rows)?,
         Some(mapping) => {
             let (name, target) = (first.package.clone(), first.target);
             let arns: BTreeMap<&Region, &LayerVersionArn> =
@@ -82,27 +87,27 @@ pub(super) async fn print(
     Ok(())
 }
 
-/// Asks region by region, where the server has no list over all, as the public one.
+/// Requests the versions region by region, for servers without a list of all regions, such as the
+/// public one.
 async fn everywhere(
     settings: &Settings<'_>,
     client: &Client,
     package: &PackageName,
-    place: &Place,
+    args: &TargetArgs,
     err: &mut impl Write,
-) -> Result<Vec<PackageRow>, Failure> {
-    /// Enough to be quick, and few enough to be a good guest.
-    const AT_ONCE: usize = 8;
-    let python = match place.python {
+) -> Result<Vec<PackageRow>, CommandError> {
+    /// Fast enough, without overloading the server.
+    const CONCURRENT_REQUESTS: usize = 8;
+    let python = match args.python {
         Some(python) => python,
-        None => settings.target(place).map(|target| target.python).map_err(|_| {
-            Failure::Usage(
-                "this server has no list over all targets: give one with --python, as in --python \
-                 3.13"
+        None => settings.target(args).map(|target| target.python).map_err(|_| {
+            CommandError::Usage(
+                "this server has no list of all targets: give a Python version, as in --python 3.13"
                     .to_owned(),
             )
         })?,
     };
-    let regions: Vec<Region> = match (&place.region, client.regions().await) {
+    let regions: Vec<Region> = match (&args.region, client.regions().await) {
         (Some(region), _) => vec![region.clone()],
         (None, Ok(regions)) => regions,
         (None, Err(Error::Unsupported { .. })) => {
@@ -111,7 +116,7 @@ async fn everywhere(
         }
         (None, Err(error)) => return Err(error.into()),
     };
-    let architectures = place.arch.map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
+    let architectures = args.arch.map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
     let targets = architectures.into_iter().map(|arch| Target::new(python, arch));
     let questions: Vec<(Target, Region)> = targets
         .flat_map(|target| regions.iter().map(move |region| (target, region.clone())))
@@ -119,7 +124,7 @@ async fn everywhere(
     let many = questions.len();
     print::note(
         err,
-        &format!("this server has no list over all regions; asking for each ({many})"),
+        &format!("this server has no list of all regions; asking for each one ({many} requests)"),
     )?;
     let mut rows = Vec::new();
     let mut failed = BTreeMap::new();
@@ -128,7 +133,7 @@ async fn everywhere(
             let versions = client.versions(package.clone(), &region, &target).await;
             (target, region, versions)
         })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(CONCURRENT_REQUESTS);
     while let Some((target, region, versions)) = answers.next().await {
         match versions {
             Ok(versions) => rows.extend(versions.into_iter().map(|version| PackageRow {
@@ -148,13 +153,13 @@ async fn everywhere(
         return Err(error.into());
     }
     for ((target, region), error) in &failed {
-        print::note(err, &format!("{target} in {region} is left out: {error}"))?;
+        print::note(err, &format!("{target} in {region} is missing: {error}"))?;
     }
     rows.sort_by_cached_key(|row| (row.target, row.version.arn.region().clone()));
     Ok(rows)
 }
 
-/// A mapping as a tool reads it.
+/// A mapping in the language of a tool.
 fn text(
     mapping: Mapping,
     package: &PackageName,
@@ -163,7 +168,7 @@ fn text(
 ) -> String {
     let words = format!("{}-{}", package.normalized(), target.to_string().replace('.', ""));
     let mut text = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = match mapping {
         Mapping::Cloudformation => {
             let name = camel(&words);
@@ -205,7 +210,7 @@ fn text(
     text
 }
 
-/// A name of letters and digits alone: `RequestsP313Arm64`.
+/// Converts to camel case: `RequestsP313Arm64`.
 fn camel(words: &str) -> String {
     words
         .split('-')

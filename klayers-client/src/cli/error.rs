@@ -1,4 +1,4 @@
-//! Why the command ends early, and how that is told.
+//! The errors of the command, and how they are reported.
 
 use std::error::Error as StdError;
 use std::io::{self, Write};
@@ -9,21 +9,22 @@ use super::print;
 use crate::Error;
 
 const FAILED: u8 = 1;
-const BAD_USAGE: u8 = 2;
+const WRONG_USAGE: u8 = 2;
 
-/// Why the command ends early.
+/// Why the command stops early.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// What clap made of the arguments, and these, any of which may hold a password; the answer to
-    /// `--help` and `--version` too.
+pub(super) enum CommandError {
+    /// clap's error, and the arguments, which may contain passwords. `--help` and `--version` are errors
+    /// of clap, too.
     Arguments(clap::Error, Vec<String>),
+    /// Wrong usage of the command.
     Usage(String),
-    /// What the query on the standard input says, or leaves open.
+    /// Wrong or missing values in the query on the standard input.
     Query(String),
-    /// What was looked for and not found.
+    /// Nothing was found.
     NotFound(String),
     Client(Error),
-    /// The same, with what would be found otherwise.
+    /// An error of the client, with a note that explains it.
     Explained(Box<Error>, String),
     #[cfg(feature = "aws")]
     Aws(Box<crate::aws::AwsError>),
@@ -31,40 +32,39 @@ pub(super) enum Failure {
     Write(io::Error),
 }
 
-impl Failure {
-    /// The same, where a query said what else the arguments do.
-    pub(super) fn of_query(self) -> Self {
+impl CommandError {
+    /// Turns wrong usage into a wrong query, since the query takes the place of arguments.
+    pub(super) fn into_query_error(self) -> Self {
         match self {
             Self::Usage(message) => Self::Query(message),
             other => other,
         }
     }
 
-    /// Prints what happened, and gives the exit code. Where it cannot be printed, the code alone
-    /// has to tell.
-    pub(super) fn tell(self, out: &mut impl Write, err: &mut impl Write) -> u8 {
+    /// Prints the error and returns the exit code. A failure to print is ignored.
+    pub(super) fn report(self, out: &mut impl Write, err: &mut impl Write) -> u8 {
         match self {
             Self::Arguments(error, given) if error.use_stderr() => {
                 let shown = error.render().ansi().to_string();
-                // Of `--option=value` the value may be shown alone.
+                // clap may show only the value of `--option=value`.
                 let values = given.iter().filter_map(|argument| Some(argument.split_once('=')?.1));
                 let given = given.iter().map(String::as_str).chain(values);
                 let _ = write!(err, "{}", secrets::without(&shown, given));
-                BAD_USAGE
+                WRONG_USAGE
             }
             Self::Arguments(help, _) => {
                 match write!(out, "{}", help.render().ansi()).and_then(|()| out.flush()) {
                     Ok(()) => 0,
-                    Err(error) => Self::Write(error).tell(out, err),
+                    Err(error) => Self::Write(error).report(out, err),
                 }
             }
             Self::Usage(message) => {
-                let _ = print::failure(err, &message, None);
+                let _ = print::error_message(err, &message, None);
                 let _ = writeln!(err, "\nFor more information, try '--help'.");
-                BAD_USAGE
+                WRONG_USAGE
             }
             Self::Query(message) | Self::NotFound(message) => {
-                let _ = print::failure(err, &message, None);
+                let _ = print::error_message(err, &message, None);
                 FAILED
             }
             Self::Client(error) => {
@@ -78,39 +78,39 @@ impl Failure {
             }
             #[cfg(feature = "aws")]
             Self::Aws(error) => {
-                let _ = print::failure(err, &error.to_string(), error.source());
+                let _ = print::error_message(err, &error.to_string(), error.source());
                 FAILED
             }
             Self::Read(error) => {
                 let cause: &(dyn StdError + 'static) = &error;
-                let _ = print::failure(err, "the standard input could not be read", Some(cause));
+                let _ = print::error_message(err, "could not read the standard input", Some(cause));
                 FAILED
             }
-            // Whoever reads has read enough, as `head` does.
+            // The reader closed the pipe, as `head` does.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Write(error) => {
                 let cause: &(dyn StdError + 'static) = &error;
-                let _ = print::failure(err, "the result could not be written", Some(cause));
+                let _ = print::error_message(err, "could not write the result", Some(cause));
                 FAILED
             }
         }
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         Self::Client(error)
     }
 }
 
 #[cfg(feature = "aws")]
-impl From<crate::aws::AwsError> for Failure {
+impl From<crate::aws::AwsError> for CommandError {
     fn from(error: crate::aws::AwsError) -> Self {
         Self::Aws(Box::new(error))
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::Write(error)
     }

@@ -1,19 +1,19 @@
-//! Layers themselves, with the credentials that AWS's tools would find.
+//! Downloads and copies layers, with the credentials that AWS's tools use.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::print::{self, Form};
-use crate::aws::{AwsError, Downloaded, Layers};
+use super::print::{self, OutputFormat};
+use crate::aws::{AwsError, DownloadedLayer, Layers};
 use crate::{LayerVersionArn, Region};
 
 pub(super) async fn download(
     arn: &LayerVersionArn,
     file: Option<PathBuf>,
     unpack: Option<&Path>,
-) -> Result<Downloaded, AwsError> {
+) -> Result<DownloadedLayer, AwsError> {
     let file = file.unwrap_or_else(|| format!("{}.zip", arn.name()).into());
     let layer = Layers::from_env().await?.download(arn, file).await?;
     if let Some(folder) = unpack {
@@ -29,38 +29,42 @@ pub(super) async fn mirror(
     Layers::from_env().await?.mirror(arn, to.unwrap_or(arn.region())).await
 }
 
-/// What `mirror --json` prints.
+/// The output of `mirror --json`.
 #[derive(Serialize)]
-struct Copy<'a> {
+struct MirrorOutput<'a> {
     arn: &'a LayerVersionArn,
     copy_of: &'a LayerVersionArn,
 }
 
-pub(super) fn print_copy(
+pub(super) fn print_mirrored(
     out: &mut impl Write,
-    form: Form,
+    format: OutputFormat,
     arn: &LayerVersionArn,
     copy_of: &LayerVersionArn,
 ) -> io::Result<()> {
-    match form {
-        Form::Json => print::json(out, &Copy { arn, copy_of }),
-        Form::Table | Form::Plain => writeln!(out, "{arn}"),
+    match format {
+        OutputFormat::Json => print::json(out, &MirrorOutput { arn, copy_of }),
+        OutputFormat::Table | OutputFormat::Plain => writeln!(out, "{arn}"),
     }
 }
 
-/// What `download --json` prints.
+/// The output of `download --json`.
 #[derive(Serialize)]
-struct File<'a> {
+struct DownloadOutput<'a> {
     arn: &'a LayerVersionArn,
     path: &'a Path,
     code_sha256: &'a str,
     code_size: u64,
 }
 
-pub(super) fn print(out: &mut impl Write, form: Form, layer: &Downloaded) -> io::Result<()> {
-    let Downloaded { arn, path, code_sha256, code_size } = layer;
-    if form == Form::Json {
-        return print::json(out, &File { arn, path, code_sha256, code_size: *code_size });
+pub(super) fn print_downloaded(
+    out: &mut impl Write,
+    format: OutputFormat,
+    layer: &DownloadedLayer,
+) -> io::Result<()> {
+    let DownloadedLayer { arn, path, code_sha256, code_size } = layer;
+    if format == OutputFormat::Json {
+        return print::json(out, &DownloadOutput { arn, path, code_sha256, code_size: *code_size });
     }
     writeln!(out, "{}", path.display())?;
     writeln!(out, "sha256  {code_sha256}")?;
