@@ -1,5 +1,5 @@
-//! What the fuzzer calls. The tests of `klayers-build` call the same functions with the seeds, so
-//! all of this goes through what is public.
+//! The targets of the fuzzer. The tests of `klayers-build` run the same functions on the seeds, so
+//! they use only public functions.
 
 #![allow(dead_code, reason = "each target calls one of these")]
 
@@ -17,19 +17,19 @@ use klayers_build::wheel::{
 };
 use klayers_core::{Digest, LayerName, Runtimes, Target};
 
-/// The largest entry that is compared, in bytes: a bomb is the reader's business.
+/// Largest entry that is compared, in bytes. Zip bombs are tested by the reader target.
 const LARGEST: u64 = 1 << 24;
 
 type Tree = BTreeMap<String, Vec<u8>>;
 
-/// A wheel of any bytes is read or refused.
+/// Any bytes are read as a wheel or refused.
 pub(crate) fn reader(wheel: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     read(folder.path(), wheel);
 }
 
-/// Any `RECORD` is read or refused, and names no file outside the wheel. One that is read is read
-/// in a wheel, too. Where that is accepted whatever it says, the layer's own `RECORD` is true.
+/// Any `RECORD` is parsed or refused, and names no file outside the wheel. One that is parsed is
+/// also read in a wheel. If its faults are accepted, the layer gets a correct `RECORD`.
 pub(crate) fn record(text: &[u8]) {
     let Some(record) = std::str::from_utf8(text).ok().and_then(|text| Record::parse(text).ok())
     else {
@@ -50,8 +50,8 @@ pub(crate) fn record(text: &[u8]) {
     check_record(&unpacked(&layer).expect("a layer can be unpacked"), DIST_INFO);
 }
 
-/// Any `METADATA` is read or refused. A wheel with one that is read for its own package is taken,
-/// since its `RECORD` is true.
+/// Any `METADATA` is parsed or refused. If it is valid and names its own package, the wheel is
+/// accepted, since its `RECORD` is correct.
 pub(crate) fn metadata(text: &[u8]) {
     let Ok(metadata) = Metadata::parse(text) else { return };
     let path = format!("{DIST_INFO}/METADATA");
@@ -63,27 +63,27 @@ pub(crate) fn metadata(text: &[u8]) {
     assert!(taken || !own, "{metadata:?} is read alone, but not in a wheel");
 }
 
-/// Any file that begins as a native library does is read or refused.
+/// Any file with the first bytes of a native library is read or refused.
 pub(crate) fn library(bytes: &[u8]) {
     let file = [b"\x7fELF", bytes].concat();
     let _ = NativeLibrary::read("library.so", &file);
 }
 
-/// What [`assembly`] says of a wheel holds for one with any files, which its `RECORD` lists. Bytes
-/// of 0xff end each name and each content.
+/// The checks of [`assembly`] hold for a wheel with any files that its `RECORD` lists. Bytes of
+/// 0xff end each name and each content.
 pub(crate) fn files(names_and_contents: &[u8]) {
     let mut wheel = Sample::sample();
     let mut parts = names_and_contents.split(|&byte| byte == 0xff);
     while let (Some(path), Some(content)) = (parts.next(), parts.next()) {
-        // One in the place of a file of the sample is what makes its lists say something else.
+        // Replacing a file of the sample changes its metadata.
         wheel = wheel.without(&String::from_utf8_lossy(path));
         wheel = wheel.entry(bad_wheels::raw_zip::Entry::stored(path, content));
     }
     assembly(&wheel.bytes());
 }
 
-/// A wheel that is taken gives a layer that another reader unpacks, with every file of the wheel as
-/// that reader finds it there, and a `RECORD` that lists what is in it.
+/// The layer of an accepted wheel can be unpacked by another reader, has every file of the wheel as
+/// that reader extracts it from the wheel, and has a `RECORD` of its content.
 pub(crate) fn assembly(wheel: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(verified) = read(folder.path(), wheel) else { return };
@@ -105,7 +105,7 @@ pub(crate) fn assembly(wheel: &[u8]) {
     }
 }
 
-/// The layer's own list must name the files of the wheel, and say what they are.
+/// Checks that the layer's own `RECORD` lists the files of the wheel correctly.
 fn check_record(layer: &Tree, dist_info: &str) {
     let own = format!("{dist_info}/RECORD");
     let text = String::from_utf8_lossy(&layer[&format!("python/{own}")]);
@@ -148,7 +148,7 @@ fn layer(folder: &Path, wheel: Wheel) -> Option<Vec<u8>> {
     Some(fs::read(&zip.file).expect("the layer"))
 }
 
-/// The files of a zip as another reader finds them; none if it does not take the zip.
+/// The files of a zip according to another reader. None if it refuses the zip.
 fn unpacked(bytes: &[u8]) -> Option<Tree> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
     let mut files = Tree::new();

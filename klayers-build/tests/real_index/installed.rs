@@ -1,4 +1,4 @@
-//! What `uv` installs for a lock, and how a layer differs from it.
+//! Installs a lock with `uv`, and compares the layer with that.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use crate::layer::{Entry, Layer};
 use crate::tools::{output, platform, target, uv_install};
 
-/// Installs the wheels of the layer's own lock, which an interpreter of the target's version must
-/// ask for.
+/// Installs the wheels of the layer's own lock. That requires an interpreter of the target's
+/// version.
 pub(crate) fn by_lock(layer: &Layer, python: &Path) -> PathBuf {
     let lock = layer.own_lock("pylock.toml");
     install(layer, python, "by-lock", &lock)
 }
 
-/// Installs the versions that are in the layer. Which of their wheels is taken is left to uv.
+/// Installs the versions that are in the layer; uv chooses among their wheels.
 pub(crate) fn by_version(layer: &Layer, python: &Path) -> PathBuf {
     let requirements = layer.beside("requirements.txt");
     fs::write(&requirements, layer.pins.join("\n")).expect("a file");
@@ -35,8 +35,8 @@ fn install(layer: &Layer, python: &Path, name: &str, requirements: &Path) -> Pat
     folder
 }
 
-/// How the layer's `python` folder differs from a folder that was installed to: files that only
-/// one of them has, content, and whether it can be executed.
+/// The differences between the layer's `python` folder and an installation: files that only one of
+/// them has, content, and executable bits.
 pub(crate) fn differences(layer: &Layer, folder: &Path) -> Vec<String> {
     let mut differences = Vec::new();
     let mut left = files(folder);
@@ -65,7 +65,7 @@ pub(crate) fn differences(layer: &Layer, folder: &Path) -> Vec<String> {
     differences
 }
 
-/// Whether files that each installer writes in its own way lie there: its records, its lock, and
+/// Whether a file is one that each installer writes in its own way: its records, its lock, and
 /// bytecode.
 fn differs_by_installer(path: &str) -> bool {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
@@ -87,7 +87,7 @@ fn is_same(path: &str, one: &[u8], other: &[u8]) -> bool {
     }
 }
 
-/// The files below a folder, with `/` between the parts of their paths.
+/// The files below a folder, with `/` in their paths.
 fn files(root: &Path) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     let mut folders = vec![root.to_owned()];

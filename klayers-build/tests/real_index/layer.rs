@@ -1,4 +1,4 @@
-//! Layers that the command builds.
+//! Builds layers with the command.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,13 +11,13 @@ use zip::ZipArchive;
 
 use crate::tools::{output, pipeline, scratch, target};
 
-/// A layer, and what the command said of it.
+/// A layer, and the output of the command about it.
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) zip: PathBuf,
     pub(crate) name: String,
     pub(crate) sha256: String,
-    /// Its distributions, each as `name==version`.
+    /// The distributions, each as `name==version`.
     pub(crate) pins: Vec<String>,
     folder: TempDir,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Entry {
 }
 
 impl Layer {
-    /// Resolves a requirement by the real index, and builds the layer.
+    /// Resolves a requirement from the real index, and builds the layer.
     pub(crate) fn of(requirement: &str) -> Self {
         let folder = scratch();
         Self::build(pipeline().arg("build").arg(requirement), folder)
@@ -40,7 +40,7 @@ impl Layer {
     /// Runs a `build` command that lacks its target and folder.
     pub(crate) fn build(command: &mut Command, folder: TempDir) -> Self {
         let target = target();
-        // Some are larger than what Lambda takes; they are compared all the same.
+        // Some layers exceed the limit of Lambda; they are compared all the same.
         command.args(["--force", "--python", &target.python.to_string()]);
         command
             .args(["--arch", target.architecture.as_str(), "--json", "--out"])
@@ -57,12 +57,12 @@ impl Layer {
         }
     }
 
-    /// A folder beside the layer, for what is made of it.
+    /// A path beside the layer, for files made from it.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Hands each file of the layer to a function, in the order of the zip.
+    /// Passes each file of the layer to a function, in the order of the zip.
     pub(crate) fn each(&self, mut take: impl FnMut(Entry)) {
         let mut archive = ZipArchive::new(File::open(&self.zip).expect("the zip")).expect("a zip");
         for index in 0..archive.len() {
@@ -75,7 +75,7 @@ impl Layer {
         }
     }
 
-    /// Writes the lock that lies in the layer beside it, as the file of this name.
+    /// Copies the lock inside the layer to a file of this name beside it.
     pub(crate) fn own_lock(&self, name: &str) -> PathBuf {
         let path = self.beside(name);
         let wanted = format!("klayers/{}/pylock.toml", self.name);
@@ -88,7 +88,7 @@ impl Layer {
         path
     }
 
-    /// Unpacks the layer as a Python program would. It knows no modes.
+    /// Unpacks the layer with Python, which ignores modes.
     pub(crate) fn unpacked_by_python(&self, python: &Path) -> PathBuf {
         let folder = self.beside("by-python");
         output(
@@ -97,7 +97,7 @@ impl Layer {
         folder
     }
 
-    /// Unpacks the layer with `unzip`, where that is installed.
+    /// Unpacks the layer with `unzip`, if installed.
     pub(crate) fn unpacked_by_unzip(&self) -> Option<PathBuf> {
         Command::new("unzip").arg("-v").output().ok()?;
         let folder = self.beside("by-unzip");

@@ -1,4 +1,4 @@
-//! A layer of each of these packages is laid out as uv lays it out, and works.
+//! Tests that a layer of each of these packages is laid out as uv installs it, and works.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,11 +9,11 @@ use crate::python::{any_python, python_3_12};
 use crate::same_bytes::rebuilt_elsewhere;
 use crate::tools::output;
 
-/// Looks at an unpacked layer from within Python.
+/// A script that inspects an unpacked layer with Python.
 const INSPECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real_index/inspect_layer.py");
 
-/// Builds the layer of a requirement, and looks at it from all sides. The program is one that runs
-/// only if the package works, with its native parts.
+/// Builds the layer of a requirement, and checks all aspects of it. The program must run only if
+/// the package works, including its native parts.
 fn check(requirement: &str, program: &str) {
     let layer = Layer::of(requirement);
     is_sound(&layer);
@@ -59,8 +59,8 @@ fn is_laid_out_as(layer: &Layer, folder: &Path) {
     assert!(differences.is_empty(), "{}: {differences:#?}", folder.display());
 }
 
-/// Runs a part of the script with nothing on Python's path but the layer and the standard library,
-/// in an empty environment.
+/// Runs a part of the script with only the layer and the standard library on Python's path, in an
+/// empty environment.
 fn inspect(python: &Path, part: &str, folder: &Path, arguments: &[String]) {
     output(
         Command::new(python)

@@ -1,4 +1,4 @@
-//! The interpreters of this machine.
+//! Finds the interpreters of this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::tools::{answer, output, skipped, variable};
 
-/// The Python 3.12 to import with, if this machine has one that can import the target's layers.
+/// Returns the Python 3.12 for imports, if this machine has one that can import the target's
+/// layers.
 pub(crate) fn python_3_12() -> Result<PathBuf, String> {
     if !cfg!(target_os = "linux") {
         return Err("layers hold programs for Linux, which this is not".to_owned());
@@ -29,13 +30,13 @@ pub(crate) fn python_3_12() -> Result<PathBuf, String> {
         })
 }
 
-/// Any Python of this machine, for what does not depend on its version.
+/// Returns any Python of this machine, for checks that do not depend on its version.
 pub(crate) fn any_python() -> PathBuf {
     let ask = ["-I", "-c", "import sys; print(sys.executable)"];
     PathBuf::from(output(Command::new("python3").args(ask)).trim())
 }
 
-/// The interpreter itself, behind links and shims, if it is version 3.12.
+/// Returns the interpreter behind links and shims, if it is version 3.12.
 fn real_3_12(python: &Path) -> Option<PathBuf> {
     let ask = "import sys; print(sys.implementation.name, sys.version_info[:2], sys.executable)";
     let answer = answer(Command::new(python).args(["-I", "-c", ask]))?;
@@ -56,7 +57,7 @@ fn pyenv_versions(root: &Path) -> Vec<PathBuf> {
     versions
 }
 
-/// The configuration of cargo-nextest shows what this test writes, although it succeeds.
+/// The configuration of cargo-nextest shows the output of this test even if it succeeds.
 #[test]
 fn what_the_real_index_tests_leave_out_is_said() {
     if let Err(reason) = python_3_12() {

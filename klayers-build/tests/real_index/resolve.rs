@@ -1,4 +1,4 @@
-//! Resolving by the real index, for every target.
+//! Resolves from the real index, for every target.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use klayers_core::{Architecture, PackageVersion, Runtime, Runtimes, Target};
 use crate::python::any_python;
 use crate::tools::output;
 
-/// How many resolutions run at once.
+/// Number of concurrent resolutions.
 const PARALLEL: usize = 4;
 
 async fn resolve(resolver: &Resolver, requirements: &[&str], target: Target) -> Lock {
@@ -23,7 +23,7 @@ async fn resolve(resolver: &Resolver, requirements: &[&str], target: Target) -> 
 }
 
 #[tokio::test]
-async fn the_real_index_gives_fitting_wheels_for_every_target() {
+async fn real_index_has_fitting_wheels_for_every_target() {
     let resolver = Resolver::find(Sources::default()).await.expect("uv and python3 on PATH");
     let runtimes = Runtimes::default();
     let cells: Vec<(Target, &Runtime)> = runtimes
@@ -55,7 +55,7 @@ async fn the_real_index_gives_fitting_wheels_for_every_target() {
 }
 
 #[tokio::test]
-async fn the_real_index_gives_an_older_runtime_the_newest_version_that_still_fits() {
+async fn older_runtime_gets_newest_fitting_version_from_real_index() {
     let resolver = Resolver::find(Sources::default()).await.expect("uv and python3 on PATH");
     let mut versions = Vec::new();
     for (target, platform) in
@@ -65,14 +65,14 @@ async fn the_real_index_gives_an_older_runtime_the_newest_version_that_still_fit
         let lock = resolve(&resolver, &["pandas"], target).await;
         let version =
             lock.wheel(&"pandas".parse().expect("a name")).expect("pandas").pin.version.clone();
-        assert_eq!(version, what_uv_chooses("pandas", target, platform), "{target}");
+        assert_eq!(version, version_chosen_by_uv("pandas", target, platform), "{target}");
         versions.push(version);
     }
     assert!(versions[0] <= versions[1], "{versions:?}");
 }
 
-/// The version that uv, asked in its own format, chooses.
-fn what_uv_chooses(package: &str, target: Target, platform: &str) -> PackageVersion {
+/// The version that uv chooses, from its requirements format.
+fn version_chosen_by_uv(package: &str, target: Target, platform: &str) -> PackageVersion {
     let script = "printf '%s\\n' \"$1\" | { shift; exec \"$@\"; }";
     let compile = ["uv", "pip", "compile", "-", "--no-header", "--no-annotate", "--quiet"];
     let text = output(
@@ -88,7 +88,7 @@ fn what_uv_chooses(package: &str, target: Target, platform: &str) -> PackageVers
     version.unwrap_or_else(|| panic!("no {package} in {text}")).parse().expect("a version")
 }
 
-/// Whether a wheel fits, by its name alone: judged here apart from what the product does.
+/// Whether a wheel fits according to its name. Written independently of the product's code.
 fn fits(filename: &str, target: Target, runtime: &Runtime) -> bool {
     let stem = filename.strip_suffix(".whl").expect("a wheel");
     let mut tags = stem.rsplitn(4, '-');

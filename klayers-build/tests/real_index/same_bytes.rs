@@ -1,4 +1,4 @@
-//! The same lock gives the same bytes, whatever else differs.
+//! Tests that the same lock gives the same bytes, whatever else differs.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use crate::layer::Layer;
 use crate::tools::{pipeline, scratch, wheel_cache};
 
-/// Builds the layer again from its own lock: in another folder, with another cache whose wheels
-/// are of another day, in another time zone and language, and with another umask.
+/// Rebuilds the layer from its own lock: in another folder, with another cache whose wheels have
+/// another date, in another time zone and language, and with another umask.
 pub(crate) fn rebuilt_elsewhere(layer: &Layer) -> Layer {
     let lock = layer.own_lock("pylock.again.toml");
     let cache = scratch();
@@ -35,7 +35,7 @@ fn rebuilt(layer: &Layer, lock: &Path, cache: &Path) -> Layer {
     Layer::build(&mut command, scratch())
 }
 
-/// Copies the wheels of a lock from the cache that the tests share to another one.
+/// Copies the wheels of a lock from the tests' shared cache to another one.
 fn copy_wheels(lock: &str, cache: &Path) {
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let shared = wheel_cache();
@@ -56,7 +56,7 @@ fn copy_wheels(lock: &str, cache: &Path) {
 }
 
 #[test]
-fn a_lock_of_the_real_index_gives_the_same_bytes_when_its_wheels_are_fetched_again() {
+fn lock_of_real_index_gives_same_bytes_after_fetching_again() {
     let layer = Layer::of("requests");
     let lock = layer.own_lock("pylock.again.toml");
     let cache = scratch();

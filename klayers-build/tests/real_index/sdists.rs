@@ -1,4 +1,4 @@
-//! A package that the real index has as source alone.
+//! Builds a package that the real index has only as a source distribution.
 
 use std::process::Command;
 

@@ -14,33 +14,33 @@ mod record;
 mod zip64;
 mod zip64_repeated;
 
-/// A wheel, and what is to be said of it.
+/// A wheel and the expected verdict.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The number of the rule that it is about.
+    /// The number of the rule that it tests.
     pub number: u8,
-    /// What is odd about it, in a few words.
+    /// A short description of what is unusual.
     pub name: &'static str,
-    /// The file name that it is known by.
+    /// The file name.
     pub filename: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// The files that its entries are listed with in `RECORD`, and their SHA-256.
+    /// The files that `RECORD` lists, with their SHA-256.
     pub listed: BTreeMap<String, Digest>,
-    /// How many bytes whoever believes it would write.
+    /// Number of bytes that a trusting unpacker would write.
     pub unpacked: u64,
-    /// What is to be said of it.
+    /// The expected verdict.
     pub verdict: Verdict,
 }
 
-/// What is to be said of a wheel.
+/// The expected verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// It can be used.
+    /// The wheel is accepted.
     Accepted,
-    /// It can be used, with a notice of which this is a part.
+    /// The wheel is accepted, with a notice that contains this text.
     Noticed(&'static str),
-    /// It cannot be used, for a reason of which this is a part.
+    /// The wheel is refused, for a reason that contains this text.
     Refused(&'static str),
 }
 
@@ -67,7 +67,7 @@ impl Case {
         Self::of_bytes(number, name, wheel, wheel.bytes(), verdict)
     }
 
-    /// A wheel whose bytes were changed after they were made.
+    /// A wheel whose bytes were changed after it was made.
     fn of_bytes(
         number: u8,
         name: &'static str,

@@ -1,7 +1,7 @@
-//! Wheels that break one rule each, and some that are odd and yet sound: data for the tests of
+//! Wheels that break one rule each, and some that are unusual but valid: data for the tests of
 //! `klayers-build`, seeds for its fuzzer, and files for a comparison with other installers.
 //!
-//! Everything is made here when it is asked for; no file that somebody would have to trust is kept.
+//! All wheels are generated on demand; no binary file has to be stored and trusted.
 
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a mistake in a case")]
 

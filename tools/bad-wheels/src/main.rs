@@ -1,6 +1,6 @@
-//! `bad-wheels cases FOLDER` writes each case into a folder of its own, and `cases.json`, which
-//! says what they are; `tools/wheel-verdicts` shows them to other installers. `bad-wheels seeds
-//! FOLDER` writes what the fuzzer starts from.
+//! `bad-wheels cases FOLDER` writes each case into its own folder, and `cases.json`, which
+//! describes them; `tools/wheel-verdicts` runs other installers on them. `bad-wheels seeds FOLDER`
+//! writes the seeds of the fuzzer.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,7 @@
-//! A ZIP writer that does as it is told: every field of every record can be spoilt.
+//! A ZIP writer without checks: every field of every record can be set to a wrong value.
 //!
-//! Fields stand in the order and with the meaning of the [ZIP file format specification][spec],
-//! sections 4.3 to 4.5.
+//! Fields have the order and the meaning of the [ZIP file format specification][spec], sections 4.3
+//! to 4.5.
 //!
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use klayers_core::Digest;
 
-/// Flag of an entry whose CRC and sizes stand behind its content.
+/// Flag of an entry whose CRC and sizes follow its content.
 pub const FLAG_DESCRIPTOR: u16 = 1 << 3;
 /// Flag of an entry whose name is UTF-8.
 pub const FLAG_UTF8: u16 = 1 << 11;
@@ -22,10 +22,10 @@ pub const EXTRA_ZIP64: u16 = 0x0001;
 /// The identifier of the Unicode path extra field.
 pub const EXTRA_UNICODE_PATH: u16 = 0x7075;
 
-/// An archive: its entries, what stands around them, and how its end is spoilt.
+/// An archive: its entries, the bytes around them, and the changes to its end records.
 #[derive(Clone, Debug, Default)]
 pub struct RawZip {
-    /// Bytes before the first entry; offsets take them into account.
+    /// Bytes before the first entry. Offsets include them.
     pub before: Vec<u8>,
     /// The entries, in the order of the file and of the directory.
     pub entries: Vec<Entry>,
@@ -35,7 +35,7 @@ pub struct RawZip {
     pub directory_tail: Vec<u8>,
     /// Whether ZIP64 end records are written, and the classic record refers to them.
     pub zip64: bool,
-    /// What is done to the end records when all else is known.
+    /// Changes the end records when everything else is known.
     pub spoil: Vec<fn(&mut Ends)>,
     /// The archive comment.
     pub comment: Vec<u8>,
@@ -43,49 +43,49 @@ pub struct RawZip {
     pub after: Vec<u8>,
 }
 
-/// An entry: two headers and what lies between them.
+/// An entry: two headers and the content between them.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The header before the content; none leaves header and content out.
+    /// The header before the content. None omits header and content.
     pub local: Option<Header>,
-    /// The content, compressed as it is.
+    /// The content as stored.
     pub data: Vec<u8>,
-    /// What stands behind the content.
+    /// The bytes after the content.
     pub descriptor: Vec<u8>,
-    /// The header in the directory; none leaves it out.
+    /// The header in the directory. None omits it.
     pub central: Option<Header>,
     /// Writes the offset of the local header into the central one.
     pub locate: fn(&mut Header, u64),
-    /// What `RECORD` says of it: hash and size of the content. None leaves it out.
+    /// The hash and size in `RECORD`. None omits the entry there.
     pub listed: Option<(Digest, u64)>,
 }
 
-/// The fields of a local and of a central header; the local one has only some of them.
+/// The fields of a local and of a central header. The local one has only some of them.
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// The four bytes that it begins with.
+    /// The four bytes of its signature.
     pub signature: [u8; 4],
-    /// What made it: 3 in the upper byte is Unix. Central only.
+    /// The system that made it: 3 in the upper byte is Unix. Central only.
     pub version_made: u16,
-    /// The version of the format that is needed: 20 is 2.0.
+    /// The required version of the format: 20 is 2.0.
     pub version_needed: u16,
     /// General purpose flags.
     pub flags: u16,
     /// The compression method.
     pub method: u16,
-    /// Time of day, as DOS has it.
+    /// Time of day in DOS format.
     pub time: u16,
-    /// Date, as DOS has it.
+    /// Date in DOS format.
     pub date: u16,
     /// CRC-32 of the content.
     pub crc: u32,
-    /// Size of the content as it lies there.
+    /// Compressed size of the content.
     pub compressed_size: u32,
-    /// Size of the content.
+    /// Uncompressed size of the content.
     pub size: u32,
     /// The name.
     pub name: Vec<u8>,
-    /// The length of the name as it is said, where that is not its length.
+    /// The stated length of the name, if it is not the real one.
     pub name_length: Option<u16>,
     /// The extra fields.
     pub extra: Vec<u8>,
@@ -97,7 +97,7 @@ pub struct Header {
     pub internal: u16,
     /// External attributes: a Unix mode in the upper half. Central only.
     pub external: u32,
-    /// Where the local header is. Central only.
+    /// The offset of the local header. Central only.
     pub offset: u32,
 }
 
@@ -125,9 +125,9 @@ pub struct Ends {
 /// The ZIP64 end record and its locator.
 #[derive(Clone, Debug)]
 pub struct Zip64 {
-    /// The size of the rest of the record: 44 without further data.
+    /// The size of the rest of the record: 44 without additional data.
     pub record_size: u64,
-    /// The version of the format that is needed.
+    /// The required version of the format.
     pub version_needed: u16,
     /// The number of this disk.
     pub disk: u32,
@@ -139,13 +139,13 @@ pub struct Zip64 {
     pub size: u64,
     /// The offset of the directory.
     pub offset: u64,
-    /// Further data of the record.
+    /// Additional data of the record.
     pub data: Vec<u8>,
     /// Bytes between the record and the locator.
     pub gap: Vec<u8>,
-    /// Where the locator says that the record is.
+    /// The offset of the record in the locator.
     pub locator_offset: u64,
-    /// How many disks the locator says there are.
+    /// The number of disks in the locator.
     pub locator_disks: u32,
 }
 
@@ -241,19 +241,19 @@ impl Ends {
 }
 
 impl Entry {
-    /// A file, compressed with DEFLATE, of mode 0644.
+    /// Creates a file, compressed with DEFLATE, with mode 0644.
     pub fn deflated(name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
         let content = content.as_ref();
         Self::new(name, content, 8, deflated(content))
     }
 
-    /// A file that is stored as it is, of mode 0644.
+    /// Creates a stored file with mode 0644.
     pub fn stored(name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
         let content = content.as_ref();
         Self::new(name, content, 0, content.to_vec())
     }
 
-    /// A file whose content lies there in a given form.
+    /// Creates a file with its content in a given stored form.
     pub fn new(name: impl AsRef<[u8]>, content: &[u8], method: u16, data: Vec<u8>) -> Self {
         let name = name.as_ref().to_vec();
         let header = Header {
@@ -286,19 +286,19 @@ impl Entry {
         }
     }
 
-    /// A folder.
+    /// Creates a folder.
     pub fn folder(name: &str) -> Self {
         Self::stored(name, "").both(|header| header.external = 0o040_755 << 16).unlisted()
     }
 
-    /// Left out of `RECORD`.
+    /// Omits the entry from `RECORD`.
     #[must_use]
     pub fn unlisted(mut self) -> Self {
         self.listed = None;
         self
     }
 
-    /// With another local header.
+    /// Changes the local header.
     #[must_use]
     pub fn local(mut self, change: impl FnOnce(&mut Header)) -> Self {
         if let Some(header) = &mut self.local {
@@ -307,7 +307,7 @@ impl Entry {
         self
     }
 
-    /// With another central header.
+    /// Changes the central header.
     #[must_use]
     pub fn central(mut self, change: impl FnOnce(&mut Header)) -> Self {
         if let Some(header) = &mut self.central {
@@ -316,13 +316,13 @@ impl Entry {
         self
     }
 
-    /// With two other headers.
+    /// Changes both headers.
     #[must_use]
     pub fn both(self, change: impl Fn(&mut Header)) -> Self {
         self.local(&change).central(&change)
     }
 
-    /// With other bytes in the place of its content, and headers that know their number.
+    /// Replaces the stored content, and sets its size in the headers.
     #[must_use]
     pub fn data(mut self, data: Vec<u8>) -> Self {
         self.data = data;
@@ -330,20 +330,20 @@ impl Entry {
         self.both(|header| header.compressed_size = length)
     }
 
-    /// With a mode, file type and all.
+    /// Sets the mode, including the file type.
     #[must_use]
     pub fn mode(self, mode: u32) -> Self {
         self.central(|header| header.external = mode << 16)
     }
 
-    /// With an extra field in both headers.
+    /// Adds an extra field to both headers.
     #[must_use]
     pub fn extra(self, id: u16, field: &[u8]) -> Self {
         let field = extra(id, field);
         self.both(|header| header.extra.extend(&field))
     }
 
-    /// With its CRC and sizes in a descriptor behind its content instead of the local header.
+    /// Moves CRC and sizes from the local header into a descriptor after the content.
     #[must_use]
     pub fn with_descriptor(mut self) -> Self {
         self.descriptor = self.descriptor_bytes();
@@ -352,7 +352,7 @@ impl Entry {
         })
     }
 
-    /// The descriptor that fits, with its signature.
+    /// The correct descriptor, with its signature.
     pub fn descriptor_bytes(&self) -> Vec<u8> {
         let mut descriptor = b"PK\x07\x08".to_vec();
         if let Some(header) = &self.central {
@@ -363,13 +363,13 @@ impl Entry {
         descriptor
     }
 
-    /// The descriptor that fits where the local header has a ZIP64 field: its sizes take 8 bytes.
+    /// The correct descriptor if the local header has a ZIP64 field: its sizes have 8 bytes.
     pub fn wide_descriptor_bytes(&self) -> Vec<u8> {
         let narrow = self.descriptor_bytes();
         [&narrow[..12], &[0; 4], &narrow[12..], &[0; 4]].concat()
     }
 
-    /// With its sizes in ZIP64 extra fields.
+    /// Moves the sizes into ZIP64 extra fields.
     #[must_use]
     pub fn with_zip64_sizes(self) -> Self {
         self.both(|header| {
@@ -380,13 +380,13 @@ impl Entry {
         })
     }
 
-    /// With its sizes again in ZIP64 extra fields, although the headers have them.
+    /// Repeats the sizes in ZIP64 extra fields, although the headers have them.
     #[must_use]
     pub fn with_zip64_sizes_again(self) -> Self {
         self.both(|header| header.extra.extend(extra(EXTRA_ZIP64, &zip64_sizes(header))))
     }
 
-    /// With the offset of its local header in a ZIP64 extra field.
+    /// Moves the offset of the local header into a ZIP64 extra field.
     #[must_use]
     pub fn with_zip64_offset(mut self) -> Self {
         self.locate = |header, offset| {
@@ -433,7 +433,7 @@ impl Header {
     }
 }
 
-/// The two sizes as a ZIP64 extra field has them.
+/// The two sizes as a ZIP64 extra field.
 pub fn zip64_sizes(header: &Header) -> Vec<u8> {
     [header.size, header.compressed_size].map(|size| u64::from(size).to_le_bytes()).concat()
 }
@@ -449,14 +449,14 @@ pub fn deflated(content: &[u8]) -> Vec<u8> {
     encoder.write_all(content).and_then(|()| encoder.finish()).expect("memory takes it")
 }
 
-/// Content compressed with DEFLATE, without a block that says it is the last.
+/// Content compressed with DEFLATE, without a final block.
 pub fn deflated_without_end(content: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).and_then(|()| encoder.flush()).expect("memory takes it");
     encoder.get_ref().clone()
 }
 
-/// The lower half; a test that needs more says it in a ZIP64 field.
+/// The lower half. A test that needs more puts it into a ZIP64 field.
 fn low(value: u64) -> u32 {
     u32::try_from(value & u64::from(u32::MAX)).expect("masked")
 }

@@ -1,6 +1,6 @@
-//! What the refusals say, in one place: a distinctive part of each message.
+//! A distinctive part of each error message and notice.
 
-#![expect(missing_docs, reason = "each is a part of a message, and says itself what it is about")]
+#![expect(missing_docs, reason = "each constant is a part of a message and explains itself")]
 
 // Framing.
 pub const TWO_ENDS: &str = "something was appended, or its comment holds another one";
@@ -82,7 +82,7 @@ pub const DATA_CONFLICT: &str = "are both installed as";
 pub const ENTRY_POINT: &str = "entry_points.txt, line";
 pub const TAR: &str = "it is also a tar archive";
 
-// What is noticed.
+// Notices.
 pub const NOTICE_REPEATED: &str = "more than once, the same each time";
 pub const NOTICE_HASHES: &str = "hashes in hexadecimal or plain Base64";
 pub const NOTICE_PATHS: &str = "paths that begin with ./ or /";

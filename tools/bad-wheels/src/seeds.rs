@@ -1,11 +1,11 @@
-//! What the fuzzer starts from.
+//! The seeds of the fuzzer.
 
 use klayers_core::Digest;
 
 use crate::cases::cases;
 use crate::wheel::{DIST_INFO, Wheel};
 
-/// The largest wheel that the fuzzer is given, in bytes: it is as fast as its inputs are small.
+/// Largest wheel among the seeds, in bytes: small inputs keep the fuzzer fast.
 const LARGEST: usize = 4 << 10;
 
 /// An input for one of the fuzzer's targets.
@@ -48,7 +48,7 @@ pub fn seeds() -> Vec<Seed> {
     seeds
 }
 
-/// Files of a wheel, names and contents by turns, with a byte behind each that is in no text.
+/// Files of a wheel: names and contents alternate, each followed by a byte that occurs in no text.
 pub fn files() -> Vec<Vec<u8>> {
     let scripts = format!("{DIST_INFO}/entry_points.txt");
     [
@@ -74,8 +74,8 @@ pub fn files() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// Native libraries behind their first four bytes: an ELF header and one that says where the
-/// dynamic section is, of both classes, in both byte orders, and for both of Lambda's machines.
+/// Native libraries without their first four bytes: an ELF header and a program header for the
+/// dynamic section, in both classes, both byte orders, and for both machines of Lambda.
 pub fn libraries() -> Vec<Vec<u8>> {
     let mut libraries = Vec::new();
     for (class, header, program) in [(1, 52, 32), (2, 64, 56)] {
@@ -87,7 +87,7 @@ pub fn libraries() -> Vec<Vec<u8>> {
                     let value = if order == 1 { value.to_le_bytes() } else { value.to_be_bytes() };
                     bytes[at..at + 2].copy_from_slice(&value);
                 };
-                // Where a small number lies in a field of so many bytes.
+                // The position of a small number in a field of this size.
                 let low = |at: usize, size: usize| if order == 1 { at } else { at + size - 2 };
                 let word = 4 * class;
                 put(16, 3);
@@ -107,7 +107,7 @@ pub fn libraries() -> Vec<Vec<u8>> {
     libraries
 }
 
-/// Lists of files: sound ones, and ones with a fault each.
+/// `RECORD` files: valid ones, and some with one fault each.
 pub fn records() -> Vec<String> {
     let sound = Wheel::sample().record_text();
     let quoted = Wheel::sample().file("sample/a,\"b\".py", "x = 1\n").record_text();
@@ -130,7 +130,7 @@ pub fn records() -> Vec<String> {
     ]
 }
 
-/// Core metadata with values that somebody may not expect.
+/// Core metadata with unexpected values.
 pub fn metadata() -> Vec<String> {
     let head = "Metadata-Version: 2.4\nName: sample\nVersion: 1.0\n";
     let long = "MIT AND ".repeat(75);

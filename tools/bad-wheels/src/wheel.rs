@@ -1,4 +1,4 @@
-//! A small wheel that is sound until a case spoils it.
+//! A small valid wheel, which the cases modify.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ pub const FILENAME: &str = "sample-1.0-py3-none-any.whl";
 pub const MODULE: &str = "sample/__init__.py";
 /// A file of the sample, stored.
 pub const DATA: &str = "sample/data.txt";
-/// The folder of the sample's own lists.
+/// The sample's `.dist-info` folder.
 pub const DIST_INFO: &str = "sample-1.0.dist-info";
 
-/// A wheel: its files, and how its list and its archive are spoilt.
+/// A wheel: its files, and the changes to its `RECORD` and its archive.
 #[derive(Clone, Debug)]
 pub struct Wheel {
-    /// The name that it is known by.
+    /// The file name.
     pub filename: String,
     /// Its archive, without `RECORD`.
     pub zip: RawZip,
@@ -29,7 +29,7 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// The sample: a module, a text, and its lists.
+    /// Creates the sample: a module, a text, and the metadata files.
     pub fn sample() -> Self {
         let metadata = "Metadata-Version: 2.4\nName: sample\nVersion: 1.0\n\
              License-Expression: MIT\n\nA sample.\n";
@@ -54,48 +54,48 @@ impl Wheel {
         }
     }
 
-    /// Known by another file name.
+    /// Sets the file name.
     #[must_use]
     pub fn named(mut self, filename: &str) -> Self {
         filename.clone_into(&mut self.filename);
         self
     }
 
-    /// With another entry.
+    /// Adds an entry.
     #[must_use]
     pub fn entry(mut self, entry: Entry) -> Self {
         self.zip.entries.push(entry);
         self
     }
 
-    /// With another entry, behind all others.
+    /// Adds an entry after all others.
     #[must_use]
     pub fn last(mut self, entry: Entry) -> Self {
         self.last.push(entry);
         self
     }
 
-    /// With another file.
+    /// Adds a file.
     #[must_use]
     pub fn file(self, path: impl AsRef<[u8]>, content: &str) -> Self {
         self.entry(Entry::deflated(path, content))
     }
 
-    /// With a file in its `.dist-info` folder, in the place of one that is there.
+    /// Sets a file in its `.dist-info` folder.
     #[must_use]
     pub fn dist_info(self, file: &str, content: &str) -> Self {
         let path = format!("{DIST_INFO}/{file}");
         self.without(&path).file(path, content)
     }
 
-    /// Without a file.
+    /// Removes a file.
     #[must_use]
     pub fn without(mut self, path: &str) -> Self {
         self.zip.entries.retain(|entry| !is_at(entry, path));
         self
     }
 
-    /// With an entry changed, after its line in `RECORD` is known.
+    /// Changes an entry after its line in `RECORD` was computed.
     #[must_use]
     pub fn change(mut self, path: &str, change: impl FnOnce(Entry) -> Entry) -> Self {
         let found = self.zip.entries.iter_mut().find(|entry| is_at(entry, path));
@@ -104,28 +104,28 @@ impl Wheel {
         self
     }
 
-    /// With every entry changed, `RECORD` too.
+    /// Changes every entry, including `RECORD`.
     #[must_use]
     pub fn each(mut self, change: fn(Entry) -> Entry) -> Self {
         self.each.push(change);
         self
     }
 
-    /// With the archive changed around its entries.
+    /// Changes the archive around its entries.
     #[must_use]
     pub fn archive(mut self, change: impl FnOnce(&mut RawZip)) -> Self {
         change(&mut self.zip);
         self
     }
 
-    /// With a list of files that is changed after it was made.
+    /// Changes `RECORD` after it was written.
     #[must_use]
     pub fn record(mut self, change: fn(String) -> String) -> Self {
         self.record = Some(change);
         self
     }
 
-    /// Without a list of files.
+    /// Omits `RECORD`.
     #[must_use]
     pub fn without_record(mut self) -> Self {
         self.has_record = false;
@@ -153,12 +153,12 @@ impl Wheel {
         }
     }
 
-    /// The files that it lists, with their SHA-256: what should be there once it is installed.
+    /// The files that `RECORD` lists, with their SHA-256: the expected result of an installation.
     pub fn listed(&self) -> BTreeMap<String, Digest> {
         self.listed_entries().map(|(path, digest, _)| (path, digest)).collect()
     }
 
-    /// The path, the SHA-256 and the size of each entry that is to be listed.
+    /// The path, the SHA-256 and the size of each entry in `RECORD`.
     fn listed_entries(&self) -> impl Iterator<Item = (String, Digest, u64)> {
         self.zip.entries.iter().chain(&self.last).filter_map(|entry| {
             let header = entry.central.as_ref().or(entry.local.as_ref())?;

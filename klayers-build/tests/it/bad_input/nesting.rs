@@ -1,4 +1,4 @@
-//! Text of strangers that is nested so deep that reading it could end the process.
+//! Tests untrusted text that is nested so deeply that parsing it could overflow the stack.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ fn nested(depth: usize) -> String {
     format!("{}os_name == 'posix'{}", "(".repeat(depth), ")".repeat(depth))
 }
 
-/// A lock of one package with this line more.
+/// A lock of one package with this additional line.
 fn lock(line: &str) -> String {
     let wheel = WheelFile::new("alpha", "1.0").file("alpha.py", "");
     let package = crate::support::package(&wheel, "http://127.0.0.1:9/alpha.whl");
@@ -20,7 +20,7 @@ fn lock(line: &str) -> String {
 }
 
 #[test]
-fn a_lock_with_deep_markers_is_refused() {
+fn lock_with_deeply_nested_marker_is_refused() {
     let home = Home::new();
     let build = ["build", "alpha", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
     for depth in [100, 20_000, 200_000] {
@@ -34,7 +34,7 @@ fn a_lock_with_deep_markers_is_refused() {
 }
 
 #[test]
-fn a_lock_with_deep_values_is_refused() {
+fn lock_with_deeply_nested_values_does_not_crash() {
     let home = Home::new();
     let build = ["build", "alpha", "--python", "3.12", "--out", "out", "--lock", "pylock.toml"];
     let deep = 50_000;
@@ -46,13 +46,13 @@ fn a_lock_with_deep_values_is_refused() {
     ] {
         home.write("pylock.toml", lock(&line));
         let outcome = home.run(&build);
-        // It may be refused, or be passed over; the wheel is nowhere.
+        // The value may be refused or ignored; the wheel does not exist.
         assert!(matches!(outcome.code, Some(1 | 2)), "{:?} {}", outcome.code, &line[..40]);
     }
 }
 
 #[test]
-fn an_archive_of_a_stranger_with_deep_markers_is_refused() {
+fn untrusted_layer_with_deeply_nested_marker_is_refused() {
     let home = Home::new();
     let recipe =
         "\n[tool.klayers]\nformat = 1\nlayer = \"Klayers-p312-alpha\"\ntarget = \"p3.12\"\n";
@@ -73,7 +73,7 @@ fn an_archive_of_a_stranger_with_deep_markers_is_refused() {
 }
 
 #[test]
-fn a_packages_list_with_deep_requirements_is_refused() {
+fn packages_list_with_deeply_nested_requirement_is_refused() {
     let home = home();
     for row in [
         format!("alpha; {}", nested(50_000)),

@@ -1,12 +1,12 @@
-//! Whoever mistypes a URL mistypes the password in it, too. Nothing shows it.
+//! Tests that no output shows the password in a mistyped URL.
 
 use super::home;
 use crate::support::command::{Home, uv_is_there};
 
-/// What no output may hold.
+/// The text that no output may contain.
 const SECRET: &str = "s3cret";
 
-/// URLs that cannot be read as what they are to be, and one that can.
+/// URLs that are malformed or not usable, and one that is valid.
 const URLS: [&str; 9] = [
     "https://me:s3cret@index.example:port/simple",
     "https://me:s3cret@",
@@ -19,7 +19,7 @@ const URLS: [&str; 9] = [
     "https://me:s3cret@127.0.0.1:9/simple",
 ];
 
-/// Runs a command, which fails, and gives nothing away.
+/// Runs a command that fails, and checks that its output does not show the secret.
 #[track_caller]
 fn keeps(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) {
     let mut command = home.command(arguments);
@@ -32,7 +32,7 @@ fn keeps(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn no_argument_shows_the_password_of_a_url_that_cannot_be_read() {
+fn malformed_url_in_an_argument_does_not_show_its_password() {
     if !uv_is_there() {
         return;
     }
@@ -47,7 +47,7 @@ fn no_argument_shows_the_password_of_a_url_that_cannot_be_read() {
         with(&["--index-url", url]);
         with(&[&format!("--index-url={url}")]);
         with(&["--find-links", url]);
-        // In the place of something else.
+        // As another kind of argument.
         with(&[url]);
         with(&[&format!("alpha @ {url}")]);
         with(&[&format!("--arch={url}")]);
@@ -60,7 +60,7 @@ fn no_argument_shows_the_password_of_a_url_that_cannot_be_read() {
 }
 
 #[test]
-fn no_variable_shows_the_password_of_a_url_that_cannot_be_read() {
+fn malformed_url_in_a_variable_does_not_show_its_password() {
     if !uv_is_there() {
         return;
     }
@@ -77,7 +77,7 @@ fn no_variable_shows_the_password_of_a_url_that_cannot_be_read() {
 }
 
 #[test]
-fn no_setting_shows_the_password_of_a_url_that_cannot_be_read() {
+fn malformed_url_in_a_setting_does_not_show_its_password() {
     let home = home();
     for url in &URLS[..8] {
         for section in [

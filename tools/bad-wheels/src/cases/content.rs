@@ -1,13 +1,13 @@
-//! Cases 16 to 21: content that is not what the headers say, or more of it than anybody wants.
+//! Cases 16 to 21: content that does not match the headers, or is too large.
 
 use super::{Case, accepted, refused};
 use crate::raw_zip::{Entry, Header, deflated, deflated_without_end};
 use crate::rules;
 use crate::wheel::{DATA, MODULE, Wheel};
 
-/// The most entries that a wheel may have.
+/// Most entries of a wheel.
 const MOST_ENTRIES: usize = 65_535;
-/// How many files of `ZEROS` zero bytes are more than a wheel may unpack to.
+/// Number of files of `ZEROS` zero bytes that exceed the limit of the unpacked size.
 const TOO_MANY_ZEROS: usize = 129;
 const ZEROS: usize = 16 << 20;
 
@@ -146,7 +146,7 @@ fn bombs() -> Vec<Case> {
         wheel.zip.entries.extend(entries);
         wheel
     };
-    // What every wheel of the sample has: four files and RECORD.
+    // The entries of the sample: four files and RECORD.
     let own = 5;
     vec![
         accepted(21, "16 MiB of zeros", &many(1)),
@@ -181,7 +181,7 @@ fn bombs() -> Vec<Case> {
     ]
 }
 
-/// Many entries of the directory that share the content of one.
+/// Many directory entries that share the content of one entry.
 fn shared(entry: &Entry, count: usize) -> Wheel {
     let mut wheel = Wheel::sample();
     wheel.zip.entries.insert(0, entry.clone());

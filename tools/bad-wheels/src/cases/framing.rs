@@ -1,4 +1,4 @@
-//! Cases 1 to 7, 11 and 15: what stands around the entries, and where they are.
+//! Cases 1 to 7, 11 and 15: bytes around the entries, and their positions.
 
 use super::{Case, Verdict, accepted, refused};
 use crate::raw_zip::{Entry, RawZip};
@@ -13,7 +13,7 @@ fn sample() -> Wheel {
     Wheel::sample()
 }
 
-/// Another sound wheel of the same name, with other content.
+/// Another valid wheel with the same name and other content.
 fn impostor() -> Wheel {
     sample().without(MODULE).file(MODULE, "answer = 43\n")
 }
@@ -220,7 +220,7 @@ fn twice() -> Entry {
     entry
 }
 
-/// A stored file that is itself a local header with content, and a directory that has both.
+/// A stored file that is itself a local header with content, and a directory that lists both.
 fn inside_another() -> Wheel {
     let mut inner =
         RawZip { entries: vec![Entry::stored("inner.py", "x = 1\n")], ..RawZip::default() }.bytes();
@@ -233,7 +233,7 @@ fn inside_another() -> Wheel {
     wheel.entry(entry)
 }
 
-/// Every prefix and every flipped byte is tried elsewhere; these are for the other installers.
+/// Other tests try every prefix and every flipped byte; these cases are for the other installers.
 fn cut() -> Vec<Case> {
     let whole = sample().bytes();
     let changed = |name, bytes: Vec<u8>, rule| {

@@ -1,4 +1,4 @@
-//! Cases 36 and 37: which distribution a wheel says that it is.
+//! Cases 36 and 37: the distribution that a wheel claims to be.
 
 use super::{Case, accepted, noticed, refused};
 use crate::rules;
@@ -12,7 +12,7 @@ fn sample() -> Wheel {
     Wheel::sample()
 }
 
-/// An ending that is one more than the folder should have.
+/// A redundant additional suffix of the folder.
 const DOUBLED: &str = ".dist-info.dist-info";
 
 fn identity() -> Vec<Case> {

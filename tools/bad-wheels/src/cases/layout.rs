@@ -1,4 +1,4 @@
-//! Cases 38 to 41: where the files of a wheel go, and what else they are.
+//! Cases 38 to 41: the destinations of files, and their other meanings.
 
 use super::{Case, Verdict, accepted, noticed, refused};
 use crate::raw_zip::{Entry, RawZip, extra};
@@ -168,7 +168,7 @@ fn tar() -> Vec<Case> {
     ]
 }
 
-/// The header of an empty file of a tar archive (POSIX.1-1988, ustar) that begins with these bytes.
+/// A tar header of an empty file (POSIX.1-1988, ustar) that begins with these bytes.
 fn tar_header(beginning: &[u8]) -> [u8; 512] {
     let mut header = [0; 512];
     header[..beginning.len()].copy_from_slice(beginning);
@@ -186,7 +186,7 @@ fn tar_header(beginning: &[u8]) -> [u8; 512] {
     summed(header)
 }
 
-/// A wheel whose first local header, with its extra field, is a header of tar.
+/// A wheel whose first local header, with its extra field, is also a tar header.
 fn in_an_extra_field() -> Wheel {
     let padded = |field: &[u8]| {
         sample().change(MODULE, |entry| entry.local(|header| header.extra = extra(0xcafe, field)))
@@ -197,8 +197,8 @@ fn in_an_extra_field() -> Wheel {
     padded(&header[begins_at..])
 }
 
-/// A wheel whose first file, stored, makes the beginning a header of tar. Its CRC is a part of
-/// what the header's own sum is taken over, so a byte is tried until both agree.
+/// A wheel whose first file, stored, makes the beginning of the wheel a tar header. The file's CRC
+/// is among the bytes of the header's checksum, so bytes are tried until both are right.
 fn in_content() -> Wheel {
     let name = "a.txt";
     let first = |content: &[u8]| {
@@ -211,9 +211,9 @@ fn in_content() -> Wheel {
     let mut content = tar_header(&[])[begins_at..].to_vec();
     (0..u16::MAX)
         .find_map(|filler| {
-            // The last bytes of a header of tar mean nothing.
+            // The last bytes of a tar header are unused.
             content[470..472].copy_from_slice(&filler.to_le_bytes());
-            // Most sums occur in a range of a few thousand: go by the one that was found last.
+            // Most checksums are in a range of a few thousand: start from the one found last.
             let alone =
                 RawZip { entries: vec![Entry::stored(name, &content)], ..RawZip::default() };
             let header: [u8; 512] = *alone.bytes().first_chunk().expect("a long file");
@@ -225,7 +225,7 @@ fn in_content() -> Wheel {
         .expect("a filler whose sum and CRC agree")
 }
 
-/// The header with its sum made anew.
+/// The header with its checksum recomputed.
 fn summed(mut header: [u8; 512]) -> [u8; 512] {
     header[148..156].copy_from_slice(b"        ");
     let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();

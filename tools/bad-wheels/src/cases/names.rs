@@ -97,7 +97,7 @@ fn odd() -> Vec<Case> {
     ]
 }
 
-/// Entries that are there twice, the same or almost.
+/// Entries that are listed twice, identical or almost.
 fn repeated() -> Vec<Case> {
     let sample = Wheel::sample();
     let module = sample.zip.entries[0].clone();

@@ -1,4 +1,4 @@
-//! Cases 33 to 35: what `RECORD` says of the files.
+//! Cases 33 to 35: the lines of `RECORD`.
 
 use klayers_core::Digest;
 
@@ -124,7 +124,7 @@ fn spelling() -> Vec<Case> {
     ]
 }
 
-/// What is said of their content.
+/// Their hashes and sizes.
 fn hashes() -> Vec<Case> {
     vec![
         wrong(
@@ -200,7 +200,7 @@ fn spelt_otherwise() -> Vec<Case> {
         noticed(
             34,
             "hashes in plain Base64",
-            // That of the empty file has letters in which the alphabets differ.
+            // The hash of the empty file contains letters that differ between the alphabets.
             &sample()
                 .entry(Entry::stored("sample/empty.py", ""))
                 .record(|text| text.replace(EMPTY, &EMPTY.replace('-', "+").replace('_', "/"))),

@@ -17,7 +17,7 @@ fn spoilt(spoil: fn(&mut Ends)) -> Wheel {
     zip64().archive(|zip| zip.spoil.push(spoil))
 }
 
-/// The classic record with the values of the other, instead of its full ones.
+/// The classic record with the values of the ZIP64 record instead of the marker values.
 fn plain(ends: &mut Ends) {
     if let Some(zip64) = &ends.zip64 {
         let narrow = |value: u64| u32::try_from(value).expect("a small archive");
@@ -205,7 +205,7 @@ fn fields() -> Vec<Case> {
     ]
 }
 
-/// An entry that says that it unpacks to so many bytes.
+/// An entry with this unpacked size in its headers.
 fn with_wide_size(entry: Entry, size: u64) -> Entry {
     entry.both(|header| {
         header.extra = extra(EXTRA_ZIP64, &size.to_le_bytes());
@@ -213,7 +213,7 @@ fn with_wide_size(entry: Entry, size: u64) -> Entry {
     })
 }
 
-/// A wheel with an entry that says that it reaches so far, and one that says that it is there.
+/// A wheel with an entry whose stated size reaches to offset 2^63, and an entry at that offset.
 fn behind_2_63() -> Wheel {
     const FAR: u64 = 1 << 63;
     let long = "sample/long.py";
@@ -237,7 +237,7 @@ fn module(change: impl FnOnce(Entry) -> Entry) -> Wheel {
     Wheel::sample().change(MODULE, change)
 }
 
-/// Sizes that a ZIP64 extra field has to say.
+/// Sizes that require a ZIP64 extra field.
 fn full(header: &mut Header) {
     (header.compressed_size, header.size) = (u32::MAX, u32::MAX);
 }

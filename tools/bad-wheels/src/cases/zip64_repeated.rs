@@ -1,4 +1,4 @@
-//! More of case 9: ZIP64 fields whose values the header has, too.
+//! More of case 9: ZIP64 fields that repeat values of the header.
 
 use super::{Case, accepted, refused};
 use crate::raw_zip::{EXTRA_ZIP64, Entry, FLAG_DESCRIPTOR, Header, extra, zip64_sizes};
@@ -18,12 +18,12 @@ fn field(values: &[u32]) -> Vec<u8> {
     extra(EXTRA_ZIP64, &wide.collect::<Vec<u8>>())
 }
 
-/// With a ZIP64 field of these values in the local header.
+/// Adds a ZIP64 field with these values to the local header.
 fn local(values: fn(&Header) -> Vec<u32>) -> Wheel {
     module(|entry| entry.local(|header| header.extra = field(&values(header))))
 }
 
-/// With one in the central header.
+/// Adds a ZIP64 field with these values to the central header.
 fn central(values: fn(&Header) -> Vec<u32>) -> Wheel {
     module(|entry| entry.central(|header| header.extra = field(&values(header))))
 }
@@ -241,7 +241,7 @@ fn contradicting() -> Vec<Case> {
 
 /// Before a data descriptor.
 fn described() -> Vec<Case> {
-    // What Python writes to a file that it cannot seek in: zeros, and all numbers behind.
+    // Python's form for an output that cannot seek: zeros, and all values after the content.
     let streamed = |change: fn(&mut Entry)| {
         module(|entry| {
             let mut entry = entry.with_descriptor();
