@@ -8,9 +8,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use klayers_build::builder::Builder;
-use klayers_build::fetch::Fetcher;
-use klayers_build::resolve::{Resolver, Sources};
+use klayers_build::layer::builder::Builder;
+use klayers_build::layer::fetch::Fetcher;
+use klayers_build::layer::resolve::{Resolver, Sources};
 use klayers_core::{LayerName, Requirement, Runtimes, Target};
 
 #[tokio::main]

@@ -9,13 +9,13 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use bad_wheels::{DIST_INFO, FILENAME, Wheel as Sample};
-use klayers_build::assemble::Layer;
-use klayers_build::lock::Lock;
-use klayers_build::recipe::Recipe;
-use klayers_build::wheel::{
+use klayers_core::{Digest, LayerName, Runtimes, Target};
+use klayers_layer::assemble::Layer;
+use klayers_layer::lock::Lock;
+use klayers_layer::recipe::Recipe;
+use klayers_wheel::{
     Acceptance, Acceptances, EntryPath, Hash, Metadata, NativeLibrary, Record, Wheel,
 };
-use klayers_core::{Digest, LayerName, Runtimes, Target};
 
 /// Largest entry that is compared, in bytes. Zip bombs are tested by the reader target.
 const LARGEST: u64 = 1 << 24;

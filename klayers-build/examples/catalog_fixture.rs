@@ -7,12 +7,12 @@ use std::error::Error;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::gate::{
-    Finding, GateReport, ImportReport, ModuleOutcome, Network, WithoutBytecode,
-};
+use klayers_catalog::{Catalog as _, SqliteCatalog};
 use klayers_core::{
     Build, Content, Digest, LayerArn, LayerName, LayerVersion, Origin, Region, Status, Target, Yank,
+};
+use klayers_layer::gate::{
+    Finding, GateReport, ImportReport, ModuleOutcome, Network, WithoutBytecode,
 };
 
 const TARGETS: [&str; 4] = ["p3.12", "p3.12-arm64", "p3.13", "p3.13-arm64"];

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use futures::{StreamExt as _, stream};
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::lock::Lock;
 use klayers_build::pipeline::Records;
 use klayers_build::plan::{BuildStep, Contents, Force, Republish, Wanted};
+use klayers_catalog::{Catalog as _, SqliteCatalog};
 use klayers_core::{Build, Content, Digest, LayerName, Origin, Region, Runtimes, Target};
+use klayers_layer::lock::Lock;
 use rusqlite::{Connection, params};
 
 const PACKAGES: usize = 300;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use klayers_build::wheel::{Rule, Wheel, WheelFilename};
+use klayers_wheel::{Rule, Wheel, WheelFilename};
 
 fn main() -> ExitCode {
     let wheels: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();

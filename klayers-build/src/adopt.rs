@@ -19,9 +19,9 @@ use serde::Serialize;
 use tracing::{debug, info};
 
 use crate::Error;
-use crate::catalog::{Adoption, AdoptionPlan, Catalog, Include, Query};
-use crate::failpoint;
 use crate::plan::Selection;
+use klayers_catalog::failpoint;
+use klayers_catalog::{Adoption, AdoptionPlan, Catalog, Include, Query};
 
 mod api;
 mod error;

@@ -1,5 +1,6 @@
 //! The command line: what is asked for, and what is printed. What is done stands in the library.
 
+use klayers_layer::LayerError;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,17 +12,17 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use futures::FutureExt as _;
 use klayers_build::Error;
-use klayers_build::builder::Interpreters;
-use klayers_build::catalog::CatalogError;
 use klayers_build::config::Config;
-use klayers_build::confine::Confinement;
-use klayers_build::export::ExportError;
-use klayers_build::import::ImportError;
-use klayers_build::interpreter::Places;
 use klayers_build::message::Settings;
-use klayers_build::publish::PublishError;
-use klayers_build::resolve::ResolveError;
+use klayers_catalog::CatalogError;
 use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
+use klayers_layer::confine::Confinement;
+use klayers_layer::import::ImportError;
+use klayers_layer::interpreter::Interpreters;
+use klayers_layer::interpreter::Places;
+use klayers_layer::resolve::ResolveError;
+use klayers_publish::PublishError;
+use klayers_site::export::ExportError;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tokio::signal::unix::{SignalKind, signal};
@@ -203,7 +204,7 @@ pub(crate) fn main() -> ExitCode {
 fn arm_failpoints() {
     let fatal = std::env::var("KLAYERS_FAILPOINT").ok();
     let seen = std::env::var_os("KLAYERS_FAILPOINTS_SEEN").map(PathBuf::from);
-    klayers_build::failpoint::arm(fatal.as_deref(), seen);
+    klayers_catalog::failpoint::arm(fatal.as_deref(), seen);
 }
 
 #[cfg(not(feature = "failpoints"))]
@@ -323,11 +324,14 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Expiry(_)
         | Error::Reconcile(_)
         | Error::Yank(_)
-        | Error::Interpreter(_)
-        | Error::NoInterpreter(_)
-        | Error::Import(ImportError::Refused { .. } | ImportError::Listed(_))
+        | Error::Layer(
+            LayerError::UnknownRuntime(_)
+            | LayerError::Interpreter(_)
+            | LayerError::NoInterpreter(_)
+            | LayerError::Import(ImportError::Refused { .. } | ImportError::Listed(_))
+            | LayerError::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. }),
+        )
         | Error::Export(ExportError::NotOurs { .. } | ExportError::UnknownChanges)
-        | Error::Resolve(ResolveError::Missing { .. } | ResolveError::OldUv { .. })
         | Error::Catalog(CatalogError::Foreign { .. } | CatalogError::Empty { .. })
         | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
             UNUSABLE

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use klayers_core::collection::{CollectionConfig, CollectionError, parse_packages, parse_regions};
 use klayers_core::secrets;
-use klayers_core::{Bundle, ExpiryPolicy, PackageName, Region, Runtimes, Target};
+use klayers_core::{Bundle, ExpiryPolicy, PackageName, Runtimes, Target, UnknownRuntimeError};
 use serde::Deserialize;
 
-use crate::lock::LockError;
 use crate::notify::{NotifyConfig, SecretUrl};
-use crate::plan::{Contents, Republish};
-use crate::publish::AwsOptions;
-use crate::regular;
-use crate::resolve::{PlaceError, Sources};
-use crate::secrets::TomlError;
-use crate::settings::BuildSettings;
+use crate::plan::{Collection, Contents, Republish};
+use klayers_layer::lock::LockError;
+use klayers_layer::resolve::{PlaceError, Sources};
+use klayers_layer::secrets::TomlError;
+use klayers_layer::settings::BuildSettings;
+use klayers_publish::AwsOptions;
+use klayers_wheel::regular;
 
 mod file;
 
@@ -72,15 +72,6 @@ pub enum PublishTarget {
     Local,
     /// AWS Lambda.
     Aws,
-}
-
-/// The collection that a config folder describes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Collection {
-    /// What each target's layers are to hold: the packages, then the bundles.
-    pub targets: BTreeMap<Target, Vec<Contents>>,
-    /// The regions, in the order of the file.
-    pub regions: Vec<Region>,
 }
 
 impl Config {
@@ -178,9 +169,7 @@ impl Config {
             read(&path)?.parse().map_err(|e| ConfigError::collection(&path, e))?;
         let mut targets = BTreeMap::new();
         for (target, file) in config.packages_files {
-            if self.build.runtimes.get(target.python).is_none() {
-                return Err(ConfigError::NoRuntime(target));
-            }
+            self.build.runtimes.require(target)?;
             let packages_path = self.config_dir.join(file);
             let packages = parse_packages(&read(&packages_path)?)
                 .map_err(|error| ConfigError::collection(&packages_path, error))?;
@@ -293,8 +282,8 @@ pub enum ConfigError {
         source: LockError,
     },
     /// A target's Python version has no runtime.
-    #[error("no runtime is known for {0}")]
-    NoRuntime(Target),
+    #[error(transparent)]
+    UnknownRuntime(#[from] UnknownRuntimeError),
     /// Where to tell what a run did is not a URL. It is not shown, since it is a secret.
     #[error("{0}: the URL to notify is not one of scheme http or https; it is not shown here")]
     NotifyUrl(String),

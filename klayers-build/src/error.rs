@@ -1,26 +1,25 @@
 use crate::adopt::AdoptError;
-use crate::artifacts::ArtifactError;
-use crate::assemble::AssembleError;
-use crate::bytecode::BytecodeError;
-use crate::cached::CacheError;
-use crate::catalog::CatalogError;
 use crate::config::ConfigError;
-use crate::export::ExportError;
-use crate::fetch::FetchError;
-use crate::gate::{GateError, ImportCheckError, TooLargeError};
-use crate::import::ImportError;
-use crate::interpreter::InterpreterError;
-use crate::lock::LockError;
 use crate::pipeline::{
     ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError,
 };
 use crate::plan::PlanError;
-use crate::publish::PublishError;
-use crate::reproduce::ReproduceError;
-use crate::resolve::ResolveError;
-use crate::serve::ServeError;
-use crate::strip::StripError;
-use crate::verify::VerifyError;
+use klayers_catalog::CatalogError;
+use klayers_catalog::artifacts::ArtifactError;
+use klayers_core::UnknownRuntimeError;
+use klayers_layer::LayerError;
+use klayers_layer::assemble::AssembleError;
+use klayers_layer::fetch::FetchError;
+use klayers_layer::gate::{GateError, ImportCheckError};
+use klayers_layer::import::ImportError;
+use klayers_layer::interpreter::InterpreterError;
+use klayers_layer::lock::LockError;
+use klayers_layer::reproduce::ReproduceError;
+use klayers_layer::resolve::ResolveError;
+use klayers_layer::verify::VerifyError;
+use klayers_publish::PublishError;
+use klayers_site::export::ExportError;
+use klayers_site::serve::ServeError;
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
 #[derive(Debug, thiserror::Error)]
@@ -50,51 +49,9 @@ pub enum Error {
     /// Another collection's records are not adopted.
     #[error(transparent)]
     Adopt(#[from] AdoptError),
-    /// Requirements could not be resolved.
+    /// A layer could not be built.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// A lock cannot be used.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// A wheel could not be fetched.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The cache cannot be used: what was stored in it changed.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// A wheel is not what it should be.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// The interpreter that was asked for cannot be used.
-    #[error(transparent)]
-    Interpreter(#[from] InterpreterError),
-    /// Bytecode is required, and there is nothing to make it with.
-    #[error("no interpreter of Python {0} was found to make bytecode with")]
-    NoInterpreter(klayers_core::PythonVersion),
-    /// A wheel could not be compiled.
-    #[error(transparent)]
-    Bytecode(#[from] BytecodeError),
-    /// The libraries of a wheel could not be stripped.
-    #[error(transparent)]
-    Strip(#[from] StripError),
-    /// A layer could not be assembled.
-    #[error(transparent)]
-    Assemble(#[from] AssembleError),
-    /// A layer that was made by hand is not taken in.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// A layer is larger than Lambda takes.
-    #[error(transparent)]
-    TooLarge(#[from] Box<TooLargeError>),
-    /// A layer cannot work, or not all of it.
-    #[error(transparent)]
-    Refused(#[from] Box<GateError>),
-    /// A layer's modules could not be imported, nor be found to fail.
-    #[error(transparent)]
-    ImportCheck(#[from] Box<ImportCheckError>),
-    /// A layer cannot be made again.
-    #[error(transparent)]
-    Reproduce(#[from] ReproduceError),
+    Layer(#[from] LayerError),
     /// An artifact could not be stored or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -112,10 +69,27 @@ pub enum Error {
     Export(#[from] ExportError),
 }
 
-/// An error with its causes, in one line.
-pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let said: Vec<String> = causes.map(ToString::to_string).collect();
-    // What programs say has lines, and indents them.
-    said.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
+/// The errors of the stages that build a layer reach [`Error`] through [`LayerError`].
+macro_rules! through_layer_error {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Layer(error.into())
+            }
+        }
+    )+};
 }
+
+through_layer_error!(
+    UnknownRuntimeError,
+    AssembleError,
+    FetchError,
+    ImportError,
+    InterpreterError,
+    LockError,
+    ReproduceError,
+    ResolveError,
+    VerifyError,
+    Box<GateError>,
+    Box<ImportCheckError>,
+);

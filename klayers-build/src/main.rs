@@ -6,5 +6,5 @@ mod cli;
 
 fn main() -> ExitCode {
     // Before all else: this executable is also what starts code of others, confined.
-    klayers_build::confine::enter().unwrap_or_else(cli::main)
+    klayers_layer::confine::enter().unwrap_or_else(cli::main)
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::report::RunReport;
+use klayers_catalog::report::RunReport;
 
 /// How long one try may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

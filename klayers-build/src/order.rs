@@ -7,16 +7,16 @@ use klayers_core::{Digest, LayerName, PackageName, Requirement, Runtime, Target}
 use url::Url;
 
 use crate::Error;
-use crate::assemble::{AssembleError, LayerZip};
-use crate::builder::BuiltLayer;
 use crate::config::ConfigError;
-use crate::gate::GateReport;
-use crate::interpreter::PythonRelease;
-use crate::lock::Lock;
 use crate::plan::Caution;
-use crate::regular;
-use crate::resolve::ResolveError;
-use crate::settings::Workshop;
+use klayers_layer::assemble::{AssembleError, LayerZip};
+use klayers_layer::builder::BuiltLayer;
+use klayers_layer::gate::GateReport;
+use klayers_layer::interpreter::PythonRelease;
+use klayers_layer::lock::Lock;
+use klayers_layer::resolve::ResolveError;
+use klayers_layer::settings::Workshop;
+use klayers_wheel::regular;
 
 /// A layer to build.
 #[derive(Clone, Debug)]
@@ -59,31 +59,31 @@ pub struct DeliveredLayer {
     pub cautions: Vec<Caution>,
 }
 
-impl Workshop {
+impl LayerOrder {
     /// Builds a layer into the folder `out`, which is created if it is missing.
     ///
     /// # Errors
     ///
     /// The error of the stage that failed, [`Error::TooLarge`] if Lambda does not take the layer, or
     /// [`Error::Refused`] if the gate refuses it. No zip is left then.
-    pub async fn deliver(&self, order: &LayerOrder, out: &Path) -> Result<DeliveredLayer, Error> {
-        let LayerOrder { layer, target, .. } = order;
-        let runtime = self.settings.runtimes.get(target.python);
-        let runtime = runtime.ok_or(ConfigError::NoRuntime(*target))?;
-        let (lock, cautions) = self.lock(order, runtime).await?;
+    pub async fn deliver(&self, workshop: &Workshop, out: &Path) -> Result<DeliveredLayer, Error> {
+        let Self { layer, target, .. } = self;
+        let runtime = workshop.settings.runtimes.require(*target)?;
+        let (lock, cautions) = self.lock(workshop, runtime).await?;
         let write = |source| AssembleError::Write { path: out.to_owned(), source };
         fs::create_dir_all(out).map_err(write)?;
-        let builder = if order.force { self.builder().keeping_too_large() } else { self.builder() };
+        let builder =
+            if self.force { workshop.builder().keeping_too_large() } else { workshop.builder() };
         let built = builder.build(layer, &lock, out).await?;
-        let requirements = order.requirements.iter();
+        let requirements = self.requirements.iter();
         let asked_for: Vec<PackageName> =
             requirements.map(|requirement| requirement.name().clone()).collect();
-        let report = if order.check_imports {
+        let report = if self.check_imports {
             builder.check(&built, &asked_for, out).await?
         } else {
             builder.check_if_in_doubt(&built, &asked_for, out).await?
         };
-        let report = if order.force { report } else { report.required(layer)? };
+        let report = if self.force { report } else { report.required(layer)? };
         let BuiltLayer { zip, .. } = built;
         let LayerZip { digest, size, unzipped_size, files, .. } = zip;
         let bytecode = zip.recipe.bytecode.clone();
@@ -103,21 +103,21 @@ impl Workshop {
 
     async fn lock(
         &self,
-        order: &LayerOrder,
+        workshop: &Workshop,
         runtime: &Runtime,
     ) -> Result<(Lock, Vec<Caution>), Error> {
-        let LayerOrder { target, requirements, .. } = order;
-        let Some(path) = &order.lock else {
-            let resolver = self.resolver().await?;
+        let Self { target, requirements, .. } = self;
+        let Some(path) = &self.lock else {
+            let resolver = workshop.resolver().await?;
             let lock = resolver.resolve(requirements, *target, runtime).await?;
             let places = resolver.without_hashes(&lock).await.iter();
             let cautions = places.map(|place| Caution::NoHashes { place: place.clone() }).collect();
             return Ok((lock, cautions));
         };
         let lock = read_lock(path, *target, runtime)?;
-        let lock = lock.with_exclusions(&self.settings.slimming.exclude);
-        if !self.settings.allow_sdist.is_empty() {
-            let resolver = self.resolver().await?;
+        let lock = lock.with_exclusions(&workshop.settings.slimming.exclude);
+        if !workshop.settings.allow_sdist.is_empty() {
+            let resolver = workshop.resolver().await?;
             resolver.rebuild(&lock, runtime).await.map_err(ResolveError::from)?;
         }
         Ok((lock, Vec::new()))

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
+use klayers_catalog::report::BuildReason;
 use klayers_core::{Build, ExpiryPolicy, LayerName, LayerVersionArn, Region};
 
 use crate::Error;
-use crate::artifacts::Artifacts;
-use crate::builder::Builder;
-use crate::catalog::{Catalog, OwedPointer};
-use crate::error::in_one_line;
-use crate::gate::GateReport;
-use crate::plan::{BuildReason, BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
-use crate::publish::Publisher;
+use crate::plan::{BuildStep, Caution, Force, LayerPlan, PublishReason, Wanted};
+use klayers_catalog::artifacts::Artifacts;
+use klayers_catalog::{Catalog, OwedPointer};
+use klayers_core::terminal::error_chain;
+use klayers_layer::builder::Builder;
+use klayers_layer::gate::GateReport;
+use klayers_publish::Publisher;
 
 mod completion;
 mod expiry;
@@ -275,7 +276,7 @@ impl Run<'_> {
             settled.unmoved.extend(in_lines(unmoved));
             for (region, error) in failed {
                 self.lanes.close(&region, &error);
-                settled.failed.insert(region, in_one_line(&error));
+                settled.failed.insert(region, error_chain(&error));
             }
             drop(settled);
             self.lanes.open(&region);
@@ -381,7 +382,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn in_lines(errors: BTreeMap<OwedPointer, Error>) -> BTreeMap<OwedPointer, String> {
-    errors.into_iter().map(|(which, error)| (which, in_one_line(&error))).collect()
+    errors.into_iter().map(|(which, error)| (which, error_chain(&error))).collect()
 }
 
 /// The published versions, and the pointers that could not be moved, by region.

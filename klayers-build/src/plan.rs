@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use klayers_catalog::report::BuildReason;
 use klayers_core::{
     Build, Bundle, LayerName, LayerVersion, Origin, PackageName, ParseError, Region, Requirement,
     Target, requirements_hash,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::config::Collection;
-use crate::lock::Lock;
+use klayers_layer::lock::Lock;
 
 mod caution;
 
@@ -27,6 +27,15 @@ pub enum Republish {
     Wheels,
     /// When a version in it differs, so not when a wheel of the same version is another.
     Requirements,
+}
+
+/// The collection that a config folder describes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Collection {
+    /// What each target's layers are to hold: the packages, then the bundles.
+    pub targets: BTreeMap<Target, Vec<Contents>>,
+    /// The regions, in the order of the file.
+    pub regions: Vec<Region>,
 }
 
 /// What a layer is to hold.
@@ -136,18 +145,6 @@ pub enum BuildStep {
     /// The latest build is what is wanted; or what is wanted was withdrawn, so that there is nothing
     /// to be built.
     Reuse(Box<Build>),
-}
-
-/// Why a layer has to be built.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BuildReason {
-    /// It never was, here.
-    New,
-    /// What it would hold is not what the latest build holds.
-    Changed,
-    /// It was asked for.
-    Forced,
 }
 
 /// Why a layer has to be published in a region.

@@ -1,110 +1,139 @@
-//! What a run did, in numbers and names: kept in the catalog, printed, and sent to who wants to
-//! know.
+//! A report grows while its run goes on, so that there is one however the run ends.
 
-use std::collections::BTreeMap;
+use klayers_core::Region;
 
-use jiff::Timestamp;
-use klayers_core::{LayerVersionArn, PackageName, PackageVersion, Region, Target};
-use serde::{Deserialize, Serialize};
+use crate::Error;
+use crate::message::{Settings, explain};
+use crate::pipeline::{LayerOutcome, Run, SettledLate};
+use crate::plan::{Caution, Wanted};
+use klayers_catalog::report::{BuiltLayer, Failure, RunReport, RunWarning, milliseconds};
+use klayers_core::terminal::error_chain;
+use klayers_publish::PublishError;
 
-use crate::cached::ReplacedFile;
-use crate::message::Message;
-use crate::plan::BuildReason;
+/// Writes into a [`RunReport`] what becomes of a run, while it goes on.
+pub trait RecordRun {
+    /// Writes down what an earlier run had left under way, and what became of it.
+    fn add_settled(&mut self, run: &Run<'_>);
 
-mod failures;
-mod month;
-mod recording;
-mod summary;
+    /// Writes down the same of regions that got ready after the run had begun.
+    fn add_settled_late(&mut self, run: &Run<'_>);
 
-pub use failures::FailureGroup;
-pub use month::due_build;
-pub use summary::{Size, Summary, Took};
+    /// Writes down what became of a layer.
+    ///
+    /// Where a region was closed, its reason is written down once, with the number of layers that
+    /// were not published there.
+    fn add(&mut self, outcome: &LayerOutcome);
 
-/// What a run did.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunReport {
-    /// When it began, in UTC.
-    pub begun_at: Timestamp,
-    /// How long it took, in milliseconds.
-    pub milliseconds: u64,
-    /// Whether it was the run of a month.
-    pub scheduled: bool,
-    /// Whether it worked on the whole collection, and not on a part that was selected.
-    pub whole: bool,
-    /// On how many layers it worked.
-    pub layers: usize,
-    /// How many of them had nothing to be done.
-    pub unchanged: usize,
-    /// How many of them failed, be it in one region.
-    pub failed: usize,
-    /// Those that were built.
-    pub built: Vec<BuiltLayer>,
-    /// How many layer versions were published, by region.
-    pub published: BTreeMap<Region, usize>,
-    /// Publications that an earlier run had left under way and this one completed.
-    pub completed: Vec<LayerVersionArn>,
-    /// Files of the cache that had changed and were made again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced: Vec<ReplacedFile>,
-    /// What failed.
-    pub failures: Vec<Failure>,
-    /// What is worth a look.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<RunWarning>,
+    /// Writes down what is worth a look in a layer.
+    fn warn(&mut self, wanted: &Wanted, caution: &Caution);
+
+    /// Writes down that a layer could not be planned or built.
+    fn add_failure(&mut self, wanted: &Wanted, error: &Error);
+
+    /// Writes down what kept the run from going on.
+    fn add_error(&mut self, error: &Error);
 }
 
-/// Something that is worth a look, and no failure.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunWarning {
-    /// What it is, in one line.
-    pub text: String,
-    /// The layers that it concerns, each as its target and package: `p3.12 requests`.
-    pub layers: Vec<String>,
-}
+impl RecordRun for RunReport {
+    fn add_settled(&mut self, run: &Run<'_>) {
+        self.completed.extend(run.completed.iter().cloned());
+        for (region, error) in &run.unsettled {
+            self.failures.push(Failure::of_region(region, error_chain(error)));
+        }
+        let unmoved = run.unmoved.iter();
+        self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));
+    }
 
-/// A layer that a run built.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BuiltLayer {
-    /// The target.
-    pub target: Target,
-    /// The package or bundle.
-    pub package: PackageName,
-    /// Its version.
-    pub version: PackageVersion,
-    /// Why it was built.
-    pub reason: BuildReason,
-    /// The size of the zip, in bytes.
-    pub code_size: u64,
-    /// How long resolving and building took, in milliseconds.
-    pub milliseconds: u64,
-}
+    fn add_settled_late(&mut self, run: &Run<'_>) {
+        let SettledLate { completed, failed, unmoved } = run.settled_late();
+        self.completed.extend(completed);
+        let unmoved = unmoved.iter();
+        self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));
+        for (region, reason) in failed {
+            let is_known = self.failures.iter().any(|failure| failure.is_of_region(&region));
+            if !is_known {
+                self.failures.push(Failure::of_region(&region, reason));
+            }
+        }
+    }
 
-/// Something that a run could not do.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Failure {
-    /// The target of the layer; none if it concerns a whole region, or the whole run.
-    pub target: Option<Target>,
-    /// The package or bundle; none if it concerns a whole region, or the whole run.
-    pub package: Option<PackageName>,
-    /// The region; none if the layer could not be built, so that it concerns all of them.
-    pub region: Option<Region>,
-    /// Why, with the causes, in one line.
-    pub reason: String,
-    /// What people are told, in few lines. Reports of older versions have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Message>,
-    /// How many layers it kept from being done; of a region that was closed, all those that were to
-    /// be published there.
-    pub layers: usize,
-}
+    fn add(&mut self, outcome: &LayerOutcome) {
+        let LayerOutcome { wanted, build_time, result } = outcome;
+        self.layers += 1;
+        self.failed += usize::from(outcome.has_failed());
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => return self.failures.push(failure_of(wanted, None, error)),
+        };
+        for caution in &done.cautions {
+            self.warn(wanted, caution);
+        }
+        if let Some(reason) = done.built {
+            self.built.push(BuiltLayer {
+                target: wanted.target,
+                package: wanted.contents.name().clone(),
+                version: done.build.version.clone(),
+                reason,
+                code_size: done.build.content().map_or(0, |content| content.size),
+                milliseconds: milliseconds(*build_time),
+            });
+        } else if done.published.is_empty() {
+            self.unchanged += 1;
+        }
+        for (region, error) in &done.unmoved {
+            self.failures.push(failure_of(wanted, Some(region), error));
+        }
+        for (region, outcome) in &done.published {
+            match outcome {
+                Ok(_) => *self.published.entry(region.clone()).or_default() += 1,
+                Err(error) => match closing(error) {
+                    Some(reason) => self.close(region, reason),
+                    None => self.failures.push(failure_of(wanted, Some(region), error)),
+                },
+            }
+        }
+    }
 
-impl RunReport {
-    /// Whether all was done.
-    pub fn is_complete(&self) -> bool {
-        self.failures.is_empty()
+    fn warn(&mut self, wanted: &Wanted, caution: &Caution) {
+        let text = caution.to_string();
+        let layer = format!("{} {}", wanted.target, wanted.contents.name());
+        match self.warnings.iter_mut().find(|warning| warning.text == text) {
+            Some(warning) => warning.layers.push(layer),
+            None => self.warnings.push(RunWarning { text, layers: vec![layer] }),
+        }
+    }
+
+    fn add_failure(&mut self, wanted: &Wanted, error: &Error) {
+        self.failed += 1;
+        self.failures.push(failure_of(wanted, None, error));
+    }
+
+    fn add_error(&mut self, error: &Error) {
+        let message = Some(explain(error, Settings::File));
+        self.failures.push(Failure { message, ..Failure::of_run(error_chain(error)) });
     }
 }
+
+/// A layer, or one of its regions, failed.
+fn failure_of(wanted: &Wanted, region: Option<&Region>, error: &Error) -> Failure {
+    Failure {
+        target: Some(wanted.target),
+        package: Some(wanted.contents.name().clone()),
+        region: region.cloned(),
+        reason: error_chain(error),
+        message: Some(explain(error, Settings::File)),
+        layers: 1,
+    }
+}
+
+/// Why a whole region is closed, if it is that.
+fn closing(error: &Error) -> Option<String> {
+    match error {
+        Error::Publish(PublishError::Closed { reason, .. }) => Some(reason.clone()),
+        Error::Publish(why) if why.concerns_region() => Some(error_chain(error)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

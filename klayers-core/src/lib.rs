@@ -34,7 +34,7 @@ pub use layer_version::{Build, Content, LayerVersion, Origin, Status, Yank};
 pub use package::PackageName;
 pub use region::{Partition, Region};
 pub use requirement::{Pin, Requirement};
-pub use runtime::{Glibc, Runtime, Runtimes};
+pub use runtime::{Glibc, Runtime, Runtimes, UnknownRuntimeError};
 pub use schedule::{EVENTBRIDGE_CRON, last_build, next_build};
 pub use target::{Architecture, PythonVersion, Target};
 pub use version::PackageVersion;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::error::through_string;
-use crate::{AbiVersion, ParseError, PythonVersion};
+use crate::{AbiVersion, ParseError, PythonVersion, Target};
 
 /// A version of the GNU C library, which determines the newest manylinux wheels that a runtime supports.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -93,10 +93,27 @@ impl Runtimes {
         self.0.get(&python)
     }
 
+    /// The runtime that a target runs on.
+    ///
+    /// # Errors
+    ///
+    /// If no runtime is known for the target's Python version.
+    pub fn require(&self, target: Target) -> Result<&Runtime, UnknownRuntimeError> {
+        self.get(target.python).ok_or(UnknownRuntimeError { target })
+    }
+
     /// All runtimes, the oldest Python version first.
     pub fn iter(&self) -> impl Iterator<Item = &Runtime> {
         self.0.values()
     }
+}
+
+/// No runtime is known for a target's Python version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no runtime is known for {target}")]
+pub struct UnknownRuntimeError {
+    /// The target.
+    pub target: Target,
 }
 
 impl Default for Runtimes {

@@ -24,6 +24,14 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// An error with its causes on one line: `could not read a.zip: permission denied`.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    // Texts of other programs have several lines, and indent them.
+    texts.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a terminal may interpret a character instead of printing it: control characters (including
 /// U+0080 to U+009F, some of which begin escape sequences), line separators, and characters that change
 /// the [direction of writing](https://www.unicode.org/reports/tr9/).

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::secrets::redacted;
+use klayers_layer::secrets::redacted;
 
 use super::{
     AdoptError, BuildClaim, ByPackage, LeftOut, ReadLayer, Reason, RequestError, RequestFault,

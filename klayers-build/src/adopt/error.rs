@@ -3,9 +3,9 @@ use std::fmt;
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use serde::{Serialize, Serializer};
 
-use crate::catalog::Clash;
-use crate::error::in_one_line;
-use crate::publish::AwsError;
+use klayers_catalog::Clash;
+use klayers_core::terminal::error_chain;
+use klayers_publish::AwsError;
 
 /// Why nothing is adopted.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ pub struct RequestError {
 #[non_exhaustive]
 pub enum RequestFault {
     /// There was no whole answer.
-    #[error("there is no whole answer: {}", in_one_line(.0))]
+    #[error("there is no whole answer: {}", error_chain(.0))]
     Transport(reqwest::Error),
     /// It was answered with another status than 200.
     #[error("the answer has status {0}")]

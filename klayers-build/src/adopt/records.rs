@@ -8,7 +8,7 @@ use klayers_core::{
 };
 
 use super::{BuildClaim, Claim, LeftOut, ReadLayer, Reason};
-use crate::catalog::Adoption;
+use klayers_catalog::Adoption;
 
 /// The records of a layer, and what of it can be none.
 pub(super) fn adoption(layer: ReadLayer, at: Timestamp) -> (Adoption, Vec<LeftOut>) {

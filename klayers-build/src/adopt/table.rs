@@ -11,7 +11,7 @@ use klayers_core::{LayerVersionArn, PackageName, Partition, Region, Target};
 
 use super::{AdoptError, BuildClaim, Claim, LeftOut, ReadLayer, Reason};
 use crate::plan::Selection;
-use crate::publish::{Access, AwsError, Call, Fault, aws_settings};
+use klayers_publish::{Access, AwsError, Call, Fault, aws_settings};
 
 mod item;
 

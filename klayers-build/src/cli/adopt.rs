@@ -7,10 +7,10 @@ use klayers_build::Error;
 use klayers_build::adopt::{
     AdoptionReport, ApiSource, LeftOut, Mode, Scope, Source, TableSource, adopt as adopt_from,
 };
-use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::Config;
 use klayers_build::pipeline::RunLock;
 use klayers_build::plan::Selection;
+use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{Architecture, Partition, Region, Target, Timestamp};
 
 use super::lease::Taken;

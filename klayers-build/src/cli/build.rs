@@ -1,21 +1,22 @@
+use klayers_layer::LayerError;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::builder::BytecodeMode;
-use klayers_build::cached::ReplacedFile;
-use klayers_build::config::{Config, ConfigError};
-use klayers_build::gate::{ImportMode, ImportReport};
+use klayers_build::config::Config;
 use klayers_build::message::Settings;
 use klayers_build::order::{DeliveredLayer, LayerOrder};
 use klayers_build::plan::PlanError;
-use klayers_build::resolve::{PlaceError, Sources};
-use klayers_build::settings::{BuildSettings, Workshop};
-use klayers_build::slim::Exclusion;
-use klayers_build::wheel::Acceptance;
 use klayers_core::{
     Architecture, LayerName, PackageName, ParseError, PythonVersion, Requirement, Target, Timestamp,
 };
+use klayers_layer::builder::BytecodeMode;
+use klayers_layer::gate::{ImportMode, ImportReport};
+use klayers_layer::resolve::{PlaceError, Sources};
+use klayers_layer::settings::{BuildSettings, Workshop};
+use klayers_layer::slim::Exclusion;
+use klayers_wheel::Acceptance;
+use klayers_wheel::cached::ReplacedFile;
 use serde_json::json;
 use url::Url;
 
@@ -142,7 +143,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
     {
         let mut result = output::failure_json(error, Settings::Arguments);
         // What is shown of a refusal is short; the result has all of it.
-        if let Error::Refused(refused) = error {
+        if let Error::Layer(LayerError::Refused(refused)) = error {
             result["layer"] = json!(refused.layer);
             result["target"] = json!(Target::new(args.python, args.arch));
             result["gate"] = json!(refused.report);
@@ -156,12 +157,11 @@ async fn build_and_print(args: &BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let file = args.config.as_deref().map(Config::load).transpose()?;
     let settings = args.settings(file.as_ref());
     let order = args.order(file.as_ref())?;
-    let runtime = settings.runtimes.get(order.target.python);
-    note_deprecated([runtime.ok_or(ConfigError::NoRuntime(order.target))?], now);
+    note_deprecated([settings.runtimes.require(order.target)?], now);
     note_confinement(order.check_imports || !settings.allow_sdist.is_empty()).await;
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
-    let delivered = workshop.deliver(&order, &args.out).await?;
+    let delivered = order.deliver(&workshop, &args.out).await?;
     for caution in &delivered.cautions {
         output::note(&format!("warning: {caution}"));
     }

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use clap::Args;
 use futures::StreamExt;
 use klayers_build::Error;
-use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::config::Config;
 use klayers_build::pipeline::{Planned, Planner};
-use klayers_build::plan::{
-    BuildReason, BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted,
-};
-use klayers_build::report::RunReport;
-use klayers_build::settings::Workshop;
+use klayers_build::plan::{BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted};
+use klayers_build::report::RecordRun as _;
+use klayers_catalog::artifacts::FolderArtifacts;
+use klayers_catalog::report::{BuildReason, RunReport};
+use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{LayerName, PackageName, PythonVersion, Region, Target, Timestamp};
+use klayers_layer::settings::Workshop;
 
 use super::logs::LogFormat;
 use super::output::Subject;

@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::catalog::SqliteCatalog;
-use klayers_build::export::{Bucket, Destination, Exported, Folder, export};
+use klayers_build::bucket::Bucket;
+use klayers_catalog::SqliteCatalog;
 use klayers_core::Digest;
+use klayers_site::export::{Destination, Exported, Folder, export};
 use serde_json::json;
 
 use super::{ConfigArgs, DONE, output};

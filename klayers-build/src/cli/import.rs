@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::catalog::{Catalog, OwedPointer, SqliteCatalog};
-use klayers_build::config::ConfigError;
 use klayers_build::pipeline::{Importer, LayerImport, RunLock};
 use klayers_build::plan::{PlanError, Selection, regions, wanted};
+use klayers_catalog::artifacts::FolderArtifacts;
+use klayers_catalog::{Catalog, OwedPointer, SqliteCatalog};
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
 use super::lease::Taken;
@@ -54,9 +53,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         version: args.version,
         license: args.license,
     };
-    if config.build.runtimes.get(import.target.python).is_none() {
-        return Err(ConfigError::NoRuntime(import.target).into());
-    }
+    config.build.runtimes.require(import.target)?;
     let collection = config.collection()?;
     let listed = wanted(&collection, &Selection::default(), prefix)?;
     import.refuse_listed(&listed)?;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use klayers_build::Error;
-use klayers_build::catalog::{Catalog, SqliteCatalog};
 use klayers_build::pipeline::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock};
+use klayers_catalog::{Catalog, SqliteCatalog};
 
 use super::now;
 

@@ -1,16 +1,17 @@
 //! What is printed: results to stdout, everything else to stderr.
 
+use klayers_layer::LayerError;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use klayers_build::message::{Message, Settings, Shape};
-use klayers_build::report::Size;
-use klayers_build::resolve::ResolveError;
+use klayers_build::message::{Message, Settings, Shape, explain};
 use klayers_core::terminal::lines;
 use klayers_core::{PackageName, Region, Target};
+use klayers_layer::resolve::ResolveError;
+use klayers_wheel::Size;
 use serde_json::{Value, json};
 use tracing::field::display;
 use tracing::{error, info, warn};
@@ -92,7 +93,7 @@ pub(super) fn failed_part(subject: &str, error: &klayers_build::Error) {
         let (error, subject) = (on_one_line(&chain(error)), display(subject));
         error!(subject, error, "failed");
     } else {
-        raw(&Message::new(error, Settings::File).about(subject, shape()));
+        raw(&explain(error, Settings::File).about(subject, shape()));
     }
 }
 
@@ -102,7 +103,7 @@ pub(super) fn fatal(error: &klayers_build::Error, settings: Settings) {
         return failed(&Subject::default(), &chain(error));
     }
     let shape = shape();
-    let message = Message::new(error, settings);
+    let message = explain(error, settings);
     raw(&message.to_text(shape));
     if shape.whole
         && let Some(explanation) = explanation(error)
@@ -114,16 +115,17 @@ pub(super) fn fatal(error: &klayers_build::Error, settings: Settings) {
 /// uv's own words, if it found no solution.
 fn explanation(error: &klayers_build::Error) -> Option<String> {
     match error {
-        klayers_build::Error::Resolve(ResolveError::Unsolvable { explanation, .. }) => {
-            Some(explanation.to_string())
-        }
+        klayers_build::Error::Layer(LayerError::Resolve(ResolveError::Unsolvable {
+            explanation,
+            ..
+        })) => Some(explanation.to_string()),
         _ => None,
     }
 }
 
 /// The result of a command that failed, as JSON: what people are told, and the whole.
 pub(super) fn failure_json(error: &klayers_build::Error, settings: Settings) -> Value {
-    let message = Message::new(error, settings);
+    let message = explain(error, settings);
     json!({ "error": {
         "message": message.headline(),
         "details": message.details,

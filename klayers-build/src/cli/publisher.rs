@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use klayers_build::Error;
 use klayers_build::config::{PublishConfig, PublishTarget};
-use klayers_build::publish::{FolderPublisher, LambdaPublisher, Publisher};
 use klayers_core::Region;
+use klayers_publish::{FolderPublisher, LambdaPublisher, Publisher};
 
 /// The publisher that the configuration asks for. Credentials are looked for before anything is
 /// done.

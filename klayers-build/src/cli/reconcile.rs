@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::catalog::{Catalog, Intent};
 use klayers_build::config::Config;
 use klayers_build::pipeline::{
     Forsaken, Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs, RunLease,
 };
 use klayers_build::plan::{PlanError, Selection};
+use klayers_catalog::{Catalog, Intent};
 use klayers_core::{Region, Target, Timestamp};
 use serde_json::{Value, json};
 

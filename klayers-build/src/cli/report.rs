@@ -2,8 +2,8 @@
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::catalog::{Catalog as _, CatalogError, SqliteCatalog};
-use klayers_build::report::{RunReport, Took};
+use klayers_catalog::report::{RunReport, Took};
+use klayers_catalog::{Catalog as _, CatalogError, SqliteCatalog};
 use serde_json::{Value, json};
 
 use super::{ConfigArgs, DONE, FAILED, output};

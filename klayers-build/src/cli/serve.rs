@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::catalog::SqliteCatalog;
-use klayers_build::serve::Server;
+use klayers_catalog::SqliteCatalog;
+use klayers_site::serve::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{ConfigArgs, DONE, output};

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use klayers_build::Error;
-use klayers_build::builder::BytecodeMode;
-use klayers_build::catalog::Catalog;
-use klayers_build::gate::{ImportCheck, ImportMode, Omitted};
 use klayers_build::plan::Wanted;
-use klayers_build::resolve::ResolveError;
-use klayers_build::settings::{BuildSettings, Workshop};
+use klayers_catalog::Catalog;
 use klayers_core::{Build, PackageName, PythonVersion, Target};
+use klayers_layer::builder::BytecodeMode;
+use klayers_layer::gate::{ImportCheck, ImportMode, Omitted};
+use klayers_layer::resolve::ResolveError;
+use klayers_layer::settings::{BuildSettings, Workshop};
 
 use super::output;
 

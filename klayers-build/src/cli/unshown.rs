@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
-use klayers_build::resolve::PlaceError;
 use klayers_core::secrets;
+use klayers_layer::resolve::PlaceError;
 
 /// Reads the value of an argument. Of a value that cannot be read only the reason is shown.
 #[derive(Clone, Copy, Debug)]

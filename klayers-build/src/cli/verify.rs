@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use klayers_build::Error;
-use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalArtifact};
-use klayers_build::cached::ReplacedFile;
 use klayers_build::config::ConfigError;
-use klayers_build::fetch::Fetcher;
 use klayers_build::message::Settings;
-use klayers_build::reproduce::{Reproducer, Reproduction};
-use klayers_build::resolve::Sources;
+use klayers_catalog::artifacts::{ArtifactError, Artifacts, FolderArtifacts, LocalArtifact};
 use klayers_core::{Digest, PackageName, Runtimes};
+use klayers_layer::fetch::Fetcher;
+use klayers_layer::reproduce::{Reproducer, Reproduction};
+use klayers_layer::resolve::Sources;
+use klayers_wheel::cached::ReplacedFile;
 use serde_json::json;
 use url::Url;
 

@@ -7,13 +7,13 @@ use klayers_core::{Bundle, ExpiryPolicy, PackageName, PythonVersion, Runtime};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::builder::BytecodeMode;
-use crate::gate::GateRules;
 use crate::notify::{NotifyFormat, NotifyOn};
 use crate::plan::Republish;
-use crate::publish::AwsOptions;
-use crate::slim::Slimming;
-use crate::wheel::Acceptances;
+use klayers_layer::builder::BytecodeMode;
+use klayers_layer::gate::GateRules;
+use klayers_layer::slim::Slimming;
+use klayers_publish::AwsOptions;
+use klayers_wheel::Acceptances;
 
 use super::PublishTarget;
 

@@ -1,5 +1,6 @@
 //! What to do about an error.
 
+use klayers_layer::LayerError;
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::io;
@@ -7,12 +8,12 @@ use std::io;
 use klayers_core::PackageName;
 
 use crate::Error;
-use crate::assemble::AssembleError;
 use crate::config::ConfigError;
-use crate::fetch::FetchError;
-use crate::resolve::{ResolveError, SdistError};
-use crate::verify::VerifyError;
-use crate::wheel::{Rule, WheelError};
+use klayers_layer::assemble::AssembleError;
+use klayers_layer::fetch::FetchError;
+use klayers_layer::resolve::{ResolveError, SdistError};
+use klayers_layer::verify::VerifyError;
+use klayers_wheel::Rule;
 
 /// Where the reader of a message changes settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,6 +90,16 @@ impl Settings {
         }
     }
 
+    /// How to add a runtime.
+    fn add_runtime(self) -> &'static str {
+        match self {
+            Self::Arguments => {
+                "add a [[runtime]] for it to a klayers.toml, and name that with --config"
+            }
+            Self::File => "add a [[runtime]] for its Python version to klayers.toml",
+        }
+    }
+
     /// How to ask another index.
     pub(super) fn other_index(self) -> &'static str {
         match self {
@@ -102,41 +113,51 @@ impl Settings {
 pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
     let mut help = Vec::new();
     match error {
-        Error::Resolve(ResolveError::Missing { advice, .. }) => help.push((*advice).to_owned()),
-        Error::Resolve(ResolveError::OldUv { .. }) => {
-            help.push(ResolveError::INSTALL_UV.to_owned());
+        Error::Layer(error) => help.extend(of_layer(error, settings)),
+        Error::Config(ConfigError::UnknownRuntime(_)) => {
+            help.push(settings.add_runtime().to_owned());
         }
-        Error::Resolve(ResolveError::Sdist(error)) => match &**error {
+        Error::Config(ConfigError::Read { source, .. })
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            help.push("check the path, or create the file".to_owned());
+        }
+        _ => {}
+    }
+    help.extend(of_system(error).map(str::to_owned));
+    help
+}
+
+/// What to do about a layer that could not be built.
+fn of_layer(error: &LayerError, settings: Settings) -> Option<String> {
+    Some(match error {
+        LayerError::Resolve(ResolveError::Missing { advice, .. }) => (*advice).to_owned(),
+        LayerError::Resolve(ResolveError::OldUv { .. }) => ResolveError::INSTALL_UV.to_owned(),
+        LayerError::Resolve(ResolveError::Sdist(error)) => match &**error {
             SdistError::NotAllowed(name) => {
-                help.push(settings.allow_sdist(std::slice::from_ref(name), &BTreeSet::new()));
+                settings.allow_sdist(std::slice::from_ref(name), &BTreeSet::new())
             }
-            SdistError::Failed { log: Some(log), .. } => {
-                help.push(format!(
-                    "install what the build needs, or ask for a version with wheels; its log:\n{}",
-                    log.display()
-                ));
-            }
+            SdistError::Failed { log: Some(log), .. } => format!(
+                "install what the build needs, or ask for a version with wheels; its log:\n{}",
+                log.display()
+            ),
             SdistError::Unusable { reason, .. } if reason.starts_with("it does not fit") => {
-                help.push(settings.interpreter().to_owned());
+                settings.interpreter().to_owned()
             }
-            _ => {}
+            _ => return None,
         },
-        Error::Config(error @ (ConfigError::NoRuntime(_) | ConfigError::Read { .. })) => {
-            help.extend(of_config(error, settings));
+        LayerError::UnknownRuntime(_) => settings.add_runtime().to_owned(),
+        LayerError::Fetch(FetchError::WrongDigest { .. }) => {
+            "resolve again; if it stays so, ask who runs the index".to_owned()
         }
-        Error::Fetch(FetchError::WrongDigest { .. }) => {
-            help.push("resolve again; if it stays so, ask who runs the index".to_owned());
+        LayerError::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
+            "check the network, then run the command again".to_owned()
         }
-        Error::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
-            help.push("check the network, then run the command again".to_owned());
-        }
-        Error::Assemble(AssembleError::Conflict { path, .. }) => {
+        LayerError::Assemble(AssembleError::Conflict { path, .. }) => {
             let exclude = settings.exclude(path);
-            help.push(format!(
-                "ask for one of the two, or leave out what you do not need: {exclude}"
-            ));
+            format!("ask for one of the two, or leave out what you do not need: {exclude}")
         }
-        Error::NoInterpreter(python) => help.push(match settings {
+        LayerError::NoInterpreter(python) => match settings {
             Settings::Arguments => format!(
                 "install Python {python}, name one with --interpreter, or build without bytecode: \
                  --bytecode off"
@@ -145,35 +166,14 @@ pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
                 "install Python {python}, name one under [build.interpreters], or build without \
                  bytecode: bytecode = \"off\" under [build]"
             ),
-        }),
-        _ => {}
-    }
-    let wheel = match error {
-        Error::Verify(VerifyError::Wheel(error)) | Error::Assemble(AssembleError::Wheel(error)) => {
-            Some(error)
-        }
-        _ => None,
-    };
-    if let Some(Rule::RecordFaults { package, .. }) = wheel.map(WheelError::rule) {
-        help.push(settings.accept_record(package));
-    }
-    help.extend(of_system(error).map(str::to_owned));
-    help
-}
-
-fn of_config(error: &ConfigError, settings: Settings) -> Option<String> {
-    match (error, settings) {
-        (ConfigError::NoRuntime(_), Settings::Arguments) => Some(
-            "add a [[runtime]] for it to a klayers.toml, and name that with --config".to_owned(),
-        ),
-        (ConfigError::NoRuntime(_), Settings::File) => {
-            Some("add a [[runtime]] for its Python version to klayers.toml".to_owned())
-        }
-        (ConfigError::Read { source, .. }, _) if source.kind() == io::ErrorKind::NotFound => {
-            Some("check the path, or create the file".to_owned())
-        }
-        _ => None,
-    }
+        },
+        LayerError::Verify(VerifyError::Wheel(error))
+        | LayerError::Assemble(AssembleError::Wheel(error)) => match error.rule() {
+            Rule::RecordFaults { package, .. } => settings.accept_record(package),
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 /// What to do about an error of the operating system, if that is a cause.

@@ -1,28 +1,29 @@
 //! What to do about errors of which no more is known than the stage where they came up.
 
+use klayers_layer::LayerError;
 use std::io;
 
 use super::Settings;
 use crate::Error;
 use crate::adopt::AdoptError;
-use crate::artifacts::ArtifactError;
-use crate::assemble::AssembleError;
-use crate::bytecode::BytecodeError;
-use crate::catalog::CatalogError;
-use crate::command::FULL_DISK_ADVICE;
 use crate::config::ConfigError;
-use crate::error::in_one_line;
-use crate::export::ExportError;
-use crate::fetch::FetchError;
-use crate::import::ImportError;
 use crate::pipeline::{ExpiryError, RunLockError};
 use crate::plan::PlanError;
-use crate::publish::PublishError;
-use crate::reproduce::LayerFault;
-use crate::resolve::{ResolveError, SdistError};
-use crate::serve::ServeError;
-use crate::verify::VerifyError;
-use crate::wheel::Rule;
+use klayers_catalog::CatalogError;
+use klayers_catalog::artifacts::ArtifactError;
+use klayers_core::terminal::error_chain;
+use klayers_layer::assemble::AssembleError;
+use klayers_layer::bytecode::BytecodeError;
+use klayers_layer::command::FULL_DISK_ADVICE;
+use klayers_layer::fetch::FetchError;
+use klayers_layer::import::ImportError;
+use klayers_layer::reproduce::LayerFault;
+use klayers_layer::resolve::{ResolveError, SdistError};
+use klayers_layer::verify::VerifyError;
+use klayers_publish::PublishError;
+use klayers_site::export::ExportError;
+use klayers_site::serve::ServeError;
+use klayers_wheel::Rule;
 
 const AGAIN: &str = "run the command again; with --verbose it tells more";
 const OTHER_VERSION: &str = "ask for another version, and tell its maintainers of it";
@@ -31,7 +32,7 @@ const FILE: &str = "check the file and its folder, then run the command again";
 /// What to do about an error; none if its own words say it.
 #[expect(clippy::match_same_arms, reason = "the errors are in the order of the stages")]
 pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> {
-    if in_one_line(error).ends_with(FULL_DISK_ADVICE) {
+    if error_chain(error).ends_with(FULL_DISK_ADVICE) {
         return None;
     }
     Some(match error {
@@ -55,55 +56,7 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
             AdoptError::Table { .. } => "check the table and the network, then adopt again",
             _ => return None,
         },
-        Error::Resolve(ResolveError::Sdist(error)) => match &**error {
-            SdistError::WrongDigest { .. } => {
-                "resolve again; if it stays so, ask who runs the index"
-            }
-            SdistError::Io { .. } | SdistError::Run { .. } | SdistError::Tool(_) => AGAIN,
-            _ => OTHER_VERSION,
-        },
-        Error::Resolve(ResolveError::Lock { .. }) => "ask for another version, or another index",
-        Error::Resolve(ResolveError::NotAFile { source, .. }) => of_file(source),
-        Error::Resolve(_) => AGAIN,
-        Error::Lock(_) => "make the lock anew, or correct it",
-        Error::Fetch(error) => match error {
-            FetchError::Status { .. } | FetchError::Built { .. } => return None,
-            FetchError::Client(_) => "check the certificates and proxies that are set",
-            FetchError::TooLarge { .. } => "ask for another version",
-            FetchError::NotAPath(_) => "correct the URL",
-            FetchError::Io { .. } => FILE,
-            _ => "run the command again; if it stays so, ask who runs the server",
-        },
-        Error::Verify(VerifyError::Wheel(_)) | Error::Assemble(AssembleError::Wheel(_)) => {
-            OTHER_VERSION
-        }
-        Error::Verify(_) => FILE,
-        Error::Interpreter(_) => match settings {
-            Settings::Arguments => "name another with --interpreter",
-            Settings::File => "name another under [build.interpreters]",
-        },
-        Error::Bytecode(BytecodeError::Compile { .. }) | Error::Cache(_) => return None,
-        Error::Bytecode(_) => match settings {
-            Settings::Arguments => "run the command again, or leave bytecode out: --bytecode off",
-            Settings::File => "run the command again, or set bytecode = \"off\" under [build]",
-        },
-        Error::Assemble(AssembleError::FileAndFolder { .. }) => "make two layers of them",
-        Error::Strip(_) | Error::Assemble(_) | Error::ImportCheck(_) | Error::NoInterpreter(_) => {
-            AGAIN
-        }
-        Error::Import(ImportError::Io { source, .. }) => of_file(source),
-        Error::Import(ImportError::Refused { .. }) => "correct the zip, then import it again",
-        Error::Import(_) => "choose another name, or take it off the packages list",
-        Error::Refused(_) => match settings {
-            Settings::Arguments => "ask for another version; --force keeps the layer all the same",
-            Settings::File => "ask for another version in the packages list",
-        },
-        Error::TooLarge(_) => return None,
-        Error::Reproduce(error) => match error.fault() {
-            LayerFault::Archive(Rule::Io { source, .. }) => of_file(source),
-            LayerFault::FromSource(_) => return None,
-            _ => "check that the zip is one that klayers-pipeline built, as it was built",
-        },
+        Error::Layer(error) => return of_layer(error, settings),
         Error::Artifact(error) => match error {
             ArtifactError::Missing(_) => "check the SHA-256, or name the zip's path",
             _ => FILE,
@@ -130,6 +83,65 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
             "check the bucket, its region and the credentials"
         }
         Error::Export(_) => return None,
+    })
+}
+
+/// What to do about a layer that could not be built.
+#[expect(clippy::match_same_arms, reason = "the errors are in the order of the stages")]
+fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
+    Some(match error {
+        LayerError::Resolve(ResolveError::Sdist(error)) => match &**error {
+            SdistError::WrongDigest { .. } => {
+                "resolve again; if it stays so, ask who runs the index"
+            }
+            SdistError::Io { .. } | SdistError::Run { .. } | SdistError::Tool(_) => AGAIN,
+            _ => OTHER_VERSION,
+        },
+        LayerError::Resolve(ResolveError::Lock { .. }) => {
+            "ask for another version, or another index"
+        }
+        LayerError::Resolve(ResolveError::NotAFile { source, .. }) => of_file(source),
+        LayerError::Resolve(_) => AGAIN,
+        LayerError::Lock(_) => "make the lock anew, or correct it",
+        LayerError::Fetch(error) => match error {
+            FetchError::Status { .. } | FetchError::Built { .. } => return None,
+            FetchError::Client(_) => "check the certificates and proxies that are set",
+            FetchError::TooLarge { .. } => "ask for another version",
+            FetchError::NotAPath(_) => "correct the URL",
+            FetchError::Io { .. } => FILE,
+            _ => "run the command again; if it stays so, ask who runs the server",
+        },
+        LayerError::Verify(VerifyError::Wheel(_))
+        | LayerError::Assemble(AssembleError::Wheel(_)) => OTHER_VERSION,
+        LayerError::Verify(_) => FILE,
+        LayerError::Interpreter(_) => match settings {
+            Settings::Arguments => "name another with --interpreter",
+            Settings::File => "name another under [build.interpreters]",
+        },
+        LayerError::Bytecode(BytecodeError::Compile { .. }) | LayerError::Cache(_) => return None,
+        LayerError::Bytecode(_) => match settings {
+            Settings::Arguments => "run the command again, or leave bytecode out: --bytecode off",
+            Settings::File => "run the command again, or set bytecode = \"off\" under [build]",
+        },
+        LayerError::Assemble(AssembleError::FileAndFolder { .. }) => "make two layers of them",
+        LayerError::Strip(_)
+        | LayerError::Assemble(_)
+        | LayerError::ImportCheck(_)
+        | LayerError::NoInterpreter(_) => AGAIN,
+        LayerError::Import(ImportError::Io { source, .. }) => of_file(source),
+        LayerError::Import(ImportError::Refused { .. }) => "correct the zip, then import it again",
+        LayerError::Import(_) => "choose another name, or take it off the packages list",
+        LayerError::Refused(_) => match settings {
+            Settings::Arguments => "ask for another version; --force keeps the layer all the same",
+            Settings::File => "ask for another version in the packages list",
+        },
+        LayerError::TooLarge(_) => return None,
+        LayerError::Reproduce(error) => match error.fault() {
+            LayerFault::Archive(Rule::Io { source, .. }) => of_file(source),
+            LayerFault::FromSource(_) => return None,
+            _ => "check that the zip is one that klayers-pipeline built, as it was built",
+        },
+        _ => AGAIN,
     })
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use klayers_core::{PackageName, PythonVersion, Requirement, Target};
 
-use super::{Message, Settings, listed, printable};
-use crate::command::shortened;
-use crate::resolve::{Elsewhere, Explanation};
+use klayers_catalog::message::{Message, listed, printable};
+
+use super::Settings;
+use klayers_layer::command::shortened;
+use klayers_layer::resolve::{Elsewhere, Explanation};
 
 /// How many dependencies of a conflict are told.
 const DEPENDENCIES: usize = 2;

@@ -1,10 +1,12 @@
+use klayers_layer::LayerError;
 use std::io;
 
 use klayers_core::{PackageName, Requirement, Target};
 
 use super::*;
 use crate::config::ConfigError;
-use crate::resolve::{Explanation, Instead, Requirements, SdistError};
+use klayers_core::UnknownRuntimeError;
+use klayers_layer::resolve::{Explanation, Instead, Requirements, SdistError};
 
 mod refusals;
 
@@ -31,7 +33,7 @@ fn unsolvable(requirements: &[&str], uv: &str, instead: Instead) -> Error {
 /// How each failure is told, one below the other.
 fn told(errors: impl IntoIterator<Item = Error>, settings: Settings) -> String {
     let texts = errors.into_iter().map(|error| {
-        let text = Message::new(&error, settings).to_text(TERMINAL);
+        let text = explain(&error, settings).to_text(TERMINAL);
         assert!(text.lines().count() <= 5, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         text
@@ -127,8 +129,8 @@ fn other_failures_are_told_with_their_causes_and_what_to_do() {
             failed(output),
             failed(full),
             ResolveError::from(SdistError::NotAllowed("gdal".parse().unwrap())).into(),
-            ConfigError::NoRuntime("p3.99".parse().unwrap()).into(),
-            Error::NoInterpreter(target().python),
+            UnknownRuntimeError { target: "p3.99".parse().unwrap() }.into(),
+            Error::Layer(LayerError::NoInterpreter(target().python)),
         ],
         Settings::Arguments
     ));
@@ -137,7 +139,7 @@ fn other_failures_are_told_with_their_causes_and_what_to_do() {
 #[test]
 fn what_is_long_is_cut_unless_all_is_to_be_told() {
     let long = ResolveError::Failed { tool: "uv", message: "what a day ".repeat(100) };
-    let message = Message::new(&long.into(), Settings::Arguments);
+    let message = explain(&long.into(), Settings::Arguments);
     let text = message.to_text(TERMINAL);
     assert!(text.contains(" … (all of it: --verbose)\nhelp: "), "{text}");
     assert_eq!(text.lines().count(), 5, "{text}");
@@ -150,6 +152,6 @@ fn what_is_long_is_cut_unless_all_is_to_be_told() {
 #[test]
 fn what_others_wrote_cannot_steer_the_terminal() {
     let error = ResolveError::Failed { tool: "uv", message: "red \u{1b}[31mtext\u{7}".to_owned() };
-    let text = Message::new(&error.into(), Settings::File).to_text(TERMINAL);
+    let text = explain(&error.into(), Settings::File).to_text(TERMINAL);
     assert!(text.starts_with("error: uv failed: red  [31mtext\nhelp: "), "{text}");
 }

@@ -8,10 +8,10 @@ use tracing::info;
 
 use super::pointers::{Pointers, pointer_of};
 use crate::Error;
-use crate::catalog::{Catalog, Include, Intent, Obstacle, Query, obstacle};
-use crate::error::in_one_line;
-use crate::failpoint;
-use crate::publish::{PublishError, PublishedVersion, Publisher, stated_digest};
+use klayers_catalog::failpoint;
+use klayers_catalog::{Catalog, Include, Intent, Obstacle, Query, obstacle};
+use klayers_core::terminal::error_chain;
+use klayers_publish::{PublishError, PublishedVersion, Publisher, stated_digest};
 
 /// What completing a publication requires.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +124,7 @@ impl Completion<'_> {
         completed: Result<T, Error>,
     ) -> Result<T, Error> {
         if let Err(error @ Error::Publish(_)) = &completed {
-            self.catalog.mark_stuck(intent, &in_one_line(error)).await?;
+            self.catalog.mark_stuck(intent, &error_chain(error)).await?;
         }
         completed
     }

@@ -14,10 +14,10 @@ use tracing::info;
 use super::PARALLEL_REGIONS;
 use super::pointers::Pointers;
 use crate::Error;
-use crate::catalog::{Catalog, Include, Query};
-use crate::failpoint;
 use crate::plan::Selection;
-use crate::publish::Publisher;
+use klayers_catalog::failpoint;
+use klayers_catalog::{Catalog, Include, Query};
+use klayers_publish::Publisher;
 
 /// How far the clock may be behind the newest layer version. AWS uses its own clock.
 const MAX_BEHIND: SignedDuration = SignedDuration::from_hours(24);

@@ -19,11 +19,11 @@ use super::settling::Settled;
 use super::stop::Stop;
 use super::{PARALLEL_REGIONS, split};
 use crate::Error;
-use crate::artifacts::Artifacts;
-use crate::catalog::{Catalog, OwedPointer, Query};
-use crate::import::{HandMadeZip, ImportError};
 use crate::plan::Wanted;
-use crate::publish::Publisher;
+use klayers_catalog::artifacts::Artifacts;
+use klayers_catalog::{Catalog, OwedPointer, Query};
+use klayers_layer::import::{HandMadeZip, ImportError};
+use klayers_publish::Publisher;
 
 /// Imports layers that were made by hand: stores, records and publishes them like built layers,
 /// outside the monthly run.

@@ -10,8 +10,8 @@ use tracing::warn;
 
 use super::stop::Stop;
 use crate::Error;
-use crate::error::in_one_line;
-use crate::publish::{PublishError, Publisher};
+use klayers_core::terminal::error_chain;
+use klayers_publish::{PublishError, Publisher};
 
 /// Maximum number of concurrent publications in a region.
 const PERMITS: usize = 4;
@@ -52,7 +52,7 @@ impl Lanes {
 
     /// Blocks layers that could not be settled, each in its region.
     pub(super) fn block(&self, stuck: &BTreeMap<(Region, LayerName), Error>) {
-        let stuck = stuck.iter().map(|(which, error)| (which.clone(), in_one_line(error)));
+        let stuck = stuck.iter().map(|(which, error)| (which.clone(), error_chain(error)));
         self.stuck().extend(stuck);
     }
 
@@ -63,7 +63,7 @@ impl Lanes {
     /// Closes a region, so that nothing else is published there.
     pub(super) fn close(&self, region: &Region, error: &Error) {
         let Some(lane) = self.by_region.get(region) else { return };
-        let reason = in_one_line(error);
+        let reason = error_chain(error);
         // The first reason is kept, and reported once.
         if lane.closed.set(reason.clone()).is_ok() {
             warn!(%region, reason, "region closed");

@@ -9,13 +9,12 @@ use url::Url;
 
 use super::PARALLEL_LAYERS;
 use crate::Error;
-use crate::artifacts::Artifacts;
-use crate::catalog::{Catalog, Query};
-use crate::config::ConfigError;
-use crate::lock::Lock;
 use crate::plan::{Caution, Force, LayerPlan, Recorded, Republish, Wanted, cautions, plan_layer};
-use crate::regular;
-use crate::resolve::Resolver;
+use klayers_catalog::artifacts::Artifacts;
+use klayers_catalog::{Catalog, Query};
+use klayers_layer::lock::Lock;
+use klayers_layer::resolve::Resolver;
+use klayers_wheel::regular;
 
 /// Plans layers: resolves their requirements and reads the catalog. Changes nothing.
 #[derive(Clone, Debug)]
@@ -83,7 +82,7 @@ impl Planner {
     ) -> Result<Planned, Error> {
         let target = wanted.target;
         let package = wanted.contents.name();
-        let runtime = self.runtimes.get(target.python).ok_or(ConfigError::NoRuntime(target))?;
+        let runtime = self.runtimes.require(target)?;
         debug!(%target, %package, "resolving");
         let lock = self.resolver.resolve(wanted.contents.requirements(), target, runtime).await?;
         let mut planned = records.plan_lock(wanted, lock, regions, force).await?;

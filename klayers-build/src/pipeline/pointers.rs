@@ -9,9 +9,9 @@ use tracing::warn;
 
 use super::PARALLEL_REGIONS;
 use crate::Error;
-use crate::catalog::{Catalog, CatalogError, OwedPointer, Query};
-use crate::error::in_one_line;
-use crate::publish::{Pointer, PublishError, Publisher};
+use klayers_catalog::{Catalog, CatalogError, OwedPointer, Query};
+use klayers_core::terminal::error_chain;
+use klayers_publish::{Pointer, PublishError, Publisher};
 
 /// What moving pointers requires.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Pointers<'a> {
 pub(super) fn region_failure(error: &Error) -> Option<String> {
     match error {
         Error::Publish(PublishError::Pointer(source)) if source.concerns_region() => {
-            Some(in_one_line(source))
+            Some(error_chain(source))
         }
         _ => None,
     }
@@ -109,7 +109,7 @@ impl Pointers<'_> {
                     if let Err(error) = moved {
                         closed = closed.or_else(|| region_failure(&error));
                         warn!(target = %pointer.target, package = %pointer.package,
-                            region = %pointer.region, error = in_one_line(&error),
+                            region = %pointer.region, error = error_chain(&error),
                             "pointer not moved");
                         failed.push((pointer, error));
                     }

@@ -17,8 +17,8 @@ use super::publication::{NOTED_EVERY, Publishing};
 use super::settling::Settled;
 use super::unrecorded::UnrecordedLayersError;
 use crate::Error;
-use crate::catalog::OwedPointer;
-use crate::publish::PublishError;
+use klayers_catalog::OwedPointer;
+use klayers_publish::PublishError;
 
 /// How long a run waits for further regions once half of them are ready.
 const GRACE: Duration = Duration::from_secs(2);

@@ -11,10 +11,10 @@ use super::completion::{Completed, Completion};
 use super::looks::Looks;
 use super::stop::Stop;
 use crate::Error;
-use crate::artifacts::Artifacts;
-use crate::catalog::{CatalogError, Intent};
-use crate::failpoint;
-use crate::publish::{LayerUpload, PublishError, PublishedVersion, describe};
+use klayers_catalog::artifacts::Artifacts;
+use klayers_catalog::failpoint;
+use klayers_catalog::{CatalogError, Intent};
+use klayers_publish::{LayerUpload, PublishError, PublishedVersion, describe};
 
 /// How often a publication under way is recorded again. A large layer is copied for minutes before
 /// AWS is asked to publish it. Settling an interrupted publication depends on the last time at

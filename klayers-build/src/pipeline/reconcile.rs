@@ -12,9 +12,9 @@ use klayers_core::{
 
 use super::PARALLEL_REGIONS;
 use crate::Error;
-use crate::catalog::{Catalog, Include, Intent, Query};
 use crate::plan::Selection;
-use crate::publish::{InspectedVersion, ListedVersion, PublishError, Publisher};
+use klayers_catalog::{Catalog, Include, Intent, Query};
+use klayers_publish::{InspectedVersion, ListedVersion, PublishError, Publisher};
 
 mod compare;
 mod repair;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::catalog::CatalogError;
+use klayers_catalog::CatalogError;
 
 mod exclusive;
 mod lease;

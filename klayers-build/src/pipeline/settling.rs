@@ -14,9 +14,9 @@ use super::completion::Settlement;
 use super::looks::Looks;
 use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
-use crate::catalog::{Intent, Obstacle, OwedPointer};
-use crate::error::in_one_line;
-use crate::publish::{Fault, PublishError};
+use klayers_catalog::{Intent, Obstacle, OwedPointer};
+use klayers_core::terminal::error_chain;
+use klayers_publish::{Fault, PublishError};
 
 /// The outcomes of publications that an earlier run left under way.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Publishing<'_> {
                     Ok(None) => missing.push(intent),
                     Err(error) if concerns_region(&error) => return Err(error),
                     Err(error) => {
-                        warn!(%region, layer = %intent.layer, error = in_one_line(&error),
+                        warn!(%region, layer = %intent.layer, error = error_chain(&error),
                             "not settled");
                         settled.stuck.insert((region.clone(), intent.layer), error);
                     }

@@ -9,13 +9,13 @@ use tracing::debug;
 
 use super::Pipeline;
 use crate::Error;
-use crate::artifacts::ArtifactError;
-use crate::assemble::LayerZip;
-use crate::builder::BuiltLayer;
-use crate::failpoint;
-use crate::gate::GateReport;
-use crate::lock::{Lock, LockError};
 use crate::plan::{Contents, Wanted};
+use klayers_catalog::artifacts::ArtifactError;
+use klayers_catalog::failpoint;
+use klayers_layer::assemble::LayerZip;
+use klayers_layer::builder::BuiltLayer;
+use klayers_layer::gate::GateReport;
+use klayers_layer::lock::{Lock, LockError};
 
 impl Pipeline {
     pub(super) async fn build_and_store(

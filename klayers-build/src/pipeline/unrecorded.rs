@@ -10,7 +10,7 @@ use klayers_core::{LayerName, Region};
 use super::PARALLEL_REGIONS;
 use super::publication::Publishing;
 use crate::Error;
-use crate::catalog::{CatalogError, Include, Query};
+use klayers_catalog::{CatalogError, Include, Query};
 
 /// Layers of the collection exist in regions for which the catalog has no records.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -15,10 +15,10 @@ use tracing::info;
 use super::PARALLEL_REGIONS;
 use super::pointers::{Pointers, not_tried, pointer_of, region_failure};
 use crate::Error;
-use crate::catalog::{Catalog, Include, Query};
-use crate::failpoint;
 use crate::plan::Selection;
-use crate::publish::Publisher;
+use klayers_catalog::failpoint;
+use klayers_catalog::{Catalog, Include, Query};
+use klayers_publish::Publisher;
 
 /// What to withdraw: `arn:aws:lambda:…:layer:Klayers-p312-requests:7`, or `requests==2.32.4` for
 /// all layer versions of that package and version.

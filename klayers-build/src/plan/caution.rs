@@ -3,7 +3,7 @@ use std::fmt;
 
 use klayers_core::{Build, PackageName, PackageVersion};
 
-use crate::lock::{Lock, LockedWheel};
+use klayers_layer::lock::{Lock, LockedWheel};
 
 /// How many packages are named.
 const NAMED: usize = 5;

@@ -5,11 +5,11 @@ use std::fs;
 
 use bad_wheels::raw_zip::Entry;
 use bad_wheels::{FILENAME, Verdict, Wheel as Sample, cases};
-use klayers_build::assemble::AssembleError;
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
-use klayers_build::gate::{Finding, GateReport};
-use klayers_build::wheel::{Acceptance, Acceptances, Rule};
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::Digest;
+use klayers_layer::assemble::AssembleError;
+use klayers_layer::gate::{Finding, GateReport};
+use klayers_wheel::{Acceptance, Acceptances, Rule};
 use serde_json::json;
 
 use crate::samples::digest;

@@ -5,9 +5,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
 use axum::http::Request;
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
-use klayers_build::serve::Site;
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::{LayerVersion, Origin};
+use klayers_site::serve::Site;
 use serde_json::{Value, json};
 
 use crate::support::command::Home;

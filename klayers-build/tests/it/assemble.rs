@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use klayers_build::Error;
-use klayers_build::assemble::{AssembleError, LayerZip};
-use klayers_build::builder::Builder;
-use klayers_build::fetch::Fetcher;
-use klayers_build::lock::Lock;
 use klayers_core::{Digest, LayerName, Target};
+use klayers_layer::LayerError;
+use klayers_layer::assemble::{AssembleError, LayerZip};
+use klayers_layer::builder::Builder;
+use klayers_layer::fetch::Fetcher;
+use klayers_layer::lock::Lock;
 
 use crate::support::{WheelFile, lock_of};
 
@@ -18,7 +18,7 @@ fn target() -> Target {
     "p3.12".parse().expect("a target")
 }
 
-async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, Error> {
+async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, LayerError> {
     let fetcher = Fetcher::new(&folder.join("cache"), None).expect("a fetcher");
     let name = LayerName::new("Klayers", target(), "sample").expect("a name");
     Ok(Builder::new(fetcher).build(&name, lock, folder).await?.zip)
@@ -177,7 +177,10 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     for wheels_in_order in [[one.clone(), file.clone()], [file, one]] {
         let lock = lock_of(&wheels_in_order, &wheels, target());
         let error = build(&lock, folder.path()).await.expect_err("a conflict");
-        assert!(matches!(error, Error::Assemble(AssembleError::FileAndFolder { .. })), "{error}");
+        assert!(
+            matches!(error, LayerError::Assemble(AssembleError::FileAndFolder { .. })),
+            "{error}"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use std::io::{Cursor, Read as _};
 
 use bad_wheels::raw_zip::{Entry, deflated, deflated_without_end};
 use bad_wheels::{Case, Verdict, Wheel as Sample, cases};
-use klayers_build::wheel::{Wheel, WheelFilename};
+use klayers_wheel::{Wheel, WheelFilename};
 
 use crate::support::layers::Layers;
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use klayers_build::builder::{Builder, BytecodeMode, Interpreters};
-use klayers_build::fetch::Fetcher;
-use klayers_build::interpreter::Places;
 use klayers_core::{Digest, LayerName, Target};
+use klayers_layer::builder::{Builder, BytecodeMode};
+use klayers_layer::fetch::Fetcher;
+use klayers_layer::interpreter::Interpreters;
+use klayers_layer::interpreter::Places;
 
 use crate::bytecode::pythons::any_python;
 use crate::gate::elf::{AARCH64, Elf};

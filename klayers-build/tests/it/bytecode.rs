@@ -10,9 +10,9 @@ mod same_bytes;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
-use klayers_build::bytecode::{Pack, PackedFile, Source};
-use klayers_build::wheel::Compression;
 use klayers_core::Digest;
+use klayers_layer::bytecode::{Pack, PackedFile, Source};
+use klayers_wheel::Compression;
 
 /// The digest of a wheel that need not be there.
 fn wheel(name: &str) -> Digest {

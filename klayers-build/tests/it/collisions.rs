@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use klayers_build::builder::{Builder, BuiltLayer};
-use klayers_build::fetch::Fetcher;
 use klayers_core::{Digest, LayerName, Target};
+use klayers_layer::builder::{Builder, BuiltLayer};
+use klayers_layer::fetch::Fetcher;
 
 use crate::support::command::Home;
 use crate::support::{WheelFile, lock_of};

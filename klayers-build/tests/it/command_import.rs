@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::{Digest, LayerVersion, Origin, Status};
 use zip::write::SimpleFileOptions;
 

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::report::RunReport;
+use klayers_catalog::report::RunReport;
+use klayers_catalog::{Catalog as _, SqliteCatalog};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

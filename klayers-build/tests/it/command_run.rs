@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 
 use jiff::SignedDuration;
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::{Digest, LayerVersion, Status};
 
 use crate::samples::digest;

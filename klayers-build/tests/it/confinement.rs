@@ -10,9 +10,9 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use klayers_build::confine::{Confinement, Gap, Options};
-use klayers_build::gate::{ImportCheck, ImportReport, ModuleOutcome};
 use klayers_core::{Architecture, PythonVersion, Runtime, Target};
+use klayers_layer::confine::{Confinement, Gap, Options};
+use klayers_layer::gate::{ImportCheck, ImportReport, ModuleOutcome};
 use rustix::process::geteuid;
 use serde_json::json;
 

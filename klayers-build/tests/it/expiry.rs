@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use klayers_build::Error;
 use klayers_build::pipeline::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope};
 use klayers_build::plan::Selection;
-use klayers_build::publish::PublishError;
 use klayers_core::{LayerVersionArn, Timestamp};
+use klayers_publish::PublishError;
 
 use crate::samples::{digest, package, region};
 use crate::support::aws::localstack;

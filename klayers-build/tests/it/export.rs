@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::http::Request;
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::export::{Destination as _, ExportError, Exported, Folder, Manifest, export};
-use klayers_build::serve::Site;
+use klayers_catalog::{Catalog as _, SqliteCatalog};
 use klayers_core::{Build, Yank};
+use klayers_site::export::{Destination as _, ExportError, Exported, Folder, Manifest, export};
+use klayers_site::serve::Site;
 use tempfile::TempDir;
 
 use crate::samples::{arn, at, build, published};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use klayers_build::fetch::{FetchError, FetchedWheel, Fetcher, Patience};
-use klayers_build::lock::Lock;
+use klayers_layer::fetch::{FetchError, FetchedWheel, Fetcher, Patience};
+use klayers_layer::lock::Lock;
 use tempfile::TempDir;
 use url::Url;
 

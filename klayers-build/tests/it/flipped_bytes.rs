@@ -6,14 +6,15 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use klayers_build::builder::{Builder, BytecodeMode, Interpreters};
-use klayers_build::cached::{CachedKind, Inspection};
-use klayers_build::fetch::Fetcher;
-use klayers_build::interpreter::{Interpreter, Places};
-use klayers_build::lock::Lock;
-use klayers_build::verify::verify;
-use klayers_build::wheel::Acceptances;
 use klayers_core::{Digest, LayerName, Target};
+use klayers_layer::builder::{Builder, BytecodeMode};
+use klayers_layer::fetch::Fetcher;
+use klayers_layer::interpreter::Interpreters;
+use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_layer::lock::Lock;
+use klayers_layer::verify::verify;
+use klayers_wheel::Acceptances;
+use klayers_wheel::cached::{CachedKind, Inspection};
 use sha2::{Digest as _, Sha256};
 
 use crate::bytecode::pythons::any_python;

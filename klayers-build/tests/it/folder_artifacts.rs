@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use klayers_build::artifacts::{ArtifactError, Artifacts, FolderArtifacts};
+use klayers_catalog::artifacts::{ArtifactError, Artifacts, FolderArtifacts};
 use klayers_core::Digest;
 use tempfile::TempDir;
 

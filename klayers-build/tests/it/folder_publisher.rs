@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use klayers_build::publish::{FolderPublisher, PublishError, Publisher};
+use klayers_publish::{FolderPublisher, PublishError, Publisher};
 use tempfile::TempDir;
 
 use crate::conformance::publisher::{Home, list, listed, publish, publisher_promises, upload};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use aws_config::Region as AwsRegion;
 use futures::FutureExt as _;
-use klayers_build::publish::{
+use klayers_core::Digest;
+use klayers_publish::{
     AwsOptions, Fault as AwsFault, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
 };
-use klayers_core::Digest;
 use tempfile::TempDir;
 use url::Url;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use klayers_build::Error;
-use klayers_build::catalog::{Catalog, Lease, SqliteCatalog};
 use klayers_build::pipeline::{Holder, LeaseTerms, RunLease, RunLock, RunLockError};
+use klayers_catalog::{Catalog, Lease, SqliteCatalog};
 use klayers_core::Timestamp;
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use klayers_build::notify::{Notifier, NotifyConfig, NotifyFormat, NotifyOn, SecretUrl};
-use klayers_build::report::{Failure, RunReport};
+use klayers_catalog::report::{Failure, RunReport};
 
 use crate::support::hook::{Hook, Taken};
 

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
-use klayers_build::lock::Lock;
 use klayers_build::pipeline::{Planned, Records};
-use klayers_build::plan::{
-    BuildReason, BuildStep, Contents, Force, PublishReason, Republish, Wanted,
-};
+use klayers_build::plan::{BuildStep, Contents, Force, PublishReason, Republish, Wanted};
+use klayers_catalog::report::BuildReason;
+use klayers_catalog::{Catalog, Include, Query, SqliteCatalog};
 use klayers_core::{Build, Digest, LayerName, Origin, Region, Yank};
+use klayers_layer::lock::Lock;
 
 use crate::samples::{at, build, intent, package, published, region, target};
 use crate::support::parse;

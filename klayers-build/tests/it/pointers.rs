@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klayers_build::Error;
-use klayers_build::catalog::OwedPointer;
 use klayers_build::pipeline::{
     Expirer, ExpiryError, ExpiryPlan, ExpiryScope, Reconciled, Reconciler, Repairs, Yanker,
     find_yanked,
 };
 use klayers_build::plan::Selection;
-use klayers_build::publish::PublishError;
+use klayers_catalog::OwedPointer;
 use klayers_core::{ExpiryPolicy, LayerVersionArn};
+use klayers_publish::PublishError;
 
 use crate::publishing::{Collection, ready};
 use crate::samples::{package, region, target};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::{LayerVersion, Status};
 use serde_json::Value;
 use url::Url;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use klayers_build::Error;
-use klayers_build::catalog::SqliteCatalog;
 use klayers_build::pipeline::{DifferenceKind, Reconciler, Remedy, Repairs};
 use klayers_build::plan::Selection;
-use klayers_build::publish::{FolderPublisher, Pointer, PublishError, Publisher as _};
+use klayers_catalog::SqliteCatalog;
 use klayers_core::{Content, Digest, ExpiryPolicy, LayerVersionArn, Yank};
+use klayers_publish::{FolderPublisher, Pointer, PublishError, Publisher as _};
 
 use crate::samples::{arn, build, intent, package, published, region, target, with_content};
 use crate::support::WheelFile;

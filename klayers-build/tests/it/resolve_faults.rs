@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use klayers_build::resolve::{ResolveError, Resolver, Sources};
 use klayers_core::Runtimes;
+use klayers_layer::resolve::{ResolveError, Resolver, Sources};
 use rustix::fs::{FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -1,6 +1,6 @@
 //! Sample values for tests.
 
-use klayers_build::catalog::Intent;
+use klayers_catalog::Intent;
 use klayers_core::{
     Build, Content, Digest, LayerArn, LayerName, LayerVersion, LayerVersionArn, Origin,
     PackageName, Pin, Region, Status, Target, Timestamp,

@@ -6,8 +6,8 @@ use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use klayers_build::confine::{Confinement, Gap, Options};
-use klayers_build::resolve::{Resolver, Sdist, Sources};
+use klayers_layer::confine::{Confinement, Gap, Options};
+use klayers_layer::resolve::{Resolver, Sdist, Sources};
 
 use klayers_core::Digest;
 use zip::write::SimpleFileOptions;

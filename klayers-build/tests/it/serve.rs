@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use klayers_build::catalog::{Catalog, SqliteCatalog};
-use klayers_build::serve::{Limits, ServeError, Server};
+use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{Build, LayerVersion};
+use klayers_site::serve::{Limits, ServeError, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

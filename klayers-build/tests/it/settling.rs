@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use klayers_build::Error;
-use klayers_build::artifacts::FolderArtifacts;
-use klayers_build::catalog::Intent;
 use klayers_build::pipeline::{
     ExpiryPlan, ExpiryScope, Imported, Importer, LayerImport, Reconciler, Remedy, Repairs,
 };
 use klayers_build::plan::Selection;
-use klayers_build::publish::PublishError;
+use klayers_catalog::Intent;
+use klayers_catalog::artifacts::FolderArtifacts;
 use klayers_core::{Build, ExpiryPolicy, LayerVersionArn, Timestamp};
+use klayers_publish::PublishError;
 
 use crate::samples::{intent, layer, package, region, target};
 use crate::support::faulty::Faulty;

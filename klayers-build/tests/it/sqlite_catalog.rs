@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use klayers_build::catalog::{Catalog, CatalogError, Query, SqliteCatalog};
+use klayers_catalog::{Catalog, CatalogError, Query, SqliteCatalog};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

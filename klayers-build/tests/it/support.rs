@@ -17,8 +17,8 @@ mod zip_files;
 
 use std::path::Path;
 
-use klayers_build::lock::Lock;
 use klayers_core::{Digest, Runtimes, Target};
+use klayers_layer::lock::Lock;
 use url::Url;
 
 pub(crate) use wheel::WheelFile;

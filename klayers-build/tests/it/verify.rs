@@ -5,15 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use klayers_build::Error;
-use klayers_build::assemble::LayerZip;
-use klayers_build::builder::Builder;
-use klayers_build::cached::Inspection;
-use klayers_build::fetch::{FetchedWheel, Fetcher};
-use klayers_build::lock::Lock;
-use klayers_build::verify::{VerifyError, verify};
-use klayers_build::wheel::{Acceptance, Acceptances};
 use klayers_core::{Digest, LayerName};
+use klayers_layer::LayerError;
+use klayers_layer::assemble::LayerZip;
+use klayers_layer::builder::Builder;
+use klayers_layer::fetch::{FetchedWheel, Fetcher};
+use klayers_layer::lock::Lock;
+use klayers_layer::verify::{VerifyError, verify};
+use klayers_wheel::cached::Inspection;
+use klayers_wheel::{Acceptance, Acceptances};
 
 use crate::samples::target;
 use crate::support::{WheelFile, lock_of};
@@ -53,7 +53,7 @@ impl Cached {
         fs::write(&self.fetched.path, bytes).unwrap();
     }
 
-    async fn build(&self) -> Result<LayerZip, Error> {
+    async fn build(&self) -> Result<LayerZip, LayerError> {
         let name = LayerName::new("Klayers", target("p3.12"), "sample").unwrap();
         let builder = Builder::new(fetcher(self.folder.path()));
         Ok(builder.build(&name, &self.lock, self.folder.path()).await?.zip)

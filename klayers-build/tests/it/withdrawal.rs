@@ -1,9 +1,9 @@
 //! `klayers-pipeline yank`: a withdrawn version is deprecated at once and does not come back.
 
 use klayers_build::Error;
-use klayers_build::catalog::{Catalog as _, Query, SqliteCatalog};
 use klayers_build::pipeline::{YankError, Yanker, find_yanked};
 use klayers_build::plan::Selection;
+use klayers_catalog::{Catalog as _, Query, SqliteCatalog};
 use klayers_core::{ExpiryPolicy, LayerVersionArn};
 
 use crate::samples::region;

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use futures::{StreamExt as _, stream};
-use klayers_build::lock::Lock;
-use klayers_build::resolve::{Resolver, Sources};
 use klayers_core::{Architecture, PackageVersion, Runtime, Runtimes, Target};
+use klayers_layer::lock::Lock;
+use klayers_layer::resolve::{Resolver, Sources};
 
 use crate::python::any_python;
 use crate::tools::output;

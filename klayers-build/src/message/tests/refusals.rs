@@ -1,5 +1,6 @@
 //! Whatever is refused is told in five rows of a terminal, and the last of them say what to do.
 
+use klayers_layer::LayerError;
 use std::path::PathBuf;
 
 use klayers_core::{LayerName, PackageName};
@@ -7,17 +8,20 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::assemble::AssembleError;
-use crate::catalog::CatalogError;
-use crate::gate::{Basis, Finding, GateReport, ImportReport, LayerFile, TooLargeError, Weight};
-use crate::import::{ImportError, ZipFault};
-use crate::lock::LockError;
-use crate::message::rows::ROWS;
 use crate::pipeline::RunLockError;
 use crate::plan::PlanError;
-use crate::publish::PublishError;
-use crate::verify::VerifyError;
-use crate::wheel::{Framing, Rule, WheelError};
+use klayers_catalog::CatalogError;
+use klayers_catalog::message::ROWS;
+use klayers_core::UnknownRuntimeError;
+use klayers_layer::assemble::AssembleError;
+use klayers_layer::gate::{
+    Basis, Finding, GateReport, ImportReport, LayerFile, TooLargeError, Weight,
+};
+use klayers_layer::import::{ImportError, ZipFault};
+use klayers_layer::lock::LockError;
+use klayers_layer::verify::VerifyError;
+use klayers_publish::PublishError;
+use klayers_wheel::{Framing, Rule, WheelError};
 
 /// The longest name of a wheel that was met: that of sentry-cli 3.8.0.
 const LONG_WHEEL: &str = "sentry_cli-3.8.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.\
@@ -48,7 +52,7 @@ fn record_faults() -> Rule {
 fn gate(findings: Vec<Finding>) -> Error {
     let imports = ImportReport::NotRun { reason: "there is no interpreter".to_owned() };
     let report = GateReport { findings, imports };
-    Error::Refused(Box::new(GateError { layer: layer(), report }))
+    Error::Layer(LayerError::Refused(Box::new(GateError { layer: layer(), report })))
 }
 
 fn missing_libraries(count: usize) -> Vec<Finding> {
@@ -68,7 +72,7 @@ fn too_large(names: &[&str]) -> Error {
     };
     let weights: Vec<Weight> = names.iter().map(weight).collect();
     let error = TooLargeError::new(&layer(), &weights, 262_144_000, Basis::Wheels);
-    Error::TooLarge(Box::new(error))
+    Error::Layer(LayerError::TooLarge(Box::new(error)))
 }
 
 /// One of each kind, with names and paths that are as long as they come.
@@ -114,7 +118,7 @@ fn refusals() -> Vec<Error> {
         .into(),
         ConfigError::Lock { path: long_path(), source: LockError::Version("2.0".to_owned()) }
             .into(),
-        ConfigError::NoRuntime("p3.99".parse().unwrap()).into(),
+        UnknownRuntimeError { target: "p3.99".parse().unwrap() }.into(),
         LockError::Version("2.0".to_owned()).into(),
         PlanError::UnknownTarget(target()).into(),
         RunLockError::Taken { catalog: long_path() }.into(),
@@ -129,7 +133,7 @@ fn refusals() -> Vec<Error> {
             trouble: None,
         }
         .into(),
-        Error::NoInterpreter(target().python),
+        Error::Layer(LayerError::NoInterpreter(target().python)),
     ]);
     all
 }
@@ -150,7 +154,7 @@ fn ends_with_advice(text: &str) -> bool {
 fn each_refusal_has_five_rows_at_most_and_ends_with_what_to_do() {
     for settings in [Settings::Arguments, Settings::File] {
         for error in refusals() {
-            let message = Message::new(&error, settings);
+            let message = explain(&error, settings);
             let layer = "p3.12 nvidia-nvimgcodec-cu12 in eu-central-1 and us-east-1";
             for text in [message.to_text(TERMINAL), message.about(layer, TERMINAL)] {
                 assert!(rows_shown(&text) <= ROWS, "{text}");
@@ -167,14 +171,14 @@ fn each_refusal_has_five_rows_at_most_and_ends_with_what_to_do() {
 #[test]
 fn settings_that_are_to_be_copied_are_shown_whole() {
     for settings in [Settings::Arguments, Settings::File] {
-        let text = Message::new(&wheel(record_faults()), settings).to_text(TERMINAL);
+        let text = explain(&wheel(record_faults()), settings).to_text(TERMINAL);
         let setting = "\n[wheels] accept = { \"nvidia-nvimgcodec-cu12\" = [\"record\"] }";
         assert!(text.ends_with(setting), "{text}");
         assert!(text.contains("RECORD does not list psycopg2/"), "{text}");
         assert!(text.contains("sentry_cli-3.8.0-py3"), "{text}");
     }
     let names: Vec<PackageName> = vec!["kappa".parse().unwrap(), "placebo".parse().unwrap()];
-    let text = Message::new(&failures_of_uv()[0], Settings::Arguments).to_text(TERMINAL);
+    let text = explain(&failures_of_uv()[0], Settings::Arguments).to_text(TERMINAL);
     for name in names {
         assert!(text.contains(&format!("--allow-sdist {name}")), "{text}");
     }

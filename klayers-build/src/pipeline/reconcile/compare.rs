@@ -9,7 +9,7 @@ use klayers_core::{Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Re
 use serde::Serialize;
 
 use super::{InspectedVersion, Life, ListedVersion, Record};
-use crate::publish::stated_digest;
+use klayers_publish::stated_digest;
 
 /// A difference between the record and the actual state of a layer version.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]

@@ -6,11 +6,11 @@ use tracing::info;
 
 use super::{Difference, DifferenceKind, Reconciler};
 use crate::Error;
-use crate::catalog::{Include, Query, obstacle};
-use crate::failpoint;
 use crate::pipeline::completion::{Completion, Settlement};
 use crate::pipeline::pointers::{Pointers, pointer_of};
-use crate::publish::stated_digest;
+use klayers_catalog::failpoint;
+use klayers_catalog::{Include, Query, obstacle};
+use klayers_publish::stated_digest;
 
 /// Which repairs to apply.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -9,7 +9,7 @@ use klayers_core::{Digest, LayerName, LayerVersionArn, Region};
 use super::compare::View;
 use super::{Life, PARALLEL_QUESTIONS, ReconcileError, Reconciler, RegionReconciliation};
 use crate::Error;
-use crate::publish::{InspectedVersion, ListedVersion, stated_digest};
+use klayers_publish::{InspectedVersion, ListedVersion, stated_digest};
 
 /// The conclusion from two answers and two lists.
 #[derive(Debug, Eq, PartialEq)]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
-use crate::regular;
+use klayers_wheel::regular;
 
 /// The files that this process has locked, by device and inode number. A record lock does not
 /// exclude the process that holds it, and is lost when the process closes the file anywhere, so a

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{RunLock, RunLockError};
 use crate::Error;
-use crate::catalog::{Catalog, Lease};
+use klayers_catalog::{Catalog, Lease};
 
 /// How often others may win the race for the lease before this process gives up.
 const ATTEMPTS: u32 = 10;

@@ -6,9 +6,9 @@
 
 use std::error::Error as _;
 
-use klayers_build::fetch::{FetchError, Fetcher};
-use klayers_build::lock::{Lock, LockError};
 use klayers_core::Runtimes;
+use klayers_layer::fetch::{FetchError, Fetcher};
+use klayers_layer::lock::{Lock, LockError};
 
 use super::{Sample, cases};
 use crate::samples::target;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use klayers_build::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
-use klayers_build::cached::Inspection;
-use klayers_build::interpreter::{Interpreter, Places};
 use klayers_core::PythonVersion;
+use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
+use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_wheel::cached::Inspection;
 use tempfile::TempDir;
 
 use super::pythons::pretender;

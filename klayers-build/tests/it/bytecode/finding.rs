@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use klayers_build::interpreter::{Interpreter, InterpreterError, Places};
 use klayers_core::PythonVersion;
+use klayers_layer::interpreter::{Interpreter, InterpreterError, Places};
 use tempfile::TempDir;
 
 use super::pythons::{any_python, pretender};

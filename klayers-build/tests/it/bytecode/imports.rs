@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use klayers_build::bytecode::{BytecodeCache, Pack};
-use klayers_build::interpreter::Interpreter;
+use klayers_layer::bytecode::{BytecodeCache, Pack};
+use klayers_layer::interpreter::Interpreter;
 
 use super::pythons::{pythons, standard_library};
 use super::{sources, unpacked, wheel};

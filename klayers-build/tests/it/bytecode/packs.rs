@@ -5,9 +5,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use klayers_build::bytecode::{BytecodeCache, BytecodeError, Pack, Source};
-use klayers_build::cached::Inspection;
-use klayers_build::interpreter::Interpreter;
+use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Pack, Source};
+use klayers_layer::interpreter::Interpreter;
+use klayers_wheel::cached::Inspection;
 
 use super::pythons::any_python;
 use super::{sources, unpacked, wheel};

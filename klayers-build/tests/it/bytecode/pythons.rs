@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use klayers_build::interpreter::{Interpreter, Places};
 use klayers_core::PythonVersion;
+use klayers_layer::interpreter::{Interpreter, Places};
 
 use crate::support::command::{environment, say_skipped};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-use klayers_build::bytecode::{BytecodeCache, Limits, Pack, Source};
-use klayers_build::interpreter::Interpreter;
 use klayers_core::Digest;
+use klayers_layer::bytecode::{BytecodeCache, Limits, Pack, Source};
+use klayers_layer::interpreter::Interpreter;
 
 use super::pythons::{pythons, standard_library};
 use super::wheel;

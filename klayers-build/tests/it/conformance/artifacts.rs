@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use klayers_build::artifacts::{ArtifactError, Artifacts};
+use klayers_catalog::artifacts::{ArtifactError, Artifacts};
 use klayers_core::Digest;
 use tempfile::{NamedTempFile, TempPath};
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use klayers_build::catalog::{Catalog, CatalogError, Include, Intent, Lease, OwedPointer, Query};
-use klayers_build::gate::{Finding, GateReport, ImportReport};
-use klayers_build::report::RunReport;
+use klayers_catalog::report::RunReport;
+use klayers_catalog::{Catalog, CatalogError, Include, Intent, Lease, OwedPointer, Query};
 use klayers_core::{
     Build, Content, Digest, LayerVersion, LayerVersionArn, Origin, Status, Timestamp, Yank,
 };
+use klayers_layer::gate::{Finding, GateReport, ImportReport};
 
 use crate::samples::{
     arn, at, build, digest, intent, package, published, region, target, with_content,

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use klayers_build::publish::{
+use klayers_core::{Digest, LayerVersionArn};
+use klayers_publish::{
     LayerUpload, ListedVersion, PublishError, PublishedVersion, Publisher, stated_digest,
 };
-use klayers_core::{Digest, LayerVersionArn};
 
 use crate::samples::{at, region, target};
 use crate::support::empty_zip;

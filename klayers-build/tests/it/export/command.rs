@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::export::Manifest;
+use klayers_catalog::{Catalog as _, SqliteCatalog};
+use klayers_site::export::Manifest;
 
 use crate::publishing::ready;
 use crate::samples::{at, build, published};

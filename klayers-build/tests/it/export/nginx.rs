@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Request;
-use klayers_build::serve::Site;
 use klayers_core::api::Problem;
+use klayers_site::serve::Site;
 
 use super::{Collection, path};
 use crate::support::command::cannot_run;

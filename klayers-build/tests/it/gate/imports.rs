@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use klayers_build::confine::{Confinement, Options};
-use klayers_build::gate::{ImportCheck, ImportReport, LoadedFiles, Missing, ModuleOutcome};
 use klayers_core::{Architecture, PythonVersion, Runtime, Target};
+use klayers_layer::confine::{Confinement, Options};
+use klayers_layer::gate::{ImportCheck, ImportReport, LoadedFiles, Missing, ModuleOutcome};
 use tempfile::TempDir;
 
 use crate::support::process::runs;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use klayers_build::gate::{
+use klayers_core::{Architecture, PackageName, Runtimes};
+use klayers_layer::gate::{
     Dependency, Distribution, Finding, GateReport, GateRules, ImportMode, ImportReport, Imported,
     JudgedLayer, LayerFile, LoadedFiles, Missing, ModuleOutcome, Network, RootModule, Severity,
+    judge,
 };
-use klayers_build::wheel::{Class, Machine};
-use klayers_core::{Architecture, PackageName, Runtimes};
+use klayers_wheel::{Class, Machine};
 
 use crate::samples::{package, target};
 
@@ -92,7 +93,7 @@ impl Layer {
             image: &image,
             rules: &self.rules,
         };
-        GateReport::judged(findings, Imported { report, loaded: self.loaded.clone() }, judged)
+        judge(findings, Imported { report, loaded: self.loaded.clone() }, judged)
     }
 }
 

@@ -1,6 +1,6 @@
-use klayers_build::gate::{Finding, Severity, check_native};
-use klayers_build::wheel::NativeLibrary;
 use klayers_core::{Runtime, Runtimes, Target};
+use klayers_layer::gate::{Finding, Severity, check_native};
+use klayers_wheel::NativeLibrary;
 
 use super::elf::{AARCH64, Elf, Required, X86_64, required};
 use crate::samples::target;

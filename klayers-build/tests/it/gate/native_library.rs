@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use klayers_build::wheel::{Class, Machine, NativeLibrary, RequiredVersion};
+use klayers_wheel::{Class, Machine, NativeLibrary, RequiredVersion};
 
 use super::elf::{AARCH64, Elf, Required, required};
 

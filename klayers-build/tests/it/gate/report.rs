@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use klayers_build::gate::{
+use klayers_layer::gate::{
     Finding, GateReport, ImportReport, LayerFile, ModuleOutcome, Network, UNPACKED_LIMIT,
     check_size,
 };

@@ -3,9 +3,9 @@
 use std::fs;
 
 use bad_wheels::{FILENAME, Wheel as Sample};
-use klayers_build::catalog::{Catalog as _, Include, Query, SqliteCatalog};
-use klayers_build::gate::{Finding, GateReport, WithoutBytecode};
-use klayers_build::wheel::Notice;
+use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
+use klayers_layer::gate::{Finding, GateReport, WithoutBytecode};
+use klayers_wheel::Notice;
 use serde_json::json;
 
 use crate::bytecode::pythons::pretender;

@@ -5,9 +5,9 @@ use reqwest::header::{
     CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 
-use klayers_build::catalog::Catalog as _;
-use klayers_build::site::Document;
+use klayers_catalog::Catalog as _;
 use klayers_core::Yank;
+use klayers_site::Document;
 
 use super::Served;
 use crate::samples::{arn, at, build};

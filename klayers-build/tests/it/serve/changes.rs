@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use klayers_build::catalog::Catalog as _;
+use klayers_catalog::Catalog as _;
 use klayers_core::Yank;
 
 use super::{Served, soon};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::Request;
-use klayers_build::catalog::{Catalog as _, SqliteCatalog};
-use klayers_build::serve::Site;
+use klayers_catalog::{Catalog as _, SqliteCatalog};
+use klayers_site::serve::Site;
 use tempfile::TempDir;
 
 use crate::samples::{at, build, published};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use klayers_build::serve::Limits;
+use klayers_site::serve::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

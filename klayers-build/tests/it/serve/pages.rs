@@ -1,6 +1,6 @@
 //! What is there for people and for operators.
 
-use klayers_build::page::{ASSETS, CATALOGUE, CONTENT_SECURITY_POLICY, PACKAGE};
+use klayers_site::page::{ASSETS, CATALOGUE, CONTENT_SECURITY_POLICY, PACKAGE};
 
 use super::Served;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use klayers_build::catalog::SqliteCatalog;
-use klayers_build::serve::{ServeError, Server};
+use klayers_catalog::SqliteCatalog;
 use klayers_core::api::{DeployStatus, LatestRow, VersionRow};
+use klayers_site::serve::{ServeError, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

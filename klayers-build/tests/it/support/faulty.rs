@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use klayers_build::publish::{
+use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
+use klayers_publish::{
     InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
     Publisher, Trouble,
 };
-use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Region, Target, Timestamp};
 
 /// Passes all calls on, except for its faults.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use klayers_build::assemble::{AssembleError, Layer, LayerZip};
-use klayers_build::lock::Lock;
-use klayers_build::recipe::Recipe;
-use klayers_build::wheel::{Acceptances, Wheel};
 use klayers_core::{Digest, LayerName};
+use klayers_layer::assemble::{AssembleError, Layer, LayerZip};
+use klayers_layer::lock::Lock;
+use klayers_layer::recipe::Recipe;
+use klayers_wheel::{Acceptances, Wheel};
 use tempfile::TempDir;
 
 use crate::samples::target;

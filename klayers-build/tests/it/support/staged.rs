@@ -5,11 +5,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use klayers_build::catalog::{Catalog, Include, Query, SqliteCatalog};
-use klayers_build::publish::{
+use klayers_catalog::{Catalog, Include, Query, SqliteCatalog};
+use klayers_core::{Build, Content, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
+use klayers_publish::{
     AwsOptions, FolderPublisher, LambdaPublisher, LayerUpload, Pointer, Publisher, describe,
 };
-use klayers_core::{Build, Content, Digest, LayerVersion, LayerVersionArn, Status, Timestamp};
 use url::Url;
 
 use super::aws::{Account, Contents, boto_pointers, boto_view};

@@ -1,6 +1,6 @@
 //! Records adopted from another collection.
 
-use klayers_build::catalog::{Adoption, Clash, Listed};
+use klayers_catalog::{Adoption, Clash, Listed};
 
 use super::*;
 

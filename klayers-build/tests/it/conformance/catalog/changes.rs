@@ -1,4 +1,4 @@
-use klayers_build::catalog::{Changes, Listed};
+use klayers_catalog::{Changes, Listed};
 
 use super::*;
 

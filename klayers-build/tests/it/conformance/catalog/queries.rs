@@ -1,6 +1,6 @@
 //! Queries.
 
-use klayers_build::catalog::Listed;
+use klayers_catalog::Listed;
 
 use super::*;
 

@@ -1,0 +1,155 @@
+//! What a report comes to, for people.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use klayers_core::Region;
+use klayers_wheel::Size;
+
+use super::{BuiltLayer, RunReport, RunWarning};
+
+/// How many of the slowest and biggest layers are named.
+const NAMED: usize = 5;
+
+impl RunReport {
+    /// What was done, in numbers and in one line.
+    pub fn tally(&self) -> String {
+        let Self { layers, unchanged, failed, .. } = self;
+        let (built, published) = (self.built.len(), self.published.values().sum::<usize>());
+        format!(
+            "{layers} layers: {built} built, {published} layer versions published, \
+             {unchanged} unchanged, {failed} failed"
+        )
+    }
+
+    /// The report as it is shown to people.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary { report: self, failures: Some(usize::MAX) }
+    }
+
+    /// The built layers that took longest, the longest first.
+    pub fn slowest(&self) -> Vec<&BuiltLayer> {
+        self.first(|layer| layer.milliseconds)
+    }
+
+    /// The built layers with the biggest zips, the biggest first.
+    pub fn biggest(&self) -> Vec<&BuiltLayer> {
+        self.first(|layer| layer.code_size)
+    }
+
+    fn first(&self, measure: impl Fn(&BuiltLayer) -> u64) -> Vec<&BuiltLayer> {
+        let mut built: Vec<&BuiltLayer> = self.built.iter().collect();
+        // Those that are equal stay in the order in which they were built.
+        built.sort_by_key(|layer| std::cmp::Reverse(measure(layer)));
+        built.truncate(NAMED);
+        built
+    }
+}
+
+/// Shows a report: the tally, and below it where layer versions were published, what failed and
+/// why, what took longest and what is biggest.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    report: &'a RunReport,
+    failures: Option<usize>,
+}
+
+impl Summary<'_> {
+    /// The same with so many failures at most; how many more there are is said.
+    #[must_use]
+    pub fn with_failures(self, at_most: usize) -> Self {
+        Self { failures: Some(at_most), ..self }
+    }
+
+    /// The same without failures, where they are told apart from it.
+    #[must_use]
+    pub fn without_failures(self) -> Self {
+        Self { failures: None, ..self }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report;
+        write!(f, "{}", report.tally())?;
+        if !report.published.is_empty() {
+            write!(f, "\n  published  {}", by_region(&report.published))?;
+        }
+        for arn in &report.completed {
+            write!(f, "\n  completed  {arn}, which an earlier run had left under way")?;
+        }
+        for replaced in &report.replaced {
+            write!(f, "\n  replaced   {replaced}")?;
+        }
+        if let Some(at_most) = self.failures {
+            let failures = report.failure_groups();
+            for failure in failures.iter().take(at_most) {
+                write!(f, "\n  failed     {}", failure.to_line())?;
+            }
+            if let Some(more) = failures.len().checked_sub(at_most).filter(|more| *more > 0) {
+                write!(f, "\n  failed     {more} more")?;
+            }
+        }
+        for warning in &report.warnings {
+            write!(f, "\n  warning    {warning}")?;
+        }
+        let list = |layers: Vec<&BuiltLayer>, measure: &dyn Fn(&BuiltLayer) -> String| {
+            let named: Vec<String> = layers
+                .into_iter()
+                .map(|layer| format!("{} {} {}", layer.target, layer.package, measure(layer)))
+                .collect();
+            named.join(", ")
+        };
+        if !report.built.is_empty() {
+            let slowest = list(report.slowest(), &|layer| Took(layer.milliseconds).to_string());
+            let biggest = list(report.biggest(), &|layer| Size(layer.code_size).to_string());
+            write!(f, "\n  slowest    {slowest}\n  biggest    {biggest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RunWarning {
+    /// The layers first, as in all lines of a run.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.layers[..] {
+            [layer] => write!(f, "{layer}: {}", self.text),
+            layers => write!(f, "{} ({} layers)", self.text, layers.len()),
+        }
+    }
+}
+
+/// How many layer versions each region got. Where that is the same number in many, it is said once.
+fn by_region(published: &BTreeMap<Region, usize>) -> String {
+    let mut by_number: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (region, number) in published {
+        by_number.entry(*number).or_default().push(region.as_str());
+    }
+    let parts: Vec<String> = by_number
+        .iter()
+        .rev()
+        .map(|(number, regions)| match &regions[..] {
+            [region] => format!("{number} in {region}"),
+            _ => format!("{number} each in {}", regions.join(", ")),
+        })
+        .collect();
+    parts.join("; ")
+}
+
+/// A time in milliseconds, for people: 12.3 s, or 3 min 2 s.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Took(pub u64);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1000;
+        match seconds {
+            0..60 => write!(f, "{seconds}.{} s", self.0 % 1000 / 100),
+            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            _ => write!(f, "{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

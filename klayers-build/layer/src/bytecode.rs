@@ -1,0 +1,320 @@
+//! Bytecode: what the Python files of a wheel are compiled to, once for each release of Python.
+//!
+//! `/opt` is read-only in a Lambda function. Without bytecode in the layer, Python compiles every
+//! module anew at each cold start.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use klayers_core::Digest;
+
+mod marshal;
+mod pack;
+mod pyc;
+mod worker;
+mod workers;
+
+pub use pack::{Pack, PackedFile, Skipped};
+pub use pyc::pyc_path;
+pub use worker::WorkerFailure;
+
+use crate::interpreter::Interpreter;
+use klayers_wheel::cached::Inspection;
+pub(crate) use pack::{Place, Stream, Writer};
+use worker::Answer;
+use workers::Workers;
+
+/// The stack of a thread that reads bytecode, in bytes: enough for the deepest that is read.
+const STACK: usize = 16 << 20;
+
+/// A Python file of a wheel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Source {
+    /// Where it goes, below the layer's `python` folder.
+    pub path: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// What compiling may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// How long one file may take.
+    pub file: Duration,
+    /// How long all the files of a wheel may take.
+    pub wheel: Duration,
+    /// How many interpreters are at work at a time.
+    pub workers: usize,
+}
+
+impl Default for Limits {
+    /// A minute for a file, half an hour for a wheel, and an interpreter for each core.
+    fn default() -> Self {
+        Self {
+            file: Duration::from_mins(1),
+            wheel: Duration::from_mins(30),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// The packs of bytecode that were made, and the interpreters that make them. The interpreters are
+/// kept running until this is dropped.
+#[derive(Debug)]
+pub struct BytecodeCache {
+    folder: PathBuf,
+    limits: Limits,
+    workers: Workers,
+}
+
+impl BytecodeCache {
+    /// The packs in a cache folder, which need not be there yet.
+    pub fn open(cache: &Path) -> Self {
+        Self::with_limits(cache, Limits::default())
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(cache: &Path, limits: Limits) -> Self {
+        let workers = Workers::new(limits.workers.max(1));
+        Self { folder: cache.join("bytecode"), limits, workers }
+    }
+
+    /// The bytecode of a wheel, if it was compiled before by the same release of Python.
+    ///
+    /// # Errors
+    ///
+    /// If a file of the cache is there, but may not be read.
+    pub fn get(
+        &self,
+        wheel: Digest,
+        interpreter: &Interpreter,
+        inspection: &Inspection,
+    ) -> Result<Option<Pack>, BytecodeError> {
+        let place = self.place(wheel, interpreter);
+        place.get(inspection).map_err(|source| BytecodeError::Read { path: place.pack, source })
+    }
+
+    /// Compiles a wheel's files and keeps the outcome. Files that are not compiled
+    /// ([`pyc_path`] says which) are passed over. The sources are taken one after the other, while
+    /// others are being compiled; nothing of them is run.
+    ///
+    /// What comes of it is the same each time, on any machine: it depends on the sources, their
+    /// order, and the release of Python.
+    ///
+    /// # Errors
+    ///
+    /// If a source cannot be had, if the interpreter fails, or if the cache cannot be written. A
+    /// source that is no Python is no error, but is listed as skipped.
+    pub fn compile(
+        &self,
+        wheel: Digest,
+        interpreter: &Interpreter,
+        sources: impl IntoIterator<Item = io::Result<Source>>,
+    ) -> Result<Pack, BytecodeError> {
+        let place = self.place(wheel, interpreter);
+        let until = Instant::now() + self.limits.wheel;
+        let run =
+            Run { cache: self, wheel, interpreter, until, failed: AtomicUsize::new(usize::MAX) };
+        let write = |source| BytecodeError::Write { path: place.pack.clone(), source };
+        let mut pack = Writer::new(&place).map_err(write)?;
+        run.all(sources, |path, outcome| match outcome {
+            Outcome::Compiled(stream) => pack.add(path, &stream).map_err(write),
+            Outcome::NotCompiled(reason) => {
+                pack.skip(path, reason);
+                Ok(())
+            }
+        })?;
+        pack.keep().map_err(write)
+    }
+
+    fn place(&self, wheel: Digest, interpreter: &Interpreter) -> Place {
+        Place::new(&self.folder, format!("{wheel}-cpython-{}", interpreter.version()))
+    }
+}
+
+/// The compiling of one wheel.
+struct Run<'a> {
+    cache: &'a BytecodeCache,
+    wheel: Digest,
+    interpreter: &'a Interpreter,
+    until: Instant,
+    /// The number of the first file that has failed: those after it need not be begun. Those before
+    /// it do, so that the error is the same each time, that of the first.
+    failed: AtomicUsize,
+}
+
+/// What became of a source.
+enum Outcome {
+    Compiled(Stream),
+    NotCompiled(String),
+}
+
+/// A source, where its bytecode goes, and who waits for it.
+struct Job {
+    number: usize,
+    source: Source,
+    path: String,
+    done: SyncSender<Result<(String, Outcome), BytecodeError>>,
+}
+
+impl Run<'_> {
+    /// Compiles sources on several threads, and hands over the outcomes in the order of the
+    /// sources. There are never more than a few in memory.
+    fn all(
+        &self,
+        sources: impl IntoIterator<Item = io::Result<Source>>,
+        mut hand_over: impl FnMut(String, Outcome) -> Result<(), BytecodeError>,
+    ) -> Result<(), BytecodeError> {
+        // While an interpreter compiles, another thread checks and compresses.
+        let threads = self.cache.workers.most() * 2;
+        let (jobs, queue) = sync_channel(0);
+        let queue = Mutex::new(queue);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, || self.work(&queue))
+                    .map_err(BytecodeError::Thread)?;
+            }
+            let mut waiting: VecDeque<Receiver<_>> = VecDeque::new();
+            let mut next = |waiting: &mut VecDeque<Receiver<_>>| match waiting.pop_front() {
+                Some(first) => {
+                    let (path, outcome) = first.recv().map_err(|_| BytecodeError::Lost)??;
+                    hand_over(path, outcome)
+                }
+                None => Ok(()),
+            };
+            // Moved in, so that the threads end when there are no more.
+            let jobs = jobs;
+            for (number, source) in sources.into_iter().enumerate() {
+                let source = source.map_err(|source| self.unreadable(source))?;
+                let Some(path) = pyc_path(&source.path, self.interpreter.version().python()) else {
+                    continue;
+                };
+                while waiting.len() > threads {
+                    next(&mut waiting)?;
+                }
+                let (done, outcome) = sync_channel(1);
+                jobs.send(Job { number, source, path, done }).map_err(|_| BytecodeError::Lost)?;
+                waiting.push_back(outcome);
+            }
+            while !waiting.is_empty() {
+                next(&mut waiting)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn work(&self, queue: &Mutex<Receiver<Job>>) {
+        loop {
+            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(Job { number, source, path, done }) = job else { return };
+            if number > self.failed.load(Ordering::Relaxed) {
+                continue;
+            }
+            let outcome = self.one(source, path);
+            if outcome.is_err() {
+                self.failed.fetch_min(number, Ordering::Relaxed);
+            }
+            // Nobody waits for it any more if another one has failed.
+            let _ = done.send(outcome);
+        }
+    }
+
+    fn one(&self, source: Source, path: String) -> Result<(String, Outcome), BytecodeError> {
+        if pyc::is_too_long(&path) {
+            let reason = "the name of its bytecode would be too long".to_owned();
+            return Ok((source.path, Outcome::NotCompiled(reason)));
+        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let (wheel, limit) = (self.wheel, self.cache.limits.wheel);
+            return Err(BytecodeError::Timeout { wheel, limit });
+        }
+        let time = self.cache.limits.file.min(left);
+        let name = pyc::file_name(&source.path);
+        let answer = self
+            .cache
+            .workers
+            .with(self.interpreter, |worker| {
+                let answer = worker.compile(&name, &source.content, time)?;
+                pyc::checked(answer, self.interpreter, &name)
+            })
+            .map_err(|failure| BytecodeError::Compile {
+                interpreter: self.interpreter.path().to_owned(),
+                file: source.path.clone(),
+                source: failure,
+            })?;
+        Ok(match answer {
+            Answer::Compiled(pyc) => (path, Outcome::Compiled(Stream::new(pyc))),
+            Answer::NotCompiled(reason) => (source.path, Outcome::NotCompiled(reason)),
+        })
+    }
+
+    fn unreadable(&self, source: io::Error) -> BytecodeError {
+        BytecodeError::Source { wheel: self.wheel, source }
+    }
+}
+
+/// Why a wheel could not be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BytecodeError {
+    /// The interpreter failed, or made something else than bytecode.
+    #[error(
+        "{} could not compile {file}; another interpreter can be named, or bytecode turned off",
+        interpreter.display()
+    )]
+    Compile {
+        /// The interpreter.
+        interpreter: PathBuf,
+        /// What it was to compile.
+        file: String,
+        /// What happened.
+        source: WorkerFailure,
+    },
+    /// It took too long in all.
+    #[error("the wheel {wheel} could not be compiled within {} s", limit.as_secs())]
+    Timeout {
+        /// The wheel's SHA-256.
+        wheel: Digest,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// A source could not be had.
+    #[error("could not read the Python files of the wheel {wheel}")]
+    Source {
+        /// The wheel's SHA-256.
+        wheel: Digest,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The cache may not be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The cache may not be written.
+    #[error("could not write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system gives no more threads.
+    #[error("could not start a thread to compile with")]
+    Thread(#[source] io::Error),
+    /// A thread ended early, which is a fault of this program.
+    #[error("a thread that compiles ended before its time")]
+    Lost,
+}

@@ -1,0 +1,204 @@
+//! One call to AWS: rate-limited, within its time limits, and retried where that does no harm.
+//!
+//! | what happened | a call that may be repeated | publishing |
+//! | --- | --- | --- |
+//! | throttled (429, `TooManyRequestsException`, …) | again, after the time that AWS says or a growing one | again |
+//! | 5xx, half an answer, S3's 200 with an error in it | again, four times in all | never: it may have been done |
+//! | no answer in time | again, twice in all | never: it may have been done |
+//! | refused before anything was sent | again, four times in all | never, since it can be tried later |
+//! | anything else | no | no |
+//!
+//! A call ends within its [`Timeouts`], with the error of its last attempt.
+
+use std::fmt::Debug;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use klayers_core::Region;
+use tracing::debug;
+
+use super::accounts::Access;
+use super::error::{AwsError, Fault};
+use super::timeouts::{SILENT_ATTEMPTS, Timeouts};
+
+/// How often a call is made that does not get an answer that can be used.
+const ATTEMPTS: u32 = 4;
+/// How often a call is made that is throttled: with the waits between them, for a minute or two.
+const THROTTLED_ATTEMPTS: u32 = 10;
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+pub(crate) type Answer<T> = Result<T, Box<AwsError>>;
+
+/// A call of an operation in a region.
+#[derive(Debug)]
+pub struct Call<'a> {
+    operation: &'static str,
+    region: &'a Region,
+    access: Arc<Access>,
+    timeouts: Timeouts,
+}
+
+impl<'a> Call<'a> {
+    /// A query or a small change.
+    pub fn new(operation: &'static str, region: &'a Region, access: Arc<Access>) -> Self {
+        Self { operation, region, access, timeouts: Timeouts::QUERY }
+    }
+
+    /// Sets other time limits.
+    pub(super) fn within(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// Calls until there is an answer, if there is hope for one.
+    ///
+    /// # Errors
+    ///
+    /// If there was no answer, or the last one was an error.
+    pub async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call(send, ATTEMPTS).await
+    }
+
+    /// Requests page after page, each with retries as in [`repeated`](Self::repeated). `next`
+    /// returns the marker of the page after a page.
+    pub(super) async fn pages<T, E, F>(
+        &self,
+        send: impl Fn(Option<String>) -> F,
+        next: impl Fn(&T) -> Option<&str>,
+    ) -> Answer<Vec<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut pages = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let page = self.repeated(|| send(marker.clone())).await?;
+            let following = next(&page).filter(|marker| !marker.is_empty()).map(str::to_owned);
+            if following.is_some() && following == marker {
+                // Otherwise the same page would be requested forever.
+                return Err(self.incomplete("NextMarker"));
+            }
+            marker = following;
+            pages.push(page);
+            if marker.is_none() {
+                return Ok(pages);
+            }
+        }
+    }
+
+    /// Calls again only where nothing was done.
+    pub(super) async fn once<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call(send, 1).await
+    }
+
+    async fn call<T, E, F>(&self, send: impl Fn() -> F, attempts: u32) -> Answer<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let (mut unanswered, mut throttled) = (0, 0);
+        self.access.until_ready().await;
+        let begun = Instant::now();
+        let total = self.timeouts.total.min(self.access.deadline());
+        loop {
+            let left = total.saturating_sub(begun.elapsed());
+            let mut error = match self.attempt(Box::pin(send()), left).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let (attempt, limit) = match error.fault() {
+                Fault::Throttled { .. } => (&mut throttled, THROTTLED_ATTEMPTS),
+                Fault::Silent => (&mut unanswered, attempts.min(SILENT_ATTEMPTS)),
+                Fault::Unclear | Fault::Unreachable => (&mut unanswered, attempts),
+                _ => return Err(error),
+            };
+            *attempt += 1;
+            let wait = wait(error.fault(), *attempt);
+            if *attempt >= limit || begun.elapsed() + wait >= total {
+                error.lasted(begun.elapsed());
+                return Err(error);
+            }
+            debug!(operation = self.operation, region = %self.region, ?wait, %error, "call repeated");
+            tokio::time::sleep(wait).await;
+            self.access.until_ready().await;
+        }
+    }
+
+    /// Waits for the answer to one request, and warns if it takes long. The future is boxed because
+    /// it is large.
+    async fn attempt<T, E, F>(&self, sent: Pin<Box<F>>, left: Duration) -> Answer<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let limit = self.timeouts.attempt.min(left);
+        let watch = self.access.watch();
+        let _waiting = watch.begin(Instant::now());
+        let mut sent = pin!(tokio::time::timeout(limit, sent));
+        let answer = loop {
+            let next_check =
+                watch.warn_if_silent(self.region, self.timeouts.sending, Instant::now());
+            if let Ok(answer) = tokio::time::timeout(next_check, &mut sent).await {
+                break answer;
+            }
+        };
+        let Ok(answer) = answer else {
+            return Err(AwsError::silent(self.operation, self.region, limit));
+        };
+        let answer = answer.map_err(|error| AwsError::new(self.operation, self.region, error));
+        let throttled = matches!(&answer, Err(error) if error.is_throttled());
+        watch.answered(self.region, throttled, Instant::now());
+        answer
+    }
+
+    /// The error of an answer that lacks a required field.
+    pub(super) fn incomplete(&self, field: &'static str) -> Box<AwsError> {
+        AwsError::incomplete(self.operation, self.region, field)
+    }
+}
+
+/// How long to wait after an attempt. AWS may ask for more than the growing time; a `Retry-After`
+/// below the shortest wait says nothing.
+fn wait(fault: &Fault, attempt: u32) -> Duration {
+    match fault {
+        Fault::Throttled { retry_after: Some(told) } if *told >= SHORTEST_WAIT => *told,
+        _ => backoff(attempt),
+    }
+}
+
+/// Doubles with each attempt, up to a bound; of that a random half to whole, so that callers that
+/// failed together do not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let longest = SHORTEST_WAIT.saturating_mul(1 << attempt.min(16)).min(LONGEST_WAIT);
+    longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_followed_unless_it_is_shorter_than_the_shortest_wait() {
+        let told = |retry_after| Fault::Throttled { retry_after };
+        for attempt in 1..THROTTLED_ATTEMPTS {
+            let minute = Some(Duration::from_mins(1));
+            assert_eq!(wait(&told(minute), attempt), Duration::from_mins(1));
+            for retry_after in [None, Some(Duration::ZERO), Some(Duration::from_millis(1))] {
+                assert!(wait(&told(retry_after), attempt) >= SHORTEST_WAIT, "{retry_after:?}");
+            }
+        }
+    }
+}
