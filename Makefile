@@ -93,10 +93,11 @@ test-deploy: setup-deploy wheel ## Run the tests of klayers.cdk and of the deplo
 		echo "SKIPPED the deployment examples: there is no build/browser"; \
 	fi
 
-lint: setup ## Check format, lints, types, dependencies and licences
+lint: setup ## Check format, lints, types, dependencies, paths in the documentation and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
+	tools/check-paths
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py/python \
 		klayers-py/tests klayers-py/tests-types examples/lookup.py
 	$(WITH_TOOLS) basedpyright --project klayers-py
