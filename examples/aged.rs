@@ -1,7 +1,8 @@
-//! Says how old an answer is, and why there is no newer one.
+//! Prints the age of an answer, and why no newer answer is available.
 //!
-//! `cargo run -p klayers-examples --bin aged`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin aged`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,7 @@
-//! Builds a layer of one's own wheels: a package in a folder of wheels, with what it needs.
+//! Builds a layer from your own wheels: a package in a folder of wheels, with its dependencies.
 //!
-//! `cargo run -p klayers-examples --bin build_layer -- PACKAGE TARGET WHEELS OUT`, as in
-//! `greeting p3.13-arm64 dist layers`.
+//! Run with `cargo run -p klayers-examples --bin build_layer -- PACKAGE TARGET WHEELS OUT`,
+//! for example with `greeting p3.13-arm64 dist layers`.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let out = Path::new(out);
     std::fs::create_dir_all(out)?;
 
-    // Which wheels? No index is asked, only the folder.
+    // Choose the wheels, from the folder only and without an index.
     let wheels = std::path::absolute(wheels)?.display().to_string();
     let sources = Sources { find_links: vec![wheels], no_index: true, ..Sources::default() };
     let runtimes = Runtimes::default();
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{pin}");
     }
 
-    // Their bytes, verified; and the zip, which is the same each time.
+    // Verify the wheels, and write the zip. The bytes of the zip are the same each time.
     let builder = Builder::new(Fetcher::new(&out.join("cache"), None)?);
     let name = LayerName::new("Acme", target, &requirement.name().to_string())?;
     let layer = builder.build(&name, &lock, out).await?.zip;

@@ -1,7 +1,8 @@
-//! Lists the layer versions of a package that will be deleted, the next first.
+//! Lists the layer versions of a package that will be deleted, the earliest first.
 //!
-//! `cargo run -p klayers-examples --bin expiring`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin expiring`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,8 @@
-//! Finds a layer for the Lambda function that it runs in.
+//! Finds a layer for the Lambda function that this program runs in.
 //!
-//! `cargo run -p klayers-examples --bin in_a_function`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin in_a_function`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,

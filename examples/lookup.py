@@ -1,6 +1,6 @@
 """Finds the layers that a Lambda function needs.
 
-KLAYERS_API_URL names another collection than the public one.
+KLAYERS_API_URL selects a collection other than the public one.
 """
 
 import klayers
@@ -8,7 +8,7 @@ import klayers
 for package in ["requests", "pillow"]:
     print(klayers.latest_arn(package, region="us-east-1", python="3.13"))
 
-# A name that nobody knows is an error that suggests the nearest.
+# The error for an unknown name suggests similar names.
 try:
     print(klayers.latest_arn("reqeusts", region="us-east-1", python="3.13"))
 except klayers.UnknownPackageError as error:

@@ -1,7 +1,8 @@
-//! Finds the layers that a Lambda function needs, all at once.
+//! Finds the layers of a Lambda function with concurrent requests.
 //!
-//! `cargo run -p klayers-examples --bin lookup`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin lookup`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 
@@ -22,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("requests  {}", requests?);
     println!("pillow    {}", pillow?);
 
-    // A name that nobody knows is an error that suggests the nearest.
+    // The error for an unknown name suggests similar names.
     match client.latest_arn("reqeusts", &region, &target).await {
         Err(error) if error.is_not_found() => println!("reqeusts  {error}"),
         other => println!("reqeusts  {}", other?),

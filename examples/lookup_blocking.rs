@@ -1,7 +1,8 @@
 //! Lists the layer versions of a package and when they expire, without async code.
 //!
-//! `cargo run -p klayers-examples --bin lookup_blocking`; `KLAYERS_API_URL` names another
-//! collection than the public one.
+//! Run with `cargo run -p klayers-examples --bin lookup_blocking`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 

@@ -1,7 +1,8 @@
-//! Asks many regions at once, and goes on where one of them fails.
+//! Requests the lists of many regions at once. The failure of one region does not affect the others.
 //!
-//! `cargo run -p klayers-examples --bin many_regions`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin many_regions`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(error) => format!("{region}  {error}"),
         });
     }
-    // Each came as soon as it was there.
+    // The answers arrive in any order.
     lines.sort();
     println!("{}", lines.join("\n"));
     Ok(())

@@ -1,7 +1,8 @@
-//! Keeps answers in a folder, and goes on without the server.
+//! Caches answers in a folder, and works without the server.
 //!
-//! `cargo run -p klayers-examples --bin offline`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin offline`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let online = builder.clone().build()?;
     online.latest_arn("requests", &region, &target).await?;
 
-    // In another process, perhaps, on a train.
+    // This could be another process without a network.
     let offline = builder.offline(true).build()?;
     println!("requests  {}", offline.latest_arn("requests", &region, &target).await?);
     if let Err(error) = offline.latest_arn("pillow", &region, &target).await {

@@ -1,7 +1,8 @@
-//! Asks a collection of one's own, and takes layers of its account alone.
+//! Uses a private collection, and accepts layers of its account only.
 //!
-//! `cargo run -p klayers-examples --bin own_collection`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin own_collection`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 

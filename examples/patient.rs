@@ -1,7 +1,8 @@
-//! Waits for a server that is often away, and says how it went.
+//! Retries for up to a minute, and tells the kinds of failures apart.
 //!
-//! `cargo run -p klayers-examples --bin patient`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin patient`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 

@@ -1,7 +1,8 @@
-//! Finds a layer by the version of its package, or by the layer's own number.
+//! Finds a layer by the version of its package, or by the number of the layer version.
 //!
-//! `cargo run -p klayers-examples --bin pinned`; `KLAYERS_API_URL` names another collection than
-//! the public one.
+//! Run with `cargo run -p klayers-examples --bin pinned`.
+//!
+//! `KLAYERS_API_URL` selects a collection other than the public one.
 
 #![expect(
     clippy::disallowed_methods,

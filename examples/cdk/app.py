@@ -26,9 +26,9 @@ aws_lambda.Function(
     handler="app.handler",
     code=aws_lambda.Code.from_asset(os.path.join(os.path.dirname(__file__), "src")),
     layers=[
-        # The latest, whenever the app is synthesised.
+        # The latest version at the time of synthesis.
         layer_version(stack, "Pillow", runtime=RUNTIME, arch=ARCHITECTURE),
-        # The newest 2.32, whatever else there is.
+        # The newest 2.32.x.
         layer_version(
             stack, "requests", runtime=RUNTIME, arch=ARCHITECTURE, version="==2.32.*"
         ),

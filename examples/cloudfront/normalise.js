@@ -1,10 +1,9 @@
-// A CloudFront function for viewer requests, in front of a bucket that
-// `klayers-pipeline export --s3 BUCKET` fills: it gives every spelling of a path the name of the
-// object that it stands for.
+// A CloudFront function for viewer requests to a bucket that `klayers-pipeline export --s3 BUCKET`
+// fills. It maps every spelling of a path to the name of its object.
 
 function handler(event) {
     var request = event.request;
-    // A doubled slash counts as one, and a slash at the end as none.
+    // A doubled slash counts as one, and a trailing slash as none.
     var uri = request.uri.replace(/\/\/+/g, '/');
     if (uri === '/') {
         uri = '/index.html';

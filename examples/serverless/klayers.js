@@ -1,6 +1,6 @@
 // Finds the layers that `custom.klayers` in serverless.yml names, for the provider's region, runtime
-// and architecture: ${file(klayers.js):NAME} is the ARN. KLAYERS_API_URL names another collection
-// than the public one.
+// and architecture: ${file(klayers.js):NAME} is the ARN. KLAYERS_API_URL selects a
+// collection other than the public one.
 "use strict";
 
 const { execFile } = require("node:child_process");

@@ -1,5 +1,5 @@
 # A function with a layer of Klayers, in Terraform. The command klayers answers the data source
-# `external`; KLAYERS_API_URL names another collection than the public one.
+# `external`; KLAYERS_API_URL selects a collection other than the public one.
 
 terraform {
   required_providers {
@@ -22,7 +22,7 @@ data "external" "requests" {
   program = ["klayers", "external"]
 
   query = {
-    package = "requests==2.32.*" # what `klayers show` takes
+    package = "requests==2.32.*" # the syntax of `klayers show`
     region  = var.region
     python  = "3.13"
     arch    = "arm64"

@@ -16,7 +16,7 @@ fn output(program: &str) -> String {
     output_in(program, &[])
 }
 
-/// The same with more in its environment.
+/// What an example prints with additional environment variables.
 fn output_in(program: &str, variables: &[(&str, &str)]) -> String {
     let server = Server::collection();
     let output = Command::new(program)
