@@ -1,5 +1,5 @@
-"""Collections as tools of this folder make them: in the public collection's format, to be published
-by the embedded publisher."""
+"""Collections for the tools in this folder: in the format of the public collection, published by the
+embedded publisher."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def target_folder():
-    """Where cargo puts what it builds for release."""
+    """The folder of cargo's release builds."""
     metadata = subprocess.run(
         ["cargo", "metadata", "--format-version", "1", "--no-deps"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -19,7 +19,7 @@ def target_folder():
 
 
 def write_collection(folder, targets, packages, regions):
-    """A config folder in the public collection's format, and the configuration that names it."""
+    """Writes a config folder in the format of the public collection, and a klayers.toml for it."""
     config = folder / "config"
     config.mkdir(parents=True)
     files = {target: {"packages_file": f"packages_{target}.csv"} for target in targets}
@@ -37,6 +37,6 @@ def write_collection(folder, targets, packages, regions):
 
 
 def shown(path):
-    """A path as a reader in the checkout would write it."""
+    """The path relative to the checkout, or its name if it is elsewhere."""
     path = pathlib.Path(path)
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / "build" / "aws" / "bin" / "python"
 
-# What takes longer than this to start, in seconds, does not come.
+# The longest time that an emulator takes to start, in seconds.
 START_DEADLINE = 180
-# How long the command may take to end after it was asked to, in seconds.
+# How long the command may take to end after a signal, in seconds.
 END_DEADLINE = 15
-# The option of Linux's prctl(2) by which a process is told when the one that started it ends.
+# The option of Linux's prctl(2) that sends a process a signal when its parent ends.
 PR_SET_PDEATHSIG = 1
 
 
 class Interrupted(Exception):
-    """A signal asks for the end."""
+    """A signal asked this program to end. The argument is its number."""
 
 
 def fail(message):
@@ -40,7 +40,7 @@ def free_port():
 
 
 def environment(folder, settings):
-    """What the emulator sees: nothing of the caller's AWS settings, proxies or home."""
+    """The environment of the emulator, without the AWS settings, proxies and home of the caller."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -64,16 +64,16 @@ def start(arguments, settings, folder, log):
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        # A process group of its own, which is ended as a whole. Ctrl-C does not reach it, so it is
-        # there until the command has ended.
+        # Its own process group, which is killed as a whole. Ctrl-C does not reach the group, so the
+        # emulator runs until the command has ended.
         start_new_session=True,
         preexec_fn=end_with_parent,
     )
 
 
 def wait_until_ready(server, url, is_ready):
-    """Why it is not ready, or nothing when it is."""
-    # Proxies of the environment are not for loopback.
+    """Waits until the server answers, and returns why it did not, or None."""
+    # Loopback must not go through the proxies of the environment.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_DEADLINE
     while time.monotonic() < deadline:
@@ -90,14 +90,14 @@ def wait_until_ready(server, url, is_ready):
 
 
 def end_group(server):
-    """Ends the emulator and all that it started. At once: its data goes with it."""
+    """Kills the emulator and its children. Its data is deleted anyway."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()
 
 
 def end_command(command, number):
-    """Ends the command for a signal. Ctrl-C has reached it by itself."""
+    """Ends the command after a signal. The terminal has already sent it Ctrl-C."""
     if number != signal.SIGINT:
         command.send_signal(number)
     try:
@@ -117,7 +117,7 @@ def run_command(arguments, variable, url):
     except Interrupted as interrupted:
         end_command(command, interrupted.args[0])
         raise
-    # As a shell says it.
+    # The exit code that a shell reports for a signal.
     return code if code >= 0 else 128 - code
 
 
@@ -127,19 +127,19 @@ def on_signals(handler):
 
 
 def interrupt(number, _frame):
-    # One is enough: what follows must not stop the tidying up.
+    # Further signals must not interrupt the cleanup.
     on_signals(signal.SIG_IGN)
     raise Interrupted(number)
 
 
 def run_beside(name, variable, health, is_ready, arguments, settings):
-    """Runs the command that this script was given, with the emulator's URL in `variable`.
+    """Runs the command in the arguments of this script, with the URL of the emulator in `variable`.
 
-    `arguments` and `settings` say, for a port and a folder, how Python starts the emulator and with
-    which environment. Where the variable names an emulator already, that one is used.
+    `arguments` and `settings` return, for a port and a folder, the arguments of the Python that
+    starts the emulator, and its environment. If the variable is set, its emulator is used.
     """
     if len(sys.argv) < 2:
-        fail("which command should be run?")
+        fail("no command was given")
     if os.environ.get(variable):
         os.execvp(sys.argv[1], sys.argv[1:])
     if not PYTHON.exists():
@@ -157,7 +157,7 @@ def run_beside(name, variable, health, is_ready, arguments, settings):
         problem = wait_until_ready(server, url + health, is_ready)
         if problem:
             print(log.read_text(errors="replace"), file=sys.stderr)
-            fail(f"{name} {problem}; above is what it said")
+            fail(f"{name} {problem}; its output is above")
         return run_command(sys.argv[1:], variable, url)
     except Interrupted as interrupted:
         return 128 + interrupted.args[0]

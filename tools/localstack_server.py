@@ -1,4 +1,4 @@
-"""LocalStack, on the addresses that GATEWAY_LISTEN names and no others.
+"""LocalStack, only on the addresses in GATEWAY_LISTEN.
 
 LocalStack's server takes only the port from an IPv4 address and listens on all interfaces.
 """
@@ -11,7 +11,7 @@ endpoints.TCP4ServerEndpoint = functools.partial(
     endpoints.TCP4ServerEndpoint, interface="127.0.0.1"
 )
 
-from localstack.runtime.main import main  # noqa: E402: it must find the endpoint above
+from localstack.runtime.main import main  # noqa: E402: must come after the endpoint above
 
 if __name__ == "__main__":
     main()

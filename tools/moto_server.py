@@ -1,4 +1,4 @@
-"""moto's server, with an account for each access key of 12 digits, as LocalStack has it."""
+"""moto's server, with an account for each access key of 12 digits, as in LocalStack."""
 
 import re
 import sys
