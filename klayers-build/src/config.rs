@@ -90,7 +90,7 @@ impl Config {
         let location = |url: &str, scheme: &'static str| match url.strip_prefix(scheme) {
             Some(location) if !location.is_empty() => Ok(folder.join(location)),
             _ => {
-                let (path, value) = (path.to_owned(), secrets::shown(url).into_owned());
+                let (path, value) = (path.to_owned(), secrets::hide_secret(url).into_owned());
                 Err(ConfigError::Location { path, value, scheme })
             }
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use klayers_core::api::Route;
-use klayers_core::secrets::hidden;
+use klayers_core::secrets::hide_url;
 use klayers_core::{AccountId, LayerVersionArn, PackageName, Region, Target};
 use url::Url;
 
@@ -22,7 +22,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(base: &str, accounts: Option<BTreeSet<AccountId>>) -> Result<Self, Error> {
-        let refuse = |expected| Error::BaseUrl { text: hidden(base), expected };
+        let refuse = |expected| Error::BaseUrl { text: hide_url(base), expected };
         let url: Url = base.parse().map_err(|_| {
             refuse("an http or https URL expected, as in https://api.klayers.cloud")
         })?;

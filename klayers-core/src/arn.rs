@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{LayerName, ParseError, Partition, Region};
 
 /// The number of an AWS account: 12 digits.
@@ -195,7 +195,7 @@ impl fmt::Display for LayerVersionArn {
     }
 }
 
-through_string!(AccountId, LayerArn, LayerVersionArn);
+impl_string_conversions!(AccountId, LayerArn, LayerVersionArn);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{Architecture, Glibc, ParseError, Runtime};
 
 /// An ABI version of a system library, as in versioned symbols: 3.4.29 in `GLIBCXX_3.4.29`, 2.2.5 in
@@ -71,7 +71,7 @@ impl fmt::Display for AbiVersion {
     }
 }
 
-through_string!(AbiVersion);
+impl_string_conversions!(AbiVersion);
 
 /// The system libraries of a runtime, which native libraries in a layer can use.
 ///

@@ -30,11 +30,14 @@ impl Bundle {
     /// If there are no packages, or if a package is listed twice.
     pub fn new(name: PackageName, packages: Vec<Requirement>) -> Result<Self, BundleError> {
         if packages.is_empty() {
-            return Err(BundleError::Empty(name));
+            return Err(BundleError::NoPackages(name));
         }
         let mut seen = BTreeSet::new();
         if let Some(duplicate) = packages.iter().find(|package| !seen.insert(package.name())) {
-            return Err(BundleError::Twice { bundle: name, package: duplicate.name().clone() });
+            return Err(BundleError::DuplicatePackage {
+                bundle: name,
+                package: duplicate.name().clone(),
+            });
         }
         Ok(Self { name, packages, targets: BTreeSet::new() })
     }
@@ -93,10 +96,10 @@ impl TryFrom<Fields> for Bundle {
 pub enum BundleError {
     /// The bundle has no packages.
     #[error("bundle {0} has no packages; list at least one")]
-    Empty(PackageName),
+    NoPackages(PackageName),
     /// A package is listed twice.
     #[error("bundle {bundle} lists {package} twice; keep one of the two")]
-    Twice {
+    DuplicatePackage {
         /// The bundle.
         bundle: PackageName,
         /// The package.

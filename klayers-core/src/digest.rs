@@ -5,7 +5,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{ParseError, Pin};
 
 /// A SHA-256 digest. It is printed as 64 hexadecimal digits in lower case.
@@ -122,7 +122,7 @@ pub fn requirements_hash<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> Digest 
     Digest::of(requirements_txt(pins).as_bytes())
 }
 
-through_string!(Digest);
+impl_string_conversions!(Digest);
 
 #[cfg(test)]
 mod tests {

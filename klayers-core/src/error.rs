@@ -28,7 +28,7 @@ impl ParseError {
     /// `expected` describes the form of such values.
     pub fn new(input: &str, kind: &'static str, expected: impl Into<String>) -> Self {
         // The input may be a URL with a password that was given in the wrong place.
-        let input = secrets::shown(input);
+        let input = secrets::hide_secret(input);
         let mut shown: String = input.chars().take(Self::MAX_SHOWN).collect();
         if shown.len() < input.len() {
             shown.push('…');
@@ -49,7 +49,7 @@ impl ParseError {
 
 /// Implements the conversions that `#[serde(try_from = "String", into = "String")]` needs for a type with
 /// `FromStr` and `Display`, so that serde uses the same parser. In a JSON Schema, the type is a string.
-macro_rules! through_string {
+macro_rules! impl_string_conversions {
     ($($type:ty),+ $(,)?) => {$(
         impl TryFrom<String> for $type {
             type Error = $crate::ParseError;
@@ -86,4 +86,4 @@ macro_rules! through_string {
     )+};
 }
 
-pub(crate) use through_string;
+pub(crate) use impl_string_conversions;

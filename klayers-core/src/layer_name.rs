@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{Architecture, PackageName, ParseError, PythonVersion, Target};
 
 /// The name of a layer: `Klayers-p312-requests`, `Klayers-p312-arm64-fake-useragent`.
@@ -81,13 +81,13 @@ impl LayerName {
     /// use klayers_core::LayerName;
     ///
     /// let name: LayerName = "Klayers-p312-arm64-numpy".parse()?;
-    /// let readings = name.readings();
-    /// assert_eq!(readings[0], ("p3.12-arm64".parse()?, "numpy".parse()?));
-    /// assert_eq!(readings[1], ("p3.12".parse()?, "arm64-numpy".parse()?));
+    /// let candidates = name.candidates();
+    /// assert_eq!(candidates[0], ("p3.12-arm64".parse()?, "numpy".parse()?));
+    /// assert_eq!(candidates[1], ("p3.12".parse()?, "arm64-numpy".parse()?));
     /// # Ok::<(), klayers_core::ParseError>(())
     /// ```
-    pub fn readings(&self) -> Vec<(Target, PackageName)> {
-        let mut readings = Vec::new();
+    pub fn candidates(&self) -> Vec<(Target, PackageName)> {
+        let mut candidates = Vec::new();
         let ends = self.0.match_indices('-').map(|(at, _)| at);
         for (begin, end) in ends.clone().zip(ends.skip(1)) {
             let Some(python) = python_of_key(&self.0[begin + 1..end]) else { continue };
@@ -98,11 +98,11 @@ impl LayerName {
                 if begin > 0
                     && let Ok(package) = content.parse()
                 {
-                    readings.push((Target::new(python, architecture), package));
+                    candidates.push((Target::new(python, architecture), package));
                 }
             }
         }
-        readings
+        candidates
     }
 }
 
@@ -147,7 +147,7 @@ impl fmt::Display for LayerName {
     }
 }
 
-through_string!(LayerName);
+impl_string_conversions!(LayerName);
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_recover_targets_and_packages() {
+    fn candidates_include_targets_and_packages() {
         for (name, expected) in [
             ("Klayers-p312-Pillow", &[("p3.12", "Pillow")][..]),
             ("Klayers-python38-requests", &[("p3.8", "requests")]),
@@ -199,7 +199,7 @@ mod tests {
             let name: LayerName = name.parse().expect("a layer name");
             let expected: Vec<(Target, PackageName)> =
                 expected.iter().map(|&(of, content)| (target(of), package(content))).collect();
-            assert_eq!(name.readings(), expected, "{name}");
+            assert_eq!(name.candidates(), expected, "{name}");
         }
     }
 
@@ -223,13 +223,13 @@ mod tests {
             let name = LayerName::new(&prefix, target, &content)?;
             let package: PackageName = content.parse()?;
             prop_assert!(name.is_for(target, &package));
-            prop_assert!(name.readings().contains(&(target, package)), "{:?}", name.readings());
+            prop_assert!(name.candidates().contains(&(target, package)), "{:?}", name.candidates());
             prop_assert_eq!(name.to_string().parse(), Ok(name));
         }
 
         #[test]
         fn never_panics(text in ".*") {
-            let _ = text.parse::<LayerName>().map(|name| name.readings());
+            let _ = text.parse::<LayerName>().map(|name| name.candidates());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 
 /// The name of a Python package.
 ///
@@ -114,7 +114,7 @@ impl Hash for PackageName {
     }
 }
 
-through_string!(PackageName);
+impl_string_conversions!(PackageName);
 
 #[cfg(test)]
 mod tests {

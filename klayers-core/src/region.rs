@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 
 mod table;
 
@@ -136,7 +136,7 @@ impl fmt::Display for Region {
     }
 }
 
-through_string!(Partition, Region);
+impl_string_conversions!(Partition, Region);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use pep440_rs::VersionSpecifiers;
 use serde::{Deserialize, Serialize};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{PackageName, PackageVersion, ParseError};
 
 /// A requirement of a layer: a package, its extras, and the accepted versions.
@@ -200,7 +200,7 @@ impl fmt::Display for Pin {
     }
 }
 
-through_string!(Requirement, Pin);
+impl_string_conversions!(Requirement, Pin);
 
 #[cfg(test)]
 mod tests {

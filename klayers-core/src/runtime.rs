@@ -7,7 +7,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 use crate::{AbiVersion, ParseError, PythonVersion, Target};
 
 /// A version of the GNU C library, which determines the newest manylinux wheels that a runtime supports.
@@ -162,7 +162,7 @@ impl Extend<Runtime> for Runtimes {
     }
 }
 
-through_string!(Glibc);
+impl_string_conversions!(Glibc);
 
 #[cfg(test)]
 mod tests {

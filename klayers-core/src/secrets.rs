@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// The part of a malformed URL that is safe to show: a plain host or path completely, otherwise only the
 /// scheme.
-pub fn hidden(text: &str) -> String {
+pub fn hide_url(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
@@ -16,21 +16,21 @@ pub fn hidden(text: &str) -> String {
 }
 
 /// The part of any malformed text, such as a package name, that is safe to show. A text that looks like
-/// a URL or contains a login is [`hidden`].
-pub fn shown(text: &str) -> Cow<'_, str> {
-    if may_hold_secret(text) { hidden(text).into() } else { text.into() }
+/// a URL or contains a login is hidden as by [`hide_url`].
+pub fn hide_secret(text: &str) -> Cow<'_, str> {
+    if may_contain_secret(text) { hide_url(text).into() } else { text.into() }
 }
 
 /// A message about given texts, with those texts hidden that may contain a secret.
 ///
 /// Texts are found as they are, and as Rust and TOML quote them.
-pub fn without<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> String {
-    let mut secret: Vec<&str> = given.into_iter().filter(|text| may_hold_secret(text)).collect();
+pub fn hide_in_message<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> String {
+    let mut secret: Vec<&str> = given.into_iter().filter(|text| may_contain_secret(text)).collect();
     // The longest first, since a text may be a part of another.
     secret.sort_by_key(|text| std::cmp::Reverse(text.len()));
     let mut message = message.to_owned();
     for text in secret {
-        let shown = hidden(text);
+        let shown = hide_url(text);
         message = message.replace(text, &shown);
         message = message.replace(format!("{text:?}").trim_matches('"'), &shown);
     }
@@ -38,7 +38,7 @@ pub fn without<'a>(message: &str, given: impl IntoIterator<Item = &'a str>) -> S
 }
 
 /// Whether a text looks like a URL, or contains a login like a URL.
-pub fn may_hold_secret(text: &str) -> bool {
+pub fn may_contain_secret(text: &str) -> bool {
     let login = text.rsplit_once('@').map(|(login, _)| login);
     text.contains("://") || login.is_some_and(|login| login.contains(':') || login.contains("//"))
 }
@@ -78,7 +78,7 @@ mod tests {
             ("requests @ https://user:secret@host:x/", "requests @ https://…"),
             ("secret@https://host:x/", "…"),
         ] {
-            assert_eq!(hidden(text), expected, "{text}");
+            assert_eq!(hide_url(text), expected, "{text}");
         }
     }
 
@@ -94,7 +94,7 @@ mod tests {
             (format!("{secret:?} is no name"), "\"https://…\" is no name"),
             ("read me:x@host".to_owned(), "read …"),
         ] {
-            assert_eq!(without(&message, given), expected);
+            assert_eq!(hide_in_message(&message, given), expected);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 
 /// A Python version with major and minor number: `3.13`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ impl fmt::Display for Target {
     }
 }
 
-through_string!(PythonVersion, Architecture, Target);
+impl_string_conversions!(PythonVersion, Architecture, Target);
 
 #[cfg(test)]
 mod tests {

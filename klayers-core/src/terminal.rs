@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// The text on one line. Control characters, and characters that change the direction of writing, are
 /// replaced with spaces.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_obeyed) {
-        let shown = |character| if is_obeyed(character) { ' ' } else { character };
+    if text.chars().any(is_control) {
+        let shown = |character| if is_control(character) { ' ' } else { character };
         Cow::Owned(text.chars().map(shown).collect())
     } else {
         Cow::Borrowed(text)
@@ -15,9 +15,9 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
 
 /// Like [`one_line`], but keeps line breaks and tabs, for our own texts of several lines.
 pub fn lines(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |character| is_obeyed(character) && !matches!(character, '\n' | '\t');
-    if text.chars().any(is_obeyed) {
-        let shown = |character| if is_obeyed(character) { ' ' } else { character };
+    let is_control = |character| is_control(character) && !matches!(character, '\n' | '\t');
+    if text.chars().any(is_control) {
+        let shown = |character| if is_control(character) { ' ' } else { character };
         Cow::Owned(text.chars().map(shown).collect())
     } else {
         Cow::Borrowed(text)
@@ -35,7 +35,7 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Whether a terminal may interpret a character instead of printing it: control characters (including
 /// U+0080 to U+009F, some of which begin escape sequences), line separators, and characters that change
 /// the [direction of writing](https://www.unicode.org/reports/tr9/).
-pub fn is_obeyed(character: char) -> bool {
+pub fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

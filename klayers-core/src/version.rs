@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
-use crate::error::through_string;
+use crate::error::impl_string_conversions;
 
 /// The version of a Python package, as defined by the [version specifiers specification][spec] (PEP
 /// 440).
@@ -90,7 +90,7 @@ impl Hash for PackageVersion {
     }
 }
 
-through_string!(PackageVersion);
+impl_string_conversions!(PackageVersion);
 
 #[cfg(test)]
 mod tests {

@@ -170,7 +170,7 @@ fn without_secrets(output: &str, given: &[String]) -> String {
             _ => malformed.push(text.as_str()),
         }
     }
-    secrets::without(&output, malformed)
+    secrets::hide_in_message(&output, malformed)
 }
 
 /// Returns values of a program's environment that may be URLs with passwords. Programs repeat
@@ -184,7 +184,7 @@ fn values_with_secrets(command: &Command) -> Vec<String> {
     let of_command = of_command.map(std::ffi::OsStr::to_os_string);
     let all = of_command.chain(std::env::vars_os().map(|(_, value)| value));
     all.filter_map(|value| value.into_string().ok())
-        .filter(|value| secrets::may_hold_secret(value))
+        .filter(|value| secrets::may_contain_secret(value))
         .collect()
 }
 

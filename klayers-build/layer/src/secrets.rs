@@ -65,7 +65,7 @@ impl TomlError {
         let table: toml::Table = text.parse().unwrap_or_default();
         let mut given = Vec::new();
         add_table(&table, &mut given);
-        let message = redacted(&secrets::without(error.message(), given));
+        let message = redacted(&secrets::hide_in_message(error.message(), given));
         let before = error.span().and_then(|span| text.get(..span.start));
         let place = before.map(|before| {
             let line = before.matches('\n').count() + 1;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use klayers_core::secrets::may_hold_secret;
+use klayers_core::secrets::may_contain_secret;
 use tokio::process::Command;
 use url::Url;
 
@@ -48,7 +48,7 @@ impl Sources {
             return url.map(|_| links.to_owned());
         }
         let path = folder.join(links);
-        if may_hold_secret(links) && !path.exists() {
+        if may_contain_secret(links) && !path.exists() {
             return Err(PlaceError::Folder);
         }
         Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use klayers_core::api::{Format, Route};
-use klayers_core::secrets::hidden;
+use klayers_core::secrets::hide_url;
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode};
@@ -102,7 +102,7 @@ impl ApiSource {
     ///
     /// If that is not an HTTP URL, or if no client can be made.
     pub fn new(base: &str) -> Result<Self, AdoptError> {
-        let refuse = || AdoptError::Url(hidden(base));
+        let refuse = || AdoptError::Url(hide_url(base));
         let url: Url = base.parse().map_err(|_| refuse())?;
         let plain = url.query().is_none() && url.fragment().is_none();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {

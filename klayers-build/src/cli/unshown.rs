@@ -37,5 +37,5 @@ pub(super) fn shown(error: &Error, given: &[OsString]) -> String {
     // Of `--option=value` the value may be shown alone.
     let values = given.iter().filter_map(|argument| Some(argument.split_once('=')?.1));
     let given = given.iter().map(String::as_str).chain(values);
-    secrets::without(&error.render().ansi().to_string(), given)
+    secrets::hide_in_message(&error.render().ansi().to_string(), given)
 }

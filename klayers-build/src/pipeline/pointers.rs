@@ -146,7 +146,7 @@ impl Pointers<'_> {
             .filter(|pointer| arn.name().is_for(pointer.target, &pointer.package))
             .collect();
         // The catalog may have no records of the layer any more.
-        pointers.extend(arn.name().readings().into_iter().map(|(target, package)| OwedPointer {
+        pointers.extend(arn.name().candidates().into_iter().map(|(target, package)| OwedPointer {
             region: region.clone(),
             target,
             package,

@@ -126,7 +126,7 @@ fn describe(error: &toml::de::Error, text: &str) -> String {
         given.push(key.as_str());
         add_texts(value, &mut given);
     }
-    let message = secrets::without(error.message(), given);
+    let message = secrets::hide_in_message(error.message(), given);
     format!("{}: {message}", line.unwrap_or_default())
 }
 

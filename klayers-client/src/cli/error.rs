@@ -49,7 +49,7 @@ impl CommandError {
                 // clap may show only the value of `--option=value`.
                 let values = given.iter().filter_map(|argument| Some(argument.split_once('=')?.1));
                 let given = given.iter().map(String::as_str).chain(values);
-                let _ = write!(err, "{}", secrets::without(&shown, given));
+                let _ = write!(err, "{}", secrets::hide_in_message(&shown, given));
                 WRONG_USAGE
             }
             Self::Arguments(help, _) => {

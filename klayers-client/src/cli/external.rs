@@ -34,7 +34,7 @@ impl Query {
             let query: Value = serde_json::from_slice(bytes).unwrap_or_default();
             let mut given = Vec::new();
             add_texts(&query, &mut given);
-            secrets::without(&error, given)
+            secrets::hide_in_message(&error, given)
         })
     }
 

@@ -144,7 +144,7 @@ pub(super) async fn find_arn(
 ) -> Result<Layer, CommandError> {
     let client = settings.client()?;
     let mut latest = None;
-    for (target, package) in arn.name().readings() {
+    for (target, package) in arn.name().candidates() {
         let answer = match client.answers().versions(package.clone(), arn.region(), &target).await {
             Ok(answer) => answer,
             Err(error) if error.is_not_found() => continue,

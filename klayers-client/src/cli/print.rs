@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
 use klayers_core::api::{RegionRow, TargetRow};
-use klayers_core::terminal::{is_obeyed, one_line};
+use klayers_core::terminal::{is_control, one_line};
 use serde::Serialize;
 
 use super::layer::Layer;
@@ -28,7 +28,7 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<(
     let text = serde_json::to_string_pretty(value)?;
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character != '\n' && is_obeyed(character) {
+        if character != '\n' && is_control(character) {
             // The code points of these characters have at most four hexadecimal digits.
             let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         } else {

@@ -75,7 +75,7 @@ fn without_styles(screen: &str) -> String {
 fn assert_harmless(screen: &str, what: &str) {
     let text = without_styles(screen);
     for character in text.chars().filter(|&character| character != '\n') {
-        let obeyed = klayers_core::terminal::is_obeyed(character);
+        let obeyed = klayers_core::terminal::is_control(character);
         assert!(!obeyed, "{what}: {character:?} in {text:?}");
     }
     assert!(!text.lines().any(|line| line.starts_with("error: forged")), "{what}: {text:?}");
