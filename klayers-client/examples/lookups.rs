@@ -1,6 +1,6 @@
-//! What `make bench` measures of the client: `lookups cached N` looks a kept ARN up N times,
-//! `lookups callers N` has N callers ask for the same at once, `lookups decode N` reads a list of
-//! 300 packages N times.
+//! Benchmarks of the client, for `make bench`: `lookups cached N` looks up a cached ARN N times,
+//! `lookups callers N` sends the same lookup from N simultaneous callers, `lookups decode N` parses a
+//! list of 300 packages N times.
 
 #![expect(clippy::print_stdout, reason = "a program prints its result")]
 
@@ -18,13 +18,15 @@ use crate::fixture::{Server, collection};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [what, times] = &arguments[..] else { return Err("what, and how often?".into()) };
+    let [benchmark, times] = &arguments[..] else {
+        return Err("usage: lookups cached|callers|decode N".into());
+    };
     let times: u32 = times.parse()?;
-    match what.as_str() {
+    match benchmark.as_str() {
         "cached" => cached(times).await,
         "callers" => callers(times).await,
         "decode" => decode(times).await,
-        _ => Err("cached, callers or decode?".into()),
+        _ => Err("usage: lookups cached|callers|decode N".into()),
     }
 }
 
@@ -41,14 +43,14 @@ fn server(body: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
     })
 }
 
-fn place() -> Result<(Region, Target), Box<dyn Error>> {
+fn region_and_target() -> Result<(Region, Target), Box<dyn Error>> {
     Ok(("us-east-1".parse()?, "p3.13".parse()?))
 }
 
 async fn cached(times: u32) -> Result<(), Box<dyn Error>> {
     let server = server(|path| collection(path).unwrap_or_default());
     let client = Client::builder().base_url(server.url()).build()?;
-    let (region, target) = place()?;
+    let (region, target) = region_and_target()?;
     let package: PackageName = "requests".parse()?;
     client.latest_arn(package.clone(), &region, &target).await?;
     let mut versions = 0;
@@ -73,7 +75,7 @@ async fn callers(times: u32) -> Result<(), Box<dyn Error>> {
         collection(path).unwrap_or_default()
     });
     let client = Client::builder().base_url(server.url()).build()?;
-    let (region, target) = place()?;
+    let (region, target) = region_and_target()?;
     let calls: Vec<_> = (0..times)
         .map(|_| {
             let (client, region) = (client.clone(), region.clone());
@@ -98,8 +100,8 @@ async fn decode(times: u32) -> Result<(), Box<dyn Error>> {
     let body = format!("[{}]", rows.join(","));
     let size = body.len();
     let server = server(move |_| body.clone());
-    let (region, target) = place()?;
-    // Without a cache each is read anew; what loopback takes is in it.
+    let (region, target) = region_and_target()?;
+    // Without a cache, each list is requested and parsed. The time includes the request on loopback.
     let cache = klayers_client::Cache::none();
     let client = Client::builder().base_url(server.url()).cache(cache).build()?;
     let started = Instant::now();

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use klayers_core::api::{
     BuildRow, DeployStatus, Format, LatestRow, PackageRow, RegionRow, Route, TargetRow, VersionRow,
 };

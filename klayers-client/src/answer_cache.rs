@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use equivalent::Equivalent;
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, WeakShared};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use klayers_core::api::Route;
 use klayers_core::{PackageName, Region, Target};
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use klayers_core::api::{BuildRow, LatestRow, PackageRow, RegionRow, TargetRow, VersionRow};
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 

@@ -3,7 +3,6 @@ use std::str::FromStr;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::impl_string_conversions;
 use crate::{ParseError, Pin};
@@ -14,9 +13,11 @@ use crate::{ParseError, Pin};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Computes the digest of some bytes.
+    /// Computes the digest of some bytes. Needs the feature `hash`.
+    #[cfg(any(feature = "hash", test))]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes).into())
     }
 
     /// Wraps a digest that was computed elsewhere.
@@ -109,7 +110,7 @@ pub fn requirements_txt<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> String {
     lines.concat()
 }
 
-/// The requirements hash of a layer: the SHA-256 of its [`requirements_txt`].
+/// The requirements hash of a layer: the SHA-256 of its [`requirements_txt`]. Needs the feature `hash`.
 ///
 /// ```
 /// use klayers_core::{requirements_hash, Digest};
@@ -118,6 +119,7 @@ pub fn requirements_txt<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> String {
 /// assert_eq!(requirements_hash(&pins), Digest::of(b"certifi==2025.10.5\nidna==3.11\n"));
 /// # Ok::<(), klayers_core::ParseError>(())
 /// ```
+#[cfg(any(feature = "hash", test))]
 pub fn requirements_hash<'a>(pins: impl IntoIterator<Item = &'a Pin>) -> Digest {
     Digest::of(requirements_txt(pins).as_bytes())
 }

@@ -15,7 +15,7 @@ pub struct Build {
     /// All packages in the layer, sorted; for an adopted build, in the order and the spelling of its
     /// records.
     pub dependencies: Vec<Pin>,
-    /// The [requirements hash](crate::requirements_hash()) of the dependencies; for an adopted build, the
+    /// The requirements hash of the dependencies; for an adopted build, the
     /// hash in its records, which is also in the descriptions of its layer versions at AWS.
     pub requirements_hash: Digest,
     /// The origin of the layer, with its zip.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod api;
+#[cfg(feature = "collection")]
 pub mod collection;
 pub mod secrets;
 pub mod snippet;
@@ -25,7 +26,9 @@ mod version;
 pub use arn::{AccountId, LayerArn, LayerVersionArn};
 pub use base_image::{AbiVersion, BaseImage};
 pub use bundle::{Bundle, BundleError};
-pub use digest::{Digest, requirements_hash, requirements_txt};
+#[cfg(any(feature = "hash", test))]
+pub use digest::requirements_hash;
+pub use digest::{Digest, requirements_txt};
 pub use error::ParseError;
 pub use expiry::{ExpiryPolicy, due};
 pub use jiff::Timestamp;

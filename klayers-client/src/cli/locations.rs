@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
-use futures::{StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use klayers_core::api::{DeployStatus, PackageRow};
 
 use super::arguments::TargetArgs;

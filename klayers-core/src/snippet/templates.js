@@ -1,8 +1,8 @@
-// How a function uses layers, one text for each tool; each can be pasted into an empty file. This is
-// the one source of these texts: the command fills them in, and so do the pages. What follows is JSON.
+// The snippets that add layers to a function, one for each tool. Each snippet can be pasted into an empty
+// file. The command and the web pages both fill in these templates. The array is JSON.
 //
-// A line with <ARN> is repeated for each layer, with its <NUMBER>, from 1. <ARNS> are all, with spaces
-// between them.
+// A line with <ARN> is repeated for each layer; <NUMBER> counts from 1. <ARNS> are all ARNs, separated by
+// spaces.
 export const TEMPLATES = [
   {
     "id": "sam",
