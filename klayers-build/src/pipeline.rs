@@ -23,7 +23,7 @@ mod completion;
 mod expiry;
 mod importer;
 mod lane;
-mod looks;
+mod lookup_schedule;
 mod planner;
 mod pointers;
 mod preparation;
@@ -49,11 +49,11 @@ pub use stop::Stop;
 pub use unrecorded::UnrecordedLayersError;
 pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
 
-use completion::{Completed, Completion};
+use completion::{CompletedVersion, Completion};
 use lane::Lanes;
 use preparation::{Preparation, Preparer};
 use publication::Publishing;
-use settling::Settled;
+use settling::SettledPublications;
 
 /// Number of layers that are resolved and built at once.
 const PARALLEL_LAYERS: usize = 4;
@@ -196,7 +196,7 @@ impl Pipeline {
             now,
         };
         let mut preparation = Preparation::begin(preparer, regions).await?;
-        let Settled { completed, stuck, failed, unmoved } = preparation.first().await?;
+        let SettledPublications { completed, stuck, failed, unmoved } = preparation.first().await?;
         let lanes = Lanes::new(regions, self.deadline, self.stop.clone());
         lanes.block(&stuck);
         for (region, error) in &failed {
@@ -267,9 +267,11 @@ impl Run<'_> {
                 next = preparation.next() => next,
             };
             let Some((region, ready)) = next else { break };
-            let Settled { completed, stuck, failed, unmoved } = ready.unwrap_or_else(|error| {
-                Settled { failed: BTreeMap::from([(region.clone(), error)]), ..Settled::default() }
-            });
+            let SettledPublications { completed, stuck, failed, unmoved } =
+                ready.unwrap_or_else(|error| SettledPublications {
+                    failed: BTreeMap::from([(region.clone(), error)]),
+                    ..SettledPublications::default()
+                });
             self.lanes.block(&stuck);
             let mut settled = lock(&self.settled_late);
             settled.completed.extend(completed);
@@ -318,7 +320,7 @@ impl Run<'_> {
         records: &Records<'_>,
         wanted: &Wanted,
         force: Force,
-    ) -> Result<Built, Error> {
+    ) -> Result<ReadyLayer, Error> {
         let planner = &self.pipeline.planner;
         let Planned { plan, lock, latest, cautions, .. } =
             planner.plan_layer(records, wanted, self.regions, force).await?;
@@ -343,20 +345,20 @@ impl Run<'_> {
             }
         }
         let publish = publish.into_keys().collect();
-        Ok(Built { build, reason, report, publish, withheld, cautions })
+        Ok(ReadyLayer { build, reason, report, publish, withheld, cautions })
     }
 
     /// Publishes a layer in the planned regions. `None` if the run was asked to stop before any
     /// publication began.
-    async fn publish(&self, wanted: &Wanted, built: Built) -> Option<LayerDone> {
-        let Built { build, reason, report, publish, withheld, cautions } = built;
+    async fn publish(&self, wanted: &Wanted, built: ReadyLayer) -> Option<LayerDone> {
+        let ReadyLayer { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
         let is_wanted = !publish.is_empty();
         let outcomes: BTreeMap<_, _> = stream::iter(publish)
             .map(|region| async {
                 let publication = async {
                     match self.settled_meanwhile(&region, &build).await? {
-                        Some(arn) => Ok(Completed { arn, pointed: Ok(()) }),
+                        Some(arn) => Ok(CompletedVersion { arn, pointed: Ok(()) }),
                         None => publishing.publish(&region, &wanted.layer, &build, self.now).await,
                     }
                 };
@@ -389,10 +391,10 @@ fn in_lines(errors: BTreeMap<OwedPointer, Error>) -> BTreeMap<OwedPointer, Strin
 type Outcomes = (BTreeMap<Region, Result<LayerVersionArn, Error>>, BTreeMap<Region, Error>);
 
 /// Separates the outcomes of publications from those of their pointers.
-fn split(outcomes: BTreeMap<Region, Result<Completed, Error>>) -> Outcomes {
+fn split(outcomes: BTreeMap<Region, Result<CompletedVersion, Error>>) -> Outcomes {
     let mut unmoved = BTreeMap::new();
     let published = outcomes.into_iter().map(|(region, outcome)| {
-        let outcome = outcome.map(|Completed { arn, pointed }| {
+        let outcome = outcome.map(|CompletedVersion { arn, pointed }| {
             if let Err(error) = pointed {
                 unmoved.insert(region.clone(), error);
             }
@@ -405,7 +407,7 @@ fn split(outcomes: BTreeMap<Region, Result<Completed, Error>>) -> Outcomes {
 }
 
 /// A layer that is ready to be published.
-struct Built {
+struct ReadyLayer {
     build: Build,
     reason: Option<BuildReason>,
     report: Option<GateReport>,

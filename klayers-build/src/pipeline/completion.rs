@@ -25,7 +25,7 @@ pub(super) struct Completion<'a> {
 
 /// A version that has become the latest.
 #[derive(Debug)]
-pub(super) struct Completed {
+pub(super) struct CompletedVersion {
     pub(super) arn: LayerVersionArn,
     /// Whether the pointer to it was moved. If not, it is recorded as owed.
     pub(super) pointed: Result<(), Error>,
@@ -35,7 +35,7 @@ pub(super) struct Completed {
 #[derive(Debug)]
 pub(super) enum Settlement {
     /// It has become the latest.
-    Completed(Completed),
+    Completed(CompletedVersion),
     /// It was recorded as deprecated.
     Retired(LayerVersionArn, Obstacle),
 }
@@ -155,7 +155,7 @@ impl Completion<'_> {
         intent: &Intent,
         published: PublishedVersion,
         now: Timestamp,
-    ) -> Result<Completed, Error> {
+    ) -> Result<CompletedVersion, Error> {
         let PublishedVersion { arn, digest: actual, created_at } = published;
         if let Some(digest) = intent.build.content_digest()
             && actual != digest
@@ -181,7 +181,7 @@ impl Completion<'_> {
         let pointed = self.pointers().move_to_latest(&owed).await;
         let Build { target, package, .. } = &intent.build;
         info!(%target, %package, region = %arn.region(), %arn, "published");
-        Ok(Completed { arn, pointed })
+        Ok(CompletedVersion { arn, pointed })
     }
 
     pub(super) fn pointers(&self) -> Pointers<'_> {

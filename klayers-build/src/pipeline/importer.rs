@@ -15,7 +15,7 @@ use super::lane::Lanes;
 use super::pointers::pointer_of;
 use super::preparation::{Preparation, Preparer};
 use super::publication::Publishing;
-use super::settling::Settled;
+use super::settling::SettledPublications;
 use super::stop::Stop;
 use super::{PARALLEL_REGIONS, split};
 use crate::Error;
@@ -144,7 +144,7 @@ impl Importer {
             now,
         };
         let mut preparation = Preparation::begin(preparer, regions).await?;
-        let Settled { failed, stuck, mut unmoved, .. } = preparation.all().await?;
+        let SettledPublications { failed, stuck, mut unmoved, .. } = preparation.all().await?;
         let lanes = Lanes::new(regions, self.deadline, stop.clone());
         lanes.block(&stuck);
         for (region, error) in failed {

@@ -115,14 +115,14 @@ impl Planner {
 pub struct Records<'a> {
     catalog: &'a dyn Catalog,
     republish: Republish,
-    targets: Mutex<BTreeMap<Target, Arc<OnceCell<OfTarget>>>>,
+    targets: Mutex<BTreeMap<Target, Arc<OnceCell<TargetRecords>>>>,
 }
 
-type OfTarget = BTreeMap<PackageName, OfLayer>;
+type TargetRecords = BTreeMap<PackageName, LayerRecords>;
 
 /// The records of a layer.
 #[derive(Debug, Default)]
-struct OfLayer {
+struct LayerRecords {
     latest_build: Option<Build>,
     latest: BTreeMap<Region, Arc<Build>>,
     yanked: Vec<Build>,
@@ -147,13 +147,14 @@ impl<'a> Records<'a> {
         force: Force,
     ) -> Result<Planned, Error> {
         let (target, package) = (wanted.target, wanted.contents.name());
-        let of_target = {
+        let target_records = {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(targets.entry(target).or_default())
         };
-        let nothing = OfLayer::default();
-        let of_target = of_target.get_or_try_init(|| self.read(target)).await?;
-        let OfLayer { latest_build, latest, yanked } = of_target.get(package).unwrap_or(&nothing);
+        let nothing = LayerRecords::default();
+        let target_records = target_records.get_or_try_init(|| self.read(target)).await?;
+        let LayerRecords { latest_build, latest, yanked } =
+            target_records.get(package).unwrap_or(&nothing);
         let plan = plan_layer(
             wanted,
             &lock,
@@ -172,8 +173,8 @@ impl<'a> Records<'a> {
         })
     }
 
-    async fn read(&self, target: Target) -> Result<OfTarget, Error> {
-        let mut layers = OfTarget::new();
+    async fn read(&self, target: Target) -> Result<TargetRecords, Error> {
+        let mut layers = TargetRecords::new();
         for build in self.catalog.latest_builds(Some(target)).await? {
             let layer = layers.entry(build.package.clone()).or_default();
             layer.latest_build = Some(build);

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use klayers_core::{LayerName, LayerVersionArn, Region};
 
 use super::publication::{NOTED_EVERY, Publishing};
-use super::settling::Settled;
+use super::settling::SettledPublications;
 use super::unrecorded::UnrecordedLayersError;
 use crate::Error;
 use klayers_catalog::OwedPointer;
@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The regions that are not ready yet.
 pub(super) struct Preparation<'a> {
-    pending: FuturesUnordered<BoxFuture<'a, (Region, Result<Settled, Error>)>>,
+    pending: FuturesUnordered<BoxFuture<'a, (Region, Result<SettledPublications, Error>)>>,
     regions: BTreeSet<&'a Region>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Preparation<'a> {
     ///
     /// [`UnrecordedLayersError`] with the layers found in all of these regions. Also if the catalog
     /// cannot be read or written.
-    pub(super) async fn first(&mut self) -> Result<Settled, Error> {
+    pub(super) async fn first(&mut self) -> Result<SettledPublications, Error> {
         self.collect(Some(GRACE)).await
     }
 
@@ -86,15 +86,15 @@ impl<'a> Preparation<'a> {
     /// # Errors
     ///
     /// As for [`first`](Self::first).
-    pub(super) async fn all(&mut self) -> Result<Settled, Error> {
+    pub(super) async fn all(&mut self) -> Result<SettledPublications, Error> {
         self.collect(None).await
     }
 
     /// Waits for regions until all are ready, or until none gets ready for the time of `grace`
     /// after half of them are.
-    async fn collect(&mut self, grace: Option<Duration>) -> Result<Settled, Error> {
+    async fn collect(&mut self, grace: Option<Duration>) -> Result<SettledPublications, Error> {
         let all = self.regions.len();
-        let mut settled = Settled::default();
+        let mut settled = SettledPublications::default();
         let mut found = BTreeMap::new();
         while !self.regions.is_empty() {
             let is_half_ready = self.regions.len() * 2 <= all;
@@ -114,7 +114,7 @@ impl<'a> Preparation<'a> {
     }
 
     /// Returns the next region that is ready or has failed; `None` when all are done.
-    pub(super) async fn next(&mut self) -> Option<(Region, Result<Settled, Error>)> {
+    pub(super) async fn next(&mut self) -> Option<(Region, Result<SettledPublications, Error>)> {
         let ready = self.pending.next().await?;
         self.regions.remove(&ready.0);
         Some(ready)
@@ -126,7 +126,7 @@ impl<'a> Preparation<'a> {
     }
 }
 
-impl Settled {
+impl SettledPublications {
     fn add(&mut self, other: Self) {
         self.completed.extend(other.completed);
         self.stuck.extend(other.stuck);
@@ -138,10 +138,10 @@ impl Settled {
 impl Preparer<'_> {
     /// Prepares one region within its deadline. Waiting for a publication whose outcome is unknown
     /// extends the deadline.
-    async fn prepare(&self, region: &Region, settles: bool) -> Result<Settled, Error> {
+    async fn prepare(&self, region: &Region, settles: bool) -> Result<SettledPublications, Error> {
         let publishing = self.publishing;
         let prepared = async {
-            let mut settled = Settled::default();
+            let mut settled = SettledPublications::default();
             if settles {
                 settled = publishing.settle(std::slice::from_ref(region), self.now).await?;
             }
@@ -163,7 +163,7 @@ impl Preparer<'_> {
             let trouble = publisher.trouble(region);
             let error = PublishError::NotReady { region: region.clone(), deadline, trouble };
             let failed = BTreeMap::from([(region.clone(), error.into())]);
-            Ok(Settled { failed, ..Settled::default() })
+            Ok(SettledPublications { failed, ..SettledPublications::default() })
         })
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use klayers_core::{Build, LayerName, Region};
 use tracing::warn;
 
-use super::completion::{Completed, Completion};
-use super::looks::Looks;
+use super::completion::{CompletedVersion, Completion};
+use super::lookup_schedule::LookupSchedule;
 use super::stop::Stop;
 use crate::Error;
 use klayers_catalog::artifacts::Artifacts;
@@ -47,7 +47,7 @@ impl Publishing<'_> {
         layer: &LayerName,
         build: &Build,
         now: Timestamp,
-    ) -> Result<Completed, Error> {
+    ) -> Result<CompletedVersion, Error> {
         let Completion { catalog, .. } = self.completion;
         let Some(content) = build.content() else {
             let (target, package) = (build.target, build.package.clone());
@@ -105,8 +105,8 @@ impl Publishing<'_> {
                 Ok(recorded) => recorded,
                 Err(error) => return Attempt::Unknown(error),
             };
-            let mut looks = Looks::during(longest);
-            while looks.next().await {
+            let mut schedule = LookupSchedule::during(longest);
+            while schedule.next().await {
                 match self.completion.find(intent, &recorded).await {
                     Ok(Some(made)) => return Attempt::Made(made),
                     Ok(None) => {}

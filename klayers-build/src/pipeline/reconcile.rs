@@ -11,9 +11,11 @@ use klayers_core::{
 };
 
 use super::PARALLEL_REGIONS;
+use super::settling::concerns_region;
 use crate::Error;
 use crate::plan::Selection;
 use klayers_catalog::{Catalog, Include, Intent, Query};
+use klayers_core::terminal::error_chain;
 use klayers_publish::{InspectedVersion, ListedVersion, PublishError, Publisher};
 
 mod compare;
@@ -23,7 +25,7 @@ mod second_look;
 pub use compare::{Difference, DifferenceKind};
 pub use repair::{Reconciled, Remedy, Repairs};
 
-use compare::View;
+use compare::RegionView;
 
 /// Number of concurrent queries in each region. The publisher limits their rate.
 const PARALLEL_QUESTIONS: usize = 4;
@@ -89,11 +91,11 @@ struct Record {
     /// `None` for an adopted version.
     content: Option<Digest>,
     created_at: Option<Timestamp>,
-    life: Life,
+    status: RecordedStatus,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Life {
+enum RecordedStatus {
     Latest,
     Deprecated,
     /// Deprecated because it was withdrawn.
@@ -108,11 +110,11 @@ impl From<&LayerVersion> for Record {
             package: version.build.package.clone(),
             content: version.build.content_digest(),
             created_at: version.created_at,
-            life: match version.status {
-                Status::Latest => Life::Latest,
-                Status::Deprecated { yanked: None, .. } => Life::Deprecated,
-                Status::Deprecated { yanked: Some(_), .. } => Life::Withdrawn,
-                Status::Deleted { .. } => Life::Deleted,
+            status: match version.status {
+                Status::Latest => RecordedStatus::Latest,
+                Status::Deprecated { yanked: None, .. } => RecordedStatus::Deprecated,
+                Status::Deprecated { yanked: Some(_), .. } => RecordedStatus::Withdrawn,
+                Status::Deleted { .. } => RecordedStatus::Deleted,
             },
         }
     }
@@ -163,9 +165,18 @@ impl Reconciler {
         repairs: Repairs,
         now: Timestamp,
     ) -> RegionReconciliation {
+        let mut closed: Option<String> = None;
         // Oldest first: of two versions with the same content, the first is adopted.
         for difference in differences {
-            found.differences.push(self.treat(difference, repairs, now).await);
+            let treated = self.treat(difference, repairs, closed.as_deref(), now).await;
+            // After a region has failed as a whole, do not try its other repairs: each would wait
+            // for a silent region again.
+            if let Some(Err(error @ Error::Publish(_))) = &treated.outcome
+                && concerns_region(error)
+            {
+                closed.get_or_insert_with(|| error_chain(error));
+            }
+            found.differences.push(treated);
         }
         found.differences.sort_by(|one, other| one.difference.cmp(&other.difference));
         // A version that could not be compared may be the version of such a publication.
@@ -199,10 +210,12 @@ impl Reconciler {
             .await?;
         let listed: BTreeMap<LayerVersionArn, ListedVersion> =
             listed.into_iter().flatten().map(|version| (version.arn.clone(), version)).collect();
-        let existing =
-            recorded.iter().filter(|(_, record)| record.life != Life::Deleted).map(|(arn, _)| arn);
+        let existing = recorded
+            .iter()
+            .filter(|(_, record)| record.status != RecordedStatus::Deleted)
+            .map(|(arn, _)| arn);
         let asked: BTreeSet<LayerVersionArn> = existing.chain(listed.keys()).cloned().collect();
-        let mut view = View { recorded, listed, ..View::default() };
+        let mut view = RegionView { recorded, listed, ..RegionView::default() };
         let mut answers = stream::iter(asked)
             .map(|arn| async move { (self.publisher.inspect(&arn).await, arn) })
             .buffer_unordered(PARALLEL_QUESTIONS);
@@ -243,7 +256,7 @@ impl Reconciler {
     async fn look_at_pointers(
         &self,
         region: &Region,
-        view: &mut View,
+        view: &mut RegionView,
         found: &mut RegionReconciliation,
     ) {
         let layers: Vec<_> = view.newest().into_iter().collect();

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::PARALLEL_REGIONS;
 use super::completion::Settlement;
-use super::looks::Looks;
+use super::lookup_schedule::LookupSchedule;
 use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
 use klayers_catalog::{Intent, Obstacle, OwedPointer};
@@ -20,7 +20,7 @@ use klayers_publish::{Fault, PublishError};
 
 /// The outcomes of publications that an earlier run left under way.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(super) struct SettledPublications {
     /// Publications that had succeeded and are recorded now.
     pub(super) completed: Vec<LayerVersionArn>,
     /// Layers, by region, whose publication could not be settled or whose version cannot be listed.
@@ -41,7 +41,7 @@ impl Publishing<'_> {
         &self,
         regions: &[Region],
         now: Timestamp,
-    ) -> Result<Settled, Error> {
+    ) -> Result<SettledPublications, Error> {
         let mut by_region: BTreeMap<Region, Vec<Intent>> = BTreeMap::new();
         for intent in self.completion.catalog.under_way().await? {
             if regions.contains(&intent.region) {
@@ -50,7 +50,7 @@ impl Publishing<'_> {
         }
         let outcomes: Vec<_> = stream::iter(by_region)
             .map(|(region, intents)| async move {
-                let mut settled = Settled::default();
+                let mut settled = SettledPublications::default();
                 if let Err(error) = self.settle_region(&region, intents, &mut settled, now).await {
                     settled.failed.insert(region, error);
                 }
@@ -59,8 +59,8 @@ impl Publishing<'_> {
             .buffer_unordered(PARALLEL_REGIONS)
             .collect()
             .await;
-        let mut settled = Settled::default();
-        for Settled { completed, stuck, failed, .. } in outcomes {
+        let mut settled = SettledPublications::default();
+        for SettledPublications { completed, stuck, failed, .. } in outcomes {
             settled.completed.extend(completed);
             settled.stuck.extend(stuck);
             settled.failed.extend(failed);
@@ -73,13 +73,13 @@ impl Publishing<'_> {
         &self,
         region: &Region,
         mut unsettled: Vec<Intent>,
-        settled: &mut Settled,
+        settled: &mut SettledPublications,
         now: Timestamp,
     ) -> Result<(), Error> {
         let longest = unsettled.iter().filter_map(|intent| self.may_appear_for(intent)).max();
-        let mut looks = Looks::during(longest);
+        let mut schedule = LookupSchedule::during(longest);
         let mut is_first = true;
-        while looks.next().await {
+        while schedule.next().await {
             let mut missing = Vec::new();
             for intent in unsettled {
                 match self.look(&intent, now).await {
@@ -102,8 +102,8 @@ impl Publishing<'_> {
             if unsettled.is_empty() {
                 return Ok(());
             }
-            if is_first && !looks.left().is_zero() {
-                warn_waiting(region, &unsettled, looks.left());
+            if is_first && !schedule.left().is_zero() {
+                warn_waiting(region, &unsettled, schedule.left());
             }
             is_first = false;
         }
@@ -113,7 +113,7 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// Looks up the version of a publication once, and records it if it exists.
+    /// LookupSchedule up the version of a publication once, and records it if it exists.
     async fn look(&self, intent: &Intent, now: Timestamp) -> Result<Option<Settlement>, Error> {
         let recorded = self.completion.recorded(intent).await?;
         match self.completion.find(intent, &recorded).await? {
@@ -142,7 +142,7 @@ impl Publishing<'_> {
 
 /// Whether the error affects all layers of the region. Access denied for one version may concern
 /// this version alone.
-fn concerns_region(error: &Error) -> bool {
+pub(super) fn concerns_region(error: &Error) -> bool {
     match error {
         Error::Publish(PublishError::Aws(answer)) if *answer.fault() == Fault::Denied => false,
         Error::Publish(error) => error.concerns_region(),

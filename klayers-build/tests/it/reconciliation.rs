@@ -294,6 +294,27 @@ async fn single_wrong_answer_does_not_condemn_version() {
 }
 
 #[tokio::test]
+async fn repairs_in_closed_region_are_tried_once() {
+    let staged = Staged::new("");
+    staged.three("requests", "eu-west-1").await;
+    for version in ["4", "5", "6"] {
+        staged.publish_unrecorded(&sound("requests", version), "eu-west-1", days(-9)).await;
+    }
+    let publisher = Faulty::new(&staged.publisher, Duration::ZERO);
+    publisher.faults().refuses_deletions = true;
+    let reconciler = Reconciler { publisher: publisher.clone(), ..reconciler(&staged) };
+    let regions = [region("eu-west-1")];
+    let found = reconciler.reconcile(&regions, Repairs::DeletingOrphans, now()).await.unwrap();
+    let found = found.into_values().next().unwrap().unwrap();
+    assert_eq!(found.differences.len(), 3, "{found:?}");
+    for reconciled in &found.differences {
+        let error = reconciled.outcome.as_ref().unwrap().as_ref().unwrap_err();
+        assert!(error.to_string().contains("deletions are refused"), "{error}");
+    }
+    assert_eq!(publisher.faults().deletions, 1);
+}
+
+#[tokio::test]
 async fn deleting_former_latest_version_is_reported() {
     let staged = Staged::new("");
     let [.., latest] = staged.three("requests", "eu-west-1").await;

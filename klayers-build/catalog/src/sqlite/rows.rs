@@ -271,7 +271,7 @@ impl Columns<'_> {
     ) -> Failure {
         let statement: &Statement<'_> = self.row.as_ref();
         let name = column.idx(statement).and_then(|index| statement.column_name(index));
-        Failure(CatalogError::Corrupt(Box::new(Unreadable {
+        Failure(CatalogError::Corrupt(Box::new(UnreadableValueError {
             table: self.table,
             key: self.key,
             number: self.row.get(self.key).unwrap_or_default(),
@@ -284,7 +284,7 @@ impl Columns<'_> {
 /// A stored value that its column should not contain.
 #[derive(Debug, thiserror::Error)]
 #[error("{column} in {table}, {key} {number}")]
-struct Unreadable {
+struct UnreadableValueError {
     table: &'static str,
     key: &'static str,
     number: i64,

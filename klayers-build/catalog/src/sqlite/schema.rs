@@ -42,12 +42,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An existing empty file is refused: it was a catalog once, or was put there by mistake. If the
 /// process is killed at any point, there is either no file or a complete catalog.
 pub(super) fn open(path: &Path) -> Result<Connection, CatalogError> {
-    open_or_create(path).map_err(|refusal| refusal.at(path))
+    open_or_create(path).map_err(|error| error.at(path))
 }
 
 /// Opens an existing catalog for reading only, beside a process that writes.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, CatalogError> {
-    open_existing(path).map_err(|refusal| refusal.at(path))
+    open_existing(path).map_err(|error| error.at(path))
 }
 
 /// Opens an empty catalog that lives as long as its connection.
@@ -57,13 +57,13 @@ pub(super) fn open_in_memory() -> Result<Connection, CatalogError> {
         connection.execute_batch(SCHEMA)?;
         Ok(connection)
     };
-    open().map_err(|refusal: Refusal| refusal.at(Path::new("in memory")))
+    open().map_err(|error: OpenError| error.at(Path::new("in memory")))
 }
 
-fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
+fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
     // SQLite would open a database in memory.
     if path == Path::new(":memory:") {
-        return Err(Refusal::NoWriteAheadLog);
+        return Err(OpenError::NoWriteAheadLog);
     }
     if !path.exists() {
         create(path)?;
@@ -71,12 +71,12 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
     refuse_empty(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Check that the file belongs to Klayers before writing anything.
-    let found = identify_at_once(&mut connection)?;
-    if found == Found::Nothing {
-        return Err(Refusal::Empty);
+    let kind = identify_at_once(&mut connection)?;
+    if kind == FileKind::Empty {
+        return Err(OpenError::Empty);
     }
     use_write_ahead_log(&connection)?;
-    if let Found::Older(_) = found {
+    if let FileKind::Older(_) = kind {
         migrate(&mut connection)?;
     }
     Ok(connection)
@@ -84,7 +84,7 @@ fn open_or_create(path: &Path) -> Result<Connection, Refusal> {
 
 /// Creates a catalog in a temporary file and moves it to its place, so that no process ever sees a
 /// file without tables.
-fn create(path: &Path) -> Result<(), Refusal> {
+fn create(path: &Path) -> Result<(), OpenError> {
     let folder = durable::parent(path);
     let file = tempfile::Builder::new()
         .prefix(".new-catalog-")
@@ -107,22 +107,22 @@ fn create(path: &Path) -> Result<(), Refusal> {
 
 /// Refuses an empty file before SQLite opens it: SQLite would treat it as a new database and delete
 /// a write-ahead log beside it that may hold the records.
-fn refuse_empty(path: &Path) -> Result<(), Refusal> {
+fn refuse_empty(path: &Path) -> Result<(), OpenError> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() && found.len() == 0 => Err(Refusal::Empty),
+        Ok(found) if found.is_file() && found.len() == 0 => Err(OpenError::Empty),
         _ => Ok(()),
     }
 }
 
 /// Migrates the tables of an earlier release to this one, in one transaction.
-fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     // A table that others refer to has to be recreated, which SQLite allows only while it does not
     // check foreign keys. They are checked before the transaction commits. SQLite documents this
     // procedure: https://www.sqlite.org/lang_altertable.html#otheralter
     connection.pragma_update(None, "foreign_keys", false)?;
     let migration = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have migrated it in the meantime.
-    if let Found::Older(version) = identify(&migration)? {
+    if let FileKind::Older(version) = identify(&migration)? {
         for sql in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or_default()) {
             migration.execute_batch(sql)?;
         }
@@ -130,7 +130,7 @@ fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
             migration
                 .query_row("SELECT count(*) FROM pragma_foreign_key_check", (), |row| row.get(0))?;
         if broken > 0 {
-            return Err(Refusal::Broken(broken));
+            return Err(OpenError::Broken(broken));
         }
         migration.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
@@ -139,19 +139,19 @@ fn migrate(connection: &mut Connection) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn open_existing(path: &Path) -> Result<Connection, Refusal> {
+fn open_existing(path: &Path) -> Result<Connection, OpenError> {
     refuse_empty(path)?;
     // The last connection to close removes the write-ahead log, but only if it may write; so open
     // for writing. If the file is read-only, SQLite falls back to reading by itself.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let found = identify_at_once(&mut connection)?;
-    if let Found::Older(version) = found {
+    let kind = identify_at_once(&mut connection)?;
+    if let FileKind::Older(version) = kind {
         stand_in(&connection, version)?;
     }
     connection.pragma_update(None, "query_only", true)?;
-    match found {
-        Found::Catalog | Found::Older(_) => Ok(connection),
-        Found::Nothing => Err(Refusal::Empty),
+    match kind {
+        FileKind::Current | FileKind::Older(_) => Ok(connection),
+        FileKind::Empty => Err(OpenError::Empty),
     }
 }
 
@@ -161,7 +161,7 @@ fn open_existing(path: &Path) -> Result<Connection, Refusal> {
 ///
 /// `changes` gets no substitute: once another process has migrated the catalog, its real table must
 /// be visible.
-fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
+fn stand_in(connection: &Connection, version: i32) -> Result<(), OpenError> {
     const ADDED: [(i32, &str); 6] = [
         (2, "gate_reports (content_digest, report)"),
         (3, "yanks (arn, reason, at)"),
@@ -187,7 +187,7 @@ fn stand_in(connection: &Connection, version: i32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
     // Our own lock guards each connection, so SQLite needs none.
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
@@ -199,7 +199,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Refusal> {
 }
 
 /// Enables the write-ahead log, so that others can read while one process writes.
-fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
+fn use_write_ahead_log(connection: &Connection) -> Result<(), OpenError> {
     const ATTEMPTS: u32 = 100;
     let mut attempt = 1;
     let mode: String = loop {
@@ -218,45 +218,45 @@ fn use_write_ahead_log(connection: &Connection) -> Result<(), Refusal> {
             outcome => break outcome?,
         }
     };
-    if mode == "wal" { Ok(()) } else { Err(Refusal::NoWriteAheadLog) }
+    if mode == "wal" { Ok(()) } else { Err(OpenError::NoWriteAheadLog) }
 }
 
 #[derive(Debug, Eq, PartialEq)]
-enum Found {
+enum FileKind {
     /// A database without tables.
-    Nothing,
+    Empty,
     /// A catalog that this release reads and writes.
-    Catalog,
+    Current,
     /// A catalog of an earlier release, with the version of its tables.
     Older(i32),
 }
 
 /// Identifies a file in one transaction, so that all properties are of the same moment.
-fn identify_at_once(connection: &mut Connection) -> Result<Found, Refusal> {
+fn identify_at_once(connection: &mut Connection) -> Result<FileKind, OpenError> {
     let transaction = connection.transaction()?;
     identify(&transaction)
 }
 
-fn identify(connection: &Connection) -> Result<Found, Refusal> {
+fn identify(connection: &Connection) -> Result<FileKind, OpenError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
     let application: i32 = number("application_id")?;
     let version: i32 = number("user_version")?;
     let tables: u64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     match (application, version) {
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(Found::Catalog),
-        (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Ok(Found::Older(older)),
-        (APPLICATION_ID, other) => Err(Refusal::Foreign(format!(
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(FileKind::Current),
+        (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Ok(FileKind::Older(older)),
+        (APPLICATION_ID, other) => Err(OpenError::Foreign(format!(
             "its tables have version {other}, but this release knows version {SCHEMA_VERSION}"
         ))),
-        (0, 0) if tables == 0 => Ok(Found::Nothing),
-        _ => Err(Refusal::Foreign("it is the database of another program".to_owned())),
+        (0, 0) if tables == 0 => Ok(FileKind::Empty),
+        _ => Err(OpenError::Foreign("it is the database of another program".to_owned())),
     }
 }
 
 /// Why a file was not opened.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum OpenError {
     #[error("the file is empty")]
     Empty,
     #[error("{0}")]
@@ -271,7 +271,7 @@ enum Refusal {
     Sqlite(#[from] rusqlite::Error),
 }
 
-impl Refusal {
+impl OpenError {
     fn at(self, path: &Path) -> CatalogError {
         let location = path.display().to_string();
         let not_a_database = matches!(

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use klayers_core::{Digest, LayerArn, LayerName, LayerVersionArn, PackageName, Region, Target};
 use serde::Serialize;
 
-use super::{InspectedVersion, Life, ListedVersion, Record};
+use super::{InspectedVersion, ListedVersion, Record, RecordedStatus};
 use klayers_publish::stated_digest;
 
 /// A difference between the record and the actual state of a layer version.
@@ -145,7 +145,7 @@ impl fmt::Display for Difference {
 
 /// The records and the existing versions of a region.
 #[derive(Debug, Default)]
-pub(super) struct View {
+pub(super) struct RegionView {
     pub(super) recorded: BTreeMap<LayerVersionArn, Record>,
     pub(super) listed: BTreeMap<LayerVersionArn, ListedVersion>,
     /// The answer for each version that was inspected. Failed inspections are absent.
@@ -159,15 +159,16 @@ pub(super) struct View {
     pub(super) being_deleted: BTreeSet<LayerVersionArn>,
 }
 
-impl View {
+impl RegionView {
     pub(super) fn add(&mut self, arn: LayerVersionArn, inspected: Option<InspectedVersion>) {
         self.inspected.insert(arn, inspected);
     }
 
     /// Returns the number of compared versions that are recorded as existing.
     pub(super) fn existing(&self) -> usize {
-        let exists =
-            |arn| self.recorded.get(arn).is_some_and(|record| record.life != Life::Deleted);
+        let exists = |arn| {
+            self.recorded.get(arn).is_some_and(|record| record.status != RecordedStatus::Deleted)
+        };
         self.inspected.keys().filter(|arn| exists(*arn)).count()
     }
 
@@ -215,7 +216,7 @@ impl View {
             self.being_published.keys().map(|(layer, _)| layer).collect();
         self.newest().into_iter().filter_map(move |((target, package), arn)| {
             let names = self.pointers.get(&(target, package.clone()))?;
-            let latest = self.recorded.get(arn)?.life == Life::Latest;
+            let latest = self.recorded.get(arn)?.status == RecordedStatus::Latest;
             let is_right = match names {
                 Some(names) => latest && *names == arn.to_string(),
                 None => !latest,
@@ -236,10 +237,11 @@ impl View {
         public: bool,
     ) -> Option<DifferenceKind> {
         let Some(inspected) = inspected else {
-            let latest = record.life == Life::Latest;
-            return (record.life != Life::Deleted).then_some(DifferenceKind::Missing { latest });
+            let latest = record.status == RecordedStatus::Latest;
+            return (record.status != RecordedStatus::Deleted)
+                .then_some(DifferenceKind::Missing { latest });
         };
-        if record.life == Life::Deleted {
+        if record.status == RecordedStatus::Deleted {
             let once_latest = record.content.is_some();
             let is_left = !self.being_deleted.contains(arn);
             return is_left.then_some(DifferenceKind::Undeleted { once_latest });
@@ -252,7 +254,7 @@ impl View {
         }
         match (inspected.is_public, public) {
             // A version that was withdrawn before it was made public stays private.
-            (false, true) if record.life == Life::Withdrawn => None,
+            (false, true) if record.status == RecordedStatus::Withdrawn => None,
             (false, true) => Some(DifferenceKind::Private),
             (true, false) => Some(DifferenceKind::Public),
             (true, true) | (false, false) => None,
@@ -312,7 +314,7 @@ impl View {
     fn sound(&self) -> impl Iterator<Item = (&LayerVersionArn, &Record, Digest)> {
         self.recorded.iter().filter_map(|(arn, record)| {
             let digest = self.inspected.get(arn)?.as_ref()?.digest;
-            let is_sound = record.life != Life::Deleted
+            let is_sound = record.status != RecordedStatus::Deleted
                 && record.content.is_none_or(|recorded| recorded == digest);
             is_sound.then_some((arn, record, digest))
         })
@@ -321,7 +323,7 @@ impl View {
 
 /// Sort key by which the newest version comes last. The latest counts as newer than all others.
 fn age(arn: &LayerVersionArn, record: &Record) -> (bool, Option<Timestamp>, u64) {
-    (record.life == Life::Latest, record.created_at, arn.version())
+    (record.status == RecordedStatus::Latest, record.created_at, arn.version())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::pipeline::completion::{Completion, Settlement};
 use crate::pipeline::pointers::{Pointers, pointer_of};
 use klayers_catalog::failpoint;
 use klayers_catalog::{Include, Query, obstacle};
-use klayers_publish::stated_digest;
+use klayers_publish::{PublishError, stated_digest};
 
 /// Which repairs to apply.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -62,11 +62,12 @@ impl Reconciled {
 }
 
 impl Reconciler {
-    /// Repairs a difference as far as requested.
+    /// Repairs a difference as far as requested. Does not try if the region is closed for a reason.
     pub(super) async fn treat(
         &self,
         difference: Difference,
         repairs: Repairs,
+        closed: Option<&str>,
         now: Timestamp,
     ) -> Reconciled {
         let remedy = match self.remedy(&difference).await {
@@ -79,7 +80,13 @@ impl Reconciler {
             (Some(Remedy::Delete), Repairs::None | Repairs::Careful)
             | (Some(_), Repairs::None)
             | (None, _) => None,
-            (Some(remedy), _) => Some(self.apply(&difference, remedy, now).await),
+            (Some(remedy), _) => Some(match closed {
+                None => self.apply(&difference, remedy, now).await,
+                Some(reason) => {
+                    let (region, reason) = (difference.arn.region().clone(), reason.to_owned());
+                    Err(PublishError::Closed { region, reason }.into())
+                }
+            }),
         };
         Reconciled { difference, remedy, outcome }
     }

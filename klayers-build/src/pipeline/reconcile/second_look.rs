@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use klayers_core::{Digest, LayerName, LayerVersionArn, Region};
 
-use super::compare::View;
-use super::{Life, PARALLEL_QUESTIONS, ReconcileError, Reconciler, RegionReconciliation};
+use super::compare::RegionView;
+use super::{PARALLEL_QUESTIONS, ReconcileError, Reconciler, RecordedStatus, RegionReconciliation};
 use crate::Error;
 use klayers_publish::{InspectedVersion, ListedVersion, stated_digest};
 
@@ -26,7 +26,7 @@ impl Reconciler {
     pub(super) async fn look_again(
         &self,
         region: &Region,
-        view: &mut View,
+        view: &mut RegionView,
         found: &mut RegionReconciliation,
     ) -> Result<(), Error> {
         let suspects = suspects(view);
@@ -66,10 +66,11 @@ impl Reconciler {
 }
 
 /// Returns the versions that are recorded as existing but do not seem to exist as recorded.
-fn suspects(view: &View) -> Vec<LayerVersionArn> {
+fn suspects(view: &RegionView) -> Vec<LayerVersionArn> {
     let is_suspect = |arn: &LayerVersionArn, answer: &Option<InspectedVersion>| {
         view.recorded.get(arn).is_some_and(|record| {
-            record.life != Life::Deleted && !is_as_recorded(record.content, answer.as_ref())
+            record.status != RecordedStatus::Deleted
+                && !is_as_recorded(record.content, answer.as_ref())
         })
     };
     let suspects = view.inspected.iter().filter(|(arn, answer)| is_suspect(arn, answer));

@@ -42,6 +42,10 @@ pub(crate) struct Faults {
     pub(crate) published: usize,
     /// Number of lists.
     pub(crate) lists: usize,
+    /// Whether deletions fail because the region is closed.
+    pub(crate) refuses_deletions: bool,
+    /// Number of deletions.
+    pub(crate) deletions: usize,
     /// A region that never answers when versions or layers are listed.
     pub(crate) silent: Option<Region>,
     /// A region that refuses to list layers, to delete versions and to move pointers.
@@ -159,7 +163,15 @@ impl Publisher for Faulty {
     }
 
     async fn delete(&self, arn: &LayerVersionArn) -> Result<(), PublishError> {
-        self.faults().refuse_closed(arn.region())?;
+        {
+            let mut faults = self.faults();
+            faults.deletions += 1;
+            faults.refuse_closed(arn.region())?;
+            if faults.refuses_deletions {
+                let reason = "deletions are refused".to_owned();
+                return Err(PublishError::Closed { region: arn.region().clone(), reason });
+            }
+        }
         self.inner.delete(arn).await
     }
 

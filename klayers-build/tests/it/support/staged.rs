@@ -1,4 +1,4 @@
-//! A collection in a home, whose layer versions were published when a test says so.
+//! A collection in a home, whose layer versions are published at times that a test chooses.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,25 +19,25 @@ use crate::samples::{build, digest, intent, layer, region, with_content};
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
-/// A home whose catalog and published layers are filled by hand.
+/// A home whose catalog and published layers are filled by the test.
 pub(crate) struct Staged {
     pub(crate) home: Home,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) publisher: Arc<dyn Publisher>,
-    /// The account that layers are published in, where that is not a folder.
+    /// The account that layers are published in; `None` if they are published to a folder.
     account: Option<(Account, Url)>,
 }
 
 impl Staged {
-    /// With these lines at the end of its `klayers.toml`.
+    /// A collection with these lines at the end of its `klayers.toml`.
     pub(crate) fn new(settings: &str) -> Self {
         let home = Home::new();
         let publisher = Arc::new(FolderPublisher::open(home.path("published")).unwrap());
         Self::fill(home, settings, publisher, None)
     }
 
-    /// The same in an account of AWS, or of what stands for it, with pointers. The lines may end
-    /// with some of the section `[publish]`.
+    /// The same in an AWS account of an emulator, with pointers. The lines may end with lines of
+    /// the section `[publish]`.
     pub(crate) async fn in_aws(settings: &str, endpoint: &Url) -> Self {
         let (mut home, account) = (Home::new(), Account::new());
         for (variable, value) in account.environment() {
@@ -67,7 +67,7 @@ impl Staged {
         Self { home, catalog, publisher, account }
     }
 
-    /// Publishes without recording it.
+    /// Publishes a build without recording it.
     pub(crate) async fn publish_unrecorded(
         &self,
         build: &Build,
@@ -93,7 +93,7 @@ impl Staged {
         }
     }
 
-    /// Publishes and records; the version before expires when it is said.
+    /// Publishes and records a build. The previous version expires at `predecessor_expires`.
     pub(crate) async fn publish(
         &self,
         build: &Build,
@@ -108,7 +108,7 @@ impl Staged {
         version.arn
     }
 
-    /// Records a version as the latest, and points to it.
+    /// Records a version as the latest, and moves the pointer to it.
     pub(crate) async fn record(&self, version: &LayerVersion, predecessor_expires: Timestamp) {
         let LayerVersion { arn, build, .. } = version;
         self.catalog.record_build(build).await.unwrap();
@@ -122,8 +122,8 @@ impl Staged {
         self.publisher.point(&pointer).await.unwrap();
     }
 
-    /// Versions 1 to 3 of a package in a region: one that expired ten days ago, one that expires in
-    /// ten days, and the latest.
+    /// Publishes versions 1 to 3 of a package in a region: one that expired ten days ago, one that
+    /// expires in ten days, and the latest.
     pub(crate) async fn three(&self, name: &str, place: &str) -> [LayerVersionArn; 3] {
         let mut arns = Vec::new();
         for (version, published, predecessor_expires) in
@@ -135,7 +135,7 @@ impl Staged {
         arns.try_into().unwrap()
     }
 
-    /// All that is recorded, as lines without times.
+    /// Returns all records as lines without times.
     pub(crate) async fn recorded(&self) -> Vec<String> {
         let query = Query { include: Include::All, ..Query::default() };
         let versions = self.catalog.layer_versions(&query).await.unwrap();
@@ -151,8 +151,9 @@ impl Staged {
         versions.iter().map(line).collect()
     }
 
-    /// Checks, of an account, that what is recorded as existing is what boto3 sees, that of each
-    /// the content is the recorded one, and that the pointers name what is recorded as the latest.
+    /// Checks that boto3 sees exactly the versions that are recorded as existing, with the recorded
+    /// content, and that the pointers name the recorded latest versions. Only for versions in an
+    /// account.
     pub(crate) async fn agrees_with_boto3(&self) {
         let Some((account, endpoint)) = &self.account else { return };
         let seen = boto_view(endpoint, account, &REGIONS, Contents::Listed);
@@ -180,7 +181,7 @@ impl Staged {
         assert_eq!(boto_pointers(endpoint, account, &REGIONS), pointers.collect());
     }
 
-    /// What was said, with the account of the embedded publisher in the place of this one.
+    /// Replaces the account's number in an output with that of the folder publisher.
     pub(crate) fn anonymous(&self, said: &str) -> String {
         match &self.account {
             Some((account, _)) => said.replace(account.id(), "000000000000"),
@@ -188,7 +189,7 @@ impl Staged {
         }
     }
 
-    /// The visits of places that a command comes by, in order.
+    /// Returns the visits of failpoints by a command, in order.
     pub(crate) fn visits(&self, arguments: &[&str], code: i32) -> Vec<String> {
         let seen = self.home.path("seen");
         let mut command = self.home.command(arguments);
@@ -198,7 +199,7 @@ impl Staged {
         visits.lines().map(str::to_owned).collect()
     }
 
-    /// Kills a command at a visit of a place.
+    /// Kills a command at a visit of a failpoint.
     #[track_caller]
     pub(crate) fn kill_at(&self, arguments: &[&str], visit: &str) {
         let mut command = self.home.command(arguments);
@@ -206,7 +207,7 @@ impl Staged {
         assert_eq!(command.output().unwrap().status.signal(), Some(9), "{visit}");
     }
 
-    /// All versions that are there in a region.
+    /// Returns all existing versions in a region.
     pub(crate) async fn there(&self, place: &str) -> Vec<String> {
         let mut found = Vec::new();
         for layer in self.publisher.layers(&region(place)).await.unwrap() {
@@ -217,14 +218,14 @@ impl Staged {
     }
 }
 
-/// What of an ARN tells it from others here: `eu-west-1 requests 3`.
+/// A short form of an ARN: `eu-west-1 requests 3`.
 pub(crate) fn short(arn: &LayerVersionArn) -> String {
     let layer = arn.name().as_str();
     let name = layer.rsplit('-').next().unwrap();
     format!("{} {name} {}", arn.region(), arn.version())
 }
 
-/// A build for p3.12 whose digest and size are those of a zip that is there.
+/// A build for p3.12 that matches an existing zip in digest and size.
 pub(crate) fn sound(name: &str, version: &str) -> Build {
     sound_for("p3.12", name, version)
 }
@@ -241,7 +242,7 @@ fn content(build: &Build) -> Vec<u8> {
     empty_zip(&format!("{} {} {}", build.target, build.package, build.version))
 }
 
-/// The time in so many days.
+/// The time in this many days.
 pub(crate) fn days(days: i64) -> Timestamp {
     now() + SignedDuration::from_hours(24 * days)
 }

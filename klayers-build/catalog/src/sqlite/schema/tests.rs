@@ -49,7 +49,7 @@ fn many_processes_may_create_a_catalog_at_once() {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path))).collect();
         for thread in threads {
             let connection = thread.join().unwrap().unwrap();
-            assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+            assert_eq!(identify(&connection).unwrap(), FileKind::Current);
         }
     });
 }
@@ -249,7 +249,7 @@ fn catalog_of_earlier_release_is_migrated_with_all_records() {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&path))).collect();
             for thread in threads {
                 let connection = thread.join().unwrap().unwrap();
-                assert_eq!(identify(&connection).unwrap(), Found::Catalog);
+                assert_eq!(identify(&connection).unwrap(), FileKind::Current);
             }
         });
         let migrated = open(&path).unwrap();
@@ -270,7 +270,7 @@ async fn catalog_of_earlier_release_can_be_read_without_migration() {
         of_version(version, &path);
         let before = std::fs::read(&path).unwrap();
         let connection = open_read_only(&path).unwrap();
-        assert_eq!(identify(&connection).unwrap(), Found::Older(version));
+        assert_eq!(identify(&connection).unwrap(), FileKind::Older(version));
         let catalog = SqliteCatalog::new(connection);
         let all = Query { include: Include::All, ..Query::default() };
         let versions = catalog.layer_versions(&all).await.unwrap();
@@ -329,7 +329,7 @@ fn catalog_with_broken_references_is_not_migrated() {
     let error = open(&path).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "4 records refer to builds that do not exist");
-    assert_eq!(identify(&open_read_only(&path).unwrap()).unwrap(), Found::Older(1));
+    assert_eq!(identify(&open_read_only(&path).unwrap()).unwrap(), FileKind::Older(1));
 }
 
 #[test]

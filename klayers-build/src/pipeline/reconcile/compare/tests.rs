@@ -12,18 +12,18 @@ fn at(number: u64) -> Timestamp {
 
 /// A region with recorded and existing versions of one layer, each with a content. Records without
 /// content are adopted ones.
-struct Region(View);
+struct Region(RegionView);
 
 impl Region {
-    fn new(recorded: &[(u64, Life, &str)], there: &[(u64, &str)]) -> Self {
-        let mut view = View::default();
-        for &(number, life, content) in recorded {
+    fn new(recorded: &[(u64, RecordedStatus, &str)], there: &[(u64, &str)]) -> Self {
+        let mut view = RegionView::default();
+        for &(number, status, content) in recorded {
             let record = Record {
                 target: "p3.12".parse().unwrap(),
                 package: "sample".parse().unwrap(),
                 content: (!content.is_empty()).then(|| Digest::of(content.as_bytes())),
                 created_at: Some(at(number)),
-                life,
+                status,
             };
             view.recorded.insert(arn(number), record);
             view.add(arn(number), None);
@@ -61,7 +61,7 @@ impl Region {
     }
 }
 
-use Life::{Deleted, Deprecated, Latest};
+use RecordedStatus::{Deleted, Deprecated, Latest};
 
 #[test]
 fn matching_records_have_no_differences() {
@@ -157,7 +157,7 @@ fn difference_is_one_line_with_escaped_description() {
 
 #[test]
 fn content_of_adopted_versions_is_not_compared() {
-    let recorded = [(1, Life::Deprecated, ""), (2, Life::Latest, "")];
+    let recorded = [(1, RecordedStatus::Deprecated, ""), (2, RecordedStatus::Latest, "")];
     let region = Region::new(&recorded, &[(1, "a"), (2, "a")]);
     assert_eq!(region.differences(true), "");
     assert_eq!(region.differences(false), "1 public, 2 public");

@@ -16,14 +16,14 @@ const CONFIRMING_LOOKS: u32 = 2;
 /// Schedule of lookups: the first at once, the others at growing intervals, and two more when the
 /// time in which AWS may create the version is over.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct LookupSchedule {
     until: Instant,
     pause: Option<Duration>,
     /// Number of remaining lookups after the time is over.
     confirming: u32,
 }
 
-impl Looks {
+impl LookupSchedule {
     /// Schedules lookups during `time` from now; a single one if versions never appear after their
     /// call has ended.
     pub(super) fn during(time: Option<Duration>) -> Self {
@@ -58,7 +58,7 @@ impl Looks {
 mod tests {
     use super::*;
 
-    async fn taken(looks: &mut Looks) -> Vec<Instant> {
+    async fn taken(looks: &mut LookupSchedule) -> Vec<Instant> {
         let mut taken = Vec::new();
         while looks.next().await {
             taken.push(Instant::now());
@@ -68,7 +68,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_lookups_follow_after_time_is_over() {
-        let mut looks = Looks::during(Some(Duration::from_millis(1500)));
+        let mut looks = LookupSchedule::during(Some(Duration::from_millis(1500)));
         let until = looks.until;
         let taken = taken(&mut looks).await;
         assert_eq!(taken.iter().filter(|look| **look >= until).count(), 2, "{taken:?}");
@@ -77,14 +77,14 @@ mod tests {
 
     #[tokio::test]
     async fn elapsed_time_is_confirmed_by_two_lookups() {
-        let mut looks = Looks::during(Some(Duration::ZERO));
+        let mut looks = LookupSchedule::during(Some(Duration::ZERO));
         let taken = taken(&mut looks).await;
         assert!(taken.len() == 2 && taken[1] - taken[0] >= FIRST_PAUSE, "{taken:?}");
     }
 
     #[tokio::test]
     async fn without_time_there_is_one_lookup() {
-        let mut looks = Looks::during(None);
+        let mut looks = LookupSchedule::during(None);
         assert_eq!(taken(&mut looks).await.len(), 1);
     }
 }
