@@ -113,7 +113,7 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// LookupSchedule up the version of a publication once, and records it if it exists.
+    /// Looks up the version of a publication once, and records it if it exists.
     async fn look(&self, intent: &Intent, now: Timestamp) -> Result<Option<Settlement>, Error> {
         let recorded = self.completion.recorded(intent).await?;
         match self.completion.find(intent, &recorded).await? {
