@@ -82,7 +82,7 @@ impl Fixture {
         let (Some(content), Some(at)) = (build.content_digest(), build.created_at) else {
             return Err("only what was built here is published".into());
         };
-        self.catalog.record_gate(content, &gate(build)).await?;
+        self.catalog.record_gate_report(content, &gate(build)).await?;
         self.catalog.record_build(build).await?;
         let mut published = Vec::new();
         for region in regions {

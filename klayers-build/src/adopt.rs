@@ -203,10 +203,15 @@ impl Adopter<'_> {
             Mode::DryRun => self.plan(&adoption).await?,
         };
         self.count(&adoption, &plan);
-        for (region, clash) in plan.refused {
+        for (region, error) in plan.refused {
             let region = Some(region);
             let package = package.clone();
-            self.report.left_out.push(LeftOut::of(target, package, region, Reason::Clash(clash)));
+            self.report.left_out.push(LeftOut::of(
+                target,
+                package,
+                region,
+                Reason::Conflict(error),
+            ));
         }
         debug!(%target, %package, versions = adoption.versions.len(), "adopted");
         Ok(())

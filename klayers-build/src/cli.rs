@@ -247,7 +247,7 @@ async fn run(
     format: logs::LogFormat,
     stopped: impl Future<Output = u8> + Send + 'static,
 ) -> Result<u8, Error> {
-    let taken = lease::Taken::default();
+    let held = lease::HeldLease::default();
     let work = match command {
         Command::Build(args) => build::build(args, now()).boxed_local(),
         Command::Plan(args) => {
@@ -260,11 +260,11 @@ async fn run(
         // It writes down what it did, even when it is told to end.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
-        Command::Adopt(args) => adopt::adopt(args, format, now(), taken.clone()).boxed_local(),
-        Command::Import(args) => import::import(args, now(), taken.clone()).boxed_local(),
-        Command::Expire(args) => expire::expire(args, now(), taken.clone()).boxed_local(),
-        Command::Yank(args) => yank::yank(args, now(), taken.clone()).boxed_local(),
-        Command::Reconcile(args) => reconcile::reconcile(args, now(), taken.clone()).boxed_local(),
+        Command::Adopt(args) => adopt::adopt(args, format, now(), held.clone()).boxed_local(),
+        Command::Import(args) => import::import(args, now(), held.clone()).boxed_local(),
+        Command::Expire(args) => expire::expire(args, now(), held.clone()).boxed_local(),
+        Command::Yank(args) => yank::yank(args, now(), held.clone()).boxed_local(),
+        Command::Reconcile(args) => reconcile::reconcile(args, now(), held.clone()).boxed_local(),
         Command::Export(args) => async move { export::export_site(&args).await }.boxed_local(),
         // Serving ends well when it is told to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
@@ -275,7 +275,7 @@ async fn run(
         // What was under way is dropped, and with it the programs that it started.
         code = stopped => code,
     };
-    taken.give_back().await;
+    held.give_back().await;
     Ok(code)
 }
 

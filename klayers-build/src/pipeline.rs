@@ -37,17 +37,17 @@ mod unrecorded;
 mod yank;
 
 pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
-pub use importer::{Imported, Importer, LayerImport};
-pub use planner::{Planned, Planner, Records};
-pub use preparation::SettledLate;
+pub use importer::{ImportedLayer, Importer, LayerImport};
+pub use planner::{PlannedLayer, Planner, Records};
+pub use preparation::LateRegions;
 pub use reconcile::{
-    Difference, DifferenceKind, Forsaken, ReconcileError, Reconciled, Reconciler,
-    RegionReconciliation, Remedy, Repairs,
+    AbandonedPublication, Difference, DifferenceKind, ReconcileError, ReconciledDifference,
+    Reconciler, RegionReconciliation, Remedy, Repairs,
 };
 pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
 pub use stop::Stop;
 pub use unrecorded::UnrecordedLayersError;
-pub use yank::{YankError, YankTarget, Yanked, Yanker, find_yanked};
+pub use yank::{YankError, YankOutcome, YankTarget, Yanker, find_versions_to_yank};
 
 use completion::{CompletedVersion, Completion};
 use lane::Lanes;
@@ -107,7 +107,7 @@ pub struct Run<'a> {
     pub unmoved: BTreeMap<OwedPointer, String>,
     /// The regions that were not ready when the run began.
     late: Mutex<Option<Preparation<'a>>>,
-    settled_late: Mutex<SettledLate>,
+    late_regions: Mutex<LateRegions>,
 }
 
 /// The outcome for one layer of a run.
@@ -118,7 +118,7 @@ pub struct LayerOutcome {
     /// Time spent on planning and building.
     pub build_time: Duration,
     /// What was done, or why nothing could be done.
-    pub result: Result<LayerDone, Error>,
+    pub result: Result<CompletedLayer, Error>,
 }
 
 impl LayerOutcome {
@@ -133,7 +133,7 @@ impl LayerOutcome {
 
 /// What was done for a layer.
 #[derive(Debug)]
-pub struct LayerDone {
+pub struct CompletedLayer {
     /// The latest build.
     pub build: Build,
     /// Why the layer was built; `None` if it was not.
@@ -212,7 +212,7 @@ impl Pipeline {
             unsettled: failed,
             unmoved: in_lines(unmoved),
             late: Mutex::new(Some(preparation)),
-            settled_late: Mutex::default(),
+            late_regions: Mutex::default(),
         })
     }
 }
@@ -273,7 +273,7 @@ impl Run<'_> {
                     ..SettledPublications::default()
                 });
             self.lanes.block(&stuck);
-            let mut settled = lock(&self.settled_late);
+            let mut settled = lock(&self.late_regions);
             settled.completed.extend(completed);
             settled.unmoved.extend(in_lines(unmoved));
             for (region, error) in failed {
@@ -289,8 +289,8 @@ impl Run<'_> {
 
     /// Returns the outcomes for the regions that were not ready when the run began. Complete once
     /// all [layers](Self::layers) are done.
-    pub fn settled_late(&self) -> SettledLate {
-        lock(&self.settled_late).clone()
+    pub fn late_regions(&self) -> LateRegions {
+        lock(&self.late_regions).clone()
     }
 
     /// Returns the version with a build's content that was settled after the build was planned.
@@ -299,7 +299,7 @@ impl Run<'_> {
         region: &Region,
         build: &Build,
     ) -> Result<Option<LayerVersionArn>, Error> {
-        for arn in self.settled_late().completed {
+        for arn in self.late_regions().completed {
             if arn.region() != region {
                 continue;
             }
@@ -322,7 +322,7 @@ impl Run<'_> {
         force: Force,
     ) -> Result<ReadyLayer, Error> {
         let planner = &self.pipeline.planner;
-        let Planned { plan, lock, latest, cautions, .. } =
+        let PlannedLayer { plan, lock, latest, cautions, .. } =
             planner.plan_layer(records, wanted, self.regions, force).await?;
         let LayerPlan { build, mut publish, withheld, .. } = plan;
         let (build, reason, report) = match build {
@@ -350,7 +350,7 @@ impl Run<'_> {
 
     /// Publishes a layer in the planned regions. `None` if the run was asked to stop before any
     /// publication began.
-    async fn publish(&self, wanted: &Wanted, built: ReadyLayer) -> Option<LayerDone> {
+    async fn publish(&self, wanted: &Wanted, built: ReadyLayer) -> Option<CompletedLayer> {
         let ReadyLayer { build, reason, report, publish, withheld, cautions } = built;
         let publishing = self.pipeline.publishing();
         let is_wanted = !publish.is_empty();
@@ -375,7 +375,15 @@ impl Run<'_> {
             return None;
         }
         let (published, unmoved) = split(outcomes);
-        Some(LayerDone { build, built: reason, report, published, unmoved, withheld, cautions })
+        Some(CompletedLayer {
+            build,
+            built: reason,
+            report,
+            published,
+            unmoved,
+            withheld,
+            cautions,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use klayers_core::Region;
 
 use crate::Error;
 use crate::message::{Settings, explain};
-use crate::pipeline::{LayerOutcome, Run, SettledLate};
+use crate::pipeline::{LateRegions, LayerOutcome, Run};
 use crate::plan::{Caution, Wanted};
 use klayers_catalog::report::{BuiltLayer, Failure, RunReport, RunWarning, milliseconds};
 use klayers_core::terminal::error_chain;
@@ -16,7 +16,7 @@ pub trait RecordRun {
     fn add_settled(&mut self, run: &Run<'_>);
 
     /// Writes down the same of regions that got ready after the run had begun.
-    fn add_settled_late(&mut self, run: &Run<'_>);
+    fn add_late_regions(&mut self, run: &Run<'_>);
 
     /// Writes down what became of a layer.
     ///
@@ -44,8 +44,8 @@ impl RecordRun for RunReport {
         self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));
     }
 
-    fn add_settled_late(&mut self, run: &Run<'_>) {
-        let SettledLate { completed, failed, unmoved } = run.settled_late();
+    fn add_late_regions(&mut self, run: &Run<'_>) {
+        let LateRegions { completed, failed, unmoved } = run.late_regions();
         self.completed.extend(completed);
         let unmoved = unmoved.iter();
         self.failures.extend(unmoved.map(|(pointer, reason)| Failure::of_pointer(pointer, reason)));

@@ -1,7 +1,6 @@
 //! Decides how the catalog takes over records from another collection.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::latest::{holds_same_versions, obstacle};
 use klayers_core::{
@@ -40,47 +39,34 @@ pub struct AdoptionPlan {
     /// The latest build, if it needs to be recorded.
     pub build: Option<Build>,
     /// Regions in which nothing is recorded, each with the reason.
-    pub refused: BTreeMap<Region, Clash>,
+    pub refused: BTreeMap<Region, AdoptionError>,
 }
 
 /// Why nothing is adopted for a layer in a region.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Clash {
+pub enum AdoptionError {
     /// This collection published versions there.
+    #[error(
+        "{0} was published by this collection, so its records stay as they are; newer versions of \
+         the other collection are not adopted"
+    )]
     Own(LayerVersionArn),
     /// A version is recorded with different content.
+    #[error(
+        "{0} is recorded with a different version or different dependencies; nothing of this layer \
+         is adopted"
+    )]
     Differs(LayerVersionArn),
     /// A version was withdrawn here.
+    #[error("{0} was withdrawn here, so its records stay as they are")]
     Withdrawn(LayerVersionArn),
     /// A version is recorded as the latest, but the other collection does not know it and has
     /// another latest.
+    #[error(
+        "{0} is recorded as the latest, but the other collection does not list it; reconcile first"
+    )]
     LatestGone(LayerVersionArn),
-}
-
-impl fmt::Display for Clash {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Own(arn) => write!(
-                formatter,
-                "{arn} was published by this collection, so its records stay as they are; newer \
-                 versions of the other collection are not adopted"
-            ),
-            Self::Differs(arn) => write!(
-                formatter,
-                "{arn} is recorded with a different version or different dependencies; nothing of \
-                 this layer is adopted"
-            ),
-            Self::Withdrawn(arn) => {
-                write!(formatter, "{arn} was withdrawn here, so its records stay as they are")
-            }
-            Self::LatestGone(arn) => write!(
-                formatter,
-                "{arn} is recorded as the latest, but the other collection does not list it; \
-                 reconcile first"
-            ),
-        }
-    }
 }
 
 impl AdoptionPlan {
@@ -101,8 +87,8 @@ impl AdoptionPlan {
                 versions.iter().filter(|version| version.region() == region).cloned().collect()
             };
             let (theirs, recorded) = (in_region(&adoption.versions), in_region(recorded));
-            if let Err(clash) = plan.add_region(theirs, &recorded, withdrawn) {
-                plan.refused.insert(region.clone(), clash);
+            if let Err(error) = plan.add_region(theirs, &recorded, withdrawn) {
+                plan.refused.insert(region.clone(), error);
             }
         }
         plan.build = adoption.latest_build.clone().filter(|theirs| match latest_build {
@@ -127,7 +113,7 @@ impl AdoptionPlan {
         theirs: Vec<LayerVersion>,
         recorded: &[LayerVersion],
         withdrawn: &[Build],
-    ) -> Result<(), Clash> {
+    ) -> Result<(), AdoptionError> {
         let known: BTreeMap<&LayerVersionArn, &LayerVersion> =
             recorded.iter().map(|version| (&version.arn, version)).collect();
         if let Some(own) = recorded.iter().find(|version| !is_adopted(&version.build)) {
@@ -135,7 +121,7 @@ impl AdoptionPlan {
                 self.unchanged += theirs.len();
                 return Ok(());
             }
-            return Err(Clash::Own(own.arn.clone()));
+            return Err(AdoptionError::Own(own.arn.clone()));
         }
         let (mut add, mut change, mut unchanged) = (Vec::new(), Vec::new(), 0);
         for theirs in theirs {
@@ -144,7 +130,7 @@ impl AdoptionPlan {
                 continue;
             };
             if !holds_same_versions(&recorded.build, &theirs.build) {
-                return Err(Clash::Differs(theirs.arn));
+                return Err(AdoptionError::Differs(theirs.arn));
             }
             let is_identical = is_described_identically(&recorded.build, &theirs.build);
             let next = LayerVersion {
@@ -174,7 +160,7 @@ impl AdoptionPlan {
             // Its status, and the status of the version that took its place, are decided by this
             // collection.
             if !add.is_empty() {
-                return Err(Clash::Withdrawn(yanked.arn.clone()));
+                return Err(AdoptionError::Withdrawn(yanked.arn.clone()));
             }
             unchanged += change.len();
             change.clear();
@@ -186,14 +172,14 @@ impl AdoptionPlan {
             !was_latest && obstacle(version, &[], withdrawn).is_some()
         };
         if let Some(version) = add.iter().chain(&change).filter(is_latest).find(is_withdrawn) {
-            return Err(Clash::Withdrawn(version.arn.clone()));
+            return Err(AdoptionError::Withdrawn(version.arn.clone()));
         }
         let next: BTreeSet<&LayerVersionArn> = change.iter().map(|version| &version.arn).collect();
         let stays = recorded.iter().filter(is_latest).find(|version| !next.contains(&version.arn));
         if let Some(stays) = stays
             && add.iter().chain(&change).any(|version| is_latest(&version))
         {
-            return Err(Clash::LatestGone(stays.arn.clone()));
+            return Err(AdoptionError::LatestGone(stays.arn.clone()));
         }
         self.unchanged += unchanged;
         self.add.extend(add);

@@ -46,7 +46,7 @@ pub struct LocalArtifact {
 
 impl LocalArtifact {
     /// An artifact in a file that the store keeps.
-    pub fn kept(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 

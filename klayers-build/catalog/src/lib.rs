@@ -18,10 +18,12 @@ pub mod message;
 pub mod report;
 
 mod adoption;
+mod error;
 mod latest;
 mod sqlite;
 
-pub use adoption::{Adoption, AdoptionPlan, Clash};
+pub use adoption::{Adoption, AdoptionError, AdoptionPlan};
+pub use error::CatalogError;
 pub use latest::{Obstacle, obstacle, successor};
 pub use sqlite::SqliteCatalog;
 
@@ -41,11 +43,15 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// Records the gate report of a layer with this content, replacing an earlier report. Call this
     /// before recording the build, so that every recorded build has its report.
-    async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError>;
+    async fn record_gate_report(
+        &self,
+        content: Digest,
+        report: &GateReport,
+    ) -> Result<(), CatalogError>;
 
     /// Returns the gate report of the layer with this content. `None` if the gate did not check the
     /// layer, as for imported layers.
-    async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError>;
+    async fn gate_report(&self, content: Digest) -> Result<Option<GateReport>, CatalogError>;
 
     /// Returns the latest build of every package, of one target or of all, sorted by target and
     /// package.
@@ -63,7 +69,7 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// Returns the time of the newest publication or adoption, whichever is later. Layer versions
     /// that were deleted since count too. `None` if nothing was ever published or adopted.
-    async fn newest(&self) -> Result<Option<Timestamp>, CatalogError>;
+    async fn newest_time(&self) -> Result<Option<Timestamp>, CatalogError>;
 
     /// Returns the layer version with this ARN, even if it is deleted.
     async fn layer_version(
@@ -91,7 +97,7 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// Returns everything that is listed, in no particular order: each layer in each region where
     /// it has a version that is not deleted, and each latest build.
-    async fn listed(&self) -> Result<Vec<Listed>, CatalogError>;
+    async fn listing(&self) -> Result<Vec<Listed>, CatalogError>;
 
     /// Returns what changed in the listing after the change with this number. Without a number,
     /// returns only the number of the last change. A layer in a region that changed several times
@@ -110,7 +116,8 @@ pub trait Catalog: std::fmt::Debug + Send + Sync {
 
     /// Records that a publication was still under way at this time. Does nothing if it is not under
     /// way.
-    async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError>;
+    async fn record_attempt(&self, publication: &Intent, at: Timestamp)
+    -> Result<(), CatalogError>;
 
     /// Records why the version that a publication made cannot be listed. The publication stays
     /// under way. Does nothing if it is not under way.
@@ -341,83 +348,4 @@ fn sort(versions: &mut [LayerVersion]) {
             .then_with(|| place(one).cmp(&place(other)))
             .then_with(|| one.arn.cmp(&other.arn))
     });
-}
-
-/// Errors of a catalog.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CatalogError {
-    /// The catalog could not be opened.
-    #[error("could not open the catalog {location}")]
-    Open {
-        /// File of the catalog.
-        location: String,
-        /// Why it could not be opened.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The file holds nothing, not even the tables of a catalog without records.
-    #[error(
-        "the catalog {location} is empty; no command leaves an empty file\n\
-         help: if it was emptied, restore it from a backup, as docs/operating.md says\n\
-         help: if nothing was ever published, delete the file, and the next run makes a catalog"
-    )]
-    Empty {
-        /// File of the catalog.
-        location: String,
-    },
-    /// The file is not a catalog, or belongs to another release.
-    #[error("{location} is not a catalog that this release can read: {reason}")]
-    Foreign {
-        /// The file.
-        location: String,
-        /// What the file is instead.
-        reason: String,
-    },
-    /// Reading or writing failed.
-    #[error("could not read or write the catalog")]
-    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored value cannot be read.
-    #[error("could not read a record of the catalog")]
-    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A publication of the layer is already under way.
-    #[error("a publication of {layer} in {region} is already under way; it must be settled first")]
-    UnderWay {
-        /// Region of the publication.
-        region: Region,
-        /// Name of the layer.
-        layer: LayerName,
-    },
-    /// A publication or a layer version refers to a build that is not recorded.
-    #[error("no build with content {0} is recorded")]
-    UnknownBuild(Digest),
-    /// An adopted build cannot be published.
-    #[error(
-        "the layer of {package} for {target} was adopted from another collection, so its zip is \
-         not here and it cannot be published; build it with `klayers-pipeline run --force-build`"
-    )]
-    Adopted {
-        /// Target of the build.
-        target: Target,
-        /// Package of the build.
-        package: PackageName,
-    },
-    /// The ARN is already recorded for other content.
-    #[error("{0} is already recorded, with other content")]
-    Conflict(LayerVersionArn),
-    /// A layer version is not recorded.
-    #[error("{0} is not recorded")]
-    Unknown(LayerVersionArn),
-    /// A layer version was to be recorded as deprecated, but its status is different.
-    #[error(
-        "{0} is to be recorded beside the latest, but its status is not that of a deprecated one"
-    )]
-    NotRetired(LayerVersionArn),
-    /// A layer version cannot be withdrawn.
-    #[error("{0} is not recorded as a layer version that exists, so it cannot be withdrawn")]
-    NotYankable(LayerVersionArn),
-    /// A layer version cannot be recorded as deleted.
-    #[error(
-        "{0} is not recorded as a deprecated layer version, so it cannot be recorded as deleted"
-    )]
-    NotDeletable(LayerVersionArn),
 }

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use klayers_wheel::gate_report::GateReport;
 
-use self::rows::Failure;
+use self::rows::SqliteError;
 use super::{
     Adoption, AdoptionPlan, Catalog, CatalogError, Changes, Intent, Lease, Listed, OwedPointer,
     Query, sort,
@@ -118,7 +118,7 @@ impl SqliteCatalog {
     /// Runs `work` on the connection in a thread where blocking on the disk is allowed.
     async fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, CatalogError> {
         on(Arc::clone(&self.connection).lock_owned().await, work).await
     }
@@ -127,7 +127,7 @@ impl SqliteCatalog {
     /// listing.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, CatalogError> {
         if self.readers.is_empty() {
             return self.with(work).await;
@@ -145,7 +145,7 @@ impl SqliteCatalog {
     /// Like [`with`](Self::with), in a transaction: all of `work` takes effect, or nothing.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, CatalogError> {
         self.with(|connection| {
             let transaction =
@@ -160,12 +160,12 @@ impl SqliteCatalog {
 
 async fn on<T: Send + 'static>(
     mut connection: OwnedMutexGuard<Connection>,
-    work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
 ) -> Result<T, CatalogError> {
     tokio::task::spawn_blocking(move || work(&mut connection))
         .await
         .map_err(|error| CatalogError::Storage(error.into()))?
-        .map_err(|Failure(error)| error)
+        .map_err(|SqliteError(error)| error)
 }
 
 #[async_trait]
@@ -175,7 +175,11 @@ impl Catalog for SqliteCatalog {
         self.write(move |transaction| rows::record_latest_build(transaction, &build)).await
     }
 
-    async fn record_gate(&self, content: Digest, report: &GateReport) -> Result<(), CatalogError> {
+    async fn record_gate_report(
+        &self,
+        content: Digest,
+        report: &GateReport,
+    ) -> Result<(), CatalogError> {
         let report =
             serde_json::to_string(report).map_err(|error| CatalogError::Storage(error.into()))?;
         self.write(move |transaction| {
@@ -189,7 +193,7 @@ impl Catalog for SqliteCatalog {
         .await
     }
 
-    async fn gate(&self, content: Digest) -> Result<Option<GateReport>, CatalogError> {
+    async fn gate_report(&self, content: Digest) -> Result<Option<GateReport>, CatalogError> {
         self.read(move |connection| {
             let sql = "SELECT report FROM gate_reports WHERE content_digest = ?";
             let mut statement = connection.prepare_cached(sql)?;
@@ -199,7 +203,7 @@ impl Catalog for SqliteCatalog {
             report
                 .map(read)
                 .transpose()
-                .map_err(|error| Failure(CatalogError::Storage(error.into())))
+                .map_err(|error| SqliteError(CatalogError::Storage(error.into())))
         })
         .await
     }
@@ -240,7 +244,7 @@ impl Catalog for SqliteCatalog {
         Ok(builds)
     }
 
-    async fn newest(&self) -> Result<Option<Timestamp>, CatalogError> {
+    async fn newest_time(&self) -> Result<Option<Timestamp>, CatalogError> {
         self.with(|connection| retire::newest(connection)).await
     }
 
@@ -292,7 +296,7 @@ impl Catalog for SqliteCatalog {
         Ok(regions)
     }
 
-    async fn listed(&self) -> Result<Vec<Listed>, CatalogError> {
+    async fn listing(&self) -> Result<Vec<Listed>, CatalogError> {
         self.read(|connection| changes::listed(connection)).await
     }
 
@@ -305,7 +309,11 @@ impl Catalog for SqliteCatalog {
         self.write(move |transaction| publications::begin(transaction, intent)).await
     }
 
-    async fn attempted(&self, publication: &Intent, at: Timestamp) -> Result<(), CatalogError> {
+    async fn record_attempt(
+        &self,
+        publication: &Intent,
+        at: Timestamp,
+    ) -> Result<(), CatalogError> {
         let intent = publication.clone();
         self.write(move |transaction| publications::attempted(transaction, &intent, at)).await
     }

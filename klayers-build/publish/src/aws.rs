@@ -1,6 +1,5 @@
 //! Publishes to AWS Lambda.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,11 +11,10 @@ use jiff::Timestamp;
 use klayers_core::{
     AccountId, Digest, LayerName, LayerVersionArn, PackageName, Partition, Region, Target,
 };
-use serde::Deserialize;
 
 use self::accounts::Accounts;
 use self::bodies::Bodies;
-use self::call::Answer;
+use self::call::AwsResult;
 use self::timeouts::Timeouts;
 use self::transfer::Transfer;
 use super::{
@@ -29,6 +27,7 @@ mod bodies;
 mod call;
 mod error;
 mod identity;
+mod options;
 mod pointers;
 mod policy;
 mod timeouts;
@@ -37,50 +36,13 @@ mod watch;
 
 pub use accounts::{Access, settings};
 pub use call::Call;
-pub use error::{AwsError, Fault};
+pub use error::{AwsError, AwsErrorKind};
+pub use options::AwsOptions;
 
 /// The largest zip that Lambda accepts in a request, in bytes.
 const LARGEST_IN_REQUEST: u64 = 50 << 20;
 /// Longest licence that Lambda accepts, in characters.
 const LONGEST_LICENSE: usize = 512;
-
-/// Options for publishing to AWS: the section `[publish.aws]` of `klayers.toml`.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsOptions {
-    /// Name of the S3 buckets for large layers, one in each region. `{region}` stands for the
-    /// region's code: `my-layers-{region}`. Without a bucket, all layers are sent in the request,
-    /// which holds at most 50 MiB.
-    pub bucket: Option<String>,
-    /// Layers larger than this many bytes are published through S3, if there is a bucket.
-    pub in_request: u64,
-    /// Profile in the AWS configuration files for each partition whose credentials differ from
-    /// those that AWS tools find by default.
-    pub profiles: BTreeMap<Partition, String>,
-    /// Whether to keep the latest version of each layer in the SSM Parameter Store of its region,
-    /// as `/klayers/{target}/{package}/latest`.
-    pub pointers: bool,
-    /// The longest time in seconds that AWS takes to create and list a version once it has the
-    /// request. A run waits no longer for an answer. If a version is still not listed by then, a
-    /// later run concludes that it was never created.
-    pub longest_publication: u64,
-    /// The longest time for one call with all its attempts: `deadline` of `[publish]`.
-    #[serde(skip)]
-    pub deadline: Duration,
-}
-
-impl Default for AwsOptions {
-    fn default() -> Self {
-        Self {
-            bucket: None,
-            in_request: 5 << 20,
-            profiles: BTreeMap::new(),
-            pointers: false,
-            longest_publication: timeouts::LONGEST_PUBLICATION.as_secs(),
-            deadline: timeouts::DEADLINE,
-        }
-    }
-}
 
 /// Publishes to AWS Lambda.
 ///
@@ -386,7 +348,7 @@ impl LambdaPublisher {
 }
 
 /// Treats something that does not exist as deleted.
-fn ignore_not_found(deleted: Answer<()>) -> Result<(), PublishError> {
+fn ignore_not_found(deleted: AwsResult<()>) -> Result<(), PublishError> {
     match deleted {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
@@ -414,12 +376,12 @@ fn license(layer: &LayerUpload) -> Option<String> {
 }
 
 impl Call<'_> {
-    fn digest(&self, code_sha256: Option<&str>) -> Answer<Digest> {
+    fn digest(&self, code_sha256: Option<&str>) -> AwsResult<Digest> {
         let digest = code_sha256.and_then(|text| Digest::from_base64(text).ok());
         digest.ok_or_else(|| self.incomplete("CodeSha256"))
     }
 
-    fn time(&self, created: Option<&str>) -> Answer<Timestamp> {
+    fn time(&self, created: Option<&str>) -> AwsResult<Timestamp> {
         // The offset has no colon: 2026-11-01T02:20:00.123+0000.
         let time =
             created.and_then(|created| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", created).ok());
@@ -430,7 +392,7 @@ impl Call<'_> {
         &self,
         field: &'static str,
         value: Option<&str>,
-    ) -> Answer<T> {
+    ) -> AwsResult<T> {
         value.and_then(|value| value.parse().ok()).ok_or_else(|| self.incomplete(field))
     }
 }

@@ -190,7 +190,7 @@ async fn version_rows<'a>(
         if let Some(content) = content
             && !gates.contains_key(&content)
         {
-            gates.insert(content, catalog.gate(content).await?.as_ref().map(gate));
+            gates.insert(content, catalog.gate_report(content).await?.as_ref().map(gate));
         }
         if let Some(row) = VersionRow::new(version) {
             let gate = content.and_then(|content| gates.get(&content).cloned().flatten());

@@ -3,7 +3,7 @@ use std::fmt;
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use serde::{Serialize, Serializer};
 
-use klayers_catalog::Clash;
+use klayers_catalog::AdoptionError;
 use klayers_core::terminal::error_chain;
 use klayers_publish::AwsError;
 
@@ -171,7 +171,7 @@ pub enum Reason {
         version: String,
     },
     /// What is recorded here stands in the way.
-    Clash(Clash),
+    Conflict(AdoptionError),
 }
 
 impl fmt::Display for Reason {
@@ -200,7 +200,7 @@ impl fmt::Display for Reason {
                 "a build of version {version} names no package, and its dependencies do not tell \
                  which it is of"
             ),
-            Self::Clash(clash) => clash.fmt(formatter),
+            Self::Conflict(error) => error.fmt(formatter),
         }
     }
 }

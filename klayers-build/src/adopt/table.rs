@@ -11,7 +11,7 @@ use klayers_core::{LayerVersionArn, PackageName, Partition, Region, Target};
 
 use super::{AdoptError, BuildClaim, Claim, LeftOut, ReadLayer, Reason};
 use crate::plan::Selection;
-use klayers_publish::{Access, AwsError, Call, Fault, aws_settings};
+use klayers_publish::{Access, AwsError, AwsErrorKind, Call, aws_settings};
 
 mod item;
 
@@ -100,9 +100,9 @@ impl TableSource {
 
     fn failed(&self, source: Box<AwsError>) -> AdoptError {
         let (table, region) = (self.table.clone(), self.region.clone());
-        match source.fault() {
-            Fault::NotFound => AdoptError::NoTable { table, region },
-            Fault::Denied | Fault::NoCredentials => {
+        match source.kind() {
+            AwsErrorKind::NotFound => AdoptError::NoTable { table, region },
+            AwsErrorKind::Denied | AwsErrorKind::NoCredentials => {
                 AdoptError::Credentials { table, region, source }
             }
             _ => AdoptError::Table { table, source },

@@ -13,7 +13,7 @@ use klayers_build::plan::Selection;
 use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{Architecture, Partition, Region, Target, Timestamp};
 
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
@@ -48,7 +48,7 @@ pub(super) async fn adopt(
     args: AdoptArgs,
     format: LogFormat,
     now: Timestamp,
-    taken: Taken,
+    held: HeldLease,
 ) -> Result<u8, Error> {
     let config = args.config.load()?;
     let scope = scope(&config, args.selection.into())?;
@@ -74,7 +74,7 @@ pub(super) async fn adopt(
     } else {
         let lock = RunLock::take(&config.catalog)?;
         let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
-        let lease = lease::take(Some(lock), &catalog, &taken).await?;
+        let lease = lease::take(Some(lock), &catalog, &held).await?;
         let _progress = Progress::begin(0, format);
         let work = adopt_from(&source, &scope, &*catalog, Mode::Adopt, now);
         lease.during(Box::pin(work)).await?

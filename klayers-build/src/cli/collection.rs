@@ -9,7 +9,7 @@ use clap::Args;
 use futures::StreamExt;
 use klayers_build::Error;
 use klayers_build::config::Config;
-use klayers_build::pipeline::{Planned, Planner};
+use klayers_build::pipeline::{PlannedLayer, Planner};
 use klayers_build::plan::{BuildStep, Force, PublishReason, Selection, Wanted, regions, wanted};
 use klayers_build::report::RecordRun as _;
 use klayers_catalog::artifacts::FolderArtifacts;
@@ -180,8 +180,8 @@ pub(super) fn show_failure(wanted: &Wanted, error: &Error, format: LogFormat) {
     }
 }
 
-fn planned_line(planned: &Planned) -> String {
-    let Planned { plan, lock, .. } = planned;
+fn planned_line(planned: &PlannedLayer) -> String {
+    let PlannedLayer { plan, lock, .. } = planned;
     let mut line = head(&plan.wanted);
     if let Some(wheel) = lock.wheel(plan.wanted.contents.leader()) {
         let _ = write!(line, " {}", wheel.pin.version);

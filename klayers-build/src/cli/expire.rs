@@ -9,7 +9,7 @@ use klayers_build::pipeline::{Expirer, ExpiryPlan, ExpiryScope, RegionExpiry};
 use klayers_core::{LayerVersion, Region, Timestamp};
 use serde_json::json;
 
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::publisher::publisher;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -34,7 +34,7 @@ pub(super) struct ExpireArgs {
     json: bool,
 }
 
-pub(super) async fn expire(args: ExpireArgs, now: Timestamp, taken: Taken) -> Result<u8, Error> {
+pub(super) async fn expire(args: ExpireArgs, now: Timestamp, held: HeldLease) -> Result<u8, Error> {
     let config = args.config.load()?;
     let scope = ExpiryScope {
         selection: args.selection.into(),
@@ -52,7 +52,7 @@ pub(super) async fn expire(args: ExpireArgs, now: Timestamp, taken: Taken) -> Re
         }
         return Ok(DONE);
     }
-    let (catalog, lease) = lease::open(&config.catalog, &taken).await?;
+    let (catalog, lease) = lease::open(&config.catalog, &held).await?;
     let work = async {
         let plan = ExpiryPlan::new(&*catalog, &scope, now).await?;
         let left = plan.left;

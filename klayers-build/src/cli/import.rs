@@ -11,7 +11,7 @@ use klayers_catalog::artifacts::FolderArtifacts;
 use klayers_catalog::{Catalog, OwedPointer, SqliteCatalog};
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::publisher::publisher;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
 
@@ -42,7 +42,7 @@ pub(super) struct ImportArgs {
     config: ConfigArgs,
 }
 
-pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Result<u8, Error> {
+pub(super) async fn import(args: ImportArgs, now: Timestamp, held: HeldLease) -> Result<u8, Error> {
     let config = args.config.load()?;
     let prefix = &config.publish.layer_prefix;
     let import = LayerImport {
@@ -62,7 +62,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
 
     let lock = RunLock::take(&config.catalog)?;
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(&config.catalog)?);
-    let lease = lease::take(Some(lock), &catalog, &taken).await?;
+    let lease = lease::take(Some(lock), &catalog, &held).await?;
     let importer = Importer {
         catalog,
         artifacts: Arc::new(FolderArtifacts::open(config.artifacts)?),
@@ -74,23 +74,23 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, taken: Taken) -> Re
         new_collection: args.new_collection,
         clock: super::now,
     };
-    let taken = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
-    let build = &taken.build;
-    let head = format!("{} {}", build.target, build.package);
+    let layer = lease.during(importer.import(&args.zip, import, &regions, now)).await?;
+    let build = &layer.build;
+    let title = format!("{} {}", build.target, build.package);
     let size = output::bytes(build.content().map_or(0, |content| content.size));
-    let unchanged = if taken.published.is_empty() { ", unchanged" } else { "" };
-    output::line(&format!("{head} {}: imported, {size}{unchanged}", build.version));
+    let unchanged = if layer.published.is_empty() { ", unchanged" } else { "" };
+    output::line(&format!("{title} {}: imported, {size}{unchanged}", build.version));
     let mut failed = 0;
-    for (region, outcome) in &taken.published {
+    for (region, outcome) in &layer.published {
         match outcome {
             Ok(arn) => output::line(&format!("  {arn}")),
             Err(error) => {
                 failed += 1;
-                output::failed_part(&format!("{head}: {region}"), error);
+                output::failed_part(&format!("{title}: {region}"), error);
             }
         }
     }
-    for (pointer, error) in &taken.unmoved {
+    for (pointer, error) in &layer.unmoved {
         failed += 1;
         let OwedPointer { region, target, package } = pointer;
         let error = output::chain(error);

@@ -12,9 +12,9 @@ use super::now;
 /// The lease that a command took, if it took one. A command gives it back when it ends; this is for
 /// one that is told to end before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Taken(Arc<OnceLock<LeaseReturn>>);
+pub(super) struct HeldLease(Arc<OnceLock<LeaseReturn>>);
 
-impl Taken {
+impl HeldLease {
     /// Gives it back, so that nobody has to wait until it expires.
     pub(super) async fn give_back(&self) {
         if let Some(lease) = self.0.get() {
@@ -31,13 +31,13 @@ pub(super) fn read(path: &Path) -> Result<Arc<dyn Catalog>, Error> {
 /// Opens a catalog that must be there, and takes the right to work on it.
 pub(super) async fn open(
     path: &Path,
-    taken: &Taken,
+    held: &HeldLease,
 ) -> Result<(Arc<dyn Catalog>, RunLease), Error> {
     // Where there is none, none is made: its path is wrong.
     drop(SqliteCatalog::open_read_only(path)?);
     let lock = RunLock::take(path)?;
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(path)?);
-    let lease = take(Some(lock), &catalog, taken).await?;
+    let lease = take(Some(lock), &catalog, held).await?;
     Ok((catalog, lease))
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn open(
 pub(super) async fn take(
     lock: Option<RunLock>,
     catalog: &Arc<dyn Catalog>,
-    taken: &Taken,
+    held: &HeldLease,
 ) -> Result<RunLease, Error> {
     let name = rustix::system::uname();
     let holder = Holder {
@@ -55,6 +55,6 @@ pub(super) async fn take(
     let terms = LeaseTerms::default();
     let lease = RunLease::take(lock, Arc::clone(catalog), holder, terms, now).await?;
     // A command takes one.
-    let _ = taken.0.set(lease.returned());
+    let _ = held.0.set(lease.returned());
     Ok(lease)
 }

@@ -7,14 +7,15 @@ use clap::Args;
 use klayers_build::Error;
 use klayers_build::config::Config;
 use klayers_build::pipeline::{
-    Forsaken, Reconciled, Reconciler, RegionReconciliation, Remedy, Repairs, RunLease,
+    AbandonedPublication, ReconciledDifference, Reconciler, RegionReconciliation, Remedy, Repairs,
+    RunLease,
 };
 use klayers_build::plan::{PlanError, Selection};
 use klayers_catalog::{Catalog, Intent};
 use klayers_core::{Region, Target, Timestamp};
 use serde_json::{Value, json};
 
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::publisher::publisher;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -64,7 +65,7 @@ type Outcomes = BTreeMap<Region, Result<RegionReconciliation, Error>>;
 pub(super) async fn reconcile(
     args: ReconcileArgs,
     now: Timestamp,
-    taken: Taken,
+    held: HeldLease,
 ) -> Result<u8, Error> {
     let config = args.config.load()?;
     let (repairs, as_json) = (args.repairs(), args.json);
@@ -73,7 +74,7 @@ pub(super) async fn reconcile(
         let catalog = lease::read(&config.catalog)?;
         compare(config, catalog, scope, repairs, now).await?
     } else {
-        let (catalog, lease): (_, RunLease) = lease::open(&config.catalog, &taken).await?;
+        let (catalog, lease): (_, RunLease) = lease::open(&config.catalog, &held).await?;
         lease.during(Box::pin(compare(config, catalog, scope, repairs, now))).await?
     };
     if as_json {
@@ -127,7 +128,7 @@ fn found(outcomes: &Outcomes) -> impl Iterator<Item = &RegionReconciliation> {
 
 fn print(outcomes: &Outcomes) {
     for reconciled in found(outcomes).flat_map(|region| &region.differences) {
-        let Reconciled { difference, remedy, outcome } = reconciled;
+        let ReconciledDifference { difference, remedy, outcome } = reconciled;
         let done = match (remedy, outcome) {
             (Some(remedy), Some(Ok(()))) => format!("; {}", done(remedy)),
             (Some(remedy), None) => format!("; {}", advice(remedy)),
@@ -136,7 +137,9 @@ fn print(outcomes: &Outcomes) {
         };
         output::line(&format!("{difference}{done}"));
     }
-    for Forsaken { intent: Intent { region, layer, .. }, outcome } in forsaken(outcomes) {
+    for AbandonedPublication { intent: Intent { region, layer, .. }, outcome } in
+        abandoned(outcomes)
+    {
         let done = match outcome {
             None => "; --repair ends that",
             Some(Ok(())) => "; ended",
@@ -149,8 +152,8 @@ fn print(outcomes: &Outcomes) {
     }
 }
 
-fn forsaken(outcomes: &Outcomes) -> impl Iterator<Item = &Forsaken> {
-    found(outcomes).flat_map(|region| &region.forsaken)
+fn abandoned(outcomes: &Outcomes) -> impl Iterator<Item = &AbandonedPublication> {
+    found(outcomes).flat_map(|region| &region.abandoned)
 }
 
 fn done(remedy: &Remedy) -> &'static str {
@@ -199,8 +202,8 @@ fn to_json(outcomes: &Outcomes) -> Value {
         .into_iter()
         .map(|(subject, error)| json!({ "subject": subject, "error": output::chain(error) }))
         .collect();
-    let interrupted: Vec<Value> = forsaken(outcomes)
-        .map(|Forsaken { intent: Intent { region, layer, .. }, outcome }| {
+    let interrupted: Vec<Value> = abandoned(outcomes)
+        .map(|AbandonedPublication { intent: Intent { region, layer, .. }, outcome }| {
             let repaired = matches!(outcome, Some(Ok(())));
             json!({ "region": region, "layer": layer, "repaired": repaired })
         })
@@ -241,7 +244,9 @@ fn note(outcomes: &Outcomes) -> u8 {
             output::failed_part(&format!("{arn} not repaired"), error);
         }
     }
-    for Forsaken { intent: Intent { region, layer, .. }, outcome } in forsaken(outcomes) {
+    for AbandonedPublication { intent: Intent { region, layer, .. }, outcome } in
+        abandoned(outcomes)
+    {
         if let Some(Err(error)) = outcome {
             output::failed_part(&format!("{region} {layer} not ended"), error);
         }
@@ -253,8 +258,8 @@ fn note(outcomes: &Outcomes) -> u8 {
         ));
     }
     let compared: usize = found(outcomes).map(|region| region.compared).sum();
-    let ended = forsaken(outcomes).filter(|it| matches!(it.outcome, Some(Ok(())))).count();
-    let all = differences().count() + forsaken(outcomes).count();
+    let ended = abandoned(outcomes).filter(|it| matches!(it.outcome, Some(Ok(())))).count();
+    let all = differences().count() + abandoned(outcomes).count();
     let repaired = differences().filter(|reconciled| reconciled.is_repaired()).count() + ended;
     output::note(&format!(
         "{compared} layer versions in {} regions: {all} differences, {repaired} repaired, {} failed",

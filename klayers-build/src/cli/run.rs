@@ -10,7 +10,7 @@ use klayers_build::Error;
 use klayers_build::config::{Config, ConfigError, PublishConfig, PublishTarget};
 use klayers_build::message::Settings;
 use klayers_build::notify::{Notifier, NotifyConfig, SecretUrl};
-use klayers_build::pipeline::{LayerDone, LayerOutcome, Pipeline, RunLock, Stop};
+use klayers_build::pipeline::{CompletedLayer, LayerOutcome, Pipeline, RunLock, Stop};
 use klayers_build::report::RecordRun as _;
 use klayers_catalog::artifacts::FolderArtifacts;
 use klayers_catalog::report::{Failure, RunReport, due_build};
@@ -20,7 +20,7 @@ use klayers_layer::gate::ImportMode;
 use tracing::info;
 
 use super::collection::{CollectionArgs, Work, build_reason, show_failure};
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::logs::LogFormat;
 use super::output::Subject;
 use super::progress::Progress;
@@ -67,10 +67,10 @@ pub(super) async fn run(
     report.scheduled = args.scheduled;
     report.whole = args.collection.is_whole();
     let mut recording = Recording { report, records: None };
-    let (taken, stop) = (Taken::default(), Stop::default());
+    let (held, stop) = (HeldLease::default(), Stop::default());
     let longest = longest_publication(&config.publish);
     let ended = {
-        let mut work = pin!(work(args, config, format, now, &mut recording, &taken, &stop));
+        let mut work = pin!(work(args, config, format, now, &mut recording, &held, &stop));
         tokio::select! {
             ended = &mut work => ended.map(|()| None),
             code = stopped => {
@@ -86,7 +86,7 @@ pub(super) async fn run(
         Ok(None) => {}
         Ok(Some(_)) => {
             report.add_interruption();
-            taken.give_back().await;
+            held.give_back().await;
         }
         Err(error) => report.add_error(error),
     }
@@ -173,7 +173,7 @@ async fn work(
     format: LogFormat,
     now: Timestamp,
     recording: &mut Recording,
-    taken: &Taken,
+    held: &HeldLease,
     stop: &Stop,
 ) -> Result<(), Error> {
     let Recording { report, records } = recording;
@@ -184,8 +184,8 @@ async fn work(
     };
     let Work { workshop, planner, wanted, regions, force, all_regions, all_layers } =
         args.collection.work(&config, catalog, now).await?;
-    let lease = lease::take(lock, &planner.catalog, taken).await?;
-    warn_of_forsaken(&*planner.catalog, &all_regions).await?;
+    let lease = lease::take(lock, &planner.catalog, held).await?;
+    warn_of_abandoned(&*planner.catalog, &all_regions).await?;
     warn_of_missing_interpreters(&workshop, &wanted).await?;
     *records = Some(Arc::clone(&planner.catalog));
     // First: without credentials nothing is made.
@@ -225,7 +225,7 @@ async fn work(
                 progress.add(&outcome);
             }
             let known = report.failures.len();
-            report.add_settled_late(&run);
+            report.add_late_regions(&run);
             show_closed(&report.failures[known..], format);
             Ok(())
         })
@@ -233,7 +233,7 @@ async fn work(
 }
 
 /// Tells of publications that were interrupted where runs do not come any more.
-async fn warn_of_forsaken(catalog: &dyn Catalog, regions: &[Region]) -> Result<(), Error> {
+async fn warn_of_abandoned(catalog: &dyn Catalog, regions: &[Region]) -> Result<(), Error> {
     for Intent { region, layer, .. } in catalog.under_way().await? {
         if !regions.contains(&region) {
             output::note(&format!(
@@ -262,13 +262,13 @@ fn show_closed(failures: &[Failure], format: LogFormat) {
 fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
-    let LayerDone { build, built, report, published, unmoved, withheld, .. } = match &outcome.result
-    {
-        Ok(done) => done,
-        Err(error) => {
-            return show_failure(wanted, error, format);
-        }
-    };
+    let CompletedLayer { build, built, report, published, unmoved, withheld, .. } =
+        match &outcome.result {
+            Ok(done) => done,
+            Err(error) => {
+                return show_failure(wanted, error, format);
+            }
+        };
     let head = format!("{} {} {}", wanted.target, wanted.contents.name(), build.version);
     output::line(&match built {
         Some(reason) => {

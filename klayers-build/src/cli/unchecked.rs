@@ -73,7 +73,7 @@ impl Unchecked {
     /// Notes a build that is kept, if something was omitted when it was built.
     pub(super) async fn add(&mut self, catalog: &dyn Catalog, build: &Build) -> Result<(), Error> {
         let Some(content) = build.content_digest() else { return Ok(()) };
-        let Some(report) = catalog.gate(content).await? else { return Ok(()) };
+        let Some(report) = catalog.gate_report(content).await? else { return Ok(()) };
         let omitted = report.omitted();
         if omitted != Omitted::default() {
             let of_target = self.0.entry(build.target).or_default();

@@ -72,7 +72,7 @@ async fn verify_and_print(args: VerifyArgs) -> Result<u8, Error> {
             allow_sdist.extend(config.build.allow_sdist);
             FolderArtifacts::open(config.artifacts)?.get(digest).await?
         }
-        _ => LocalArtifact::kept(PathBuf::from(&args.layer)),
+        _ => LocalArtifact::new(PathBuf::from(&args.layer)),
     };
     note_confinement(!allow_sdist.is_empty()).await;
     let links = args

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use klayers_build::Error;
-use klayers_build::pipeline::{YankTarget, Yanked, Yanker, find_yanked};
+use klayers_build::pipeline::{YankOutcome, YankTarget, Yanker, find_versions_to_yank};
 use klayers_build::plan::Selection;
 use klayers_core::{LayerVersion, LayerVersionArn, Region, Timestamp};
 use serde_json::json;
 
-use super::lease::Taken;
+use super::lease::HeldLease;
 use super::publisher::publisher;
 use super::selection::PlaceArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -35,12 +35,12 @@ pub(super) struct YankArgs {
     config: ConfigArgs,
 }
 
-pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result<u8, Error> {
+pub(super) async fn yank(args: YankArgs, now: Timestamp, held: HeldLease) -> Result<u8, Error> {
     let config = args.config.load()?;
     let selection = Selection::from(args.places);
     if args.dry_run {
         let catalog = lease::read(&config.catalog)?;
-        let versions = find_yanked(&*catalog, &args.what, &selection).await?;
+        let versions = find_versions_to_yank(&*catalog, &args.what, &selection).await?;
         if args.json {
             print_plan_json(&versions);
         } else {
@@ -48,9 +48,9 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result
         }
         return Ok(DONE);
     }
-    let (catalog, lease) = lease::open(&config.catalog, &taken).await?;
+    let (catalog, lease) = lease::open(&config.catalog, &held).await?;
     let work = async {
-        let versions = find_yanked(&*catalog, &args.what, &selection).await?;
+        let versions = find_versions_to_yank(&*catalog, &args.what, &selection).await?;
         let mut regions: Vec<Region> =
             versions.iter().map(|version| version.region().clone()).collect();
         regions.dedup();
@@ -69,7 +69,7 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result
     for (arn, outcome) in outcomes {
         let (subject, error) = match outcome {
             Err(error) => (arn.to_string(), error),
-            Ok(Yanked { pointed: Err(error), .. }) => (format!("{arn} is withdrawn"), error),
+            Ok(YankOutcome { pointed: Err(error), .. }) => (format!("{arn} is withdrawn"), error),
             Ok(_) => continue,
         };
         output::failed_part(&subject, &error);
@@ -79,9 +79,9 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, taken: Taken) -> Result
     Ok(if failed == 0 { DONE } else { FAILED })
 }
 
-type Outcomes = BTreeMap<LayerVersionArn, Result<Yanked, Error>>;
+type Outcomes = BTreeMap<LayerVersionArn, Result<YankOutcome, Error>>;
 
-fn done(outcomes: &Outcomes) -> impl Iterator<Item = (&LayerVersionArn, &Yanked)> {
+fn done(outcomes: &Outcomes) -> impl Iterator<Item = (&LayerVersionArn, &YankOutcome)> {
     outcomes.iter().filter_map(|(arn, outcome)| Some((arn, outcome.as_ref().ok()?)))
 }
 
@@ -102,7 +102,7 @@ fn print_json(outcomes: &Outcomes) {
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|(arn, outcome)| {
-            let (Err(error) | Ok(Yanked { pointed: Err(error), .. })) = outcome else {
+            let (Err(error) | Ok(YankOutcome { pointed: Err(error), .. })) = outcome else {
                 return None;
             };
             Some(json!({ "arn": arn, "error": output::chain(error) }))

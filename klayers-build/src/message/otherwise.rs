@@ -45,7 +45,9 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
             PlanError::SameName { .. } => return None,
         },
         Error::RunLock(RunLockError::Io { .. }) => FILE,
-        Error::RunLock(RunLockError::Taken { .. } | RunLockError::Held { .. }) => return None,
+        Error::RunLock(RunLockError::Locked { .. } | RunLockError::LeaseHeld { .. }) => {
+            return None;
+        }
         Error::RunLock(_) => "run it again: what it did is recorded",
         Error::Unrecorded(_) | Error::Reconcile(_) | Error::Yank(_) => return None,
         Error::Expiry(ExpiryError::Latest(_)) => "it stays until another version is the latest",

@@ -65,7 +65,7 @@ impl ExpiryPlan {
         scope: &ExpiryScope,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let newest = catalog.newest().await?.filter(|_| !scope.trust_clock);
+        let newest = catalog.newest_time().await?.filter(|_| !scope.trust_clock);
         if let Some(newest) = newest
             && later(now, MAX_BEHIND) < newest
         {

@@ -90,7 +90,7 @@ impl LayerImport {
 
 /// What was done for an imported layer.
 #[derive(Debug)]
-pub struct Imported {
+pub struct ImportedLayer {
     /// The latest build.
     pub build: Build,
     /// For each region, the published version or the error. Regions that already had the layer are
@@ -115,7 +115,7 @@ impl Importer {
         import: LayerImport,
         regions: &[Region],
         now: Timestamp,
-    ) -> Result<Imported, Error> {
+    ) -> Result<ImportedLayer, Error> {
         let stop = Stop::default();
         let publishing = Publishing {
             completion: Completion {
@@ -181,7 +181,7 @@ impl Importer {
         let pointers =
             failed.into_iter().map(|(region, error)| (pointer_of(&build, &region), error));
         unmoved.extend(pointers);
-        Ok(Imported { build, published, unmoved })
+        Ok(ImportedLayer { build, published, unmoved })
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Planner {
 
 /// A planned layer, with the inputs of its plan.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct PlannedLayer {
     /// What has to be done.
     pub plan: LayerPlan,
     /// The wheels of the layer.
@@ -58,7 +58,7 @@ impl Planner {
         wanted: &'a [Wanted],
         regions: &'a [Region],
         force: Force,
-    ) -> impl Stream<Item = (&'a Wanted, Result<Planned, Error>)> {
+    ) -> impl Stream<Item = (&'a Wanted, Result<PlannedLayer, Error>)> {
         let records = Arc::new(self.records());
         stream::iter(wanted)
             .map(move |wanted| {
@@ -79,7 +79,7 @@ impl Planner {
         wanted: &Wanted,
         regions: &[Region],
         force: Force,
-    ) -> Result<Planned, Error> {
+    ) -> Result<PlannedLayer, Error> {
         let target = wanted.target;
         let package = wanted.contents.name();
         let runtime = self.runtimes.require(target)?;
@@ -145,7 +145,7 @@ impl<'a> Records<'a> {
         lock: Lock,
         regions: &[Region],
         force: Force,
-    ) -> Result<Planned, Error> {
+    ) -> Result<PlannedLayer, Error> {
         let (target, package) = (wanted.target, wanted.contents.name());
         let target_records = {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +164,7 @@ impl<'a> Records<'a> {
             force,
         );
         debug!(%target, %package, regions = plan.publish.len(), "planned");
-        Ok(Planned {
+        Ok(PlannedLayer {
             plan,
             lock,
             latest: latest.clone(),

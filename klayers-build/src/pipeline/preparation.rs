@@ -170,7 +170,7 @@ impl Preparer<'_> {
 
 /// The outcomes for the regions that got ready while the run went on.
 #[derive(Clone, Debug, Default)]
-pub struct SettledLate {
+pub struct LateRegions {
     /// Publications that an earlier run left under way and that turned out to have succeeded.
     pub completed: Vec<LayerVersionArn>,
     /// Regions where nothing could be published, with the reason.

@@ -145,6 +145,6 @@ impl Publishing<'_> {
     }
 
     async fn note(&self, intent: &Intent) -> Result<(), Error> {
-        Ok(self.completion.catalog.attempted(intent, (self.clock)()).await?)
+        Ok(self.completion.catalog.record_attempt(intent, (self.clock)()).await?)
     }
 }

@@ -23,7 +23,7 @@ mod repair;
 mod second_look;
 
 pub use compare::{Difference, DifferenceKind};
-pub use repair::{Reconciled, Remedy, Repairs};
+pub use repair::{ReconciledDifference, Remedy, Repairs};
 
 use compare::RegionView;
 
@@ -63,9 +63,9 @@ pub struct RegionReconciliation {
     /// Number of recorded versions in other accounts, where they cannot be seen.
     pub in_other_accounts: usize,
     /// The differences, sorted, with the outcome of each.
-    pub differences: Vec<Reconciled>,
+    pub differences: Vec<ReconciledDifference>,
     /// Interrupted publications that no run will settle.
-    pub forsaken: Vec<Forsaken>,
+    pub abandoned: Vec<AbandonedPublication>,
     /// Versions that could not be compared, with the reason.
     pub failed: Vec<(LayerVersionArn, Error)>,
     /// Number of compared versions that are recorded as existing.
@@ -75,7 +75,7 @@ pub struct RegionReconciliation {
 /// An interrupted publication in a region that runs no longer publish in. If it created a version,
 /// that version is reported as a difference of its own.
 #[derive(Debug)]
-pub struct Forsaken {
+pub struct AbandonedPublication {
     /// The publication.
     pub intent: Intent,
     /// Whether the publication could be recorded as abandoned; `None` if no repair was requested.
@@ -181,9 +181,9 @@ impl Reconciler {
         found.differences.sort_by(|one, other| one.difference.cmp(&other.difference));
         // A version that could not be compared may be the version of such a publication.
         if repairs != Repairs::None && found.failed.is_empty() {
-            for forsaken in &mut found.forsaken {
-                let ended = self.catalog.abandon(&forsaken.intent).await;
-                forsaken.outcome = Some(ended.map_err(Error::from));
+            for abandoned in &mut found.abandoned {
+                let ended = self.catalog.abandon(&abandoned.intent).await;
+                abandoned.outcome = Some(ended.map_err(Error::from));
             }
         }
         found
@@ -243,7 +243,7 @@ impl Reconciler {
                 let which = content.map(|content| ((intent.layer, content), intent.stuck));
                 view.being_published.extend(which);
             } else {
-                found.forsaken.push(Forsaken { intent, outcome: None });
+                found.abandoned.push(AbandonedPublication { intent, outcome: None });
             }
         }
         view.being_deleted.extend(self.catalog.deletions_under_way().await?);

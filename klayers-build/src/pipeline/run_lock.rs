@@ -28,14 +28,14 @@ impl RunLock {
     ///
     /// # Errors
     ///
-    /// [`RunLockError::Taken`] if another process has it.
+    /// [`RunLockError::Locked`] if another process has it.
     pub fn take(catalog: &Path) -> Result<Self, RunLockError> {
         let mut path = catalog.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);
         match ExclusiveFile::lock(&path) {
             Ok(Some(file)) => Ok(Self { _file: file }),
-            Ok(None) => Err(RunLockError::Taken { catalog: catalog.to_owned() }),
+            Ok(None) => Err(RunLockError::Locked { catalog: catalog.to_owned() }),
             Err(source) => Err(RunLockError::Io { path, source }),
         }
     }
@@ -47,7 +47,7 @@ impl RunLock {
 pub enum RunLockError {
     /// Another run is under way on this machine.
     #[error("another run is working on the catalog {}; wait until it ends", catalog.display())]
-    Taken {
+    Locked {
         /// The catalog.
         catalog: PathBuf,
     },
@@ -56,7 +56,7 @@ pub enum RunLockError {
         "another run is working on the collection: process {process} on {host}, with a lease until \
          {until}, which it may renew; wait until it ends"
     )]
-    Held {
+    LeaseHeld {
         /// Host name of the holder.
         host: String,
         /// Process ID of the holder.
@@ -69,7 +69,7 @@ pub enum RunLockError {
         "this run was stopped: it did not renew its lease in time, and process {process} on {host} \
          is working on the collection now"
     )]
-    Lost {
+    LeaseLost {
         /// Host name of the other run.
         host: String,
         /// Process ID of the other run.
@@ -77,10 +77,10 @@ pub enum RunLockError {
     },
     /// The lease was removed from the catalog.
     #[error("this run was stopped: its lease is no longer in the catalog")]
-    Gone,
+    LeaseRemoved,
     /// The lease could not be renewed in time.
     #[error("this run was stopped: could not renew its lease until {until}")]
-    NotRenewed {
+    LeaseNotRenewed {
         /// End of the lease.
         until: Timestamp,
         /// Why it could not be renewed.
@@ -105,7 +105,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = folder.path().join("klayers.db");
         let first = RunLock::take(&catalog).expect("free");
-        assert!(matches!(RunLock::take(&catalog), Err(RunLockError::Taken { .. })));
+        assert!(matches!(RunLock::take(&catalog), Err(RunLockError::Locked { .. })));
         drop(first);
         RunLock::take(&catalog).expect("free again");
     }

@@ -16,7 +16,7 @@ use super::publication::{NOTED_EVERY, Publishing};
 use crate::Error;
 use klayers_catalog::{Intent, Obstacle, OwedPointer};
 use klayers_core::terminal::error_chain;
-use klayers_publish::{Fault, PublishError};
+use klayers_publish::{AwsErrorKind, PublishError};
 
 /// The outcomes of publications that an earlier run left under way.
 #[derive(Debug, Default)]
@@ -144,7 +144,9 @@ impl Publishing<'_> {
 /// this version alone.
 pub(super) fn concerns_region(error: &Error) -> bool {
     match error {
-        Error::Publish(PublishError::Aws(answer)) if *answer.fault() == Fault::Denied => false,
+        Error::Publish(PublishError::Aws(answer)) if *answer.kind() == AwsErrorKind::Denied => {
+            false
+        }
         Error::Publish(error) => error.concerns_region(),
         _ => true,
     }

@@ -62,7 +62,7 @@ impl Pipeline {
         failpoint::reach("lock stored");
         self.artifacts.put(zip.file, zip.digest).await?;
         failpoint::reach("zip stored");
-        self.catalog().record_gate(zip.digest, &report).await?;
+        self.catalog().record_gate_report(zip.digest, &report).await?;
         failpoint::reach("gate recorded");
         self.catalog().record_build(&build).await?;
         failpoint::reach("build recorded");

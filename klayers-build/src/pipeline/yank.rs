@@ -63,7 +63,7 @@ impl fmt::Display for YankTarget {
 ///
 /// [`YankError::NotFound`] if a target matches no existing layer version, so that nothing is
 /// withdrawn if one of several targets was a mistake. Also if the catalog cannot be read.
-pub async fn find_yanked(
+pub async fn find_versions_to_yank(
     catalog: &dyn Catalog,
     what: &[YankTarget],
     selection: &Selection,
@@ -119,7 +119,7 @@ pub struct Yanker {
 
 /// The outcome for a layer version that was withdrawn.
 #[derive(Debug)]
-pub struct Yanked {
+pub struct YankOutcome {
     /// The latest version of its layer in its region now; `None` if there is none.
     pub latest: Option<LayerVersionArn>,
     /// Whether the pointer to the latest was moved. If not, withdrawing again or the next run moves
@@ -135,7 +135,7 @@ impl Yanker {
         versions: &[LayerVersion],
         reason: &str,
         now: Timestamp,
-    ) -> BTreeMap<LayerVersionArn, Result<Yanked, Error>> {
+    ) -> BTreeMap<LayerVersionArn, Result<YankOutcome, Error>> {
         let yank = &Yank { reason: reason.to_owned(), at: now };
         let mut by_region: BTreeMap<&Region, Vec<&LayerVersion>> = BTreeMap::new();
         for version in versions {
@@ -148,7 +148,7 @@ impl Yanker {
                 for version in versions {
                     let outcome = self.yank_one(version, yank, closed.as_deref()).await;
                     // After a region has failed to move one pointer, do not try its others.
-                    if let Ok(Yanked { pointed: Err(error), .. }) = &outcome {
+                    if let Ok(YankOutcome { pointed: Err(error), .. }) = &outcome {
                         closed = closed.or_else(|| region_failure(error));
                     }
                     outcomes.push((version.arn.clone(), outcome));
@@ -167,7 +167,7 @@ impl Yanker {
         version: &LayerVersion,
         yank: &Yank,
         closed: Option<&str>,
-    ) -> Result<Yanked, Error> {
+    ) -> Result<YankOutcome, Error> {
         let LayerVersion { arn, build, .. } = version;
         let expires_at = self.expiry.expires_at(&build.package, yank.at);
         let pointers = Pointers { catalog: &*self.catalog, publisher: &*self.publisher };
@@ -183,7 +183,7 @@ impl Yanker {
             Some(reason) => Err(not_tried(arn.region(), reason)),
         };
         failpoint::reach("pointer moved");
-        Ok(Yanked { latest, pointed })
+        Ok(YankOutcome { latest, pointed })
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use klayers_core::{Build, Content, Digest, LayerName, LayerVersionArn, Origin, Target};
 
 use super::*;
-use crate::pipeline::LayerDone;
+use crate::pipeline::CompletedLayer;
 use crate::plan::Contents;
 use klayers_catalog::report::BuildReason;
 
@@ -64,7 +64,7 @@ fn outcome<const N: usize>(
             layer: LayerName::new("Klayers", target(), package).unwrap(),
         },
         build_time: Duration::from_millis(1_500),
-        result: Ok(LayerDone {
+        result: Ok(CompletedLayer {
             build: build(package),
             built,
             report: None,

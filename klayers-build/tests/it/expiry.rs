@@ -201,7 +201,7 @@ async fn interrupted_deletion_is_reported_and_repeated() {
 async fn implausible_clock_is_refused() {
     let staged = Staged::new("");
     let arns = staged.three("requests", "eu-west-1").await;
-    let newest = staged.catalog.newest().await.unwrap().unwrap();
+    let newest = staged.catalog.newest_time().await.unwrap().unwrap();
     let plan = async |now: Timestamp, scope: &ExpiryScope| {
         ExpiryPlan::new(&*staged.catalog, scope, now).await
     };

@@ -9,7 +9,7 @@ use aws_config::Region as AwsRegion;
 use futures::FutureExt as _;
 use klayers_core::Digest;
 use klayers_publish::{
-    AwsOptions, Fault as AwsFault, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
+    AwsErrorKind, AwsOptions, LambdaPublisher, LayerUpload, Pointer, PublishError, Publisher,
 };
 use tempfile::TempDir;
 use url::Url;
@@ -352,16 +352,16 @@ async fn queries_are_retried() {
 
 #[tokio::test]
 async fn refused_calls_have_error_kind_and_advice() {
-    for (answer, fault, text) in [
-        (Answer::full(), AwsFault::Full, "CodeStorageExceededException"),
-        (Answer::not_opted_in(), AwsFault::Denied, "that the region is enabled"),
-        (Answer::expired_token(), AwsFault::Denied, "ExpiredToken"),
+    for (answer, kind, text) in [
+        (Answer::full(), AwsErrorKind::Full, "CodeStorageExceededException"),
+        (Answer::not_opted_in(), AwsErrorKind::Denied, "that the region is enabled"),
+        (Answer::expired_token(), AwsErrorKind::Denied, "ExpiredToken"),
     ] {
         let rule = Rule::new(Fault::Answered(answer)).on(Operation::PublishLayerVersion);
         let Some((aws, proxy)) = Aws::with_faults([rule]).await else { return };
         let layer = upload(&aws, "Klayers-p312-a");
         let error = aws.publisher.publish(&region("eu-west-1"), &layer, now()).await.unwrap_err();
-        assert!(matches!(&error, PublishError::Aws(error) if *error.fault() == fault), "{error:?}");
+        assert!(matches!(&error, PublishError::Aws(error) if *error.kind() == kind), "{error:?}");
         assert!(error.to_string().contains(text), "{error}");
         assert!(error.to_string().contains("eu-west-1"), "{error}");
         assert!(error.concerns_region() && !error.is_unclear());
@@ -378,7 +378,7 @@ async fn unreachable_endpoint_is_reported() {
     let regions = [region("eu-west-1")];
     let refused = LambdaPublisher::with_config(&config, AwsOptions::default(), &regions).await;
     let Err(PublishError::Unidentified { source, .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(*source.fault(), AwsFault::Unreachable, "{source:?}");
+    assert_eq!(*source.kind(), AwsErrorKind::Unreachable, "{source:?}");
 }
 
 #[tokio::test]

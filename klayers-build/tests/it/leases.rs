@@ -62,7 +62,9 @@ async fn some_renewals() -> Result<(), Error> {
 
 fn held(error: &Error) -> (&str, u32, Timestamp) {
     match error {
-        Error::RunLock(RunLockError::Held { host, process, until }) => (host, *process, *until),
+        Error::RunLock(RunLockError::LeaseHeld { host, process, until }) => {
+            (host, *process, *until)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -90,7 +92,7 @@ async fn lease_is_renewed_during_work_and_given_back_afterwards() {
     assert_eq!(shared.lease().await, None);
     shared.take("two", 2).await.unwrap().during(some_renewals()).await.unwrap();
     // Failing work gives the lease back too.
-    let failing = async { Err::<(), Error>(RunLockError::Gone.into()) };
+    let failing = async { Err::<(), Error>(RunLockError::LeaseRemoved.into()) };
     shared.take("one", 1).await.unwrap().during(failing).await.unwrap_err();
     assert_eq!(shared.lease().await, None);
 }
@@ -110,7 +112,7 @@ async fn lease_of_dead_process_is_taken_over_at_once_here_and_after_expiry_elsew
     assert_eq!(shared.lease().await.unwrap().process, 9);
     // A second process of the same machine does not get it.
     let error = shared.take("one", 10).await.unwrap_err();
-    assert!(matches!(error, Error::RunLock(RunLockError::Taken { .. })), "{error:?}");
+    assert!(matches!(error, Error::RunLock(RunLockError::Locked { .. })), "{error:?}");
     taken_over.during(some_renewals()).await.unwrap();
 
     leave().await;
@@ -149,10 +151,10 @@ async fn work_ends_when_lease_is_lost() {
         };
         let ended = tokio::time::timeout(Duration::from_secs(20), lease.during(work)).await;
         match ended.expect("in time").unwrap_err() {
-            Error::RunLock(RunLockError::Lost { host, process }) => {
+            Error::RunLock(RunLockError::LeaseLost { host, process }) => {
                 assert_eq!((host.as_str(), process, stolen.is_some()), ("two", 2, true));
             }
-            Error::RunLock(RunLockError::Gone) => assert_eq!(stolen, None),
+            Error::RunLock(RunLockError::LeaseRemoved) => assert_eq!(stolen, None),
             other => panic!("{other:?}"),
         }
         // A lease of another process stays.

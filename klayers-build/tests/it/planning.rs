@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use klayers_build::pipeline::{Planned, Records};
+use klayers_build::pipeline::{PlannedLayer, Records};
 use klayers_build::plan::{BuildStep, Contents, Force, PublishReason, Republish, Wanted};
 use klayers_catalog::report::BuildReason;
 use klayers_catalog::{Catalog, Include, Query, SqliteCatalog};
@@ -84,7 +84,7 @@ async fn plans(
     catalog: &dyn Catalog,
     regions: &[Region],
     changed: Option<(&str, &str)>,
-) -> Vec<Planned> {
+) -> Vec<PlannedLayer> {
     let records = Records::new(catalog, Republish::Wheels);
     let mut plans = Vec::new();
     for wanted in wanted() {
@@ -98,7 +98,7 @@ async fn plans(
     plans
 }
 
-fn is_kept(planned: &Planned) -> bool {
+fn is_kept(planned: &PlannedLayer) -> bool {
     matches!(planned.plan.build, BuildStep::Reuse(_))
 }
 

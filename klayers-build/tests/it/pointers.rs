@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use klayers_build::Error;
 use klayers_build::pipeline::{
-    Expirer, ExpiryError, ExpiryPlan, ExpiryScope, Reconciled, Reconciler, Repairs, Yanker,
-    find_yanked,
+    Expirer, ExpiryError, ExpiryPlan, ExpiryScope, ReconciledDifference, Reconciler, Repairs,
+    Yanker, find_versions_to_yank,
 };
 use klayers_build::plan::Selection;
 use klayers_catalog::OwedPointer;
@@ -70,7 +70,8 @@ async fn pointer_to_withdrawn_version_is_owed_until_moved() {
         expiry: ExpiryPolicy::default(),
     };
     let what = ["requests==3".parse().unwrap()];
-    let versions = find_yanked(&*staged.catalog, &what, &Selection::default()).await.unwrap();
+    let versions =
+        find_versions_to_yank(&*staged.catalog, &what, &Selection::default()).await.unwrap();
     let outcomes = yanker.yank(&versions, "x", now()).await;
     let error = outcomes[&latest].as_ref().unwrap().pointed.as_ref().unwrap_err();
     assert!(error.to_string().contains("the next run tries again"), "{error}");
@@ -141,7 +142,7 @@ async fn orphan_is_deleted_only_after_pointer_moves() {
     assert_eq!(staged.there(HERE).await.len(), 2);
     publisher.faults().pointers_stay = false;
     let found = repair().await;
-    assert!(found.differences.iter().all(Reconciled::is_repaired), "{found:?}");
+    assert!(found.differences.iter().all(ReconciledDifference::is_repaired), "{found:?}");
     assert_eq!(publisher.faults().pointers["eu-west-1 p3.12 requests"], latest);
     assert_eq!(staged.there(HERE).await, ["eu-west-1 requests 1"]);
 }

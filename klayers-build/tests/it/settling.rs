@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use klayers_build::Error;
 use klayers_build::pipeline::{
-    ExpiryPlan, ExpiryScope, Imported, Importer, LayerImport, Reconciler, Remedy, Repairs,
+    ExpiryPlan, ExpiryScope, ImportedLayer, Importer, LayerImport, Reconciler, Remedy, Repairs,
 };
 use klayers_build::plan::Selection;
 use klayers_catalog::Intent;
@@ -30,11 +30,15 @@ async fn interrupt(staged: &Staged, build: &Build, place: &str, at: Option<Times
 }
 
 /// Imports a layer, which first settles all interrupted publications.
-pub(crate) async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> Imported {
+pub(crate) async fn import(staged: &Staged, publisher: &Arc<Faulty>) -> ImportedLayer {
     import_as(staged, publisher, "model").await
 }
 
-pub(crate) async fn import_as(staged: &Staged, publisher: &Arc<Faulty>, name: &str) -> Imported {
+pub(crate) async fn import_as(
+    staged: &Staged,
+    publisher: &Arc<Faulty>,
+    name: &str,
+) -> ImportedLayer {
     import_within(staged, publisher, name, Duration::from_mins(5)).await
 }
 
@@ -43,7 +47,7 @@ async fn import_within(
     publisher: &Arc<Faulty>,
     name: &str,
     deadline: Duration,
-) -> Imported {
+) -> ImportedLayer {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("python/model.py", zip::write::SimpleFileOptions::default()).unwrap();
     let zip = staged.home.write("model.zip", zip.finish().unwrap().into_inner());

@@ -1,7 +1,7 @@
 //! `klayers-pipeline yank`: a withdrawn version is deprecated at once and does not come back.
 
 use klayers_build::Error;
-use klayers_build::pipeline::{YankError, Yanker, find_yanked};
+use klayers_build::pipeline::{YankError, Yanker, find_versions_to_yank};
 use klayers_build::plan::Selection;
 use klayers_catalog::{Catalog as _, Query, SqliteCatalog};
 use klayers_core::{ExpiryPolicy, LayerVersionArn};
@@ -182,7 +182,8 @@ async fn withdrawal_stands_even_if_pointer_cannot_be_moved() {
         expiry: ExpiryPolicy::default(),
     };
     let what = ["requests==3".parse().unwrap()];
-    let versions = find_yanked(&*staged.catalog, &what, &Selection::default()).await.unwrap();
+    let versions =
+        find_versions_to_yank(&*staged.catalog, &what, &Selection::default()).await.unwrap();
     let outcomes = yanker.yank(&versions, "x", now()).await;
     let done = outcomes[&europe[2]].as_ref().unwrap();
     assert_eq!(done.latest.as_ref(), Some(&europe[1]));
@@ -199,7 +200,8 @@ async fn withdrawal_stands_even_if_pointer_cannot_be_moved() {
     );
 
     let unknown = ["requests==9".parse().unwrap()];
-    let error = find_yanked(&*staged.catalog, &unknown, &Selection::default()).await.unwrap_err();
+    let error =
+        find_versions_to_yank(&*staged.catalog, &unknown, &Selection::default()).await.unwrap_err();
     assert!(matches!(error, Error::Yank(YankError::NotFound(_))), "{error:?}");
 }
 

@@ -56,11 +56,11 @@ fn outcome_where(withdrawn: &[Build], told: &[LayerVersion], recorded: &[LayerVe
         };
         format!("{} {status}", version.arn.version())
     }));
-    parts.extend(plan.refused.values().map(|clash| match clash {
-        Clash::Own(arn) => format!("own {}", arn.version()),
-        Clash::Differs(arn) => format!("differs {}", arn.version()),
-        Clash::Withdrawn(arn) => format!("withdrawn {}", arn.version()),
-        Clash::LatestGone(arn) => format!("gone {}", arn.version()),
+    parts.extend(plan.refused.values().map(|error| match error {
+        AdoptionError::Own(arn) => format!("own {}", arn.version()),
+        AdoptionError::Differs(arn) => format!("differs {}", arn.version()),
+        AdoptionError::Withdrawn(arn) => format!("withdrawn {}", arn.version()),
+        AdoptionError::LatestGone(arn) => format!("gone {}", arn.version()),
     }));
     parts.join(", ")
 }

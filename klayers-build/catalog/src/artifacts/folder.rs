@@ -111,7 +111,7 @@ impl Artifacts for FolderArtifacts {
 
     async fn get(&self, digest: Digest) -> Result<LocalArtifact, ArtifactError> {
         if self.contains(digest).await? {
-            Ok(LocalArtifact::kept(self.place(digest)))
+            Ok(LocalArtifact::new(self.place(digest)))
         } else {
             Err(ArtifactError::Missing(digest))
         }

@@ -3,14 +3,14 @@
 use klayers_core::{Build, LayerVersion, Status};
 use rusqlite::{Transaction, params};
 
-use super::rows::{self, Failure, stored};
+use super::rows::{self, SqliteError, stored};
 use super::{query, retire};
 use crate::{Adoption, AdoptionPlan, Include, Query};
 
 pub(super) fn adopt(
     transaction: &Transaction<'_>,
     adoption: &Adoption,
-) -> Result<AdoptionPlan, Failure> {
+) -> Result<AdoptionPlan, SqliteError> {
     let query = Query {
         target: Some(adoption.target),
         package: Some(adoption.package.clone()),
@@ -41,7 +41,7 @@ pub(super) fn adopt(
     Ok(plan)
 }
 
-fn update(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), Failure> {
+fn update(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), SqliteError> {
     let build = rows::find_or_insert_build(transaction, &version.build)?;
     let (status, status_at) = status(version);
     let mut statement = transaction.prepare_cached(
@@ -53,7 +53,7 @@ fn update(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), F
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), Failure> {
+fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), SqliteError> {
     let build = rows::find_or_insert_build(transaction, &version.build)?;
     let (status, status_at) = status(version);
     let mut statement = transaction.prepare_cached(
@@ -75,7 +75,7 @@ fn insert(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<(), F
 }
 
 /// Sets the time of a build. Layer versions name their build, but not its time.
-fn date(transaction: &Transaction<'_>, build: &Build) -> Result<(), Failure> {
+fn date(transaction: &Transaction<'_>, build: &Build) -> Result<(), SqliteError> {
     let id = rows::find_build(transaction, build)?;
     transaction.execute(
         "UPDATE builds SET created_at = ? WHERE id = ? AND created_at IS NULL",

@@ -3,13 +3,13 @@
 use klayers_core::ParseError;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::rows::Failure;
+use super::rows::SqliteError;
 use crate::{CatalogError, Changes, Listed};
 
 pub(super) const SINCE: &str =
     "SELECT number, target, package, region FROM changes WHERE number > ? ORDER BY number";
 
-pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Changes, Failure> {
+pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Changes, SqliteError> {
     let Some(last) = last(connection)? else {
         // A catalog of an earlier release only tells that something was written. These numbers
         // count down from the maximum, so that they are never confused with numbers from the table
@@ -29,12 +29,12 @@ pub(super) fn changes(connection: &Connection, since: Option<u64>) -> Result<Cha
         until = row.get(0)?;
         change(row)
     })?;
-    let layers = rows.collect::<Result<Vec<Listed>, Failure>>()?;
+    let layers = rows.collect::<Result<Vec<Listed>, SqliteError>>()?;
     Ok(Changes { until, layers: Some(layers) })
 }
 
 /// All entries of the listing, in which changes can occur.
-pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, Failure> {
+pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, SqliteError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT target, package, region FROM layer_versions WHERE status <> 'deleted'
          UNION ALL
@@ -45,7 +45,7 @@ pub(super) fn listed(connection: &Connection) -> Result<Vec<Listed>, Failure> {
 }
 
 /// The number of the last change; `None` if this catalog does not record changes.
-fn last(connection: &Connection) -> Result<Option<u64>, Failure> {
+fn last(connection: &Connection) -> Result<Option<u64>, SqliteError> {
     let counted = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'changes'";
     let counted: Option<u64> =
         connection.prepare_cached(counted)?.query_row((), |row| row.get(0)).optional()?;
@@ -57,9 +57,9 @@ fn last(connection: &Connection) -> Result<Option<u64>, Failure> {
     Ok(Some(statement.query_row((), |row| row.get(0))?))
 }
 
-fn change(row: &Row<'_>) -> Result<Listed, Failure> {
+fn change(row: &Row<'_>) -> Result<Listed, SqliteError> {
     let text = |column: &str| row.get::<_, String>(column);
-    let unreadable = |error: ParseError| Failure(CatalogError::Corrupt(error.into()));
+    let unreadable = |error: ParseError| SqliteError(CatalogError::Corrupt(error.into()));
     let region = text("region")?;
     Ok(Listed {
         target: text("target")?.parse().map_err(unreadable)?,

@@ -3,10 +3,10 @@
 use klayers_core::ParseError;
 use rusqlite::{Connection, Transaction};
 
-use super::rows::Failure;
+use super::rows::SqliteError;
 use crate::{CatalogError, OwedPointer};
 
-pub(super) fn owe(transaction: &Transaction<'_>, pointer: &OwedPointer) -> Result<(), Failure> {
+pub(super) fn owe(transaction: &Transaction<'_>, pointer: &OwedPointer) -> Result<(), SqliteError> {
     transaction.execute(
         "INSERT INTO owed_pointers (region, target, package) VALUES (?, ?, ?)
          ON CONFLICT (region, target, package) DO NOTHING",
@@ -15,7 +15,10 @@ pub(super) fn owe(transaction: &Transaction<'_>, pointer: &OwedPointer) -> Resul
     Ok(())
 }
 
-pub(super) fn moved(transaction: &Transaction<'_>, pointer: &OwedPointer) -> Result<(), Failure> {
+pub(super) fn moved(
+    transaction: &Transaction<'_>,
+    pointer: &OwedPointer,
+) -> Result<(), SqliteError> {
     transaction.execute(
         "DELETE FROM owed_pointers WHERE region = ? AND target = ? AND package = ?",
         columns(pointer),
@@ -23,10 +26,10 @@ pub(super) fn moved(transaction: &Transaction<'_>, pointer: &OwedPointer) -> Res
     Ok(())
 }
 
-pub(super) fn owed(connection: &Connection) -> Result<Vec<OwedPointer>, Failure> {
+pub(super) fn owed(connection: &Connection) -> Result<Vec<OwedPointer>, SqliteError> {
     let mut statement =
         connection.prepare_cached("SELECT region, target, package FROM owed_pointers")?;
-    let unreadable = |error: ParseError| Failure(CatalogError::Corrupt(error.into()));
+    let unreadable = |error: ParseError| SqliteError(CatalogError::Corrupt(error.into()));
     let rows = statement.query_and_then((), |row| {
         let [region, target, package] =
             [row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?];
@@ -36,7 +39,7 @@ pub(super) fn owed(connection: &Connection) -> Result<Vec<OwedPointer>, Failure>
             package: package.parse().map_err(unreadable)?,
         })
     })?;
-    let mut owed = rows.collect::<Result<Vec<OwedPointer>, Failure>>()?;
+    let mut owed = rows.collect::<Result<Vec<OwedPointer>, SqliteError>>()?;
     owed.sort();
     Ok(owed)
 }

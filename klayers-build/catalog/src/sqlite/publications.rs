@@ -5,10 +5,10 @@ use klayers_core::{Build, LayerVersion, Status};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 
 use super::retire;
-use super::rows::{self, Failure, stored};
+use super::rows::{self, SqliteError, stored};
 use crate::{CatalogError, Intent};
 
-pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(), Failure> {
+pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(), SqliteError> {
     let build = recorded(transaction, &intent.build)?;
     let added = transaction.execute(
         "INSERT INTO intents (region, layer, build, begun_at, attempted_at)
@@ -28,7 +28,7 @@ pub(super) fn begin(transaction: &Transaction<'_>, intent: Intent) -> Result<(),
     Ok(())
 }
 
-pub(super) fn under_way(connection: &Connection) -> Result<Vec<Intent>, Failure> {
+pub(super) fn under_way(connection: &Connection) -> Result<Vec<Intent>, SqliteError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT region, layer, begun_at, attempted_at, stuck, {}
          FROM intents JOIN builds ON builds.id = intents.build ORDER BY region, layer",
@@ -42,7 +42,7 @@ pub(super) fn complete(
     transaction: &Transaction<'_>,
     version: &LayerVersion,
     predecessor_expires_at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     let build = recorded(transaction, &version.build)?;
     if !is_recorded(transaction, version)? {
         supersede(transaction, version, predecessor_expires_at)?;
@@ -54,7 +54,7 @@ pub(super) fn complete(
 pub(super) fn complete_retired(
     transaction: &Transaction<'_>,
     version: &LayerVersion,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     let Status::Deprecated { expires_at, yanked } = &version.status else {
         return Err(CatalogError::NotRetired(version.arn.clone()).into());
     };
@@ -69,7 +69,11 @@ pub(super) fn complete_retired(
 }
 
 /// Ends the publication of a version: it is no longer under way.
-fn end(transaction: &Transaction<'_>, version: &LayerVersion, build: i64) -> Result<(), Failure> {
+fn end(
+    transaction: &Transaction<'_>,
+    version: &LayerVersion,
+    build: i64,
+) -> Result<(), SqliteError> {
     transaction.execute(
         "DELETE FROM intents WHERE region = ? AND layer = ? AND build = ?",
         params![version.region().as_str(), version.arn.name().as_str(), build],
@@ -77,7 +81,7 @@ fn end(transaction: &Transaction<'_>, version: &LayerVersion, build: i64) -> Res
     Ok(())
 }
 
-pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), Failure> {
+pub(super) fn abandon(transaction: &Transaction<'_>, intent: &Intent) -> Result<(), SqliteError> {
     change(transaction, "DELETE FROM intents", intent, None)
 }
 
@@ -85,7 +89,7 @@ pub(super) fn attempted(
     transaction: &Transaction<'_>,
     intent: &Intent,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     change(transaction, "UPDATE intents SET attempted_at = ?", intent, Some(&stored(at)))
 }
 
@@ -93,7 +97,7 @@ pub(super) fn mark_stuck(
     transaction: &Transaction<'_>,
     intent: &Intent,
     reason: &str,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     change(transaction, "UPDATE intents SET stuck = ?", intent, Some(reason))
 }
 
@@ -104,7 +108,7 @@ fn change(
     change: &str,
     intent: &Intent,
     value: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     let Some(build) = rows::find_build(transaction, &intent.build)? else { return Ok(()) };
     let (build, begun_at) = (build.to_string(), stored(intent.begun_at));
     let which = [intent.region.as_str(), intent.layer.as_str(), &build, &begun_at];
@@ -116,7 +120,7 @@ fn change(
 }
 
 /// Returns the row of a build. The build must be recorded, and must not be an adopted one.
-fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure> {
+fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, SqliteError> {
     let Some(content) = build.content_digest() else {
         let (target, package) = (build.target, build.package.clone());
         return Err(CatalogError::Adopted { target, package }.into());
@@ -124,7 +128,7 @@ fn recorded(transaction: &Transaction<'_>, build: &Build) -> Result<i64, Failure
     rows::find_build(transaction, build)?.ok_or_else(|| CatalogError::UnknownBuild(content).into())
 }
 
-fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, Failure> {
+fn is_recorded(transaction: &Transaction<'_>, version: &LayerVersion) -> Result<bool, SqliteError> {
     let content: Option<Option<String>> = transaction
         .query_row(
             "SELECT builds.content_digest FROM layer_versions
@@ -146,7 +150,7 @@ fn supersede(
     transaction: &Transaction<'_>,
     by: &LayerVersion,
     expires_at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     transaction.execute(
         "UPDATE layer_versions SET status = 'deprecated', status_at = ?
          WHERE target = ? AND region = ? AND package = ? AND status = 'latest'",
@@ -166,7 +170,7 @@ fn insert(
     build: i64,
     status: &str,
     status_at: Option<Timestamp>,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     transaction.execute(
         "INSERT INTO layer_versions
              (arn, region, target, package, build, created_at, status, status_at)

@@ -3,7 +3,7 @@
 use klayers_core::ParseError;
 use rusqlite::Connection;
 
-use super::rows::Failure;
+use super::rows::SqliteError;
 use crate::{CatalogError, Include, Query};
 
 /// Returns the SQL condition of a query and its parameters. The conditions on the status are
@@ -45,7 +45,7 @@ pub(super) fn distinct_sql(column: &str) -> String {
     )
 }
 
-pub(super) fn distinct<T>(connection: &Connection, column: &str) -> Result<Vec<T>, Failure>
+pub(super) fn distinct<T>(connection: &Connection, column: &str) -> Result<Vec<T>, SqliteError>
 where
     T: std::str::FromStr<Err = ParseError>,
 {
@@ -53,7 +53,7 @@ where
     let rows = statement.query_and_then((), |row| {
         let value: String = row.get(0)?;
         let parsed = value.parse();
-        parsed.map_err(|error: ParseError| Failure(CatalogError::Corrupt(error.into())))
+        parsed.map_err(|error: ParseError| SqliteError(CatalogError::Corrupt(error.into())))
     })?;
     rows.collect()
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use klayers_core::{Build, LayerVersion, LayerVersionArn, Target, Yank};
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
-use super::rows::{self, Failure, LayerVersions, stored};
+use super::rows::{self, LayerVersions, SqliteError, stored};
 use crate::{CatalogError, successor};
 
 /// Returns the layer versions that match a condition.
@@ -12,7 +12,7 @@ pub(super) fn layer_versions(
     connection: &Connection,
     condition: &str,
     parameters: impl Params,
-) -> Result<Vec<LayerVersion>, Failure> {
+) -> Result<Vec<LayerVersion>, SqliteError> {
     let mut reader = LayerVersions::default();
     let mut statement = connection.prepare_cached(&select(condition))?;
     let rows = statement.query_and_then(parameters, |row| reader.read(row))?;
@@ -27,7 +27,7 @@ pub(super) fn select(condition: &str) -> String {
 pub(super) fn expired(
     connection: &Connection,
     now: Timestamp,
-) -> Result<Vec<LayerVersion>, Failure> {
+) -> Result<Vec<LayerVersion>, SqliteError> {
     let condition = "layer_versions.status = 'deprecated' AND layer_versions.status_at <= ?";
     layer_versions(connection, condition, [stored(now)])
 }
@@ -35,7 +35,7 @@ pub(super) fn expired(
 pub(super) fn yanked_builds(
     connection: &Connection,
     target: Target,
-) -> Result<Vec<Build>, Failure> {
+) -> Result<Vec<Build>, SqliteError> {
     let mut statement = connection.prepare_cached(&yanked_builds_sql())?;
     statement.query_and_then([target.to_string()], rows::build)?.collect()
 }
@@ -58,12 +58,12 @@ pub(super) const NEWEST: &str = "SELECT max(created_at) FROM layer_versions";
 pub(super) const NEWEST_ADOPTED: &str =
     "SELECT max(adopted_at) FROM builds WHERE adopted_at IS NOT NULL";
 
-pub(super) fn newest(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
-    let latest = |sql: &str| -> Result<Option<Timestamp>, Failure> {
+pub(super) fn newest(connection: &Connection) -> Result<Option<Timestamp>, SqliteError> {
+    let latest = |sql: &str| -> Result<Option<Timestamp>, SqliteError> {
         let mut statement = connection.prepare_cached(sql)?;
         let newest: Option<String> = statement.query_row((), |row| row.get(0))?;
         let parsed = newest.map(|text| text.parse()).transpose();
-        parsed.map_err(|error: jiff::Error| Failure(CatalogError::Corrupt(error.into())))
+        parsed.map_err(|error: jiff::Error| SqliteError(CatalogError::Corrupt(error.into())))
     };
     Ok(latest(NEWEST)?.max(latest(NEWEST_ADOPTED)?))
 }
@@ -72,7 +72,7 @@ pub(super) fn begin_deletion(
     transaction: &Transaction<'_>,
     arn: &LayerVersionArn,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     match status(transaction, arn)?.as_deref() {
         Some("deleted") => Ok(()),
         Some("deprecated") => {
@@ -89,14 +89,15 @@ pub(super) fn begin_deletion(
 
 pub(super) fn deletions_under_way(
     connection: &Connection,
-) -> Result<Vec<LayerVersionArn>, Failure> {
+) -> Result<Vec<LayerVersionArn>, SqliteError> {
     let mut statement = connection.prepare_cached("SELECT arn FROM deletions")?;
     let rows = statement.query_and_then((), |row| {
         let arn: String = row.get(0)?;
-        arn.parse()
-            .map_err(|error: klayers_core::ParseError| Failure(CatalogError::Corrupt(error.into())))
+        arn.parse().map_err(|error: klayers_core::ParseError| {
+            SqliteError(CatalogError::Corrupt(error.into()))
+        })
     })?;
-    let mut arns = rows.collect::<Result<Vec<LayerVersionArn>, Failure>>()?;
+    let mut arns = rows.collect::<Result<Vec<LayerVersionArn>, SqliteError>>()?;
     arns.sort();
     Ok(arns)
 }
@@ -104,7 +105,7 @@ pub(super) fn deletions_under_way(
 pub(super) fn end_deletion(
     transaction: &Transaction<'_>,
     arn: &LayerVersionArn,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     transaction.execute("DELETE FROM deletions WHERE arn = ?", [arn.to_string()])?;
     Ok(())
 }
@@ -114,7 +115,7 @@ pub(super) fn yank(
     arn: &LayerVersionArn,
     yank: &Yank,
     expires_at: Timestamp,
-) -> Result<Option<LayerVersion>, Failure> {
+) -> Result<Option<LayerVersion>, SqliteError> {
     let is_latest = match status(transaction, arn)?.as_deref() {
         Some("latest") => true,
         Some("deprecated") => false,
@@ -135,7 +136,7 @@ pub(super) fn insert_yank(
     transaction: &Transaction<'_>,
     arn: &LayerVersionArn,
     yank: &Yank,
-) -> Result<(), Failure> {
+) -> Result<(), SqliteError> {
     transaction.execute(
         "INSERT INTO yanks (arn, reason, at) VALUES (?, ?, ?) ON CONFLICT (arn) DO NOTHING",
         params![arn.to_string(), yank.reason, stored(yank.at)],
@@ -147,7 +148,7 @@ pub(super) fn record_loss(
     transaction: &Transaction<'_>,
     arn: &LayerVersionArn,
     at: Timestamp,
-) -> Result<Option<LayerVersion>, Failure> {
+) -> Result<Option<LayerVersion>, SqliteError> {
     let status = status(transaction, arn)?;
     if status.is_none() {
         return Err(CatalogError::Unknown(arn.clone()).into());
@@ -164,7 +165,7 @@ pub(super) fn record_loss(
 }
 
 /// Makes the successor of a version the latest, if there is one.
-fn promote(transaction: &Transaction<'_>, arn: &LayerVersionArn) -> Result<(), Failure> {
+fn promote(transaction: &Transaction<'_>, arn: &LayerVersionArn) -> Result<(), SqliteError> {
     let beside = layer_versions(transaction, DEPRECATED_BESIDE, [arn.to_string()])?;
     let Some(target) = beside.first().map(|version| version.build.target) else { return Ok(()) };
     let withdrawn = yanked_builds(transaction, target)?;
@@ -193,12 +194,12 @@ pub(super) const LATEST_BESIDE: &str = "layer_versions.status = 'latest'
 fn latest_beside(
     connection: &Connection,
     arn: &LayerVersionArn,
-) -> Result<Option<LayerVersion>, Failure> {
+) -> Result<Option<LayerVersion>, SqliteError> {
     let latest = layer_versions(connection, LATEST_BESIDE, [arn.to_string()])?;
     Ok(latest.into_iter().next())
 }
 
-fn status(connection: &Connection, arn: &LayerVersionArn) -> Result<Option<String>, Failure> {
+fn status(connection: &Connection, arn: &LayerVersionArn) -> Result<Option<String>, SqliteError> {
     let mut statement =
         connection.prepare_cached("SELECT status FROM layer_versions WHERE arn = ?")?;
     Ok(statement.query_row([arn.to_string()], |row| row.get(0)).optional()?)

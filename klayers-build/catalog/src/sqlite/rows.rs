@@ -28,7 +28,10 @@ pub(super) fn stored(time: Timestamp) -> String {
 }
 
 /// Returns the row of a recorded build that differs from this one at most in its time.
-pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Option<i64>, Failure> {
+pub(super) fn find_build(
+    connection: &Connection,
+    build: &Build,
+) -> Result<Option<i64>, SqliteError> {
     let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
     let (content, others) = columns.split_at(1);
     // Adopted builds have an index of their own, which SQLite uses only with this spelling.
@@ -46,7 +49,10 @@ pub(super) fn find_build(connection: &Connection, build: &Build) -> Result<Optio
 }
 
 /// Records a build as the latest of its target and package.
-pub(super) fn record_latest_build(connection: &Connection, build: &Build) -> Result<(), Failure> {
+pub(super) fn record_latest_build(
+    connection: &Connection,
+    build: &Build,
+) -> Result<(), SqliteError> {
     let id = find_or_insert_build(connection, build)?;
     connection.execute(
         "INSERT INTO latest_builds (target, package, build) VALUES (?, ?, ?)
@@ -61,7 +67,7 @@ pub(super) fn latest_build(
     connection: &Connection,
     target: Target,
     package: &PackageName,
-) -> Result<Option<Build>, Failure> {
+) -> Result<Option<Build>, SqliteError> {
     let sql = format!(
         "SELECT {BUILD} FROM latest_builds JOIN builds ON builds.id = latest_builds.build
          WHERE latest_builds.target = ? AND latest_builds.package = ?"
@@ -73,7 +79,10 @@ pub(super) fn latest_build(
 }
 
 /// Returns the builds with this content.
-pub(super) fn builds_of(connection: &Connection, content: Digest) -> Result<Vec<Build>, Failure> {
+pub(super) fn builds_of(
+    connection: &Connection,
+    content: Digest,
+) -> Result<Vec<Build>, SqliteError> {
     let mut statement = connection.prepare_cached(&builds_of_sql())?;
     statement.query_and_then([content.to_string()], build)?.collect()
 }
@@ -83,7 +92,10 @@ pub(super) fn builds_of_sql() -> String {
 }
 
 /// Returns the row of a build, adding it if it is not recorded.
-pub(super) fn find_or_insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+pub(super) fn find_or_insert_build(
+    connection: &Connection,
+    build: &Build,
+) -> Result<i64, SqliteError> {
     match find_build(connection, build)? {
         Some(id) => Ok(id),
         None => insert_build(connection, build),
@@ -91,7 +103,7 @@ pub(super) fn find_or_insert_build(connection: &Connection, build: &Build) -> Re
 }
 
 /// Adds the row of a build.
-fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> {
+fn insert_build(connection: &Connection, build: &Build) -> Result<i64, SqliteError> {
     let (columns, mut values): (Vec<_>, Vec<_>) = facts(build)?.into_iter().unzip();
     values.push(build.created_at.map(stored).into());
     values.push(match build.origin {
@@ -108,7 +120,7 @@ fn insert_build(connection: &Connection, build: &Build) -> Result<i64, Failure> 
 }
 
 /// Returns the columns that identify a build, its content first: all columns except the times.
-fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
+fn facts(build: &Build) -> Result<[(&'static str, Value); 12], SqliteError> {
     let content = build.content();
     let number = |bytes: fn(&Content) -> u64| {
         content.map(|content| i64::try_from(bytes(content))).transpose().map_err(not_storable)
@@ -130,12 +142,12 @@ fn facts(build: &Build) -> Result<[(&'static str, Value); 12], Failure> {
     ])
 }
 
-fn not_storable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
-    Failure(CatalogError::Storage(error.into()))
+fn not_storable(error: impl Into<Box<dyn Error + Send + Sync>>) -> SqliteError {
+    SqliteError(CatalogError::Storage(error.into()))
 }
 
 /// Reads a build from the columns [`BUILD`].
-pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
+pub(super) fn build(row: &Row<'_>) -> Result<Build, SqliteError> {
     let column = Columns { table: "builds", key: "build", row };
     let dependencies: String = column.get("dependencies")?;
     Ok(Build {
@@ -151,7 +163,7 @@ pub(super) fn build(row: &Row<'_>) -> Result<Build, Failure> {
     })
 }
 
-fn origin(column: &Columns<'_>) -> Result<Origin, Failure> {
+fn origin(column: &Columns<'_>) -> Result<Origin, SqliteError> {
     if let Some(at) = column.parse_optional("adopted_at")? {
         return Ok(Origin::Adopted { at });
     }
@@ -193,7 +205,7 @@ impl LayerVersions {
          JOIN builds ON builds.id = layer_versions.build \
          LEFT JOIN yanks ON yanks.arn = layer_versions.arn";
 
-    pub(super) fn read(&mut self, row: &Row<'_>) -> Result<LayerVersion, Failure> {
+    pub(super) fn read(&mut self, row: &Row<'_>) -> Result<LayerVersion, SqliteError> {
         let column = Columns { table: "layer_versions", key: "id", row };
         let id: i64 = column.get(Self::BUILD)?;
         let build = match self.builds.get(&id) {
@@ -218,13 +230,13 @@ impl LayerVersions {
     }
 }
 
-fn yank(column: &Columns<'_>) -> Result<Option<Yank>, Failure> {
+fn yank(column: &Columns<'_>) -> Result<Option<Yank>, SqliteError> {
     let Some(reason) = column.get("yank_reason")? else { return Ok(None) };
     Ok(Some(Yank { reason, at: column.parse("yanked_at")? }))
 }
 
 /// Reads an intent from its columns and [`BUILD`].
-pub(super) fn intent(row: &Row<'_>) -> Result<Intent, Failure> {
+pub(super) fn intent(row: &Row<'_>) -> Result<Intent, SqliteError> {
     let column = Columns { table: "intents", key: "build", row };
     Ok(Intent {
         region: column.parse("region")?,
@@ -244,11 +256,11 @@ struct Columns<'row> {
 }
 
 impl Columns<'_> {
-    fn get<T: FromSql>(&self, column: impl RowIndex) -> Result<T, Failure> {
+    fn get<T: FromSql>(&self, column: impl RowIndex) -> Result<T, SqliteError> {
         self.row.get(column).map_err(|error| self.unreadable(column, error))
     }
 
-    fn parse<T>(&self, column: impl RowIndex) -> Result<T, Failure>
+    fn parse<T>(&self, column: impl RowIndex) -> Result<T, SqliteError>
     where
         T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
     {
@@ -256,7 +268,7 @@ impl Columns<'_> {
         text.parse().map_err(|error| self.unreadable(column, error))
     }
 
-    fn parse_optional<T>(&self, column: impl RowIndex) -> Result<Option<T>, Failure>
+    fn parse_optional<T>(&self, column: impl RowIndex) -> Result<Option<T>, SqliteError>
     where
         T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
     {
@@ -268,10 +280,10 @@ impl Columns<'_> {
         &self,
         column: impl RowIndex,
         source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Failure {
+    ) -> SqliteError {
         let statement: &Statement<'_> = self.row.as_ref();
         let name = column.idx(statement).and_then(|index| statement.column_name(index));
-        Failure(CatalogError::Corrupt(Box::new(UnreadableValueError {
+        SqliteError(CatalogError::Corrupt(Box::new(UnreadableValueError {
             table: self.table,
             key: self.key,
             number: self.row.get(self.key).unwrap_or_default(),
@@ -294,15 +306,15 @@ struct UnreadableValueError {
 
 /// An error of work on the connection. Allows `?` on SQLite errors.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) CatalogError);
+pub(super) struct SqliteError(pub(super) CatalogError);
 
-impl From<CatalogError> for Failure {
+impl From<CatalogError> for SqliteError {
     fn from(error: CatalogError) -> Self {
         Self(error)
     }
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         let corrupt = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
         Self(match error.sqlite_error_code() {

@@ -22,7 +22,7 @@ use klayers_core::Region;
 use tracing::debug;
 
 use super::accounts::Access;
-use super::error::{AwsError, Fault};
+use super::error::{AwsError, AwsErrorKind};
 use super::timeouts::{SILENT_ATTEMPTS, Timeouts};
 
 /// How often a call is made that does not get an answer that can be used.
@@ -32,7 +32,7 @@ const THROTTLED_ATTEMPTS: u32 = 10;
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-pub(crate) type Answer<T> = Result<T, Box<AwsError>>;
+pub(crate) type AwsResult<T> = Result<T, Box<AwsError>>;
 
 /// A call of an operation in a region.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// If there was no answer, or the last one was an error.
-    pub async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
+    pub async fn repeated<T, E, F>(&self, send: impl Fn() -> F) -> AwsResult<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -73,7 +73,7 @@ impl<'a> Call<'a> {
         &self,
         send: impl Fn(Option<String>) -> F,
         next: impl Fn(&T) -> Option<&str>,
-    ) -> Answer<Vec<T>>
+    ) -> AwsResult<Vec<T>>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -96,7 +96,7 @@ impl<'a> Call<'a> {
     }
 
     /// Calls again only where nothing was done.
-    pub(super) async fn once<T, E, F>(&self, send: impl Fn() -> F) -> Answer<T>
+    pub(super) async fn once<T, E, F>(&self, send: impl Fn() -> F) -> AwsResult<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -104,7 +104,7 @@ impl<'a> Call<'a> {
         self.call(send, 1).await
     }
 
-    async fn call<T, E, F>(&self, send: impl Fn() -> F, attempts: u32) -> Answer<T>
+    async fn call<T, E, F>(&self, send: impl Fn() -> F, attempts: u32) -> AwsResult<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -119,14 +119,14 @@ impl<'a> Call<'a> {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let (attempt, limit) = match error.fault() {
-                Fault::Throttled { .. } => (&mut throttled, THROTTLED_ATTEMPTS),
-                Fault::Silent => (&mut unanswered, attempts.min(SILENT_ATTEMPTS)),
-                Fault::Unclear | Fault::Unreachable => (&mut unanswered, attempts),
+            let (attempt, limit) = match error.kind() {
+                AwsErrorKind::Throttled { .. } => (&mut throttled, THROTTLED_ATTEMPTS),
+                AwsErrorKind::Silent => (&mut unanswered, attempts.min(SILENT_ATTEMPTS)),
+                AwsErrorKind::Unclear | AwsErrorKind::Unreachable => (&mut unanswered, attempts),
                 _ => return Err(error),
             };
             *attempt += 1;
-            let wait = wait(error.fault(), *attempt);
+            let wait = wait(error.kind(), *attempt);
             if *attempt >= limit || begun.elapsed() + wait >= total {
                 error.lasted(begun.elapsed());
                 return Err(error);
@@ -139,7 +139,7 @@ impl<'a> Call<'a> {
 
     /// Waits for the answer to one request, and warns if it takes long. The future is boxed because
     /// it is large.
-    async fn attempt<T, E, F>(&self, sent: Pin<Box<F>>, left: Duration) -> Answer<T>
+    async fn attempt<T, E, F>(&self, sent: Pin<Box<F>>, left: Duration) -> AwsResult<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -172,9 +172,9 @@ impl<'a> Call<'a> {
 
 /// How long to wait after an attempt. AWS may ask for more than the growing time; a `Retry-After`
 /// below the shortest wait says nothing.
-fn wait(fault: &Fault, attempt: u32) -> Duration {
-    match fault {
-        Fault::Throttled { retry_after: Some(told) } if *told >= SHORTEST_WAIT => *told,
+fn wait(kind: &AwsErrorKind, attempt: u32) -> Duration {
+    match kind {
+        AwsErrorKind::Throttled { retry_after: Some(told) } if *told >= SHORTEST_WAIT => *told,
         _ => backoff(attempt),
     }
 }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_retry_after_is_followed_unless_it_is_shorter_than_the_shortest_wait() {
-        let told = |retry_after| Fault::Throttled { retry_after };
+        let told = |retry_after| AwsErrorKind::Throttled { retry_after };
         for attempt in 1..THROTTLED_ATTEMPTS {
             let minute = Some(Duration::from_mins(1));
             assert_eq!(wait(&told(minute), attempt), Duration::from_mins(1));

@@ -19,14 +19,14 @@ pub struct AwsError {
     operation: &'static str,
     region: Region,
     cause: Cause,
-    fault: Fault,
+    kind: AwsErrorKind,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 /// Kind of a failed call, which decides what to do next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum AwsErrorKind {
     /// There were too many calls; nothing was done.
     Throttled {
         /// Time to wait before the next attempt, if AWS gave one.
@@ -98,57 +98,59 @@ impl AwsError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let region = region.clone();
-        let (fault, cause) = match &error {
+        let (kind, cause) = match &error {
             SdkError::ServiceError(answer) => {
-                let fault = answered(answer.err().code(), answer.raw());
+                let kind = answered(answer.err().code(), answer.raw());
                 let cause = Cause::Answered {
                     code: match answer.err().code() {
                         Some(code) => code.to_owned(),
                         None => format!("status {}", answer.raw().status().as_u16()),
                     },
                     message: answer.err().message().unwrap_or_default().to_owned(),
-                    advice: advice(&fault),
+                    advice: advice(&kind),
                 };
-                return Box::new(Self { operation, region, cause, fault, source: None });
+                return Box::new(Self { operation, region, cause, kind, source: None });
             }
             SdkError::ResponseError(answer) => {
                 // The status may still tell that nothing was done, even if the answer is not from
                 // AWS itself.
-                let fault = match answered(None, answer.raw()) {
-                    Fault::Refused | Fault::NotFound => Fault::Unclear,
-                    fault => fault,
+                let kind = match answered(None, answer.raw()) {
+                    AwsErrorKind::Refused | AwsErrorKind::NotFound => AwsErrorKind::Unclear,
+                    kind => kind,
                 };
-                (fault, "could not read the answer")
+                (kind, "could not read the answer")
             }
-            SdkError::TimeoutError(_) => (Fault::Silent, "no answer in time"),
-            SdkError::ConstructionFailure(_) => (Fault::Refused, "could not create the request"),
+            SdkError::TimeoutError(_) => (AwsErrorKind::Silent, "no answer in time"),
+            SdkError::ConstructionFailure(_) => {
+                (AwsErrorKind::Refused, "could not create the request")
+            }
             _ if has::<CredentialsError>(&error, |_| true) => {
-                (Fault::NoCredentials, "no credentials found")
+                (AwsErrorKind::NoCredentials, "no credentials found")
             }
             _ if has::<HttpError>(&error, HttpError::is_connect) => {
-                (Fault::Unreachable, "could not connect")
+                (AwsErrorKind::Unreachable, "could not connect")
             }
             // The SDK has only one timeout, for connecting.
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                (Fault::Unreachable, "could not connect")
+                (AwsErrorKind::Unreachable, "could not connect")
             }
-            _ => (Fault::Unclear, "no answer"),
+            _ => (AwsErrorKind::Unclear, "no answer"),
         };
         let cause = Cause::Unanswered(cause);
-        Box::new(Self { operation, region, cause, fault, source: error.into_source().ok() })
+        Box::new(Self { operation, region, cause, kind, source: error.into_source().ok() })
     }
 
     /// There was no answer within this time.
     pub(super) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
         let (region, cause) = (region.clone(), Cause::Silent(time));
-        Box::new(Self { operation, region, cause, fault: Fault::Silent, source: None })
+        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Silent, source: None })
     }
 
     /// Adds the total time of all attempts, if it helps to explain the error.
     pub(super) fn lasted(&mut self, lasted: Duration) {
         match &mut self.cause {
             Cause::Answered { code, message, .. }
-                if matches!(self.fault, Fault::Throttled { .. }) =>
+                if matches!(self.kind, AwsErrorKind::Throttled { .. }) =>
             {
                 let (code, message) = (std::mem::take(code), std::mem::take(message));
                 self.cause = Cause::Throttled { lasted, code, message };
@@ -159,7 +161,7 @@ impl AwsError {
     }
 
     pub(super) fn is_throttled(&self) -> bool {
-        matches!(self.fault, Fault::Throttled { .. })
+        matches!(self.kind, AwsErrorKind::Throttled { .. })
     }
 
     pub(super) fn incomplete(
@@ -168,12 +170,12 @@ impl AwsError {
         field: &'static str,
     ) -> Box<Self> {
         let (region, cause) = (region.clone(), Cause::MissingField(field));
-        Box::new(Self { operation, region, cause, fault: Fault::Unclear, source: None })
+        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Unclear, source: None })
     }
 
     /// Kind of the failure.
-    pub fn fault(&self) -> &Fault {
-        &self.fault
+    pub fn kind(&self) -> &AwsErrorKind {
+        &self.kind
     }
 
     /// Error code of AWS, such as `ResourceConflictException`.
@@ -191,11 +193,11 @@ impl AwsError {
     }
 
     pub(super) fn is_not_found(&self) -> bool {
-        self.fault == Fault::NotFound
+        self.kind == AwsErrorKind::NotFound
     }
 }
 
-fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
+fn answered(code: Option<&str>, answer: &HttpResponse) -> AwsErrorKind {
     let code = code.unwrap_or_default();
     match (code, answer.status().as_u16()) {
         (
@@ -207,10 +209,10 @@ fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
             | "RequestThrottled",
             _,
         )
-        | (_, 429) => Fault::Throttled { retry_after: retry_after(answer) },
-        ("CodeStorageExceededException", _) => Fault::Full,
+        | (_, 429) => AwsErrorKind::Throttled { retry_after: retry_after(answer) },
+        ("CodeStorageExceededException", _) => AwsErrorKind::Full,
         ("ResourceNotFoundException" | "ParameterNotFound" | "NoSuchKey", _) | (_, 404) => {
-            Fault::NotFound
+            AwsErrorKind::NotFound
         }
         (
             "ExpiredToken"
@@ -227,24 +229,24 @@ fn answered(code: Option<&str>, answer: &HttpResponse) -> Fault {
             | "RegionDisabledException",
             _,
         )
-        | (_, 401 | 403) => Fault::Denied,
+        | (_, 401 | 403) => AwsErrorKind::Denied,
         // S3 sends status 200 before some operations are finished; the body may then contain an
         // error.
-        (_, 200..300 | 500..) => Fault::Unclear,
-        _ => Fault::Refused,
+        (_, 200..300 | 500..) => AwsErrorKind::Unclear,
+        _ => AwsErrorKind::Refused,
     }
 }
 
-fn advice(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Full => {
+fn advice(kind: &AwsErrorKind) -> &'static str {
+    match kind {
+        AwsErrorKind::Full => {
             "; delete layer versions and functions there, or ask AWS for more code storage"
         }
-        Fault::Denied => {
+        AwsErrorKind::Denied => {
             "; check that the credentials are valid and allow this action, and that the region is \
              enabled for the account"
         }
-        Fault::Throttled { .. } => "; try again later",
+        AwsErrorKind::Throttled { .. } => "; try again later",
         _ => "",
     }
 }

@@ -10,8 +10,8 @@ use klayers_core::{AccountId, Region};
 use tracing::debug;
 
 use super::accounts::{Access, aws_region};
-use super::call::{Answer, Call};
-use super::error::Fault;
+use super::call::{AwsResult, Call};
+use super::error::AwsErrorKind;
 use super::timeouts::NEXT_IDENTITY;
 use crate::PublishError;
 
@@ -48,7 +48,10 @@ pub(super) async fn find(
             Ok(Some((region, Err(error)))) => {
                 debug!(%region, %error, "identity not found");
                 let (partition, profile) = (region.partition(), profile.map(str::to_owned));
-                if matches!(error.fault(), Fault::Denied | Fault::NoCredentials | Fault::Refused) {
+                if matches!(
+                    error.kind(),
+                    AwsErrorKind::Denied | AwsErrorKind::NoCredentials | AwsErrorKind::Refused
+                ) {
                     return Err(PublishError::Credentials { partition, profile, source: error });
                 }
                 failed = Some(PublishError::Unidentified { partition, source: error });
@@ -62,7 +65,7 @@ pub(super) async fn find(
     }
 }
 
-async fn ask(config: &SdkConfig, region: &Region, deadline: Duration) -> Answer<AccountId> {
+async fn ask(config: &SdkConfig, region: &Region, deadline: Duration) -> AwsResult<AccountId> {
     let config = config.to_builder().region(aws_region(region)).build();
     let sts = aws_sdk_sts::Client::new(&config);
     let call = Call::new("GetCallerIdentity", region, Arc::new(Access::new(deadline)));

@@ -218,7 +218,7 @@ impl Documents {
     /// Forgets everything, and reads what is listed anew. Whoever calls it has the turn.
     async fn refill(&self) -> Result<(), CatalogError> {
         let until = self.catalog.changes(None).await?.until;
-        let places = Places::new(&self.catalog.listed().await?);
+        let places = Places::new(&self.catalog.listing().await?);
         self.shelf.refill(until, places);
         Ok(())
     }

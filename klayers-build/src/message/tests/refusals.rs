@@ -121,7 +121,7 @@ fn refusals() -> Vec<Error> {
         UnknownRuntimeError { target: "p3.99".parse().unwrap() }.into(),
         LockError::Version("2.0".to_owned()).into(),
         PlanError::UnknownTarget(target()).into(),
-        RunLockError::Taken { catalog: long_path() }.into(),
+        RunLockError::Locked { catalog: long_path() }.into(),
         RunLockError::Io { path: long_path(), source: io(io::ErrorKind::PermissionDenied) }.into(),
         ImportError::Io { path: long_path(), source: io(io::ErrorKind::NotFound) }.into(),
         ImportError::Refused { path: long_path(), fault: Box::new(ZipFault::Empty) }.into(),

@@ -45,7 +45,7 @@ pub enum Remedy {
 
 /// A difference and its outcome.
 #[derive(Debug)]
-pub struct Reconciled {
+pub struct ReconciledDifference {
     /// The difference.
     pub difference: Difference,
     /// How it can be repaired; `None` if a person has to decide.
@@ -54,7 +54,7 @@ pub struct Reconciled {
     pub outcome: Option<Result<(), Error>>,
 }
 
-impl Reconciled {
+impl ReconciledDifference {
     /// Returns whether the difference no longer exists.
     pub fn is_repaired(&self) -> bool {
         matches!(self.outcome, Some(Ok(())))
@@ -69,11 +69,15 @@ impl Reconciler {
         repairs: Repairs,
         closed: Option<&str>,
         now: Timestamp,
-    ) -> Reconciled {
+    ) -> ReconciledDifference {
         let remedy = match self.remedy(&difference).await {
             Ok(remedy) => remedy,
             Err(error) => {
-                return Reconciled { difference, remedy: None, outcome: Some(Err(error)) };
+                return ReconciledDifference {
+                    difference,
+                    remedy: None,
+                    outcome: Some(Err(error)),
+                };
             }
         };
         let outcome = match (&remedy, repairs) {
@@ -88,7 +92,7 @@ impl Reconciler {
                 }
             }),
         };
-        Reconciled { difference, remedy, outcome }
+        ReconciledDifference { difference, remedy, outcome }
     }
 
     async fn remedy(&self, Difference { arn, kind }: &Difference) -> Result<Option<Remedy>, Error> {

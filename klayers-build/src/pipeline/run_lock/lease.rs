@@ -67,7 +67,7 @@ impl RunLease {
     ///
     /// # Errors
     ///
-    /// [`RunLockError::Held`] if another process holds the lease. Also if the catalog cannot be
+    /// [`RunLockError::LeaseHeld`] if another process holds the lease. Also if the catalog cannot be
     /// read or written.
     pub async fn take(
         lock: Option<RunLock>,
@@ -84,7 +84,7 @@ impl RunLease {
                 let ended = lock.is_some() && other.host == holder.host;
                 if !ended && (other.until > now || attempt >= ATTEMPTS) {
                     let Lease { host, process, until } = other.clone();
-                    return Err(RunLockError::Held { host, process, until }.into());
+                    return Err(RunLockError::LeaseHeld { host, process, until }.into());
                 }
             }
             let lease = holder.until(after(now, terms.lasts));
@@ -108,7 +108,7 @@ impl RunLease {
     ///
     /// # Errors
     ///
-    /// The error of the work, or an error of the lease, such as [`RunLockError::Lost`], if another
+    /// The error of the work, or an error of the lease, such as [`RunLockError::LeaseLost`], if another
     /// process takes it before the work is done. The work is then dropped.
     pub async fn during<T>(
         mut self,
@@ -121,7 +121,7 @@ impl RunLease {
                 Some(Ok(why)) => why.into(),
                 // The task ends in no other way.
                 Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
-                None => RunLockError::Gone.into(),
+                None => RunLockError::LeaseRemoved.into(),
             }),
         };
         self.renewing.shutdown().await;
@@ -178,14 +178,19 @@ async fn renew(
         match outcome {
             // Written by an earlier attempt that seemed to fail.
             Ok(Some(current)) if holder.has(&current) => lease = current,
-            Ok(Some(Lease { host, process, .. })) => return RunLockError::Lost { host, process },
-            Ok(None) => return RunLockError::Gone,
+            Ok(Some(Lease { host, process, .. })) => {
+                return RunLockError::LeaseLost { host, process };
+            }
+            Ok(None) => return RunLockError::LeaseRemoved,
             // There is time to try again.
             Err(error) if clock() < lease.until => {
                 warn!(%error, until = %lease.until, "could not renew the lease");
             }
             Err(error) => {
-                return RunLockError::NotRenewed { until: lease.until, source: Box::new(error) };
+                return RunLockError::LeaseNotRenewed {
+                    until: lease.until,
+                    source: Box::new(error),
+                };
             }
         }
     }

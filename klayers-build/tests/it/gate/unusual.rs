@@ -66,7 +66,7 @@ fn kept(home: &Home) -> GateReport {
         let query = Query { include: Include::All, ..Query::default() };
         let versions = catalog.layer_versions(&query).await.unwrap();
         let [version] = versions.as_slice() else { panic!("{versions:?}") };
-        catalog.gate(digest(&version.build)).await.unwrap().unwrap()
+        catalog.gate_report(digest(&version.build)).await.unwrap().unwrap()
     })
 }
 

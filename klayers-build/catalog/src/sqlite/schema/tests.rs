@@ -278,12 +278,12 @@ async fn catalog_of_earlier_release_can_be_read_without_migration() {
         assert_eq!(numbers, [2, 1]);
         let build = &versions[0].build;
         assert_eq!(catalog.builds_of(build.content_digest().unwrap()).await.unwrap().len(), 1);
-        assert_eq!(catalog.newest().await.unwrap(), versions[0].created_at);
+        assert_eq!(catalog.newest_time().await.unwrap(), versions[0].created_at);
         assert_eq!(catalog.expired(Timestamp::MAX).await.unwrap(), versions[1..]);
         let under_way = catalog.under_way().await.unwrap();
         assert_eq!(under_way.len(), 1);
         assert_eq!(under_way[0].attempted_at, None);
-        assert_eq!(catalog.gate(build.content_digest().unwrap()).await.unwrap(), None);
+        assert_eq!(catalog.gate_report(build.content_digest().unwrap()).await.unwrap(), None);
         // Tables that this version did not have.
         assert_eq!(catalog.yanked_builds(build.target).await.unwrap(), []);
         assert_eq!(catalog.deletions_under_way().await.unwrap(), []);

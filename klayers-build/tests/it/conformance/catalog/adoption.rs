@@ -1,6 +1,6 @@
 //! Records adopted from another collection.
 
-use klayers_catalog::{Adoption, Clash, Listed};
+use klayers_catalog::{Adoption, AdoptionError, Listed};
 
 use super::*;
 
@@ -55,7 +55,7 @@ pub(crate) async fn adopted_records_are_stored_without_content(home: &impl Home)
     assert!(recorded.iter().all(|version| version.build.content().is_none()));
     let latest = catalog.latest_build(target("p3.12"), &package("Requests")).await.unwrap();
     assert_eq!(latest.unwrap().requirements_hash, recorded[0].build.requirements_hash);
-    assert_eq!(catalog.newest().await.unwrap(), Some(at("2026-11-20T02:00:00Z")));
+    assert_eq!(catalog.newest_time().await.unwrap(), Some(at("2026-11-20T02:00:00Z")));
     let expired = catalog.expired(at("2028-01-01T00:00:00Z")).await.unwrap();
     assert_eq!(expired, expected[1..2]);
 }
@@ -152,7 +152,7 @@ pub(crate) async fn adoption_leaves_own_publications_unchanged(home: &impl Home)
     later.versions.push(version(&newest, "eu-west-1", 5, Status::Latest));
     later.latest_build = Some(newest);
     let plan = catalog.adopt(&later).await.unwrap();
-    let clash = Clash::Own(arn(&own, "eu-west-1", 4));
+    let clash = AdoptionError::Own(arn(&own, "eu-west-1", 4));
     assert_eq!(plan.refused, [(region("eu-west-1"), clash)].into());
     assert!(plan.is_empty(), "{plan:?}");
     assert_eq!(everything(&*catalog).await, before);

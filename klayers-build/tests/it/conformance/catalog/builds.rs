@@ -100,13 +100,13 @@ pub(crate) async fn gate_reports_are_stored_by_content(home: &impl Home) {
         imports: ImportReport::NotRun { reason: reason.to_owned() },
     };
     let [one, other] = [b"one", b"two"].map(|content| Digest::of(content));
-    assert_eq!(catalog.gate(one).await.unwrap(), None);
+    assert_eq!(catalog.gate_report(one).await.unwrap(), None);
     // The gate report comes first, so that there is no build without one.
-    catalog.record_gate(one, &report("first")).await.unwrap();
-    assert_eq!(catalog.gate(one).await.unwrap(), Some(report("first")));
-    catalog.record_gate(one, &report("again, with \"quotes\"")).await.unwrap();
-    assert_eq!(home.open().gate(one).await.unwrap(), Some(report("again, with \"quotes\"")));
-    assert_eq!(catalog.gate(other).await.unwrap(), None);
+    catalog.record_gate_report(one, &report("first")).await.unwrap();
+    assert_eq!(catalog.gate_report(one).await.unwrap(), Some(report("first")));
+    catalog.record_gate_report(one, &report("again, with \"quotes\"")).await.unwrap();
+    assert_eq!(home.open().gate_report(one).await.unwrap(), Some(report("again, with \"quotes\"")));
+    assert_eq!(catalog.gate_report(other).await.unwrap(), None);
 }
 
 pub(crate) async fn builds_are_found_by_their_content(home: &impl Home) {

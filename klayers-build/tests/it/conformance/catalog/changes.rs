@@ -40,7 +40,7 @@ pub(crate) async fn every_change_of_the_listing_is_reported(home: &impl Home) {
     let arns = three(&*catalog, "requests").await;
     let passed = GateReport::without_imports(vec![]);
     let latest = build("p3.12", "requests", "3");
-    catalog.record_gate(digest(&latest), &passed).await.unwrap();
+    catalog.record_gate_report(digest(&latest), &passed).await.unwrap();
     let mut until = catalog.changes(None).await.unwrap().until;
     let here = change("requests", Some("eu-west-1"));
     let mut told = async |what: &str, expected: &[Listed]| {
@@ -53,10 +53,10 @@ pub(crate) async fn every_change_of_the_listing_is_reported(home: &impl Home) {
     catalog.begin(&intent(&latest, "eu-west-1")).await.unwrap();
     told("an intent is not listed", &[]).await;
     catalog.abandon(&intent(&latest, "eu-west-1")).await.unwrap();
-    catalog.record_gate(digest(&latest), &passed).await.unwrap();
+    catalog.record_gate_report(digest(&latest), &passed).await.unwrap();
     told("the same report", &[]).await;
     let empty = GateReport::without_imports(vec![Finding::Empty]);
-    catalog.record_gate(digest(&latest), &empty).await.unwrap();
+    catalog.record_gate_report(digest(&latest), &empty).await.unwrap();
     told("another report of the gate", std::slice::from_ref(&here)).await;
     catalog.yank(&arns[1], &yank, expiry()).await.unwrap();
     told("a yank of a deprecated one", std::slice::from_ref(&here)).await;

@@ -85,7 +85,7 @@ pub(crate) async fn attempt_time_and_stuck_reason_are_stored(home: &impl Home) {
         catalog.begin(begun).await.unwrap();
     }
     let later = at("2026-11-01T02:31:00.000000007Z");
-    catalog.attempted(&here, later).await.unwrap();
+    catalog.record_attempt(&here, later).await.unwrap();
     let attempted = Intent { attempted_at: Some(later), ..here.clone() };
     assert_eq!(catalog.under_way().await.unwrap(), [attempted, elsewhere.clone()]);
     // Neither field identifies a publication.
@@ -94,7 +94,7 @@ pub(crate) async fn attempt_time_and_stuck_reason_are_stored(home: &impl Home) {
     assert_eq!(under_way[1].stuck.as_deref(), Some("its policy is somebody else's"));
     assert_eq!((under_way[0].stuck.as_ref(), &under_way[1].layer), (None, &elsewhere.layer));
     catalog.abandon(&here).await.unwrap();
-    catalog.attempted(&here, later).await.unwrap();
+    catalog.record_attempt(&here, later).await.unwrap();
     catalog.mark_stuck(&here, "x").await.unwrap();
     assert_eq!(catalog.under_way().await.unwrap(), under_way[1..]);
 }

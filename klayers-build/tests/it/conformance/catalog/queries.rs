@@ -117,7 +117,7 @@ pub(crate) async fn listing_contains_existing_versions_and_latest_builds(home: &
     publish(&*catalog, &new, "us-east-1", 1).await;
     let lost = arn(&new, "us-east-1", 1);
     catalog.record_loss(&lost, expiry()).await.unwrap();
-    let mut listed: Vec<String> = (catalog.listed().await.unwrap().into_iter())
+    let mut listed: Vec<String> = (catalog.listing().await.unwrap().into_iter())
         .map(|Listed { target, package, region }| {
             format!("{target} {} {region:?}", package.normalized())
         })
@@ -134,7 +134,7 @@ pub(crate) async fn new_catalog_is_empty(home: &impl Home) {
     assert_eq!(catalog.targets().await.unwrap(), []);
     assert_eq!(catalog.regions().await.unwrap(), []);
     assert_eq!(catalog.deletions_under_way().await.unwrap(), []);
-    assert_eq!(catalog.newest().await.unwrap(), None);
+    assert_eq!(catalog.newest_time().await.unwrap(), None);
     assert_eq!(catalog.runs(1).await.unwrap(), []);
     assert_eq!(catalog.lease().await.unwrap(), None);
 }
@@ -161,7 +161,7 @@ pub(crate) async fn newest_time_includes_deleted_versions(home: &impl Home) {
     publish(&*catalog, &old, "eu-west-1", 9).await;
     publish(&*catalog, &new, "eu-west-1", 2).await;
     let newest = published(&old, "eu-west-1", 9).created_at;
-    assert_eq!(catalog.newest().await.unwrap(), newest);
+    assert_eq!(catalog.newest_time().await.unwrap(), newest);
     catalog.begin_deletion(&arn(&old, "eu-west-1", 9), expiry()).await.unwrap();
-    assert_eq!(catalog.newest().await.unwrap(), newest);
+    assert_eq!(catalog.newest_time().await.unwrap(), newest);
 }
