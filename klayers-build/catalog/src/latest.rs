@@ -71,6 +71,7 @@ mod tests {
     use klayers_core::{Content, Digest, Origin, Timestamp, Yank};
 
     use super::*;
+    use crate::samples;
 
     fn version(number: u64, content: Option<&str>, day: i64) -> LayerVersion {
         let origin = match content {
@@ -80,23 +81,8 @@ mod tests {
                 Origin::Imported { content: Content { digest, size: 1, unzipped_size: 1 } }
             }
         };
-        LayerVersion {
-            arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
-                .parse()
-                .unwrap(),
-            build: Build {
-                target: "p3.12".parse().unwrap(),
-                package: "a".parse().unwrap(),
-                version: "1".parse().unwrap(),
-                dependencies: vec!["a==1".parse().unwrap()],
-                requirements_hash: Digest::of(b""),
-                origin,
-                license: None,
-                created_at: None,
-            },
-            created_at: Timestamp::from_second(day * 86400).ok(),
-            status: Status::Latest,
-        }
+        let created_at = Timestamp::from_second(day * 86400).ok();
+        samples::version(number, samples::build("a", origin), created_at, Status::Latest)
     }
 
     fn with_other_prefix(mut version: LayerVersion) -> LayerVersion {

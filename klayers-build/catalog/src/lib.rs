@@ -20,6 +20,8 @@ pub mod report;
 mod adoption;
 mod error;
 mod latest;
+#[cfg(test)]
+mod samples;
 mod sqlite;
 
 pub use adoption::{Adoption, AdoptionError, AdoptionPlan};

@@ -1,5 +1,4 @@
-//! What a run did, in numbers and names: kept in the catalog, printed, and sent to who wants to
-//! know.
+//! The report of a run: stored in the catalog, printed, and sent as a notification.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,41 +26,41 @@ pub use summary::{Summary, Took};
 pub struct RunReport {
     /// When it began, in UTC.
     pub begun_at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub milliseconds: u64,
-    /// Whether it was the run of a month.
+    /// Whether it was a scheduled monthly run.
     pub scheduled: bool,
-    /// Whether it worked on the whole collection, and not on a part that was selected.
+    /// Whether it covered the whole collection rather than a selection.
     pub whole: bool,
-    /// On how many layers it worked.
+    /// Number of layers it worked on.
     pub layers: usize,
-    /// How many of them had nothing to be done.
+    /// Number of layers for which nothing had to be done.
     pub unchanged: usize,
-    /// How many of them failed, be it in one region.
+    /// Number of layers that failed, even if only in one region.
     pub failed: usize,
-    /// Those that were built.
+    /// Layers that were built.
     pub built: Vec<BuiltLayer>,
-    /// How many layer versions were published, by region.
+    /// Number of published layer versions by region.
     pub published: BTreeMap<Region, usize>,
-    /// Publications that an earlier run had left under way and this one completed.
+    /// Publications that an earlier run left under way and this one completed.
     pub completed: Vec<LayerVersionArn>,
-    /// Files of the cache that had changed and were made again.
+    /// Cached files that had changed and were created again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedFile>,
     /// What failed.
     pub failures: Vec<Failure>,
-    /// What is worth a look.
+    /// Things the operator should check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<RunWarning>,
 }
 
-/// Something that is worth a look, and no failure.
+/// Something the operator should check that is no failure.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunWarning {
-    /// What it is, in one line.
+    /// The warning, in one line.
     pub text: String,
-    /// The layers that it concerns, each as its target and package: `p3.12 requests`.
+    /// The affected layers, each as target and package: `p3.12 requests`.
     pub layers: Vec<String>,
 }
 
@@ -69,17 +68,17 @@ pub struct RunWarning {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltLayer {
-    /// The target.
+    /// Target of the layer.
     pub target: Target,
-    /// The package or bundle.
+    /// Package or bundle in the layer.
     pub package: PackageName,
-    /// Its version.
+    /// Version of the layer's content.
     pub version: PackageVersion,
     /// Why it was built.
     pub reason: BuildReason,
-    /// The size of the zip, in bytes.
+    /// Size of the zip in bytes.
     pub code_size: u64,
-    /// How long resolving and building took, in milliseconds.
+    /// Time spent on resolving and building, in milliseconds.
     pub milliseconds: u64,
 }
 
@@ -87,11 +86,11 @@ pub struct BuiltLayer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildReason {
-    /// It never was, here.
+    /// It was never built here.
     New,
-    /// What it would hold is not what the latest build holds.
+    /// Its content would differ from the latest build.
     Changed,
-    /// It was asked for.
+    /// The build was forced.
     Forced,
 }
 
@@ -99,24 +98,24 @@ pub enum BuildReason {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// The target of the layer; none if it concerns a whole region, or the whole run.
+    /// Target of the layer; `None` if the failure concerns a whole region or the whole run.
     pub target: Option<Target>,
-    /// The package or bundle; none if it concerns a whole region, or the whole run.
+    /// Package or bundle; `None` if the failure concerns a whole region or the whole run.
     pub package: Option<PackageName>,
-    /// The region; none if the layer could not be built, so that it concerns all of them.
+    /// The region; `None` if the layer could not be built, which concerns all regions.
     pub region: Option<Region>,
-    /// Why, with the causes, in one line.
+    /// The reason with its causes, in one line.
     pub reason: String,
-    /// What people are told, in few lines. Reports of older versions have none.
+    /// The message for people, in few lines. Reports of earlier releases have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
-    /// How many layers it kept from being done; of a region that was closed, all those that were to
-    /// be published there.
+    /// Number of layers that were not done because of it. For a closed region, all layers that were
+    /// to be published there.
     pub layers: usize,
 }
 
 impl RunReport {
-    /// The report of a run that begins: of the whole collection, and not the run of a month.
+    /// Begins the report of a run of the whole collection that is not the monthly run.
     pub fn begin(begun_at: Timestamp) -> Self {
         Self {
             begun_at,
@@ -135,17 +134,17 @@ impl RunReport {
         }
     }
 
-    /// Whether all was done.
+    /// Returns whether everything was done.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty()
     }
 
-    /// Writes down that the run was told to end. What was under way then is not in the report.
+    /// Records that the run was interrupted. Work under way at that time is not in the report.
     pub fn add_interruption(&mut self) {
         self.failures.push(Failure::of_run("it was interrupted".to_owned()));
     }
 
-    /// Writes down how long the run took.
+    /// Records the duration of the run.
     pub fn end(&mut self, took: Duration) {
         self.milliseconds = milliseconds(took);
     }
@@ -173,12 +172,12 @@ impl Failure {
         Self { region: Some(region.clone()), ..Self::of_run(reason) }
     }
 
-    /// Whether a whole region failed.
+    /// Returns whether a whole region failed.
     pub fn is_of_region(&self, region: &Region) -> bool {
         self.region.as_ref() == Some(region) && self.package.is_none()
     }
 
-    /// Of a pointer that is owed.
+    /// The failure of a pointer that is owed.
     pub fn of_pointer(pointer: &OwedPointer, reason: &str) -> Self {
         let OwedPointer { region, target, package } = pointer.clone();
         let (target, package, region) = (Some(target), Some(package), Some(region));

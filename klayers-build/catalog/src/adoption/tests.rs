@@ -1,29 +1,15 @@
-use klayers_core::{Digest, Timestamp, Yank};
+use klayers_core::{Timestamp, Yank};
 
 use super::*;
+use crate::samples;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 fn version(number: u64, content: &str, status: Status) -> LayerVersion {
-    LayerVersion {
-        arn: format!("arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-a:{number}")
-            .parse()
-            .unwrap(),
-        build: Build {
-            target: "p3.12".parse().unwrap(),
-            package: "a".parse().unwrap(),
-            version: "1".parse().unwrap(),
-            dependencies: vec![format!("{content}==1").parse().unwrap()],
-            requirements_hash: Digest::of(content.as_bytes()),
-            origin: Origin::Adopted { at: Timestamp::UNIX_EPOCH },
-            license: None,
-            created_at: None,
-        },
-        created_at: None,
-        status,
-    }
+    let origin = Origin::Adopted { at: Timestamp::UNIX_EPOCH };
+    samples::version(number, samples::build(content, origin), None, status)
 }
 
 fn old(expires: &str) -> Status {

@@ -1,24 +1,24 @@
-//! The rows that a message takes on a terminal. No message takes more than five, whatever it says;
-//! what to do always stands last, and whole.
+//! Fits a message into the rows of a terminal: at most five. The advice always comes last and is
+//! complete.
 
 use super::wrap::{elided, wrapped};
 use super::{Message, Shape};
 
-/// How many rows a message takes at most, unless all of it is to be shown.
+/// Maximum number of rows of a message, unless all of it is to be shown.
 pub const ROWS: usize = 5;
-/// How many of them say what to do, at most. One help that needs more may have one more.
+/// Maximum number of rows for advice. A single long help may take one more.
 const HELP_ROWS: usize = 3;
-/// How many characters of a paragraph are shown where the width of the terminal is not known.
+/// Number of characters to show of a paragraph if the width of the terminal is unknown.
 const LONGEST: usize = 400;
-/// How far details, and the further rows of other paragraphs, are indented.
+/// Indentation of details, and of wrapped rows of other paragraphs.
 const INDENT: usize = 2;
-/// What is said of what is not shown.
+/// Marks omitted text.
 const MORE: &str = "… (all of it: --verbose)";
 
-/// A text that may be broken into several rows.
+/// A text that may be wrapped into several rows.
 struct Paragraph {
     text: String,
-    /// How far its further rows are indented.
+    /// Indentation of wrapped rows.
     indent: usize,
 }
 
@@ -36,7 +36,7 @@ impl Paragraph {
     }
 }
 
-/// The text of a message below its headline.
+/// Renders a message below its headline.
 pub(super) fn rendered(headline: &str, message: &Message, shape: Shape) -> String {
     let Shape { width, whole } = shape;
     let headline = [Paragraph::headline(headline)];
@@ -63,7 +63,7 @@ pub(super) fn rendered(headline: &str, message: &Message, shape: Shape) -> Strin
     rows.join("\n")
 }
 
-/// The rows of one help. A setting has a row of its own, to be copied.
+/// The rows of one help. A setting gets its own row, so that it can be copied.
 fn help_rows(help: &str, width: Option<usize>) -> Vec<String> {
     let lines = format!("help: {help}");
     let rows = lines.lines().flat_map(|line| {
@@ -72,13 +72,13 @@ fn help_rows(help: &str, width: Option<usize>) -> Vec<String> {
     rows.collect()
 }
 
-/// The rows of the first helps, as many as there is room for.
+/// The rows of as many helps as there is room for.
 fn all_help_rows(help: &[String], width: Option<usize>) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for help in help {
         let mut more = help_rows(help, width);
         if rows.is_empty() {
-            // The first is told in any case.
+            // The first help is always shown.
             while rows_on_terminal(&more, width) >= ROWS && more.len() > 1 {
                 more.pop();
                 if let (Some(last), Some(width)) = (more.last_mut(), width) {
@@ -93,14 +93,14 @@ fn all_help_rows(help: &[String], width: Option<usize>) -> Vec<String> {
     rows
 }
 
-/// How many rows a terminal needs for these: one breaks what is too wide for it.
+/// Number of rows that a terminal needs, because it wraps long rows.
 fn rows_on_terminal(rows: &[String], width: Option<usize>) -> usize {
     let count = |row: &String| width.map_or(1, |width| row.chars().count().div_ceil(width).max(1));
     rows.iter().map(count).sum()
 }
 
-/// As much of the paragraphs as `room` rows hold, and whether that is all. Each paragraph gets a
-/// row, then the first ones get what they need beyond that.
+/// Returns as much of the paragraphs as fits in `room` rows, and whether that is everything. Each
+/// paragraph gets one row first, then earlier paragraphs get the rows they need.
 fn fitted(paragraphs: &[Paragraph], room: usize, width: Option<usize>) -> (Vec<String>, bool) {
     let shown = &paragraphs[..paragraphs.len().min(room)];
     let mut is_whole = shown.len() == paragraphs.len();
@@ -131,7 +131,7 @@ fn fitted(paragraphs: &[Paragraph], room: usize, width: Option<usize>) -> (Vec<S
     (rows, is_whole)
 }
 
-/// A row that says that there is more.
+/// A row marked as having more text.
 fn with_more(row: &str, width: Option<usize>) -> String {
     let row = row.trim_end_matches('…').trim_end();
     let width = width.unwrap_or(usize::MAX);
@@ -139,7 +139,7 @@ fn with_more(row: &str, width: Option<usize>) -> String {
     cut(row, width, &format!("{separator}{MORE}"))
 }
 
-/// A row and an ending, with so little of the row left out that both fit.
+/// Shortens a row so that it fits together with an ending.
 fn cut(row: &str, width: usize, ending: &str) -> String {
     let room = width.saturating_sub(ending.chars().count());
     let kept: String = row.chars().take(room).collect();

@@ -1,18 +1,18 @@
-//! Lines of a limited width.
+//! Wraps lines to a limited width.
 
-/// How short a word may become of which a part is left out, in characters.
+/// Minimum length of a shortened word, in characters.
 const SHORTEST: usize = 32;
-/// By how many characters such a word is shortened at a time.
+/// Number of characters by which such a word is shortened at a time.
 const SHRINK: usize = 4;
 
-/// Breaks a line between words, so that no line is wider than `width` columns unless a word is.
-/// Further lines are indented by `indent` columns. A flag and its value stay together. Without a
-/// width the line stays as it is.
+/// Wraps a line between words, so that no row is wider than `width` columns unless a word is.
+/// Further rows are indented by `indent` columns. A flag and its value stay together. Without a
+/// width the line stays unchanged.
 pub(super) fn wrapped(line: &str, indent: usize, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| line.chars().count() > *width) else {
         return line.to_owned();
     };
-    // The words of the line, the first with what it is indented by.
+    // The words of the line; the first keeps its indentation.
     let start = line.len() - line.trim_start().len();
     let mut text = line[..start].to_owned();
     let mut column = start;
@@ -35,7 +35,7 @@ pub(super) fn wrapped(line: &str, indent: usize, width: Option<usize>) -> String
     text
 }
 
-/// The same, with words broken that are wider than the width.
+/// Like [`wrapped`], but also breaks words that are wider than the width.
 pub(super) fn broken(line: &str, indent: usize, width: usize) -> Vec<String> {
     let rows = wrapped(line, indent, Some(width));
     let rows = rows.lines().flat_map(|row| {
@@ -46,13 +46,13 @@ pub(super) fn broken(line: &str, indent: usize, width: usize) -> Vec<String> {
     rows.collect()
 }
 
-/// The rows of a line that needs more than `most`. If that makes them fewer, its longest word, which
-/// is the name of a file mostly, is told by its beginning and its end.
+/// Returns the rows of a line that needs more than `most`. If that saves rows, its longest word,
+/// usually a file name, is shortened to its beginning and its end.
 pub(super) fn elided(line: &str, indent: usize, width: usize, most: usize) -> Vec<String> {
     let length = |text: &str| text.chars().count();
     let longest = line.split(' ').max_by_key(|word| length(word)).unwrap_or_default();
     let mut rows = broken(line, indent, width);
-    // A word is no wider than a row.
+    // A word is not wider than a row.
     let mut room = width.saturating_sub(indent).min(length(longest));
     while rows.len() > most && room > SHORTEST {
         room = (room - SHRINK).max(SHORTEST);
@@ -68,8 +68,8 @@ fn is_bound(word: &str) -> bool {
     matches!(word, "error:" | "help:") || (word.starts_with("--") && !word.contains(' '))
 }
 
-/// The words of a line; a flag such as `--allow-sdist` and the word behind it are one, and so is what
-/// a message begins with.
+/// The words of a line. A flag such as `--allow-sdist` and its value count as one word, and so does
+/// the start of a message.
 fn words(line: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in line.split(' ') {
@@ -89,19 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_names_are_told_by_their_beginning_and_their_end() {
+    fn long_names_are_shortened_in_the_middle() {
         let line = format!("wheel {}-{}.whl cannot be used", "a".repeat(50), "b".repeat(50));
         assert_eq!(
             elided(&line, 2, 60, 1),
             [format!("wheel {}…{}.whl cannot be used", "a".repeat(19), "b".repeat(14))]
         );
         assert_eq!(elided("a b", 2, 60, 1), ["a b"]);
-        // A word of a bearable length stays, and what does not fit is left to the caller.
+        // A word of moderate length stays, and the caller handles text that does not fit.
         assert_eq!(elided("some words and more", 0, 10, 1), ["some words", "and more"]);
     }
 
     #[test]
-    fn lines_are_broken_between_words_and_no_word_is_cut() {
+    fn lines_are_wrapped_between_words() {
         let line = "  a bb ccc dddd eeeeeeeeeeeeeeee f";
         assert_eq!(wrapped(line, 4, None), line);
         assert_eq!(wrapped(line, 4, Some(34)), line);

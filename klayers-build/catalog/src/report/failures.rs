@@ -1,4 +1,4 @@
-//! Failures that have one reason, told once.
+//! Groups failures with the same reason, so that it is reported once.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use klayers_core::{PackageName, Region, Target};
 use super::{Failure, RunReport};
 use crate::message::{Message, Shape, listed};
 
-/// Failures of which the same is told.
+/// Failures with the same message.
 #[derive(Clone, Debug)]
 pub struct FailureGroup {
     layers: Vec<(Target, PackageName)>,
     regions: Vec<Region>,
-    /// How many layers a region that was closed kept from being done.
+    /// Number of layers that were not done because a region was closed.
     lost: usize,
     message: Message,
 }
 
 impl RunReport {
-    /// What failed and why, each reason once.
+    /// Groups what failed by its reason.
     pub fn failure_groups(&self) -> Vec<FailureGroup> {
         let mut groups: Vec<FailureGroup> = Vec::new();
         for failure in &self.failures {
@@ -45,7 +45,8 @@ impl FailureGroup {
         }
     }
 
-    /// Whether another failure is told with these: of other layers, or of the same in other regions.
+    /// Whether another failure belongs to this group: the same reason for other layers, or for the
+    /// same layers in other regions.
     fn takes(&self, other: &Self) -> bool {
         !self.layers.is_empty()
             && !other.layers.is_empty()
@@ -103,13 +104,13 @@ impl FailureGroup {
         format!("{}{}", self.headline(), detail.unwrap_or_default())
     }
 
-    /// The lines that are shown.
+    /// The lines to show.
     pub fn to_text(&self, shape: Shape) -> String {
         self.message.below(&self.headline(), shape)
     }
 }
 
-/// Whether a text has the name of a package as a word.
+/// Whether a text contains the name of a package as a word.
 fn names(text: &str, package: &PackageName) -> bool {
     let ends = |c: char| !(c.is_alphanumeric() || "-_.".contains(c));
     text.split(ends).any(|word| word.parse::<PackageName>().is_ok_and(|name| name == *package))
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reason_of_several_targets_is_told_once() {
+    fn same_reason_for_several_targets_is_reported_once() {
         let targets = ["p3.10", "p3.11", "p3.12", "p3.13", "p3.13-arm64", "p3.14"];
         let gdal = |target: &&str| {
             failed(target, "gdal", None, message("no wheels of gdal", Some(target)))
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reason_of_several_regions_is_told_once_and_other_reasons_apart() {
+    fn same_reason_in_several_regions_is_reported_once() {
         let refused = || message("refused", None);
         assert_eq!(
             told(vec![
@@ -177,7 +178,7 @@ mod tests {
                 failed("p3.12", "six", Some("eu-west-1"), refused()),
                 failed("p3.12", "six", Some("eu-west-2"), message("too large", None)),
                 failed("p3.13", "six", Some("eu-west-2"), refused()),
-                // As older versions wrote it.
+                // As earlier releases wrote it.
                 failed("p3.13", "seven", None, None),
             ]),
             [

@@ -1,15 +1,15 @@
-//! Whether the run of a month is still to be done.
+//! Finds out whether the monthly run still has to be done.
 
 use jiff::Timestamp;
 use klayers_core::last_build;
 
 use crate::{Catalog, CatalogError};
 
-/// When the monthly build was to start that is still to be done at `now`; none if a scheduled run
-/// of the whole collection was complete since.
+/// Returns the scheduled time of the monthly build that still has to be done at `now`; `None` if a
+/// scheduled run of the whole collection has completed since then.
 ///
-/// So what asks this may do so as often as it likes: what failed is tried again, and what was done
-/// is not done twice.
+/// So a caller may ask as often as it likes: failed builds are tried again, and completed ones are
+/// not repeated.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub async fn due_build(
 ) -> Result<Option<Timestamp>, CatalogError> {
     let Some(build) = last_build(now) else { return Ok(None) };
     let newest = catalog.runs(1).await?.first().map_or(0, |(number, _)| *number);
-    // One by one, since the report of a large run is long, and most often the newest decides.
+    // One by one, because the report of a large run is long, and usually the newest one decides.
     for number in (1..=newest).rev() {
         let Some(report) = catalog.run(number).await? else { continue };
         if report.begun_at < build {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_month_is_done_when_a_scheduled_run_of_all_was_complete() {
+    async fn month_is_done_after_complete_scheduled_run() {
         let due = Some("2026-11-01T02:00:00Z".to_owned());
         let done = scheduled("2026-11-01T02:00:00Z");
         assert_eq!(due_after([]).await, due);
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(due_after([failed.clone()]).await, due);
 
         assert_eq!(due_after([done.clone()]).await, None);
-        // What was tried again was done, and what somebody did by hand after changes nothing.
+        // The second attempt completed the run; a later manual run changes nothing.
         let by_hand = RunReport { scheduled: false, ..failed.clone() };
         assert_eq!(due_after([failed, done, by_hand]).await, None);
     }

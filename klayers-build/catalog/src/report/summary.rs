@@ -1,4 +1,4 @@
-//! What a report comes to, for people.
+//! Summarizes a report for people.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,11 @@ use klayers_wheel::Size;
 
 use super::{BuiltLayer, RunReport, RunWarning};
 
-/// How many of the slowest and biggest layers are named.
+/// Number of slowest and largest layers that are named.
 const NAMED: usize = 5;
 
 impl RunReport {
-    /// What was done, in numbers and in one line.
+    /// The numbers of the run in one line.
     pub fn tally(&self) -> String {
         let Self { layers, unchanged, failed, .. } = self;
         let (built, published) = (self.built.len(), self.published.values().sum::<usize>());
@@ -22,32 +22,32 @@ impl RunReport {
         )
     }
 
-    /// The report as it is shown to people.
+    /// Returns the report in a form to show to people.
     pub fn summary(&self) -> Summary<'_> {
         Summary { report: self, failures: Some(usize::MAX) }
     }
 
-    /// The built layers that took longest, the longest first.
+    /// The built layers that took longest, slowest first.
     pub fn slowest(&self) -> Vec<&BuiltLayer> {
         self.first(|layer| layer.milliseconds)
     }
 
-    /// The built layers with the biggest zips, the biggest first.
+    /// The built layers with the largest zips, largest first.
     pub fn biggest(&self) -> Vec<&BuiltLayer> {
         self.first(|layer| layer.code_size)
     }
 
     fn first(&self, measure: impl Fn(&BuiltLayer) -> u64) -> Vec<&BuiltLayer> {
         let mut built: Vec<&BuiltLayer> = self.built.iter().collect();
-        // Those that are equal stay in the order in which they were built.
+        // Equal layers keep the order in which they were built.
         built.sort_by_key(|layer| std::cmp::Reverse(measure(layer)));
         built.truncate(NAMED);
         built
     }
 }
 
-/// Shows a report: the tally, and below it where layer versions were published, what failed and
-/// why, what took longest and what is biggest.
+/// Shows a report: the numbers, then where layer versions were published, what failed and why, and
+/// the slowest and largest layers.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a> {
     report: &'a RunReport,
@@ -55,13 +55,13 @@ pub struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    /// The same with so many failures at most; how many more there are is said.
+    /// Shows at most this many failures, and the number of the others.
     #[must_use]
     pub fn with_failures(self, at_most: usize) -> Self {
         Self { failures: Some(at_most), ..self }
     }
 
-    /// The same without failures, where they are told apart from it.
+    /// Omits failures, for callers that show them separately.
     #[must_use]
     pub fn without_failures(self) -> Self {
         Self { failures: None, ..self }
@@ -110,7 +110,7 @@ impl fmt::Display for Summary<'_> {
 }
 
 impl fmt::Display for RunWarning {
-    /// The layers first, as in all lines of a run.
+    /// The layers come first, as in all lines of a run.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.layers[..] {
             [layer] => write!(f, "{layer}: {}", self.text),
@@ -119,7 +119,7 @@ impl fmt::Display for RunWarning {
     }
 }
 
-/// How many layer versions each region got. Where that is the same number in many, it is said once.
+/// Number of layer versions by region. Regions with the same number are combined.
 fn by_region(published: &BTreeMap<Region, usize>) -> String {
     let mut by_number: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for (region, number) in published {
@@ -136,7 +136,7 @@ fn by_region(published: &BTreeMap<Region, usize>) -> String {
     parts.join("; ")
 }
 
-/// A time in milliseconds, for people: 12.3 s, or 3 min 2 s.
+/// A time in milliseconds, formatted as 12.3 s or 3 min 2 s.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Took(pub u64);
 

@@ -62,18 +62,18 @@ fn report() -> RunReport {
 }
 
 #[test]
-fn the_summary_says_what_was_done_and_what_was_not() {
+fn summary_shows_results_and_failures() {
     insta::assert_snapshot!(report().summary());
 }
 
 #[test]
-fn a_summary_of_nothing_is_its_tally() {
+fn empty_summary_is_its_tally() {
     let report = RunReport::begin("2026-11-01T02:00:00Z".parse().unwrap());
     assert_eq!(report.summary().to_string(), report.tally());
 }
 
 #[test]
-fn failures_beyond_a_number_are_counted() {
+fn failures_beyond_limit_are_counted() {
     let text = report().summary().with_failures(2).to_string();
     let failed: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("  failed     ")).collect();
