@@ -2,17 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use klayers_core::{
     Build, Digest, LayerVersion, LayerVersionArn, PackageName, Region, Target, Yank,
 };
-use rusqlite::{
-    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params, params_from_iter,
-};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use tokio::sync::Mutex;
 
 use klayers_wheel::gate_report::GateReport;
 
@@ -23,6 +21,7 @@ use super::{
 };
 use crate::report::RunReport;
 
+mod access;
 mod adoption;
 mod changes;
 mod pointers;
@@ -39,7 +38,7 @@ mod schema;
 /// the same file open; a process that writes waits while another one writes.
 ///
 /// ```
-/// use crate::{Catalog as _, Query, SqliteCatalog};
+/// use klayers_catalog::{Catalog as _, Query, SqliteCatalog};
 ///
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// # let folder = tempfile::tempdir()?;
@@ -114,58 +113,6 @@ impl SqliteCatalog {
             next: AtomicUsize::default(),
         }
     }
-
-    /// Runs `work` on the connection in a thread where blocking on the disk is allowed.
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
-    ) -> Result<T, CatalogError> {
-        on(Arc::clone(&self.connection).lock_owned().await, work).await
-    }
-
-    /// Like [`with`](Self::with), on a connection that is free if there is one. For queries of the
-    /// listing.
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
-    ) -> Result<T, CatalogError> {
-        if self.readers.is_empty() {
-            return self.with(work).await;
-        }
-        let free = self.readers.iter().find_map(|reader| Arc::clone(reader).try_lock_owned().ok());
-        let connection = if let Some(connection) = free {
-            connection
-        } else {
-            let next = self.next.fetch_add(1, Ordering::Relaxed) % self.readers.len();
-            Arc::clone(&self.readers[next]).lock_owned().await
-        };
-        on(connection, work).await
-    }
-
-    /// Like [`with`](Self::with), in a transaction: all of `work` takes effect, or nothing.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, SqliteError> + Send + 'static,
-    ) -> Result<T, CatalogError> {
-        self.with(|connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let outcome = work(&transaction)?;
-            transaction.commit()?;
-            Ok(outcome)
-        })
-        .await
-    }
-}
-
-async fn on<T: Send + 'static>(
-    mut connection: OwnedMutexGuard<Connection>,
-    work: impl FnOnce(&mut Connection) -> Result<T, SqliteError> + Send + 'static,
-) -> Result<T, CatalogError> {
-    tokio::task::spawn_blocking(move || work(&mut connection))
-        .await
-        .map_err(|error| CatalogError::Storage(error.into()))?
-        .map_err(|SqliteError(error)| error)
 }
 
 #[async_trait]
