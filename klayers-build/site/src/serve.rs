@@ -18,11 +18,10 @@ mod answer;
 mod connections;
 mod documents;
 mod encoding;
-mod files;
 mod metrics;
 mod prepared;
 mod range;
-mod socket;
+mod timed_stream;
 
 use answer::Answers;
 use documents::Documents;

@@ -1,6 +1,5 @@
 //! What is answered to a request.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +14,6 @@ use klayers_core::api::Problem;
 
 use super::documents::Documents;
 use super::encoding::Accepted;
-use super::files::Excerpt;
 use super::metrics::{self, Metrics};
 use super::prepared::{Prepared, Variant, insert};
 use super::range::{Part, part};
@@ -44,7 +42,6 @@ impl Answers {
         if request.method() == Method::HEAD {
             // Its fields say what they would say of GET.
             *response.body_mut() = Body::empty();
-            response.extensions_mut().clear();
         }
         self.metrics.answered(response.status().as_u16());
         response
@@ -151,23 +148,7 @@ fn not_modified(variant: &Variant) -> Response<Body> {
 }
 
 fn whole(variant: &Variant) -> Response<Body> {
-    excerpt(StatusCode::OK, variant.headers.clone(), variant, 0..variant.body.len())
-}
-
-fn excerpt(
-    status: StatusCode,
-    headers: HeaderMap,
-    variant: &Variant,
-    range: Range<usize>,
-) -> Response<Body> {
-    let offset = range.start;
-    let part = variant.body.slice(range);
-    let mut response = with(status, headers, part.clone());
-    if part.len() >= Excerpt::SMALLEST {
-        let (etag, whole) = (variant.etag.clone(), variant.body.clone());
-        response.extensions_mut().insert(Excerpt { etag, whole, offset, part });
-    }
-    response
+    with(StatusCode::OK, variant.headers.clone(), variant.body.clone())
 }
 
 fn in_part(variant: &Variant, range: &str) -> Response<Body> {
@@ -179,7 +160,7 @@ fn in_part(variant: &Variant, range: &str) -> Response<Body> {
             let (first, last) = (range.start, range.end - 1);
             headers.insert(CONTENT_LENGTH, HeaderValue::from(range.len()));
             insert(&mut headers, CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
-            excerpt(StatusCode::PARTIAL_CONTENT, headers, variant, range)
+            with(StatusCode::PARTIAL_CONTENT, headers, variant.body.slice(range))
         }
         Part::Beyond => {
             let detail = format!("the body has {length} bytes");

@@ -1,4 +1,4 @@
-//! Connections: how many there are, and how long each may take.
+//! Accepting connections, within the limits on their number and on how long each may take.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,18 +12,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::Limits;
 use super::answer::Answers;
-use super::files::{Excerpt, Files};
-use super::socket::{Ahead, Socket};
+use super::timed_stream::TimedStream;
 
-/// Takes connections and answers what they ask, until `shutdown` is ready. Then it takes no more,
-/// and returns when the requests under way are answered, or after `patience`.
+/// Accepts connections and answers their requests until `shutdown` is ready. Then it accepts no
+/// more, and returns when the requests in progress are answered, or after `patience`.
 pub(super) async fn serve(
     listener: TcpListener,
     answers: Arc<Answers>,
@@ -33,7 +32,6 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let free = Arc::new(Semaphore::new(limits.connections));
     let open = GracefulShutdown::new();
-    let files = Arc::new(Files::new());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -44,22 +42,21 @@ pub(super) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) if concerns_one_connection(&error) => continue,
             Err(error) => {
-                // There are too many open files, mostly: some will be closed.
-                warn!(%error, "no connection can be taken for now");
+                // Usually the process has too many open files. Some will be closed soon.
+                warn!(%error, "could not accept a connection; trying again");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
-            // It is closed without a word: to write one would take as long as to answer.
+            // The connection is closed without a response, which would take as long as an answer.
             answers.metrics.turned_away.inc();
             continue;
         };
-        // A small answer is not to wait for the acknowledgement of the one before it.
+        // A small answer must not wait until the client acknowledges the previous one.
         let _ = stream.set_nodelay(true);
         let metrics = Arc::clone(&answers.metrics);
-        let connection =
-            open.watch(connection(stream, Arc::clone(&answers), Arc::clone(&files), &limits));
+        let connection = open.watch(connection(stream, Arc::clone(&answers), &limits));
         metrics.connections.inc();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -85,25 +82,16 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 fn connection(
     stream: TcpStream,
     answers: Arc<Answers>,
-    files: Arc<Files>,
     limits: &Limits,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + 'static {
-    let ahead = Ahead::default();
-    let socket = Socket::new(stream, ahead.clone(), limits.idle, limits.stalled);
+) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
+    let stream = TimedStream::new(stream, limits.idle, limits.stalled);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (answers, files, ahead) = (Arc::clone(&answers), Arc::clone(&files), ahead.clone());
-        async move {
-            let mut response = answers.answer(&request).await;
-            ahead.put(match response.extensions_mut().remove::<Excerpt>() {
-                Some(excerpt) => files.find(excerpt).await,
-                None => None,
-            });
-            Ok::<Response<Body>, Infallible>(response)
-        }
+        let answers = Arc::clone(&answers);
+        async move { Ok::<Response<Body>, Infallible>(answers.answer(&request).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(limits.head)
-        .serve_connection(TokioIo::new(socket), service)
+        .serve_connection(TokioIo::new(stream), service)
 }
