@@ -37,7 +37,7 @@ setup-dist: setup ## Install what `make dist` needs, zig for one, into build/dis
 	@PYTHON="$(PYTHON)" tools/setup-dist
 
 build: ## Build the commands and the examples, for release
-	cargo build --release $(RUST) --bins --examples
+	cargo build --release $(RUST) --exclude bench-programs --bins --examples
 
 wheel: setup ## Build the Python wheel, into build/wheels
 	rm -rf build/wheels
@@ -74,7 +74,7 @@ test-python: wheel ## Run the tests of the wheel in a fresh environment of each 
 	$(WITH_TOOLS) python tools/test-wheel
 
 test-page: setup-browser ## Run the tests of the pages in a browser; pictures go to build/page
-	cargo build $(RUST) --bin klayers-pipeline --example catalog_fixture
+	cargo build $(RUST) --bin klayers-pipeline --bin catalog_fixture
 	@if [ -x build/browser/bin/pytest ]; then \
 		set -x; build/browser/bin/pytest -o cache_dir="$(CURDIR)/build/pytest-page" -rs \
 			klayers-build/tests/page; \
@@ -117,6 +117,7 @@ fmt: ## Format the Rust code
 	cargo fmt --all
 
 bench: setup build wheel ## Measure against other tools, side by side
+	cargo build --release $(RUST) --bins --examples
 	$(WITH_TOOLS) python bench/bench.py
 
 survey: setup build ## Build the 300 most downloaded packages, compare each with uv's tree, into docs/survey.md

@@ -1,4 +1,4 @@
-"""How long a change of the catalog takes to be seen by who asks the server, or reads a copy."""
+"""The time until a change of the catalog is visible in the server's answers or in a static copy."""
 
 import json
 import os
@@ -22,13 +22,13 @@ VERSIONS = f"/api/v2/p3.13/layers/us-east-1/{PACKAGE}"
 
 
 def changing(bench: Bench, folder: Path) -> Row:
-    """Layer versions are withdrawn from a catalog of a million, one a round."""
+    """Deletes one layer version per round from a catalog of a million."""
     catalog = filled(bench, folder)
     server = subprocess.Popen(
         [bench.pipeline, "serve", "--config", folder / "klayers.toml", "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE, text=True,
     )
-    shown = "a change until it is shown"
+    shown = "from a change to its first answer"
     measured: Measured = {shown: []}
     database = sqlite3.connect(catalog)
     try:
@@ -61,10 +61,10 @@ def changing(bench: Bench, folder: Path) -> Row:
 
 
 def filled(bench: Bench, folder: Path) -> Path:
-    """A catalog of a million layer versions, with a config file beside it."""
+    """Creates a catalog of a million layer versions, with a config file beside it."""
     catalog = folder / "klayers.db"
     subprocess.run(
-        [bench.pipeline.parent / "examples/planning", "fill", catalog], check=True,
+        [bench.pipeline.parent / "planning", "fill", catalog], check=True,
         stdout=subprocess.DEVNULL,
     )
     (folder / "klayers.toml").write_text('config_dir = "config"\n')
@@ -83,7 +83,7 @@ def delete(database: sqlite3.Connection, number: int) -> None:
 
 
 def bring_back(database: sqlite3.Connection) -> None:
-    """Undoes that: a round takes a version, and the layer must not run out of them."""
+    """Restores the deleted version, so that the layer does not run out of versions."""
     with database:
         database.execute(
             "UPDATE layer_versions SET status = 'deprecated'"
@@ -93,12 +93,12 @@ def bring_back(database: sqlite3.Connection) -> None:
 
 
 def exporting(bench: Bench, folder: Path) -> Row:
-    """The same changes, of which each is brought into a static copy."""
+    """Makes the same changes and exports a static copy after each."""
     catalog = filled(bench, folder)
     command: Command = [
         bench.pipeline, "export", "--config", folder / "klayers.toml", "--out", folder / "site",
     ]
-    first, changed = "all of it", "one change"
+    first, changed = "the whole catalog", "one change"
     measured: Measured = {first: [run(command, folder)], changed: []}
     versions = folder / "site/current" / VERSIONS.lstrip("/")
     database = sqlite3.connect(catalog)
@@ -112,7 +112,7 @@ def exporting(bench: Bench, folder: Path) -> Row:
             if not turn:
                 written = check(folder / "site/current")
             bring_back(database)
-            # Not measured: it only puts things in order.
+            # Not measured: this only restores the state for the next round.
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     finally:
         database.close()
@@ -120,28 +120,28 @@ def exporting(bench: Bench, folder: Path) -> Row:
         "A static copy of a catalog of 1,000,000 layer versions",
         measured,
         "exported to a folder, and again after a layer version was deleted, which writes"
-        f" {written[0]} of {written[1]:,} objects; all others are links to the files of before",
+        f" {written[0]} of {written[1]:,} objects; all others are links to existing files",
         [],
         [peak(first, 1024), peak(changed, 1024)],
     )
 
 
 def check(site: Path) -> "tuple[int, int]":
-    """How many objects a copy holds that the one before does not, and how many there are. None may
-    be written that the change does not touch."""
+    """Returns the number of newly written objects of a copy, and the number of all objects. Exits if an
+    object was written that the change did not make stale."""
     written, objects = [], 0
     for parent, _, names in os.walk(site.resolve()):
         for name in names:
             if name.endswith(".gz") or name == "manifest.json":
                 continue
             objects += 1
-            # What is as it was is the same file in both.
+            # An unchanged object is the same file in both copies.
             if os.stat(os.path.join(parent, name)).st_nlink == 1:
                 written.append(os.path.relpath(os.path.join(parent, name), site.resolve()))
-    touched = re.compile(f"us-east-1|{PACKAGE}|feed.atom")
-    strange = [name for name in written if not touched.search(name)]
+    stale = re.compile(f"us-east-1|{PACKAGE}|feed.atom")
+    strange = [name for name in written if not stale.search(name)]
     if strange or not written:
-        sys.exit(f"bench: written without need: {strange}; in all {written}")
+        sys.exit(f"bench: written needlessly: {strange}; all written: {written}")
     return len(written), objects
 
 

@@ -1,4 +1,4 @@
-"""How long it takes to find out that there is nothing to do, in a catalog that is large."""
+"""The time to plan a month with nothing to do, with a large catalog."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ from tools import Bench
 
 
 def planning(bench: Bench, title: str, folder: Path) -> Row:
-    """A month is planned for 300 packages, 12 targets and 34 regions, with 1,000,000 layer versions
-    in the catalog, all but for resolving."""
-    program = bench.pipeline.parent / "examples" / "planning"
+    """Plans a month for 300 packages, 12 targets and 34 regions with 1,000,000 layer versions in the
+    catalog, without resolving."""
+    program = bench.pipeline.parent / "planning"
     if not program.is_file():
-        sys.exit(f"bench: {program} is missing: run make build")
+        sys.exit(f"bench: {program} is missing: run make bench")
     catalog = folder / "klayers.db"
     filled = subprocess.run([program, "fill", catalog], check=True, capture_output=True, text=True)
     ours, locks = "planning", "locks"
@@ -22,7 +22,7 @@ def planning(bench: Bench, title: str, folder: Path) -> Row:
         ours: Contender([program, "plan", catalog]), locks: Contender([program, "locks"]),
     }
     measured = in_turn(contenders, bench.rounds, folder)
-    # Reading the locks belongs to resolving.
+    # Parsing the locks belongs to resolving.
     planned = [run.minus(read) for run, read in zip(measured[ours], measured[locks])]
     size = catalog.stat().st_size
     return Row(

@@ -1,4 +1,4 @@
-"""How many requests a second the server answers, beside nginx with the same files and fields."""
+"""The throughput and latency of the server, compared with nginx with the same files and fields."""
 
 import contextlib
 import http.client
@@ -27,13 +27,13 @@ PACKAGES = 300
 LIST = "/api/v2/p3.13/layers/latest/us-east-1"
 CONNECTIONS = 64
 SECONDS = 4
-# So many requests are what a figure is told for.
+# Times are reported for this number of requests.
 REQUESTS = 10_000
-# Who else holds on to the server.
+# Other connections to the server during the row serve-crowded.
 IDLE = 10_000
 SLOW = 200
-# Who asks for packages that do not exist, about once a second, and how many answers are timed
-# beside them.
+# Clients that request unknown packages about once a second, and the number of timed requests
+# meanwhile.
 CALLERS = 4_000
 ASKED = 20
 UNKNOWN = """
@@ -50,7 +50,7 @@ end
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs, and how it is told from others."""
+    """A running server."""
 
     name: str
     address: str
@@ -58,14 +58,14 @@ class Server:
 
 
 def serving(bench: Bench, encoding: str, slower: float, folder: Path) -> Row:
-    """A list of 300 packages from one worker of each server on one core, asked for by wrk on the
-    other. `slower` is how many times as long as nginx ours may take for as many requests."""
+    """Compares a list of 300 packages from one worker of each server on one core, requested by wrk
+    on the other core. `slower` is the largest allowed ratio of our time to nginx's."""
     for program in ("wrk", "taskset"):
         need(program)
     measured: Measured = {}
     for turn in range(bench.rounds + 1):
-        # Each round has servers of its own: where in memory a body happens to lie makes as much as a
-        # seventh of the time, for as long as a server runs.
+        # Each round starts new servers: the place of a body in memory changes the time by up to a
+        # seventh, for as long as a server runs.
         work = Path(tempfile.mkdtemp(prefix="round-", dir=folder))
         servers = [ours(bench, work), nginx(bench, work)]
         try:
@@ -96,8 +96,8 @@ def serving(bench: Bench, encoding: str, slower: float, folder: Path) -> Row:
 
 
 def crowded(bench: Bench, folder: Path) -> Row:
-    """The same list, while thousands of connections lie idle and hundreds send their heads byte by
-    byte."""
+    """Measures the same list while thousands of connections are idle and hundreds send their heads
+    byte by byte."""
     for program in ("wrk", "taskset"):
         need(program)
     server = ours(bench, folder)
@@ -116,7 +116,7 @@ def crowded(bench: Bench, folder: Path) -> Row:
         server.process.send_signal(signal.SIGTERM)
         server.process.wait()
     return Row(
-        f"A list of {PACKAGES} packages from a server that many others hold on to",
+        f"A list of {PACKAGES} packages from a server with many other connections",
         measured,
         f"the time in which 99 of 100 requests are answered, of {CONNECTIONS} connections",
         [Claim(beside, alone, longer=3)],
@@ -124,15 +124,15 @@ def crowded(bench: Bench, folder: Path) -> Row:
 
 
 def unknown(bench: Bench, folder: Path) -> Row:
-    """A list and pages of packages that exist, while thousands ask for packages that do not. Each
-    caller asks about once a second, and each time for another name."""
+    """Measures a list and pages of existing packages while thousands of clients request unknown
+    packages. Each client sends about one request a second, each time with another name."""
     for program in ("wrk", "taskset"):
         need(program)
     allow_many_connections()
     server = ours(bench, folder)
     script = folder / "unknown.lua"
     script.write_text(UNKNOWN)
-    listed, document = "a list that is kept", "a package's versions, asked for the first time"
+    listed, document = "a cached list", "a package's versions, requested for the first time"
     measured: Measured = {listed: [], document: []}
     try:
         wait_for(server.address)
@@ -143,7 +143,7 @@ def unknown(bench: Bench, folder: Path) -> Row:
                  server.address],
                 stdout=subprocess.PIPE, text=True,
             )
-            # All connections are there, and each has asked once.
+            # By now all connections are open, and each has sent a request.
             time.sleep(1.5)
             measured[listed].append(slowest(server, [LIST] * ASKED))
             paths = [f"/api/v2/packages/{name}" for name in itertools.islice(names, ASKED)]
@@ -156,7 +156,7 @@ def unknown(bench: Bench, folder: Path) -> Row:
         server.process.wait()
     rate = float(find(r"Requests/sec:\s+([\d.]+)", output))
     return Row(
-        f"What exists, beside {CALLERS:,} callers of unknown packages",
+        f"Existing packages, beside {CALLERS:,} clients that request unknown ones",
         measured,
         f"the slowest of {ASKED} answers of a server with one worker on one core; in the last round"
         f" it answered the callers {rate:.0f} times a second",
@@ -170,7 +170,7 @@ def packages(server: Server) -> "list[str]":
 
 
 def slowest(server: Server, paths: "list[str]") -> Run:
-    """The slowest of some requests, one after the other over one connection."""
+    """The slowest of several sequential requests over one connection."""
     connection = http.client.HTTPConnection(server.address.removeprefix("http://"))
     longest = 0.0
     for path in paths:
@@ -186,13 +186,13 @@ def slowest(server: Server, paths: "list[str]") -> Run:
 
 
 def allow_many_connections() -> None:
-    """For this process and those that it starts."""
+    """Raises the limit on open files for this process and its children."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Crowd:
-    """Connections that say nothing, and some that never end what they say."""
+    """Idle connections, and connections that never complete a request."""
 
     def __init__(self, address: str) -> None:
         host, port = address.removeprefix("http://").split(":")
@@ -205,7 +205,7 @@ class Crowd:
     def send(self) -> None:
         for piece in itertools.chain(["GET / HTTP/1.1\r\nx-slow: "], itertools.repeat("a")):
             for connection in self.slow:
-                # The server leaves those that take too long.
+                # The server closes connections that take too long.
                 with contextlib.suppress(OSError):
                     connection.send(piece.encode())
             if self.ended.wait(0.5):
@@ -224,7 +224,7 @@ class Crowd:
 def ours(bench: Bench, folder: Path) -> Server:
     catalog = folder / "klayers.db"
     subprocess.run(
-        [bench.pipeline.parent / "examples/catalog_fixture", catalog, str(PACKAGES - 6)], check=True,
+        [bench.pipeline.parent / "catalog_fixture", catalog, str(PACKAGES - 6)], check=True,
         stdout=subprocess.DEVNULL,
     )
     config = folder / "klayers.toml"
@@ -250,8 +250,8 @@ def nginx(bench: Bench, folder: Path) -> Server:
     port = free_port()
     site = folder / "site/current"
     manifest = json.loads((site / "manifest.json").read_text())
-    # The header fields that ours sends. The configuration under `examples/` finds them out from the
-    # path of each request, which would take nginx longer.
+    # The header fields of our server. The configuration in `examples/` derives them from the path of
+    # each request, which would cost nginx time.
     fields = manifest["objects"][LIST.lstrip("/") + "/json"]["headers"]
     content_type = fields.pop("content-type")
     headers = " ".join(f'add_header {name} "{value}";' for name, value in fields.items())
@@ -295,12 +295,12 @@ def wait_for(address: str) -> None:
 
 
 def check(server: Server, encoding: str) -> None:
-    """What is compared is the same list in the same encoding."""
+    """Checks that both servers send the list in the same encoding."""
     request = urllib.request.Request(server.address + LIST, headers={"Accept-Encoding": encoding})
     with urllib.request.urlopen(request) as answer:
         sent = answer.headers.get("Content-Encoding", "identity")
     if sent != encoding:
-        # nginx of most distributions knows no br; it sends what it has.
+        # nginx of most distributions does not support br, and sends gzip instead.
         if not (server.name == "nginx" and encoding == "br"):
             sys.exit(f"bench: {server.name} sends {sent}, not {encoding}")
 
@@ -331,6 +331,6 @@ def find(pattern: str, text: str) -> str:
 
 
 def cpu(server: Server) -> float:
-    """What the server has used of the processor, in seconds."""
+    """The processor time that the server has used, in seconds."""
     fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A browser, and the pages over the catalog that the example `catalog_fixture` makes.
+"""A browser, and the pages of the catalog that the program `catalog_fixture` creates.
 
 KLAYERS_CHROMIUM names another Chromium. Without one the tests are skipped, unless CI is set.
 """
@@ -19,11 +19,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 ROOT = Path(__file__).parents[3]
 BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
-#: Packages in the list of Python 3.13 on x86_64 in us-east-1: those with a history, and the others.
+#: The number of packages in the list of Python 3.13 on x86_64 in us-east-1.
 PACKAGES = 100
 HERE = "region=us-east-1&python=3.13&arch=x86_64"
 
-# The machine that runs the tests may have much else to do.
+# The machine may be busy.
 expect.set_options(timeout=20_000)
 
 
@@ -42,8 +42,8 @@ def chromium() -> str:
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a klayers.toml and a catalog."""
     folder = tmp_path_factory.mktemp("collection")
-    fixture = BUILT / "examples" / "catalog_fixture"
-    # Five with a history and a hostile one are listed besides.
+    fixture = BUILT / "catalog_fixture"
+    # The fixture adds five packages with a history and a hostile one.
     subprocess.run([fixture, folder / "klayers.db", str(PACKAGES - 6)], check=True)
     (folder / "klayers.toml").write_text('config_dir = "config"\n')
     return folder
@@ -51,7 +51,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(collection: Path) -> Iterator[str]:
-    """Where the pages are served."""
+    """The address of a running server."""
     command = [BUILT / "klayers-pipeline", "serve", "--config", collection / "klayers.toml"]
     with subprocess.Popen(
         [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
@@ -67,7 +67,7 @@ def site(collection: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def exported(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a static copy of the same is served by nginx, as its example configures it."""
+    """The address of nginx with a static copy of the same site and the example configuration."""
     nginx = next(filter(shutil.which, ["nginx", "/usr/sbin/nginx"]), None)
     if not nginx:
         if os.environ.get("CI"):
@@ -103,13 +103,13 @@ def exported(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(params=["site", "exported"])
 def anywhere(request: pytest.FixtureRequest) -> str:
-    """The server, and then the static copy."""
+    """Runs a test with the server, and then with the static copy."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
-    # The sandbox of Chromium takes no root; what is shown here is our own.
+    # Chromium's sandbox does not work for root. The tests show only our own pages.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
@@ -122,10 +122,10 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Opens a path in a browser without a memory; options are those of a browser context.
+    """Opens a path in a new browser context. The options are those of the context.
 
-    At the end, the console must have been quiet. A test that provokes messages, as a request that
-    fails does, says so with the marker `provokes`.
+    The test fails if the console had messages. A test that expects messages, for example of a failed
+    request, declares them with the marker `provokes`.
     """
     contexts: list[BrowserContext] = []
     said: list[str] = []

@@ -1,6 +1,6 @@
-//! `catalog_fixture FILE [PACKAGES]` makes a catalog as the tests of the pages need it: a few
-//! packages with a history in all targets and regions, one whose texts are hostile, and as many
-//! others as asked for (20, unless told), which have a layer for `p3.13` in us-east-1.
+//! `catalog_fixture FILE [PACKAGES]` creates a catalog for the tests of the pages and the benchmarks
+//! of serving: a few packages with a history in all targets and regions, one with hostile texts, and
+//! PACKAGES others (20 by default) with one layer each, for `p3.13` in us-east-1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -19,7 +19,7 @@ const TARGETS: [&str; 4] = ["p3.12", "p3.12-arm64", "p3.13", "p3.13-arm64"];
 const REGIONS: [&str; 5] =
     ["ap-southeast-2", "eu-central-1", "eu-west-1", "sa-east-1", "us-east-1"];
 
-/// Packages with their versions, from the oldest to the newest, and what else is in their layers.
+/// Packages, their versions from oldest to newest, and the dependencies in their layers.
 const HISTORIES: [(&str, &[&str], &[&str]); 5] = [
     (
         "requests",
@@ -36,7 +36,8 @@ const HISTORIES: [(&str, &[&str], &[&str]); 5] = [
     ("zope.interface", &["7.2", "8.0.1"], &[]),
 ];
 
-/// What the licence of a package may hold: markup, an override of the writing direction, 10 kB.
+/// A hostile licence text: markup, an override of the writing direction, a formula. The fixture
+/// repeats it up to 10 kB.
 const HOSTILE: &str = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \
     \u{202e}txet lautca\u{202c} </dd><h1>=cmd|'/c calc'!A1</h1> ";
 
@@ -80,7 +81,7 @@ impl Fixture {
         regions: &[&str],
     ) -> Result<Vec<LayerVersion>, Box<dyn Error>> {
         let (Some(content), Some(at)) = (build.content_digest(), build.created_at) else {
-            return Err("only what was built here is published".into());
+            return Err("only a layer that was built here can be published".into());
         };
         self.catalog.record_gate_report(content, &gate(build)).await?;
         self.catalog.record_build(build).await?;
@@ -103,14 +104,14 @@ impl Fixture {
         Ok(published)
     }
 
-    /// A package whose licence and whose reason for being withdrawn are what a page must survive.
+    /// Adds a package whose licence and yank reason hold hostile text.
     async fn hostile(&self) -> Result<(), Box<dyn Error>> {
         for (number, version) in (1..).zip(["0.1", "0.2"]) {
             let mut build = build("p3.13", "odd-licence", version, &[], number)?;
             build.license = Some(HOSTILE.repeat(10_240 / HOSTILE.len() + 1));
             let published = self.publish(&build, number, &["us-east-1"]).await?;
             if number == 2 {
-                let at = build.created_at.ok_or("it was built here")?;
+                let at = build.created_at.ok_or("the build has no time")?;
                 let yank = Yank { reason: HOSTILE.to_owned(), at };
                 self.catalog.yank(&published[0].arn, &yank, at + YEAR).await?;
             }
@@ -121,7 +122,7 @@ impl Fixture {
 
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// The `number`th build of a package, each of which came two months after the one before.
+/// The `number`th build of a package. Builds are two months apart.
 fn build(
     target: &str,
     package: &str,
@@ -154,7 +155,7 @@ fn build(
     })
 }
 
-/// All modules were imported; of pandas it is known that it has no bytecode.
+/// A report in which all modules were imported. The one of pandas warns of missing bytecode.
 fn gate(build: &Build) -> GateReport {
     let findings = if build.package.normalized() == "pandas" {
         vec![Finding::WithoutBytecode(WithoutBytecode::NoInterpreter(build.target.python))]
@@ -175,7 +176,7 @@ fn gate(build: &Build) -> GateReport {
     }
 }
 
-/// A thousand names as packages have them, all different.
+/// About a thousand plausible package names, all different.
 fn names() -> impl Iterator<Item = String> {
     const FIRST: &str = "aio anno astro azure bio boto celery click crypto dask data django fast \
         flask geo google graph http image json kafka lang mongo net num open parse pdf plot \
@@ -187,7 +188,7 @@ fn names() -> impl Iterator<Item = String> {
         .flat_map(|second| FIRST.split_whitespace().map(move |first| format!("{first}-{second}")))
 }
 
-#[expect(clippy::print_stdout, reason = "this is a command")]
+#[expect(clippy::print_stdout, reason = "programs print their result")]
 fn print(line: &str) {
     println!("{line}");
 }

@@ -1,5 +1,6 @@
-//! `verdicts WHEEL…` says of each wheel whether it is used: `accepted`, `noticed`, `acceptable` (by
-//! name) or `refused`, and why. `tools/wheel-verdicts` asks it.
+//! `wheel_verdicts WHEEL…` prints for each wheel whether the pipeline accepts it, and why:
+//! `accepted`, `noticed`, `acceptable` (if the package is accepted by name) or `refused`.
+//! `tools/wheel-verdicts` runs it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use klayers_wheel::{Rule, Wheel, WheelFilename};
 fn main() -> ExitCode {
     let wheels: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     if wheels.is_empty() {
-        report("usage: verdicts WHEEL…");
+        report("usage: wheel_verdicts WHEEL…");
         return ExitCode::from(2);
     }
     for wheel in wheels {
@@ -18,17 +19,17 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-#[expect(clippy::print_stdout, reason = "this is a command")]
+#[expect(clippy::print_stdout, reason = "programs print their result")]
 fn print(line: &str) {
     println!("{line}");
 }
 
-#[expect(clippy::print_stderr, reason = "this is a command")]
+#[expect(clippy::print_stderr, reason = "programs print their result")]
 fn report(line: &str) {
     eprintln!("{line}");
 }
 
-/// One line, whatever the wheel's own texts hold.
+/// The verdict in one line. Texts from the wheel are escaped.
 fn verdict(path: &Path) -> String {
     let filename: WheelFilename =
         match path.file_name().unwrap_or_default().to_string_lossy().parse() {

@@ -1,6 +1,7 @@
-//! `planning fill FILE` makes a catalog with 1,000,000 layer versions, and `planning plan FILE` plans
-//! a month with nothing to do for it, as `run` does but without resolving. `planning locks` only reads
-//! the locks that the second begins with, which belongs to resolving. `make bench` measures both.
+//! `planning fill FILE` creates a catalog with 1,000,000 layer versions. `planning plan FILE` plans a
+//! month with nothing to do for that catalog, as `run` does after resolving. `planning locks` only
+//! parses the locks that `plan` starts with; parsing belongs to resolving, so the benchmark subtracts
+//! its time.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,11 +17,11 @@ use rusqlite::{Connection, params};
 
 const PACKAGES: usize = 300;
 const REGIONS: usize = 34;
-/// How many layer versions there are in all.
+/// The number of layer versions in the catalog.
 const VERSIONS: i64 = 1_000_000;
-/// How many builds there are of a layer, before the latest.
+/// The number of builds of each layer before the latest one.
 const OLDER: i64 = 8;
-/// How many layers are planned at once, as in a run.
+/// The number of layers planned at once, as in a run.
 const PARALLEL: usize = 4;
 
 #[tokio::main]
@@ -37,8 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Builds are recorded as a run does it; the layer versions go past the catalog into its tables,
-/// since each would be waited for until it is on the disk.
+/// Records builds as a run does. Layer versions are inserted straight into the tables, because the
+/// catalog would sync the disk for each of them.
 async fn fill(file: &Path) -> Result<(), Box<dyn Error>> {
     let catalog = SqliteCatalog::open(file)?;
     for wanted in wanted()? {
@@ -107,7 +108,7 @@ async fn plan(file: &Path) -> Result<(), Box<dyn Error>> {
     while let Some(planned) = plans.next().await {
         let planned = planned?;
         if !matches!(planned.plan.build, BuildStep::Reuse(_)) || !planned.plan.publish.is_empty() {
-            return Err("there was something to do".into());
+            return Err("the plan is not empty".into());
         }
         layers += 1;
         versions += planned.latest.len();
@@ -116,7 +117,7 @@ async fn plan(file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All that is wanted, resolved.
+/// The locks of all wanted layers.
 fn locks() -> Result<Vec<(Wanted, Lock)>, Box<dyn Error>> {
     wanted()?
         .into_iter()
@@ -149,7 +150,7 @@ fn regions() -> Vec<Region> {
     aws.take(REGIONS).collect()
 }
 
-/// A lock of a package and nine others that it needs, which is about the mean.
+/// A lock of a package with nine dependencies, which is about the mean.
 fn lock(wanted: &Wanted) -> Result<Lock, Box<dyn Error>> {
     let name = wanted.contents.name().normalized().to_owned();
     let mut text = String::from("lock-version = \"1.0\"\n");
@@ -164,7 +165,7 @@ fn lock(wanted: &Wanted) -> Result<Lock, Box<dyn Error>> {
         )?;
     }
     let runtimes = Runtimes::default();
-    let runtime = runtimes.get(wanted.target.python).ok_or("there is no such runtime")?;
+    let runtime = runtimes.get(wanted.target.python).ok_or("the target has no runtime")?;
     Ok(Lock::parse(&text, None, wanted.target, runtime)?)
 }
 
@@ -190,7 +191,7 @@ fn build(wanted: &Wanted) -> Result<Build, Box<dyn Error>> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "this is a command")]
+#[expect(clippy::print_stdout, reason = "programs print their result")]
 fn print(line: &str) {
     println!("{line}");
 }
