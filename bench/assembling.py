@@ -1,4 +1,4 @@
-"""How long a build takes when all that it needs is cached."""
+"""The time of a build with everything cached."""
 
 import shlex
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tools import PYTHON, Bench, interpreter, need, uv_platform
 
 
 def assembling(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
-    """A layer without bytecode, against installing and zipping, and against cat."""
+    """Compares building a layer without bytecode with installing and zipping, and with cat."""
     built = layer.first(bench, packages, folder)
     ours, uv, cat = "klayers-pipeline build", "uv pip install, zip -r", "cat of the wheels"
     contenders = {
@@ -30,12 +30,12 @@ def assembling(bench: Bench, packages: Sequence[str], title: str, folder: Path) 
 
 
 def with_bytecode(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
-    """A layer with bytecode, which klayers-pipeline keeps and uv makes each time."""
+    """Compares layers with bytecode, which klayers-pipeline caches and uv compiles each time."""
     built = layer.first(bench, packages, folder)
     python = interpreter()
     on = ["--bytecode", "on", "--interpreter", python]
-    # What uv pip install --compile-bytecode makes is no part of its cache, so it compiles in each
-    # round; ours compiles once, here.
+    # uv pip install --compile-bytecode does not cache bytecode, so it compiles in each round. Our
+    # build compiles once, here.
     run(built.build(bench, "compiled", *on), folder)
     ours, uv = "klayers-pipeline build", "uv pip install --compile-bytecode, zip -r"
     contenders = {
@@ -51,12 +51,12 @@ def with_bytecode(bench: Bench, packages: Sequence[str], title: str, folder: Pat
 
 
 def beside_before(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
-    """A layer with bytecode, all cached, against the same by a klayers-pipeline of before."""
+    """Compares a cached layer with bytecode with one by an earlier klayers-pipeline."""
     python = interpreter()
     on = ["--bytecode", "on", "--interpreter", python]
     contenders = {}
     for name, pipeline in (("klayers-pipeline build", bench.pipeline), ("before", bench.before)):
-        # Each has a cache of its own: what they keep there may differ in its format.
+        # Each binary has its own cache, because the formats may differ.
         own = folder / name.split()[-1]
         own.mkdir()
         one = replace(bench, pipeline=pipeline)
@@ -73,7 +73,7 @@ def beside_before(bench: Bench, packages: Sequence[str], title: str, folder: Pat
 
 
 def install_and_zip(built: Layer, *options: str) -> Command:
-    """What one would do with uv: install into a folder, and zip it."""
+    """The usual way with uv: install into a folder and zip it."""
     install = [
         need("uv"), "pip", "install", "--quiet", "--target", "python",
         "--python", str(interpreter()), "--python-version", PYTHON,

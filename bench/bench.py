@@ -1,9 +1,10 @@
-"""Measures Klayers beside other tools, in turn, in one run, and prints ratios.
+"""Measures Klayers and other tools in turn, in one run, and prints ratios.
 
     python bench/bench.py [--rounds N] [--only ROW,ROW] [--json FILE] [--binaries FOLDER]
                           [--before FOLDER]
 
-BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON, BENCH_BINARIES and BENCH_BEFORE say the same to `make bench`.
+`make bench` reads the same options from BENCH_ROUNDS, BENCH_ONLY, BENCH_JSON, BENCH_BINARIES and
+BENCH_BEFORE.
 """
 
 import argparse
@@ -37,7 +38,7 @@ ROWS = {
         assembling, packages=["pandas"], title="A layer of pandas without bytecode, wheels cached"
     ),
     "large": partial(
-        # More than 200 MB, and as much below what Lambda takes as new versions may add.
+        # More than 200 MB, with room below Lambda's limit for growth in new versions.
         assembling, packages=["pyarrow", "numpy"],
         title="A layer of more than 200 MB unpacked, wheels cached",
     ),
@@ -55,11 +56,11 @@ ROWS = {
     "import-pandas": partial(
         cold_start, packages=["pandas"], statement="import pandas", faster=4, often=1
     ),
-    # These take a fraction of a second, in which the noise is large: so they run more often.
+    # These take a fraction of a second, so noise is large and they run more often.
     "import-boto3": partial(
         cold_start, packages=["boto3"], statement="import boto3", faster=0, often=3
     ),
-    # What functions import of these: the packages themselves load next to nothing.
+    # The modules that functions import; the packages themselves load almost nothing.
     "import-cryptography": partial(
         cold_start, packages=["cryptography"], statement="import cryptography.fernet", faster=0,
         often=3,
@@ -77,10 +78,10 @@ ROWS = {
     "serve-unknown": unknown,
     "change": changing,
     "export-change": exporting,
-    "client-cached": partial(lookups.cached, title="1,000,000 lookups of an ARN that is kept"),
-    "client-callers": partial(lookups.callers, title="100 callers ask for the same at once"),
+    "client-cached": partial(lookups.cached, title="1,000,000 lookups of a cached ARN"),
+    "client-callers": partial(lookups.callers, title="100 concurrent requests for the same list"),
     "client-decoding": partial(lookups.decoding, title="A list of 300 packages, 200 times"),
-    "client-process": partial(lookups.process, title="One lookup in a process of its own"),
+    "client-process": partial(lookups.process, title="One lookup in a new process"),
     "python-import": python_wheel.imports,
     "python-first": python_wheel.first,
     "python-cached": python_wheel.cached,
@@ -91,7 +92,7 @@ ROWS = {
 def arguments() -> argparse.Namespace:
     setting = os.environ.get
     parser = argparse.ArgumentParser(
-        description="Measures Klayers beside other tools.",
+        description="Measures Klayers and other tools in turn.",
         epilog=f"rows: {', '.join(ROWS)}",
     )
     parser.add_argument(
@@ -99,20 +100,20 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", metavar="ROWS", default=setting("BENCH_ONLY", ""),
-        help="rows, or what they begin with, with commas between them; default: all",
+        help="rows or prefixes of rows, separated by commas; default: all",
     )
     parser.add_argument(
         "--json", metavar="FILE", default=setting("BENCH_JSON", ""),
-        help="a file that every single run is written to",
+        help="a file for the figures of every single run",
     )
     parser.add_argument(
         "--binaries", metavar="FOLDER", default=setting("BENCH_BINARIES", ""),
-        help="where klayers-pipeline is; default: cargo's target folder",
+        help="the folder of klayers-pipeline; default: cargo's target folder",
     )
     parser.add_argument(
         "--before", metavar="FOLDER", default=setting("BENCH_BEFORE", ""),
-        help="where klayers-pipeline of an earlier commit is, which this one is held against; "
-        "default: the rows that need it are left out",
+        help="the folder of klayers-pipeline of an earlier commit, for comparison; default: skip "
+        "the rows that need it",
     )
     args = parser.parse_args()
     if args.rounds < 1:
@@ -125,12 +126,12 @@ def arguments() -> argparse.Namespace:
     if not args.before:
         args.rows = [row for row in args.rows if not row.startswith("before")]
         if not args.rows:
-            parser.error("name the folder of an earlier klayers-pipeline with --before")
+            parser.error("these rows need --before with the folder of an earlier klayers-pipeline")
     return args
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, read piece by piece to keep this process small."""
+    """The SHA-256 of a file, read in pieces to keep this process small."""
     sha256 = hashlib.sha256()
     with path.open("rb") as file:
         for piece in iter(lambda: file.read(1 << 16), b""):
@@ -140,9 +141,9 @@ def digest(path: Path) -> str:
 
 def main() -> None:
     args = arguments()
-    # So that what is mounted is unmounted, and folders are removed, when this is ended.
+    # Exits on SIGTERM in a way that unmounts and removes temporary folders.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
-    # All at the beginning, so that nobody waits for minutes to be told what is missing.
+    # Checks all tools first, so that a missing one is reported at once.
     for tool in ["uv", "zip", "unzip", "sha256sum", "split"]:
         need(tool)
     python = interpreter()
@@ -152,12 +153,12 @@ def main() -> None:
         "system": platform.platform(),
         "cores": cores(),
         "python": str(python),
-        # Figures of two runs can be compared only if it is known of which build each is.
+        # Identifies the build, for comparisons of two runs.
         "pipeline": digest(bench.pipeline),
     }
     print(
-        "Medians of rounds in turn, after one for warmth; in brackets the"
-        f" quartiles, of times and of ratios.\n{machine['cores']} cores; {machine['system']}"
+        "Medians of rounds in turn, after one warm-up round; in brackets the"
+        f" quartiles of times and ratios.\n{machine['cores']} cores; {machine['system']}"
     )
     rows = {}
     for name in args.rows:
@@ -168,7 +169,7 @@ def main() -> None:
         print(f"\n{report.text(row)}", flush=True)
         print(f"  load average {load['before']:.1f}, at the end {load['after']:.1f}", flush=True)
         rows[name] = {**report.data(row), "load": load}
-        # After each row, so that nothing is lost when somebody stops the rest.
+        # After each row, so that an interrupted run keeps its results.
         if args.json:
             result = {"rounds": bench.rounds, "machine": machine, "rows": rows}
             Path(args.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""How long a package takes to import in a new process, from layers that cannot be written to."""
+"""The time to import a package in a new process from read-only layers."""
 
 import os
 import shutil
@@ -22,10 +22,10 @@ EMPTY = "pass"
 def cold_start(
     bench: Bench, packages: Sequence[str], statement: str, faster: float, often: int, folder: Path
 ) -> Row:
-    """A layer with bytecode against the same without, and against what pip makes.
+    """Compares a layer with bytecode with the same layer without, and with an installation by pip.
 
-    `faster` is how many times as fast as without bytecode it is to be, 0 for no target; `often` is
-    how many times as many rounds as usual are run.
+    `faster` is the required speed relative to the layer without bytecode, 0 for no target. `often`
+    multiplies the number of rounds.
     """
     built = layer.first(bench, packages, folder)
     python = environment(folder)
@@ -57,7 +57,7 @@ def cold_start(
 def import_times(
     rounds: int, python: Path, statement: str, place: Path, variables: Dict[str, str], folder: Path
 ) -> Measured:
-    """What the import takes beyond an empty program, round by round."""
+    """The time of the import beyond an empty program, by round."""
     contenders = {
         EMPTY: Contender([python, "-c", "pass"], env=clean(variables)),
         **{
@@ -77,13 +77,13 @@ def import_times(
 
 
 def clean(variables: Dict[str, str]) -> Dict[str, str]:
-    """The environment without what changes how Python loads modules."""
+    """The environment without variables that change how Python loads modules."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**kept, **variables}
 
 
 def environment(folder: Path) -> Path:
-    """The Python of a new virtual environment, which has pip and nothing else."""
+    """The Python of a new virtual environment with only pip."""
     venv = folder / "venv"
     made = subprocess.run([interpreter(), "-m", "venv", venv], capture_output=True, text=True)
     if made.returncode:
@@ -95,15 +95,15 @@ def environment(folder: Path) -> Path:
 
 
 def pip_install(built: Layer, python: Path, place: Path) -> None:
-    """Installs the same packages as pip does, which compiles them."""
-    # Only wheels, and no more than the lock has, as for a layer.
+    """Installs the same packages with pip, which compiles them."""
+    # Only wheels from the lock, as for a layer.
     how = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]
     target = ["--target", place / "python"]
     run([python, "-m", "pip", "install", *how, *target, *built.pins], place.parent)
 
 
 def zip_and_unzip(source: Path, place: Path) -> None:
-    """Zips a tree as scripts do that make layers, and unpacks it."""
+    """Zips a tree as common scripts for layers do, and unpacks it."""
     archive = shutil.make_archive(str(place), "zip", root_dir=source, base_dir="python")
     unzip(Path(archive), place)
 

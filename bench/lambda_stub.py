@@ -1,7 +1,7 @@
-"""Answers as AWS Lambda does to who publishes layers, each call after the same time, and keeps
-nothing: lambda_stub.py MILLISECONDS. Prints the port on loopback that it listens on.
+"""Imitates the calls of AWS Lambda that publish layers: `lambda_stub.py MILLISECONDS`.
 
-It stands where an emulator would be slower than what is measured.
+Answers each call after the given time and stores nothing. Prints its port on loopback. An emulator
+would be slower than the pipeline that is measured.
 """
 
 import asyncio

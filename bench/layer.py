@@ -1,4 +1,4 @@
-"""A layer that was built once, so that its wheels are cached and its lock is there."""
+"""A layer that was built once, so that its wheels are cached and its lock exists."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tools import PYTHON, Bench, architecture
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer without bytecode, and what it was built from."""
+    """A layer without bytecode, and its inputs."""
 
     packages: Sequence[str]
     cache: Path
@@ -27,11 +27,11 @@ class Layer:
 
     @property
     def wheels(self) -> List[Path]:
-        """The wheels, which are cached."""
+        """The cached wheels."""
         return sorted((self.cache / "wheels").rglob("*.whl"))
 
     def contents(self) -> str:
-        """How large it is, in words."""
+        """The size as text."""
         zipped = sum(wheel.stat().st_size for wheel in self.wheels)
         return (
             f"{len(self.wheels)} wheels of {zipped / 1e6:.1f} MB, "

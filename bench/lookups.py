@@ -1,4 +1,4 @@
-"""What finding a layer takes: in a process that goes on, and in one that is started for it."""
+"""The time to find a layer, in a running process and in a new one."""
 
 import shutil
 import subprocess
@@ -20,22 +20,22 @@ BODY = f'[{{"arn":"{ARN}","packageVersion":"2.32.5","deployStatus":"latest","dep
 
 
 def cached(bench: Bench, title: str, folder: Path) -> Row:
-    """An ARN that is kept is looked up again and again, on one thread."""
+    """Looks a cached ARN up many times on one thread."""
     return told(bench, title, folder, ["cached", str(LOOKUPS)], at_most=2)
 
 
 def callers(bench: Bench, title: str, folder: Path) -> Row:
-    """A hundred ask for the same at once."""
+    """Sends a hundred concurrent requests for the same list."""
     return told(bench, title, folder, ["callers", "100"], at_most=2)
 
 
 def decoding(bench: Bench, title: str, folder: Path) -> Row:
-    """A long list is asked for and read."""
+    """Requests and parses a long list."""
     return told(bench, title, folder, ["decode", str(LISTS)], at_most=5)
 
 
 def told(bench: Bench, title: str, folder: Path, arguments: list, at_most: float) -> Row:
-    """A row of the program that measures itself, of which one run says what it found."""
+    """A row of a program that measures itself. The note shows the output of one run."""
     program = bench.pipeline.parent / "examples" / "lookups"
     if not program.is_file():
         sys.exit(f"bench: {program} is missing: run make build")
@@ -47,7 +47,7 @@ def told(bench: Bench, title: str, folder: Path, arguments: list, at_most: float
 
 
 def process(bench: Bench, title: str, folder: Path) -> Row:
-    """A process that finds an ARN and ends, against what one would write at hand."""
+    """Compares a process that finds one ARN with simple scripts that do the same."""
     klayers = bench.pipeline.parent / "klayers"
     if not klayers.is_file():
         sys.exit(f"bench: {klayers} is missing: run make build")
@@ -76,7 +76,7 @@ def process(bench: Bench, title: str, folder: Path) -> Row:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """An API that knows one layer."""
+    """An API with one layer."""
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)

@@ -1,7 +1,7 @@
-"""Running commands in turn and comparing what they took.
+"""Runs commands in turn and compares their times.
 
-The contenders of a comparison run one after the other, again and again, so that a machine that
-becomes slower becomes slower for all of them. Ratios are taken round by round for the same reason.
+The contenders of a comparison run in turn in every round, so that a machine that slows down affects
+all of them. For the same reason, ratios are taken within a round.
 """
 
 import os
@@ -20,10 +20,10 @@ Command = Sequence[Union[str, Path]]
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: wall time and processor time in seconds, peak memory in bytes.
+    """The cost of one run: wall time and processor time in seconds, peak memory in bytes.
 
-    A process begins with the peak of the one that started it, so a small peak is told as that of
-    this program. It is the reason not to hold much in memory here.
+    A process inherits the peak of its parent, so a smaller peak is reported as that of this program.
+    Therefore this program must not hold much in memory.
     """
 
     seconds: float
@@ -31,7 +31,7 @@ class Run:
     peak: int
 
     def minus(self, other: "Run") -> "Run":
-        """What was taken beyond another run."""
+        """The cost beyond another run."""
         seconds = self.seconds - other.seconds
         return Run(seconds, self.cpu_seconds - other.cpu_seconds, self.peak)
 
@@ -42,7 +42,7 @@ Measured = Dict[str, List[Run]]
 
 @dataclass(frozen=True)
 class Contender:
-    """A command that is measured, and what puts things in order before it, which is not."""
+    """A command to measure, with a preparation that is not measured."""
 
     command: Command
     before: Callable[[], None] = lambda: None
@@ -50,7 +50,7 @@ class Contender:
 
 
 def run(command: Command, cwd: Path, env: Optional[Mapping[str, str]] = None) -> Run:
-    """Runs a command to its end. Where it fails, so does the benchmark."""
+    """Runs a command to its end. If the command fails, exits."""
     with tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -69,8 +69,9 @@ def run(command: Command, cwd: Path, env: Optional[Mapping[str, str]] = None) ->
 
 
 def in_turn(contenders: Mapping[str, Contender], rounds: int, folder: Path) -> Measured:
-    """Runs all contenders in turn, once for warmth and then as many rounds, each time in a new
-    folder below `folder`. Each round begins with another one, so that none gains by its place."""
+    """Runs all contenders in turn: one warm-up round and then `rounds` rounds, each run in a new
+    folder below `folder`. Each round begins with another contender, so that none benefits from its
+    place."""
     measured: Measured = {name: [] for name in contenders}
     names = list(contenders)
     for turn in range(rounds + 1):
@@ -88,7 +89,7 @@ def in_turn(contenders: Mapping[str, Contender], rounds: int, folder: Path) -> M
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some figures, and the quartiles, between which half of them lie."""
+    """The median and the quartiles of several figures."""
 
     median: float
     low: float
@@ -104,26 +105,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class Claim:
-    """That one contender is faster than a peer, or not much slower. With neither bound, it is only
-    told how the two compare."""
+    """A claim that one contender is faster than a peer, or not much slower. Without a bound, the
+    ratio is only reported."""
 
     ours: str
     peer: str
-    # At least so many times as fast as the peer.
+    # The smallest allowed ratio of the peer's time to ours.
     faster: Optional[float] = None
-    # At most so many times as long as the peer.
+    # The largest allowed ratio of our time to the peer's.
     longer: Optional[float] = None
 
     def ratio(self, measured: Measured) -> Spread:
-        """How many times as fast the first is, or takes as long, of each round."""
+        """The ratios of all rounds: of our time to the peer's if `longer` is set, else the inverse."""
         pairs = list(zip(measured[self.ours], measured[self.peer]))
         if self.longer is not None:
             return Spread.of([ours.seconds / peer.seconds for ours, peer in pairs])
         return Spread.of([peer.seconds / ours.seconds for ours, peer in pairs])
 
     def verdict(self, measured: Measured) -> Optional[str]:
-        """Whether the target is met. Where it lies between the quartiles, the next run might well
-        say otherwise, so nothing is said of it."""
+        """Whether the target is met. Undecided if the target lies between the quartiles, because the
+        next run might have another result."""
         ratio = self.ratio(measured)
         if self.faster is not None:
             target, met = self.faster, ratio.median >= self.faster

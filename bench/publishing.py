@@ -1,4 +1,4 @@
-"""How long publishing to many regions takes, against publishing to one."""
+"""The time to publish to many regions, compared with one region."""
 
 import base64
 import csv
@@ -28,13 +28,13 @@ REGIONS = [
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "sa-east-1",
     "af-south-1", "il-central-1", "me-central-1", "me-south-1", "mx-central-1",
 ]
-# How long AWS takes to answer, in milliseconds.
+# The response time of the stub of AWS, in milliseconds.
 DELAY = 200
 
 
 def publishing(bench: Bench, size: int, title: str, folder: Path) -> Row:
-    """A run that publishes one layer of about `size` bytes to every region, beside one that
-    publishes it to one region, both to a stub that answers each call after the same time."""
+    """Compares a run that publishes one layer of about `size` bytes to every region with one that
+    publishes it to one region. Both use a stub that answers each call after the same time."""
     stub = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("lambda_stub.py"), str(DELAY)],
         stdout=subprocess.PIPE, text=True,
@@ -68,14 +68,14 @@ def publishing(bench: Bench, size: int, title: str, folder: Path) -> Row:
         measured,
         f"one layer of {size / 1e6:.1f} MB in the request, resolved, built and published, by a stub"
         f" that answers after {DELAY} ms",
-        # The stub takes longer for large bodies than AWS would, with all its machines.
+        # The stub takes longer for large bodies than AWS, which has many machines.
         [Claim(many, one, longer=3 if size < 1_000_000 else None)],
         [peak(many, 200)],
     )
 
 
 def wheel(folder: Path, size: int) -> None:
-    """A wheel with a file that cannot be compressed."""
+    """Creates a wheel with a file that cannot be compressed."""
     folder.mkdir()
     info = "sample-1.0.dist-info"
     files = {
@@ -96,7 +96,7 @@ def wheel(folder: Path, size: int) -> None:
 
 
 def describe(folder: Path, regions: List[str], wheels: Path) -> None:
-    """A collection of that one package."""
+    """Creates a collection with that one package."""
     config = folder / "config"
     config.mkdir(parents=True)
     (config / "config.json").write_text(

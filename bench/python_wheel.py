@@ -1,4 +1,4 @@
-"""The Python wheel beside requests, which is what one would use without it, and beside a dict."""
+"""The Python wheel, compared with the package requests and with a dict."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ CALL = 'klayers.latest_arn("requests", region="us-east-1", python="3.13")'
 
 
 def imports(bench: Bench, folder: Path) -> Row:
-    """What importing the package adds to an empty program."""
+    """The time that importing the package adds to an empty program."""
     programs = {OURS: "import klayers", REQUESTS: "import requests", EMPTY: "pass"}
     measured = beyond_empty(bench, programs, {}, folder)
     return Row(
@@ -25,7 +25,7 @@ def imports(bench: Bench, folder: Path) -> Row:
 
 
 def first(bench: Bench, folder: Path) -> Row:
-    """What one lookup adds to an empty program, with the import."""
+    """The time that an import and one lookup add to an empty program."""
     with server() as url:
         page = f"{url}/api/v2/p3.13/layers/us-east-1/requests"
         programs = {
@@ -42,7 +42,7 @@ def first(bench: Bench, folder: Path) -> Row:
 
 
 def cached(bench: Bench, folder: Path) -> Row:
-    """What a lookup takes whose answer is kept."""
+    """The time of a lookup with a cached answer."""
     loop = f"for _ in range({LOOKUPS}): "
     with server() as url:
         programs = {
@@ -61,8 +61,8 @@ def cached(bench: Bench, folder: Path) -> Row:
 def beyond_empty(
     bench: Bench, programs: Mapping[str, str], variables: Mapping[str, str], folder: Path
 ) -> Measured:
-    """What programs take beyond an empty one, round by round, in an environment that has the wheel
-    and requests."""
+    """The times of programs beyond an empty one, by round, in an environment with the wheel and
+    requests."""
     python = environment(folder, wheel(), "requests")
     contenders = {
         name: Contender([python, "-c", text], env={"PATH": "/usr/bin:/bin", **variables})

@@ -1,4 +1,4 @@
-"""A folder that cannot be written to, as /opt is in a Lambda function."""
+"""Read-only folders, like /opt in a Lambda function."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from typing import Dict, Iterator, Tuple
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[Tuple[Path, Dict[str, str], str]]:
-    """Makes a folder read-only. Gives the path to read it by, variables for Python to be started
-    with, and in words what was done."""
+    """Makes a folder read-only. Yields its path, environment variables for Python, and a description
+    of the method."""
     mounted = folder.with_name(folder.name + "-read-only")
     mounted.mkdir()
     if mount(folder, mounted):
@@ -26,7 +26,7 @@ def read_only(folder: Path) -> Iterator[Tuple[Path, Dict[str, str], str]]:
         if not writable(folder):
             yield folder, {}, "without permission to write"
         else:
-            # Root that may not mount may write all the same.
+            # Root can write even without permission.
             without = {"PYTHONDONTWRITEBYTECODE": "1"}
             yield folder, without, "writable, with PYTHONDONTWRITEBYTECODE=1"
     finally:
@@ -34,13 +34,13 @@ def read_only(folder: Path) -> Iterator[Tuple[Path, Dict[str, str], str]]:
 
 
 def mount(folder: Path, mounted: Path) -> bool:
-    """Mounts a folder read-only in another place, if this is a system and a user that can."""
+    """Mounts a folder read-only at another path, if the system and the user allow it."""
     if not shutil.which("mount"):
         return False
     done = subprocess.run(["mount", "--bind", "-o", "ro", folder, mounted], capture_output=True)
     if done.returncode:
         return False
-    # Old kernels bind first and heed the option only when it is mounted anew.
+    # Old kernels ignore the option in a bind mount until a remount.
     if writable(mounted):
         subprocess.run(["umount", mounted], check=True)
         return False
@@ -48,7 +48,7 @@ def mount(folder: Path, mounted: Path) -> bool:
 
 
 def writable(folder: Path) -> bool:
-    """Whether a file can be made in it: root may whatever the permissions say."""
+    """Whether a file can be created in the folder. Root can, whatever the permissions."""
     probe = folder / ".probe"
     try:
         probe.touch()

@@ -1,4 +1,4 @@
-"""Rows as text for people and as JSON for programs."""
+"""Formats rows as text and as JSON."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Callable, Dict, List
@@ -8,18 +8,18 @@ from measure import Claim, Measured, Run, Spread
 
 @dataclass(frozen=True)
 class Bound:
-    """That no run of a contender goes beyond something."""
+    """An upper bound for every run of a contender."""
 
     ours: str
     at_most: float
-    # What is bounded, how that is said, and to how many digits.
+    # The bounded figure, its verb and unit in the report, and the number of digits.
     of: Callable[[Run], float]
     verb: str
     unit: str
     digits: int
 
     def sentence(self, measured: Measured) -> str:
-        """What it comes to."""
+        """The result as a sentence."""
         most = max(self.of(run) for run in measured[self.ours])
         verdict = "met" if most <= self.at_most else "missed"
         said = f"{self.ours} {self.verb} {most:.{self.digits}f} {self.unit}"
@@ -27,18 +27,18 @@ class Bound:
 
 
 def peak(ours: str, at_most: float) -> Bound:
-    """That a contender never needs more memory than this, in MiB."""
+    """A bound for the peak memory, in MiB."""
     return Bound(ours, at_most, lambda run: run.peak / 2**20, "needs", "MiB", 0)
 
 
 def time(ours: str, at_most: float, digits: int = 1) -> Bound:
-    """That a contender never takes longer than this, in seconds."""
+    """A bound for the time, in seconds."""
     return Bound(ours, at_most, lambda run: run.seconds, "takes", "s", digits)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison, what it shows, and in one line what was measured."""
+    """A comparison with its claims, and a note on what was measured."""
 
     title: str
     measured: Measured
@@ -48,7 +48,7 @@ class Row:
 
 
 def text(row: Row) -> str:
-    """A row as it is printed."""
+    """A row as text."""
     lines = [row.title]
     width = max(map(len, row.measured))
     for name, runs in row.measured.items():
@@ -68,7 +68,7 @@ def text(row: Row) -> str:
 
 
 def sentence(claim: Claim, measured: Measured) -> str:
-    """What a claim comes to."""
+    """The result of a claim as a sentence."""
     ratio = claim.ratio(measured)
     said = f"{claim.ours} is {ratio.median:.2f} times as fast as {claim.peer}"
     if claim.longer is not None:
@@ -82,7 +82,7 @@ def sentence(claim: Claim, measured: Measured) -> str:
 
 
 def data(row: Row) -> Dict[str, object]:
-    """A row with every single run."""
+    """A row as data for JSON, with every single run."""
     claims = [
         {
             **asdict(claim),

@@ -1,4 +1,4 @@
-"""Counts the bytecode in a folder that Python would not use."""
+"""Counts the bytecode files in a folder that Python would ignore."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,7 @@ print(stale, count)
 
 
 def stale(folder: Path, python: Path) -> Tuple[int, int]:
-    """How many `.pyc` files are out of date, and how many there are."""
+    """The number of outdated `.pyc` files, and the number of all `.pyc` files."""
     asked = subprocess.run(
         [python, "-c", PROGRAM, folder], check=True, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""The programs that are measured, and those that they are measured against."""
+"""Finds the programs to measure and to compare with."""
 
 import json
 import os
@@ -26,16 +26,16 @@ HOW_TO_GET = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What every row needs to know."""
+    """The settings for all rows."""
 
     pipeline: Path
     rounds: int
-    # A klayers-pipeline of an earlier commit, if one was named.
+    # A klayers-pipeline of an earlier commit, if given.
     before: Optional[Path] = None
 
 
 def need(tool: str) -> str:
-    """The path of a program. Where it is missing, it is said how to get it."""
+    """The path of a program. If it is missing, exits with advice on installing it."""
     path = shutil.which(tool)
     if path is None:
         sys.exit(f"bench: {tool} is missing: {HOW_TO_GET[tool]}")
@@ -43,7 +43,7 @@ def need(tool: str) -> str:
 
 
 def pipeline(folder: str) -> Path:
-    """The command klayers-pipeline, in a folder, or else where cargo puts it for release."""
+    """The path of klayers-pipeline in `folder`, or in cargo's folder for releases."""
     path = Path(folder).absolute() if folder else target_folder() / "release"
     path /= "klayers-pipeline"
     if not path.is_file():
@@ -60,13 +60,13 @@ def target_folder() -> Path:
 
 
 def interpreter() -> Path:
-    """A Python of the version that the layers are for: bytecode is of one version only."""
+    """A Python with the version of the layers: bytecode works with one version only."""
     ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
     explicit = os.environ.get("KLAYERS_PYTHON_3_12")
     for name in [explicit] if explicit else [f"python{PYTHON}", uv_python()]:
         if not shutil.which(name):
             continue
-        # A launcher of that name may be there and yet have no such Python to start.
+        # The name may belong to a launcher without such a Python.
         asked = subprocess.run([name, "-I", "-c", ask], capture_output=True, text=True)
         version, _, path = asked.stdout.strip().partition(" ")
         if asked.returncode == 0 and version == PYTHON:
@@ -78,13 +78,13 @@ def interpreter() -> Path:
 
 
 def uv_python() -> str:
-    """The Python that uv knows of; an empty name if it knows none."""
+    """The Python that uv finds, or an empty name."""
     find = [need("uv"), "python", "find", "--no-python-downloads", "--no-project", PYTHON]
     return subprocess.run(find, capture_output=True, text=True).stdout.strip()
 
 
 def environment(folder: Path, *packages: Union[str, Path]) -> Path:
-    """The Python of a new virtual environment that has some packages, compiled."""
+    """The Python of a new virtual environment with some packages, compiled."""
     place = folder / "environment"
     python = place / "bin" / "python"
     for command in (
@@ -96,7 +96,7 @@ def environment(folder: Path, *packages: Union[str, Path]) -> Path:
 
 
 def architecture() -> str:
-    """This machine's, in Lambda's words: its layers can be imported here."""
+    """This machine's architecture, in Lambda's words."""
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
@@ -106,5 +106,5 @@ def uv_platform() -> str:
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """The number of processors available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""How long it takes to check every byte of wheels that were never checked."""
+"""The time to verify every byte of wheels for the first time."""
 
 import shlex
 import shutil
@@ -15,10 +15,10 @@ from tools import Bench, cores, need
 
 
 def verification(bench: Bench, packages: Sequence[str], title: str, folder: Path) -> Row:
-    """A build that has the wheels and no inventory of them, against sha256sum of their files.
+    """Compares a build that has the wheels but no inventories with sha256sum of the unpacked files.
 
-    The build does more than verify: it starts, reads the lock, hashes the wheels as they are, and
-    writes the layer. All of that counts against it.
+    The build does more than verify: it starts, reads the lock, hashes the wheel files and writes the
+    layer. All of this counts as its time.
     """
     built = layer.first(bench, packages, folder)
 
@@ -53,8 +53,8 @@ def verification(bench: Bench, packages: Sequence[str], title: str, folder: Path
 
 
 def unpacked(built: Layer, folder: Path, count: int) -> List[Path]:
-    """The bytes of all files of the wheels, in so many files of one size: sha256sum then has
-    nothing to do but hash, and as much on each core."""
+    """Writes the bytes of all files of the wheels to a number of files of equal size, so that sha256sum
+    only hashes, with the same amount on each core."""
     whole = folder / "unpacked"
     with whole.open("wb") as file:
         for wheel in built.wheels:
