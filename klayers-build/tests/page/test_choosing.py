@@ -31,7 +31,7 @@ def loaded(page: Page) -> Page:
     return page
 
 
-def test_without_a_choice_the_newest_python_is_shown_with_all_its_packages(open_page: Open) -> None:
+def test_default_view_lists_all_packages_of_the_newest_python(open_page: Open) -> None:
     page = open_page("/")
     expect(page.locator("#count")).to_have_text(f"{PACKAGES:,} packages")
     assert page.get_by_label("I run Python").input_value() == "3.13"
@@ -42,7 +42,7 @@ def test_without_a_choice_the_newest_python_is_shown_with_all_its_packages(open_
     assert len(shown) == PACKAGES and shown == sorted(shown, key=str.lower)
 
 
-def test_a_choice_changes_the_list_and_the_address_and_is_remembered(
+def test_choice_changes_list_and_address_and_is_remembered(
     open_page: Open, site: str
 ) -> None:
     page = loaded(open_page("/"))
@@ -81,7 +81,7 @@ SPELLINGS = [
 ]
 
 
-def test_a_package_is_found_in_any_spelling(open_page: Open) -> None:
+def test_search_finds_a_package_in_any_spelling(open_page: Open) -> None:
     page = loaded(open_page(f"/?{HERE}"))
     for typed, first in SPELLINGS:
         page.get_by_label("and need the package").fill(typed)
@@ -91,7 +91,7 @@ def test_a_package_is_found_in_any_spelling(open_page: Open) -> None:
         page.keyboard.press("Escape")
 
 
-def test_a_slip_of_the_keyboard_is_understood(open_page: Open) -> None:
+def test_search_suggests_names_for_typing_errors(open_page: Open) -> None:
     page = open_page(f"/?{HERE}&q=reqeusts")
     expect(page.locator("#state")).to_have_text(
         "No package is called reqeusts. Did you mean requests?"
@@ -105,7 +105,7 @@ def test_a_slip_of_the_keyboard_is_understood(open_page: Open) -> None:
     )
 
 
-def test_what_is_known_of_a_layer_is_shown(open_page: Open, site: str) -> None:
+def test_details_of_a_layer_are_shown(open_page: Open, site: str) -> None:
     page = loaded(open_page(f"/?{HERE}&package=pandas"))
     detail = page.locator("#detail")
     expect(detail.locator("#arn")).to_have_text(arn_of(site, "pandas"))
@@ -141,7 +141,7 @@ def test_what_is_known_of_a_layer_is_shown(open_page: Open, site: str) -> None:
         ({"imports": "failed", "warnings": ["<i>one</i>", 2, "three"]}, "Imports failed2 warnings"),
     ],
 )
-def test_what_the_gate_said_is_shown(open_page: Open, gate: object, shown: str) -> None:
+def test_gate_report_is_shown(open_page: Open, gate: object, shown: str) -> None:
     def answer(route: object) -> None:
         response = route.fetch()  # type: ignore[attr-defined]
         rows = response.json()
@@ -166,7 +166,7 @@ def test_what_the_gate_said_is_shown(open_page: Open, gate: object, shown: str) 
     assert words == shown
 
 
-def test_a_link_leads_to_exactly_this_view(open_page: Open) -> None:
+def test_link_restores_the_view(open_page: Open) -> None:
     page = loaded(open_page("/"))
     page.get_by_label("I run Python").select_option("3.12")
     page.get_by_label("and need the package").fill("zope")
@@ -182,7 +182,7 @@ def test_a_link_leads_to_exactly_this_view(open_page: Open) -> None:
     assert other.url == page.url and other.title() == page.title()
 
 
-def test_back_and_forward_lead_through_what_was_chosen(open_page: Open) -> None:
+def test_back_and_forward_restore_earlier_choices(open_page: Open) -> None:
     page = loaded(open_page(f"/?{HERE}"))
     heading = page.locator("#detail h2")
     page.get_by_role("link", name="pandas").click()
@@ -202,7 +202,7 @@ def test_back_and_forward_lead_through_what_was_chosen(open_page: Open) -> None:
     expect(heading).to_have_text("pandas")
 
 
-def test_all_can_be_done_with_the_keyboard(open_page: Open) -> None:
+def test_everything_works_with_the_keyboard(open_page: Open) -> None:
     page = loaded(open_page(f"/?{HERE}"))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the packages")).to_be_focused()
@@ -234,13 +234,13 @@ def test_all_can_be_done_with_the_keyboard(open_page: Open) -> None:
     expect(page.locator("#detail h2")).to_have_count(0)
 
 
-def test_the_list_is_one_stop_of_the_tab_key(open_page: Open) -> None:
+def test_list_is_a_single_tab_stop(open_page: Open) -> None:
     page = loaded(open_page(f"/?{HERE}&package=requests"))
     assert page.locator("#packages a[tabindex='0']").all_text_contents() == ["requests 2.32.5"]
     assert page.locator("#packages a[aria-current]").count() == 1
 
 
-def test_results_are_announced(open_page: Open) -> None:
+def test_number_of_results_is_announced(open_page: Open) -> None:
     page = loaded(open_page(f"/?{HERE}"))
     count = page.locator("#count")
     assert count.get_attribute("role") == "status"
@@ -248,18 +248,18 @@ def test_results_are_announced(open_page: Open) -> None:
     expect(count).to_have_text(f"2 of {PACKAGES:,} packages")
 
 
-def test_what_is_not_offered_is_said_to_be_empty(open_page: Open) -> None:
+def test_unavailable_choice_shows_an_empty_list(open_page: Open) -> None:
     page = open_page("/?region=eu-north-1&python=3.8&arch=arm64&package=requests")
     expect(page.locator("#state")).to_have_text(
         "There are no layers for Python 3.8 on arm64 in eu-north-1."
     )
     expect(page.get_by_label("in the region")).to_have_value("eu-north-1")
     expect(page.locator("#detail .notice")).to_have_text(
-        "requests has no layer for Python 3.8 on arm64 in eu-north-1. See where there is one."
+        "requests has no layer for Python 3.8 on arm64 in eu-north-1. See where it exists."
     )
 
 
-def test_malformed_parts_of_a_link_count_as_missing(open_page: Open) -> None:
+def test_malformed_parts_of_a_link_are_ignored(open_page: Open) -> None:
     page = loaded(open_page("/?region=../x&python=<b>&arch=mips&package=%22%3E&snippet=x&other=1"))
     expect(page).to_have_url(ends_with(f"/?{HERE}&snippet=sam"))
     expect(page.get_by_text("Choose a package.")).to_be_visible()

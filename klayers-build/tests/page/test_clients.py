@@ -1,4 +1,4 @@
-"""Who else reads what `serve` answers: clients in the wild, and tools that know no Klayers."""
+"""Other readers of the API: existing clients, and generic tools."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ app.synth()
     assert functions[0]["Layers"] == [arns["requests"], arns["Pillow"]]
 
 
-def test_rows_are_read_as_the_terraform_provider_reads_them(site: str) -> None:
-    # It decodes the list into maps of strings.
+def test_terraform_provider_can_decode_the_rows(site: str) -> None:
+    # The provider decodes the list into maps of strings.
     for row in get(site + LATEST):
         assert all(isinstance(value, str) for value in row.values()), row
-    # And of the versions it takes the one that is the latest.
+    # It selects the latest one of the versions.
     rows = get(f"{site}/api/v2/p3.13/layers/us-east-1/requests")
     latest = [row for row in rows if row["deployStatus"] == "latest"]
     assert len(latest) == 1
@@ -72,8 +72,8 @@ def test_rows_are_read_as_the_terraform_provider_reads_them(site: str) -> None:
     assert all(isinstance(pin, str) for row in rows for pin in row["dependencies"])
 
 
-def test_the_last_row_of_a_package_is_its_latest(anywhere: str) -> None:
-    # Scripts sort nothing: they take the last row.
+def test_last_row_of_a_package_is_the_latest_version(anywhere: str) -> None:
+    # Existing scripts use the last row without sorting.
     rows = get(f"{anywhere}/api/v2/p3.13/layers/us-east-1/requests")
     assert len(rows) > 1
     assert rows[-1]["deployStatus"] == "latest"
@@ -83,8 +83,8 @@ def test_the_last_row_of_a_package_is_its_latest(anywhere: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-def test_the_list_is_asked_for_one_package_and_searched(anywhere: str, end: str) -> None:
-    # Some programs append the package to the path of the list, and search what comes as a list.
+def test_path_of_a_list_with_a_package_appended_gets_a_list(anywhere: str, end: str) -> None:
+    # Some programs append the package to the path of the list, and search the list they receive.
     rows = get(f"{anywhere}{LATEST}/requests{end}")
     found = [row["arn"] for row in rows if row["package"] == "requests"]
     assert found == [row["arn"] for row in get(anywhere + LATEST) if row["package"] == "requests"]
@@ -93,13 +93,13 @@ def test_the_list_is_asked_for_one_package_and_searched(anywhere: str, end: str)
 
 
 @pytest.mark.parametrize("end", ["", "/", "/json", "/json/"])
-def test_a_doubled_slash_is_answered_as_one(anywhere: str, end: str) -> None:
-    # The README of the public collection links //api/v2/….
+def test_doubled_slashes_are_ignored(anywhere: str, end: str) -> None:
+    # The README of the public collection has links with //api/v2/.
     assert get(f"{anywhere}/{LATEST}{end}") == get(anywhere + LATEST)
 
 
-def test_the_lists_are_read_as_terraforms_http_data_source_reads_them(anywhere: str) -> None:
-    # It fails on any status but 200, follows no media type but JSON or text, and decodes the body:
+def test_terraforms_http_data_source_can_read_the_lists(anywhere: str) -> None:
+    # The data source accepts only status 200, and only JSON and text as media types. Modules decode it:
     # jsondecode(data.http.x.response_body), and then for … if layer.package == "requests".
     request = urllib.request.Request(
         f"{anywhere}{LATEST}/", headers={"User-Agent": "TerraformProviderHTTP/3.4"}
@@ -112,7 +112,7 @@ def test_the_lists_are_read_as_terraforms_http_data_source_reads_them(anywhere: 
     assert len(arns) == 1
 
 
-def test_lists_are_read_from_a_page_of_another_origin(
+def test_page_of_another_origin_can_read_the_lists(
     anywhere: str, browser: Browser, tmp_path: Path
 ) -> None:
     page = browser.new_page()
@@ -122,7 +122,7 @@ def test_lists_are_read_from_a_page_of_another_origin(
     try:
         for path in [LATEST, f"{LATEST}/requests", "/api/v2/p3.13/layers/us-east-1/requests"]:
             assert page.evaluate(script, anywhere + path) == get(anywhere + path)
-        # What went wrong can be read there, too.
+        # Errors are readable from another origin as well.
         status = page.evaluate(
             "(url) => fetch(url).then(async (answer) => [answer.status, await answer.json()])",
             f"{anywhere}/api/v1/layers/latest/us-east-1",
@@ -133,13 +133,13 @@ def test_lists_are_read_from_a_page_of_another_origin(
         page.close()
 
 
-def test_the_description_is_openapi(site: str) -> None:
+def test_description_is_valid_openapi(site: str) -> None:
     from openapi_spec_validator import OpenAPIV31SpecValidator
 
     OpenAPIV31SpecValidator(get(site + "/openapi.json")).validate()
 
 
-def test_answers_are_what_the_description_says(site: str, tmp_path: Path) -> None:
+def test_answers_match_the_description(site: str, tmp_path: Path) -> None:
     schemathesis = Path(sys.executable).with_name("schemathesis")
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""The example for CloudFront: its function, run by Node.js, and its template."""
+"""The example for CloudFront: its function, run with Node.js, and its template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples/cloudfront"
 
 
 def handled(uris: Iterable[str]) -> list[dict[str, Any]]:
-    """What CloudFront's function makes of requests for these paths, in their order."""
+    """The results of CloudFront's function for requests of these paths, in the same order."""
     node = shutil.which("node")
     if not node:
         if os.environ.get("CI"):
@@ -35,7 +35,7 @@ def handled(uris: Iterable[str]) -> list[dict[str, Any]]:
     return requests
 
 
-def test_every_spelling_gets_the_name_of_its_object() -> None:
+def test_every_spelling_maps_to_the_name_of_its_object() -> None:
     expected = {
         "/": "/index.html",
         "/openapi.json": "/openapi.json",
@@ -59,7 +59,7 @@ def test_every_spelling_gets_the_name_of_its_object() -> None:
     assert [request["uri"] for request in handled(expected)] == list(expected.values())
 
 
-def test_paths_of_v1_are_answered_with_the_path_of_v2() -> None:
+def test_paths_of_api_v1_name_their_successors() -> None:
     expected = {
         "/api/v1/layers/latest/us-east-1": "/api/v2/p3.8/layers/latest/us-east-1,",
         "//api/v1/layers/us-east-1/Pillow/": "/api/v2/p3.8/layers/us-east-1/Pillow,",
@@ -74,9 +74,9 @@ def test_paths_of_v1_are_answered_with_the_path_of_v2() -> None:
         assert told in problem["detail"]
 
 
-def test_the_template_holds_the_function() -> None:
+def test_template_contains_the_function() -> None:
     class Loader(yaml.SafeLoader):
-        """Takes the short forms of CloudFormation's functions for what stands behind them."""
+        """Loads the short forms of CloudFormation's functions as their arguments."""
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: node.value)
     template = yaml.load((EXAMPLE / "template.yaml").read_text(), Loader)

@@ -1,4 +1,4 @@
-"""The ARN and the snippets: what is copied is what is shown, and snippets are what they claim."""
+"""Copying ARNs and snippets; the syntax of the snippets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARM_ARN = "arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p312-arm64-reques
 
 
 def pasted(page: Page) -> str:
-    """What a paste gives."""
+    """Pastes and returns the text of the clipboard."""
     page.evaluate("document.body.append(document.createElement('textarea'))")
     page.locator("textarea").focus()
     page.keyboard.press("ControlOrMeta+V")
@@ -30,7 +30,7 @@ def pasted(page: Page) -> str:
 
 
 @pytest.mark.parametrize("clipboard", ["granted", "refused", "missing"])
-def test_the_arn_is_copied(open_page: Open, clipboard: str) -> None:
+def test_arn_is_copied(open_page: Open, clipboard: str) -> None:
     def prepare(page: Page) -> None:
         if clipboard == "missing":
             page.add_init_script("delete Navigator.prototype.clipboard")
@@ -49,7 +49,7 @@ def test_the_arn_is_copied(open_page: Open, clipboard: str) -> None:
     assert pasted(page) == ARN
 
 
-def test_where_nothing_can_be_copied_that_is_said(open_page: Open) -> None:
+def test_failed_copy_is_reported(open_page: Open) -> None:
     def prepare(page: Page) -> None:
         page.add_init_script(
             "delete Navigator.prototype.clipboard; Document.prototype.execCommand = () => false"
@@ -62,7 +62,7 @@ def test_where_nothing_can_be_copied_that_is_said(open_page: Open) -> None:
     )
 
 
-def test_an_earlier_arn_and_the_link_are_copied(open_page: Open) -> None:
+def test_earlier_arn_and_link_are_copied(open_page: Open) -> None:
     permissions = ["clipboard-read", "clipboard-write"]
     page = open_page(f"/?{HERE}&package=requests", permissions=permissions)
     read = "navigator.clipboard.readText()"
@@ -75,7 +75,7 @@ def test_an_earlier_arn_and_the_link_are_copied(open_page: Open) -> None:
 
 
 def snippet(open_page: Open, kind: str, choice: str) -> str:
-    """What the button of a snippet copies."""
+    """The text that the button of a snippet copies."""
     page = open_page(
         f"/?{choice}&package=requests&snippet={kind}",
         permissions=["clipboard-read", "clipboard-write"],
@@ -170,7 +170,7 @@ def test_cdk_typescript(open_page: Open, choice: Choice) -> None:
 
 
 def is_typescript(text: str) -> bool:
-    """Whether it can be read; Playwright brings a Node.js that reads TypeScript."""
+    """Whether the TypeScript parses, by the Node.js that Playwright includes."""
     node = Path(playwright.__file__).parent / "driver" / "node"
     script = (
         "import { stripTypeScriptTypes } from 'node:module';"
@@ -208,7 +208,7 @@ def test_cli(open_page: Open, choice: Choice) -> None:
     ]
 
 
-def test_a_runtime_that_the_cdk_does_not_name_is_made(open_page: Open) -> None:
+def test_cdk_snippet_constructs_a_runtime_without_a_constant(open_page: Open) -> None:
     page = open_page(f"/?{HERE}")
     made = page.evaluate(
         """async () => {

@@ -1,4 +1,4 @@
-"""What goes wrong: servers that fail or lie, networks that are away, texts that are hostile."""
+"""Failing servers, invalid answers, missing networks and hostile texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def aborting(pattern: str) -> Callable[[Page], None]:
 
 @pytest.mark.provokes(FAILED)
 @pytest.mark.parametrize("pattern", ["**/api/v2/targets", LATEST])
-def test_a_list_that_cannot_be_had_is_asked_for_again(open_page: Open, pattern: str) -> None:
+def test_failed_list_can_be_retried(open_page: Open, pattern: str) -> None:
     page = open_page(f"/?{HERE}", aborting(pattern))
     expect(page.locator("#state")).to_contain_text("The server cannot be reached.")
     page.unroute(pattern)
@@ -35,9 +35,9 @@ def test_a_list_that_cannot_be_had_is_asked_for_again(open_page: Open, pattern: 
 
 
 @pytest.mark.provokes(FAILED)
-def test_an_arn_is_there_also_if_what_is_in_it_is_not(open_page: Open) -> None:
+def test_arn_is_shown_even_if_the_contents_cannot_be_read(open_page: Open) -> None:
     page = open_page(f"/?{HERE}&package=requests", aborting(REQUESTS))
-    expect(page.locator(".facts")).to_contain_text("What is in it could not be read.")
+    expect(page.locator(".facts")).to_contain_text("Could not read the contents.")
     expect(page.locator("#arn")).to_contain_text(":Klayers-p313-requests:4")
     page.unroute(REQUESTS)
     page.get_by_role("button", name="Try again").click()
@@ -49,13 +49,13 @@ def test_an_arn_is_there_also_if_what_is_in_it_is_not(open_page: Open) -> None:
     ("answer", "said"),
     [
         ({"status": 503, "body": "{}"}, "The server answered with the status 503."),
-        ({"body": "<html>a login</html>"}, "The answer was cut short, or is no JSON."),
-        ({"body": '[{"package": "requ'}, "The answer was cut short, or is no JSON."),
+        ({"body": "<html>a login</html>"}, "The answer is incomplete or not JSON."),
+        ({"body": '[{"package": "requ'}, "The answer is incomplete or not JSON."),
         ({"body": '{"message": "no"}'}, "The answer is not one of this API"),
         ({"body": "null"}, "The answer is not one of this API"),
     ],
 )
-def test_an_answer_that_is_none_is_said_to_be_none(
+def test_invalid_answers_are_reported(
     open_page: Open, answer: dict[str, object], said: str
 ) -> None:
     page = open_page(f"/?{HERE}", answering(LATEST, **answer))
@@ -67,7 +67,7 @@ def row(package: str, **changes: object) -> dict[str, object]:
     return {"package": package, "arn": arn, "packageVersion": "1.0", **changes}
 
 
-def test_rows_that_are_wrong_are_left_out_and_counted(open_page: Open) -> None:
+def test_invalid_rows_are_left_out_and_counted(open_page: Open) -> None:
     elsewhere = "arn:aws:lambda:eu-west-1:000000000000:layer:Klayers-p313-elsewhere:1"
     rows = [
         row("right"),
@@ -81,13 +81,13 @@ def test_rows_that_are_wrong_are_left_out_and_counted(open_page: Open) -> None:
     page = open_page(f"/?{HERE}", answering(LATEST, json=rows))
     expect(page.locator("#count")).to_have_text("1 package")
     expect(page.locator("#notices")).to_have_text(
-        "6 rows of the list could not be understood, and left out."
+        "6 rows of the list could not be understood and were left out."
     )
     assert page.locator("#packages bdi:first-child").all_text_contents() == ["right"]
 
 
 @pytest.mark.provokes(FAILED)
-def test_the_last_good_list_stays_and_says_that_it_is_old(open_page: Open) -> None:
+def test_stale_list_is_shown_with_its_time_if_the_server_fails(open_page: Open) -> None:
     page = open_page(f"/?{HERE}", lambda page: page.clock.install())
     expect(page.locator("#count")).to_have_text(f"{PACKAGES:,} packages")
     page.get_by_label("in the region").select_option("eu-west-1")
@@ -105,7 +105,7 @@ def test_the_last_good_list_stays_and_says_that_it_is_old(open_page: Open) -> No
 
 
 @pytest.mark.provokes(FAILED)
-def test_what_was_missed_offline_is_read_when_the_network_is_back(open_page: Open) -> None:
+def test_failed_list_is_loaded_when_the_network_is_back(open_page: Open) -> None:
     page = open_page(f"/?{HERE}")
     expect(page.locator("#count")).to_have_text(f"{PACKAGES:,} packages")
     page.context.set_offline(True)
@@ -115,7 +115,7 @@ def test_what_was_missed_offline_is_read_when_the_network_is_back(open_page: Ope
     expect(page.locator("#count")).to_have_text("5 packages")
 
 
-def test_a_late_answer_does_not_take_the_place_of_a_newer_one(open_page: Open) -> None:
+def test_late_answer_does_not_replace_a_newer_one(open_page: Open) -> None:
     held: list[Route] = []
     page = open_page(f"/?{HERE}", lambda page: page.route(LATEST, lambda route: held.append(route)))
     expect(page.get_by_text("Loading the packages …")).to_be_visible()
@@ -128,7 +128,7 @@ def test_a_late_answer_does_not_take_the_place_of_a_newer_one(open_page: Open) -
     expect(page.locator("#count")).to_have_text("5 packages")
 
 
-def test_who_types_before_the_list_is_there_is_not_told_that_there_is_none(open_page: Open) -> None:
+def test_typing_while_the_list_loads_does_not_report_missing_packages(open_page: Open) -> None:
     held: list[Route] = []
     page = open_page(
         f"/?{HERE}",
@@ -143,7 +143,7 @@ def test_who_types_before_the_list_is_there_is_not_told_that_there_is_none(open_
     expect(page).to_have_url(re.compile("q=pandas"))
 
 
-def test_an_arn_cannot_be_copied_while_another_region_is_asked_for(open_page: Open) -> None:
+def test_arn_cannot_be_copied_while_another_region_loads(open_page: Open) -> None:
     held: list[Route] = []
     page = open_page(
         f"/?{HERE}&package=requests",
@@ -158,7 +158,7 @@ def test_an_arn_cannot_be_copied_while_another_region_is_asked_for(open_page: Op
     expect(page.locator("#detail")).to_have_js_property("inert", False)
 
 
-def test_texts_of_packages_are_shown_and_nothing_more(open_page: Open) -> None:
+def test_hostile_texts_of_packages_are_shown_as_plain_text(open_page: Open) -> None:
     page = open_page(f"/?{HERE}&package=odd-licence")
     detail = page.locator("#detail")
     licence = detail.locator("dl div").nth(3)
@@ -167,7 +167,7 @@ def test_texts_of_packages_are_shown_and_nothing_more(open_page: Open) -> None:
     licence.get_by_role("button", name="Show all").click()
     shown = licence.locator("bdi").text_content() or ""
     assert len(shown) > 10_000
-    # What turns the direction of a text around is shown, and turns nothing.
+    # Characters that change the writing direction are shown and have no effect.
     assert "\\u202etxet lautca\\u202c" in shown and "\u202e" not in shown
     box = licence.locator(".clamped").bounding_box()
     assert box and box["height"] < 300
@@ -178,12 +178,12 @@ def test_texts_of_packages_are_shown_and_nothing_more(open_page: Open) -> None:
     assert "owned" not in page.title()
 
 
-# The list of the API has no icon.
+# The HTML list of the API has no icon.
 @pytest.mark.provokes("404 (Not Found)")
-def test_without_scripts_the_lists_are_pointed_to(open_page: Open) -> None:
+def test_page_without_javascript_links_the_lists(open_page: Open) -> None:
     for path in ["/", "/packages/requests"]:
         page = open_page(path, java_script_enabled=False)
-        # Playwright finds no texts in <noscript>, but elements it does.
+        # Playwright finds elements in <noscript>, but no texts.
         words = page.locator("noscript p").first
         expect(words).to_be_visible()
         assert (words.text_content() or "").startswith("This page needs JavaScript.")
@@ -193,7 +193,7 @@ def test_without_scripts_the_lists_are_pointed_to(open_page: Open) -> None:
     expect(page.get_by_role("cell", name="requests", exact=True)).to_be_visible()
 
 
-def test_without_storage_the_page_works(open_page: Open) -> None:
+def test_page_works_without_storage(open_page: Open) -> None:
     def prepare(page: Page) -> None:
         page.add_init_script(
             "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied') } })"
@@ -205,7 +205,7 @@ def test_without_storage_the_page_works(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("kept", ["", "null", "[1]", '{"region": 1, "python": "../", "arch": "<b>"}'])
-def test_what_is_remembered_may_be_rubbish(open_page: Open, kept: str) -> None:
+def test_invalid_storage_is_ignored(open_page: Open, kept: str) -> None:
     def prepare(page: Page) -> None:
         page.add_init_script(f"localStorage.setItem('klayers.choice', {kept!r})")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from conftest import Open
 
 
-def test_all_versions_are_shown_the_newest_first(open_page: Open) -> None:
+def test_all_versions_are_listed_newest_first(open_page: Open) -> None:
     page = open_page("/packages/REQUESTS")
     expect(page.get_by_role("heading", level=1)).to_have_text("requests")
     expect(page.locator(".byline")).to_have_text(
@@ -39,7 +39,7 @@ def test_all_versions_are_shown_the_newest_first(open_page: Open) -> None:
     assert strips.first.locator(".bar").all_inner_texts() == ["2.31.0", "2.32.3", "2.32.4", "2.32.5"]
 
 
-def test_arns_are_a_click_away_and_copied(open_page: Open) -> None:
+def test_arns_of_a_version_open_and_are_copied(open_page: Open) -> None:
     page = open_page("/packages/requests", permissions=["clipboard-read", "clipboard-write"])
     target = page.locator(".releases > li").nth(1).locator("details").nth(1)
     assert target.locator("code").count() == 0
@@ -52,7 +52,7 @@ def test_arns_are_a_click_away_and_copied(open_page: Open) -> None:
     )
 
 
-def test_runtime_and_region_can_be_chosen_and_stand_in_the_address(open_page: Open) -> None:
+def test_filters_by_runtime_and_region_are_kept_in_the_address(open_page: Open) -> None:
     page = open_page("/packages/requests")
     page.get_by_label("in", exact=True).select_option("eu-west-1")
     page.get_by_label("Listed:").select_option("p3.12-arm64")
@@ -69,7 +69,7 @@ def test_runtime_and_region_can_be_chosen_and_stand_in_the_address(open_page: Op
     expect(page.locator(".releases code")).to_have_count(16)
 
 
-def test_the_catalogue_is_a_click_away_with_the_region_that_was_chosen_there(open_page: Open) -> None:
+def test_link_to_the_catalogue_keeps_the_region_chosen_there(open_page: Open) -> None:
     page = open_page("/?region=eu-west-1&python=3.13&arch=x86_64&package=pandas")
     page.get_by_role("link", name="All its versions").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("pandas")
@@ -79,7 +79,7 @@ def test_the_catalogue_is_a_click_away_with_the_region_that_was_chosen_there(ope
     )
 
 
-def test_what_was_withdrawn_says_why(open_page: Open) -> None:
+def test_yanked_version_shows_its_reason(open_page: Open) -> None:
     page = open_page("/packages/odd-licence")
     withdrawn = page.locator(".releases .withdrawn")
     expect(withdrawn).to_contain_text("Withdrawn: <script>")
@@ -95,8 +95,8 @@ def test_what_was_withdrawn_says_why(open_page: Open) -> None:
         ("/packages/", "The address names no package."),
     ],
 )
-def test_there_may_be_no_such_package(open_page: Open, path: str, said: str) -> None:
-    # A server need not answer malformed paths, but the script may meet one.
+def test_unknown_package_is_reported(open_page: Open, path: str, said: str) -> None:
+    # A server may refuse malformed paths, but the script must handle them.
     page = open_page(
         "/packages/x",
         lambda page: page.add_init_script(
@@ -109,7 +109,7 @@ def test_there_may_be_no_such_package(open_page: Open, path: str, said: str) -> 
 
 
 @pytest.mark.provokes("Failed to load resource")
-def test_a_list_that_cannot_be_had_is_asked_for_again(open_page: Open) -> None:
+def test_failed_list_can_be_retried(open_page: Open) -> None:
     path = "**/api/v2/packages/requests"
     page = open_page(
         "/packages/requests", lambda page: page.route(path, lambda route: route.abort())

@@ -1,4 +1,4 @@
-"""How the pages look, to eyes and to axe; pictures of all views are kept in build/page."""
+"""Layout, accessibility (axe) and speed of the pages. Pictures of all views go to build/page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NARROW = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 LIGHT = {"color_scheme": "light"}
 DARK = {"color_scheme": "dark"}
 
-#: Names of pictures, addresses, what is waited for, and options of the browser.
+#: For each picture: name, address, element to wait for, and options of the browser.
 VIEWS = [
     ("light", f"/?{HERE}&package=pandas&snippet=terraform", "#detail .earlier", WIDE | LIGHT),
     ("dark", f"/?{HERE}&q=re&package=requests", "#detail .earlier", WIDE | DARK),
@@ -37,7 +37,7 @@ VIEWS = [
 
 
 @pytest.mark.parametrize(("name", "path", "awaited", "options"), VIEWS, ids=[view[0] for view in VIEWS])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
+def test_views_have_no_axe_violations_and_no_overflow(
     open_page: Open, name: str, path: str, awaited: str, options: dict[str, object]
 ) -> None:
     page = open_page(path, **options)
@@ -52,8 +52,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
     assert width[0] == width[1]
 
 
-def test_axe_finds_what_is_wrong(open_page: Open) -> None:
-    """Else it could not be believed."""
+def test_axe_reports_a_violation(open_page: Open) -> None:
+    """Shows that the check of the views can fail."""
     page = open_page(f"/?{HERE}&package=requests")
     expect(page.locator("#detail .earlier")).to_be_visible()
     page.evaluate("document.querySelector('label[for=python]').remove()")
@@ -68,14 +68,14 @@ def luminance(page: Page, selector: str, field: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_colours_are_those_that_the_system_asks_for(open_page: Open, scheme: str) -> None:
+def test_colours_follow_the_scheme_of_the_system(open_page: Open, scheme: str) -> None:
     page = open_page(f"/?{HERE}", color_scheme=scheme)
     ground = luminance(page, "body", "backgroundColor")
     ink = luminance(page, "body", "color")
     assert (ground > 200 and ink < 60) if scheme == "light" else (ground < 60 and ink > 200)
 
 
-def test_on_a_narrow_screen_there_is_the_list_or_the_package(open_page: Open) -> None:
+def test_narrow_screen_shows_either_the_list_or_the_package(open_page: Open) -> None:
     page = open_page(f"/?{HERE}&q=panda", **NARROW)
     link = page.get_by_role("link", name="pandas")
     link.tap()
@@ -94,7 +94,7 @@ def test_on_a_narrow_screen_there_is_the_list_or_the_package(open_page: Open) ->
     expect(page.locator("#detail")).to_be_hidden()
 
 
-def test_nothing_moves_for_those_who_want_it_so(open_page: Open) -> None:
+def test_reduced_motion_disables_all_animations(open_page: Open) -> None:
     page = open_page(f"/?{HERE}", reduced_motion="reduce")
     expect(page.locator("#packages a").first).to_be_visible()
     moving = page.evaluate(
@@ -104,7 +104,7 @@ def test_nothing_moves_for_those_who_want_it_so(open_page: Open) -> None:
     assert moving == 0
 
 
-def test_focus_is_seen(open_page: Open) -> None:
+def test_focus_is_visible(open_page: Open) -> None:
     page = open_page(f"/?{HERE}&package=requests")
     expect(page.locator("#detail .earlier")).to_be_visible()
     page.locator("body").press("Tab")
@@ -121,7 +121,7 @@ def test_focus_is_seen(open_page: Open) -> None:
 
 
 @pytest.mark.provokes("Content Security Policy")
-def test_all_comes_from_where_the_page_came_from(open_page: Open, site: str) -> None:
+def test_page_loads_only_its_own_origin_and_runs_no_inline_script(open_page: Open, site: str) -> None:
     asked: list[str] = []
     page = open_page(
         f"/?{HERE}&package=requests",
@@ -132,7 +132,7 @@ def test_all_comes_from_where_the_page_came_from(open_page: Open, site: str) -> 
     assert [url for url in asked if not url.startswith(f"{site}/")] == []
     answer = page.request.get("/")
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
-    # The policy is in force: what stands inline does not run.
+    # The policy is in force: inline scripts do not run.
     with page.expect_event("console") as refused:
         page.evaluate(
             """() => { const it = document.createElement("script"); it.textContent = "window.ran = 1";
@@ -142,10 +142,11 @@ def test_all_comes_from_where_the_page_came_from(open_page: Open, site: str) -> 
     assert page.evaluate("window.ran") is None
 
 
-def test_the_search_keeps_up_with_typing(
+def test_search_is_fast_enough_for_typing(
     open_page: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From a keystroke until the list is laid out: the best of some rounds, of the slowest text."""
+    """The time from a keystroke to the layout of the list: the best of several rounds, for the slowest
+    text."""
     arn = "arn:aws:lambda:us-east-1:000000000000:layer:Klayers-p313-"
     first = ["aws", "click", "data", "flask", "google", "http", "json", "py", "scikit", "sphinx"]
     rows = [
@@ -181,9 +182,9 @@ def test_the_search_keeps_up_with_typing(
     slowest = max(times, key=times.__getitem__)
     with capsys.disabled():
         print(f"\nsearch in 1,000 packages: at most {times[slowest]:.1f} ms, for {slowest!r}")
-    # What is felt as at once, though the machine may do much else.
+    # Feels instant, with a margin for a busy machine.
     assert times[slowest] < 100
-    # The rows that were left for later are there, too.
+    # The delayed rows have been added as well.
     expect(page.locator("#packages li")).to_have_count(1000)
     page.locator("#packages a").first.focus()
     page.keyboard.press("End")
@@ -191,7 +192,7 @@ def test_the_search_keeps_up_with_typing(
     expect(page.locator("#packages a:focus")).to_contain_text("sphinx-tools-99")
 
 
-def test_thousands_of_rows_of_a_package_are_shown_at_once(open_page: Open) -> None:
+def test_page_of_a_package_with_thousands_of_rows_is_fast(open_page: Open) -> None:
     regions = [f"eu-test-{number}" for number in range(1, 31)]
     rows = [
         {

@@ -1,8 +1,8 @@
-// The lists of the API v2, read with plain GET, and checked before anything is shown.
+// Reads the lists of API v2 with plain GET, and validates the rows before they are shown.
 
-/** How long an answer is used without asking again. */
+/** How long an answer is used without a new request, in milliseconds. */
 const FRESH = 5 * 60 * 1000;
-/** How long an answer is waited for. */
+/** How long to wait for an answer, in milliseconds. */
 const PATIENCE = 20 * 1000;
 
 const ARN = /^arn:[a-z-]{1,30}:lambda:([a-z0-9-]{1,40}):\d{12}:layer:[A-Za-z0-9._-]{1,140}:(\d{1,18})$/;
@@ -10,11 +10,11 @@ const TARGET = /^p\d{1,2}\.\d{1,3}(-arm64)?$/;
 const REGION = /^[a-z]{2,}(-[a-z]+)+-\d{1,3}$/;
 const ARCHITECTURES = ["x86_64", "arm64"];
 
-/** Answers by path, and requests under way. */
+/** Answers and pending requests, by path. */
 const kept = new Map();
 const asked = new Map();
 
-/** Why there is no list; the message is one for people. */
+/** There is no list; the message, for people, says why. */
 export class Unanswered extends Error {}
 
 /** All targets. */
@@ -35,7 +35,7 @@ export function latest(target, region, again = false) {
     text(row.package) && text(row.packageVersion) && regionOf(row.arn) === region, again);
 }
 
-/** Where the list of the latest is. */
+/** The path of the list of latest versions. */
 export function latestPath(target, region) {
   return `/api/v2/${encodeURIComponent(target)}/layers/latest/${encodeURIComponent(region)}`;
 }
@@ -47,13 +47,13 @@ export async function versions(target, region, name, again = false) {
     isVersion(row) && regionOf(row.arn) === region, again));
 }
 
-/** All versions of one package, over all targets and regions, of each the newest first. */
+/** All versions of a package in all targets and regions; within each, the newest first. */
 export async function everywhere(name, again = false) {
   return newestFirst(await list(`/api/v2/packages/${encodeURIComponent(name)}`, (row) =>
     isVersion(row) && text(row.package) && matching(row.target, TARGET), again));
 }
 
-/** The API lists the versions of each layer from the oldest to the newest; people read them the other way. */
+/** Reverses the versions of each layer: the API lists the oldest first, the pages the newest. */
 function newestFirst(found) {
   const layers = new Map();
   for (const row of found.rows) {
@@ -94,8 +94,8 @@ function matching(value, pattern) {
 }
 
 /**
- * The rows of a list that are right, how many were not, and since when they are known. Where the
- * server does not answer, what it said last is given, with the reason in `stale`.
+ * The valid rows of a list, the number of invalid ones, and the time of the answer. If the server does
+ * not answer, returns the last answer with the reason in `stale`.
  */
 async function list(path, isRight, again = false) {
   const known = kept.get(path);
@@ -114,7 +114,7 @@ async function list(path, isRight, again = false) {
 async function ask(path, isRight) {
   const body = await answer(path);
   if (!Array.isArray(body)) {
-    throw new Unanswered("The answer is not one of this API; something stands between.");
+    throw new Unanswered("The answer does not come from this API; a proxy may have replaced it.");
   }
   const rows = body.filter((row) => row !== null && typeof row === "object" && isRight(row));
   const found = { rows, unread: body.length - rows.length, at: Date.now() };
@@ -145,6 +145,6 @@ async function answer(path) {
   try {
     return await response.json();
   } catch (error) {
-    throw new Unanswered("The answer was cut short, or is no JSON.", { cause: error });
+    throw new Unanswered("The answer is incomplete or not JSON.", { cause: error });
   }
 }

@@ -13,18 +13,18 @@ const [page, query, list, count, state, notices, formats, detail, ...selects] = 
   "python", "arch", "region",
 ].map((id) => document.getElementById(id));
 const [pythonSelect, archSelect, regionSelect] = selects;
-/** How many rows are laid out at once; the others follow when nothing is typed for a moment. */
+/** The number of rows laid out at once. The others follow when the user pauses typing. */
 const AT_ONCE = 120;
 const narrow = matchMedia("(max-width: 56rem)");
 
-/** What there is to choose from, what is chosen, and the list that goes with it. */
+/** The available targets and regions, the current choice, and the entries of its list. */
 const offers = { targets: [], regions: [] };
 let choice = {};
 let entries = [];
-/** The elements of the rows, by entry, and the links of those that are shown. */
+/** The elements of the rows by entry, and the links of the visible rows. */
 let items = new Map();
 let links = [];
-/** The list that is shown or asked for, as target and region; and whether it is there. */
+/** The target and region of the list that is shown or loading, and whether it is loaded. */
 let listed = "";
 let isListed = false;
 
@@ -40,11 +40,11 @@ async function begin() {
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
     waiting(false);
-    state.replaceChildren(notice("failed", ["The catalogue could not be read. ", error.message],
+    state.replaceChildren(notice("failed", ["Could not read the catalogue. ", error.message],
       retry(begin)));
     return;
   }
-  // Somebody may have begun to type meanwhile.
+  // The user may have started typing meanwhile.
   const typed = query.value.trim() ? { q: query.value.trim() } : {};
   choice = completed({ ...fromAddress(location.search), ...typed }, offers.targets, offers.regions);
   history.replaceState(null, "", address(choice));
@@ -52,7 +52,7 @@ async function begin() {
   await follow();
 }
 
-/** Shows what is chosen, after it changed or was gone back to. */
+/** Shows the current choice after a change or a step through the history. */
 async function follow() {
   remember(choice);
   fillSelects();
@@ -79,7 +79,7 @@ async function loadList(again = false) {
     if (!(error instanceof Unanswered)) throw error;
     if (listed !== mine) return;
     waiting(false);
-    // Going there again asks again.
+    // Choosing the same list again sends a new request.
     listed = "";
     page.classList.remove("chosen");
     fillList([]);
@@ -87,7 +87,7 @@ async function loadList(again = false) {
     formats.replaceChildren();
     notices.replaceChildren();
     showNothing(detail);
-    state.replaceChildren(notice("failed", ["The list could not be read. ", error.message],
+    state.replaceChildren(notice("failed", ["Could not read the list. ", error.message],
       retry(() => loadList(true))));
     return;
   }
@@ -104,13 +104,13 @@ async function loadList(again = false) {
 function waiting(isWaiting) {
   if (isWaiting) list.setAttribute("aria-busy", "true");
   else list.removeAttribute("aria-busy");
-  // The ARN that stands there still is not of what is chosen now.
+  // The ARN that is still visible does not belong to the new choice.
   detail.inert = isWaiting;
   state.replaceChildren(...(isWaiting && links.length === 0
     ? [element("p", { class: "waiting" }, "Loading the packages …")] : []));
 }
 
-/** Says what is not as it should be with a list that is shown all the same. */
+/** Shows notices about a list that is stale or has invalid rows. */
 function tellOf(found) {
   const told = [];
   if (found.stale) {
@@ -119,8 +119,8 @@ function tellOf(found) {
       retry(() => loadList(true))));
   }
   if (found.unread > 0) {
-    told.push(notice("failed", `${counted(found.unread, "row")} of the list could not be understood, ` +
-      "and left out."));
+    told.push(notice("failed", `${counted(found.unread, "row")} of the list could not be understood ` +
+      "and were left out."));
   }
   notices.replaceChildren(...told);
 }
@@ -134,7 +134,7 @@ function fillSelects() {
     [row.region, row.name ? `${row.region}, ${row.name}` : row.region]));
 }
 
-/** A link may lead to what is not offered: that is then there to be seen, and its list is empty. */
+/** Fills a select. A value from a link that is not available is added; its list is empty. */
 function fill(select, chosen, options) {
   const all = options.some(([value]) => value === chosen) ? options : [[chosen, chosen], ...options];
   const wanted = all.map(([value]) => value).join();
@@ -171,7 +171,7 @@ function showFormats(target) {
     [at > 0 ? " " : "as ", element("a", { href: `${path}/${format}` }, format)]));
 }
 
-/** Puts those rows into the list that match, the best first. */
+/** Shows the matching rows, the best match first. */
 function showMatches() {
   if (!isListed) return;
   const text = choice.q ?? "";
@@ -184,7 +184,7 @@ function showMatches() {
   showCount(found.length, text);
 }
 
-/** Rows that are still to be placed, and when that is. */
+/** Rows that are not laid out yet, and the timer for them. */
 let later = [];
 let placing;
 
@@ -219,7 +219,7 @@ function showCount(found, text) {
   }
 }
 
-/** Links to the packages whose names are close to this. */
+/** Links to the packages with similar names. */
 function suggestions(text) {
   return closest(entries, text).flatMap((entry, at) => [at > 0 ? ", " : "",
     element("a", {
@@ -228,7 +228,7 @@ function suggestions(text) {
     }, foreign(entry.row.package))]).filter(Boolean);
 }
 
-/** One link of the list is in the order of Tab: the chosen one, or the first. */
+/** Makes one link of the list reachable with Tab: the chosen one, or the first. */
 function markCurrent() {
   const chosen = choice.package ? normalised(choice.package) : undefined;
   let reachable = links[0];
@@ -257,7 +257,7 @@ async function showDetail() {
   await showPackage(detail, { choice, row, suggested, close, chooseSnippet });
 }
 
-/** Makes a choice that Back undoes. */
+/** Changes the choice and adds it to the history, so that Back undoes it. */
 function change(changes) {
   commitQuery();
   choice = { ...choice, ...changes };
@@ -290,7 +290,7 @@ function chooseSnippet(snippet) {
   history.replaceState(null, "", address(choice));
 }
 
-/** What is typed gets into the address a moment later: browsers allow few changes a second. */
+/** The timer that writes the query into the address. Browsers limit the changes per second. */
 let typed;
 
 function commitQuery() {
@@ -301,7 +301,7 @@ function commitQuery() {
 
 query.addEventListener("input", () => {
   choice = { ...choice, q: query.value.trim() };
-  // Where there is room for one of both, who types wants the list.
+  // A narrow screen has room for either the list or the package; typing shows the list.
   if (narrow.matches && choice.package) {
     choice.package = "";
     showDetail();
@@ -335,7 +335,7 @@ list.addEventListener("click", (event) => {
   if (link) follows(event, () => choose(link.entry.row.package));
 });
 
-/** Does what a link is for, unless it is to be opened elsewhere. */
+/** Handles a click on a link, unless the user opens it in another tab or window. */
 function follows(event, action) {
   if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
@@ -366,7 +366,7 @@ addEventListener("popstate", async () => {
   await shown;
 });
 
-// What could not be had is asked for again when the network is back.
+// Retries failed requests when the network is back.
 addEventListener("online", () => {
   if (notices.querySelector(".stale") || state.querySelector(".failed")) {
     if (offers.targets.length > 0) loadList(true);

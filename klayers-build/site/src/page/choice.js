@@ -1,4 +1,5 @@
-// What is chosen: in the address, so that a link leads to the same view, and remembered.
+// The choice: stored in the address, so that a link shows the same view, and remembered for the next
+// visit.
 
 import { SNIPPETS } from "./snippets.js";
 
@@ -11,10 +12,10 @@ const FORMS = {
   snippet: new RegExp(`^(${SNIPPETS.map((snippet) => snippet.id).join("|")})$`),
   q: /^[^]{1,200}$/,
 };
-/** What a visitor wants the next time, too. */
+/** The parts of a choice that are remembered. */
 const REMEMBERED = ["region", "python", "arch", "snippet"];
 
-/** What an address chooses; malformed values count as missing. */
+/** The choice in an address. Malformed values count as missing. */
 export function fromAddress(search) {
   const values = new URLSearchParams(search);
   return wellFormed(Object.fromEntries(values));
@@ -29,12 +30,12 @@ export function address(choice) {
   return `/?${values}`;
 }
 
-/** What was chosen the last time. */
+/** The choice of the last visit. */
 export function remembered() {
   try {
     return wellFormed(JSON.parse(localStorage.getItem(MEMORY)) ?? {});
   } catch {
-    // No storage, or something else's; nothing is remembered then.
+    // There is no storage, or its content is invalid.
     return {};
   }
 }
@@ -45,11 +46,11 @@ export function remember(choice) {
     const kept = REMEMBERED.map((key) => [key, choice[key]]);
     localStorage.setItem(MEMORY, JSON.stringify(Object.fromEntries(kept)));
   } catch {
-    // The address has it all the same.
+    // Without storage, only the address holds the choice.
   }
 }
 
-/** A choice with what is missing added: from the last visit, or as most people would choose. */
+/** Completes a choice from the last visit, or with common defaults. */
 export function completed(choice, targets, regions) {
   const before = remembered();
   const pythons = pythonsOf(targets);
@@ -63,7 +64,7 @@ export function completed(choice, targets, regions) {
   return { ...fallback, ...choice };
 }
 
-/** The Python versions that there are layers for, the newest first. */
+/** The Python versions with layers, the newest first. */
 export function pythonsOf(targets) {
   const minor = (version) => version.split(".").map(Number);
   return [...new Set(targets.map((row) => row.pythonVersion))].sort((one, other) => {

@@ -1,8 +1,8 @@
-// Copying, also where the clipboard of the browser is not to be had (as without HTTPS).
+// Copying, also without the clipboard API, which browsers offer only with HTTPS.
 
 import { announce, element } from "./dom.js";
 
-/** A button that copies what `text` gives, and says so. */
+/** A button that copies the result of `text` and reports the outcome. */
 export function copyButton(label, what, text, properties = {}) {
   let settled;
   const button = element("button", {

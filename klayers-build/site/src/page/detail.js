@@ -1,4 +1,4 @@
-// What is known of the chosen package: its ARN, what is in it, and how it is used.
+// The chosen package: its ARN, contents and usage.
 
 import { Unanswered, numberOf, targetOf, versions } from "./api.js";
 import { copyButton } from "./copy.js";
@@ -8,18 +8,18 @@ import {
 import { normalised } from "./names.js";
 import { SNIPPETS } from "./snippets.js";
 
-/** What a function and all its layers may unpack to, in bytes. */
+/** Lambda's limit on the unpacked size of a function with all its layers, in bytes. */
 const UNPACKED_LIMIT = 262144000;
 
-/** Counts what was shown, so that a late answer does not overwrite what came after it. */
+/** Counts the views, so that a late answer does not overwrite a newer view. */
 let turn = 0;
 
-/** Shows nothing but how to begin. */
+/** Shows only how to begin. */
 export function showNothing(box) {
   turn += 1;
   box.replaceChildren(element("div", { class: "quiet-page" },
     element("p", { class: "lead" }, "Choose a package."),
-    element("p", {}, "Its ARN, its size, what is in it and how to use it appear here."),
+    element("p", {}, "Its ARN, size, contents and usage appear here."),
     element("p", { class: "keys" },
       element("kbd", {}, "/"), " to search, ", element("kbd", {}, "Enter"), " for the best match, ",
       element("kbd", {}, "↑"), " ", element("kbd", {}, "↓"), " through the list, ",
@@ -27,8 +27,8 @@ export function showNothing(box) {
 }
 
 /**
- * Shows a package. `row` is its row in the list of the latest, if it has one; `suggested` are links
- * to others, for a name that nothing has.
+ * Shows a package. `row` is its row in the list of latest versions, if any. `suggested` holds links to
+ * similar names, if no package has this name.
  */
 export async function showPackage(box, { choice, row, suggested, close, chooseSnippet }) {
   turn += 1;
@@ -47,7 +47,7 @@ export async function showPackage(box, { choice, row, suggested, close, chooseSn
     heading, byline, layer, facts, use, rest);
   const parts = { choice, name, byline, layer, facts, use, rest, chooseSnippet };
   if (row) showLayer(parts, row);
-  else facts.append(element("p", { class: "waiting" }, "Looking it up …"));
+  else facts.append(element("p", { class: "waiting" }, "Loading …"));
   await showFacts({ ...parts, row, suggested }, () => mine === turn);
 }
 
@@ -76,7 +76,7 @@ async function showFacts(parts, isCurrent, again = false) {
     if (!(error instanceof Unanswered)) throw error;
     if (!isCurrent()) return;
     facts.removeAttribute("aria-busy");
-    facts.replaceChildren(notice("failed", ["What is in it could not be read. ", error.message],
+    facts.replaceChildren(notice("failed", ["Could not read the contents. ", error.message],
       retry(() => showFacts(parts, isCurrent, true))));
     return;
   }
@@ -84,7 +84,7 @@ async function showFacts(parts, isCurrent, again = false) {
   facts.removeAttribute("aria-busy");
   const latest = found.rows.find((version) => version.deployStatus === "latest");
   const older = found.rows.filter((version) => version !== latest);
-  // The list may be some minutes older than this answer.
+  // The list may be a few minutes older than this answer.
   if (latest && latest.arn !== row?.arn) showLayer(parts, latest);
   if (!latest) {
     byline.replaceChildren();
@@ -92,7 +92,7 @@ async function showFacts(parts, isCurrent, again = false) {
     use.replaceChildren();
   }
   facts.replaceChildren(...[
-    found.stale && notice("stale", `${found.stale} This is what it said last.`,
+    found.stale && notice("stale", `${found.stale} This is its last answer.`,
       retry(() => showFacts(parts, isCurrent, true))),
     latest?.yanked && notice("failed", ["Withdrawn: ", clamped(latest.yanked)]),
     latest && figures(latest),
@@ -102,7 +102,7 @@ async function showFacts(parts, isCurrent, again = false) {
     older.length > 0 && earlier(older),
     found.rows.length > 0 && element("p", { class: "onward" },
       element("a", { href: `/packages/${encodeURIComponent(name)}` },
-        "All its versions, in every region, over time")),
+        "All versions in all regions over time")),
   ].filter(Boolean));
   if (!row) announce(latest ? `${name} ${latest.packageVersion}` : `${name} has no layer here`);
 }
@@ -112,7 +112,7 @@ function absence(choice, name, hasOlder, suggested) {
     foreign(name), ` has no ${hasOlder ? "latest " : ""}layer for Python ${choice.python} on `,
     `${choice.arch} in ${choice.region}. `,
     ...(suggested.length > 0 ? ["Did you mean ", ...suggested, "?"] : [
-      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where there is one"), "."]),
+      element("a", { href: `/packages/${encodeURIComponent(name)}` }, "See where it exists"), "."]),
   ]);
 }
 
@@ -125,7 +125,7 @@ function figures(version) {
     figure("Licence", version.license ? clamped(version.license, 60) : "Not stated"));
 }
 
-/** The size of the zip, what it unpacks to, and how much of what Lambda takes that is. */
+/** The size of the zip, its unpacked size, and the share of Lambda's limit. */
 function size({ codeSize, unzippedSize }) {
   if (!Number.isFinite(unzippedSize)) return [Number.isFinite(codeSize) ? bytes(codeSize) : undefined];
   const share = (100 * unzippedSize) / UNPACKED_LIMIT;
@@ -142,10 +142,10 @@ function figure(term, value, addition) {
     element("dd", {}, value, addition ? element("span", { class: "addition" }, addition) : ""));
 }
 
-/** What the gate said, in words first: colours alone tell nothing. */
+/** The result of the gate. It is stated in words, since colours alone are not accessible. */
 function gate(report) {
   if (report === null || typeof report !== "object") return ["Not recorded"];
-  const said = { passed: "Imports passed", failed: "Imports failed", "not run": "Imports not tried" };
+  const said = { passed: "Imports passed", failed: "Imports failed", "not run": "Imports not tested" };
   const verdict = element("span", { class: `gate ${report.imports === "passed" ? "passed" :
     report.imports === "failed" ? "failed" : "open"}` }, said[report.imports] ?? "Not recorded");
   const warnings = Array.isArray(report.warnings)
@@ -164,13 +164,13 @@ function contents(pins) {
     return element("li", {}, foreign(name), " ", element("span", {}, foreign(version.join("=="))));
   });
   return element("section", { class: "contents" },
-    element("h3", {}, `What is in it: ${counted(pins.length, "package")}`),
+    element("h3", {}, `Contents: ${counted(pins.length, "package")}`),
     element("ul", {}, ...rows));
 }
 
 function earlier(rows) {
   return element("section", { class: "earlier" },
-    element("h3", {}, `Earlier here: ${counted(rows.length, "layer version")}`),
+    element("h3", {}, `Earlier in this region: ${counted(rows.length, "layer version")}`),
     element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Earlier versions" },
       element("table", {},
         element("thead", {}, element("tr", {}, ...["Version", "Layer", "Expires", "ARN"].map((title) =>
@@ -191,7 +191,7 @@ function earlierRow(version) {
       { class: "quiet", "aria-label": `Copy the ARN of layer version ${numberOf(version.arn)}` })));
 }
 
-/** The tabs of the tools, and the text for the one that is chosen. */
+/** The tabs of the tools, and the snippet for the chosen one. */
 function usage(choice, chooseSnippet) {
   const code = element("code");
   const file = element("span", { class: "file" });

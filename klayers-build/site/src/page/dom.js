@@ -1,6 +1,6 @@
-// Elements, and texts that come from packages: these are shown as text, whatever they hold.
+// Elements, and texts from packages, which are always shown as plain text.
 
-/** An element; properties that hold functions are listeners, strings are text. */
+/** Creates an element. Functions among the properties become listeners, other values attributes. */
 export function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -12,19 +12,19 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Characters that show nothing, but change how their neighbours show. */
+/** Invisible characters that change how neighbouring text is shown. */
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-/** A text of somebody else's, kept apart from the direction of what stands around it. */
+/** A text from a package. Its writing direction does not affect the text around it. */
 export function foreign(text) {
   const seen = text.replace(UNSEEN, (character) =>
     `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return element("bdi", { class: "foreign" }, seen);
 }
 
-/** The same, of which only the beginning is shown until more is asked for. */
+/** The same, cut to its beginning until the user asks for more. */
 export function clamped(text, limit = 140) {
-  // A licence may be a whole file; more than this is read there.
+  // A licence may be a whole file; longer texts are cut for good.
   const whole = text.length > 20000 ? `${text.slice(0, 20000)} …` : text;
   if (whole.length <= limit) return foreign(whole);
   const box = element("span", { class: "clamped" }, foreign(`${whole.slice(0, limit).trimEnd()} …`));
@@ -42,7 +42,7 @@ export function clamped(text, limit = 140) {
   return element("span", {}, box, " ", button);
 }
 
-/** A time of the API, which is UTC and says so nowhere. */
+/** Parses a time of the API, which is in UTC without saying so. */
 export function instant(text) {
   const known = typeof text === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text);
   const time = known ? Date.parse(`${text.slice(0, 19)}Z`) : Number.NaN;
@@ -76,20 +76,20 @@ export function counted(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** What somebody should know, with what can be done about it. */
+/** A notice for the user, with actions. */
 export function notice(kind, content, action) {
   return element("div", { class: `notice ${kind}` }, element("p", {}, ...[content].flat()), action);
 }
 
-/** A button that tries again. */
+/** A button for another attempt. */
 export function retry(again) {
   return element("button", { type: "button", class: "button", click: again }, "Try again");
 }
 
-/** Tells those who listen. */
+/** Announces a text to screen readers. */
 export function announce(message) {
   const announcer = document.getElementById("announcer");
-  // The same words twice are heard twice only if they were gone in between.
+  // Screen readers repeat the same text only if it was removed in between.
   announcer.textContent = "";
   requestAnimationFrame(() => {
     announcer.textContent = message;

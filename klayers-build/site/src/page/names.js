@@ -1,17 +1,17 @@
-// Package names as people type them.
+// Searching package names as people type them.
 
-/** The normalised name, as PEP 503 says: `Zope_Interface` and `zope.interface` are one. */
+/** The normalised name by PEP 503: `Zope_Interface` and `zope.interface` are equal. */
 export function normalised(name) {
   return name.toLowerCase().replace(/[-_.]+/g, "-");
 }
 
-/** What is searched for when this is typed: extras, versions and markers do not belong to a name. */
+/** The search text in what the user typed, without extras, versions and markers. */
 export function sought(text) {
   const name = text.trim().replace(/\s*[[(<>=!~;@,].*$/s, "");
   return normalised(name.replace(/\s+/g, "-")).replace(/^-/, "");
 }
 
-/** The rows of a list, ready to be searched; in the order of their names. */
+/** Prepares the rows of a list for searching, sorted by name. */
 export function indexed(rows) {
   const entries = rows.map((row) => {
     const name = normalised(row.package);
@@ -20,7 +20,7 @@ export function indexed(rows) {
   return entries.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
 }
 
-/** The entries that match, the best first, those that match alike in the order of their names. */
+/** The matching entries, the best first, equal matches by name. */
 export function matches(entries, text) {
   const name = sought(text);
   if (!name) return entries;
@@ -41,7 +41,7 @@ function ranked(entry, name, joined) {
   return entry.name.includes(name) || (joined && entry.joined.includes(joined)) ? 4 : -1;
 }
 
-/** The entries whose names are at most two slips of the keyboard away, the closest first. */
+/** The entries at most two typing errors away, the closest first. */
 export function closest(entries, text, count = 3) {
   const name = sought(text).slice(0, 64);
   const allowed = name.length < 4 ? 1 : 2;
@@ -54,7 +54,7 @@ export function closest(entries, text, count = 3) {
     .map((found) => found.entry);
 }
 
-/** How many characters have to be added, removed, replaced or swapped with their neighbour. */
+/** The number of characters to add, remove, replace or swap with their neighbour. */
 function slips(from, to) {
   let before = [];
   let above = Array.from({ length: to.length + 1 }, (_, column) => column);

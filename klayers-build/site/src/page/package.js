@@ -24,14 +24,14 @@ async function begin(again = false) {
     page.replaceChildren(title, notice("empty", "The address names no package. ", catalogueLink()));
     return;
   }
-  page.replaceChildren(title, element("p", { class: "waiting" }, "Looking it up …"));
+  page.replaceChildren(title, element("p", { class: "waiting" }, "Loading …"));
   let found;
   try {
     found = await everywhere(normalised(name), again);
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
     page.replaceChildren(title, notice("failed",
-      ["Its versions could not be read. ", error.message], retry(() => begin(true))));
+      ["Could not read the versions. ", error.message], retry(() => begin(true))));
     return;
   }
   document.documentElement.dataset.ready = "yes";
@@ -46,7 +46,7 @@ async function begin(again = false) {
   show(title, found, spelling);
 }
 
-/** The name in `/packages/{package}`; none if there is no well-formed one. */
+/** The name in `/packages/{package}`, if it is well-formed. */
 function nameOf(path) {
   const [, , part] = path.split("/");
   try {
@@ -73,7 +73,7 @@ function show(title, { rows, unread }, name) {
       first === undefined ? "an unknown day" : day(new Date(first)),
       ` · ${counted(rows.length, "layer version")} in `,
       counted(sortedRegions(rows).length, "region")),
-    unread > 0 && notice("failed", `${counted(unread, "row")} could not be understood, and left out.`),
+    unread > 0 && notice("failed", `${counted(unread, "row")} could not be understood and were left out.`),
     element("h2", {}, "Now"),
     nowTable(rows, name),
     element("h2", {}, "Over time"),
@@ -83,11 +83,11 @@ function show(title, { rows, unread }, name) {
   ].filter(Boolean));
 }
 
-/** The latest version by Python and architecture, each a link to its layer. */
+/** The latest version for each Python and architecture, as links to the layers. */
 function nowTable(rows, name) {
   const latest = rows.filter((row) => row.deployStatus === "latest");
   if (latest.length === 0) {
-    return notice("empty", "None of its versions is the latest of a layer: all were withdrawn.");
+    return notice("empty", "No version is the latest of a layer: all were withdrawn.");
   }
   const targets = sortedTargets(latest);
   const pythons = [...new Set(targets.map((target) => partsOf(target).python))];
@@ -108,7 +108,7 @@ function nowTable(rows, name) {
         element("th", { scope: "row" }, python), ...arches.map((arch) => cell(python, arch)))))));
 }
 
-/** Regions may differ for a while: one that failed in a run is caught up by the next. */
+/** Regions may differ for a while: the next run catches up regions that failed. */
 function nowCell(rows, name, python, arch) {
   const wanted = remembered().region;
   const [newest] = releasesOf(rows);
@@ -123,7 +123,7 @@ function nowCell(rows, name, python, arch) {
       ? ` ${counted(all, "region")}` : ` ${regions.length} of ${counted(all, "region")}`));
 }
 
-/** Two selects that say which rows are listed; they stand in the address. */
+/** Two selects that filter the rows. The address holds their values. */
 function filters(rows, list) {
   const select = (id, label, every, options) => element("span", { class: "phrase" },
     element("label", { for: id }, label), " ",
@@ -159,10 +159,10 @@ function filters(rows, list) {
   return box;
 }
 
-/** Lists the rows by version, and says how many there are. */
+/** Lists the rows by version, and announces their number. */
 function listReleases(box, rows) {
   if (rows.length === 0) {
-    box.replaceChildren(notice("empty", "It has no layer version of this runtime in this region."));
+    box.replaceChildren(notice("empty", "There is no layer version for this runtime in this region."));
   } else {
     box.replaceChildren(element("ol", { class: "releases" }, ...releasesOf(rows).map(releaseOf)));
   }
@@ -193,7 +193,7 @@ function ofTarget(target, rows) {
   }
   const details = element("details", {},
     element("summary", {}, ...summary, ` · ${counted(sortedRegions(rows).length, "region")}`));
-  // Thousands of rows are made only where somebody looks.
+  // Rows are created only when the user opens a version; there may be thousands.
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) {
       details.append(element("ul", { class: "arns" }, ...rows.map((row) =>

@@ -1,4 +1,4 @@
-// What the rows of one package say, put in order: pure functions, no elements.
+// Sorting and grouping of the rows of a package: pure functions without elements.
 
 import { regionOf } from "./api.js";
 import { instant } from "./dom.js";
@@ -24,7 +24,7 @@ export function sortedRegions(rows) {
   return [...new Set(rows.map((row) => regionOf(row.arn)))].sort();
 }
 
-/** The rows by a key, in the order in which the keys come. */
+/** Groups the rows by a key, in the order of its first occurrence. */
 export function grouped(rows, keyOf) {
   const groups = new Map();
   for (const row of rows) {
@@ -35,7 +35,7 @@ export function grouped(rows, keyOf) {
   return groups;
 }
 
-/** The first time of rows, in milliseconds; none where no row has one. */
+/** The earliest time of the rows, in milliseconds, if any row has one. */
 export function firstOf(rows) {
   let first;
   for (const row of rows) {
@@ -45,7 +45,7 @@ export function firstOf(rows) {
   return first;
 }
 
-/** The versions of the package with the rows of each, the newest first. */
+/** The versions of the package with their rows, the newest first. */
 export function releasesOf(rows) {
   return [...grouped(rows, (row) => row.packageVersion)]
     .map(([version, of]) => ({ version, rows: of, first: firstOf(of) }))

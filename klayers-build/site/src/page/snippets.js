@@ -1,4 +1,4 @@
-// How a layer is used, one text for each tool, from the templates that the command `klayers` has, too.
+// Snippets that use a layer, one for each tool, from the same templates as the command `klayers`.
 
 import { TEMPLATES } from "./templates.js";
 
@@ -10,7 +10,7 @@ export const SNIPPETS = TEMPLATES.map((template) => ({
   text: (choice) => filled(template.lines, choice),
 }));
 
-/** The newest Python for which the CDK has a name. */
+/** The newest Python that the CDK has a constant for. */
 const CDK_NEWEST_MINOR = 14;
 
 function filled(lines, { arn, python, arch, region }) {

@@ -1,5 +1,5 @@
-// The versions of a package as layers of time, one strip a target. The list below it says the same in
-// words, so those who do not see it miss nothing.
+// A chart of the versions of a package over time, one strip for each target. The list below the chart
+// holds the same information as text.
 
 import { element, foreign } from "./dom.js";
 import { partsOf, spansOf } from "./releases.js";
@@ -7,7 +7,7 @@ import { partsOf, spansOf } from "./releases.js";
 const MONTH = new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: "UTC" });
 const LONG = 2 * 365 * 24 * 3600 * 1000;
 
-/** The chart; none where no time is known. */
+/** The chart, if any time is known. */
 export function strataOf(rows, now = Date.now()) {
   const strips = spansOf(rows, now).filter((strip) => strip.spans.length > 0);
   if (strips.length === 0) return undefined;
@@ -36,7 +36,7 @@ function stripOf({ target, spans }, versions, share, from) {
     element("span", { class: "bars" }, ...bars));
 }
 
-/** The months, or the years where it is long. */
+/** The labels of the time axis: months, or years for a long period. */
 function axisOf(from, to, share) {
   const long = to - from > LONG;
   const marks = [];
