@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 use klayers_site::Document;
 use klayers_site::export::{Destination, ExportError, Manifest};
 
-/// How many objects are sent at once.
+/// The number of concurrent uploads.
 const PARALLEL: usize = 32;
 
 /// A copy in an S3 bucket.
 ///
-/// S3 replaces each object at once, and knows no switch for many. So the manifest is what is
-/// switched: it is written last, and objects that it does not name any more are deleted after. Whoever
-/// reads several objects may meet some that are newer than it.
+/// S3 replaces each object atomically, but cannot switch many at once. So the manifest is written
+/// after all other objects, and objects that it no longer lists are deleted after that. A reader of
+/// several objects may see some that are newer than the manifest.
 #[derive(Debug)]
 pub struct Bucket {
     client: Client,
@@ -30,11 +30,11 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket, with the credentials, the region and the endpoint that AWS's tools would use.
+    /// A bucket, with the credentials, region and endpoint that the AWS CLI would use.
     pub async fn connect(name: impl Into<String>) -> Self {
         let config = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
         let mut settings = aws_sdk_s3::config::Builder::from(&config);
-        // An endpoint of one's own has no host name for each bucket.
+        // A custom endpoint has no host name for each bucket.
         settings.set_force_path_style(Some(config.endpoint_url().is_some()));
         Self {
             client: Client::from_conf(settings.build()),
@@ -44,7 +44,7 @@ impl Bucket {
         }
     }
 
-    /// Waits for those that are being sent.
+    /// Waits for all uploads in progress.
     async fn all_sent(&mut self) -> Result<(), ExportError> {
         while let Some(outcome) = self.sending.join_next().await {
             outcome.map_err(|error| failed("write", &self.name, "", error))??;
@@ -80,7 +80,7 @@ impl Destination for Bucket {
         if let Some(file_name) = &document.file_name {
             request = request.content_disposition(format!("attachment; filename=\"{file_name}\""));
         }
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
         let (bucket, key) = (self.name.clone(), name.to_owned());
         self.sending.spawn(async move {
@@ -88,7 +88,7 @@ impl Destination for Bucket {
             let sent = request.send().await;
             sent.map(drop).map_err(|error| failed("write", &bucket, &key, error))
         });
-        // What failed already ends the export early.
+        // A failed upload ends the export early.
         while let Some(outcome) = self.sending.try_join_next() {
             outcome.map_err(|error| failed("write", &self.name, name, error))??;
         }

@@ -8,10 +8,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::page::{ASSETS, Asset};
 
-/// Where something stands.
+/// The address of a document.
 ///
-/// One thing may be asked for in several spellings; it is printed in one, with package names
-/// normalised, and that is the path at which it stands in a static copy.
+/// Several spellings of a path parse to the same address. `Display` prints the canonical one, with
+/// normalised package names; it is the path of the document in a static copy.
 ///
 /// ```
 /// use klayers_site::Address;
@@ -22,34 +22,34 @@ use crate::page::{ASSETS, Asset};
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Address {
-    /// What a program reads.
+    /// A document of API v2, for programs.
     Api(Route),
-    /// The description of the API, as `OpenAPI` has it.
+    /// The `OpenAPI` description of the API.
     OpenApi,
-    /// The page on which layers are looked up.
+    /// The page for searching layers.
     Catalogue,
     /// The page of a package.
     Package(PackageName),
-    /// What the pages need.
+    /// A file that the pages load.
     Asset(&'static Asset),
-    /// The lists of a target in all regions, for people.
+    /// A Markdown page with the lists of a target in all regions.
     List(Target),
-    /// What is new.
+    /// The Atom feed of new layers.
     Feed,
 }
 
-/// Why nothing stands at a path.
+/// The reason why a path has no document.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(transparent)]
 pub struct AddressError(#[from] RouteError);
 
 impl AddressError {
-    /// Whether the path is longer than any is.
+    /// Whether the path is longer than every valid path.
     pub fn is_too_long(&self) -> bool {
         self.0 == RouteError::TooLong
     }
 
-    /// Whether something stood there once, as in API v1, and will not again.
+    /// Whether the path had a document once, as in API v1, and never will again.
     pub fn is_gone(&self) -> bool {
         matches!(self.0, RouteError::Moved(_) | RouteError::Gone)
     }
@@ -64,8 +64,8 @@ impl From<ParseError> for AddressError {
 impl FromStr for Address {
     type Err = AddressError;
 
-    /// Reads a path, percent-encoded or not. A doubled slash counts as one, and a slash at the end
-    /// as none.
+    /// Parses a path, percent-encoded or not. Doubled slashes count as one, and a trailing slash is
+    /// ignored.
     fn from_str(path: &str) -> Result<Self, AddressError> {
         if path.len() > LONGEST_PATH {
             return Err(RouteError::TooLong.into());
@@ -113,7 +113,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The same path without doubled slashes and without one at the end.
+/// Removes doubled slashes and a trailing slash.
 fn plain(path: &str) -> Cow<'_, str> {
     let is_plain = !path.contains("//") && (path == "/" || !path.ends_with('/'));
     if is_plain {
@@ -123,7 +123,7 @@ fn plain(path: &str) -> Cow<'_, str> {
     Cow::Owned(format!("/{}", segments.join("/")))
 }
 
-/// The same route, its package spelled as its normalised name.
+/// The same route with the normalised name of its package.
 fn normalized(route: &Route) -> Route {
     let mut route = route.clone();
     if let Route::LatestPackage { package, .. }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_again() {
+    fn printed_addresses_parse_to_themselves() {
         for path in [
             "/",
             "/api/v2/targets",
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_thing_are_one_address() {
+    fn spellings_of_a_path_parse_to_the_same_address() {
         for (path, canonical) in [
             ("/packages/Zope.Interface/", "/packages/zope-interface"),
             ("/packages/%50illow", "/packages/pillow"),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_elsewhere() {
+    fn unknown_paths_are_rejected() {
         for path in [
             "",
             "openapi.json",

@@ -1,13 +1,13 @@
 use bytes::Bytes;
 
-/// What stands at an address: a body, and what is said of it.
+/// A body with its metadata.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Document {
-    /// Its media type.
+    /// The media type.
     pub content_type: &'static str,
-    /// The file name that a browser gives it, if it is to be kept rather than shown.
+    /// The file name for a browser that should save the document instead of showing it.
     pub file_name: Option<String>,
-    /// What a page may do, as [Content Security Policy][csp] has it.
+    /// The [Content Security Policy][csp] of a page.
     ///
     /// [csp]: https://www.w3.org/TR/CSP3/
     pub policy: Option<&'static str>,
@@ -16,19 +16,19 @@ pub struct Document {
 }
 
 impl Document {
-    /// How long a copy may be used: builds come once a month, and a new layer should be seen soon
-    /// after. When the server cannot be asked, an old list is better than none for a week
+    /// How long caches may use a copy. Builds come once a month, and a new layer should be visible
+    /// soon after. If the server is unreachable, an old list is better than none for a week
     /// ([RFC 5861](https://www.rfc-editor.org/rfc/rfc5861)).
     pub const CACHE_CONTROL: &str =
         "public, max-age=300, stale-while-revalidate=3600, stale-if-error=604800";
 
-    /// A document that is neither a page nor a file to be kept.
+    /// A document without a policy and a file name.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { content_type, file_name: None, policy: None, body: body.into() }
     }
 
-    /// The header fields that tell of it, in lower case. Every document may be read by pages of any
-    /// origin.
+    /// The header fields of the document, with names in lower case. Pages of any origin may read every
+    /// document.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("content-type", self.content_type.to_owned()),

@@ -1,9 +1,9 @@
-//! A static copy of a site: the same bodies under the same paths as a server has them, for a web
-//! server or a content delivery network.
+//! A static copy of a site, for a web server or a content delivery network. It has the same bodies
+//! under the same paths as the server.
 //!
-//! A copy holds a [`Manifest`] of its objects: what is in each, and which header fields tell of it.
-//! An export reads that of the copy before, and from the catalog only what changed since; objects
-//! that are as they were are not written again. What readers see is switched at the end.
+//! A copy holds a [`Manifest`] that lists its objects with their digests and header fields. An export
+//! reads the manifest of the previous copy, and from the catalog only what changed since then. It
+//! does not write unchanged objects again. At the end it switches readers to the new copy.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -15,7 +15,7 @@ use klayers_core::api::{Format, Route};
 use tracing::info;
 
 use crate::page::ASSETS;
-use crate::{Address, Document, render, touched};
+use crate::{Address, Document, render, stale_addresses};
 use klayers_catalog::{Catalog, CatalogError, Listed};
 
 mod folder;
@@ -24,17 +24,17 @@ mod manifest;
 pub use folder::Folder;
 pub use manifest::{Manifest, Object};
 
-/// Where a copy is kept.
+/// A place that holds a copy.
 #[async_trait]
 pub trait Destination: std::fmt::Debug + Send {
-    /// The manifest of the copy that readers see; none if there is no copy yet.
+    /// The manifest of the copy that readers see; `None` if there is no copy yet.
     async fn current(&self) -> Result<Option<Manifest>, ExportError>;
 
-    /// Writes an object, which readers need not see before [`switch`](Self::switch).
+    /// Writes an object. Readers may not see it before [`switch`](Self::switch).
     async fn write(&mut self, name: &str, document: &Document) -> Result<(), ExportError>;
 
-    /// Shows readers the copy that the manifest tells of: what was written, and of `before` the
-    /// objects that were not.
+    /// Switches readers to the copy that `manifest` lists: the written objects, and the unchanged
+    /// objects of `before`.
     async fn switch(
         &mut self,
         manifest: &Manifest,
@@ -42,33 +42,33 @@ pub trait Destination: std::fmt::Debug + Send {
     ) -> Result<(), ExportError>;
 }
 
-/// What an export did.
+/// The outcome of an export.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Exported {
-    /// How many objects the copy has.
+pub struct ExportSummary {
+    /// The number of objects in the copy.
     pub objects: usize,
-    /// How many were written, since they are new or changed.
+    /// The number of objects written because they are new or changed.
     pub written: usize,
-    /// How many bytes those have.
+    /// The total size of the written objects, in bytes.
     pub bytes: u64,
-    /// How many are gone.
+    /// The number of objects removed.
     pub removed: usize,
 }
 
-/// Brings the copy at a destination up to date with a catalog.
+/// Updates the copy at a destination to the state of a catalog.
 ///
-/// `origin` tells the catalog from others. A copy of another catalog, or of a release that laid copies
-/// out otherwise, is written anew.
+/// `origin` identifies the catalog. A copy of another catalog, or with the layout of another release,
+/// is written anew.
 ///
 /// # Errors
 ///
-/// If the catalog cannot be read or the copy not be written. What readers see is the copy before,
-/// then.
+/// If the catalog cannot be read or the copy cannot be written. Readers then still see the previous
+/// copy.
 pub async fn export(
     catalog: &dyn Catalog,
     origin: &str,
     destination: &mut dyn Destination,
-) -> Result<Exported, ExportError> {
+) -> Result<ExportSummary, ExportError> {
     let before = destination.current().await?;
     let usable = before
         .as_ref()
@@ -77,7 +77,7 @@ pub async fn export(
     let mut changes = catalog.changes(Some(since)).await?;
     let partial = changes.layers.is_some() && usable.is_some();
     if changes.layers.is_none() {
-        // The catalog was set back to an earlier state; what came since is not known.
+        // The catalog was restored to an earlier state, so it does not know what changed.
         changes = catalog.changes(Some(0)).await?;
     }
     let layers = changes.layers.ok_or(ExportError::UnknownChanges)?;
@@ -87,12 +87,12 @@ pub async fn export(
     };
     let (origin, layout) = (origin.to_owned(), Manifest::LAYOUT);
     let mut after = Manifest { origin, layout, until: changes.until, objects };
-    let mut done = Exported::default();
+    let mut done = ExportSummary::default();
     let spellings = spellings(catalog, &layers).await?;
     for address in addresses(&layers) {
         let rendered = render(&address, catalog).await?;
         for name in names(&address, &spellings) {
-            if rendered.vacant {
+            if rendered.is_empty {
                 after.objects.remove(&name);
                 continue;
             }
@@ -112,8 +112,8 @@ pub async fn export(
         let gone = before.objects.keys().filter(|name| !after.objects.contains_key(*name));
         done.removed = gone.count();
     }
-    // While it was read the catalog may have changed; what that touched is written next time, since
-    // the number is that from before.
+    // The catalog may have changed during the export. The next export writes those documents, because
+    // `until` was read first.
     if before.as_ref() != Some(&after) {
         destination.switch(&after, before.as_ref()).await?;
     }
@@ -121,19 +121,19 @@ pub async fn export(
     Ok(done)
 }
 
-/// What changes made old, and what is the same in every copy of this release; in an order in which
-/// what is referred to comes first.
+/// The stale addresses, and those that every copy has, ordered so that a document comes after the
+/// documents it links to.
 fn addresses(layers: &[Listed]) -> Vec<Address> {
-    let mut addresses: HashSet<Address> = touched(layers);
+    let mut addresses: HashSet<Address> = stale_addresses(layers);
     addresses.extend(ASSETS.iter().map(Address::Asset));
     addresses.extend([Address::OpenApi, Address::Catalogue, Address::Feed]);
     addresses.extend([Route::Targets, Route::Regions].map(Address::Api));
     let mut addresses: Vec<Address> = addresses.into_iter().collect();
-    addresses.sort_by_cached_key(|address| (place(address), address.to_string()));
+    addresses.sort_by_cached_key(|address| (write_order(address), address.to_string()));
     addresses
 }
 
-fn place(address: &Address) -> u8 {
+fn write_order(address: &Address) -> u8 {
     match address {
         Address::Asset(_) => 0,
         Address::Api(
@@ -146,7 +146,7 @@ fn place(address: &Address) -> u8 {
     }
 }
 
-/// How the collection spells the packages whose names are not spelled as they are normalised.
+/// The collection's spelling of each changed package whose name is not written in its normalised form.
 async fn spellings(
     catalog: &dyn Catalog,
     layers: &[Listed],
@@ -160,8 +160,8 @@ async fn spellings(
         .collect())
 }
 
-/// The names of the objects in which a document stands: its path, and a second time the path with
-/// the package spelled as the collection does, since a file has no other spellings.
+/// The names of the objects for a document: its path, and the path with the collection's spelling of
+/// the package, because a static copy cannot normalise names.
 fn names(address: &Address, spellings: &HashMap<PackageName, String>) -> Vec<String> {
     let mut names = vec![name(address)];
     if let Address::Api(
@@ -179,7 +179,8 @@ fn names(address: &Address, spellings: &HashMap<PackageName, String>) -> Vec<Str
     names
 }
 
-/// The name of the object at an address: its path below the root, but where that is a folder.
+/// The name of the object at an address: its path below the root, with a file name added where the
+/// path is also a folder.
 fn name(address: &Address) -> String {
     let path = match address {
         Address::Catalogue => "/index.html".to_owned(),
@@ -189,32 +190,32 @@ fn name(address: &Address) -> String {
     path.trim_start_matches('/').to_owned()
 }
 
-/// Why a copy was not written.
+/// The reason why a copy was not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// The catalog cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The catalog does not count its changes.
+    /// The catalog does not record its changes.
     #[error(
-        "the catalog is of an earlier release, which does not say what changed; let a command that \
-         writes open it once, as klayers-pipeline run"
+        "the catalog is of an earlier release and does not record changes; open it once with a command \
+         that writes, such as klayers-pipeline run"
     )]
     UnknownChanges,
     /// A file or folder cannot be read or written.
     #[error("could not {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action, as a verb: `read`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// There is something else where the copy is to be.
+    /// The folder for the copy holds other files.
     #[error(
-        "{} is not a folder that an export made; name an empty or a new one",
+        "{} is not a folder that an export made; choose an empty or new folder",
         path.display()
     )]
     NotOurs {
@@ -222,23 +223,23 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// A manifest cannot be read.
-    #[error("the manifest {location} cannot be read; delete it, and all is exported again")]
+    #[error("could not read the manifest {location}; delete it to export everything again")]
     Manifest {
-        /// Where it is.
+        /// The path or URL of the manifest.
         location: String,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: serde_json::Error,
     },
-    /// S3 refused or did not answer.
+    /// S3 refused the request or did not answer.
     #[error("could not {action} s3://{bucket}/{key}")]
     Bucket {
-        /// What was tried.
+        /// The action, as a verb: `read`.
         action: &'static str,
         /// The bucket.
         bucket: String,
         /// The object.
         key: String,
-        /// Why it failed.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_stand_at_their_paths() {
+    fn objects_are_named_after_their_paths() {
         let spelled: PackageName = "Zope.Interface".parse().unwrap();
         let spellings = HashMap::from([(spelled.clone(), spelled.spelling().to_owned())]);
         for (path, expected) in [
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_come_after_what_they_lead_to() {
+    fn documents_come_after_those_they_link_to() {
         let change = Listed {
             target: "p3.12".parse().unwrap(),
             package: "requests".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! What is new, as an [Atom feed](https://www.rfc-editor.org/rfc/rfc4287).
+//! New layers as an [Atom feed](https://www.rfc-editor.org/rfc/rfc4287).
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use klayers_core::{Build, Digest, LayerVersion, Timestamp};
 
 use klayers_catalog::{Catalog, CatalogError, Query};
 
-/// How many layers it tells of: more than change in a month's run.
+/// The largest number of entries: more than the layers that change in a month's run.
 const ENTRIES: usize = 100;
 
-/// The newest layers, each an entry with its ARNs in all regions.
+/// The feed of the newest layers. Each entry lists the layer's ARNs in all regions.
 pub(super) async fn atom(catalog: &dyn Catalog) -> Result<String, CatalogError> {
     let mut builds = catalog.latest_builds(None).await?;
     builds.sort_by_key(|build| Reverse(build.created_at));
@@ -28,7 +28,7 @@ pub(super) async fn atom(catalog: &dyn Catalog) -> Result<String, CatalogError> 
         };
         let mut versions = catalog.layer_versions(&query).await?;
         versions.retain(|version| facts(&version.build) == facts(build));
-        // It may not be published anywhere yet; and of what was adopted it may not be known when.
+        // A build may not be published yet, and an adopted version may have no publication time.
         let published = versions.iter().map(|version| version.created_at).max();
         if let Some(updated) = published.and_then(|published| published.or(build.created_at)) {
             newest = newest.max(updated);
@@ -47,8 +47,8 @@ pub(super) async fn atom(catalog: &dyn Catalog) -> Result<String, CatalogError> 
     Ok(feed.to_string())
 }
 
-/// What tells a build from the others of its layer: its content, or what is said to be in one that
-/// was adopted.
+/// What distinguishes a build from the other builds of its layer: its content, or the requirements of
+/// an adopted layer, whose content is unknown.
 fn facts(build: &Build) -> (Option<Digest>, Digest) {
     match build.content_digest() {
         Some(content) => (Some(content), content),
@@ -74,8 +74,8 @@ fn entry(build: &Build, versions: &[LayerVersion], updated: Timestamp) -> Entry 
         .build()
 }
 
-/// An identifier that is the same whenever and wherever the feed is made: a UUID of version 8 of
-/// what it stands for ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.8)).
+/// A reproducible identifier: a UUID of version 8 made from the digest of `of`
+/// ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.8)).
 fn urn(of: &str) -> String {
     let mut hex: Vec<char> = Digest::of(of.as_bytes()).to_string().chars().take(32).collect();
     hex[12] = '8';
@@ -85,7 +85,7 @@ fn urn(of: &str) -> String {
     format!("urn:uuid:{}", parts.join("-"))
 }
 
-/// The crate's own kind of time, through the form that both know.
+/// Converts a time to the type of `atom_syndication`, by way of RFC 3339.
 fn time(time: Timestamp) -> FixedDateTime {
     time.to_string().parse().unwrap_or_default()
 }

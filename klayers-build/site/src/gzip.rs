@@ -1,21 +1,21 @@
-//! Compressing bodies with gzip.
+//! Compression of bodies with gzip.
 
 use std::io;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// Compresses bodies, one after the other.
+/// A reusable gzip compressor.
 ///
-/// Its tables take some 300 KiB. They are made once: for a small body that takes longer than to
-/// compress it, and the allocator of glibc before 2.38 hardly finds such aligned memory again when
-/// it was freed ([bug 14581](https://sourceware.org/bugzilla/show_bug.cgi?id=14581)), so that a
-/// process that made them for each of many bodies would grow without end.
+/// Its tables take about 300 KiB and are allocated once. Allocating them takes longer than
+/// compressing a small body. Also, glibc before 2.38 rarely reuses freed aligned memory
+/// ([bug 14581](https://sourceware.org/bugzilla/show_bug.cgi?id=14581)), so a process that allocated
+/// tables for each body would grow without bound.
 #[derive(Debug)]
 pub(crate) struct Gzip(Compress);
 
-/// Beyond, more effort takes longer than a client would save.
+/// The size, in bytes, above which the best compression takes longer than it saves the client.
 const LARGE: usize = 1 << 20;
-/// As far back as deflate can look, in bits of a distance.
+/// The largest window of deflate, as the number of bits of a distance.
 const WINDOW: u8 = 15;
 
 impl Gzip {
@@ -23,7 +23,7 @@ impl Gzip {
         Self(Compress::new_gzip(Compression::best(), WINDOW))
     }
 
-    /// The body as a gzip file of one member, without a time or a name.
+    /// Compresses a body to a gzip file of one member, without time stamp and name.
     pub(crate) fn compress(&mut self, body: &[u8]) -> io::Result<Vec<u8>> {
         let level = if body.len() > LARGE { Compression::default() } else { Compression::best() };
         self.0.reset();
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_compressed_is_read_again_and_leaves_no_trace() {
+    fn reused_compressor_gives_the_same_bytes_as_a_new_one() {
         let mut gzip = Gzip::new();
         let rows: Vec<String> = (0..300_000_u32)
             .map(|number| format!("row {}", number.wrapping_mul(2_654_435_761)))

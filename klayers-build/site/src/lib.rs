@@ -1,8 +1,8 @@
-//! The public face of a collection as values: every address, and the document that stands there.
+//! The public site of a collection as values: its addresses, and the document at each of them.
 //!
-//! A [`Document`] is read from a catalog by [`render`]. What a change of the catalog makes old is
-//! told by [`touched`], so that a server and a static copy make anew only that. Both show the same
-//! bytes, since both have them from here.
+//! [`render`] reads a [`Document`] from a catalog. [`stale_addresses`] lists the addresses whose
+//! documents a change of the catalog makes stale, so that a server and a static copy render only
+//! those again. Both use this crate, so both have the same bytes.
 
 pub mod export;
 pub mod page;
@@ -13,14 +13,14 @@ mod document;
 mod feed;
 mod gzip;
 mod list;
+mod listed_layers;
 mod openapi;
 mod order;
-mod places;
 mod render;
-mod touched;
+mod stale;
 
 pub use address::{Address, AddressError};
 pub use document::Document;
-pub use places::Places;
-pub use render::{Rendered, render, unchanging, vacant};
-pub use touched::touched;
+pub use listed_layers::ListedLayers;
+pub use render::{Rendered, empty_document, render, static_document};
+pub use stale::stale_addresses;

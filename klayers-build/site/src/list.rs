@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use klayers_core::api::{Format, Route};
 use klayers_core::{LayerVersion, Region, Target};
 
-/// The regions of a target with their lists, as Markdown. Links are relative, so that the page can be
-/// kept anywhere beside the API.
+/// A Markdown page of a target: its regions, each with links to its lists. The links are relative, so
+/// the page works on any host that serves the API, too.
 pub(super) fn markdown(target: Target, latest: &[LayerVersion]) -> String {
     let mut layers: BTreeMap<&Region, usize> = BTreeMap::new();
     for version in latest {

@@ -1,4 +1,4 @@
-//! The API as [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.1.html) describes it.
+//! The [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.1.html) description of the API.
 
 use klayers_core::api::{
     BuildRow, LatestRow, PackageRow, Problem, RegionRow, Releases, TargetRow, VersionRow,
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// The description, as JSON.
 pub(super) fn description() -> String {
-    // OpenAPI 3.1 takes this dialect of JSON Schema, and keeps schemas elsewhere than it does.
+    // OpenAPI 3.1 uses this dialect of JSON Schema, but keeps schemas in another place.
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
     });
@@ -18,11 +18,11 @@ pub(super) fn description() -> String {
     let problem = schemas.subschema_for::<Problem>();
     let responses = Map::from_iter(
         [
-            ("NotFound", "No path of the API, or a part of it is malformed."),
-            ("NotAllowed", "All is read with GET or HEAD."),
-            ("TooLong", "The path is longer than any is."),
-            ("NotAcceptable", "None of the encodings that the request takes is to be had."),
-            ("Unavailable", "The catalog cannot be read now; ask again later."),
+            ("NotFound", "The path is unknown, or a part of it is malformed."),
+            ("NotAllowed", "The method is not GET or HEAD."),
+            ("TooLong", "The path is longer than every valid path."),
+            ("NotAcceptable", "None of the encodings that the request accepts is available."),
+            ("Unavailable", "The server could not read the catalog; ask again later."),
         ]
         .map(|(name, description)| {
             let response = json!({
@@ -39,9 +39,9 @@ pub(super) fn description() -> String {
             "summary": "Python packages as AWS Lambda layers: which layer holds a package.",
             "description": "Lists are sorted by package. The versions of a layer come from the oldest \
                 to the newest by number, with the latest last. Package names may be spelled in any \
-                way that Python's name normalisation takes for the same. A doubled slash counts as \
-                one, and a slash at the end as none. What is well-formed and unknown is an empty \
-                list. Times are in UTC. Fields may be added.",
+                way that has the same normalised name. Doubled slashes count as one, and a trailing \
+                slash is ignored. A well-formed path without layers gives an empty list. Times are \
+                in UTC. Later releases may add fields.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -56,7 +56,7 @@ pub(super) fn description() -> String {
     format!("{description:#}")
 }
 
-/// The patterns take what the server takes, and nothing else.
+/// The patterns match exactly what the server accepts.
 const TARGET: &str = r"^p3\.([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])(-arm64)?$";
 const REGION: &str = "^[a-z]{2,}(-[a-z]{2,})+-[0-9]+$";
 const LONGEST_REGION: usize = 32;
@@ -71,7 +71,7 @@ fn parameters() -> Value {
     };
     json!({
         "target": parameter(
-            "target", "A Python version and, unless it is x86_64, an architecture.",
+            "target", "A Python version, and an architecture unless it is x86_64.",
             json!({ "type": "string", "pattern": TARGET }), "p3.13-arm64",
         ),
         "region": parameter(
@@ -101,17 +101,17 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         list(&format!("{of_region}/html"), "The same as a page", html),
         list(
             &format!("{of_region}/{{package}}"),
-            "The same list with one package alone: one row, or none",
+            "The same list with a single package: one row or none",
             rows::<LatestRow>(schemas),
         ),
         list(
             of_package,
-            "All versions of a layer in a region that exist, the oldest first and the latest last",
+            "All existing versions of a layer in a region, the oldest first and the latest last",
             rows::<VersionRow>(schemas),
         ),
         list(
             "/api/v2/{target}/renovate/{region}/{package}",
-            "The same for Renovate: what it calls a version is the layer's version number",
+            "The same for Renovate; its `version` is the version number of the layer",
             object::<Releases>(schemas),
         ),
         list(
@@ -119,11 +119,11 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "The latest build of every package",
             rows::<BuildRow>(schemas),
         ),
-        list("/api/v2/targets", "The targets that layers exist for", rows::<TargetRow>(schemas)),
-        list("/api/v2/regions", "The regions that layers exist in", rows::<RegionRow>(schemas)),
+        list("/api/v2/targets", "All targets with layers", rows::<TargetRow>(schemas)),
+        list("/api/v2/regions", "All regions with layers", rows::<RegionRow>(schemas)),
         list(
             "/api/v2/packages/{package}",
-            "A package over all targets and regions",
+            "All versions of a package in all targets and regions",
             rows::<PackageRow>(schemas),
         ),
     ];
@@ -150,7 +150,7 @@ fn get(path: &str, summary: &str, content: &Value) -> Value {
             "parameters": parameters,
             "responses": {
                 "200": ok,
-                "304": { "description": "What the client has is still so." },
+                "304": { "description": "The document has not changed." },
                 "404": { "$ref": "#/components/responses/NotFound" },
                 "405": { "$ref": "#/components/responses/NotAllowed" },
                 "406": { "$ref": "#/components/responses/NotAcceptable" },
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_region_of_aws_fits_its_pattern() {
+    fn region_pattern_matches_every_aws_region() {
         for region in Region::known() {
             assert!(takes(REGION, region.as_str()), "{region}");
         }
@@ -195,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn patterns_take_what_the_server_takes(
+        fn patterns_match_exactly_what_the_server_accepts(
             target in "p[23]\\.[0-9]{0,4}(-arm64|-x86)?",
             region in "[a-z]{0,5}(-[a-zA-Z]{0,10}){0,3}-[0-9a]{0,3}",
             package in "[A-Za-z0-9._ -]{0,12}",

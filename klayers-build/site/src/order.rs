@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use klayers_core::{LayerArn, LayerVersion, Status};
 
-/// Brings layer versions from the catalog's order into the API's: within a target and a region from
-/// the oldest to the newest by number, with the latest last. Programs in the wild take the last row.
+/// Sorts layer versions for the API: within a target and a region by number, the oldest first, with
+/// the latest version last. Existing programs use the last row.
 ///
-/// Layers of other names or accounts that held the package before come before those of today.
+/// Versions of layers that held the package earlier, under other names or accounts, come before
+/// those of today's layer.
 pub(super) fn oldest_first(mut versions: Vec<LayerVersion>) -> Vec<LayerVersion> {
-    // The catalog lists the newest first, so the first of a layer tells when its layer was in use.
+    // The catalog lists the newest first, so the first version of a layer shows when it was in use.
     let mut places: HashMap<LayerArn, usize> = HashMap::new();
     for (place, version) in versions.iter().rev().enumerate() {
         places.insert(version.arn.layer().clone(), place);

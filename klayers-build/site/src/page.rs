@@ -1,17 +1,17 @@
-//! The pages for people: the catalogue, and one for every package.
+//! The pages for people: the catalogue, and one page for every package.
 //!
-//! They are two HTML shells with scripts beside them, written by hand and served as they stand. What
-//! they show they read from the API of the same origin, so they hold nothing of any collection, and
-//! are the same in every server and every export.
+//! They are two HTML shells with scripts, written by hand and served unchanged. They read everything
+//! they show from the API of the same origin. So they hold no data of a collection, and are the same
+//! in every server and every export.
 
-/// A file that the pages need.
+/// A file that the pages load.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Asset {
-    /// Its path: `/assets/klayers.css`.
+    /// The path: `/assets/klayers.css`.
     pub path: &'static str,
-    /// Its media type.
+    /// The media type.
     pub content_type: &'static str,
-    /// What is in it.
+    /// The content.
     pub body: &'static str,
 }
 
@@ -42,11 +42,11 @@ pub const ASSETS: &[Asset] = &[
 /// The catalogue, at `/`.
 pub const CATALOGUE: &str = include_str!("page/catalogue.html");
 
-/// The page of a package, at `/packages/{package}`: the same for all, since its script reads the
-/// name from the address.
+/// The page of a package, at `/packages/{package}`. It is the same for all packages: its script reads
+/// the name from the address.
 pub const PACKAGE: &str = include_str!("page/package.html");
 
-/// What the two pages may load, and run: files of their own origin.
+/// The policy of the two pages: they load and run only files of their own origin.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands between `before` and the next `"`, wherever `before` stands.
+    /// For each occurrence of `before`, the text between it and the next `"`.
     fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
         text.split(before).skip(1).filter_map(|rest| rest.split('"').next())
     }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_is_reached_and_every_reference_leads_to_one() {
+    fn assets_are_exactly_the_referenced_files() {
         let mut referenced: BTreeSet<String> = bodies()
             .flat_map(|body| quoted(body, "from \"./"))
             .map(|name| format!("/assets/{name}"))
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn all_modules_of_a_page_are_loaded_at_once() {
+    fn pages_preload_all_modules_they_import() {
         let body = |name: &str| {
             let path = format!("/assets/{name}");
             ASSETS.iter().find(|asset| asset.path == path).expect("a file").body
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_from_elsewhere_or_stands_inline() {
+    fn pages_have_no_foreign_or_inline_code() {
         for body in bodies() {
             let own = body.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
             assert!(!own.contains("://"), "a page that loads from another origin");

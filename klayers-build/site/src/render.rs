@@ -13,30 +13,30 @@ use crate::page;
 use klayers_catalog::{Catalog, CatalogError, Include, Query};
 use klayers_wheel::gate_report::{GateReport, ImportReport};
 
-/// What [`render`] found.
+/// The result of [`render`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rendered {
     /// The document.
     pub document: Document,
-    /// Whether the catalog has nothing to show at this address: a list without a row. It is
-    /// answered with all the same, and there is no end of such addresses.
-    pub vacant: bool,
+    /// Whether the document is a list without rows. A server sends such a list, a static copy leaves it
+    /// out: there are unlimited addresses of this kind.
+    pub is_empty: bool,
 }
 
-/// Reads what stands at an address.
+/// Reads the document at an address.
 ///
 /// # Errors
 ///
 /// If the catalog cannot be read.
 pub async fn render(address: &Address, catalog: &dyn Catalog) -> Result<Rendered, CatalogError> {
-    if let Some(document) = unchanging(address) {
-        let vacant = match address {
+    if let Some(document) = static_document(address) {
+        let is_empty = match address {
             Address::Package(package) => {
                 catalog.layer_versions(&existing(package)).await?.is_empty()
             }
             _ => false,
         };
-        return Ok(Rendered { document, vacant });
+        return Ok(Rendered { document, is_empty });
     }
     match address {
         Address::Api(route) => render_route(route, catalog).await,
@@ -44,20 +44,20 @@ pub async fn render(address: &Address, catalog: &dyn Catalog) -> Result<Rendered
             let query = Query { target: Some(*target), ..Query::default() };
             let versions = catalog.layer_versions(&query).await?;
             let document = list_document(*target, &versions);
-            Ok(Rendered { document, vacant: versions.is_empty() })
+            Ok(Rendered { document, is_empty: versions.is_empty() })
         }
         Address::Feed => {
             let feed = feed::atom(catalog).await?;
             let document = Document::new("application/atom+xml; charset=utf-8", feed);
-            Ok(Rendered { document, vacant: false })
+            Ok(Rendered { document, is_empty: false })
         }
-        _ => Err(CatalogError::Storage("an address that has no document".into())),
+        _ => Err(CatalogError::Storage("this address has no document".into())),
     }
 }
 
-/// What stands at an address whatever the catalog holds: the pages read the API in the browser. The
-/// page of a package is one for all.
-pub fn unchanging(address: &Address) -> Option<Document> {
+/// The document at an address, if it does not depend on the catalog. Pages do not: they read the API
+/// in the browser. All pages of packages are the same document.
+pub fn static_document(address: &Address) -> Option<Document> {
     let page = |html: &'static str| Document {
         policy: Some(page::CONTENT_SECURITY_POLICY),
         ..Document::new(Format::Html.content_type(), html)
@@ -71,8 +71,8 @@ pub fn unchanging(address: &Address) -> Option<Document> {
     }
 }
 
-/// What stands at the address of a list of which the catalog has nothing.
-pub fn vacant(address: &Address) -> Option<Document> {
+/// The document at the address of a list without rows.
+pub fn empty_document(address: &Address) -> Option<Document> {
     match address {
         Address::Api(Route::Latest { target, region, format }) => {
             latest_document(*target, region, *format, &[]).ok()
@@ -116,7 +116,7 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
             let versions = catalog.layer_versions(&query).await?;
             let rows: Vec<LatestRow> = versions.iter().map(LatestRow::from).collect();
             let document = latest_document(*target, region, *format, &rows)?;
-            Ok(Rendered { document, vacant: rows.is_empty() })
+            Ok(Rendered { document, is_empty: rows.is_empty() })
         }
         Route::LatestPackage { target, region, package } => {
             let query = Query {
@@ -140,8 +140,8 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
                 Query { target: Some(*target), region: Some(region.clone()), ..existing(package) };
             let versions = catalog.layer_versions(&query).await?;
             let releases: Vec<Release> = versions.iter().filter_map(Release::new).collect();
-            let vacant = releases.is_empty();
-            Ok(Rendered { document: json_document(&Releases { releases })?, vacant })
+            let is_empty = releases.is_empty();
+            Ok(Rendered { document: json_document(&Releases { releases })?, is_empty })
         }
         Route::LatestBuilds { target } => {
             let builds = catalog.latest_builds(Some(*target)).await?;
@@ -165,20 +165,20 @@ async fn render_route(route: &Route, catalog: &dyn Catalog) -> Result<Rendered, 
             });
             json(&rows.collect::<Vec<PackageRow>>())
         }
-        _ => Err(CatalogError::Storage("a path that the core knows before this server".into())),
+        _ => Err(CatalogError::Storage("this server does not know the path yet".into())),
     }
 }
 
-/// All layer versions of a package that were not deleted.
+/// Selects all layer versions of a package that are not deleted.
 fn existing(package: &PackageName) -> Query {
     Query { package: Some(package.clone()), include: Include::Existing, ..Query::default() }
 }
 
-/// The lists are pages of their own, which need nothing from anywhere.
+/// The policy of HTML lists, which load nothing.
 const PLAIN_PAGE: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The rows of layer versions, each with what the gate said of it.
+/// The rows of layer versions, each with its gate report.
 async fn version_rows<'a>(
     versions: &'a [LayerVersion],
     catalog: &dyn Catalog,
@@ -214,7 +214,7 @@ fn gate(report: &GateReport) -> api::Gate {
 }
 
 fn json<T: Serialize>(rows: &[T]) -> Result<Rendered, CatalogError> {
-    Ok(Rendered { document: json_document(rows)?, vacant: rows.is_empty() })
+    Ok(Rendered { document: json_document(rows)?, is_empty: rows.is_empty() })
 }
 
 fn json_document<T: Serialize + ?Sized>(value: &T) -> Result<Document, CatalogError> {

@@ -1,4 +1,4 @@
-//! Serving a catalog: the HTTP API v2, and pages for people.
+//! An HTTP server for a catalog: API v2, and pages for people.
 
 use std::future::Future;
 use std::io;
@@ -17,53 +17,52 @@ use klayers_catalog::Catalog;
 mod answer;
 mod connections;
 mod documents;
+mod encoded;
 mod encoding;
 mod metrics;
-mod prepared;
 mod range;
 mod timed_stream;
 
-use answer::Answers;
+use answer::Responder;
 use documents::Documents;
 use metrics::Metrics;
 
-/// What clients may take.
+/// Limits on what clients may use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// How many connections are open at most; who comes then is turned away.
+    /// The largest number of open connections. Further connections are closed at once.
     pub connections: usize,
-    /// How long the head of a request may take to arrive.
-    pub header: Duration,
-    /// How large it may be, in bytes. What is larger is refused by whoever reads it, without a
-    /// word on why.
-    pub head: usize,
-    /// How long a connection may lie still between requests.
-    pub idle: Duration,
-    /// How long a client may take to accept the next part of an answer.
-    pub stalled: Duration,
-    /// About how much memory the bodies may take that are kept, in bytes.
-    pub kept: usize,
+    /// How long the head of a request (request line and header fields) may take to arrive.
+    pub head_timeout: Duration,
+    /// The largest head of a request, in bytes. Larger heads are refused without an explanation.
+    pub head_bytes: usize,
+    /// How long a connection may stay idle between requests.
+    pub idle_timeout: Duration,
+    /// How long a client may take to accept the next part of a response.
+    pub send_timeout: Duration,
+    /// The approximate limit on memory for cached bodies, in bytes.
+    pub cache_bytes: usize,
 }
 
 impl Default for Limits {
-    /// 16,384 connections; 10 seconds for a head of 64 KiB, 75 between requests, 30 for a part of an
-    /// answer; 512 MiB.
+    /// 16,384 connections, 10 seconds for a head of at most 64 KiB, 75 seconds between requests, 30
+    /// seconds for a part of a response, 512 MiB of cached bodies.
     fn default() -> Self {
         Self {
             connections: 16_384,
-            header: Duration::from_secs(10),
-            head: 64 << 10,
-            idle: Duration::from_secs(75),
-            stalled: Duration::from_secs(30),
-            kept: 512 << 20,
+            head_timeout: Duration::from_secs(10),
+            head_bytes: 64 << 10,
+            idle_timeout: Duration::from_secs(75),
+            send_timeout: Duration::from_secs(30),
+            cache_bytes: 512 << 20,
         }
     }
 }
 
-/// A server of a collection's public face over one catalog.
+/// An HTTP server for the API and the pages of one collection.
 ///
-/// It only reads the catalog. What another process commits is seen within a second; until
-/// then all answers are those from before.
+/// The server only reads the catalog. It shows changes by other processes within a second; until
+/// then all its responses are from before the change.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -96,22 +95,22 @@ pub struct Server {
     address: SocketAddr,
     catalog: Arc<dyn Catalog>,
     limits: Limits,
-    patience: Duration,
+    shutdown_timeout: Duration,
 }
 
 impl Server {
-    /// How long [`run`](Self::run) lets requests end that are under way when it is told to stop.
-    pub const PATIENCE: Duration = Duration::from_secs(10);
+    /// How long [`run`](Self::run) waits at shutdown for requests in progress.
+    pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// How often it looks whether the catalog changed.
+    /// The interval between checks for changes of the catalog.
     const LOOKS_EVERY: Duration = Duration::from_millis(250);
 
-    /// Takes an address; with port 0, a free port of it. Requests wait from then on, and are
-    /// answered by [`run`](Self::run).
+    /// Binds an address; port 0 chooses a free port. Requests are queued from then on, and
+    /// [`run`](Self::run) answers them.
     ///
     /// # Errors
     ///
-    /// [`ServeError`] if the address is not to be had.
+    /// [`ServeError`] if the address cannot be bound.
     pub async fn bind(address: SocketAddr, catalog: Arc<dyn Catalog>) -> Result<Self, ServeError> {
         let unavailable = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
@@ -123,42 +122,42 @@ impl Server {
             listener,
             catalog,
             limits: Limits::default(),
-            patience: Self::PATIENCE,
+            shutdown_timeout: Self::SHUTDOWN_TIMEOUT,
         })
     }
 
-    /// The same with another time than [`PATIENCE`](Self::PATIENCE).
+    /// Replaces the default [`SHUTDOWN_TIMEOUT`](Self::SHUTDOWN_TIMEOUT).
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
+        Self { shutdown_timeout, ..self }
     }
 
-    /// The same with other limits.
+    /// Replaces the default limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The address that it listens on, with the port.
+    /// The bound address, with the actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers requests until `shutdown` is ready. Then it takes no more, and returns when those
-    /// under way are answered or its patience is at an end; what is still open after that ends
-    /// with the runtime.
+    /// Answers requests until `shutdown` is ready. Then the server accepts no more connections, and
+    /// returns when the requests in progress are answered or the shutdown timeout is over. Connections
+    /// that are still open then end with the runtime.
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listen`] if no more connections can be taken.
+    /// [`ServeError::Listen`] if the server can accept no more connections.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { listener, address, catalog, limits, patience } = self;
-        let site = Site::new(catalog, limits.kept);
-        let answers = Arc::clone(&site.answers);
-        let serving = connections::serve(listener, answers, limits, shutdown, patience);
+        let Self { listener, address, catalog, limits, shutdown_timeout } = self;
+        let site = Site::new(catalog, limits.cache_bytes);
+        let responder = Arc::clone(&site.responder);
+        let serving = connections::serve(listener, responder, limits, shutdown, shutdown_timeout);
         tokio::select! {
             ended = serving => ended.map_err(|source| ServeError::Listen { address, source }),
             () = site.keep_up() => Ok(()),
@@ -166,7 +165,7 @@ impl Server {
     }
 }
 
-/// What a server answers, without its sockets.
+/// The responses of a server, without its sockets.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -185,38 +184,38 @@ impl Server {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Site {
-    answers: Arc<Answers>,
+    responder: Arc<Responder>,
 }
 
 impl Site {
-    /// A site that keeps about `kept` bytes of bodies at most.
-    pub fn new(catalog: Arc<dyn Catalog>, kept: usize) -> Self {
+    /// Creates a site that caches at most about `cache_bytes` bytes of bodies.
+    pub fn new(catalog: Arc<dyn Catalog>, cache_bytes: usize) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let documents = Documents::new(catalog, kept, Arc::clone(&metrics));
+        let documents = Documents::new(catalog, cache_bytes, Arc::clone(&metrics));
         let healthy = AtomicBool::new(true);
-        Self { answers: Arc::new(Answers { documents, metrics, healthy }) }
+        Self { responder: Arc::new(Responder { documents, metrics, healthy }) }
     }
 
     /// Answers a request.
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        self.answers.answer(request).await
+        self.responder.answer(request).await
     }
 
-    /// Brings what is kept up to date with the catalog. If the catalog cannot be read, what is kept
-    /// stays.
+    /// Updates the cached documents to the catalog's latest change. If the catalog cannot be read,
+    /// they stay as they are.
     pub async fn refresh(&self) {
-        let outcome = self.answers.documents.refresh().await;
-        let was_healthy = self.answers.healthy.swap(outcome.is_ok(), Ordering::Relaxed);
+        let outcome = self.responder.documents.refresh().await;
+        let was_healthy = self.responder.healthy.swap(outcome.is_ok(), Ordering::Relaxed);
         if let Err(error) = outcome {
-            self.answers.metrics.catalog_failures.inc();
+            self.responder.metrics.catalog_failures.inc();
             if was_healthy {
                 let error = &error as &dyn std::error::Error;
-                error!(error, "the catalog cannot be read; what was read before is served on");
+                error!(error, "could not read the catalog; cached documents are served unchanged");
             }
         }
     }
 
-    /// Does so again and again.
+    /// Refreshes at regular intervals, forever.
     async fn keep_up(&self) {
         loop {
             self.refresh().await;
@@ -225,22 +224,22 @@ impl Site {
     }
 }
 
-/// Why a server does not serve.
+/// The reason why a server cannot serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// Another program has the address.
+    /// Another program listens on the address.
     #[error("another program listens on {address}; choose another port, or 0 for a free one")]
     AddressInUse {
         /// The address.
         address: SocketAddr,
     },
-    /// It cannot listen.
+    /// The server cannot listen on the address.
     #[error("could not listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

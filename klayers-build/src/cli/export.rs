@@ -5,7 +5,7 @@ use klayers_build::Error;
 use klayers_build::bucket::Bucket;
 use klayers_catalog::SqliteCatalog;
 use klayers_core::Digest;
-use klayers_site::export::{Destination, Exported, Folder, export};
+use klayers_site::export::{Destination, ExportSummary, Folder, export};
 use serde_json::json;
 
 use super::{ConfigArgs, DONE, output};
@@ -40,7 +40,7 @@ pub(super) async fn export_site(args: &ExportArgs) -> Result<u8, Error> {
         (None, Some(bucket)) => Box::new(Bucket::connect(bucket).await),
         (None, None) => return Ok(super::UNUSABLE),
     };
-    let Exported { objects, written, bytes, removed } =
+    let ExportSummary { objects, written, bytes, removed } =
         export(&catalog, &origin, &mut *destination).await?;
     if args.json {
         output::line(

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use axum::http::Request;
 use klayers_catalog::{Catalog as _, SqliteCatalog};
 use klayers_core::{Build, Yank};
-use klayers_site::export::{Destination as _, ExportError, Exported, Folder, Manifest, export};
+use klayers_site::export::{
+    Destination as _, ExportError, ExportSummary, Folder, Manifest, export,
+};
 use klayers_site::serve::Site;
 use tempfile::TempDir;
 
@@ -41,7 +43,7 @@ impl Collection {
                 }
             }
         }
-        // Long enough to be compressed, and hostile.
+        // A list long enough to be compressed, with hostile licences.
         for number in 0..30 {
             let license = "=cmd|'/c calc'!A0 <script>alert(1)</script>\r\n\u{202e}".to_owned();
             let name = format!("package-{number}");
@@ -65,11 +67,11 @@ impl Collection {
         self.out().join("current")
     }
 
-    async fn export(&self) -> Exported {
+    async fn export(&self) -> ExportSummary {
         self.try_export("this catalog").await.unwrap()
     }
 
-    async fn try_export(&self, origin: &str) -> Result<Exported, ExportError> {
+    async fn try_export(&self, origin: &str) -> Result<ExportSummary, ExportError> {
         export(&*self.catalog, origin, &mut Folder::new(self.out())?).await
     }
 
@@ -78,7 +80,7 @@ impl Collection {
     }
 }
 
-/// The files below a folder by their names, with a number that tells a file from others.
+/// The files below a folder by relative path, with their inode numbers.
 fn files(folder: &Path) -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -96,7 +98,7 @@ fn files(folder: &Path) -> BTreeMap<String, u64> {
     found
 }
 
-/// The path at which a server has what an object holds.
+/// The server's path for the document in an object.
 fn path(name: &str) -> String {
     match name {
         "index.html" => "/".to_owned(),
@@ -105,7 +107,7 @@ fn path(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_copy_holds_what_the_server_answers_over_all_paths() {
+async fn copy_has_the_bodies_of_the_server_at_all_paths() {
     let collection = Collection::new().await;
     let done = collection.export().await;
     let manifest = collection.manifest().await;
@@ -151,14 +153,18 @@ async fn a_copy_holds_what_the_server_answers_over_all_paths() {
 }
 
 #[tokio::test]
-async fn only_what_changed_is_written_again() {
+async fn only_changed_objects_are_written_again() {
     let collection = Collection::new().await;
     collection.export().await;
     let (before, first) = (files(&collection.shown()), fs::read_link(collection.shown()).unwrap());
 
     let nothing = collection.export().await;
     assert_eq!((nothing.written, nothing.removed), (0, 0));
-    assert_eq!(fs::read_link(collection.shown()).unwrap(), first, "there was nothing to switch");
+    assert_eq!(
+        fs::read_link(collection.shown()).unwrap(),
+        first,
+        "an export without changes switches nothing"
+    );
 
     collection.publish(&build("p3.12", "requests", "3.0"), "eu-west-1", 3).await;
     let done = collection.export().await;
@@ -188,11 +194,11 @@ async fn only_what_changed_is_written_again() {
 }
 
 #[tokio::test]
-async fn a_copy_of_an_earlier_release_gets_what_it_lacks() {
+async fn copy_of_an_earlier_release_gets_its_missing_objects() {
     let collection = Collection::new().await;
     collection.export().await;
     let shown = collection.shown();
-    // As a release made it that had no lists of one package.
+    // A copy by a release that had no lists of one package.
     let mut manifest = collection.manifest().await;
     manifest.layout = 0;
     let name = "api/v2/p3.12/layers/latest/eu-west-1/requests";
@@ -205,7 +211,7 @@ async fn a_copy_of_an_earlier_release_gets_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn what_is_gone_from_the_catalog_is_gone_from_the_copy() {
+async fn objects_of_deleted_layers_are_removed() {
     let collection = Collection::new().await;
     collection.export().await;
     let name = "api/v2/p3.12/layers/us-east-1/Zope.Interface";
@@ -220,7 +226,7 @@ async fn what_is_gone_from_the_catalog_is_gone_from_the_copy() {
 }
 
 #[tokio::test]
-async fn a_reader_of_the_copy_before_can_read_on() {
+async fn previous_copy_stays_readable_until_the_next_export() {
     let collection = Collection::new().await;
     collection.export().await;
     let list = "api/v2/p3.12/layers/latest/eu-west-1/json";
@@ -234,19 +240,22 @@ async fn a_reader_of_the_copy_before_can_read_on() {
     let latest = arn(&build("p3.12", "requests", "3.0"), "eu-west-1", 3);
     collection.catalog.yank(&latest, &yank, at("2027-11-20T10:00:00Z")).await.unwrap();
     collection.export().await;
-    assert!(!reading.exists(), "two exports later it is gone");
+    assert!(!reading.exists(), "the copy is deleted two exports later");
     assert_eq!(fs::read_dir(collection.out().join("copies")).unwrap().count(), 2);
 }
 
 #[tokio::test]
-async fn a_copy_of_another_catalog_is_written_anew() {
+async fn copy_of_another_catalog_is_written_anew() {
     let collection = Collection::new().await;
     collection.export().await;
     let other = Collection::new().await;
     other.publish(&build("p3.12", "numpy", "3.0"), "eu-west-1", 3).await;
     let mut folder = Folder::new(collection.out()).unwrap();
     let done = export(&*other.catalog, "another catalog", &mut folder).await.unwrap();
-    assert!(done.written > 0 && done.written < done.objects, "what is the same is kept: {done:?}");
+    assert!(
+        done.written > 0 && done.written < done.objects,
+        "unchanged objects are kept: {done:?}"
+    );
     let names: Vec<String> = collection.manifest().await.objects.into_keys().collect();
     other.export().await;
     let expected: Vec<String> = other.manifest().await.objects.into_keys().collect();
@@ -254,11 +263,11 @@ async fn a_copy_of_another_catalog_is_written_anew() {
 }
 
 #[tokio::test]
-async fn an_export_that_failed_leaves_the_copy_and_nothing_else() {
+async fn interrupted_export_leaves_the_copy_and_its_rest_is_removed() {
     let collection = Collection::new().await;
     collection.export().await;
     let before = files(&collection.shown());
-    // As if the process had been killed while it wrote, and between two steps of the switch.
+    // As if the process was killed while writing, and between two steps of the switch.
     let copies = collection.out().join("copies");
     fs::create_dir(copies.join("partial-killed")).unwrap();
     fs::create_dir(copies.join("2")).unwrap();
@@ -275,7 +284,7 @@ async fn an_export_that_failed_leaves_the_copy_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_no_export_made_is_left_alone() {
+async fn folder_with_other_files_is_refused() {
     let collection = Collection::new().await;
     let out = collection.out();
     fs::create_dir(&out).unwrap();

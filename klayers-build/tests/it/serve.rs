@@ -26,7 +26,7 @@ mod negotiation;
 mod pages;
 mod sockets;
 
-/// A server of a catalog that another connection writes.
+/// A server whose catalog is written through another connection.
 struct Served {
     folder: TempDir,
     catalog: SqliteCatalog,
@@ -47,23 +47,24 @@ impl Served {
         let catalog = SqliteCatalog::open(&file).unwrap();
         let reader = Arc::new(SqliteCatalog::open_read_only(&file).unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::bind(address, reader).await.unwrap().with_limits(limits);
+        let server = Server::bind(address, reader).await.unwrap();
+        let server = server.with_limits(limits).with_shutdown_timeout(Duration::from_millis(300));
         let (stop, stopped) = oneshot::channel();
         Self {
             folder,
             catalog,
             address: server.local_addr(),
-            // A proxy that the environment names has no way to this machine's loopback.
+            // A proxy from the environment cannot reach this machine's loopback.
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
-            running: tokio::spawn(server.with_patience(Duration::from_millis(300)).run(async {
+            running: tokio::spawn(server.run(async {
                 let _ = stopped.await;
             })),
         }
     }
 
-    /// A server of two packages for two targets in two regions, of which one has three versions:
-    /// a deleted, a deprecated and the latest.
+    /// A server with two packages in two regions. One of them has two targets and three versions: a
+    /// deleted, a deprecated and the latest one.
     async fn with_layers() -> Self {
         let served = Self::empty().await;
         for place in ["us-east-1", "eu-west-1"] {
@@ -106,7 +107,7 @@ impl Served {
         answer.text().await.unwrap()
     }
 
-    /// Sends bytes, and reads to the end of the connection.
+    /// Sends bytes and reads until the connection ends.
     async fn raw(&self, request: impl AsRef<[u8]>) -> String {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
         connection.write_all(request.as_ref()).await.unwrap();
@@ -116,7 +117,7 @@ impl Served {
     }
 }
 
-/// What takes longer than this does not come.
+/// Fails the test if the future takes longer than 20 seconds.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     let deadline = Duration::from_secs(20);
     tokio::time::timeout(deadline, what).await.expect("in time")

@@ -12,31 +12,31 @@ use klayers_wheel::{durable, regular};
 
 /// A copy in a folder.
 ///
-/// The folder holds `current`, a symbolic link to the copy that readers see, below `copies`. An
-/// export makes a copy beside that one, in which files that are as they were are links to the same
-/// file, and switches `current` at once. The copy before stays until the next export, for those who
-/// are reading it.
+/// The folder holds `current`, a symbolic link to the copy that readers see, which lies below
+/// `copies`. An export creates another copy, in which unchanged files are hard links to the previous
+/// ones, and then switches `current` atomically. The previous copy stays until the next export, for
+/// readers that still use it.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    /// The copy that is being made.
+    /// The unfinished copy.
     partial: Option<tempfile::TempDir>,
-    /// The folders of it that were made.
+    /// The folders created in the unfinished copy.
     made: HashSet<PathBuf>,
     gzip: Gzip,
 }
 
 const CURRENT: &str = "current";
 const COPIES: &str = "copies";
-/// Smaller files are sent as they are.
+/// Files below this size, in bytes, have no compressed file beside them.
 const WORTH_COMPRESSING: u64 = 1024;
 
 impl Folder {
-    /// The folder `root`, which may not be there yet.
+    /// A copy in the folder `root`, which need not exist yet.
     ///
     /// # Errors
     ///
-    /// [`ExportError::NotOurs`] if there is something in it that no export made.
+    /// [`ExportError::NotOurs`] if the folder holds anything that no export made.
     pub fn new(root: impl Into<PathBuf>) -> Result<Self, ExportError> {
         let root = root.into();
         let entries = match fs::read_dir(&root) {
@@ -58,7 +58,7 @@ impl Folder {
         self.root.join(CURRENT)
     }
 
-    /// The folder of the copy that is being made.
+    /// The folder of the unfinished copy, which is created by the first call.
     fn partial(&mut self) -> Result<&Path, ExportError> {
         if self.partial.is_none() {
             let copies = self.root.join(COPIES);
@@ -94,7 +94,7 @@ impl Folder {
             .and_then(|link| link.file_name()?.to_str()?.parse::<u64>().ok())
             .unwrap_or_default();
         let (name, shown) = (number + 1, copies.join((number + 1).to_string()));
-        // One that was interrupted between the next two steps was seen by nobody.
+        // An export that was interrupted after the next step left this folder; no reader saw it.
         remove(&shown)?;
         fs::rename(&partial, &shown).map_err(at("make", &shown))?;
         if let Some(partial) = self.partial.take() {
@@ -109,8 +109,8 @@ impl Folder {
         self.tidy(&[shown, superseded.map_or_else(PathBuf::new, |link| self.root.join(link))])
     }
 
-    /// Takes a file of another copy, and the compressed one beside it, into this one, unless it was
-    /// written.
+    /// Links a file of the previous copy, and the compressed file beside it, into the new copy, unless
+    /// the export wrote a new one.
     fn link(
         &mut self,
         from: &Path,
@@ -128,7 +128,7 @@ impl Folder {
             return Ok(());
         }
         match fs::hard_link(compressed_path(&source), compressed_path(&target)) {
-            // Whoever has the copy may do without.
+            // The operator may have deleted the compressed files.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             outcome => outcome.map_err(at("link", &source)),
         }
@@ -143,7 +143,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Deletes all copies but these, those that were interrupted too.
+    /// Deletes all other copies, interrupted ones too.
     fn tidy(&self, keep: &[PathBuf]) -> Result<(), ExportError> {
         let copies = self.root.join(COPIES);
         for entry in fs::read_dir(&copies).map_err(at("read", &copies))? {
@@ -189,7 +189,7 @@ impl Destination for Folder {
     }
 }
 
-/// Whether there is a compressed file beside one of so many bytes.
+/// Whether a file of `size` bytes has a compressed file beside it.
 fn is_compressed(size: u64) -> bool {
     size >= WORTH_COMPRESSING
 }
@@ -205,7 +205,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     File::create_new(path).and_then(|mut file| file.write_all(bytes)).map_err(at("write", path))
 }
 
-/// Waits until all of a copy is on the disk: once for all of its files.
+/// Syncs a whole copy to the disk, with one call for all its files.
 fn sync(folder: &Path) -> Result<(), ExportError> {
     let open = File::open(folder).map_err(at("open", folder))?;
     rustix::fs::syncfs(&open).map_err(|error| at("write", folder)(error.into()))

@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 use super::ExportError;
 use crate::Document;
 
-/// What a copy holds.
+/// The list of a copy's objects.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Which catalog it is a copy of.
+    /// Identifies the catalog.
     pub origin: String,
-    /// Which objects stand for a layer, and how: copies of earlier releases have others.
+    /// The version of the copy's layout, [`LAYOUT`](Self::LAYOUT).
     #[serde(default)]
     pub layout: u32,
-    /// The last change of the catalog that is in it.
+    /// The last change of the catalog that the copy includes.
     pub until: u64,
-    /// Its objects by their names, which are paths below its root.
+    /// The objects by name, a path below the root of the copy.
     pub objects: BTreeMap<String, Object>,
 }
 
 /// An object of a copy.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Object {
-    /// The SHA-256 of what is in it.
+    /// The SHA-256 of the content.
     pub sha256: Digest,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// The header fields that tell of it.
+    /// The header fields to send with the object.
     pub headers: BTreeMap<String, String>,
 }
 
 impl Object {
-    /// The object that holds a document.
+    /// Describes the object for a document.
     pub fn of(document: &Document) -> Self {
         let headers = document.headers().into_iter();
         Self {
@@ -44,24 +44,24 @@ impl Object {
 }
 
 impl Manifest {
-    /// The layout of the copies that this release writes. It grows by one whenever a release writes
-    /// other objects for an unchanged catalog, so that all of a copy is looked at again.
+    /// The layout of copies that this release writes. It increases by one whenever a release writes
+    /// different objects for an unchanged catalog, so that the next export checks every object.
     pub const LAYOUT: u32 = 1;
 
-    /// The name of the object that holds it.
+    /// The name of the object with the manifest.
     pub const NAME: &str = "manifest.json";
 
-    /// Reads one; `location` says in an error where it came from.
+    /// Parses a manifest. `location` is its path or URL, for the error.
     ///
     /// # Errors
     ///
-    /// If it is not one.
+    /// [`ExportError::Manifest`] if the text is not a manifest.
     pub fn parse(text: &[u8], location: impl Into<String>) -> Result<Self, ExportError> {
         serde_json::from_slice(text)
             .map_err(|source| ExportError::Manifest { location: location.into(), source })
     }
 
-    /// As JSON, an object a line, so that two of them can be compared by eye.
+    /// Formats the manifest as JSON with one object per line, so that `diff` compares two of them well.
     pub fn to_json(&self) -> Vec<u8> {
         let text = |value: &str| serde_json::Value::from(value).to_string();
         let mut json = format!(
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn manifest_survives_writing_and_parsing() {
         let document = Document {
             file_name: Some("a.csv".to_owned()),
             ..Document::new("text/csv; charset=utf-8", "a,b\r\n")

@@ -1,4 +1,4 @@
-//! What is answered to a request.
+//! Turning a request into a response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,34 +13,33 @@ use bytes::Bytes;
 use klayers_core::api::Problem;
 
 use super::documents::Documents;
+use super::encoded::{EncodedDocument, Variant, insert};
 use super::encoding::Accepted;
 use super::metrics::{self, Metrics};
-use super::prepared::{Prepared, Variant, insert};
 use super::range::{Part, part};
 use crate::{Address, AddressError};
 use klayers_catalog::CatalogError;
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// Answers requests for what stands in a catalog.
+/// Answers requests with documents of a catalog.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct Responder {
     pub(super) documents: Documents,
     pub(super) metrics: Arc<Metrics>,
-    /// Whether the catalog could be read when it was read last.
+    /// Whether the last attempt to read the catalog succeeded.
     pub(super) healthy: AtomicBool,
 }
 
-impl Answers {
+impl Responder {
     /// Answers a request.
     ///
-    /// A path that is well-formed is answered with what the catalog has, which may be an empty
-    /// list. One that is not is not found, whatever the method; all else than GET, HEAD and OPTIONS
-    /// is not allowed.
+    /// A well-formed path gets what the catalog has, which may be an empty list. A malformed path is
+    /// not found, whatever the method. Methods other than GET, HEAD and OPTIONS are not allowed.
     pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
         let mut response = self.respond(request).await;
         if request.method() == Method::HEAD {
-            // Its fields say what they would say of GET.
+            // The header fields stay those of GET.
             *response.body_mut() = Body::empty();
         }
         self.metrics.answered(response.status().as_u16());
@@ -50,9 +49,9 @@ impl Answers {
     async fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
         let path = request.uri().path();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        // Most requests end here: asked for in the spelling in which it is kept.
-        if reads && let Some(entry) = self.documents.kept(path) {
-            return document(request.headers(), &entry.prepared);
+        // Most requests end here: they use the canonical path of a cached document.
+        if reads && let Some(entry) = self.documents.cached(path) {
+            return document(request.headers(), &entry.document);
         }
         let operational = match path {
             "/healthz" => Some(self.health()),
@@ -63,7 +62,7 @@ impl Answers {
             Err(error) if error.is_too_long() => {
                 return problem(StatusCode::URI_TOO_LONG, &error.to_string());
             }
-            // Asked before a request proper, which then is told what is wrong with it.
+            // A preflight always succeeds, so that the page can read the error of the real request.
             _ if request.method() == Method::OPTIONS => return preflight(),
             Err(error) if operational.is_none() => return not_found(&error),
             _ if !reads => return not_allowed(),
@@ -71,7 +70,7 @@ impl Answers {
             Ok(address) => address,
         };
         match self.documents.get(&address).await {
-            Ok(entry) => document(request.headers(), &entry.prepared),
+            Ok(entry) => document(request.headers(), &entry.document),
             Err(error) => self.failed(path, &error),
         }
     }
@@ -80,39 +79,39 @@ impl Answers {
         if self.healthy.load(Ordering::Relaxed) {
             text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
         } else {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the catalog cannot be read now")
+            problem(StatusCode::SERVICE_UNAVAILABLE, "could not read the catalog")
         }
     }
 
-    /// Says no more than whether asking again may help; the reason is for the operator.
+    /// Tells the client only whether to ask again later. The reason goes to the operator's log.
     fn failed(&self, path: &str, error: &CatalogError) -> Response<Body> {
         self.metrics.catalog_failures.inc();
         let cause = error as &dyn std::error::Error;
-        tracing::error!(error = cause, path, "a request could not be answered");
+        tracing::error!(error = cause, path, "could not answer a request");
         match error {
             CatalogError::Storage(_) | CatalogError::Open { .. } => {
-                let detail = "the catalog cannot be read now; ask again later";
+                let detail = "could not read the catalog; ask again later";
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
                 response
             }
             _ => problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the server failed; its operator finds the reason in its log",
+                "the server failed; the reason is in its log",
             ),
         }
     }
 }
 
-/// A document as a request wants it: encoded, in part, or not at all since the client has it.
-fn document(request: &HeaderMap, prepared: &Prepared) -> Response<Body> {
+/// The response for a document: encoded, in part, or without a body if the client has it already.
+fn document(request: &HeaderMap, encoded: &EncodedDocument) -> Response<Body> {
     let accepted = field(request, &ACCEPT_ENCODING).map_or(Accepted::IDENTITY, Accepted::parse);
-    let Some(variant) = prepared.choose(accepted) else {
-        let detail = "br, gzip and identity are to be had, and the request takes none of them";
+    let Some(variant) = encoded.choose(accepted) else {
+        let detail = "the request accepts none of the available encodings: br, gzip, identity";
         return problem(StatusCode::NOT_ACCEPTABLE, detail);
     };
     if field(request, &IF_MATCH).is_some_and(|tags| !is_among(&variant.etag, tags)) {
-        return problem(StatusCode::PRECONDITION_FAILED, "there is another version by now");
+        return problem(StatusCode::PRECONDITION_FAILED, "the document has changed");
     }
     if field(request, &IF_NONE_MATCH).is_some_and(|tags| is_among(&variant.etag, tags)) {
         return not_modified(variant);
@@ -124,12 +123,13 @@ fn document(request: &HeaderMap, prepared: &Prepared) -> Response<Body> {
     }
 }
 
-/// The value of a field, if it is text and stands once.
+/// The first value of a field, if it is text.
 fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a tag is in a list of them. Intermediaries make strong tags weak when they encode.
+/// Whether a list of entity tags holds this one. Weak tags count as well: proxies that encode a body
+/// weaken its tag.
 fn is_among(etag: &HeaderValue, tags: &str) -> bool {
     let tag = |text: &str| etag == text.trim().trim_start_matches("W/");
     tags.trim() == "*" || tags.split(',').any(tag)
@@ -171,20 +171,20 @@ fn in_part(variant: &Variant, range: &str) -> Response<Body> {
     }
 }
 
-/// Nothing stands there: not now, or not any more.
+/// 410 for the former API v1, 404 for every other unknown path.
 fn not_found(error: &AddressError) -> Response<Body> {
     let status = if error.is_gone() { StatusCode::GONE } else { StatusCode::NOT_FOUND };
     problem(status, &error.to_string())
 }
 
 fn not_allowed() -> Response<Body> {
-    let detail = format!("the methods here are {METHODS}");
+    let detail = format!("allowed methods: {METHODS}");
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
     response
 }
 
-/// Allows a page of any origin to ask.
+/// The answer to a CORS preflight: pages of any origin may ask.
 fn preflight() -> Response<Body> {
     let fields = [
         ("allow", METHODS),
@@ -204,7 +204,7 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     text(status, Problem::CONTENT_TYPE, body.unwrap_or_default())
 }
 
-/// What is of this moment, and not kept by anyone.
+/// A response that must not be cached.
 fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
     let mut headers = plain([
         ("content-type", content_type),

@@ -18,17 +18,17 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::Limits;
-use super::answer::Answers;
+use super::answer::Responder;
 use super::timed_stream::TimedStream;
 
 /// Accepts connections and answers their requests until `shutdown` is ready. Then it accepts no
-/// more, and returns when the requests in progress are answered, or after `patience`.
+/// more, and returns when the requests in progress are answered, or after `shutdown_timeout`.
 pub(super) async fn serve(
     listener: TcpListener,
-    answers: Arc<Answers>,
+    responder: Arc<Responder>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
-    patience: Duration,
+    shutdown_timeout: Duration,
 ) -> io::Result<()> {
     let free = Arc::new(Semaphore::new(limits.connections));
     let open = GracefulShutdown::new();
@@ -50,13 +50,13 @@ pub(super) async fn serve(
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
             // The connection is closed without a response, which would take as long as an answer.
-            answers.metrics.turned_away.inc();
+            responder.metrics.turned_away.inc();
             continue;
         };
         // A small answer must not wait until the client acknowledges the previous one.
         let _ = stream.set_nodelay(true);
-        let metrics = Arc::clone(&answers.metrics);
-        let connection = open.watch(connection(stream, Arc::clone(&answers), &limits));
+        let metrics = Arc::clone(&responder.metrics);
+        let connection = open.watch(connection(stream, Arc::clone(&responder), &limits));
         metrics.connections.inc();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -69,7 +69,7 @@ pub(super) async fn serve(
     drop(listener);
     tokio::select! {
         () = open.shutdown() => {}
-        () = tokio::time::sleep(patience) => {}
+        () = tokio::time::sleep(shutdown_timeout) => {}
     }
     Ok(())
 }
@@ -81,17 +81,17 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 fn connection(
     stream: TcpStream,
-    answers: Arc<Answers>,
+    responder: Arc<Responder>,
     limits: &Limits,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
-    let stream = TimedStream::new(stream, limits.idle, limits.stalled);
+    let stream = TimedStream::new(stream, limits.idle_timeout, limits.send_timeout);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answers = Arc::clone(&answers);
-        async move { Ok::<Response<Body>, Infallible>(answers.answer(&request).await) }
+        let responder = Arc::clone(&responder);
+        async move { Ok::<Response<Body>, Infallible>(responder.answer(&request).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
-        .max_buf_size(limits.head)
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), service)
 }

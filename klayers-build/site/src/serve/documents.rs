@@ -1,4 +1,4 @@
-//! What is kept of a site: its documents as they are sent, until a change makes them old.
+//! The cached documents of a site, encoded as they are sent, until a change makes them stale.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,52 +7,55 @@ use std::sync::{self, Arc, PoisonError};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use self::kept::{Flight, Shelf};
+use self::cache::{DocumentCache, PendingRead};
+use super::encoded::EncodedDocument;
 use super::metrics::Metrics;
-use super::prepared::Prepared;
 use crate::gzip::Gzip;
-use crate::{Address, Document, Places, Rendered, render, touched, unchanging, vacant};
+use crate::{
+    Address, Document, ListedLayers, Rendered, empty_document, render, stale_addresses,
+    static_document,
+};
 use klayers_catalog::{Catalog, CatalogError, Include, Listed, Query};
 
-mod kept;
+mod cache;
 
-pub(super) use kept::Entry;
+pub(super) use cache::CacheEntry;
 
 /// The documents of a site.
 ///
-/// A document that is asked for is read from the catalog, prepared once and kept. No document waits
-/// for another: who asks for one waits for that one alone, and what the catalog does not list is
-/// answered from [`Places`].
+/// A requested document is read from the catalog, encoded once and cached. A request waits only for
+/// its own document, never for another. Requests for layers that the catalog does not list are
+/// answered from [`ListedLayers`].
 ///
-/// All documents and the places are of one time, that of the last change in [`Shelf`]. Four times a
-/// second the kept documents that a change touches are made anew beside the old, and all of them
-/// take their places at once ([`refresh`](Self::refresh)). If a document that is not kept is read in
-/// the meantime, the old ones make way at once ([`advance`](Self::advance)), so that nobody sees a
-/// newer document first and an older one then.
+/// All cached documents and the listed layers show the same state of the catalog: the one after the
+/// last change that [`DocumentCache`] knows. Four times a second, [`refresh`](Self::refresh) renders
+/// the cached documents that newer changes make stale, and replaces all of them at once. If a document that is
+/// not cached is read in the meantime, [`advance`](Self::advance) drops the stale documents first. So
+/// no client sees a newer document and then an older one.
 #[derive(Debug)]
 pub(super) struct Documents {
     catalog: Arc<dyn Catalog>,
-    shelf: Shelf,
-    /// Held while the shelf is brought up to a later change.
+    cache: DocumentCache,
+    /// Held while the cache moves to a later change.
     turn: Mutex<()>,
-    /// How many times that was begun.
+    /// The number of moves that have begun.
     begun: AtomicU64,
-    /// The number of the last time that it was done.
+    /// The number of the last completed move.
     done: AtomicU64,
-    /// Compressors that are free.
+    /// Compressors that are not in use.
     gzips: Arc<sync::Mutex<Vec<Gzip>>>,
     metrics: Arc<Metrics>,
 }
 
-/// How often what is read is read again, when the catalog changes all the while.
+/// The largest number of reads of a document while the catalog keeps changing.
 const ATTEMPTS: usize = 5;
 
 impl Documents {
-    /// Keeps at most about `limit` bytes of bodies.
+    /// Caches at most about `limit` bytes of bodies.
     pub(super) fn new(catalog: Arc<dyn Catalog>, limit: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             catalog,
-            shelf: Shelf::new(limit, Arc::clone(&metrics)),
+            cache: DocumentCache::new(limit, Arc::clone(&metrics)),
             turn: Mutex::new(()),
             begun: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -61,75 +64,76 @@ impl Documents {
         }
     }
 
-    /// A document that is kept, by the path under which it is.
-    pub(super) fn kept(&self, path: &str) -> Option<Arc<Entry>> {
-        self.shelf.find(path)
+    /// The cached document with a canonical path.
+    pub(super) fn cached(&self, path: &str) -> Option<Arc<CacheEntry>> {
+        self.cache.get(path)
     }
 
     /// The document at an address.
     ///
     /// # Errors
     ///
-    /// If it is not kept, and the catalog cannot be read.
-    pub(super) async fn get(&self, address: &Address) -> Result<Arc<Entry>, CatalogError> {
+    /// If the document is not cached and the catalog cannot be read.
+    pub(super) async fn get(&self, address: &Address) -> Result<Arc<CacheEntry>, CatalogError> {
         let path = path_of(address);
-        if let Some(entry) = self.kept(&path) {
+        if let Some(entry) = self.cached(&path) {
             return Ok(entry);
         }
-        let unchanging = unchanging(address);
-        if unchanging.is_none() {
-            // Callers at the same time share one question to the catalog.
+        let static_document = static_document(address);
+        if static_document.is_none() {
+            // Simultaneous callers share one query of the catalog.
             self.advance().await?;
-            if !self.shelf.has(address)
-                && let Some(document) = vacant(address)
+            if !self.cache.may_have_content(address)
+                && let Some(document) = empty_document(address)
             {
-                return Ok(Arc::new(Entry::new(Prepared::plain(&document))));
+                return Ok(Arc::new(CacheEntry::new(EncodedDocument::plain(&document))));
             }
         }
-        let flight = self.shelf.board(&path);
-        let _alone = flight.turn().await;
-        if let Some(entry) = self.kept(&path) {
+        let pending = self.cache.begin_read(&path);
+        let _alone = pending.wait_for_turn().await;
+        if let Some(entry) = self.cached(&path) {
             return Ok(entry);
         }
-        if let Some(document) = unchanging {
-            let entry = self.prepare(document).await?;
+        if let Some(document) = static_document {
+            let entry = self.encode(document).await?;
             self.metrics.rendered.inc();
-            self.shelf.keep(&path, &entry);
+            self.cache.insert(&path, &entry);
             return Ok(entry);
         }
-        self.read(address, &path, &flight).await
+        self.read(address, &path, &pending).await
     }
 
-    /// Reads and prepares a document that changes.
+    /// Reads and encodes a document that depends on the catalog.
     async fn read(
         &self,
         address: &Address,
         path: &str,
-        flight: &Flight<'_>,
-    ) -> Result<Arc<Entry>, CatalogError> {
+        pending: &PendingRead<'_>,
+    ) -> Result<Arc<CacheEntry>, CatalogError> {
         let mut attempt = 1;
         loop {
-            // What is kept becomes as new as what is about to be read.
+            // The cache must not be older than the document that is read next.
             self.advance().await?;
-            flight.begin();
+            pending.begin();
             let Rendered { document, .. } = render(address, &*self.catalog).await?;
-            let entry = self.prepare(document).await?;
+            let entry = self.encode(document).await?;
             self.metrics.rendered.inc();
             self.advance().await?;
-            if self.shelf.land(path, &entry, flight) || attempt == ATTEMPTS {
+            if self.cache.insert_if_current(path, &entry, pending) || attempt == ATTEMPTS {
                 return Ok(entry);
             }
             attempt += 1;
         }
     }
 
-    /// Brings what is kept up to date: what changes touch is made anew first.
+    /// Moves the cache to the catalog's latest change. Documents that the changes make stale are
+    /// rendered before, and replaced at once.
     ///
     /// # Errors
     ///
-    /// If the catalog cannot be read; what is kept stays.
+    /// If the catalog cannot be read. The cached documents then stay as they are.
     pub(super) async fn refresh(&self) -> Result<(), CatalogError> {
-        let Some(since) = self.shelf.until() else { return self.advance().await };
+        let Some(since) = self.cache.until() else { return self.advance().await };
         let mut until = since;
         let mut renewed = HashMap::new();
         for _ in 0..ATTEMPTS {
@@ -138,16 +142,16 @@ impl Documents {
             if layers.is_empty() {
                 break;
             }
-            for address in touched(&layers) {
+            for address in stale_addresses(&layers) {
                 let path = path_of(&address);
-                // What nobody asked for lately is forgotten, and made anew when somebody does.
-                if unchanging(&address).is_none() && self.shelf.is_used(&path) {
+                // A document without recent requests is dropped, and rendered on its next request.
+                if static_document(&address).is_none() && self.cache.is_used(&path) {
                     let Rendered { document, .. } = render(&address, &*self.catalog).await?;
                     self.metrics.rendered.inc();
-                    renewed.insert(path, self.prepare(document).await?);
+                    renewed.insert(path, self.encode(document).await?);
                 }
             }
-            // What was read meanwhile may be of a later time in part.
+            // Some of these documents may already show later changes, so look for those again.
             until = changes.until;
         }
         if until == since {
@@ -157,24 +161,24 @@ impl Documents {
         self.move_on(Renewed { documents: renewed, until }).await
     }
 
-    /// Brings what is kept up to date: what changes touched since is no longer kept. That takes a
-    /// question or two to the catalog, and no document is prepared meanwhile.
+    /// Moves the cache to the catalog's latest change and drops the stale documents. This takes one
+    /// or two queries and encodes no document.
     async fn advance(&self) -> Result<(), CatalogError> {
         let entered = self.begun.load(Ordering::SeqCst);
         let _turn = self.turn.lock().await;
-        // Somebody did it for all who came before he began.
+        // Another caller has completed a move that began after this call.
         if self.done.load(Ordering::SeqCst) > entered {
             return Ok(());
         }
         self.move_on(Renewed::default()).await
     }
 
-    /// Moves the shelf to the time of the last change, with those of the renewed documents that are
-    /// of that time. Whoever calls it has the turn.
+    /// Moves the cache to the catalog's latest change, and adds those renewed documents that no
+    /// later change made stale. The caller must hold `turn`.
     async fn move_on(&self, renewed: Renewed) -> Result<(), CatalogError> {
         let Renewed { mut documents, until } = renewed;
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let Some(since) = self.shelf.until() else {
+        let Some(since) = self.cache.until() else {
             self.refill().await?;
             self.done.store(number, Ordering::SeqCst);
             return Ok(());
@@ -182,7 +186,7 @@ impl Documents {
         let changes = self.catalog.changes(Some(since)).await?;
         if !documents.is_empty() {
             let later = self.catalog.changes(Some(until)).await?;
-            for address in later.layers.iter().flat_map(|layers| touched(layers)) {
+            for address in later.layers.iter().flat_map(|layers| stale_addresses(layers)) {
                 documents.remove(&path_of(&address));
             }
         }
@@ -195,7 +199,7 @@ impl Documents {
                     let is_listed = self.is_listed(&layer).await?;
                     listed.push((layer, is_listed));
                 }
-                self.shelf.move_on(changes.until, listed, documents);
+                self.cache.move_on(changes.until, listed, documents);
             }
         }
         self.done.store(number, Ordering::SeqCst);
@@ -215,41 +219,41 @@ impl Documents {
         Ok(!self.catalog.layer_versions(&query).await?.is_empty())
     }
 
-    /// Forgets everything, and reads what is listed anew. Whoever calls it has the turn.
+    /// Drops all documents and reads the listed layers again. The caller must hold `turn`.
     async fn refill(&self) -> Result<(), CatalogError> {
         let until = self.catalog.changes(None).await?.until;
-        let places = Places::new(&self.catalog.listing().await?);
-        self.shelf.refill(until, places);
+        let listed = ListedLayers::new(&self.catalog.listing().await?);
+        self.cache.refill(until, listed);
         Ok(())
     }
 
-    /// Encodes in a thread where that holds up nobody.
-    async fn prepare(&self, document: Document) -> Result<Arc<Entry>, CatalogError> {
+    /// Encodes a document in a thread for blocking work.
+    async fn encode(&self, document: Document) -> Result<Arc<CacheEntry>, CatalogError> {
         let gzips = Arc::clone(&self.gzips);
-        let prepared = tokio::task::spawn_blocking(move || {
+        let encoding = tokio::task::spawn_blocking(move || {
             let free = gzips.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut gzip = free.unwrap_or_else(Gzip::new);
-            let prepared = Prepared::new(&document, &mut gzip);
+            let encoded = EncodedDocument::new(&document, &mut gzip);
             gzips.lock().unwrap_or_else(PoisonError::into_inner).push(gzip);
-            prepared
+            encoded
         });
-        let prepared = prepared.await.map_err(|error| {
-            warn!(%error, "a document could not be encoded");
+        let encoded = encoding.await.map_err(|error| {
+            warn!(%error, "could not encode a document");
             CatalogError::Storage(error.into())
         })?;
-        Ok(Arc::new(Entry::new(prepared)))
+        Ok(Arc::new(CacheEntry::new(encoded)))
     }
 }
 
-/// Documents that were made anew beside the old.
+/// Documents rendered to replace stale ones.
 #[derive(Debug, Default)]
 struct Renewed {
-    documents: HashMap<String, Arc<Entry>>,
-    /// They were read after this change.
+    documents: HashMap<String, Arc<CacheEntry>>,
+    /// The change up to which they are current.
     until: u64,
 }
 
-/// The path under which a document is kept. All packages have one page.
+/// The key of a document in the cache: its path. All pages of packages are the same document.
 fn path_of(address: &Address) -> String {
     match address {
         Address::Package(_) => "/packages/*".to_owned(),

@@ -1,8 +1,8 @@
-//! Which encoding of a body a client gets: [RFC 9110, 12.5.3][rfc].
+//! Choosing the encoding of a body by `Accept-Encoding`: [RFC 9110, 12.5.3][rfc].
 //!
 //! [rfc]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
 
-/// How a body may be encoded, the smallest first.
+/// The available encodings, the one with the smallest bodies first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Encoding {
     Brotli,
@@ -13,7 +13,7 @@ pub(super) enum Encoding {
 impl Encoding {
     pub(super) const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
 
-    /// As `Content-Encoding` and `Accept-Encoding` have it.
+    /// The name in `Content-Encoding` and `Accept-Encoding`.
     pub(super) const fn token(self) -> &'static str {
         match self {
             Self::Brotli => "br",
@@ -23,15 +23,15 @@ impl Encoding {
     }
 }
 
-/// How much a client wants each encoding, in thousandths, in the order of [`Encoding::ALL`].
+/// The weight that a client gives each encoding, in thousandths, in the order of [`Encoding::ALL`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Accepted([u16; 3]);
 
 impl Accepted {
-    /// Of a client that says nothing of it.
+    /// The weights for a request without the field.
     pub(super) const IDENTITY: Self = Self([0, 0, 1000]);
 
-    /// Reads an `Accept-Encoding` field; what is malformed in it is passed over.
+    /// Parses an `Accept-Encoding` field. Malformed members are ignored.
     pub(super) fn parse(field: &str) -> Self {
         let (mut named, mut others) = ([None; 3], None);
         for member in field.split(',') {
@@ -49,15 +49,16 @@ impl Accepted {
             if token == "*" {
                 others = Some(weight);
             }
-            for (place, encoding) in Encoding::ALL.into_iter().enumerate() {
+            for (index, encoding) in Encoding::ALL.into_iter().enumerate() {
                 let old_name = encoding == Encoding::Gzip && token.eq_ignore_ascii_case("x-gzip");
                 if old_name || token.eq_ignore_ascii_case(encoding.token()) {
-                    named[place] = Some(weight);
+                    named[index] = Some(weight);
                 }
             }
         }
         let [brotli, gzip, identity] = named;
-        // An encoding that is not named is not wanted; the identity is, unless it is ruled out.
+        // An encoding that is not named is not acceptable, except identity, which must be excluded
+        // explicitly.
         Self([
             brotli.or(others).unwrap_or(0),
             gzip.or(others).unwrap_or(0),
@@ -65,7 +66,8 @@ impl Accepted {
         ])
     }
 
-    /// The most wanted of those there are; of equals the smallest. None if all are ruled out.
+    /// The available encoding with the largest weight, the smallest body among equals; `None` if all
+    /// are excluded.
     pub(super) fn choose(self, is_there: impl Fn(Encoding) -> bool) -> Option<Encoding> {
         let mut best = None;
         for (encoding, weight) in Encoding::ALL.into_iter().zip(self.0) {
@@ -77,7 +79,7 @@ impl Accepted {
     }
 }
 
-/// Reads a weight: a number from 0 to 1 with at most three digits after the point.
+/// Parses a weight: a number from 0 to 1 with at most three digits after the point.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_wanted_is_chosen() {
+    fn encoding_with_the_largest_weight_is_chosen() {
         for (field, chosen) in [
             ("", Some(Identity)),
             ("gzip", Some(Gzip)),
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_there_is_chosen() {
+    fn only_available_encodings_are_chosen() {
         let small = |encoding| encoding == Identity;
         assert_eq!(Accepted::parse("br, gzip").choose(small), Some(Identity));
         assert_eq!(Accepted::parse("br, identity;q=0").choose(small), None);
@@ -138,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(field in ".*") {
+        fn parsing_never_panics(field in ".*") {
             let _ = Accepted::parse(&field);
         }
     }

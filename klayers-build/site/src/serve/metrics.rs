@@ -1,4 +1,4 @@
-//! What the server counts, as Prometheus reads it ([OpenMetrics][format]).
+//! The server's metrics, in the format of Prometheus ([OpenMetrics][format]).
 //!
 //! [format]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
-    /// Those for every status that is answered, looked up once.
+    /// One counter for each of [`STATUSES`].
     requests: Vec<(u16, Counter)>,
     pub(super) connections: Gauge,
     pub(super) turned_away: Counter,
@@ -22,17 +22,17 @@ pub(super) struct Metrics {
     pub(super) catalog_failures: Counter,
 }
 
-/// The media type of the answer.
+/// The media type of the metrics.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All statuses that the server answers.
+/// All statuses that the server sends.
 const STATUSES: [u16; 13] = [200, 204, 206, 304, 404, 405, 406, 410, 412, 414, 416, 500, 503];
 
 impl Metrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("klayers");
         let family = Family::<[(&str, String); 1], Counter>::default();
-        registry.register("requests", "Requests that were answered, by status", family.clone());
+        registry.register("requests", "Answered requests, by status", family.clone());
         let requests = STATUSES
             .map(|status| (status, family.get_or_create_owned(&[("status", status.to_string())])));
         let mut gauge = |name: &str, help: &str| {
@@ -40,17 +40,18 @@ impl Metrics {
             registry.register(name, help, gauge.clone());
             gauge
         };
-        let connections = gauge("connections", "Connections that are open");
-        let documents = gauge("documents", "Documents that are kept");
-        let document_bytes = gauge("document_bytes", "What their bodies take, in bytes");
+        let connections = gauge("connections", "Open connections");
+        let documents = gauge("documents", "Cached documents");
+        let document_bytes =
+            gauge("document_bytes", "Size of the bodies of cached documents, in bytes");
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
             counter
         };
-        let turned_away = counter("turned_away", "Connections that were one too many");
-        let rendered = counter("rendered", "Documents that were read from the catalog");
-        let catalog_failures = counter("catalog_failures", "Times the catalog could not be read");
+        let turned_away = counter("turned_away", "Connections closed because too many were open");
+        let rendered = counter("rendered", "Documents read from the catalog");
+        let catalog_failures = counter("catalog_failures", "Failed attempts to read the catalog");
         Self {
             requests: requests.into(),
             connections,
@@ -63,18 +64,18 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub(super) fn answered(&self, status: u16) {
         if let Some((_, counter)) = self.requests.iter().find(|(known, _)| *known == status) {
             counter.inc();
         }
     }
 
-    /// All of them, as text.
+    /// All metrics as text.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
-            tracing::error!(%error, "the metrics cannot be written");
+            tracing::error!(%error, "could not write the metrics");
         }
         text
     }

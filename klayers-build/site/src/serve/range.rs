@@ -1,28 +1,28 @@
-//! A part of a body: [RFC 9110, 14][rfc].
+//! Range requests: [RFC 9110, 14][rfc].
 //!
 //! [rfc]: https://www.rfc-editor.org/rfc/rfc9110#section-14
 
 use std::ops::Range;
 
-/// Which part of a body is sent.
+/// The part of a body to send.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Part {
-    /// All of it: no part was asked for, or in a way that may be passed over.
+    /// The whole body: the request asks for no range, or for one that may be ignored.
     Whole,
     /// These bytes.
     Bytes(Range<usize>),
-    /// The part that was asked for lies beyond the end.
+    /// The range begins after the end of the body.
     Beyond,
 }
 
-/// Reads a `Range` field for a body of this length. Several ranges at once are not worth their
-/// format, so then all is sent, as the RFC allows.
+/// Parses a `Range` field for a body of `length` bytes. A request for several ranges gets the whole
+/// body, as the RFC allows: nobody needs the multipart format.
 pub(super) fn part(field: &str, length: usize) -> Part {
     let Some(range) = field.strip_prefix("bytes=") else { return Part::Whole };
     let Some((first, last)) = range.trim().split_once('-') else { return Part::Whole };
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // A number too large for the type lies beyond every end.
+        // A number too large for the type is after the end of every body.
         digits.then(|| text.parse().unwrap_or(usize::MAX))
     };
     match (number(first), number(last)) {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read() {
+    fn range_fields_are_parsed() {
         for (field, expected) in [
             ("bytes=0-3", Part::Bytes(0..4)),
             ("bytes=4-", Part::Bytes(4..10)),
@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_lie_within(field in "bytes=[0-9]{0,21}-[0-9]{0,21}", length in 0usize..100) {
+        fn parsed_ranges_are_within_the_body(field in "bytes=[0-9]{0,21}-[0-9]{0,21}", length in 0usize..100) {
             if let Part::Bytes(range) = part(&field, length) {
                 prop_assert!(range.start < range.end && range.end <= length);
             }

@@ -15,15 +15,15 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Debug)]
 pub(super) struct TimedStream {
     stream: TcpStream,
-    idle: WaitLimit,
-    stalled: WaitLimit,
+    receive: WaitLimit,
+    send: WaitLimit,
 }
 
 impl TimedStream {
-    /// `idle` limits how long a read waits for bytes, `stalled` how long a write waits for room in
+    /// `receive` limits how long a read waits for bytes, `send` how long a write waits for room in
     /// the socket's send buffer.
-    pub(super) fn new(stream: TcpStream, idle: Duration, stalled: Duration) -> Self {
-        Self { stream, idle: WaitLimit::new(idle), stalled: WaitLimit::new(stalled) }
+    pub(super) fn new(stream: TcpStream, receive: Duration, send: Duration) -> Self {
+        Self { stream, receive: WaitLimit::new(receive), send: WaitLimit::new(send) }
     }
 }
 
@@ -75,7 +75,7 @@ impl AsyncRead for TimedStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_read(context, buffer);
-        this.idle.check(context, outcome)
+        this.receive.check(context, outcome)
     }
 }
 
@@ -87,7 +87,7 @@ impl AsyncWrite for TimedStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.stalled.check(context, outcome)
+        this.send.check(context, outcome)
     }
 
     fn poll_write_vectored(
@@ -97,7 +97,7 @@ impl AsyncWrite for TimedStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.stalled.check(context, outcome)
+        this.send.check(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

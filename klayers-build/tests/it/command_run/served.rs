@@ -1,4 +1,4 @@
-//! What was published is served; and when the next run is.
+//! The command `serve` beside runs, and the command `next-run`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::{arn, home};
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
-/// The command, serving; it is ended when this is dropped.
+/// A running `serve` command, which is killed on drop.
 struct Served {
     child: Child,
     address: SocketAddr,
@@ -39,7 +39,7 @@ impl Served {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Asks it to end, and gives its exit code.
+    /// Sends a signal and returns the exit code.
     fn stop(mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let code = self.child.wait().unwrap().code();
@@ -52,14 +52,14 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It fails only if it has ended.
+        // Killing fails only if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[test]
-fn what_was_published_is_answered_and_a_signal_ends_it_well() {
+fn serve_shows_published_layers_and_exits_cleanly_on_a_signal() {
     if !uv_is_there() {
         return;
     }
@@ -73,7 +73,7 @@ fn what_was_published_is_answered_and_a_signal_ends_it_well() {
     let beta = |number| arn("eu-west-1", "p312-beta", number);
     assert_eq!(latest(&served), [arn("eu-west-1", "p312-Alpha", 1), beta(1)]);
 
-    // A run beside it is seen soon after.
+    // The server soon shows what another run publishes.
     home.wheels(&[WheelFile::new("beta", "1.1").file("beta.py", "y = 2\n")]);
     home.run(&["run"]).ended_with(0);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -89,7 +89,7 @@ fn what_was_published_is_answered_and_a_signal_ends_it_well() {
 }
 
 #[test]
-fn the_next_run_is_at_two_on_a_first_sunday() {
+fn next_run_is_at_two_on_the_first_sunday_of_a_month() {
     let home = Home::new();
     let said = home.run(&["next-run"]).ended_with(0);
     let next: Timestamp = said.stdout.trim_end().parse().unwrap();

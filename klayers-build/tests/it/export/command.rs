@@ -32,7 +32,7 @@ fn publish(home: &Home, version: &str, number: u64) {
 }
 
 #[test]
-fn it_says_what_it_wrote() {
+fn export_prints_what_it_wrote() {
     let home = home();
     let first = home.run(&TO_FOLDER).ended_with(0);
     assert!(first.stdout.starts_with("objects  "), "{}", first.stdout);
@@ -45,7 +45,7 @@ fn it_says_what_it_wrote() {
 }
 
 #[test]
-fn what_cannot_be_exported_to_is_named() {
+fn error_names_an_unusable_destination_or_catalog() {
     let home = home();
     for arguments in [&["export"][..], &["export", "--out", "a", "--s3", "b"]] {
         home.run(arguments).ended_with(2);
@@ -64,9 +64,9 @@ fn what_cannot_be_exported_to_is_named() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_copy_that_is_shown() {
+fn full_or_read_only_disk_leaves_the_current_copy() {
     let home = home();
-    // Enough for some of the assets.
+    // Room for some of the assets only.
     let Some(outcome) = home.run_with("site", Small(48), &TO_FOLDER) else { return };
     let outcome = outcome.ended_with(1);
     assert!(outcome.stderr.starts_with("error: could not write "), "{}", outcome.stderr);
@@ -87,7 +87,7 @@ fn a_full_disk_leaves_the_copy_that_is_shown() {
 }
 
 #[test]
-fn a_bucket_holds_the_copy_with_its_fields() {
+fn bucket_holds_the_copy_with_its_header_fields() {
     let Some(endpoint) = ready() else { return };
     let (home, account) = (home(), Account::new());
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -111,7 +111,7 @@ fn a_bucket_holds_the_copy_with_its_fields() {
     assert_eq!(first["written"], first["objects"]);
     publish(&home, "2.0", 2);
     let second = export();
-    assert_eq!(second["written"], 9, "what the change touched: {second}");
+    assert_eq!(second["written"], 9, "the stale documents: {second}");
     let third = export();
     assert_eq!(third["written"], 0);
 
@@ -135,7 +135,7 @@ fn a_bucket_holds_the_copy_with_its_fields() {
 }
 
 #[test]
-fn a_bucket_that_is_not_there_is_named() {
+fn error_names_a_missing_bucket() {
     let Some(endpoint) = ready() else { return };
     let (home, account) = (home(), Account::new());
     let mut command = home.command(&["export", "--s3", "no-such-bucket-of-klayers"]);

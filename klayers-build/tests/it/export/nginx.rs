@@ -1,4 +1,4 @@
-//! The configuration of nginx in the examples, with a real nginx.
+//! The example configuration of nginx, with a real nginx.
 
 use std::fs;
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// nginx over a folder; none, and loudly so, where there is none.
+    /// Starts nginx for a folder. Reports the test as skipped if nginx is not installed.
     async fn start(work: &Path, root: &Path) -> Option<Self> {
         let found = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
             let tried = Command::new(program).arg("-v").stderr(Stdio::null()).status();
@@ -69,7 +69,7 @@ impl Drop for Nginx {
 }
 
 #[tokio::test]
-async fn nginx_answers_as_the_server_does() {
+async fn nginx_gives_the_same_responses_as_the_server() {
     let collection = Collection::new().await;
     collection.export().await;
     let work = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ async fn nginx_answers_as_the_server_does() {
     assert!(paths.len() > 50);
     paths.extend(
         [
-            // Other spellings, and what nobody knows.
+            // Other spellings, and unknown packages.
             "/api/v2/p3.12/layers/latest/eu-west-1",
             "/api/v2/p3.12/layers/latest/eu-west-1/",
             "/api/v2/p3.12/layers/latest/eu-west-1/csv/",
@@ -95,20 +95,20 @@ async fn nginx_answers_as_the_server_does() {
             "/api/v2/p3.12/layers/latest/eu-west-1/no-such-package",
             "/api/v2/p3.12/layers/latest/eu-west-1/Zope.Interface",
             "/api/v2/p3.12/layers/latest/eusc-de-east-1",
-            // Slashes that say nothing.
+            // Superfluous slashes.
             "//api/v2/p3.12/layers/latest/eu-west-1/json",
             "/api/v2//targets",
             "/api/v2/targets//",
             "/packages//requests/",
             "//",
-            // What is gone.
+            // Paths of API v1.
             "/api/v1",
             "/api/v1/targets",
             "/api/v1/layers/latest/eu-west-1",
             "//api/v1/layers/latest/eu-west-1/Zope.Interface/",
             "/api/v1/layers/eu-west-1/requests",
             "/api/v1/builds/latest",
-            // And what is malformed.
+            // Malformed paths.
             "/nowhere",
             "/api/v2/",
             "/api/v2/p3.12/layers/latest/eu-west-1/.xml",
@@ -145,7 +145,7 @@ async fn nginx_answers_as_the_server_does() {
 }
 
 #[tokio::test]
-async fn nginx_sends_what_was_compressed_before() {
+async fn nginx_sends_the_precompressed_file() {
     let collection = Collection::new().await;
     collection.export().await;
     let work = tempfile::tempdir().unwrap();

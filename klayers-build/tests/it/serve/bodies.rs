@@ -1,4 +1,4 @@
-//! What the API answers to what it knows.
+//! Bodies and header fields of successful responses.
 
 use reqwest::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY,
@@ -13,7 +13,7 @@ use super::Served;
 use crate::samples::{arn, at, build};
 
 #[tokio::test]
-async fn bodies_are_these_to_the_byte() {
+async fn bodies_match_snapshots_to_the_byte() {
     let served = Served::with_layers().await;
     for (name, path) in [
         ("latest", "/api/v2/p3.12/layers/latest/eu-west-1"),
@@ -29,7 +29,7 @@ async fn bodies_are_these_to_the_byte() {
     ] {
         insta::assert_snapshot!(name, served.body(path).await);
     }
-    // Not a snapshot, since those do not tell the ends of lines apart.
+    // Not a snapshot, because snapshots do not distinguish line endings.
     assert_eq!(
         served.body("/api/v2/p3.12/layers/latest/eu-west-1/csv").await,
         "Package,Package Version,arn\r\n\
@@ -39,7 +39,7 @@ async fn bodies_are_these_to_the_byte() {
 }
 
 #[tokio::test]
-async fn one_thing_has_one_body_however_it_is_asked_for() {
+async fn all_spellings_of_a_path_get_the_same_body() {
     let served = Served::with_layers().await;
     for (path, spellings) in [
         (
@@ -82,7 +82,7 @@ async fn one_thing_has_one_body_however_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn formats_have_their_headers() {
+async fn each_format_has_its_header_fields() {
     let served = Served::with_layers().await;
     for (format, content_type, disposition) in [
         ("json", "application/json", None),
@@ -112,7 +112,7 @@ async fn formats_have_their_headers() {
 }
 
 #[tokio::test]
-async fn what_is_well_formed_and_unknown_is_empty() {
+async fn unknown_packages_targets_and_regions_get_empty_lists() {
     for served in [Served::empty().await, Served::with_layers().await] {
         for path in [
             "/api/v2/p3.14/layers/latest/eu-west-1",
@@ -137,7 +137,7 @@ async fn what_is_well_formed_and_unknown_is_empty() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_says_without_the_body() {
+async fn head_has_the_fields_of_get_without_the_body() {
     let served = Served::with_layers().await;
     let mut paths = vec!["/nowhere".to_owned(), "/api/v2/targets".to_owned()];
     for format in ["json", "csv", "html"] {
@@ -163,7 +163,7 @@ async fn head_says_what_get_says_without_the_body() {
 }
 
 #[tokio::test]
-async fn markup_and_formulas_stay_data() {
+async fn markup_and_formulas_in_licences_stay_data() {
     let served = Served::with_layers().await;
     let latest = "/api/v2/p3.12/layers/latest/eu-west-1";
     let rows: serde_json::Value = serde_json::from_str(&served.body(latest).await).unwrap();
@@ -176,7 +176,7 @@ async fn markup_and_formulas_stay_data() {
 }
 
 #[tokio::test]
-async fn what_was_withdrawn_says_why_and_is_the_latest_no_more() {
+async fn yanked_version_shows_its_reason_and_is_no_longer_latest() {
     let served = Served::with_layers().await;
     let arn = arn(&build("p3.12", "requests", "2.32.5"), "eu-west-1", 3);
     let yank = Yank { reason: "it <b>leaks</b>".to_owned(), at: at("2026-11-20T10:00:00Z") };
@@ -186,7 +186,7 @@ async fn what_was_withdrawn_says_why_and_is_the_latest_no_more() {
     let shown: Vec<_> =
         rows.iter().map(|row| (&row["packageVersion"], &row["deployStatus"])).collect();
     assert_eq!(rows.len(), 2);
-    // The latest comes last, though its number is the lower one.
+    // The latest comes last, although its number is lower.
     assert_eq!(shown[0], (&"2.32.5".into(), &"deprecated".into()));
     assert_eq!(shown[1], (&"2.32.4".into(), &"latest".into()));
     assert_eq!(rows[0]["yanked"], "it <b>leaks</b>");

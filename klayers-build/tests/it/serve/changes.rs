@@ -1,4 +1,4 @@
-//! What a change of the catalog does to what is served.
+//! Changes of the catalog while the server runs.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use klayers_core::Yank;
 use super::{Served, soon};
 use crate::samples::{arn, at, build};
 
-/// Asks until what is served fulfils a condition.
+/// Requests a path until its body fulfils a condition.
 async fn until(served: &Served, path: &str, condition: impl Fn(&str) -> bool) {
     soon(async {
         while !condition(&served.body(path).await) {
@@ -25,28 +25,28 @@ async fn metric(served: &Served, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn only_what_a_change_touches_is_read_again() {
+async fn only_stale_documents_are_rendered_again() {
     let served = Served::with_layers().await;
-    let untouched =
+    let unchanged =
         ["/api/v2/p3.12-arm64/layers/latest/eu-west-1", "/api/v2/p3.12/layers/eu-west-1/pillow"];
     let latest = "/api/v2/p3.12/layers/latest/eu-west-1";
     let versions = "/api/v2/p3.12/layers/eu-west-1/requests";
-    for path in untouched.iter().chain([&latest, &versions]) {
+    for path in unchanged.iter().chain([&latest, &versions]) {
         served.body(path).await;
     }
     let before = metric(&served, "klayers_rendered_total").await;
     served.publish(&build("p3.12", "requests", "3.0"), "eu-west-1", 4).await;
     until(&served, latest, |body| body.contains("\"3.0\"")).await;
-    // Both were made anew before either was shown.
+    // Both documents were rendered before either was shown.
     assert!(served.body(versions).await.contains("\"3.0\""));
-    for path in untouched {
+    for path in unchanged {
         served.body(path).await;
     }
     assert_eq!(metric(&served, "klayers_rendered_total").await - before, 2);
 }
 
 #[tokio::test]
-async fn a_withdrawn_version_is_shown_with_the_reason() {
+async fn yanked_version_is_shown_with_its_reason() {
     let served = Served::with_layers().await;
     let path = "/api/v2/p3.12/layers/eu-west-1/requests";
     assert!(!served.body(path).await.contains("yanked"));
@@ -57,7 +57,7 @@ async fn a_withdrawn_version_is_shown_with_the_reason() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone_from_every_list() {
+async fn deleted_version_leaves_every_list() {
     let served = Served::with_layers().await;
     let paths = ["/api/v2/p3.12/layers/eu-west-1/requests", "/api/v2/packages/requests"];
     let older = arn(&build("p3.12", "requests", "2.32.4"), "eu-west-1", 2);
@@ -71,7 +71,7 @@ async fn what_is_deleted_is_gone_from_every_list() {
 }
 
 #[tokio::test]
-async fn what_nobody_knows_is_not_kept() {
+async fn lists_of_unknown_packages_are_not_cached() {
     let served = Served::with_layers().await;
     served.body("/api/v2/targets").await;
     let kept = metric(&served, "klayers_documents").await;
@@ -83,7 +83,7 @@ async fn what_nobody_knows_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_layer_that_comes_after_it_was_asked_for_is_shown() {
+async fn layer_published_after_its_first_request_is_shown() {
     let served = Served::with_layers().await;
     let path = "/api/v2/p3.12/layers/eu-west-1/numpy";
     assert_eq!(served.body(path).await, "[]");

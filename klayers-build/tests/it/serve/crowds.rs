@@ -1,4 +1,5 @@
-//! Many callers at once: what exists does not wait for what does not, nor for other documents.
+//! Many clients at once. Requests for a document wait neither for requests of unknown packages nor for
+//! other documents.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::samples::{at, build, published};
 
-/// A site of this many packages, of which no document was asked for yet.
+/// A site with this many packages and no cached documents.
 async fn site(packages: usize) -> (TempDir, Site) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("klayers.db");
@@ -31,7 +32,7 @@ async fn ask(site: &Site, path: &str) -> (u16, Duration) {
     (answer.status().as_u16(), begun.elapsed())
 }
 
-/// The time within which half of the requests were answered.
+/// The median response time.
 async fn median(site: &Site, paths: impl Iterator<Item = String>) -> Duration {
     let mut times = Vec::new();
     for path in paths {
@@ -44,7 +45,7 @@ async fn median(site: &Site, paths: impl Iterator<Item = String>) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_of_unknown_packages_hold_up_nobody() {
+async fn requests_for_unknown_packages_delay_no_other_requests() {
     const CALLERS: usize = 4000;
     const SOON: Duration = Duration::from_millis(50);
     let (_folder, site) = site(60).await;
@@ -78,15 +79,15 @@ async fn callers_of_unknown_packages_hold_up_nobody() {
         answered += 1;
     }
     assert_eq!(answered, CALLERS);
-    assert!(kept < SOON, "a list that is kept took {kept:?}");
-    assert!(made < SOON, "a document that exists took {made:?}");
+    assert!(kept < SOON, "a cached list took {kept:?}");
+    assert!(made < SOON, "a document that was not cached took {made:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_packages_are_not_read_from_the_catalog() {
+async fn unknown_packages_are_answered_without_the_catalog() {
     let (folder, site) = site(1).await;
     ask(&site, "/api/v2/targets").await;
-    // What is asked of the catalog from now on fails.
+    // From now on every query of the catalog fails.
     let connection = rusqlite::Connection::open(folder.path().join("klayers.db")).unwrap();
     connection.execute_batch("ALTER TABLE layer_versions RENAME TO elsewhere").unwrap();
     for (path, status) in [

@@ -1,4 +1,4 @@
-//! What clients may take, and that the good ones are served meanwhile.
+//! Limits on clients, and service to other clients meanwhile.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use crate::samples::build;
 
 fn short() -> Limits {
     let soon = Duration::from_millis(300);
-    Limits { header: soon, idle: soon, stalled: soon, ..Limits::default() }
+    Limits { head_timeout: soon, idle_timeout: soon, send_timeout: soon, ..Limits::default() }
 }
 
 async fn ends(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // A reset is an end, too.
+    // A reset ends the connection as well.
     let _ = soon(connection.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
-async fn who_sends_a_head_too_slowly_is_left() {
+async fn clients_that_send_a_head_too_slowly_are_disconnected() {
     let served = Served::with_limits(short()).await;
     let mut slow = TcpStream::connect(served.address).await.unwrap();
     let trickle = async {
-        // Each byte comes before a connection counts as idle.
+        // Each byte arrives before the connection counts as idle.
         for byte in b"GET /api/v2/targets HTTP/1.1\r\nx-long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" {
             if slow.write_all(&[*byte]).await.is_err() {
                 return;
@@ -40,11 +40,11 @@ async fn who_sends_a_head_too_slowly_is_left() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_left() {
+async fn idle_connections_are_closed() {
     let served = Served::with_limits(short()).await;
     let mut silent = TcpStream::connect(served.address).await.unwrap();
     assert_eq!(ends(&mut silent).await, "");
-    // Between requests, too.
+    // The limit applies between requests as well.
     let mut connection = TcpStream::connect(served.address).await.unwrap();
     connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let answer = ends(&mut connection).await;
@@ -52,7 +52,7 @@ async fn who_says_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn who_does_not_take_an_answer_is_left() {
+async fn clients_that_do_not_read_the_response_are_disconnected() {
     let served = Served::with_limits(short()).await;
     for number in 0..200 {
         let name = format!("package-{number:03}-{}", "x".repeat(60));
@@ -60,7 +60,7 @@ async fn who_does_not_take_an_answer_is_left() {
     }
     let mut never = TcpStream::connect(served.address).await.unwrap();
     let request = "GET /api/v2/p3.12/layers/latest/eu-west-1 HTTP/1.1\r\nHost: x\r\n\r\n";
-    // Far more than the system's buffers hold.
+    // The responses far exceed the system's buffers.
     never.write_all(request.repeat(400).as_bytes()).await.unwrap();
     soon(async {
         let open = "klayers_connections ";
@@ -78,7 +78,7 @@ async fn who_does_not_take_an_answer_is_left() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_turned_away_until_another_ends() {
+async fn connections_beyond_the_limit_are_closed_until_another_ends() {
     let limits = Limits { connections: 3, ..Limits::default() };
     let served = Served::with_limits(limits).await;
     let mut open = Vec::new();

@@ -1,4 +1,4 @@
-//! What the API answers to what it does not know or cannot do.
+//! Error responses.
 
 use klayers_core::api::{LatestRow, Problem};
 use reqwest::Method;
@@ -6,7 +6,7 @@ use reqwest::Method;
 use super::Served;
 
 #[tokio::test]
-async fn what_is_malformed_or_unknown_is_not_found() {
+async fn malformed_and_unknown_paths_are_not_found() {
     let served = Served::with_layers().await;
     for path in [
         "/index.html",
@@ -40,7 +40,7 @@ async fn what_is_malformed_or_unknown_is_not_found() {
 }
 
 #[tokio::test]
-async fn doubled_slashes_count_as_one_and_the_last_as_none() {
+async fn doubled_and_trailing_slashes_are_ignored() {
     let served = Served::with_layers().await;
     for (path, plain) in [
         ("//api/v2/targets", "/api/v2/targets"),
@@ -58,7 +58,7 @@ async fn doubled_slashes_count_as_one_and_the_last_as_none() {
 }
 
 #[tokio::test]
-async fn the_list_of_the_latest_has_one_package_where_one_is_asked_for() {
+async fn latest_list_of_one_package_has_only_its_row() {
     let served = Served::with_layers().await;
     let list = "/api/v2/p3.12/layers/latest/eu-west-1";
     let all: Vec<LatestRow> = serde_json::from_str(&served.body(list).await).unwrap();
@@ -72,9 +72,9 @@ async fn the_list_of_the_latest_has_one_package_where_one_is_asked_for() {
 }
 
 #[tokio::test]
-async fn paths_of_v1_are_gone_and_name_those_of_v2() {
+async fn paths_of_api_v1_are_gone_and_name_their_successors() {
     let served = Served::with_layers().await;
-    for (path, told) in [
+    for (path, successor) in [
         ("/api/v1/layers/latest/us-east-1", "/api/v2/p3.8/layers/latest/us-east-1,"),
         ("//api/v1/layers/us-east-1/requests/", "/api/v2/p3.8/layers/us-east-1/requests,"),
         ("/api/v1/builds/latest", "/api/v2/p3.8/builds/latest,"),
@@ -83,12 +83,12 @@ async fn paths_of_v1_are_gone_and_name_those_of_v2() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = served.raw(request).await;
         assert_problem(&answer, 410, "Gone");
-        assert!(answer.contains(told), "{answer}");
+        assert!(answer.contains(successor), "{answer}");
     }
 }
 
 #[tokio::test]
-async fn odd_requests_get_odd_answers_and_no_harm() {
+async fn odd_requests_get_errors_and_the_server_survives() {
     let served = Served::with_layers().await;
     let long = format!("/api/v2/packages/{}", "a".repeat(8 * 1024));
     let endless = format!("/{}", "a".repeat(100 * 1024));
@@ -119,7 +119,7 @@ async fn odd_requests_get_odd_answers_and_no_harm() {
 }
 
 #[tokio::test]
-async fn other_methods_are_not_allowed() {
+async fn methods_other_than_get_head_options_are_not_allowed() {
     let served = Served::with_layers().await;
     for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {
         let method: Method = method.parse().unwrap();
@@ -135,7 +135,7 @@ async fn other_methods_are_not_allowed() {
 }
 
 #[tokio::test]
-async fn a_page_of_any_origin_may_ask() {
+async fn preflight_allows_pages_of_any_origin() {
     let served = Served::with_layers().await;
     let preflight = served
         .client
@@ -157,7 +157,7 @@ async fn a_page_of_any_origin_may_ask() {
 }
 
 #[tokio::test]
-async fn what_fails_inside_is_not_told_outside() {
+async fn internal_errors_reveal_nothing_to_clients() {
     for (damage, status) in [
         ("UPDATE builds SET version = 'secret'", 500),
         ("ALTER TABLE layer_versions RENAME TO secret", 503),

@@ -1,4 +1,4 @@
-//! How an answer is sent: encoded, in part, or not at all.
+//! Content negotiation: encodings, ranges and conditional requests.
 
 use std::io::Read as _;
 
@@ -13,7 +13,7 @@ use crate::samples::build;
 
 const LIST: &str = "/api/v2/p3.12/layers/latest/eu-west-1";
 
-/// A server with a list that is worth encoding.
+/// A server with a list that is long enough to be encoded.
 async fn with_a_long_list() -> Served {
     let served = Served::with_layers().await;
     for number in 0..40 {
@@ -36,7 +36,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn bodies_are_encoded_as_the_client_wants_and_all_are_one() {
+async fn every_accepted_encoding_decodes_to_the_same_body() {
     let served = with_a_long_list().await;
     let plain = served.body(LIST).await;
     for (accepted, encoding) in [
@@ -71,7 +71,7 @@ async fn bodies_are_encoded_as_the_client_wants_and_all_are_one() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_says() {
+async fn head_has_the_status_and_fields_of_get() {
     let served = with_a_long_list().await;
     for fields in [
         &[][..],
@@ -91,7 +91,7 @@ async fn head_says_what_get_says() {
 }
 
 #[tokio::test]
-async fn what_a_client_has_is_not_sent_again() {
+async fn matching_etag_gets_not_modified() {
     let served = with_a_long_list().await;
     let mut tags = Vec::new();
     for accepted in ["br", "gzip", "identity"] {
@@ -122,7 +122,7 @@ async fn what_a_client_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_part_is_sent_of_exactly_the_version_that_was_begun() {
+async fn ranges_are_sent_only_of_the_version_named_by_if_range() {
     let served = with_a_long_list().await;
     let whole = served.body(LIST).await;
     let length = whole.len();

@@ -1,11 +1,11 @@
-//! What is there for people and for operators.
+//! Pages for people, and endpoints for operators.
 
 use klayers_site::page::{ASSETS, CATALOGUE, CONTENT_SECURITY_POLICY, PACKAGE};
 
 use super::Served;
 
 #[tokio::test]
-async fn pages_and_what_they_need_stand_where_they_say() {
+async fn pages_and_assets_are_served_at_their_paths() {
     let served = Served::with_layers().await;
     for (path, body) in [("/", CATALOGUE), ("/packages/Pillow", PACKAGE), ("/packages/no", PACKAGE)]
     {
@@ -24,7 +24,7 @@ async fn pages_and_what_they_need_stand_where_they_say() {
 }
 
 #[tokio::test]
-async fn operators_see_how_it_is() {
+async fn health_and_metrics_are_served() {
     let served = Served::with_layers().await;
     let healthy = served.get("/healthz").await;
     assert_eq!(healthy.status(), 200);
@@ -48,7 +48,7 @@ async fn operators_see_how_it_is() {
 }
 
 #[tokio::test]
-async fn a_catalog_that_cannot_be_read_is_told_and_what_was_read_is_served_on() {
+async fn unreadable_catalog_fails_the_health_check_and_cached_documents_stay_available() {
     let served = Served::with_layers().await;
     let path = "/api/v2/p3.12/layers/latest/eu-west-1";
     let before = served.body(path).await;
@@ -76,7 +76,7 @@ async fn a_catalog_that_cannot_be_read_is_told_and_what_was_read_is_served_on() 
 }
 
 #[tokio::test]
-async fn the_description_names_every_path_and_each_answers() {
+async fn openapi_description_lists_every_path_and_each_path_answers() {
     let served = Served::with_layers().await;
     let description: serde_json::Value =
         serde_json::from_str(&served.body("/openapi.json").await).unwrap();

@@ -1,4 +1,4 @@
-//! The server as its neighbours on the network see it.
+//! Addresses, slow clients, shutdown and concurrent readers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Served, soon};
 use crate::samples::build;
 
 #[tokio::test]
-async fn an_address_in_use_is_named() {
+async fn error_names_an_address_in_use() {
     let served = Served::empty().await;
     let catalog = SqliteCatalog::open(served.folder.path().join("klayers.db")).unwrap();
     let error = Server::bind(served.address, Arc::new(catalog)).await.unwrap_err();
@@ -25,17 +25,17 @@ async fn an_address_in_use_is_named() {
 }
 
 #[tokio::test]
-async fn an_address_of_another_machine_is_named() {
+async fn error_names_an_address_of_another_machine() {
     let served = Served::empty().await;
     let catalog = SqliteCatalog::open(served.folder.path().join("klayers.db")).unwrap();
-    // An address for documentation, which no machine has.
+    // An address reserved for documentation, which no machine has.
     let elsewhere = "192.0.2.1:0".parse().unwrap();
     let error = Server::bind(elsewhere, Arc::new(catalog)).await.unwrap_err();
     assert!(matches!(error, ServeError::Listen { address, .. } if address == elsewhere));
 }
 
 #[tokio::test]
-async fn a_slow_client_holds_up_nobody() {
+async fn slow_clients_delay_no_other_clients() {
     let served = Served::with_layers().await;
     let mut slow = Vec::new();
     for _ in 0..100 {
@@ -55,7 +55,7 @@ async fn a_slow_client_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn stopping_ends_what_is_idle_at_once() {
+async fn shutdown_closes_idle_connections_at_once() {
     let served = Served::with_layers().await;
     let client = served.client.clone();
     let answer = client.get(served.url("/api/v2/targets")).send().await.unwrap();
@@ -67,13 +67,13 @@ async fn stopping_ends_what_is_idle_at_once() {
 }
 
 #[tokio::test]
-async fn stopping_lets_requests_end_but_waits_for_no_one_forever() {
+async fn shutdown_waits_for_requests_in_progress_up_to_its_timeout() {
     let served = Served::with_layers().await;
     let mut ending = TcpStream::connect(served.address).await.unwrap();
     let mut never = TcpStream::connect(served.address).await.unwrap();
     ending.write_all(b"GET /api/v2/targets HTTP/1.1\r\n").await.unwrap();
     never.write_all(b"GET /api/v2/targets HTTP/1.1\r\n").await.unwrap();
-    // So that the server has both before it is told to stop.
+    // Ensures that the server has accepted both before the shutdown.
     soon(served.body("/api/v2/targets")).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     served.stop.send(()).unwrap();
@@ -86,7 +86,7 @@ async fn stopping_lets_requests_end_but_waits_for_no_one_forever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn readers_see_the_old_or_the_new_while_it_is_written() {
+async fn concurrent_readers_see_either_the_old_or_the_new_list() {
     let served = Arc::new(Served::empty().await);
     served.publish(&build("p3.12", "requests", "1.0"), "eu-west-1", 1).await;
     let last = 40;

@@ -5,8 +5,8 @@ use klayers_core::api::{Format, Route};
 use super::Address;
 use klayers_catalog::Listed;
 
-/// The addresses at which something may stand that a change made old.
-pub fn touched(changes: &[Listed]) -> HashSet<Address> {
+/// The addresses whose documents a change may have made stale.
+pub fn stale_addresses(changes: &[Listed]) -> HashSet<Address> {
     let mut addresses = HashSet::new();
     for Listed { target, package, region } in changes {
         let (target, package) = (*target, package.clone());
@@ -19,7 +19,7 @@ pub fn touched(changes: &[Listed]) -> HashSet<Address> {
             let region = region.clone();
             addresses.insert(Address::Api(Route::Latest { target, region, format }));
         }
-        // A package that is called as a format has no list of its own.
+        // A package named like a format (`csv`) has no address of its own here.
         if package.normalized().parse::<Format>().is_err() {
             addresses.insert(Address::Api(Route::LatestPackage {
                 target,
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_touches_what_shows_it() {
+    fn change_makes_all_documents_of_a_layer_stale() {
         let change = Listed {
             target: "p3.12".parse().unwrap(),
             package: "Pillow".parse().unwrap(),
             region: Some("eu-west-1".parse().unwrap()),
         };
         let mut paths: Vec<String> =
-            touched(&[change.clone(), change]).iter().map(ToString::to_string).collect();
+            stale_addresses(&[change.clone(), change]).iter().map(ToString::to_string).collect();
         paths.sort();
         let expected = [
             "/api/v2/p3.12/layers/eu-west-1/pillow",
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_called_as_a_format_stands_not_in_its_place() {
+    fn package_named_like_a_format_does_not_make_the_list_of_that_format_stale() {
         let change = Listed {
             target: "p3.12".parse().unwrap(),
             package: "CSV".parse().unwrap(),
@@ -83,6 +83,6 @@ mod tests {
         };
         let is_list =
             |address: &Address| matches!(address, Address::Api(Route::LatestPackage { .. }));
-        assert!(!touched(&[change]).iter().any(is_list));
+        assert!(!stale_addresses(&[change]).iter().any(is_list));
     }
 }

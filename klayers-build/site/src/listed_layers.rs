@@ -6,30 +6,30 @@ use klayers_core::{PackageName, Region, Target};
 use super::Address;
 use klayers_catalog::Listed;
 
-/// What a catalog lists, without its rows: enough to tell in a lookup whether an address has any.
+/// An index of the layers that a catalog lists. It tells without a query whether an address has rows.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
-    /// Where each package has layers, by its normalised name.
+pub struct ListedLayers {
+    /// The targets and regions in which a package has layers, by its normalised name.
     layers: HashMap<String, BTreeSet<(Target, Region)>>,
-    /// How many packages have a layer for a target in a region.
+    /// The number of packages with a layer for a target in a region; never 0.
     lists: BTreeMap<(Target, Region), usize>,
-    /// The targets that have builds.
+    /// The targets with builds.
     builds: BTreeSet<Target>,
 }
 
-impl Places {
-    /// The places of what a catalog lists.
+impl ListedLayers {
+    /// Builds the index of all listed layers.
     pub fn new(listed: &[Listed]) -> Self {
-        let mut places = Self::default();
-        for one in listed {
-            places.set(one, true);
+        let mut layers = Self::default();
+        for layer in listed {
+            layers.set(layer, true);
         }
-        places
+        layers
     }
 
-    /// Says whether something is listed from now on. A build that was listed stays.
-    pub fn set(&mut self, one: &Listed, is_listed: bool) {
-        let Listed { target, package, region } = one;
+    /// Records whether a layer is listed. The targets of builds are never removed.
+    pub fn set(&mut self, layer: &Listed, is_listed: bool) {
+        let Listed { target, package, region } = layer;
         let Some(region) = region else {
             self.builds.insert(*target);
             return;
@@ -55,17 +55,17 @@ impl Places {
         }
     }
 
-    /// Whether the catalog may have something to show at an address.
-    pub fn has(&self, address: &Address) -> bool {
+    /// Whether the document at an address may have content. True for documents that always exist.
+    pub fn may_have_content(&self, address: &Address) -> bool {
         match address {
-            Address::Api(route) => self.has_route(route),
+            Address::Api(route) => self.route_has_content(route),
             Address::List(target) => self.lists.keys().any(|(listed, _)| listed == target),
             Address::Package(package) => self.layers.contains_key(package.normalized()),
             _ => true,
         }
     }
 
-    fn has_route(&self, route: &Route) -> bool {
+    fn route_has_content(&self, route: &Route) -> bool {
         match route {
             Route::Latest { target, region, .. } => {
                 self.lists.contains_key(&(*target, region.clone()))
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_has_a_place_until_it_is_not() {
+    fn addresses_of_a_layer_have_content_while_it_is_listed() {
         let here = Some("eu-west-1");
-        let mut places = Places::new(&[
+        let mut layers = ListedLayers::new(&[
             listed("Zope.Interface", here),
             listed("requests", here),
             listed("requests", None),
         ]);
-        let shown = |places: &Places| -> Vec<&str> {
+        let shown = |layers: &ListedLayers| -> Vec<&str> {
             [
                 "/packages/zope-interface",
                 "/api/v2/packages/zope-interface",
@@ -125,14 +125,14 @@ mod tests {
                 "/feed.atom",
             ]
             .into_iter()
-            .filter(|path| places.has(&path.parse().unwrap()))
+            .filter(|path| layers.may_have_content(&path.parse().unwrap()))
             .collect()
         };
-        assert_eq!(shown(&places).len(), 9);
-        places.set(&listed("zope-interface", here), false);
-        places.set(&listed("zope-interface", here), false);
-        assert_eq!(shown(&places).len(), 6);
-        places.set(&listed("requests", here), false);
-        assert_eq!(shown(&places), ["/api/v2/p3.12/builds/latest", "/feed.atom"]);
+        assert_eq!(shown(&layers).len(), 9);
+        layers.set(&listed("zope-interface", here), false);
+        layers.set(&listed("zope-interface", here), false);
+        assert_eq!(shown(&layers).len(), 6);
+        layers.set(&listed("requests", here), false);
+        assert_eq!(shown(&layers), ["/api/v2/p3.12/builds/latest", "/feed.atom"]);
     }
 }

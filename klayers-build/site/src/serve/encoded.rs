@@ -10,32 +10,33 @@ use super::encoding::{Accepted, Encoding};
 use crate::Document;
 use crate::gzip::Gzip;
 
-/// A document in all the encodings in which it is sent, each with its header fields.
+/// A document in all available encodings, each with its header fields.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct EncodedDocument {
     brotli: Option<Variant>,
     gzip: Option<Variant>,
     identity: Variant,
 }
 
-/// A body as it is sent.
+/// A body in one encoding.
 #[derive(Debug)]
 pub(super) struct Variant {
-    /// The fields of an answer with all of the body.
+    /// The header fields of a response with the whole body.
     pub(super) headers: HeaderMap,
     pub(super) etag: HeaderValue,
     pub(super) body: Bytes,
 }
 
-/// Smaller bodies fit into one packet anyway.
+/// Bodies below this size, in bytes, fit into one packet and are not encoded.
 const WORTH_ENCODING: usize = 1024;
-/// Half of a digest tells any two documents apart as well.
+/// The number of hexadecimal digits of the digest in an entity tag: 128 bits, enough to tell any two
+/// documents apart.
 const HALF: usize = 32;
-/// Beyond, more effort takes longer than a client would save.
+/// The size, in bytes, above which a higher quality takes longer than it saves the client.
 const LARGE: usize = 1 << 20;
 
-impl Prepared {
-    /// Encodes a document, which takes milliseconds for a long list.
+impl EncodedDocument {
+    /// Encodes a document. This takes milliseconds for a long list.
     pub(super) fn new(document: &Document, compressor: &mut Gzip) -> Self {
         let digest = Digest::of(&document.body).to_string();
         let digest = &digest[..HALF];
@@ -54,7 +55,7 @@ impl Prepared {
         }
     }
 
-    /// A small document as it is, which takes no longer than to hash it.
+    /// Prepares a small document without encoding it.
     pub(super) fn plain(document: &Document) -> Self {
         let digest = Digest::of(&document.body).to_string();
         let body = document.body.clone();
@@ -62,7 +63,7 @@ impl Prepared {
         Self { brotli: None, gzip: None, identity }
     }
 
-    /// The variant that a client gets; none if it takes none.
+    /// The variant for a client; `None` if it accepts no available encoding.
     pub(super) fn choose(&self, accepted: Accepted) -> Option<&Variant> {
         self.variant(accepted.choose(|encoding| self.variant(encoding).is_some())?)
     }
@@ -75,7 +76,7 @@ impl Prepared {
         }
     }
 
-    /// How much memory the bodies take, in bytes.
+    /// The total size of the bodies, in bytes.
     pub(super) fn size(&self) -> usize {
         Encoding::ALL.iter().filter_map(|e| self.variant(*e)).map(|v| v.body.len()).sum()
     }
@@ -104,11 +105,13 @@ impl Variant {
     }
 }
 
-/// Sets a field, unless it is one that HTTP cannot carry, which is told.
+/// Sets a header field. Logs an error if its value is not valid in HTTP.
 pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => drop(headers.insert(name, value)),
-        Err(error) => tracing::error!(%name, %error, "a field is not one that HTTP can carry"),
+        Err(error) => {
+            tracing::error!(%name, %error, "a header field has a value that is not valid in HTTP");
+        }
     }
 }
 
@@ -127,17 +130,17 @@ mod tests {
 
     use super::*;
 
-    fn prepared(body: &str) -> Prepared {
-        Prepared::new(&Document::new("application/json", body.to_owned()), &mut Gzip::new())
+    fn encoded(body: &str) -> EncodedDocument {
+        EncodedDocument::new(&Document::new("application/json", body.to_owned()), &mut Gzip::new())
     }
 
     #[test]
-    fn every_encoding_holds_the_same() {
+    fn every_encoding_decodes_to_the_same_body() {
         let rows: Vec<String> = (0..5000).map(|number| format!("row {number}")).collect();
         for count in [100, 5000] {
             let body = rows[..count].join("\n").repeat(100);
-            let prepared = prepared(&body);
-            let chosen = |field| prepared.choose(Accepted::parse(field)).unwrap();
+            let encoded = encoded(&body);
+            let chosen = |field| encoded.choose(Accepted::parse(field)).unwrap();
             let (brotli, gzip, plain) = (chosen("br"), chosen("gzip"), chosen(""));
             assert_eq!(plain.body, body);
             let mut decoded = String::new();
@@ -152,21 +155,21 @@ mod tests {
             assert_eq!(gzip.headers[CONTENT_LENGTH], gzip.body.len().to_string());
             assert!(!plain.headers.contains_key(CONTENT_ENCODING));
             let all = brotli.body.len() + gzip.body.len() + plain.body.len();
-            assert_eq!(prepared.size(), all);
+            assert_eq!(encoded.size(), all);
         }
     }
 
     #[test]
-    fn what_would_not_become_smaller_is_not_encoded() {
-        let prepared = prepared("[]");
-        let chosen = prepared.choose(Accepted::parse("br, gzip")).unwrap();
+    fn bodies_that_would_not_shrink_are_not_encoded() {
+        let encoded = encoded("[]");
+        let chosen = encoded.choose(Accepted::parse("br, gzip")).unwrap();
         assert_eq!(chosen.body, "[]");
-        assert!(prepared.choose(Accepted::parse("br, identity;q=0")).is_none());
+        assert!(encoded.choose(Accepted::parse("br, identity;q=0")).is_none());
     }
 
     #[test]
-    fn other_bodies_have_other_etags_and_the_same_the_same() {
-        let etag = |body: &str| prepared(body).choose(Accepted::IDENTITY).unwrap().etag.clone();
+    fn etags_are_equal_exactly_for_equal_bodies() {
+        let etag = |body: &str| encoded(body).choose(Accepted::IDENTITY).unwrap().etag.clone();
         assert_eq!(etag("a"), etag("a"));
         assert_ne!(etag("a"), etag("b"));
     }
