@@ -60,7 +60,7 @@ impl CacheLog {
 pub struct ReplacedFile {
     /// The kind of its content.
     pub kind: CachedKind,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -201,7 +201,7 @@ pub enum CacheError {
     NotRemoved {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -124,7 +124,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
     }
 }
 
-/// Whether Python takes a folder at the root for that of a distribution.
+/// Whether Python treats a top-level folder as that of a distribution.
 fn is_dist_info(folder: &str) -> bool {
     folder.to_ascii_lowercase().ends_with(".dist-info")
 }

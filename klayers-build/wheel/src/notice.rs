@@ -23,7 +23,7 @@ pub enum Notice {
     LargeLibrary(String),
     /// Entries are listed more than once, with the same bytes.
     RepeatedEntries {
-        /// The first of them.
+        /// The first one.
         first: String,
         /// The number of such names.
         count: usize,
@@ -33,9 +33,9 @@ pub enum Notice {
     HashSpelling(usize),
     /// `RECORD` has paths that begin with `./` or `/`.
     RecordPaths {
-        /// The first of them.
+        /// The first one.
         first: String,
-        /// How many there are.
+        /// The number of such paths.
         count: usize,
     },
     /// `METADATA` repeats these single-use fields, which do not affect the outcome.

@@ -72,7 +72,7 @@ pub(super) fn filter(allowed: Allowed) -> io::Result<()> {
     apply_filter(&program).map_err(io::Error::other)
 }
 
-/// The combinations of arguments with which no socket is made: family, type and protocol.
+/// Returns the forbidden combinations of arguments of `socket`: family, type and protocol.
 fn refused_sockets(allowed: Allowed) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     let is = |argument, operator, value| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
@@ -93,7 +93,7 @@ fn refused_sockets(allowed: Allowed) -> Result<Vec<SeccompRule>, seccompiler::Ba
                 let conditions = vec![is(0, SeccompCmpOp::Eq, family)?, is(1, masked, kind)?];
                 rules.push(SeccompRule::new(conditions)?);
             }
-            // Streams of other protocols, such as SCTP, are not what Landlock knows as TCP.
+            // Landlock's TCP rules do not cover streams of other protocols, such as SCTP.
             let stream = is(1, SeccompCmpOp::MaskedEq(TYPE_MASK), STREAM)?;
             let protocol = [is(2, SeccompCmpOp::Ne, 0)?, is(2, SeccompCmpOp::Ne, TCP)?];
             let mut conditions = vec![is(0, SeccompCmpOp::Eq, family)?, stream];

@@ -126,12 +126,12 @@ fn is_word(character: char) -> bool {
 pub(crate) struct Markers(Option<MarkerEnvironment>);
 
 impl Markers {
-    /// Those of a target.
+    /// Creates the marker environment of a target.
     pub(crate) fn of(target: Target) -> Self {
         Self(environment(target))
     }
 
-    /// Whether a marker holds on the target without any extra; none if it is not a marker.
+    /// Whether a marker holds on the target without any extra. None if it is not a marker.
     pub(crate) fn hold(&self, marker: &str) -> Option<bool> {
         holds(marker, self.0.as_ref()?)
     }

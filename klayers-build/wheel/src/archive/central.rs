@@ -151,7 +151,7 @@ fn check_flags(flags: u16, name: &[u8]) -> Result<(), EntryFault> {
     if flags & !(FLAG_DESCRIPTOR | FLAG_UTF8 | FLAG_EFFORT) != 0 {
         return Err(EntryFault::Flags(flags));
     }
-    // Without the flag, some read such a name as code page 437.
+    // Without the flag, some readers decode such a name as code page 437.
     if flags & FLAG_UTF8 == 0 && !name.is_ascii() {
         return Err(EntryFault::NameEncoding);
     }

@@ -29,7 +29,7 @@ pub enum SdistError {
         /// The SHA-256 in the lock.
         wanted: Digest,
     },
-    /// A file cannot be read or written.
+    /// A file could not be read or written.
     #[error("could not read or write the files of a build of {pin}")]
     Io {
         /// The package and version.
