@@ -1,4 +1,4 @@
-//! What several tests need: wheels, an index, locks.
+//! Shared by several tests: wheels, an index, locks.
 
 pub(crate) mod aws;
 pub(crate) mod command;
@@ -24,7 +24,7 @@ use url::Url;
 pub(crate) use wheel::WheelFile;
 pub(crate) use zip_files::{empty_zip, zip_files};
 
-/// The lock of some wheels that lie in a folder.
+/// The lock of wheels in a folder.
 pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lock {
     let mut text = String::from("lock-version = \"1.0\"\n");
     for wheel in wheels {
@@ -34,7 +34,7 @@ pub(crate) fn lock_of(wheels: &[WheelFile], folder: &Path, target: Target) -> Lo
     parse(&text, target)
 }
 
-/// A lock's entry for a wheel that lies at a URL.
+/// The entry of a lock for a wheel at a URL.
 pub(crate) fn package(wheel: &WheelFile, url: &str) -> String {
     let filename = wheel.filename();
     let mut parts = filename.split('-');

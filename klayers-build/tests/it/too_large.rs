@@ -1,4 +1,4 @@
-//! Layers that are larger than Lambda takes are refused early, with what makes them smaller.
+//! Tests that layers above Lambda's limit are refused early, with advice on making them smaller.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn large() -> WheelFile {
     wheel
 }
 
-/// What was said about a refused layer, which is short.
+/// The error about a refused layer, which must be short.
 #[track_caller]
 fn refusal(outcome: Outcome) -> String {
     let outcome = outcome.ended_with(1);
@@ -30,7 +30,7 @@ fn refusal(outcome: Outcome) -> String {
 }
 
 #[test]
-fn wheels_that_are_too_large_are_not_fetched() {
+fn too_large_wheels_are_not_fetched() {
     let home = Home::new();
     let wheel = WheelFile::new("large", "1.0").file("large.py", "");
     let lock = package(&wheel, "http://127.0.0.1:9/large-1.0-py3-none-any.whl");
@@ -47,7 +47,7 @@ fn wheels_that_are_too_large_are_not_fetched() {
 }
 
 #[test]
-fn a_layer_that_is_too_large_is_refused_before_it_is_compiled_or_imported() {
+fn too_large_layer_is_refused_before_compiling_or_importing() {
     if !uv_is_there() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Disks that are full, and folders that may not be written to.
+//! Tests full disks and read-only folders.
 
 use std::fs;
 use std::io::{Cursor, Write as _};
@@ -15,7 +15,7 @@ use crate::support::disk::disks_can_be_mounted;
 const BUILD: [&str; 9] =
     ["build", "large", "--python", "3.12", "--find-links", "wheels", "--no-index", "--out", "out"];
 
-/// A wheel of a megabyte that does not get smaller.
+/// A wheel of one megabyte that does not compress.
 fn large(home: &Home) {
     let mut noise = Vec::new();
     let mut state = 7_u32;
@@ -26,26 +26,26 @@ fn large(home: &Home) {
     home.wheels(&[WheelFile::new("large", "1.0").file("large.bin", noise)]);
 }
 
-/// A cause that says that there is no space, or that a file may not be so large.
+/// The cause of a full disk or an exceeded limit of the file size.
 fn is_full(text: &str) -> bool {
     text.contains("No space left on device (os error 28)")
         || text.contains("File too large (os error 27)")
 }
 
-/// A cause that says that nothing may be written there.
+/// The cause of a read-only folder.
 fn is_closed(text: &str) -> bool {
     text.contains("Read-only file system (os error 30)")
         || text.contains("Permission denied (os error 13)")
 }
 
 #[test]
-fn a_full_disk_is_named_and_nothing_is_left_on_it() {
+fn full_disk_is_named_and_nothing_is_left_on_it() {
     if !uv_is_there() {
         return;
     }
     let home = Home::new();
     large(&home);
-    // Then it is the layer for which there is no space, not the wheel.
+    // With the wheel in the cache, the space is missing for the layer, not for the wheel.
     home.run(&[&BUILD[..8], &["other"]].concat()).ended_with(0);
     let Some(outcome) = home.run_with("out", Small(256), &BUILD) else { return };
     let outcome = outcome.ended_with(1);
@@ -58,13 +58,13 @@ fn a_full_disk_is_named_and_nothing_is_left_on_it() {
 }
 
 #[test]
-fn a_cache_that_is_full_keeps_no_wheel_that_is_not_whole() {
+fn full_cache_keeps_no_incomplete_wheel() {
     if !uv_is_there() {
         return;
     }
     let home = Home::new();
     large(&home);
-    // Then uv knows the wheel, and needs no space for it.
+    // After this uv has the wheel in its cache, and needs no space for it.
     home.run(&[&BUILD[..8], &["other"]].concat()).ended_with(0);
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
     let Some(outcome) = home.run_with("caches/klayers", Small(256), &BUILD) else { return };
@@ -78,7 +78,7 @@ fn a_cache_that_is_full_keeps_no_wheel_that_is_not_whole() {
 }
 
 #[test]
-fn a_run_whose_disk_is_full_is_completed_when_there_is_space() {
+fn run_that_met_a_full_disk_is_completed_once_there_is_space() {
     if !uv_is_there() {
         return;
     }
@@ -89,10 +89,10 @@ fn a_run_whose_disk_is_full_is_completed_when_there_is_space() {
         let Some(outcome) = home.run_with(folder, Small(512), &["run"]) else { return };
         let outcome = outcome.ended_with(1);
         assert!(is_full(&outcome.stderr), "{}", outcome.stderr);
-        // One reason of both layers is told once.
+        // A reason that both layers share is printed once.
         let both = outcome.stderr.contains("error: alpha and large for p3.12: ");
         assert!(both || outcome.stderr.contains("error: p3.12 large"), "{}", outcome.stderr);
-        // The small layer has its place, unless it needed it while the large one held all of it.
+        // The small layer fits, unless it needed its space while the large one occupied all of it.
         let built = outcome.stdout.contains("p3.12 alpha 1.0: built (new)");
         let named = both || outcome.stderr.contains("error: p3.12 alpha: ");
         let failed = if named { ", 2 failed\n" } else { ", 1 failed\n" };
@@ -101,7 +101,7 @@ fn a_run_whose_disk_is_full_is_completed_when_there_is_space() {
         assert!(!left.contains("staging"), "{left}");
 
         if folder == "published" {
-            // What was on the small disk is gone with it, but this layer never was there.
+            // The content of the small disk is lost, but this layer was never there.
             let done = home.run(&["run"]).ended_with(0);
             let published = "  arn:aws:lambda:us-east-1:000000000000:layer:Klayers-p312-large:1\n";
             assert!(done.stdout.contains(published), "{}", done.stdout);
@@ -110,7 +110,7 @@ fn a_run_whose_disk_is_full_is_completed_when_there_is_space() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_to_is_named() {
+fn read_only_folder_is_named() {
     if !uv_is_there() {
         return;
     }
@@ -125,7 +125,7 @@ fn a_folder_that_may_not_be_written_to_is_named() {
 }
 
 #[test]
-fn a_collection_that_may_not_be_written_to_can_be_planned_and_not_run() {
+fn read_only_collection_can_be_planned_but_not_run() {
     if !uv_is_there() {
         return;
     }
@@ -150,7 +150,7 @@ fn a_collection_that_may_not_be_written_to_can_be_planned_and_not_run() {
 }
 
 #[test]
-fn a_full_disk_under_uv_is_told_as_that() {
+fn full_disk_under_uv_is_reported_as_such() {
     if !uv_is_there() {
         return;
     }
@@ -164,13 +164,13 @@ fn a_full_disk_under_uv_is_told_as_that() {
     home.run(&BUILD).ended_with(0);
 }
 
-/// A wheel with a file that takes no space packed, and 8 MB unpacked.
+/// A wheel with a file that needs almost no space compressed, and 8 MB unpacked.
 fn hollow() -> WheelFile {
     WheelFile::new("large", "1.0").file("large.py", "").file("large.bin", vec![0; 8_000_000])
 }
 
 #[test]
-fn a_disk_that_is_full_when_a_layer_is_unpacked_is_told_as_that() {
+fn full_disk_while_unpacking_a_layer_is_reported_as_such() {
     let Some(interpreter) = any_python().filter(|_| uv_is_there()) else { return };
     if !disks_can_be_mounted() {
         return;
@@ -210,7 +210,7 @@ fn a_disk_that_is_full_when_a_layer_is_unpacked_is_told_as_that() {
 }
 
 #[test]
-fn a_disk_that_is_full_when_a_source_distribution_is_unpacked_is_told_as_that() {
+fn full_disk_while_unpacking_an_sdist_is_reported_as_such() {
     if !uv_is_there() || !disks_can_be_mounted() {
         return;
     }

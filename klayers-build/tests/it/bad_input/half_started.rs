@@ -1,4 +1,5 @@
-//! A child that a killed run was starting, and that has not become another program yet.
+//! Tests that a child process which a killed run had forked but not yet executed does not hold the
+//! run's lock.
 
 use std::fs;
 use std::path::Path;
@@ -10,18 +11,18 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::command::environment;
 
-/// How often the holder of a lock is killed.
+/// Number of times that the holder of a lock is killed.
 const KILLS: usize = 20;
-/// Names the catalog to the process that is to hold its lock.
+/// The variable that passes the catalog's path to the process that holds its lock.
 const CATALOG: &str = "KLAYERS_TEST_CATALOG";
 const HOLDER: &str = "bad_input::half_started::holder_of_a_lock_that_starts_children";
 
-/// A search path with so many folders that a child looks for its program for a while.
+/// A search path with so many folders that a child searches its program for a while.
 fn long_search() -> String {
     "/x:".repeat(40_000)
 }
 
-/// Whether a process has a child that is still the same program as itself.
+/// Whether a process has a child that still runs the same program as itself.
 fn starts_a_child(process: Pid) -> bool {
     let folder = format!("/proc/{}", process.as_raw_nonzero());
     let program = |process: &str| fs::read_link(format!("/proc/{process}/exe")).ok();
@@ -33,7 +34,7 @@ fn starts_a_child(process: Pid) -> bool {
     })
 }
 
-/// The process that the next test kills. It does something if it is told where.
+/// The process that the next test kills. Without the variable it does nothing.
 #[test]
 fn holder_of_a_lock_that_starts_children() {
     let Some(catalog) = environment(CATALOG) else { return };
@@ -46,7 +47,7 @@ fn holder_of_a_lock_that_starts_children() {
 }
 
 #[test]
-fn a_half_started_child_does_not_hold_the_lock_of_a_killed_run() {
+fn forked_child_does_not_hold_the_lock_of_a_killed_run() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = folder.path().join("klayers.db");
     for _ in 0..KILLS {
@@ -61,7 +62,7 @@ fn a_half_started_child_does_not_hold_the_lock_of_a_killed_run() {
         }
         kill_process(process, Signal::KILL).unwrap();
         holder.wait().unwrap();
-        // At once: the child is still looking for its program.
+        // Immediately, since the child is still searching its program.
         let lock = RunLock::take(&catalog);
         assert!(lock.is_ok(), "{lock:?}");
     }

@@ -1,4 +1,4 @@
-//! Named pipes where files are expected: nothing waits for whoever would write into them.
+//! Tests named pipes where files are expected: no command waits for a writer.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ const CHECK: &str = "check the file and its folder, then run the command again";
 const BUILD: [&str; 9] =
     ["build", "alpha", "--python", "3.12", "--find-links", "wheels", "--no-index", "--out", "out"];
 
-/// Puts a pipe where a file may be.
+/// Creates a pipe at a path.
 fn pipe(home: &Home, path: &str) {
     let path = home.path(path);
     let _ = fs::remove_file(&path);
@@ -54,7 +54,7 @@ fn pipes_in_place_of_archives_and_locks_are_named() {
 }
 
 #[test]
-fn a_pipe_among_the_wheels_of_a_folder_is_named() {
+fn pipe_among_the_wheels_of_a_folder_is_named() {
     if !uv_is_there() {
         return;
     }
@@ -66,7 +66,7 @@ fn a_pipe_among_the_wheels_of_a_folder_is_named() {
 }
 
 #[test]
-fn pipes_in_the_cache_hold_up_nothing() {
+fn pipes_in_the_cache_block_nothing() {
     if !uv_is_there() {
         return;
     }
@@ -78,7 +78,8 @@ fn pipes_in_the_cache_hold_up_nothing() {
         fs::remove_dir_all(home.path("out")).unwrap();
         pipe(&home, &format!("caches/klayers/{path}"));
         let outcome = home.run(&BUILD);
-        // What can be made again is made again; a wheel in the way is named.
+        // Files that can be made again are made again; a pipe in place of a wheel is an error that
+        // names it.
         let named = outcome.code == Some(1) && outcome.stderr.contains(NO_FILE);
         assert!(outcome.code == Some(0) || named, "{path}: {}", outcome.stderr);
         let _ = fs::remove_file(home.path(&format!("caches/klayers/{path}")));
@@ -87,7 +88,7 @@ fn pipes_in_the_cache_hold_up_nothing() {
 }
 
 #[test]
-fn a_pipe_in_place_of_the_run_lock_is_named() {
+fn pipe_in_place_of_the_run_lock_is_named() {
     if !uv_is_there() {
         return;
     }
@@ -99,7 +100,7 @@ fn a_pipe_in_place_of_the_run_lock_is_named() {
 }
 
 #[test]
-fn a_pipe_in_place_of_the_catalog_is_refused() {
+fn pipe_in_place_of_the_catalog_is_refused() {
     if !uv_is_there() {
         return;
     }
@@ -113,7 +114,7 @@ fn a_pipe_in_place_of_the_catalog_is_refused() {
 }
 
 #[test]
-fn a_wheel_that_a_lock_names_may_be_no_pipe() {
+fn pipe_in_place_of_a_locked_wheel_is_refused() {
     let home = Home::new();
     let wheel = WheelFile::new("alpha", "1.0").file("alpha.py", "");
     let lock = crate::support::package(&wheel, "alpha.whl").replace("url = ", "path = ");

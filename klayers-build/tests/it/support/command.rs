@@ -1,4 +1,4 @@
-//! The `klayers-pipeline` command, run as a process in a folder of its own.
+//! Runs the command `klayers-pipeline` as a process in its own folder.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 
 use super::WheelFile;
 
-/// What takes longer than this does not come, and is ended.
+/// Deadline of a command, after which it is killed.
 const DEADLINE: Duration = Duration::from_mins(2);
-/// Where the caches are: not part of what a command is asked to make.
+/// The folder of the caches, which are not part of a command's output.
 const CACHES: &str = "caches";
 
-/// A folder in which the command works, with its own wheels, configuration and caches.
+/// A working folder for commands, with its own wheels, configuration and caches.
 pub(crate) struct Home {
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
@@ -31,7 +31,7 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
-    /// Tells every command this, too.
+    /// Sets an environment variable for all commands.
     pub(crate) fn tell(&mut self, variable: &'static str, value: &str) {
         self.environment.push((variable, value.to_owned()));
     }
@@ -40,7 +40,7 @@ impl Home {
         self.folder.path().join(below)
     }
 
-    /// Writes a file, and the folders that it is in.
+    /// Writes a file, and creates its folders.
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -48,7 +48,7 @@ impl Home {
         path
     }
 
-    /// Puts wheels into the folder `wheels`.
+    /// Writes wheels into the folder `wheels`.
     pub(crate) fn wheels(&self, wheels: &[WheelFile]) -> PathBuf {
         let folder = self.path("wheels");
         for wheel in wheels {
@@ -57,7 +57,7 @@ impl Home {
         folder
     }
 
-    /// Writes a `klayers.toml` that takes packages from the folder `wheels` alone, and its config
+    /// Writes a `klayers.toml` that uses only packages in the folder `wheels`, and its config
     /// folder: the packages of each target, and the regions.
     pub(crate) fn collection(&self, packages: &[(&str, &[&str])], regions: &[&str]) {
         fs::create_dir_all(self.path("wheels")).unwrap();
@@ -86,14 +86,14 @@ impl Home {
         self.write("config/regions.csv", format!("Code,Name\n{}\n", rows.join("\n")));
     }
 
-    /// A script that is found as `uv` in the place of the real one.
+    /// Installs a script as `uv`, in place of the real one.
     pub(crate) fn fake_uv(&self, script: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.write("bin/uv", format!("#!/bin/sh\n{script}\n"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The command with arguments, told nothing of this machine but where programs are.
+    /// Creates the command with arguments. Of this machine's environment it gets only `PATH`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_klayers-pipeline"));
         command.args(arguments);
@@ -101,7 +101,7 @@ impl Home {
         command
     }
 
-    /// Gives a command this folder to work in, and the environment of [`Home::command`].
+    /// Sets this working folder and the environment of [`Home::command`].
     pub(crate) fn confine(&self, command: &mut Command) {
         let mut search = vec![self.path("bin")];
         search.extend(std::env::split_paths(&environment("PATH").unwrap_or_default()));
@@ -124,7 +124,7 @@ impl Home {
         self.finish(self.command(arguments).spawn().unwrap())
     }
 
-    /// Waits for the end of a command that was started.
+    /// Waits for the end of a started command.
     pub(crate) fn finish(&self, child: Child) -> Outcome {
         let id = Pid::from_child(&child);
         let (ended, waiting) = channel::<()>();
@@ -138,7 +138,7 @@ impl Home {
         let output = child.wait_with_output().unwrap();
         drop(ended);
         assert!(!watchdog.join().unwrap(), "it did not end: {output:?}");
-        // The folder has another name each time.
+        // The name of the folder varies.
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes)
                 .unwrap()
@@ -151,7 +151,7 @@ impl Home {
         }
     }
 
-    /// The files and folders that are there, without the caches, with the content of the files.
+    /// The files and folders, with the content of files, without the caches.
     pub(crate) fn contents(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         let mut found = BTreeMap::new();
         collect(self.folder.path(), self.folder.path(), &mut found);
@@ -159,7 +159,7 @@ impl Home {
         found
     }
 
-    /// The files that are below a folder, sorted.
+    /// The files below a folder, sorted.
     pub(crate) fn files(&self, below: &str) -> Vec<String> {
         let mut found = BTreeMap::new();
         collect(&self.path(below), &self.path(below), &mut found);
@@ -181,7 +181,7 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Option<Vec<u
     }
 }
 
-/// What a command did. The folder that it worked in is called HOME in what it said.
+/// The outcome of a command. Its output shows the working folder as HOME.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -190,21 +190,21 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Its result, if it ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn ended_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// The line in which a run says what it did, in numbers.
+    /// The summary line of a run.
     #[track_caller]
     pub(crate) fn tally(&self) -> &str {
         let tally = self.stderr.lines().find(|line| line.contains(" layers: "));
         tally.unwrap_or_else(|| panic!("{}", self.stderr))
     }
 
-    /// Checks all that it said, and with which code it ended, when it had nothing to give.
+    /// Asserts the exit code and the whole stderr of a command without a result.
     #[track_caller]
     pub(crate) fn refused(self, code: i32, stderr: &str) {
         assert_eq!(self.stderr, stderr);
@@ -212,8 +212,8 @@ impl Outcome {
     }
 }
 
-/// Whether a test that needs uv can be run. Where uv is not there it says so, and fails if it runs
-/// where all tests are to be run.
+/// Whether a test that needs uv can run. Without uv it prints a note, and panics where all tests
+/// must run.
 #[track_caller]
 pub(crate) fn uv_is_there() -> bool {
     let asked = Command::new("uv").arg("--version").stdout(Stdio::null()).status();
@@ -224,18 +224,17 @@ pub(crate) fn uv_is_there() -> bool {
     there
 }
 
-/// Says that a test is not run for want of something, and fails if it runs where all tests are to
-/// be run.
+/// Reports that a test cannot run because something is missing. Panics where all tests must run.
 #[track_caller]
 pub(crate) fn cannot_run(reason: &str) {
     assert!(environment("CI").is_none(), "{reason}");
     say_skipped(reason);
 }
 
-/// Says loudly that a test is not run.
+/// Prints, past the capturing of output, that a test is skipped.
 pub(crate) fn say_skipped(reason: &str) {
     let test = thread::current().name().unwrap_or_default().to_owned();
-    // Not with a macro: what those print of a test that passes is not shown.
+    // Macros are not used here: their output is hidden if the test passes.
     let _ = writeln!(std::io::stderr(), "\nSKIPPED {test}: {reason}");
 }
 

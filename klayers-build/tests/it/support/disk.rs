@@ -1,4 +1,4 @@
-//! Folders that are full, or that may only be read.
+//! Folders that are full or read-only.
 
 use std::process::{Command, Stdio};
 
@@ -6,24 +6,24 @@ use rustix::process::geteuid;
 
 use super::command::{Home, Outcome, say_skipped};
 
-/// Where the command works while one of its folders is different from others.
+/// The special property of one of the command's folders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Folder {
-    /// It is a disk of its own, of this many KiB.
+    /// A separate disk with this size in KiB.
     Small(u32),
-    /// It may only be read.
+    /// Read-only.
     ReadOnly,
 }
 
 impl Home {
-    /// Runs the command while a folder is like that; none, and loudly so, where such a folder is
-    /// not to be had. What was left in the folder is listed, then, at the end of stdout.
+    /// Runs the command while a folder has this property. Returns none, with a visible note, if
+    /// that is impossible here. At the end of stdout, the files left in the folder are listed.
     pub(crate) fn run_with(&self, folder: &str, is: Folder, arguments: &[&str]) -> Option<Outcome> {
         std::fs::create_dir_all(self.path(folder)).unwrap();
         let (namespace, before) = match is {
             _ if namespaces() => (true, mount(is)),
-            // A file may not become larger than half of the disk then. The signal that would end
-            // the command is ignored, so that it is told instead.
+            // Limits files to half of the disk. The signal that would end the command is ignored,
+            // so that it gets an error.
             Folder::Small(kib) => (false, format!("trap '' XFSZ; ulimit -f {kib}")),
             Folder::ReadOnly if !geteuid().is_root() => (false, "chmod a-w \"$folder\"".to_owned()),
             Folder::ReadOnly => {
@@ -56,7 +56,7 @@ fn mount(is: Folder) -> String {
     }
 }
 
-/// Whether a folder can be a disk of its own. Where it cannot, that is said.
+/// Whether a separate disk can be mounted. Prints a note if not.
 #[track_caller]
 pub(crate) fn disks_can_be_mounted() -> bool {
     let can = namespaces();
@@ -66,7 +66,7 @@ pub(crate) fn disks_can_be_mounted() -> bool {
     can
 }
 
-/// Whether folders may be mounted in a namespace of one's own.
+/// Whether folders can be mounted in a separate namespace.
 fn namespaces() -> bool {
     let script = "mount -t tmpfs tmpfs /tmp";
     let tried = Command::new("unshare")

@@ -1,4 +1,4 @@
-//! A server on loopback that is told things, and may be told how to take them.
+//! A server on loopback that receives notifications, and can answer incorrectly.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use tokio::task::JoinHandle;
 
-/// How a message is taken. Without one of these it is taken well.
+/// An answer to a message. Without one, the server accepts it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Taken {
-    /// With this status.
+    /// This status.
     Status(u16),
-    /// With a look at another place, which is this one.
+    /// A redirection to another path of this server.
     Elsewhere,
-    /// Never.
+    /// No answer.
     Silence,
 }
 
@@ -36,7 +36,7 @@ struct Shared {
 }
 
 impl Hook {
-    /// What a URL holds that nobody else may know.
+    /// The secret part of the URL.
     pub(crate) const SECRET: &str = "T0SECRET";
 
     pub(crate) async fn start(next: impl IntoIterator<Item = Taken>) -> Self {
@@ -53,7 +53,7 @@ impl Hook {
         format!("http://{}/hook/{}", self.address, Self::SECRET)
     }
 
-    /// The messages that came since this was called last.
+    /// Returns the messages since the last call.
     pub(crate) fn told(&self) -> Vec<serde_json::Value> {
         std::mem::take(&mut self.shared.told.lock().unwrap())
     }

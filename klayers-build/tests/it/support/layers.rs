@@ -10,9 +10,9 @@ use tempfile::TempDir;
 
 use crate::samples::target;
 
-/// A place where layers are made of one wheel, whose bytes change and whose lock does not.
+/// Makes layers of one wheel whose bytes change while its lock does not.
 ///
-/// A fetched wheel has the SHA-256 of its lock; what is tested here is what stands behind that.
+/// A fetched wheel has the SHA-256 of its lock; this tests the checks behind that.
 pub(crate) struct Layers {
     folder: TempDir,
     lock: Lock,
@@ -21,7 +21,7 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// For a wheel of this file name.
+    /// For a wheel with this file name.
     pub(crate) fn of(filename: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut parts = filename.split('-');
@@ -37,12 +37,12 @@ impl Layers {
         Self { folder, lock, path, accepted: Acceptances::default() }
     }
 
-    /// With these faults accepted.
+    /// Accepts these faults.
     pub(crate) fn accepting(self, accepted: Acceptances) -> Self {
         Self { accepted, ..self }
     }
 
-    /// The layer of a wheel of these bytes.
+    /// Makes the layer of a wheel with these bytes.
     pub(crate) fn zip(&self, wheel: &[u8]) -> Result<LayerZip, AssembleError> {
         fs::write(&self.path, wheel).unwrap();
         let recipe = Recipe::new(
@@ -55,13 +55,13 @@ impl Layers {
             .and_then(|wheel| {
                 Layer::new(&recipe, &self.lock, &[wheel], &[], &[])?.write(self.folder.path())
             });
-        // Whatever happened, nothing else is left.
+        // In any case, no other file is left.
         let kept = usize::from(zip.is_ok());
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1 + kept);
         zip
     }
 
-    /// The bytes of that layer.
+    /// The bytes of such a layer.
     pub(crate) fn bytes(&self, wheel: &[u8]) -> Result<Vec<u8>, AssembleError> {
         Ok(fs::read(&self.zip(wheel)?.file).unwrap())
     }

@@ -1,9 +1,9 @@
-//! What runs on this machine.
+//! Finds running processes.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Whether a process has an argument.
+/// Whether any process has this argument.
 pub(crate) fn runs(argument: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     processes

@@ -1,5 +1,4 @@
-/// Numbers that look random and follow from a seed: `SplitMix64`, as in the [paper][paper] that it
-/// comes from.
+/// Pseudo-random numbers from a seed: `SplitMix64`, from this [paper][paper].
 ///
 /// [paper]: https://doi.org/10.1145/2714064.2660195
 #[derive(Clone, Debug)]
@@ -14,7 +13,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below another one, which is not 0.
+    /// A number below a limit, which is not 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap();
         usize::try_from(self.next() % limit).unwrap()
@@ -24,7 +23,7 @@ impl Random {
         self.next().to_le_bytes()[0]
     }
 
-    /// One of some things.
+    /// One of these items.
     pub(crate) fn pick<'t, T>(&mut self, things: &'t [T]) -> &'t T {
         &things[self.below(things.len())]
     }

@@ -1,4 +1,4 @@
-//! A server of wheels on loopback, which may be told to serve them badly.
+//! A server of wheels on loopback that can answer incorrectly.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -16,30 +16,30 @@ use tokio::task::JoinHandle;
 
 use super::WheelFile;
 
-/// How a request is answered. Without one of these it is answered well.
+/// An answer to a request. Without one, the server answers correctly.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// With what was asked for, but after this many bytes of it the connection breaks.
+    /// The requested bytes, but the connection breaks after this number.
     Cut(usize),
-    /// With the whole, whatever part was asked for.
+    /// The whole file, whatever range was requested.
     Whole,
-    /// With a part that begins elsewhere than was asked for.
+    /// A range with another start than requested.
     OtherPart,
-    /// With a status, and how long to wait.
+    /// A status, with a `Retry-After`.
     Status(u16, Option<&'static str>),
-    /// With other bytes.
+    /// Other bytes.
     Other(Vec<u8>),
-    /// In pieces, one after this time each.
+    /// The file in pieces, with this pause before each.
     Slow(Duration),
-    /// With the beginning, and then with silence.
+    /// The beginning, then silence.
     Silence(usize),
-    /// Without an end.
+    /// Endless bytes.
     Endless,
-    /// With the wheel's place on another server.
+    /// A redirection to another server.
     Elsewhere(String),
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Asked {
     pub(crate) path: String,
@@ -47,12 +47,12 @@ pub(crate) struct Asked {
     pub(crate) login: Option<String>,
 }
 
-/// What a server asks for, and what it leaves out.
+/// The requirements and omissions of a server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Manner {
-    /// What has to be sent as `Authorization`.
+    /// The required `Authorization` header.
     pub(crate) login: Option<String>,
-    /// The query that links to files have, and that has to be sent with them.
+    /// The query that links to files have, and that requests must include.
     pub(crate) signature: Option<String>,
     /// Whether links to files lack the SHA-256.
     pub(crate) without_hashes: bool,
@@ -77,7 +77,7 @@ impl WheelServer {
         Self::start(wheels, [], Manner::default()).await
     }
 
-    /// One that has other files, too.
+    /// A server that also has other files.
     pub(crate) async fn with_files(
         wheels: &[WheelFile],
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
@@ -85,13 +85,13 @@ impl WheelServer {
         Self::start(wheels, files, Manner::default()).await
     }
 
-    /// One that lets in whoever sends this as `Authorization`.
+    /// A server that requires this `Authorization` header.
     pub(crate) async fn behind(login: &str, wheels: &[WheelFile]) -> Self {
         let login = Some(login.to_owned());
         Self::start(wheels, [], Manner { login, ..Manner::default() }).await
     }
 
-    /// One with manners of its own.
+    /// A server with these manners.
     pub(crate) async fn with_manner(wheels: &[WheelFile], manner: Manner) -> Self {
         Self::start(wheels, [], manner).await
     }
@@ -115,7 +115,7 @@ impl WheelServer {
         Self { address, shared, running }
     }
 
-    /// Answers the next requests in these ways, one each, and those after them well.
+    /// Sets the answers to the next requests, one each. Later requests are answered correctly.
     pub(crate) fn next(&self, answers: impl IntoIterator<Item = Answer>) {
         self.shared.answers.lock().unwrap().extend(answers);
     }
@@ -124,12 +124,12 @@ impl WheelServer {
         format!("http://{}/{path}", self.address)
     }
 
-    /// What was asked for since this was called last.
+    /// Returns the requests since the last call.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.shared.asked.lock().unwrap())
     }
 
-    /// Which parts were asked for since [`WheelServer::asked`] was called last.
+    /// Returns the requested ranges since the last call of [`WheelServer::asked`].
     pub(crate) fn ranges(&self) -> Vec<Option<String>> {
         self.asked().into_iter().map(|asked| asked.range).collect()
     }
@@ -207,7 +207,7 @@ fn bytes(wheel: &[u8], from: Option<usize>, next: Option<Answer>) -> Response {
             let first = from.unwrap_or(0);
             let begun = Ok(Bytes::copy_from_slice(&wheel[first..][..length]));
             let broken = Err(std::io::Error::other("as told"));
-            // What was sent before is lost if the connection breaks at the same time.
+            // Bytes sent before are lost if the connection breaks at the same time.
             let later = stream::once(async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 broken

@@ -20,7 +20,7 @@ pub(crate) enum Unpacker {
 impl Unpacker {
     const ALL: [Self; 3] = [Self::Python, Self::InfoZip, Self::Libarchive];
 
-    /// Those that are installed; the others are named on stderr.
+    /// Returns the installed unpackers, and names the others on stderr.
     #[expect(clippy::print_stderr, reason = "what a test leaves out is said")]
     pub(crate) fn installed() -> Vec<Self> {
         let (there, missing): (Vec<Self>, Vec<Self>) =
@@ -46,12 +46,12 @@ impl Unpacker {
         status.is_ok_and(|status| status.success())
     }
 
-    /// What is in a zip.
+    /// The files in a zip.
     pub(crate) fn unpack(self, zip: &Path) -> Result<Tree, String> {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(self.program());
         match self {
-            // All the checks of `zipfile`, without the help that it gives to names that leave.
+            // All checks of `zipfile`, but without its correction of unsafe names.
             Self::Python => command.args(["-I", "-m", "zipfile", "-e"]).arg(zip).arg(folder.path()),
             Self::InfoZip => command.args(["-q", "-o"]).arg(zip).arg("-d").arg(folder.path()),
             Self::Libarchive => command.arg("-xf").arg(zip).arg("-C").arg(folder.path()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use klayers_core::Digest;
 use zip::write::SimpleFileOptions;
 
-/// A wheel that a test makes. It is sound: its `RECORD` is true and its names agree.
+/// A wheel made by a test. It is valid: its `RECORD` is correct and its names agree.
 #[derive(Clone, Debug)]
 pub(crate) struct WheelFile {
     name: String,
@@ -15,7 +15,7 @@ pub(crate) struct WheelFile {
 }
 
 impl WheelFile {
-    /// A pure Python wheel without files.
+    /// Creates a pure Python wheel without files.
     pub(crate) fn new(name: &str, version: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -26,24 +26,24 @@ impl WheelFile {
         }
     }
 
-    /// With another tag than `py3-none-any`.
+    /// Sets another tag than `py3-none-any`.
     pub(crate) fn tag(mut self, tag: &str) -> Self {
         tag.clone_into(&mut self.tag);
         self
     }
 
-    /// With a dependency.
+    /// Adds a dependency.
     pub(crate) fn requires(mut self, requirement: &str) -> Self {
         self.requires.push(requirement.to_owned());
         self
     }
 
-    /// With a file.
+    /// Adds a file.
     pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.file_with_mode(path, content, 0o644)
     }
 
-    /// With a file of a mode.
+    /// Adds a file with a mode.
     pub(crate) fn file_with_mode(
         mut self,
         path: &str,
@@ -54,13 +54,13 @@ impl WheelFile {
         self
     }
 
-    /// With a file in its `.dist-info` folder.
+    /// Adds a file in the `.dist-info` folder.
     pub(crate) fn dist_info(self, file: &str, content: impl AsRef<[u8]>) -> Self {
         let path = format!("{}.dist-info/{file}", self.stem());
         self.file(&path, content)
     }
 
-    /// With a file in its `.data` folder.
+    /// Adds a file in the `.data` folder.
     pub(crate) fn data(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = format!("{}.data/{path}", self.stem());
         self.file(&path, content)
@@ -70,12 +70,12 @@ impl WheelFile {
         format!("{}-{}", self.name.replace(['-', '.'], "_"), self.version)
     }
 
-    /// Its file name.
+    /// The file name.
     pub(crate) fn filename(&self) -> String {
         format!("{}-{}.whl", self.stem(), self.tag)
     }
 
-    /// Its bytes.
+    /// The bytes of the wheel.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let requires: Vec<String> =
             self.requires.iter().map(|wanted| format!("Requires-Dist: {wanted}\n")).collect();
@@ -114,7 +114,7 @@ impl WheelFile {
         zip.finish().expect("a wheel").into_inner()
     }
 
-    /// Writes it into a folder, which is made if it is not there.
+    /// Writes the wheel into a folder, which is created if missing.
     pub(crate) fn write(&self, folder: &Path) -> PathBuf {
         std::fs::create_dir_all(folder).expect("a folder");
         let path = folder.join(self.filename());

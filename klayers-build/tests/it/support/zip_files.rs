@@ -3,7 +3,7 @@ use std::fs;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
-/// What is in a zip: content by path.
+/// The files in a zip: content by path.
 pub(crate) fn zip_files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(zip).unwrap())).unwrap();
     let count = archive.len();
@@ -16,7 +16,7 @@ pub(crate) fn zip_files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
     (0..count).map(read).collect()
 }
 
-/// A zip with nothing in it but a comment, which tells it from others.
+/// A zip without entries, with a comment that distinguishes it from others.
 pub(crate) fn empty_zip(comment: &str) -> Vec<u8> {
     let mut zip = b"PK\x05\x06".to_vec();
     zip.resize(20, 0);
