@@ -19,7 +19,7 @@ use klayers_core::{EVENTBRIDGE_CRON, Runtime, Runtimes, Timestamp, next_build};
 use klayers_layer::confine::Confinement;
 use klayers_layer::import::ImportError;
 use klayers_layer::interpreter::Interpreters;
-use klayers_layer::interpreter::Places;
+use klayers_layer::interpreter::SearchPath;
 use klayers_layer::resolve::ResolveError;
 use klayers_publish::PublishError;
 use klayers_site::export::ExportError;
@@ -154,8 +154,8 @@ fn interpreters(runtimes: &Runtimes) -> Interpreters {
         let path = std::env::var_os(variable).filter(|path| !path.is_empty())?;
         Some((runtime.python, PathBuf::from(path)))
     });
-    let places = Places::new(std::env::var_os("PATH").unwrap_or_default());
-    Interpreters { places, explicit: named.collect() }
+    let search_path = SearchPath::new(std::env::var_os("PATH").unwrap_or_default());
+    Interpreters { search_path, explicit: named.collect() }
 }
 
 /// Does what the arguments of this process ask for.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::notify::{NotifyConfig, SecretUrl};
 use crate::plan::{Collection, Contents, Republish};
 use klayers_layer::lock::LockError;
-use klayers_layer::resolve::{PlaceError, Sources};
+use klayers_layer::resolve::{SourceLocationError, Sources};
 use klayers_layer::secrets::TomlError;
 use klayers_layer::settings::BuildSettings;
 use klayers_publish::AwsOptions;
@@ -100,12 +100,12 @@ impl Config {
             SecretUrl::parse(&url).ok_or_else(|| ConfigError::NotifyUrl(path.display().to_string()))
         });
         let not_a_place = |key, source| ConfigError::Place { path: path.to_owned(), key, source };
-        let index_url = file
-            .build
-            .index_url
-            .map(|url| Sources::index(&url).map_err(|error| not_a_place("index_url", error)));
+        let index_url = file.build.index_url.map(|url| {
+            Sources::parse_index_url(&url).map_err(|error| not_a_place("index_url", error))
+        });
         let find_links = file.build.find_links.iter().map(|links| {
-            Sources::located(folder, links).map_err(|error| not_a_place("find_links", error))
+            Sources::parse_find_links(folder, links)
+                .map_err(|error| not_a_place("find_links", error))
         });
         let find_links = find_links.collect::<Result<_, _>>();
         Ok(Self {
@@ -255,7 +255,7 @@ pub enum ConfigError {
         /// What names the place in it.
         key: &'static str,
         /// What is wrong.
-        source: PlaceError,
+        source: SourceLocationError,
     },
     /// A place of wheels that was given in an argument is none.
     #[error("{argument} {source}")]
@@ -263,7 +263,7 @@ pub enum ConfigError {
         /// The argument.
         argument: &'static str,
         /// What is wrong.
-        source: PlaceError,
+        source: SourceLocationError,
     },
     /// A file of the config folder is not what it should be.
     #[error("{} cannot be used", path.display())]

@@ -26,7 +26,7 @@ use klayers_wheel::{Acceptances, Wheel, WheelFile};
 mod checking;
 mod healing;
 
-use healing::Healing;
+use healing::CacheRecovery;
 
 /// More than the size of what is made for a layer beside the files of its wheels, in bytes: RECORDs,
 /// launchers, the lock and the SBOM.
@@ -194,7 +194,7 @@ impl Builder {
         {
             return Err(Box::new(too_large).into());
         }
-        let mut healing = Healing::new(self.fetcher.cache_log().clone());
+        let mut healing = CacheRecovery::new(self.fetcher.cache_log().clone());
         loop {
             match self.attempt(name, lock, folder, healing.inspection()).await {
                 Ok(layer) => return Ok(layer),

@@ -106,7 +106,7 @@ pub(crate) fn setpriv() -> &'static str {
 }
 
 /// Whether [`setpriv`] works for that here, found by trial: old versions lack the option.
-pub(crate) async fn can_tie() -> bool {
+pub(crate) async fn can_kill_with_parent() -> bool {
     static FOUND: OnceCell<bool> = OnceCell::const_new();
     let tried = async || {
         let mut command = Command::new(setpriv());
@@ -125,8 +125,8 @@ pub(crate) fn uv(program: &Path) -> Command {
 }
 
 /// Like [`uv`], but killed when this process dies.
-pub(crate) async fn tied_uv(program: &Path) -> Command {
-    if !can_tie().await {
+pub(crate) async fn uv_killed_with_parent(program: &Path) -> Command {
+    if !can_kill_with_parent().await {
         return uv(program);
     }
     let mut command = Command::new(setpriv());
@@ -255,7 +255,7 @@ async fn read(
         stream.take(limit + 1).read_to_end(&mut bytes).await.map_err(CommandError::Start)?;
     }
     if bytes.len() as u64 > limit {
-        return Err(CommandError::Endless { limit_mib });
+        return Err(CommandError::TooMuchOutput { limit_mib });
     }
     String::from_utf8(bytes).map_err(|_| CommandError::NotText)
 }
@@ -300,7 +300,7 @@ pub enum CommandError {
     Timeout(Duration),
     /// The program wrote more than the limit.
     #[error("it wrote more than {limit_mib} MiB and was stopped")]
-    Endless {
+    TooMuchOutput {
         /// The limit, in MiB.
         limit_mib: u64,
     },
@@ -379,9 +379,15 @@ mod tests {
 
     #[tokio::test]
     async fn endless_output_and_invalid_utf8_are_refused() {
-        assert!(matches!(shell("yes", LONG).await, Err(CommandError::Endless { limit_mib: 1 })));
+        assert!(matches!(
+            shell("yes", LONG).await,
+            Err(CommandError::TooMuchOutput { limit_mib: 1 })
+        ));
         let stubborn = "trap '' PIPE; (exec sleep 600 >&2) & while :; do printf '%65536d'; done";
-        assert!(matches!(shell(stubborn, LONG).await, Err(CommandError::Endless { limit_mib: 1 })));
+        assert!(matches!(
+            shell(stubborn, LONG).await,
+            Err(CommandError::TooMuchOutput { limit_mib: 1 })
+        ));
         assert!(matches!(shell("printf '\\377'", LONG).await, Err(CommandError::NotText)));
         let bounds = Bounds { time: LONG, output_mib: 1 };
         let missing = run(&mut Command::new("no-such-program"), "", bounds).await;

@@ -36,7 +36,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::command::{Bounds, CommandError, Output, can_tie, run_apart, setpriv};
+use crate::command::{Bounds, CommandError, Output, can_kill_with_parent, run_apart, setpriv};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
@@ -154,7 +154,7 @@ impl Confinement {
     pub async fn with(options: &Options) -> Self {
         let landlock = if options.landlock { landlock::version() } else { 0 };
         let filtered = options.system_calls && system_calls::works();
-        let tied = can_tie().await;
+        let tied = can_kill_with_parent().await;
         let namespaces: &[Namespaces] = match (options.namespaces, &options.trampoline) {
             (true, Some(_)) => &[Namespaces::Root, Namespaces::Processes, Namespaces::None],
             (true, None) => &[Namespaces::Processes, Namespaces::None],

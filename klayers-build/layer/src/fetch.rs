@@ -190,7 +190,7 @@ impl Fetcher {
     /// Returns the path of a wheel that was built here, if it is in the cache and still has the
     /// bytes that were built. The bytes are checked because uv hashes such a wheel anew, and would
     /// write the wrong hash into the lock.
-    pub(crate) async fn kept_built(
+    pub(crate) async fn cached_build(
         &self,
         sha256: Digest,
         size: Option<u64>,
@@ -215,7 +215,7 @@ impl Fetcher {
     }
 
     /// Copies a wheel that was built here into the cache.
-    pub(crate) async fn keep_built(
+    pub(crate) async fn store_build(
         &self,
         wheel: &Path,
         wanted: Digest,

@@ -15,7 +15,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::gate::UNPACKED_LIMIT;
-use klayers_wheel::{EntryPath, Rule};
+use klayers_wheel::{EntryPath, RuleError};
 use klayers_wheel::{durable, regular};
 
 /// The longest target of a symbolic link, in bytes.
@@ -219,7 +219,7 @@ pub enum ZipFault {
     Twice,
     /// The name of an entry cannot be that of a file in a layer.
     #[error(transparent)]
-    Name(Box<Rule>),
+    Name(Box<RuleError>),
     /// An entry is at the root.
     #[error("entry {0} is in no folder, where no runtime looks; Python modules go below python/")]
     AtRoot(EntryPath),

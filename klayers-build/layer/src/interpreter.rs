@@ -13,8 +13,8 @@ mod release;
 
 pub use cache::Interpreters;
 pub use magic::Magic;
-pub use probe::Unfit;
-pub use release::{NotARelease, PythonRelease};
+pub use probe::ProbeError;
+pub use release::{ParsePythonReleaseError, PythonRelease};
 
 pub(crate) use cache::InterpreterCache;
 pub(crate) use probe::cache_tag;
@@ -35,12 +35,12 @@ pub struct Interpreter {
 
 /// Where interpreters are searched.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct SearchPath {
     search: OsString,
     timeout: Duration,
 }
 
-impl Places {
+impl SearchPath {
     /// Searches the folders of a `PATH`.
     pub fn new(search: impl Into<OsString>) -> Self {
         Self { search: search.into(), timeout: TIMEOUT }
@@ -78,22 +78,22 @@ impl Interpreter {
     pub async fn find(
         python: PythonVersion,
         explicit: Option<&Path>,
-        places: &Places,
+        search_path: &SearchPath,
     ) -> Result<Option<Self>, InterpreterError> {
         if let Some(path) = explicit {
             let wanted = |source| InterpreterError::Explicit { python, path: path.into(), source };
             let program = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            return places.probe(&program, python).await.map(Some).map_err(wanted);
+            return search_path.probe(&program, python).await.map(Some).map_err(wanted);
         }
-        for program in places.programs(&python.runtime()) {
+        for program in search_path.programs(&python.runtime()) {
             // A shim may not have this version, and the first program may be broken.
-            if let Some(found) = places.tried(&program, python).await {
+            if let Some(found) = search_path.tried(&program, python).await {
                 return Ok(Some(found));
             }
         }
-        for uv in places.programs("uv") {
-            if let Some(program) = places.installed_by_uv(&uv, python).await
-                && let Some(found) = places.tried(&program, python).await
+        for uv in search_path.programs("uv") {
+            if let Some(program) = search_path.installed_by_uv(&uv, python).await
+                && let Some(found) = search_path.tried(&program, python).await
             {
                 return Ok(Some(found));
             }
@@ -122,8 +122,12 @@ impl Interpreter {
     }
 }
 
-impl Places {
-    async fn probe(&self, program: &Path, python: PythonVersion) -> Result<Interpreter, Unfit> {
+impl SearchPath {
+    async fn probe(
+        &self,
+        program: &Path,
+        python: PythonVersion,
+    ) -> Result<Interpreter, ProbeError> {
         probe::probe(program, python, &self.search, self.timeout).await
     }
 
@@ -161,6 +165,6 @@ pub enum InterpreterError {
         /// The path of the interpreter.
         path: PathBuf,
         /// The cause.
-        source: Unfit,
+        source: ProbeError,
     },
 }

@@ -16,9 +16,9 @@ use crate::gate::{AcceptedRecord, Finding};
 use crate::interpreter::{Interpreters, PythonRelease};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
-use crate::resolve::{FromSource, ResolveError, Resolver, Sources};
+use crate::resolve::{ResolveError, Resolver, SdistBuilds, Sources};
 use klayers_wheel::durable;
-use klayers_wheel::{Archive, EntryPath, Rule};
+use klayers_wheel::{Archive, EntryPath, RuleError};
 
 mod compare;
 
@@ -130,7 +130,7 @@ impl Reproducer {
     /// one.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, LayerError> {
         let fault = |fault: LayerFault| ReproduceError::new(zip, fault);
-        let read = |source| Rule::Io { path: zip.to_owned(), source };
+        let read = |source| RuleError::Io { path: zip.to_owned(), source };
         let archive = Archive::open(zip).map_err(|rule| fault(rule.into()))?;
         let (layer, text) = own_lock(&archive).map_err(fault)?;
         let recipe = Recipe::parse(&text).map_err(|error| fault(error.into()))?;
@@ -191,7 +191,7 @@ impl Reproducer {
     async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), NoBuilder> {
         let mut gone = Vec::new();
         for wheel in lock.wheels().iter().filter(|wheel| wheel.built_from.is_some()) {
-            if self.fetcher.kept_built(wheel.sha256, wheel.size).await?.is_none() {
+            if self.fetcher.cached_build(wheel.sha256, wheel.size).await?.is_none() {
                 gone.push(wheel.pin.name.clone());
             }
         }
@@ -203,7 +203,7 @@ impl Reproducer {
             return Err(NoBuilder::Fault(LayerFault::FromSource(gone)));
         }
         let (fetcher, interpreters) = (self.fetcher.clone(), self.interpreters.clone());
-        let from_source = FromSource::new(self.allow_sdist.clone(), fetcher, interpreters);
+        let from_source = SdistBuilds::new(self.allow_sdist.clone(), fetcher, interpreters);
         let resolver = Resolver::find(self.sources.clone()).await?.with_sdists(from_source);
         resolver.rebuild(lock, runtime).await.map_err(ResolveError::from)?;
         Ok(())

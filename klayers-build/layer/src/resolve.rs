@@ -13,26 +13,26 @@ use tempfile::NamedTempFile;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::command::{Bounds, CommandError, Output, run, shortened, tied_uv, uv};
+use crate::command::{Bounds, CommandError, Output, run, shortened, uv, uv_killed_with_parent};
 use crate::confine::Confinement;
 use crate::index::IndexReader;
 use crate::lock::{Lock, LockedWheel};
 use crate::slim::Slimming;
 
+mod alternatives;
 mod error;
 mod explanation;
 mod from_source;
-mod instead;
 mod sdist;
 
-pub use crate::sources::{PlaceError, Sources};
+pub use crate::sources::{SourceLocationError, Sources};
 pub use error::{Requirements, ResolveError};
 pub use explanation::Explanation;
-pub use from_source::FromSource;
+pub use from_source::SdistBuilds;
 pub use sdist::{BuiltWheel, Sdist, SdistError};
 
-pub use explanation::Elsewhere;
-pub use explanation::Instead;
+pub use explanation::Alternatives;
+pub use explanation::OtherWheels;
 
 use from_source::BuiltWheels;
 
@@ -57,7 +57,7 @@ pub struct Resolver {
     /// Sources that list files without SHA-256. Filled by the first lookup.
     without_hashes: Arc<OnceCell<Vec<String>>>,
     slimming: Slimming,
-    from_source: Option<FromSource>,
+    from_source: Option<SdistBuilds>,
     confinement: Option<Confinement>,
     timeout: Duration,
 }
@@ -120,7 +120,7 @@ impl Resolver {
     /// Builds wheels of these packages where only a source distribution exists. By default such
     /// packages are refused.
     #[must_use]
-    pub fn with_sdists(self, from_source: FromSource) -> Self {
+    pub fn with_sdists(self, from_source: SdistBuilds) -> Self {
         Self { from_source: Some(from_source), ..self }
     }
 
@@ -217,7 +217,8 @@ impl Resolver {
             Ok((lock, built)) => Ok((lock, Some(built))),
             Err(ResolveError::Unsolvable { requirements, target, mut explanation }) => {
                 let asked = &requirements.0;
-                explanation.instead = self.instead(asked, target, runtime, &explanation).await;
+                explanation.alternatives =
+                    self.alternatives(asked, target, runtime, &explanation).await;
                 Err(ResolveError::Unsolvable { requirements, target, explanation })
             }
             Err(error) => Err(error),
@@ -252,9 +253,9 @@ impl Resolver {
     ) -> Result<String, ResolveError> {
         let lines: Vec<String> = requirements.iter().map(ToString::to_string).collect();
         let input = lines.join("\n");
-        let mut command = tied_uv(&self.uv).await;
+        let mut command = uv_killed_with_parent(&self.uv).await;
         command.args(self.arguments(target, runtime.glibc)).args(extra);
-        self.sources.tell(&mut command, built.map(BuiltWheels::folder));
+        self.sources.configure_uv(&mut command, built.map(BuiltWheels::folder));
         let bounds = Bounds { time: self.timeout, output_mib: OUTPUT_MIB };
         let output = run(&mut command, &input, bounds)
             .await

@@ -9,7 +9,7 @@ use crate::builder::{Builder, BytecodeMode};
 use crate::fetch::{FetchError, Fetcher};
 use crate::gate::GateRules;
 use crate::interpreter::Interpreters;
-use crate::resolve::{FromSource, ResolveError, Resolver, Sources};
+use crate::resolve::{ResolveError, Resolver, SdistBuilds, Sources};
 use crate::slim::Slimming;
 use klayers_wheel::Acceptances;
 
@@ -69,7 +69,7 @@ impl Workshop {
     pub async fn resolver(&self) -> Result<Resolver, ResolveError> {
         let Self { settings, fetcher, interpreters } = self;
         let from_source =
-            FromSource::new(settings.allow_sdist.clone(), fetcher.clone(), interpreters.clone());
+            SdistBuilds::new(settings.allow_sdist.clone(), fetcher.clone(), interpreters.clone());
         Ok(Resolver::find(settings.sources.clone())
             .await?
             .with_slimming(settings.slimming.clone())

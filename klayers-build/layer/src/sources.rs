@@ -24,11 +24,11 @@ impl Sources {
     /// # Errors
     ///
     /// If the text is not such a URL. The error does not show the text, which may hold a password.
-    pub fn index(text: &str) -> Result<Url, PlaceError> {
-        let url: Url = text.parse().map_err(PlaceError::Url)?;
+    pub fn parse_index_url(text: &str) -> Result<Url, SourceLocationError> {
+        let url: Url = text.parse().map_err(SourceLocationError::Url)?;
         match url.scheme() {
             "http" | "https" | "file" => Ok(url),
-            _ => Err(PlaceError::Scheme),
+            _ => Err(SourceLocationError::Scheme),
         }
     }
 
@@ -39,8 +39,8 @@ impl Sources {
     ///
     /// If the text looks like a URL and is not one. The error does not show the text, which may
     /// hold a password.
-    pub fn located(folder: &Path, links: &str) -> Result<String, PlaceError> {
-        let url = Self::index(links);
+    pub fn parse_find_links(folder: &Path, links: &str) -> Result<String, SourceLocationError> {
+        let url = Self::parse_index_url(links);
         if url.is_ok() {
             return Ok(links.to_owned());
         }
@@ -49,7 +49,7 @@ impl Sources {
         }
         let path = folder.join(links);
         if may_contain_secret(links) && !path.exists() {
-            return Err(PlaceError::Folder);
+            return Err(SourceLocationError::Folder);
         }
         Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
     }
@@ -58,7 +58,7 @@ impl Sources {
     ///
     /// The URLs go into uv's environment: every user of the machine can read the arguments of a
     /// process, and URLs may hold passwords.
-    pub(crate) fn tell(&self, command: &mut Command, folder: Option<&Path>) {
+    pub(crate) fn configure_uv(&self, command: &mut Command, folder: Option<&Path>) {
         if let Some(url) = &self.index_url {
             command.env("UV_DEFAULT_INDEX", url.as_str());
         }
@@ -86,7 +86,7 @@ fn without_comma(links: &String) -> String {
 /// text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlaceError {
+pub enum SourceLocationError {
     /// The text is not a URL.
     #[error("is not a URL: {0}; it is not shown here, since it may hold a password")]
     Url(url::ParseError),

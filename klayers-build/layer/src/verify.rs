@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::fetch::FetchedWheel;
 use klayers_wheel::cached::{ChangedFileError, Inspection, Trust};
 use klayers_wheel::sealed::{self, Sealed};
-use klayers_wheel::{Acceptances, ContentFile, Examined, Inventory, Wheel, WheelError};
+use klayers_wheel::{Acceptances, ContentFile, ExaminedWheel, Inventory, Wheel, WheelError};
 
 /// Format tag of inventory files. The number changes with the rules and with the stored fields:
 /// older inventories are made again.
@@ -64,7 +64,7 @@ pub fn verify(
     fetched.iter().map(verify).collect()
 }
 
-fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, VerifyError> {
+fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<ExaminedWheel, VerifyError> {
     let FetchedWheel { wheel: locked, path } = fetched;
     let read = |source| VerifyError::Read { path: path.clone(), source };
     let inventory_path = path.with_extension("inventory");
@@ -86,9 +86,14 @@ fn examine(fetched: &FetchedWheel, inspection: &Inspection) -> Result<Examined, 
         }
     }
     if let Some(stored) = stored {
-        return Ok(Examined::kept(locked.filename.clone(), stamp.size, file, stored.inventory));
+        return Ok(ExaminedWheel::from_inventory(
+            locked.filename.clone(),
+            stamp.size,
+            file,
+            stored.inventory,
+        ));
     }
-    let wheel = Examined::read_file(file, &locked.filename)?;
+    let wheel = ExaminedWheel::read_file(file, &locked.filename)?;
     // The inventory must describe the bytes that were hashed.
     if Stamp::of(wheel.file()).map_err(read)? != stamp {
         return Err(VerifyError::Changed(wheel.file().changed()));

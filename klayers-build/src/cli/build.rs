@@ -12,7 +12,7 @@ use klayers_core::{
 };
 use klayers_layer::builder::BytecodeMode;
 use klayers_layer::gate::{ImportMode, ImportReport};
-use klayers_layer::resolve::{PlaceError, Sources};
+use klayers_layer::resolve::{SourceLocationError, Sources};
 use klayers_layer::settings::{BuildSettings, Workshop};
 use klayers_layer::slim::Exclusion;
 use klayers_wheel::Acceptance;
@@ -55,7 +55,7 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     no_index: bool,
     /// The package index, in place of uv's default.
-    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::index))]
+    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::parse_index_url))]
     index_url: Option<Url>,
     /// Build wheels of these packages where they come as source distributions alone, which runs
     /// their code.
@@ -212,8 +212,8 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[Replac
 }
 
 /// Reads a place of wheels, as it is named in the folder where the command runs.
-fn located(links: &str) -> Result<String, PlaceError> {
-    Sources::located(Path::new(""), links)
+fn located(links: &str) -> Result<String, SourceLocationError> {
+    Sources::parse_find_links(Path::new(""), links)
 }
 
 /// Reads NAME=FAULT.

@@ -6,11 +6,11 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 use klayers_core::secrets;
-use klayers_layer::resolve::PlaceError;
+use klayers_layer::resolve::SourceLocationError;
 
 /// Reads the value of an argument. Of a value that cannot be read only the reason is shown.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unshown<T>(pub(super) fn(&str) -> Result<T, PlaceError>);
+pub(super) struct Unshown<T>(pub(super) fn(&str) -> Result<T, SourceLocationError>);
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unshown<T> {
     type Value = T;

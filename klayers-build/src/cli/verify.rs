@@ -30,7 +30,7 @@ pub(super) struct VerifyArgs {
     wheels: Option<PathBuf>,
     /// The package index, if it asks for a user name and password or signs the links to its files:
     /// neither is in the lock. What builds from source require comes from there, too.
-    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::index))]
+    #[arg(long, value_name = "URL", value_parser = Unshown(Sources::parse_index_url))]
     index_url: Option<Url>,
     /// Build the wheel of this package again where it was built from a source distribution, which
     /// runs its code; may be given several times.
@@ -78,7 +78,7 @@ async fn verify_and_print(args: VerifyArgs) -> Result<u8, Error> {
     let links = args
         .wheels
         .iter()
-        .map(|wheels| Sources::located(Path::new(""), &wheels.display().to_string()));
+        .map(|wheels| Sources::parse_find_links(Path::new(""), &wheels.display().to_string()));
     let find_links = links.collect::<Result<_, _>>();
     let sources = Sources {
         index_url: args.index_url,

@@ -13,7 +13,7 @@ use klayers_layer::assemble::AssembleError;
 use klayers_layer::fetch::FetchError;
 use klayers_layer::resolve::{ResolveError, SdistError};
 use klayers_layer::verify::VerifyError;
-use klayers_wheel::Rule;
+use klayers_wheel::RuleError;
 
 /// Where the reader of a message changes settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -169,7 +169,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<String> {
         },
         LayerError::Verify(VerifyError::Wheel(error))
         | LayerError::Assemble(AssembleError::Wheel(error)) => match error.rule() {
-            Rule::RecordFaults { package, .. } => settings.accept_record(package),
+            RuleError::RecordFaults { package, .. } => settings.accept_record(package),
             _ => return None,
         },
         _ => return None,

@@ -23,7 +23,7 @@ use klayers_layer::verify::VerifyError;
 use klayers_publish::PublishError;
 use klayers_site::export::ExportError;
 use klayers_site::serve::ServeError;
-use klayers_wheel::Rule;
+use klayers_wheel::RuleError;
 
 const AGAIN: &str = "run the command again; with --verbose it tells more";
 const OTHER_VERSION: &str = "ask for another version, and tell its maintainers of it";
@@ -139,7 +139,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
         },
         LayerError::TooLarge(_) => return None,
         LayerError::Reproduce(error) => match error.fault() {
-            LayerFault::Archive(Rule::Io { source, .. }) => of_file(source),
+            LayerFault::Archive(RuleError::Io { source, .. }) => of_file(source),
             LayerFault::FromSource(_) => return None,
             _ => "check that the zip is one that klayers-pipeline built, as it was built",
         },

@@ -8,7 +8,7 @@ use klayers_catalog::message::{Message, listed, printable};
 
 use super::Settings;
 use klayers_layer::command::shortened;
-use klayers_layer::resolve::{Elsewhere, Explanation};
+use klayers_layer::resolve::{Explanation, OtherWheels};
 
 /// How many dependencies of a conflict are told.
 const DEPENDENCIES: usize = 2;
@@ -59,7 +59,7 @@ fn same(package: &PackageName, name: &str) -> bool {
 /// No version of a package is what was asked for.
 fn unknown_version(explanation: &Explanation, facts: &[String]) -> Option<Message> {
     // "Only a==1.0 is available" is said beside that it has no wheels, too.
-    if !explanation.without_wheels.is_empty() || !explanation.elsewhere.is_empty() {
+    if !explanation.without_wheels.is_empty() || !explanation.other_wheels.is_empty() {
         return None;
     }
     let is_version = |fact: &&String| {
@@ -105,9 +105,9 @@ fn no_wheels(
     explanation: &Explanation,
     settings: Settings,
 ) -> Option<Message> {
-    let Explanation { elsewhere, without_wheels, instead, facts, .. } = explanation;
+    let Explanation { other_wheels, without_wheels, alternatives, facts, .. } = explanation;
     let is_conflict = facts.iter().any(|fact| fact.contains(" depend"));
-    if without_wheels.is_empty() && (elsewhere.is_empty() || is_conflict) {
+    if without_wheels.is_empty() && (other_wheels.is_empty() || is_conflict) {
         return None;
     }
     let asked: BTreeSet<&PackageName> = requirements.iter().map(Requirement::name).collect();
@@ -128,22 +128,22 @@ fn no_wheels(
             listed(&indirect),
             have(indirect.len())
         ));
-    } else if !without_wheels.is_empty() && instead.targets.is_empty() {
+    } else if !without_wheels.is_empty() && alternatives.targets.is_empty() {
         let have = have(to_build.len());
         details.push(format!("{} {have}, but no wheel that fits", listed(&to_build)));
     }
-    if !instead.targets.is_empty() {
-        details.push(format!("there are wheels for {}", others(&instead.targets, target)));
+    if !alternatives.targets.is_empty() {
+        details.push(format!("there are wheels for {}", others(&alternatives.targets, target)));
     }
-    details.extend(elsewhere.iter().map(there_instead));
+    details.extend(other_wheels.iter().map(available_wheels));
     let mut help = Vec::new();
-    if let Some(pin) = &instead.version {
+    if let Some(pin) = &alternatives.version {
         help.push(format!("{} {} has wheels that fit: ask for that", pin.name, pin.version));
     }
     if !without_wheels.is_empty() {
-        help.push(settings.allow_sdist(&to_build, &instead.allowed));
+        help.push(settings.allow_sdist(&to_build, &alternatives.allowed));
     } else if help.is_empty() {
-        let packages: BTreeSet<&str> = elsewhere.iter().map(|wheels| &*wheels.package).collect();
+        let packages: BTreeSet<&str> = other_wheels.iter().map(|wheels| &*wheels.package).collect();
         let packages = listed(&packages.into_iter().collect::<Vec<_>>());
         help.push(format!("ask for another version of {packages}, another Python or architecture"));
     }
@@ -169,8 +169,8 @@ fn others(others: &[Target], target: Target) -> String {
 }
 
 /// For which Pythons or platforms there are wheels.
-fn there_instead(wheels: &Elsewhere) -> String {
-    let Elsewhere { package, version, tags } = wheels;
+fn available_wheels(wheels: &OtherWheels) -> String {
+    let OtherWheels { package, version, tags } = wheels;
     let pythons: Option<Vec<(u8, u8)>> = tags.iter().map(|tag| cpython(tag)).collect();
     let what = match pythons {
         Some(mut pythons) => {

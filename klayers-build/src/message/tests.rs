@@ -6,7 +6,7 @@ use klayers_core::{PackageName, Requirement, Target};
 use super::*;
 use crate::config::ConfigError;
 use klayers_core::UnknownRuntimeError;
-use klayers_layer::resolve::{Explanation, Instead, Requirements, SdistError};
+use klayers_layer::resolve::{Alternatives, Explanation, Requirements, SdistError};
 
 mod refusals;
 
@@ -17,11 +17,11 @@ fn target() -> Target {
     "p3.12".parse().unwrap()
 }
 
-fn unsolvable(requirements: &[&str], uv: &str, instead: Instead) -> Error {
+fn unsolvable(requirements: &[&str], uv: &str, alternatives: Alternatives) -> Error {
     let requirements: Vec<Requirement> =
         requirements.iter().map(|requirement| requirement.parse().unwrap()).collect();
     let mut explanation = Box::new(Explanation::parse(uv));
-    explanation.instead = instead;
+    explanation.alternatives = alternatives;
     ResolveError::Unsolvable {
         requirements: Requirements(requirements),
         target: target(),
@@ -47,9 +47,9 @@ fn names(names: &[&str]) -> std::collections::BTreeSet<PackageName> {
 
 /// What uv 0.13 says about packages of the public index.
 fn failures_of_uv() -> Vec<Error> {
-    let none = Instead::default;
-    let zappa = Instead { to_build: names(&["kappa", "placebo"]), ..none() };
-    let numpy = Instead {
+    let none = Alternatives::default;
+    let zappa = Alternatives { to_build: names(&["kappa", "placebo"]), ..none() };
+    let numpy = Alternatives {
         to_build: names(&["numpy"]),
         targets: vec!["p3.8".parse().unwrap(), "p3.9".parse().unwrap()],
         allowed: names(&["gdal"]),

@@ -9,7 +9,7 @@ use klayers_catalog::{Catalog as _, Include, Query, SqliteCatalog};
 use klayers_core::Digest;
 use klayers_layer::assemble::AssembleError;
 use klayers_layer::gate::{Finding, GateReport};
-use klayers_wheel::{Acceptance, Acceptances, Rule};
+use klayers_wheel::{Acceptance, Acceptances, RuleError};
 use serde_json::json;
 
 use crate::samples::digest;
@@ -79,7 +79,7 @@ fn accepting_a_record_accepts_nothing_else_and_the_layer_has_a_correct_record() 
         let strict = layers.zip(&case.bytes).map(drop).unwrap_err();
         let is_record = matches!(
             &strict,
-            AssembleError::Wheel(error) if matches!(error.rule(), Rule::RecordFaults { .. })
+            AssembleError::Wheel(error) if matches!(error.rule(), RuleError::RecordFaults { .. })
         );
         match (layers.accepting(accepting()).zip(&case.bytes), is_record) {
             (Ok(layer), true) => {

@@ -7,7 +7,7 @@ use klayers_core::{Digest, LayerName, Target};
 use klayers_layer::builder::{Builder, BytecodeMode};
 use klayers_layer::fetch::Fetcher;
 use klayers_layer::interpreter::Interpreters;
-use klayers_layer::interpreter::Places;
+use klayers_layer::interpreter::SearchPath;
 
 use crate::bytecode::pythons::any_python;
 use crate::gate::elf::{AARCH64, Elf};
@@ -120,7 +120,7 @@ async fn an_interpreter_is_asked_once_what_it_is() {
     let wrapper = home.write("bin/python", script);
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
     let interpreters =
-        Interpreters { places: Places::new(""), explicit: [(python, wrapper)].into() };
+        Interpreters { search_path: SearchPath::new(""), explicit: [(python, wrapper)].into() };
     let cache = home.path("cache");
     let builder = Builder::new(Fetcher::new(&cache, None).unwrap())
         .with_interpreters(interpreters)

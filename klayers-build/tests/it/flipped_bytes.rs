@@ -10,7 +10,7 @@ use klayers_core::{Digest, LayerName, Target};
 use klayers_layer::builder::{Builder, BytecodeMode};
 use klayers_layer::fetch::Fetcher;
 use klayers_layer::interpreter::Interpreters;
-use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_layer::interpreter::{Interpreter, SearchPath};
 use klayers_layer::lock::Lock;
 use klayers_layer::verify::verify;
 use klayers_wheel::Acceptances;
@@ -135,7 +135,7 @@ impl Cache {
         if let Some(interpreter) = &self.interpreter {
             let explicit = [(interpreter.version().python(), interpreter.path().to_owned())].into();
             builder = builder
-                .with_interpreters(Interpreters { places: Places::new(""), explicit })
+                .with_interpreters(Interpreters { search_path: SearchPath::new(""), explicit })
                 .with_bytecode(BytecodeMode::On, &self.path());
         }
         let name = LayerName::new("Klayers", self.lock.target(), "alpha").unwrap();

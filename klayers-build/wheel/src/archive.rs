@@ -17,8 +17,8 @@ use klayers_core::Digest;
 
 use super::content::ContentFile;
 use super::read_through::Reader;
-use super::{Compression, EntryFault, EntryPath, Framing, LARGEST_TEXT, Rule};
-use crate::nesting::below_a_file;
+use super::{Compression, EntryError, EntryPath, FramingError, LARGEST_TEXT, RuleError};
+use crate::nested_paths::find_path_below_file;
 
 mod central;
 mod end_record;
@@ -82,26 +82,26 @@ impl Archive {
     /// not account for every byte of it; if an entry's path leads out of the target folder or
     /// collides with another entry; if an entry is not a plain file, stored or compressed with
     /// DEFLATE.
-    pub fn open(path: &Path) -> Result<Self, Rule> {
-        let file =
-            ContentFile::open(path).map_err(|source| Rule::Io { path: path.to_owned(), source })?;
+    pub fn open(path: &Path) -> Result<Self, RuleError> {
+        let file = ContentFile::open(path)
+            .map_err(|source| RuleError::Io { path: path.to_owned(), source })?;
         Self::of_file(file)
     }
 
     /// Like [`open`](Self::open), for an open file.
-    pub(super) fn of_file(file: ContentFile) -> Result<Self, Rule> {
+    pub(super) fn of_file(file: ContentFile) -> Result<Self, RuleError> {
         let length = match file.metadata() {
             Ok(metadata) => metadata.len(),
-            Err(source) => return Err(Rule::Io { path: file.path().to_owned(), source }),
+            Err(source) => return Err(RuleError::Io { path: file.path().to_owned(), source }),
         };
         let mut archive = Self { file, length, entries: Vec::new(), repeated: Vec::new() };
         archive.refuse_tar()?;
         let directory = end_record::find(&archive)?;
         if directory.count > MOST_ENTRIES {
-            return Err(Framing::TooManyEntries.into());
+            return Err(FramingError::TooManyEntries.into());
         }
         if directory.size > LARGEST_DIRECTORY {
-            return Err(Framing::DirectoryTooLarge.into());
+            return Err(FramingError::DirectoryTooLarge.into());
         }
         let mut bytes = vec![0; usize::try_from(directory.size).unwrap_or(usize::MAX)];
         archive.read_at(&mut bytes, directory.offset)?;
@@ -129,10 +129,10 @@ impl Archive {
     /// # Errors
     ///
     /// If it is larger, or does not have the size and CRC of its header.
-    pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, Rule> {
+    pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, RuleError> {
         if entry.size > LARGEST_TEXT {
-            let (entry, fault) = (entry.path.clone(), EntryFault::TooLarge);
-            return Err(Rule::Entry { entry, fault });
+            let (entry, fault) = (entry.path.clone(), EntryError::TooLarge);
+            return Err(RuleError::Entry { entry, fault });
         }
         let read = Reader::new(&self.file).read(entry, None, |_| true)?;
         Ok(read.kept.unwrap_or_default())
@@ -143,7 +143,7 @@ impl Archive {
     /// # Errors
     ///
     /// If it does not have the size and CRC of its header.
-    pub fn sha256(&self, entry: &Entry) -> Result<Digest, Rule> {
+    pub fn sha256(&self, entry: &Entry) -> Result<Digest, RuleError> {
         Ok(Reader::new(&self.file).read(entry, None, |_| false)?.sha256)
     }
 
@@ -163,21 +163,23 @@ impl Archive {
     }
 
     /// Fills a buffer with the bytes at an offset.
-    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), RuleError> {
         read_at(&self.file, buffer, offset)
     }
 
     /// Follows the directory through the file: each entry must begin where the previous one ended.
-    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<LocatedEntry>, Rule> {
+    fn locate(&self, entries: Vec<CentralEntry>, end: u64) -> Result<Vec<LocatedEntry>, RuleError> {
         let mut located = Vec::with_capacity(entries.len());
         let mut position = 0;
         let mut entries = entries.into_iter().peekable();
         while let Some(entry) = entries.next() {
             if entry.header_offset != position {
                 return Err(match position {
-                    0 => Framing::LeadingBytes.into(),
-                    _ if entry.header_offset < position => entry.fault(EntryFault::Overlaps),
-                    _ => Framing::Unaccounted { from: position, to: entry.header_offset }.into(),
+                    0 => FramingError::LeadingBytes.into(),
+                    _ if entry.header_offset < position => entry.fault(EntryError::Overlaps),
+                    _ => {
+                        FramingError::Unaccounted { from: position, to: entry.header_offset }.into()
+                    }
                 });
             }
             let next = entries.peek().map_or(end, |next| next.header_offset);
@@ -186,13 +188,13 @@ impl Archive {
             position = next;
         }
         if position != end {
-            return Err(Framing::Unaccounted { from: position, to: end }.into());
+            return Err(FramingError::Unaccounted { from: position, to: end }.into());
         }
         Ok(located)
     }
 
     /// Stores the files among the entries, which are sorted by path, each path once.
-    fn keep(&mut self, located: Vec<LocatedEntry>) -> Result<(), Rule> {
+    fn keep(&mut self, located: Vec<LocatedEntry>) -> Result<(), RuleError> {
         let mut reader = Reader::new(&self.file);
         let mut before: Option<(EntryPath, Range<u64>)> = None;
         for LocatedEntry { entry, offset, place } in located {
@@ -200,7 +202,7 @@ impl Archive {
                 && *path == entry.path
             {
                 if !self.are_same(first.clone(), place)? {
-                    return Err(entry.fault(EntryFault::Duplicate));
+                    return Err(entry.fault(EntryError::Duplicate));
                 }
                 if self.repeated.last() != Some(path) {
                     self.repeated.push(entry.path);
@@ -214,8 +216,8 @@ impl Archive {
                 self.entries.push(entry);
             } else if entry.compressed_size > 0 {
                 reader.read(&entry, None, |_| false).map_err(|rule| match rule {
-                    Rule::Entry { entry, .. } => {
-                        Rule::Entry { entry, fault: EntryFault::FolderWithContent }
+                    RuleError::Entry { entry, .. } => {
+                        RuleError::Entry { entry, fault: EntryError::FolderWithContent }
                     }
                     other => other,
                 })?;
@@ -225,7 +227,7 @@ impl Archive {
     }
 
     /// Whether two ranges of the file hold the same bytes.
-    fn are_same(&self, one: Range<u64>, other: Range<u64>) -> Result<bool, Rule> {
+    fn are_same(&self, one: Range<u64>, other: Range<u64>) -> Result<bool, RuleError> {
         if one.end - one.start != other.end - other.start {
             return Ok(false);
         }
@@ -245,7 +247,7 @@ impl Archive {
     }
 
     /// Refuses a file that starts with a tar header, since some programs take it for a tar archive.
-    fn refuse_tar(&self) -> Result<(), Rule> {
+    fn refuse_tar(&self) -> Result<(), RuleError> {
         if self.length < TAR_HEADER as u64 {
             return Ok(());
         }
@@ -256,32 +258,32 @@ impl Archive {
         // The checksum is computed as if its own field held spaces.
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
-        if listed == Ok(sum) { Err(Framing::Tar.into()) } else { Ok(()) }
+        if listed == Ok(sum) { Err(FramingError::Tar.into()) } else { Ok(()) }
     }
 }
 
 /// Refuses different headers with the same name, and a file whose path is also a folder.
-fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), Rule> {
+fn refuse_collisions(entries: &[CentralEntry]) -> Result<(), RuleError> {
     let mut names: BTreeMap<&str, &CentralEntry> = BTreeMap::new();
     for entry in entries {
         if let Some(before) = names.insert(entry.path.as_str(), entry)
             && !before.agrees_with(entry)
         {
-            return Err(entry.fault(EntryFault::Duplicate));
+            return Err(entry.fault(EntryError::Duplicate));
         }
     }
-    match below_a_file(names.iter().map(|(name, entry)| (*name, !entry.folder))) {
-        Some((_, below)) => Err(names[below].fault(EntryFault::BelowAFile)),
+    match find_path_below_file(names.iter().map(|(name, entry)| (*name, !entry.folder))) {
+        Some((_, below)) => Err(names[below].fault(EntryError::BelowAFile)),
         None => Ok(()),
     }
 }
 
 /// Fills a buffer with the bytes at an offset. They must exist.
-pub(super) fn read_at(file: &ContentFile, buffer: &mut [u8], offset: u64) -> Result<(), Rule> {
+pub(super) fn read_at(file: &ContentFile, buffer: &mut [u8], offset: u64) -> Result<(), RuleError> {
     file.read_at(buffer, offset).map_err(|source| match source.kind() {
         // The system returns the second for an offset that no file can have.
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => Framing::Cut.into(),
-        _ => Rule::Io { path: file.path().to_owned(), source },
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => FramingError::Cut.into(),
+        _ => RuleError::Io { path: file.path().to_owned(), source },
     })
 }
 

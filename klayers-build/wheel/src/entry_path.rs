@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
+use super::RuleError;
 
 /// The path of an archive's entry, which cannot lead out of the target folder: components separated
 /// by `/`, none of them empty, `.` or `..`, without backslashes, control characters, and characters
@@ -22,9 +22,9 @@ impl EntryPath {
     /// # Errors
     ///
     /// If it is not the name of a file below the folder that the archive is unpacked to.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Rule> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, RuleError> {
         let refuse = |reason: &'static str| {
-            Err(Rule::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
+            Err(RuleError::Name { name: String::from_utf8_lossy(bytes).into_owned(), reason })
         };
         if bytes.len() > Self::LONGEST {
             return refuse("it is longer than 4,000 bytes");
@@ -81,9 +81,9 @@ fn changes_direction(character: char) -> bool {
 }
 
 impl TryFrom<String> for EntryPath {
-    type Error = Rule;
+    type Error = RuleError;
 
-    fn try_from(name: String) -> Result<Self, Rule> {
+    fn try_from(name: String) -> Result<Self, RuleError> {
         Self::parse(name.as_bytes())
     }
 }

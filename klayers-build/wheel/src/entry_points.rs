@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{EntryPath, Rule};
+use super::{EntryPath, RuleError};
 
 /// A console script or graphical script of a wheel ([entry points specification][spec]).
 ///
@@ -21,11 +21,11 @@ pub struct EntryPoint {
 ///
 /// Names the line that is not an entry point, or whose name or function could lead out of `bin` or
 /// the launcher.
-pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
+pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, RuleError> {
     let mut scripts: Vec<EntryPoint> = Vec::new();
     let mut in_scripts = false;
     for (index, line) in text.lines().enumerate() {
-        let refuse = |reason| Rule::EntryPoint { line: index + 1, reason };
+        let refuse = |reason| RuleError::EntryPoint { line: index + 1, reason };
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
@@ -59,7 +59,7 @@ pub fn console_scripts(text: &str) -> Result<Vec<EntryPoint>, Rule> {
     }
     scripts.sort_by(|one, other| one.name.cmp(&other.name));
     if scripts.windows(2).any(|pair| pair[0].name == pair[1].name) {
-        return Err(Rule::EntryPoint { line: 0, reason: "two scripts have the same name" });
+        return Err(RuleError::EntryPoint { line: 0, reason: "two scripts have the same name" });
     }
     Ok(scripts)
 }

@@ -13,11 +13,11 @@ use super::installation::Installation;
 use super::read_through::{Read, Reader};
 use super::record::{PrefixedPath, Record};
 use super::{
-    Checksum, Content, EntryFault, EntryPath, Inventory, Metadata, NativeLibrary,
-    NativeLibraryError, Notice, RecordFaults, RecordFlaw, Rule, WheelFile, WheelFilename,
+    Checksum, Content, EntryError, EntryPath, Inventory, Metadata, NativeLibrary,
+    NativeLibraryError, Notice, RecordFaults, RecordFlaw, RuleError, WheelFile, WheelFilename,
     console_scripts, modules, standard_library,
 };
-use crate::alike::alike;
+use crate::name_collisions::name_collisions;
 
 /// Largest total size of the unpacked files, in bytes: eight times the limit of a layer, since a
 /// layer may leave out files of a wheel.
@@ -30,12 +30,12 @@ const LARGEST_LIBRARY: u64 = 256 << 20;
 
 /// Reads a whole archive, on all cores, and checks it as the wheel of that file name. Faults of its
 /// `RECORD` become part of the inventory and are not an error here.
-pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, Rule> {
+pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inventory, RuleError> {
     // A ZIP64 field may state any size.
     let sizes = archive.entries().iter().map(|entry| entry.size);
     let unpacked = sizes.fold(0, u64::saturating_add);
     if unpacked > MOST_UNPACKED {
-        return Err(Rule::TooLarge { size: unpacked, limit: MOST_UNPACKED });
+        return Err(RuleError::TooLarge { size: unpacked, limit: MOST_UNPACKED });
     }
     let dist_info = dist_info(archive, filename)?;
     let in_dist_info = |file: &str| format!("{dist_info}/{file}");
@@ -45,19 +45,19 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
     let kept_names = ["METADATA", "WHEEL", "entry_points.txt"].map(in_dist_info);
     let mut files = read_all(archive, &record, &kept_names, LARGEST_LIBRARY)?;
     let record_faults = record_faults(&files, &record, &dist_info);
-    let text = |name: &str| -> Result<Option<&str>, Rule> {
+    let text = |name: &str| -> Result<Option<&str>, RuleError> {
         let kept = files.iter().find(|(entry, _)| entry.path.as_str() == name);
         let kept = kept.and_then(|(entry, read)| Some((entry, read.kept.as_ref()?)));
         kept.map(|(entry, bytes)| {
-            std::str::from_utf8(bytes).map_err(|_| fault(entry, EntryFault::NotText))
+            std::str::from_utf8(bytes).map_err(|_| fault(entry, EntryError::NotText))
         })
         .transpose()
     };
     let [metadata, wheel, entry_points] = &kept_names;
-    let missing = |name: &String| Rule::Missing(name.clone());
+    let missing = |name: &String| RuleError::Missing(name.clone());
     let metadata = Metadata::parse(text(metadata)?.ok_or_else(|| missing(metadata))?)?;
     if metadata.name != *filename.name() || metadata.version != *filename.version() {
-        return Err(Rule::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
+        return Err(RuleError::OtherMetadata(format!("{} {}", metadata.name, metadata.version)));
     }
     let mut notices = metadata.notices;
     note_redundancies(archive, &record, &mut notices);
@@ -91,14 +91,14 @@ pub(super) fn examine(archive: &Archive, filename: &WheelFilename) -> Result<Inv
 }
 
 /// Reads a metadata file of the wheel as text. It must exist.
-fn text_of(archive: &Archive, name: &str) -> Result<String, Rule> {
+fn text_of(archive: &Archive, name: &str) -> Result<String, RuleError> {
     let found = archive.entries().iter().find(|entry| entry.path.as_str() == name);
-    let entry = found.ok_or_else(|| Rule::Missing(name.to_owned()))?;
-    String::from_utf8(archive.read(entry)?).map_err(|_| fault(entry, EntryFault::NotText))
+    let entry = found.ok_or_else(|| RuleError::Missing(name.to_owned()))?;
+    String::from_utf8(archive.read(entry)?).map_err(|_| fault(entry, EntryError::NotText))
 }
 
 /// Finds the one `.dist-info` folder. Its name must match the file name of the wheel.
-fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule> {
+fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, RuleError> {
     let mut folders: Vec<&str> = archive
         .entries()
         .iter()
@@ -108,7 +108,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
         .collect();
     folders.dedup();
     let [folder] = folders.as_slice() else {
-        return Err(Rule::DistInfo { found: folders.len() });
+        return Err(RuleError::DistInfo { found: folders.len() });
     };
     let stem = folder.strip_suffix(".dist-info").unwrap_or(folder);
     let agrees = stem.split_once('-').is_some_and(|(name, version)| {
@@ -120,7 +120,7 @@ fn dist_info(archive: &Archive, filename: &WheelFilename) -> Result<String, Rule
     if agrees {
         Ok((*folder).to_owned())
     } else {
-        Err(Rule::OtherDistribution((*folder).to_owned()))
+        Err(RuleError::OtherDistribution((*folder).to_owned()))
     }
 }
 
@@ -130,14 +130,14 @@ fn is_dist_info(folder: &str) -> bool {
 }
 
 /// Refuses files in a `.data` folder that would be installed as another distribution.
-fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Result<(), Rule> {
+fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Result<(), RuleError> {
     let mut folders = destinations.iter().filter_map(|(path, entry)| {
         let (folder, _) = path.split_once('/')?;
         Some((folder, *entry))
     });
     match folders.find(|(folder, _)| is_dist_info(folder) && *folder != dist_info) {
         Some((folder, entry)) => {
-            Err(Rule::SecondDistInfo { entry: entry.to_owned(), folder: folder.to_owned() })
+            Err(RuleError::SecondDistInfo { entry: entry.to_owned(), folder: folder.to_owned() })
         }
         None => Ok(()),
     }
@@ -145,13 +145,13 @@ fn check_spread(destinations: &BTreeMap<String, &str>, dist_info: &str) -> Resul
 
 /// Refuses a path of `RECORD` with `./` or `/` at its beginning unless it is the path of an entry:
 /// taken alone, it would lead out of the wheel.
-fn refuse_unknown_spellings(archive: &Archive, record: &Record) -> Result<(), Rule> {
+fn refuse_unknown_spellings(archive: &Archive, record: &Record) -> Result<(), RuleError> {
     let unknown =
         record.prefixed_paths().iter().find(|prefixed| !is_there(archive, &prefixed.path));
     match unknown {
         Some(PrefixedPath { line, spelling, .. }) => {
             let reason = format!("{spelling:?} is not the path of a file in the wheel");
-            Err(Rule::Record { line: *line, reason })
+            Err(RuleError::Record { line: *line, reason })
         }
         None => Ok(()),
     }
@@ -241,12 +241,12 @@ fn read_all<'a>(
     record: &Record,
     kept_names: &[String],
     largest_library: u64,
-) -> Result<Vec<(&'a Entry, ReadEntry)>, Rule> {
+) -> Result<Vec<(&'a Entry, ReadEntry)>, RuleError> {
     let entries = archive.entries();
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(entries[index].size));
     let next = AtomicUsize::new(0);
-    let reads: Mutex<Vec<(usize, Result<ReadEntry, Rule>)>> = Mutex::default();
+    let reads: Mutex<Vec<(usize, Result<ReadEntry, RuleError>)>> = Mutex::default();
     let work = || {
         let mut reader = Reader::new(archive.file());
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -280,7 +280,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Checks the version of the format: a newer major version may require other unpacking.
-fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule> {
+fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), RuleError> {
     let version = text
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -288,7 +288,7 @@ fn check_wheel_version(text: &str, notices: &mut Vec<Notice>) -> Result<(), Rule
         .map_or("", |(_, version)| version.trim());
     let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
     if major != "1" || minor.parse::<u32>().is_err() {
-        return Err(Rule::WheelVersion(version.to_owned()));
+        return Err(RuleError::WheelVersion(version.to_owned()));
     }
     if minor != "0" {
         notices.push(Notice::WheelVersion(version.to_owned()));
@@ -301,8 +301,10 @@ fn note_names<'a>(
     modules: &[String],
     notices: &mut Vec<Notice>,
 ) {
-    let alike = alike(destinations.clone()).into_iter();
-    notices.extend(alike.map(|(one, other)| Notice::NamesAlike(one.to_owned(), other.to_owned())));
+    let collisions = name_collisions(destinations.clone()).into_iter();
+    notices.extend(
+        collisions.map(|(one, other)| Notice::NamesAlike(one.to_owned(), other.to_owned())),
+    );
     let is_path_file = |path: &&str| {
         !path.contains('/') && path.as_bytes().to_ascii_lowercase().ends_with(b".pth")
     };
@@ -318,8 +320,8 @@ fn wheel_file(entry: &Entry, read: &ReadEntry) -> WheelFile {
     WheelFile { path, executable, content }
 }
 
-fn fault(entry: &Entry, fault: EntryFault) -> Rule {
-    Rule::Entry { entry: entry.path.clone(), fault }
+fn fault(entry: &Entry, fault: EntryError) -> RuleError {
+    RuleError::Entry { entry: entry.path.clone(), fault }
 }
 
 #[cfg(test)]

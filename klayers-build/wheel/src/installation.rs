@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use klayers_core::PackageName;
 
-use super::{EntryFault, EntryPath, EntryPoint, Rule};
-use crate::nesting::below_a_file;
+use super::{EntryError, EntryPath, EntryPoint, RuleError};
+use crate::nested_paths::find_path_below_file;
 
 /// Files of a `.dist-info` folder that an installer writes itself, even if the wheel has them.
 const WRITTEN_ANEW: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
@@ -38,7 +38,7 @@ impl Installation<'_> {
     /// # Errors
     ///
     /// If an installer would refuse its place.
-    pub fn destination(&self, path: &EntryPath) -> Result<Option<Destination>, Rule> {
+    pub fn destination(&self, path: &EntryPath) -> Result<Option<Destination>, RuleError> {
         let name = path.as_str();
         if self.is_written_anew(name) {
             return Ok(None);
@@ -48,7 +48,10 @@ impl Installation<'_> {
         let inside = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(".data/"));
         let Some(inside) = inside else {
             if is_foreign_data(name) {
-                return Err(Rule::Entry { entry: path.clone(), fault: EntryFault::DataScheme });
+                return Err(RuleError::Entry {
+                    entry: path.clone(),
+                    fault: EntryError::DataScheme,
+                });
             }
             return plain(name.to_owned());
         };
@@ -60,7 +63,7 @@ impl Installation<'_> {
             Some(("scripts", path)) => {
                 Ok(Some(Destination { path: format!("bin/{path}"), script: true }))
             }
-            _ => Err(Rule::Entry { entry: path.clone(), fault: EntryFault::DataScheme }),
+            _ => Err(RuleError::Entry { entry: path.clone(), fault: EntryError::DataScheme }),
         }
     }
 
@@ -75,8 +78,8 @@ impl Installation<'_> {
         &self,
         files: impl IntoIterator<Item = &'w EntryPath>,
         scripts: &[EntryPoint],
-    ) -> Result<BTreeMap<String, &'w str>, Rule> {
-        let same = |first: &str, second: &str, destination: &str| Rule::SameDestination {
+    ) -> Result<BTreeMap<String, &'w str>, RuleError> {
+        let same = |first: &str, second: &str, destination: &str| RuleError::SameDestination {
             first: first.to_owned(),
             second: second.to_owned(),
             destination: destination.to_owned(),
@@ -100,7 +103,7 @@ impl Installation<'_> {
         for file in WRITTEN_ANEW {
             add(format!("{}/{file}", self.dist_info), INSTALLER)?;
         }
-        match below_a_file(destinations.keys().map(|path| (path.as_str(), true))) {
+        match find_path_below_file(destinations.keys().map(|path| (path.as_str(), true))) {
             Some((file, below)) => Err(same(destinations[file], destinations[below], below)),
             None => Ok(destinations),
         }

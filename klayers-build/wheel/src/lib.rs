@@ -6,11 +6,11 @@ use std::path::Path;
 use flate2::read::DeflateDecoder;
 use klayers_core::{Digest, PackageName};
 
-pub mod alike;
 pub mod cached;
 pub mod durable;
 pub mod gate_report;
-pub mod nesting;
+pub mod name_collisions;
+pub mod nested_paths;
 pub mod regular;
 pub mod sealed;
 pub mod sweep;
@@ -49,7 +49,7 @@ pub use native_library::{
 pub use notice::Notice;
 pub use record::{Hash, Record, RecordLine};
 pub use record_faults::{RecordFault, RecordFaults, RecordFlaw};
-pub use rule::{EntryFault, Framing, Rule, WheelError};
+pub use rule::{EntryError, FramingError, RuleError, WheelError};
 pub use size::Size;
 
 pub use content::{ChecksumHasher, ContentFile};
@@ -87,9 +87,9 @@ pub struct Wheel {
 /// A wheel that was read completely. Whether faults of its `RECORD` are accepted is not decided
 /// yet.
 #[derive(Debug)]
-pub struct Examined(Wheel);
+pub struct ExaminedWheel(Wheel);
 
-impl Examined {
+impl ExaminedWheel {
     /// Reads the wheel at `path` from its first byte to its last. `filename` is its real name: the
     /// path may differ.
     pub(crate) fn read(path: &Path, filename: &WheelFilename) -> Result<Self, WheelError> {
@@ -111,11 +111,11 @@ impl Examined {
         let inventory = examine(&archive, filename);
         let inventory = inventory.map_err(|rule| WheelError::new(filename, rule))?;
         let size = archive.length();
-        Ok(Self::kept(filename.clone(), size, archive.into_file(), inventory))
+        Ok(Self::from_inventory(filename.clone(), size, archive.into_file(), inventory))
     }
 
     /// Recreates a wheel that was read before from its stored inventory.
-    pub fn kept(
+    pub fn from_inventory(
         filename: WheelFilename,
         size: u64,
         file: ContentFile,
@@ -147,7 +147,7 @@ impl Examined {
             return Ok(wheel);
         }
         let (package, faults) = (wheel.name().normalized().to_owned(), faults.clone());
-        Err(WheelError::new(&wheel.filename, Rule::RecordFaults { package, faults }))
+        Err(WheelError::new(&wheel.filename, RuleError::RecordFaults { package, faults }))
     }
 }
 
@@ -155,7 +155,7 @@ impl Wheel {
     /// Reads the wheel at `path` from its first byte to its last. `filename` is its real name: the
     /// path may differ.
     ///
-    /// Every header, name, size, CRC and hash in it must be right; [`Rule`] lists the rules.
+    /// Every header, name, size, CRC and hash in it must be right; [`RuleError`] lists the rules.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Wheel {
         filename: &WheelFilename,
         accepted: &Acceptances,
     ) -> Result<Self, WheelError> {
-        Examined::read(path, filename)?.accepted(accepted)
+        ExaminedWheel::read(path, filename)?.accepted(accepted)
     }
 
     /// The file name.
@@ -220,18 +220,18 @@ impl Wheel {
     ///
     /// If the wheel can no longer be read, or has other bytes than when it was verified.
     pub fn read(&self, file: &WheelFile) -> Result<Vec<u8>, WheelError> {
-        let refuse = |rule: Rule| WheelError::new(&self.filename, rule);
+        let refuse = |rule: RuleError| WheelError::new(&self.filename, rule);
         let Content { offset, compressed_size, compression, size, sha256, checksum, .. } =
             file.content;
         if size.max(compressed_size) > LARGEST_TEXT {
-            let (entry, fault) = (file.path.clone(), EntryFault::TooLarge);
-            return Err(refuse(Rule::Entry { entry, fault }));
+            let (entry, fault) = (file.path.clone(), EntryError::TooLarge);
+            return Err(refuse(RuleError::Entry { entry, fault }));
         }
-        let changed = || refuse(Rule::Changed(self.file.changed()));
+        let changed = || refuse(RuleError::Changed(self.file.changed()));
         let mut packed = vec![0; usize::try_from(compressed_size).unwrap_or(usize::MAX)];
         self.file.read_at(&mut packed, offset).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => changed(),
-            _ => refuse(Rule::Io { path: self.file.path().to_owned(), source }),
+            _ => refuse(RuleError::Io { path: self.file.path().to_owned(), source }),
         })?;
         if Checksum::of(&packed) != checksum {
             return Err(changed());

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use klayers_core::{PackageName, PackageVersion, ParseError};
 
-use super::{Notice, Rule};
+use super::{Notice, RuleError};
 
 mod error;
 mod license;
@@ -68,7 +68,7 @@ impl Metadata {
     ///
     /// Names the line where readers would find different values of a field that affects the
     /// outcome, or the field that is missing or malformed.
-    pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, Rule> {
+    pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, RuleError> {
         Ok(Self::read(bytes.as_ref())?)
     }
 

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use super::archive::{Entry, read_at};
 use super::content::{Checksum, ChecksumHasher, ContentFile};
 use super::record::Hash;
-use super::{Compression, EntryFault, Rule};
+use super::{Compression, EntryError, RuleError};
 
 /// Number of bytes that are read and unpacked at once.
 const BUFFER: usize = 128 << 10;
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         entry: &Entry,
         listed: Option<&Hash>,
         keep: impl FnOnce(&[u8]) -> bool,
-    ) -> Result<Read, Rule> {
+    ) -> Result<Read, RuleError> {
         let mut sink = ContentSink::new(entry, listed, keep);
         let checksum = self.unpack(entry, &mut sink)?;
         let content = sink.finish().map_err(|fault| refuse(entry, fault))?;
@@ -68,9 +68,9 @@ impl<'a> Reader<'a> {
         &mut self,
         entry: &Entry,
         sink: &mut ContentSink<'_, impl FnOnce(&[u8]) -> bool>,
-    ) -> Result<Checksum, Rule> {
+    ) -> Result<Checksum, RuleError> {
         let mut hasher = ChecksumHasher::new();
-        let stream = |_| refuse(entry, EntryFault::Stream);
+        let stream = |_| refuse(entry, EntryError::Stream);
         let mut offset = entry.offset;
         let mut left = entry.compressed_size;
         self.inflate.reset(false);
@@ -103,16 +103,16 @@ impl<'a> Reader<'a> {
                     if packed.is_empty() {
                         break;
                     }
-                    return Err(refuse(entry, EntryFault::Stream));
+                    return Err(refuse(entry, EntryError::Stream));
                 }
                 sink.take(&self.unpacked[..written]).map_err(|fault| refuse(entry, fault))?;
             }
             if ended && (!packed.is_empty() || left > 0) {
-                return Err(refuse(entry, EntryFault::StreamGoesOn));
+                return Err(refuse(entry, EntryError::StreamGoesOn));
             }
         }
         match entry.compression {
-            Compression::Deflated if !ended => Err(refuse(entry, EntryFault::StreamCut)),
+            Compression::Deflated if !ended => Err(refuse(entry, EntryError::StreamCut)),
             _ => Ok(hasher.finish()),
         }
     }
@@ -151,15 +151,15 @@ impl<'e, K: FnOnce(&[u8]) -> bool> ContentSink<'e, K> {
         Self { entry, size: 0, crc, sha256, listed, keep, beginning, kept }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), EntryFault> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), EntryError> {
         self.size += bytes.len() as u64;
         // The real output is counted, since headers may lie.
         if self.size > self.entry.size {
-            return Err(EntryFault::Size);
+            return Err(EntryError::Size);
         }
         let tight = self.entry.compressed_size.saturating_mul(LARGEST_RATIO);
         if self.size > FREE_OF_RATIO && self.size > tight {
-            return Err(EntryFault::Bomb);
+            return Err(EntryError::Bomb);
         }
         self.keep(bytes);
         self.crc.update(bytes);
@@ -202,15 +202,15 @@ impl<'e, K: FnOnce(&[u8]) -> bool> ContentSink<'e, K> {
 
     /// Returns the SHA-256 of the content, whether it is the listed one, and the content if it was
     /// kept.
-    fn finish(mut self) -> Result<(Digest, bool, Option<Vec<u8>>), EntryFault> {
+    fn finish(mut self) -> Result<(Digest, bool, Option<Vec<u8>>), EntryError> {
         if self.keep.take().is_some_and(|keep| keep(&self.beginning)) {
             self.kept = Some(self.beginning);
         }
         if self.size != self.entry.size {
-            return Err(EntryFault::Size);
+            return Err(EntryError::Size);
         }
         if self.crc.finalize() != self.entry.crc {
-            return Err(EntryFault::Crc);
+            return Err(EntryError::Crc);
         }
         let sha256: [u8; 32] = self.sha256.finalize().into();
         let is_as_listed = match self.listed {
@@ -223,6 +223,6 @@ impl<'e, K: FnOnce(&[u8]) -> bool> ContentSink<'e, K> {
     }
 }
 
-fn refuse(entry: &Entry, fault: EntryFault) -> Rule {
-    Rule::Entry { entry: entry.path.clone(), fault }
+fn refuse(entry: &Entry, fault: EntryError) -> RuleError {
+    RuleError::Entry { entry: entry.path.clone(), fault }
 }

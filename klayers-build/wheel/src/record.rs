@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use klayers_core::Digest;
 
-use super::{EntryPath, RecordFlaw, Rule};
+use super::{EntryPath, RecordFlaw, RuleError};
 
 /// A wheel's list of its files, with their hashes and sizes ([specification][spec]).
 ///
@@ -85,19 +85,19 @@ impl Record {
     /// # Errors
     ///
     /// Names the line that is not a path, a hash and a size, or whose path leads out of the wheel.
-    pub fn parse(text: &str) -> Result<Self, Rule> {
+    pub fn parse(text: &str) -> Result<Self, RuleError> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes());
         let mut record = Self::default();
         for row in reader.records() {
-            let row = row.map_err(|error| Rule::Record {
+            let row = row.map_err(|error| RuleError::Record {
                 line: error.position().map_or(0, csv::Position::line),
                 reason: "not a row of CSV".to_owned(),
             })?;
             let line = row.position().map_or(0, csv::Position::line);
-            let refuse = |reason: String| Rule::Record { line, reason };
+            let refuse = |reason: String| RuleError::Record { line, reason };
             if row.len() > 3 {
                 return Err(refuse("it has more than three fields".to_owned()));
             }

@@ -9,12 +9,12 @@ use crate::cached::ChangedFileError;
 pub struct WheelError {
     wheel: String,
     #[source]
-    rule: Box<Rule>,
+    rule: Box<RuleError>,
 }
 
 impl WheelError {
     /// A wheel broke a rule.
-    pub fn new(wheel: &WheelFilename, rule: Rule) -> Self {
+    pub fn new(wheel: &WheelFilename, rule: RuleError) -> Self {
         Self { wheel: wheel.to_string(), rule: Box::new(rule) }
     }
 
@@ -24,7 +24,7 @@ impl WheelError {
     }
 
     /// The rule that it breaks.
-    pub fn rule(&self) -> &Rule {
+    pub fn rule(&self) -> &RuleError {
         &self.rule
     }
 }
@@ -32,7 +32,7 @@ impl WheelError {
 /// A rule that a wheel breaks, with the entry that breaks it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Rule {
+pub enum RuleError {
     /// The file cannot be read.
     #[error("could not read {}", path.display())]
     Io {
@@ -46,7 +46,7 @@ pub enum Rule {
     Changed(#[source] ChangedFileError),
     /// The file is not a ZIP archive, or readers might extract different files from it.
     #[error("it is not a sound ZIP archive: {0}")]
-    Framing(#[from] Framing),
+    Framing(#[from] FramingError),
     /// The name of an entry cannot be the path of a file in a layer.
     #[error("entry {name:?}: {reason}")]
     Name {
@@ -61,7 +61,7 @@ pub enum Rule {
         /// The entry.
         entry: EntryPath,
         /// The problem.
-        fault: EntryFault,
+        fault: EntryError,
     },
     /// The unpacked size exceeds the limit.
     #[error("it unpacks to {size} bytes; the limit is {limit}")]
@@ -139,7 +139,7 @@ pub enum Rule {
 /// A fault of an archive as a whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Framing {
+pub enum FramingError {
     /// There is no end record.
     #[error("it has no end of central directory record")]
     NoEndRecord,
@@ -201,7 +201,7 @@ pub enum Framing {
 /// A fault of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum EntryFault {
+pub enum EntryError {
     /// Two entries have this name, with different bytes.
     #[error("two entries have this name, and they differ")]
     Duplicate,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use klayers_wheel::{Rule, Wheel, WheelFilename};
+use klayers_wheel::{RuleError, Wheel, WheelFilename};
 
 fn main() -> ExitCode {
     let wheels: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -42,7 +42,7 @@ fn verdict(path: &Path) -> String {
             [notice, ..] => format!("noticed\t{:?}", notice.to_string()),
         },
         Err(error) => {
-            let acceptable = matches!(error.rule(), Rule::RecordFaults { .. });
+            let acceptable = matches!(error.rule(), RuleError::RecordFaults { .. });
             let verdict = if acceptable { "acceptable" } else { "refused" };
             format!("{verdict}\t{:?}", error.rule().to_string())
         }

@@ -8,8 +8,8 @@ use super::collisions::{Settled, WheelPart, settle};
 use super::launcher::{launcher, scripts, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
 use crate::slim::Slimming;
-use klayers_wheel::alike::alike;
-use klayers_wheel::nesting::below_a_file;
+use klayers_wheel::name_collisions::name_collisions;
+use klayers_wheel::nested_paths::find_path_below_file;
 use klayers_wheel::{Content, ContentFile, Destination, LARGEST_TEXT, Wheel, WheelFile};
 
 /// The folder of a layer that is on Python's path.
@@ -181,7 +181,7 @@ impl<'w> Layout<'w> {
         // Bytecode is alike where its sources are.
         let names = self.files.iter().map(|file| file.path.as_str());
         let names = names.filter(|path| path.starts_with(ROOT) && !path.contains("/__pycache__/"));
-        let pairs = alike(names).into_iter().filter_map(|(one, other)| {
+        let pairs = name_collisions(names).into_iter().filter_map(|(one, other)| {
             let pair = [self.named(one)?, self.named(other)?];
             let [(_, first), (_, second)] = pair;
             (first.filename() != second.filename()).then_some(pair)
@@ -224,7 +224,8 @@ fn merged(files: Vec<LayerFile<'_>>) -> Vec<LayerFile<'_>> {
 
 /// No path of a file may be that of a folder of another.
 fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError> {
-    let Some((file, below)) = below_a_file(files.iter().map(|file| (file.path.as_str(), true)))
+    let Some((file, below)) =
+        find_path_below_file(files.iter().map(|file| (file.path.as_str(), true)))
     else {
         return Ok(());
     };

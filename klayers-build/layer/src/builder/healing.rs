@@ -8,12 +8,12 @@ use crate::LayerError;
 /// Recovers from changed cache files: when a stage fails because of one, the file is removed, and
 /// all stages run again with less trust. Each file is removed only once.
 #[derive(Debug)]
-pub(crate) struct Healing {
+pub(crate) struct CacheRecovery {
     inspection: Inspection,
     dropped: BTreeSet<PathBuf>,
 }
 
-impl Healing {
+impl CacheRecovery {
     pub(crate) fn new(log: CacheLog) -> Self {
         Self { inspection: Inspection { trust: Trust::Stamps, log }, dropped: BTreeSet::new() }
     }
@@ -60,7 +60,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.whl");
         let log = CacheLog::default();
-        let mut healing = Healing::new(log.clone());
+        let mut healing = CacheRecovery::new(log.clone());
         let mut attempt = || {
             fs::write(&path, "changed").expect("written");
             let changed = ChangedFileError::new(&path, fs::metadata(&path).ok().as_ref());

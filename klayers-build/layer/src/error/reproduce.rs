@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use klayers_core::{LayerName, PackageName};
-use klayers_wheel::Rule;
+use klayers_wheel::RuleError;
 
 use crate::lock::LockError;
 use crate::recipe::RecipeError;
@@ -32,7 +32,7 @@ impl ReproduceError {
 pub enum LayerFault {
     /// It is not a sound ZIP archive.
     #[error(transparent)]
-    Archive(#[from] Rule),
+    Archive(#[from] RuleError),
     /// It does not hold one lock.
     #[error(
         "it does not hold one klayers/LAYER/pylock.toml, as layers do that were made of wheels"

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use klayers_core::PythonVersion;
 use tokio::sync::OnceCell;
 
-use super::{Interpreter, InterpreterError, Places};
+use super::{Interpreter, InterpreterError, SearchPath};
 
 /// Where the interpreters are.
 #[derive(Clone, Debug)]
 pub struct Interpreters {
     /// Where they are looked for.
-    pub places: Places,
+    pub search_path: SearchPath,
     /// Those that are to be used, and no others of their version.
     pub explicit: BTreeMap<PythonVersion, PathBuf>,
 }
@@ -27,7 +27,7 @@ impl Interpreters {
         python: PythonVersion,
     ) -> Result<Option<Interpreter>, InterpreterError> {
         let explicit = self.explicit.get(&python).map(PathBuf::as_path);
-        Interpreter::find(python, explicit, &self.places).await
+        Interpreter::find(python, explicit, &self.search_path).await
     }
 }
 

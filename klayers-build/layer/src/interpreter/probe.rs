@@ -16,7 +16,7 @@ const GREETING: &str = "klayers probe";
 /// Why a program is not the requested interpreter.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum ProbeError {
     /// The program could not be run.
     #[error("it cannot be run")]
     Run(#[from] CommandError),
@@ -25,7 +25,7 @@ pub enum Unfit {
     Failed(String),
     /// The answer cannot be parsed.
     #[error("its answer is not that of CPython: {0:?}")]
-    Rubbish(String),
+    UnexpectedAnswer(String),
     /// The program is not CPython, or has ABI flags, such as a free-threaded build.
     #[error("it is {0}; CPython without ABI flags is needed")]
     OtherBuild(String),
@@ -34,7 +34,7 @@ pub enum Unfit {
     OtherVersion(String),
     /// The magic number or cache tag does not match the version.
     #[error("it claims to be Python {release}, but has {what}, which no Python {release} has")]
-    Lie {
+    Inconsistent {
         /// The claimed release.
         release: String,
         /// What does not match.
@@ -52,13 +52,13 @@ pub(super) async fn probe(
     python: PythonVersion,
     search: &OsStr,
     time: Duration,
-) -> Result<Interpreter, Unfit> {
+) -> Result<Interpreter, ProbeError> {
     // A shim needs `PATH` to find the program that it starts.
     let found = ask(Command::new(program).env_clear().env("PATH", search), python, time).await?;
     let alone = ask(Command::new(&found.path).env_clear(), python, time).await;
     match alone {
         Ok(alone) if alone == found => Ok(found),
-        _ => Err(Unfit::Wrapper(found.path)),
+        _ => Err(ProbeError::Wrapper(found.path)),
     }
 }
 
@@ -66,39 +66,39 @@ async fn ask(
     command: &mut Command,
     python: PythonVersion,
     time: Duration,
-) -> Result<Interpreter, Unfit> {
+) -> Result<Interpreter, ProbeError> {
     let command = command.args(["-I", "-S", "-B", "-c", SCRIPT]);
     let output = command::run(command, "", Bounds { time, output_mib: 1 }).await?;
     if output.status != Some(0) {
-        return Err(Unfit::Failed(output.explanation()));
+        return Err(ProbeError::Failed(output.explanation()));
     }
-    let rubbish = || Unfit::Rubbish(command::shortened(output.stdout.trim(), 100));
-    let answer = output.stdout.strip_suffix('\n').ok_or_else(rubbish)?;
+    let unexpected = || ProbeError::UnexpectedAnswer(command::shortened(output.stdout.trim(), 100));
+    let answer = output.stdout.strip_suffix('\n').ok_or_else(unexpected)?;
     let mut lines = answer.splitn(8, '\n');
-    let mut line = || lines.next().ok_or_else(rubbish);
+    let mut line = || lines.next().ok_or_else(unexpected);
     if line()? != GREETING {
-        return Err(rubbish());
+        return Err(unexpected());
     }
     let (name, release, tag) = (line()?, line()?, line()?);
-    let magic = Magic::new(line()?.parse().map_err(|_| rubbish())?);
+    let magic = Magic::new(line()?.parse().map_err(|_| unexpected())?);
     let (flags, machine, path) = (line()?, line()?, line()?);
     if name != "cpython" || !flags.is_empty() {
-        return Err(Unfit::OtherBuild(format!("{name}{flags} {release}")));
+        return Err(ProbeError::OtherBuild(format!("{name}{flags} {release}")));
     }
-    let version: super::PythonRelease = release.parse().map_err(|_| rubbish())?;
+    let version: super::PythonRelease = release.parse().map_err(|_| unexpected())?;
     if version.python() != python {
-        return Err(Unfit::OtherVersion(release.to_owned()));
+        return Err(ProbeError::OtherVersion(release.to_owned()));
     }
-    let belied = |what| Unfit::Lie { release: release.to_owned(), what };
+    let inconsistent = |what| ProbeError::Inconsistent { release: release.to_owned(), what };
     if tag != cache_tag(python) {
-        return Err(belied(format!("the cache tag {tag:?}")));
+        return Err(inconsistent(format!("the cache tag {tag:?}")));
     }
     // The magic number changes until a minor version is final.
     if Magic::released(python).is_some_and(|known| known != magic) {
-        return Err(belied(format!("the magic number {}", magic.number())));
+        return Err(inconsistent(format!("the magic number {}", magic.number())));
     }
     if !path.starts_with('/') {
-        return Err(rubbish());
+        return Err(unexpected());
     }
     Ok(Interpreter { path: path.into(), version, magic, machine: machine.to_owned() })
 }

@@ -23,9 +23,9 @@ impl PythonRelease {
 }
 
 impl FromStr for PythonRelease {
-    type Err = NotARelease;
+    type Err = ParsePythonReleaseError;
 
-    fn from_str(text: &str) -> Result<Self, NotARelease> {
+    fn from_str(text: &str) -> Result<Self, ParsePythonReleaseError> {
         let parse = || {
             let (major, rest) = text.split_once('.')?;
             let (minor, rest) = rest.split_once('.')?;
@@ -38,7 +38,9 @@ impl FromStr for PythonRelease {
                 stage: stage.to_owned(),
             })
         };
-        parse().filter(|release| is_stage(&release.stage)).ok_or_else(|| NotARelease(text.into()))
+        parse()
+            .filter(|release| is_stage(&release.stage))
+            .ok_or_else(|| ParsePythonReleaseError(text.into()))
     }
 }
 
@@ -58,9 +60,9 @@ impl fmt::Display for PythonRelease {
 }
 
 impl TryFrom<String> for PythonRelease {
-    type Error = NotARelease;
+    type Error = ParsePythonReleaseError;
 
-    fn try_from(text: String) -> Result<Self, NotARelease> {
+    fn try_from(text: String) -> Result<Self, ParsePythonReleaseError> {
         text.parse()
     }
 }
@@ -74,7 +76,7 @@ impl From<PythonRelease> for String {
 /// The text is not a release of CPython.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0:?} is not a release of Python; expected a version such as 3.12.1 or 3.14.0rc2")]
-pub struct NotARelease(String);
+pub struct ParsePythonReleaseError(String);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bytecode::pyc_path;
 use crate::interpreter::PythonRelease;
 use crate::recipe::Recipe;
-use klayers_wheel::{Archive, Entry, EntryPath, Rule};
+use klayers_wheel::{Archive, Entry, EntryPath, RuleError};
 
 use super::Difference;
 
@@ -13,7 +13,7 @@ use super::Difference;
 const ROOT: &str = "python/";
 
 /// All differences, sorted by path.
-pub(super) fn differences(layer: &Archive, made: &Archive) -> Result<Vec<Difference>, Rule> {
+pub(super) fn differences(layer: &Archive, made: &Archive) -> Result<Vec<Difference>, RuleError> {
     let found = found(layer, made, &BTreeSet::new())?;
     Ok(found.into_iter().map(|(_, difference)| difference).collect())
 }
@@ -26,7 +26,7 @@ pub(super) fn differences_but_bytecode(
     made: &Archive,
     recipe: &Recipe,
     release: &PythonRelease,
-) -> Result<(Vec<Difference>, usize), Rule> {
+) -> Result<(Vec<Difference>, usize), RuleError> {
     // What is no bytecode of a file that is there is not passed over.
     let sources = made.entries().iter().filter_map(|entry| entry.path.as_str().strip_prefix(ROOT));
     let bytecode: BTreeSet<String> =
@@ -61,7 +61,7 @@ fn found<'a>(
     layer: &'a Archive,
     made: &'a Archive,
     passed_over: &BTreeSet<String>,
-) -> Result<Vec<(Pair<'a>, Difference)>, Rule> {
+) -> Result<Vec<(Pair<'a>, Difference)>, RuleError> {
     let compared = |entry: &&Entry| !is_among(&entry.path, passed_over);
     let mut missing: BTreeMap<&EntryPath, &Entry> =
         made.entries().iter().filter(compared).map(|entry| (&entry.path, entry)).collect();

@@ -42,17 +42,17 @@ pub struct Explanation {
     /// The premises of uv's derivation, in uv's order, without duplicates.
     pub facts: Vec<String>,
     /// Wheels for other targets, from uv's hints.
-    pub elsewhere: Vec<Elsewhere>,
+    pub other_wheels: Vec<OtherWheels>,
     /// Packages for which uv found source distributions but no wheels that fit, in at least one
     /// version.
     pub without_wheels: BTreeSet<PackageName>,
     /// Alternatives, found after the resolution failed.
-    pub instead: Instead,
+    pub alternatives: Alternatives,
 }
 
 /// Alternatives to wheels that do not exist.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Instead {
+pub struct Alternatives {
     /// The packages to build from source so that the requirements can be met. Empty if unknown.
     pub to_build: BTreeSet<PackageName>,
     /// The packages that are already allowed to be built from source.
@@ -65,7 +65,7 @@ pub struct Instead {
 
 /// Wheels of a package that do not fit the target.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Elsewhere {
+pub struct OtherWheels {
     /// The package.
     pub package: String,
     /// Its version.
@@ -89,16 +89,16 @@ impl Explanation {
         Self {
             text: shortened(&lines.join("\n"), LONGEST),
             facts: facts(without_head(reason)),
-            elsewhere: hints.iter().filter_map(|hint| Elsewhere::parse(hint)).collect(),
+            other_wheels: hints.iter().filter_map(|hint| OtherWheels::parse(hint)).collect(),
             without_wheels: hints.iter().filter_map(|hint| without_wheels(hint)).collect(),
-            instead: Instead::default(),
+            alternatives: Alternatives::default(),
         }
     }
 
     /// Returns the packages to build from source: those that are known to be enough, or else all
     /// that have no wheels.
     pub fn to_build(&self) -> Vec<PackageName> {
-        let known = &self.instead.to_build;
+        let known = &self.alternatives.to_build;
         let names = if known.is_empty() { &self.without_wheels } else { known };
         names.iter().cloned().collect()
     }
@@ -111,7 +111,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl Elsewhere {
+impl OtherWheels {
     /// Reads a hint such as: Wheels are available for `mkl` (v2026.2.0) on the following platforms:
     /// `win32`, `win_amd64`
     fn parse(hint: &str) -> Option<Self> {
@@ -255,9 +255,9 @@ hint: Wheels are available for `mkl` (v2026.2.0) on the following platforms: `ma
         assert_eq!(none.facts[1], "zappa==0.41.0 zappa>=0.47.0,<=0.60.2 depend on kappa==0.6.0");
         assert!(none.to_string().lines().count() > 10, "uv's own lines are kept: {none}");
         let tags = Explanation::parse(TAGS);
-        let found: Vec<_> = tags.elsewhere.iter().map(|e| (&*e.package, &*e.version)).collect();
+        let found: Vec<_> = tags.other_wheels.iter().map(|e| (&*e.package, &*e.version)).collect();
         assert_eq!(found, [("tensorflow", "1.15.0"), ("mkl", "2026.2.0")]);
-        assert_eq!(tags.elsewhere[0].tags, ["cp27m", "cp37m"]);
-        assert_eq!(tags.elsewhere[1].tags, ["manylinux_2_28_x86_64", "win_amd64"]);
+        assert_eq!(tags.other_wheels[0].tags, ["cp27m", "cp37m"]);
+        assert_eq!(tags.other_wheels[1].tags, ["manylinux_2_28_x86_64", "win_amd64"]);
     }
 }

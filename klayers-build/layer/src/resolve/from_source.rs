@@ -31,7 +31,7 @@ const KIND: &str = "klayers built wheel 1";
 
 /// The packages that may be built from source, and the tools for building them.
 #[derive(Clone, Debug)]
-pub struct FromSource {
+pub struct SdistBuilds {
     pub(super) allowed: BTreeSet<PackageName>,
     fetcher: Fetcher,
     interpreters: Interpreters,
@@ -40,7 +40,7 @@ pub struct FromSource {
     building: Arc<Mutex<()>>,
 }
 
-impl FromSource {
+impl SdistBuilds {
     /// Allows these packages. Fetched source distributions and built wheels go into the cache of
     /// the fetcher. A build uses the interpreter of the target's Python version if there is one;
     /// native code needs it.
@@ -103,7 +103,7 @@ impl Resolver {
     /// `unsolvable`, the error without these wheels, if they do not help.
     pub(super) async fn build_and_compile(
         &self,
-        from_source: &FromSource,
+        from_source: &SdistBuilds,
         requirements: &[Requirement],
         target: Target,
         runtime: &Runtime,
@@ -146,7 +146,7 @@ impl Resolver {
             };
             let not_allowed = || SdistError::NotAllowed(pin.name.clone());
             let from_source = self.from_source.as_ref().ok_or_else(not_allowed)?;
-            if from_source.fetcher.kept_built(*sha256, wheel.size).await?.is_some() {
+            if from_source.fetcher.cached_build(*sha256, wheel.size).await?.is_some() {
                 continue;
             }
             let again = self.build(from_source, pin, source, lock.target(), runtime).await?;
@@ -163,7 +163,7 @@ impl Resolver {
     /// there.
     async fn find_or_build(
         &self,
-        from_source: &FromSource,
+        from_source: &SdistBuilds,
         pin: &Pin,
         source: &SdistSource,
         target: Target,
@@ -176,7 +176,8 @@ impl Resolver {
         let note = note.value(&note_path, from_source.fetcher.cache_log());
         if let Some(note) = note
             && let Ok(filename) = note.filename.parse::<WheelFilename>()
-            && let Some(path) = from_source.fetcher.kept_built(note.sha256, Some(note.size)).await?
+            && let Some(path) =
+                from_source.fetcher.cached_build(note.sha256, Some(note.size)).await?
         {
             return Ok(CachedBuild { filename, sha256: note.sha256, path });
         }
@@ -185,13 +186,13 @@ impl Resolver {
 
     async fn build(
         &self,
-        from_source: &FromSource,
+        from_source: &SdistBuilds,
         pin: &Pin,
         source: &SdistSource,
         target: Target,
         runtime: &Runtime,
     ) -> Result<CachedBuild, SdistError> {
-        let FromSource { allowed, fetcher, interpreters, .. } = from_source;
+        let SdistBuilds { allowed, fetcher, interpreters, .. } = from_source;
         if !allowed.contains(&pin.name) {
             return Err(SdistError::NotAllowed(pin.name.clone()));
         }
@@ -202,7 +203,7 @@ impl Resolver {
         let judge = |path: &Path, filename: &WheelFilename| judge(path, filename, target, runtime);
         let built = self.build_sdist(&sdist, python, allowed, judge).await;
         let built = built.map_err(|error| from_source.with_log(error, target))?;
-        let path = fetcher.keep_built(&built.path(), built.sha256).await?;
+        let path = fetcher.store_build(&built.path(), built.sha256).await?;
         let note = BuiltWheelNote {
             filename: built.filename.to_string(),
             sha256: built.sha256,
@@ -214,7 +215,7 @@ impl Resolver {
     }
 }
 
-impl FromSource {
+impl SdistBuilds {
     /// Stores the output of a failed build in a log file, and names that file in the error.
     fn with_log(&self, error: SdistError, target: Target) -> SdistError {
         let SdistError::Failed { pin, output, .. } = error else { return error };

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::{PROBE, Resolver, succeeded, written};
-use crate::command::{Bounds, CommandError, Output, run, tied_uv, uv};
+use crate::command::{Bounds, CommandError, Output, run, uv, uv_killed_with_parent};
 use crate::confine::{Confinement, Toolchain, View};
 use crate::secrets::TomlError;
 use klayers_wheel::WheelFilename;
@@ -268,7 +268,7 @@ impl<'a> BuildRoom<'a> {
         let arguments = ["venv", "--quiet", "--no-config", "--python", &python, &environment];
         self.run(&self.view, &self.uv, &arguments).await?;
         let requires = written(&self.requires(source)?)?;
-        let mut command = tied_uv(&self.resolver.uv).await;
+        let mut command = uv_killed_with_parent(&self.resolver.uv).await;
         command
             .args(["pip", "install", "--quiet", "--only-binary", ":all:"])
             .args(["--python", &environment, "--requirements"])
@@ -276,7 +276,7 @@ impl<'a> BuildRoom<'a> {
             // With a shared cache, a build could change, through links, files that other
             // installations use.
             .env("UV_CACHE_DIR", self.path("cache"));
-        self.resolver.sources.tell(&mut command, None);
+        self.resolver.sources.configure_uv(&mut command, None);
         let bounds = Bounds { time: TIMEOUT, output_mib: OUTPUT_MIB };
         self.done(run(&mut command, "", bounds).await).map(drop)
     }

@@ -21,7 +21,7 @@ use klayers_layer::import::{ImportError, ZipFault};
 use klayers_layer::lock::LockError;
 use klayers_layer::verify::VerifyError;
 use klayers_publish::PublishError;
-use klayers_wheel::{Framing, Rule, WheelError};
+use klayers_wheel::{FramingError, RuleError, WheelError};
 
 /// The longest name of a wheel that was met: that of sentry-cli 3.8.0.
 const LONG_WHEEL: &str = "sentry_cli-3.8.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.\
@@ -35,18 +35,18 @@ fn long_path() -> PathBuf {
     format!("/home/user/{}/klayers.toml", "a-rather-long-folder/".repeat(6)).into()
 }
 
-fn wheel(rule: Rule) -> Error {
+fn wheel(rule: RuleError) -> Error {
     VerifyError::Wheel(WheelError::new(&LONG_WHEEL.parse().unwrap(), rule)).into()
 }
 
-fn record_faults() -> Rule {
+fn record_faults() -> RuleError {
     let fault = |number: usize| {
         let path = format!("psycopg2/.dylibs/a/rather/long/path/libcom_err.{number}.0.dylib");
         json!({ "path": path, "flaw": "not-listed" })
     };
     let first: Vec<_> = (0..10).map(fault).collect();
     let faults = serde_json::from_value(json!({ "count": 111, "first": first })).unwrap();
-    Rule::RecordFaults { package: "nvidia-nvimgcodec-cu12".to_owned(), faults }
+    RuleError::RecordFaults { package: "nvidia-nvimgcodec-cu12".to_owned(), faults }
 }
 
 fn gate(findings: Vec<Finding>) -> Error {
@@ -87,8 +87,8 @@ fn refusals() -> Vec<Error> {
     let mut all = failures_of_uv();
     all.extend([
         wheel(record_faults()),
-        wheel(Rule::Framing(Framing::Zip64Disagrees)),
-        wheel(Rule::Name { name: "x".repeat(900), reason: "it leaves its folder" }),
+        wheel(RuleError::Framing(FramingError::Zip64Disagrees)),
+        wheel(RuleError::Name { name: "x".repeat(900), reason: "it leaves its folder" }),
         too_large(&["torch", "nvidia-cudnn-cu13", "nvidia-cublas", "triton", "nvidia-cusolver"]),
         too_large(&["boto3", "botocore"]),
         gate(missing_libraries(1)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use klayers_core::PythonVersion;
 use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
-use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_layer::interpreter::{Interpreter, SearchPath};
 use klayers_wheel::cached::Inspection;
 use tempfile::TempDir;
 
@@ -31,8 +31,8 @@ impl Fault {
         pretender(&path, &[], &script.replace("HOME", &folder.path().display().to_string()));
         let python = PythonVersion::new(3, 12);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let places = Places::new("");
-        let found = Interpreter::find(python, Some(&path), &places);
+        let search_path = SearchPath::new("");
+        let found = Interpreter::find(python, Some(&path), &search_path);
         let interpreter = runtime.block_on(found).unwrap().unwrap();
         Self { folder, interpreter }
     }

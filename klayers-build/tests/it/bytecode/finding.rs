@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klayers_core::PythonVersion;
-use klayers_layer::interpreter::{Interpreter, InterpreterError, Places};
+use klayers_layer::interpreter::{Interpreter, InterpreterError, SearchPath};
 use tempfile::TempDir;
 
 use super::pythons::{any_python, pretender};
@@ -34,7 +34,7 @@ impl Search {
         path
     }
 
-    fn places(&self) -> Places {
+    fn search_path(&self) -> SearchPath {
         let folders = ["a", "b", "c", "d", "e"].map(|folder| self.path(folder));
         let system = ["/usr/bin", "/bin"].map(PathBuf::from);
         // None of what the machine itself has is to be found, but what scripts need.
@@ -45,17 +45,17 @@ impl Search {
             let _ = symlink(real.unwrap(), tools.join(tool));
         }
         let search = std::env::join_paths(folders.into_iter().chain([tools])).unwrap();
-        Places::new(search).with_timeout(Duration::from_secs(10))
+        SearchPath::new(search).with_timeout(Duration::from_secs(10))
     }
 
     async fn find(&self) -> Option<PathBuf> {
-        let found = Interpreter::find(PYTHON_3_12, None, &self.places()).await.unwrap();
+        let found = Interpreter::find(PYTHON_3_12, None, &self.search_path()).await.unwrap();
         found.map(|interpreter| interpreter.path().to_owned())
     }
 
     /// Why a pretender is not taken when it is asked for.
     async fn refused(&self, program: &Path) -> String {
-        let found = Interpreter::find(PYTHON_3_12, Some(program), &self.places()).await;
+        let found = Interpreter::find(PYTHON_3_12, Some(program), &self.search_path()).await;
         let error = found.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -89,8 +89,8 @@ async fn one_that_hangs_is_passed_over() {
     let hang = format!("sleep 600 & echo $! > '{}'; wait", pid.display());
     search.script("a/python3.12", &hang);
     pretender(&search.path("b/python3.12"), &[], "");
-    let places = search.places().with_timeout(Duration::from_secs(2));
-    let found = Interpreter::find(PYTHON_3_12, None, &places).await.unwrap().unwrap();
+    let search_path = search.search_path().with_timeout(Duration::from_secs(2));
+    let found = Interpreter::find(PYTHON_3_12, None, &search_path).await.unwrap().unwrap();
     assert_eq!(found.path(), search.path("b/python3.12"));
     super::faults::gone(&pid);
 }
@@ -101,7 +101,7 @@ async fn the_explicit_one_is_taken_or_refused() {
     pretender(&search.path("a/python3.12"), &[], "");
     let good = search.path("elsewhere/python");
     pretender(&good, &[(2, "3.12.0rc2")], "");
-    let found = Interpreter::find(PYTHON_3_12, Some(&good), &search.places()).await.unwrap();
+    let found = Interpreter::find(PYTHON_3_12, Some(&good), &search.search_path()).await.unwrap();
     assert_eq!(found.as_ref().map(Interpreter::path), Some(good.as_path()));
     assert_eq!(found.unwrap().version().to_string(), "3.12.0rc2");
 
@@ -164,7 +164,7 @@ async fn the_real_one_is_found_behind_links_and_wrappers() {
     let wrapper = search.script("wrapper", &format!("exec '{program}' \"$@\""));
     for path in [link, wrapper] {
         let python = real.version().python();
-        let found = Interpreter::find(python, Some(&path), &search.places()).await.unwrap();
+        let found = Interpreter::find(python, Some(&path), &search.search_path()).await.unwrap();
         assert_eq!(found.as_ref(), Some(&real));
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use klayers_core::PythonVersion;
-use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_layer::interpreter::{Interpreter, SearchPath};
 
 use crate::support::command::{environment, say_skipped};
 
@@ -15,10 +15,10 @@ pub(super) const MINORS: std::ops::RangeInclusive<u8> = 8..=14;
 /// or one of pyenv's.
 pub(super) fn python(minor: u8) -> Option<Interpreter> {
     let python = PythonVersion::new(3, minor);
-    let places = Places::new(environment("PATH").unwrap_or_default());
+    let search_path = SearchPath::new(environment("PATH").unwrap_or_default());
     let find = |explicit: Option<&Path>| {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(Interpreter::find(python, explicit, &places))
+        runtime.block_on(Interpreter::find(python, explicit, &search_path))
     };
     if let Some(named) = environment(&format!("KLAYERS_PYTHON_3_{minor}")) {
         return find(Some(Path::new(&named))).unwrap();

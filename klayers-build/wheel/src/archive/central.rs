@@ -2,7 +2,7 @@
 
 use super::extra::Extra;
 use super::{Entry, u16_at, u32_at};
-use crate::{Compression, EntryFault, EntryPath, Framing, Rule};
+use crate::{Compression, EntryError, EntryPath, FramingError, RuleError};
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const SIZE: usize = 46;
@@ -43,8 +43,8 @@ pub(super) struct CentralEntry {
 }
 
 impl CentralEntry {
-    pub(super) fn fault(&self, fault: EntryFault) -> Rule {
-        Rule::Entry { entry: self.path.clone(), fault }
+    pub(super) fn fault(&self, fault: EntryError) -> RuleError {
+        RuleError::Entry { entry: self.path.clone(), fault }
     }
 
     /// Whether two headers with the same name agree in every field except their offsets.
@@ -60,23 +60,23 @@ impl CentralEntry {
 }
 
 /// Reads a directory of `count` entries, which must fill it.
-pub(super) fn parse(mut bytes: &[u8], count: u64) -> Result<Vec<CentralEntry>, Rule> {
+pub(super) fn parse(mut bytes: &[u8], count: u64) -> Result<Vec<CentralEntry>, RuleError> {
     let mut entries = Vec::new();
     for _ in 0..count {
         entries.push(next(&mut bytes)?);
     }
-    if bytes.is_empty() { Ok(entries) } else { Err(Framing::DirectoryTooLong.into()) }
+    if bytes.is_empty() { Ok(entries) } else { Err(FramingError::DirectoryTooLong.into()) }
 }
 
-fn next(bytes: &mut &[u8]) -> Result<CentralEntry, Rule> {
-    let (header, rest) = bytes.split_first_chunk::<SIZE>().ok_or(Framing::DirectoryCut)?;
+fn next(bytes: &mut &[u8]) -> Result<CentralEntry, RuleError> {
+    let (header, rest) = bytes.split_first_chunk::<SIZE>().ok_or(FramingError::DirectoryCut)?;
     if header[..4] != SIGNATURE {
-        return Err(Framing::NotAnEntry.into());
+        return Err(FramingError::NotAnEntry.into());
     }
     let [name, extra, comment] = [28, 30, 32].map(|at| usize::from(u16_at(header, at)));
-    let (name, rest) = rest.split_at_checked(name).ok_or(Framing::DirectoryCut)?;
-    let (extra, rest) = rest.split_at_checked(extra).ok_or(Framing::DirectoryCut)?;
-    let (comment, rest) = rest.split_at_checked(comment).ok_or(Framing::DirectoryCut)?;
+    let (name, rest) = rest.split_at_checked(name).ok_or(FramingError::DirectoryCut)?;
+    let (extra, rest) = rest.split_at_checked(extra).ok_or(FramingError::DirectoryCut)?;
+    let (comment, rest) = rest.split_at_checked(comment).ok_or(FramingError::DirectoryCut)?;
     *bytes = rest;
 
     let (folder, path) = match name.strip_suffix(b"/") {
@@ -86,9 +86,9 @@ fn next(bytes: &mut &[u8]) -> Result<CentralEntry, Rule> {
     let entry = of(header, name, extra, folder, &path);
     let entry = entry.and_then(|entry| match comment {
         [] => Ok(entry),
-        _ => Err(EntryFault::Comment),
+        _ => Err(EntryError::Comment),
     });
-    entry.map_err(|fault| Rule::Entry { entry: path, fault })
+    entry.map_err(|fault| RuleError::Entry { entry: path, fault })
 }
 
 fn of(
@@ -97,28 +97,28 @@ fn of(
     extra: &[u8],
     folder: bool,
     path: &EntryPath,
-) -> Result<CentralEntry, EntryFault> {
+) -> Result<CentralEntry, EntryError> {
     let flags = u16_at(header, 8);
     check_flags(flags, name)?;
     if u16_at(header, 6) & 0xff > NEWEST_VERSION {
-        return Err(EntryFault::VersionNeeded);
+        return Err(EntryError::VersionNeeded);
     }
     if u16_at(header, 34) != 0 {
-        return Err(EntryFault::OtherDisk);
+        return Err(EntryError::OtherDisk);
     }
     let mut sizes = [24, 20, 42].map(|at| u64::from(u32_at(header, at)));
     Extra::parse(extra, name)?.widen(&mut sizes)?;
     let [size, compressed_size, header_offset] = sizes;
     let compression = match u16_at(header, 10) {
-        0 if size != compressed_size => return Err(EntryFault::StoredSizes),
+        0 if size != compressed_size => return Err(EntryError::StoredSizes),
         0 => Compression::Stored,
         8 => Compression::Deflated,
-        method => return Err(EntryFault::Method(method)),
+        method => return Err(EntryError::Method(method)),
     };
     let crc = u32_at(header, 16);
     // Whether a folder's content inflates to nothing is checked later.
     if folder && (size, crc) != (0, 0) {
-        return Err(EntryFault::FolderWithContent);
+        return Err(EntryError::FolderWithContent);
     }
     // The upper half of the external attributes is a Unix file mode. Readers differ in whether they
     // use it for archives made on other systems.
@@ -127,7 +127,7 @@ fn of(
         0 => {}
         REGULAR if !folder => {}
         FOLDER if folder => {}
-        _ => return Err(EntryFault::NotAFile),
+        _ => return Err(EntryError::NotAFile),
     }
     Ok(CentralEntry {
         path: path.clone(),
@@ -144,16 +144,16 @@ fn of(
     })
 }
 
-fn check_flags(flags: u16, name: &[u8]) -> Result<(), EntryFault> {
+fn check_flags(flags: u16, name: &[u8]) -> Result<(), EntryError> {
     if flags & FLAG_ENCRYPTED != 0 {
-        return Err(EntryFault::Encrypted);
+        return Err(EntryError::Encrypted);
     }
     if flags & !(FLAG_DESCRIPTOR | FLAG_UTF8 | FLAG_EFFORT) != 0 {
-        return Err(EntryFault::Flags(flags));
+        return Err(EntryError::Flags(flags));
     }
     // Without the flag, some readers decode such a name as code page 437.
     if flags & FLAG_UTF8 == 0 && !name.is_ascii() {
-        return Err(EntryFault::NameEncoding);
+        return Err(EntryError::NameEncoding);
     }
     Ok(())
 }

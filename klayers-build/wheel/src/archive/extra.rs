@@ -1,7 +1,7 @@
 //! Reads those extra fields (section 4.5) that change the meaning of other fields.
 
 use super::u16_at;
-use crate::EntryFault;
+use crate::EntryError;
 
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
@@ -31,15 +31,15 @@ pub(super) struct Extra<'b> {
 
 impl<'b> Extra<'b> {
     /// Reads the extra fields of a header with this name.
-    pub(super) fn parse(mut bytes: &'b [u8], name: &[u8]) -> Result<Self, EntryFault> {
+    pub(super) fn parse(mut bytes: &'b [u8], name: &[u8]) -> Result<Self, EntryError> {
         let mut extra = Self::default();
         while !bytes.is_empty() {
-            let header = bytes.get(..4).ok_or(EntryFault::ExtraCut)?;
+            let header = bytes.get(..4).ok_or(EntryError::ExtraCut)?;
             let (id, length) = (u16_at(header, 0), usize::from(u16_at(header, 2)));
-            let field = bytes.get(4..4 + length).ok_or(EntryFault::ExtraCut)?;
+            let field = bytes.get(4..4 + length).ok_or(EntryError::ExtraCut)?;
             match id {
                 ZIP64 if extra.zip64.replace(field).is_some() => {
-                    return Err(EntryFault::Zip64Extra);
+                    return Err(EntryError::Zip64Extra);
                 }
                 UNICODE_PATH => unicode_path(field, name)?,
                 _ => {}
@@ -56,14 +56,14 @@ impl<'b> Extra<'b> {
     /// `force_zip64` do. Such a field is accepted if it agrees with the header and if readers that
     /// expect only the omitted values find the same numbers at its beginning. The central
     /// directory's field may end with the number of the disk, which must be 0 as in its header.
-    pub(super) fn widen(&self, values: &mut [u64]) -> Result<Zip64, EntryFault> {
+    pub(super) fn widen(&self, values: &mut [u64]) -> Result<Zip64, EntryError> {
         let full = u64::from(u32::MAX);
         let missing: Vec<usize> = (0..values.len()).filter(|&at| values[at] == full).collect();
         let Some(field) = self.zip64 else {
             return if missing.is_empty() {
                 Ok(Zip64::Absent)
             } else {
-                Err(EntryFault::Zip64Extra)
+                Err(EntryError::Zip64Extra)
             };
         };
         let (wide, rest) = field.as_chunks::<8>();
@@ -72,7 +72,7 @@ impl<'b> Extra<'b> {
         // names the first disk, so the field must name that one, too.
         let is_first_disk = rest == FIRST_DISK && values.len() == ALL && wide.len() == ALL;
         if !(rest.is_empty() || is_first_disk) || wide.is_empty() {
-            return Err(EntryFault::Zip64Extra);
+            return Err(EntryError::Zip64Extra);
         }
         if wide.len() == missing.len() {
             for (&at, wide) in missing.iter().zip(wide) {
@@ -85,11 +85,11 @@ impl<'b> Extra<'b> {
             || missing.iter().any(|&at| at >= wide.len())
             || missing.iter().enumerate().any(|(nth, &at)| wide[nth] != wide[at])
         {
-            return Err(EntryFault::Zip64Extra);
+            return Err(EntryError::Zip64Extra);
         }
         for (value, wide) in values.iter_mut().zip(wide) {
             if *value != full && *value != wide {
-                return Err(EntryFault::Zip64Extra);
+                return Err(EntryError::Zip64Extra);
             }
             *value = wide;
         }
@@ -99,10 +99,10 @@ impl<'b> Extra<'b> {
 
 /// Checks the field that repeats the name, for readers that do not take the header's name for
 /// UTF-8.
-fn unicode_path(field: &[u8], name: &[u8]) -> Result<(), EntryFault> {
+fn unicode_path(field: &[u8], name: &[u8]) -> Result<(), EntryError> {
     let same = field.split_first_chunk::<5>().is_some_and(|(head, other)| {
         let crc = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
         head[0] == 1 && crc == crc32fast::hash(name) && other == name
     });
-    same.then_some(()).ok_or(EntryFault::OtherUnicodePath)
+    same.then_some(()).ok_or(EntryError::OtherUnicodePath)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::central::{CentralEntry, FLAG_DESCRIPTOR};
 use super::extra::{Extra, Zip64};
 use super::{Archive, u16_at, u32_at};
-use crate::{EntryFault, Framing, Rule};
+use crate::{EntryError, FramingError, RuleError};
 
 const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 const SIZE: usize = 30;
@@ -15,45 +15,45 @@ const LONGEST_DESCRIPTOR: u64 = 24;
 
 /// Checks that the local header of an entry agrees with the directory, and that its content, with
 /// its data descriptor if it has one, ends at `end`. Returns the offset of the content.
-pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result<u64, Rule> {
+pub(super) fn check(archive: &Archive, entry: &CentralEntry, end: u64) -> Result<u64, RuleError> {
     let refuse = |fault| entry.fault(fault);
     let mut header = [0; SIZE];
     archive.read_at(&mut header, entry.header_offset)?;
     if header[..4] != SIGNATURE {
-        return Err(refuse(EntryFault::LocalMissing));
+        return Err(refuse(EntryError::LocalMissing));
     }
     let [name_length, extra_length] = [26, 28].map(|at| usize::from(u16_at(&header, at)));
     let mut variable = vec![0; name_length + extra_length];
     archive.read_at(&mut variable, entry.header_offset + SIZE as u64)?;
     let (name, extra) = variable.split_at(name_length);
     if name != entry.name {
-        return Err(refuse(EntryFault::LocalDiffers("name")));
+        return Err(refuse(EntryError::LocalDiffers("name")));
     }
     let (flags, method) = (u16_at(&header, 6), u16_at(&header, 8));
     if flags != entry.flags {
-        return Err(refuse(EntryFault::LocalDiffers("flags")));
+        return Err(refuse(EntryError::LocalDiffers("flags")));
     }
     if method != entry.compression.method() {
-        return Err(refuse(EntryFault::LocalDiffers("compression method")));
+        return Err(refuse(EntryError::LocalDiffers("compression method")));
     }
     let has_descriptor = flags & FLAG_DESCRIPTOR != 0;
     let crc = u32_at(&header, 14);
     if crc != entry.crc && !(has_descriptor && crc == 0) {
-        return Err(refuse(EntryFault::LocalDiffers("CRC")));
+        return Err(refuse(EntryError::LocalDiffers("CRC")));
     }
     let mut sizes = [22, 18].map(|at| u64::from(u32_at(&header, at)));
     let extra = Extra::parse(extra, name).map_err(refuse)?;
     let zip64 = extra.widen(&mut sizes).map_err(refuse)?;
     if sizes != [entry.size, entry.compressed_size] && !(has_descriptor && sizes == [0, 0]) {
-        return Err(refuse(EntryFault::LocalDiffers("sizes")));
+        return Err(refuse(EntryError::LocalDiffers("sizes")));
     }
     let offset = entry.header_offset + (SIZE + variable.len()) as u64;
     let after = offset.checked_add(entry.compressed_size).filter(|&after| after <= end);
-    let after = after.ok_or_else(|| refuse(EntryFault::Overlaps))?;
+    let after = after.ok_or_else(|| refuse(EntryError::Overlaps))?;
     if has_descriptor {
         check_descriptor(archive, entry, after..end, zip64)?;
     } else if after != end {
-        return Err(Framing::Unaccounted { from: after, to: end }.into());
+        return Err(FramingError::Unaccounted { from: after, to: end }.into());
     }
     Ok(offset)
 }
@@ -68,10 +68,10 @@ fn check_descriptor(
     entry: &CentralEntry,
     place: Range<u64>,
     zip64: Zip64,
-) -> Result<(), Rule> {
+) -> Result<(), RuleError> {
     let length = place.end - place.start;
     if length > LONGEST_DESCRIPTOR {
-        return Err(Framing::Unaccounted { from: place.start, to: place.end }.into());
+        return Err(FramingError::Unaccounted { from: place.start, to: place.end }.into());
     }
     let mut descriptor = vec![0; usize::try_from(length).unwrap_or_default()];
     archive.read_at(&mut descriptor, place.start)?;
@@ -92,5 +92,5 @@ fn check_descriptor(
         Zip64::Completes => found == narrow || found == wide,
         Zip64::Repeats => found == wide,
     });
-    if fits { Ok(()) } else { Err(entry.fault(EntryFault::Descriptor)) }
+    if fits { Ok(()) } else { Err(entry.fault(EntryError::Descriptor)) }
 }

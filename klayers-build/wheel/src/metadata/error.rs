@@ -1,6 +1,6 @@
 use klayers_core::ParseError;
 
-use crate::Rule;
+use crate::RuleError;
 
 /// What is wrong with a `METADATA` file. Lines are counted from 1.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum MetadataError {
     Missing(&'static str),
 }
 
-impl From<MetadataError> for Rule {
+impl From<MetadataError> for RuleError {
     fn from(error: MetadataError) -> Self {
         Self::Metadata(error)
     }

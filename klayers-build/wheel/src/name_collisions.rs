@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 /// a row, not once for each of their files.
 ///
 /// Sorted names make this fast: only the part that differs from the name before is looked at.
-pub fn alike<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
+pub fn name_collisions<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
     let mut found = Vec::new();
     // Folders collide as well. Each component is looked up below the number of its parent, since
     // there may be thousands of names.
@@ -57,12 +57,12 @@ mod tests {
             [("A", "a"), ("B.py", "b.PY"), ("B.py", "b.py"), ("cafe\u{301}", "caf\u{e9}")];
         let mut sorted = names;
         sorted.sort_unstable();
-        assert_eq!(alike(sorted), expected);
+        assert_eq!(name_collisions(sorted), expected);
     }
 
     #[test]
     fn names_in_different_folders_do_not_collide() {
-        assert_eq!(alike(["a/X", "b/x", "c/x/X", "c/x/y", "d"]), []);
-        assert_eq!(alike([]), []);
+        assert_eq!(name_collisions(["a/X", "b/x", "c/x/X", "c/x/y", "d"]), []);
+        assert_eq!(name_collisions([]), []);
     }
 }

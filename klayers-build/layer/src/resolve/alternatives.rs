@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use klayers_core::{Architecture, PackageName, Pin, Requirement, Runtime, Runtimes, Target};
 
 use super::Resolver;
-use super::explanation::{Explanation, Instead};
+use super::explanation::{Alternatives, Explanation};
 use super::from_source::{BuiltWheels, SdistChoice};
 
 /// Number of targets that are resolved at once.
@@ -15,32 +15,32 @@ const PARALLEL: usize = 4;
 impl Resolver {
     /// Finds alternatives to wheels of these requirements. Lookups that fail are left out:
     /// alternatives are advice, and the error stands without them.
-    pub(super) async fn instead(
+    pub(super) async fn alternatives(
         &self,
         requirements: &[Requirement],
         target: Target,
         runtime: &Runtime,
         explanation: &Explanation,
-    ) -> Instead {
+    ) -> Alternatives {
         let names = &explanation.without_wheels;
         let allowed = self.from_source.iter().flat_map(|from| from.allowed.clone()).collect();
-        let mut instead = Instead { allowed, ..Instead::default() };
+        let mut alternatives = Alternatives { allowed, ..Alternatives::default() };
         let [asked] = requirements else {
-            instead.to_build = self.to_build(requirements, target, runtime, names).await;
-            return instead;
+            alternatives.to_build = self.to_build(requirements, target, runtime, names).await;
+            return alternatives;
         };
         let is_asked_for = names.iter().all(|name| name == asked.name());
-        let has_versions = !explanation.elsewhere.is_empty() || !names.is_empty();
+        let has_versions = !explanation.other_wheels.is_empty() || !names.is_empty();
         if has_versions && is_asked_for {
-            instead.version = self.other_version(asked, target, runtime).await;
+            alternatives.version = self.other_version(asked, target, runtime).await;
         }
         if !names.is_empty() {
-            instead.to_build = self.to_build(requirements, target, runtime, names).await;
+            alternatives.to_build = self.to_build(requirements, target, runtime, names).await;
             if is_asked_for {
-                instead.targets = self.other_targets(asked, target).await;
+                alternatives.targets = self.other_targets(asked, target).await;
             }
         }
-        instead
+        alternatives
     }
 
     /// Returns packages without wheels that suffice if they are built from source. Empty if there

@@ -5,7 +5,7 @@
 ///
 /// Names must be sorted by their bytes; the flag says whether a name is that of a file. The work is
 /// linear in the total length of the names, whatever their number and depth.
-pub fn below_a_file<'n>(
+pub fn find_path_below_file<'n>(
     sorted: impl IntoIterator<Item = (&'n str, bool)>,
 ) -> Option<(&'n str, &'n str)> {
     // The files whose names are prefixes of the current name, each a prefix of the next. In sorted
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     fn found<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<(&'n str, &'n str)> {
-        below_a_file(names.into_iter().map(|name| (name, true)))
+        find_path_below_file(names.into_iter().map(|name| (name, true)))
     }
 
     #[test]
@@ -42,8 +42,8 @@ mod tests {
         assert_eq!(found(["a/p", "a/p!", "a/p!/x"]), Some(("a/p!", "a/p!/x")));
         assert_eq!(found(["p", "pp", "pp/q", "ppp/q"]), Some(("pp", "pp/q")));
         assert_eq!(found(["p-x", "p.py", "pp", "q/p"]), None);
-        assert_eq!(below_a_file([("p", false), ("p/q", false), ("p/q/r", true)]), None);
-        assert_eq!(below_a_file([("p", true), ("p/q", false)]), Some(("p", "p/q")));
+        assert_eq!(find_path_below_file([("p", false), ("p/q", false), ("p/q/r", true)]), None);
+        assert_eq!(find_path_below_file([("p", true), ("p/q", false)]), Some(("p", "p/q")));
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
             };
             let files = || names.iter().filter(|(_, is_file)| **is_file);
             let any = names.keys().any(|name| files().any(|(file, _)| is_below(name, file)));
-            let found = below_a_file(names.iter().map(|(name, is_file)| (*name, *is_file)));
+            let found = find_path_below_file(names.iter().map(|(name, is_file)| (*name, *is_file)));
             prop_assert_eq!(found.is_some(), any);
             if let Some((file, below)) = found {
                 prop_assert!(names[file] && is_below(below, file));
