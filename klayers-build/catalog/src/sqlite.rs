@@ -40,7 +40,7 @@ mod schema;
 /// ```
 /// use klayers_catalog::{Catalog as _, Query, SqliteCatalog};
 ///
-/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let folder = tempfile::tempdir()?;
 /// # let file = folder.path().join("klayers.db");
 /// let catalog = SqliteCatalog::open(&file)?;
