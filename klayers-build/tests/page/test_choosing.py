@@ -137,7 +137,7 @@ def test_details_of_a_layer_are_shown(open_page: Open, site: str) -> None:
         (None, "Not recorded"),
         ("<b>", "Not recorded"),
         ({"imports": "passed", "warnings": []}, "Imports passed"),
-        ({"imports": "not run"}, "Imports not tried"),
+        ({"imports": "not run"}, "Imports not tested"),
         ({"imports": "failed", "warnings": ["<i>one</i>", 2, "three"]}, "Imports failed2 warnings"),
     ],
 )

@@ -51,8 +51,8 @@ def test_arn_is_shown_even_if_the_contents_cannot_be_read(open_page: Open) -> No
         ({"status": 503, "body": "{}"}, "The server answered with the status 503."),
         ({"body": "<html>a login</html>"}, "The answer is incomplete or not JSON."),
         ({"body": '[{"package": "requ'}, "The answer is incomplete or not JSON."),
-        ({"body": '{"message": "no"}'}, "The answer is not one of this API"),
-        ({"body": "null"}, "The answer is not one of this API"),
+        ({"body": '{"message": "no"}'}, "The answer does not come from this API"),
+        ({"body": "null"}, "The answer does not come from this API"),
     ],
 )
 def test_invalid_answers_are_reported(

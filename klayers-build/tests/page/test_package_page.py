@@ -71,7 +71,7 @@ def test_filters_by_runtime_and_region_are_kept_in_the_address(open_page: Open) 
 
 def test_link_to_the_catalogue_keeps_the_region_chosen_there(open_page: Open) -> None:
     page = open_page("/?region=eu-west-1&python=3.13&arch=x86_64&package=pandas")
-    page.get_by_role("link", name="All its versions").click()
+    page.get_by_role("link", name="All versions in all regions").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("pandas")
     page.get_by_role("link", name="3.0.0 for Python 3.12 on arm64").click()
     expect(page.locator("#arn")).to_have_text(
