@@ -69,7 +69,7 @@ fn a_report_is_printed_with_its_errors_first() {
         GateReport { findings: vec![nearly_full(), missing()], imports: imports(&outcomes) };
     insta::assert_snapshot!(report, @r#"
     error: libexpat.so.1, needed by p, is not in Lambda's runtime
-    error: importing b fails: it did not come to its end in time
+    error: importing b fails: it did not finish in time
     error: importing c fails: ImportError: no d
     help: add the library in another layer, or, if no function uses it, allow that: [gate] allow_missing = ["libexpat.so.1"]
     warning: the layer unpacks to 250.0 MB; Lambda takes 262.1 MB for a function and all its layers; the biggest are numpy (250.0 MB)
@@ -78,7 +78,7 @@ fn a_report_is_printed_with_its_errors_first() {
     insta::assert_snapshot!(report.details(), @r"
     error: p/x.so of p-1-py3-none-any.whl needs libexpat.so.1, which is neither in the layer nor in the runtime
     warning: the layer unpacks to 250.0 MB; Lambda takes 262.1 MB for a function and all its layers; the biggest are numpy (250.0 MB)
-    error: import b: it did not come to its end in time
+    error: import b: it did not finish in time
     error: import c: ImportError: no d
     imports: 1 of 3 passed
     ");

@@ -5,77 +5,78 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gap, Tolerance, Undeclared};
 
-/// How importing a layer's modules went.
+/// The outcomes of importing a layer's modules.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImportReport {
-    /// Nothing was imported, which says nothing about the layer.
+    /// Nothing was imported, so nothing is known about the layer.
     NotRun {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Every module was imported in a process of its own.
     Run {
-        /// What came of each module.
+        /// The outcome of each module.
         modules: BTreeMap<String, ModuleOutcome>,
-        /// The modules that failed and yet do not stop the layer, and why not.
+        /// The failed modules that do not stop the layer, with the reason.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         tolerated: BTreeMap<String, Tolerance>,
-        /// What is missing of the modules that stop the layer, where no package requires it.
+        /// For failed modules that stop the layer: the missing module that no package requires.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         undeclared: BTreeMap<String, Undeclared>,
-        /// How the network was kept from them.
+        /// How the network was blocked.
         network: Network,
-        /// What else they could do on the machine that imported them.
+        /// The other restrictions that were not enforced on this machine.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         gaps: BTreeSet<Gap>,
     },
 }
 
-/// What came of importing a module.
+/// The outcome of importing one module.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModuleOutcome {
-    /// It was imported.
+    /// The import passed.
     Passed,
-    /// It was imported after the other modules of the layer, and not alone.
+    /// The import passed only after the other modules of the layer had been imported.
     PassedAfterOthers,
-    /// It could not be imported.
+    /// The import failed.
     Failed {
-        /// The exception, or how the process ended.
+        /// The exception, or the way the process ended.
         message: String,
-        /// What was not found, if that was the cause.
+        /// The module or library that was not found, if that was the cause.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         missing: Option<Missing>,
     },
-    /// It did not come to its end in time.
+    /// The import did not finish in time.
     TimedOut,
 }
 
-/// What an import did not find.
+/// Something that an import did not find.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
     /// A module, by its full name.
     Module(String),
-    /// A native library, by the name that the loader looked for.
+    /// A native library, by the name that the loader searched for.
     Library(String),
 }
 
-/// How the network was kept from the modules.
+/// How the network was blocked during imports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
-    /// The processes had none.
+    /// The processes had no network.
     Absent,
-    /// This machine does not let a process do without: what goes through Python was refused.
+    /// This machine cannot start a process without a network, so Python's network functions were
+    /// refused instead.
     Refused,
 }
 
 impl Missing {
-    /// The same in characters that do not steer a terminal: it is a foreign process that says it.
+    /// Replaces control characters, which could steer a terminal. The name comes from a package.
     #[must_use]
-    pub fn shown(self) -> Self {
+    pub fn printable(self) -> Self {
         match self {
             Self::Module(name) => Self::Module(on_one_line(&name)),
             Self::Library(name) => Self::Library(on_one_line(&name)),
@@ -84,13 +85,13 @@ impl Missing {
 }
 
 impl ModuleOutcome {
-    /// A failure, told on one line. Packages choose what their exceptions say, so that what would
-    /// steer a terminal is replaced.
+    /// Creates a failure whose message is on one line. Control characters, which could steer a
+    /// terminal, are replaced, since packages choose the messages of their exceptions.
     pub fn failed(message: &str, missing: Option<Missing>) -> Self {
         Self::Failed { message: on_one_line(message), missing }
     }
 
-    /// Whether it did not pass.
+    /// Whether the import did not pass.
     pub fn has_failed(&self) -> bool {
         match self {
             Self::Passed | Self::PassedAfterOthers => false,
@@ -105,23 +106,23 @@ fn on_one_line(text: &str) -> String {
 }
 
 impl ImportReport {
-    /// Whether modules were imported, and each passed.
+    /// Whether modules were imported and all of them passed.
     pub fn all_passed(&self) -> bool {
         matches!(self, Self::Run { .. }) && self.failed().next().is_none()
     }
 
-    /// The modules that failed and stop the layer, sorted.
+    /// Failed modules that stop the layer, sorted.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &ModuleOutcome)> {
         self.failed().filter(|(module, _)| self.tolerance(module).is_none())
     }
 
-    /// The modules that failed and do not stop the layer, sorted, each with the reason.
+    /// Failed modules that do not stop the layer, sorted, each with the reason.
     pub fn tolerated(&self) -> impl Iterator<Item = (&str, &ModuleOutcome, Tolerance)> {
         self.failed()
             .filter_map(|(module, outcome)| Some((module, outcome, self.tolerance(module)?)))
     }
 
-    /// What is missing of a module that stops the layer, if no package requires it.
+    /// Returns the missing module that makes a module stop the layer, if no package requires it.
     pub fn undeclared(&self, module: &str) -> Option<&Undeclared> {
         match self {
             Self::NotRun { .. } => None,
@@ -129,7 +130,7 @@ impl ImportReport {
         }
     }
 
-    /// Whether an import failed since a module was not found.
+    /// Whether an import failed because a module was not found.
     pub fn misses_modules(&self) -> bool {
         let is_module = |outcome: &ModuleOutcome| {
             matches!(outcome, ModuleOutcome::Failed { missing: Some(Missing::Module(_)), .. })
@@ -156,7 +157,7 @@ impl ImportReport {
 }
 
 impl fmt::Display for ImportReport {
-    /// One line: how many passed, or why none was imported.
+    /// Writes one line: how many modules passed, or why none was imported.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRun { reason } => write!(formatter, "imports: not run: {reason}"),
@@ -174,7 +175,7 @@ impl fmt::Display for ModuleOutcome {
             Self::Passed => formatter.write_str("passed"),
             Self::PassedAfterOthers => formatter.write_str("passed after the others"),
             Self::Failed { message, .. } => formatter.write_str(message),
-            Self::TimedOut => formatter.write_str("it did not come to its end in time"),
+            Self::TimedOut => formatter.write_str("it did not finish in time"),
         }
     }
 }

@@ -1,12 +1,12 @@
-"""Imports one module of a layer as Lambda would, and says how that went.
+"""Imports one module of a layer as Lambda would, and reports the outcome.
 
-The answer is one line of JSON on what was standard output at the start. It is only given after the
-import has returned or raised, so that a module which ends the process gives none.
+The report is one line of JSON on the original standard output. It is written only after the import
+has returned or raised, so a module that ends the process produces no report.
 """
 
 import sys
 
-sys.path.pop(0)  # The current folder, which `-c` puts there.
+sys.path.pop(0)  # The current folder, which `-c` puts first.
 
 import errno
 import faulthandler
@@ -30,7 +30,7 @@ NETWORK = {
 }
 GIB = 1 << 30
 NOT_FOUND = ": cannot open shared object file"
-# How an import says that a package has no such part, if the package has no file of its own.
+# The message of an import of an unknown name from a package that has no file of its own.
 NO_PART = re.compile(r"cannot import name '(\w+)' from '([\w.]+)' \(unknown location\)")
 
 
@@ -39,17 +39,17 @@ def refuse_network(event, _arguments):
         raise OSError(errno.ENETUNREACH, "a module may not use the network while it is imported")
 
 
-def limit(kind, most):
+def set_limit(kind, maximum):
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
-        most = min(most, hard)
-    resource.setrlimit(kind, (most, most))
+        maximum = min(maximum, hard)
+    resource.setrlimit(kind, (maximum, maximum))
 
 
 def explain(error, layer):
     try:
         text = "".join(traceback.format_exception_only(type(error), error)).strip()
-    except Exception:  # A module's own exception may not be able to say what it is.
+    except Exception:  # A module's own exception may fail to format itself.
         text = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if frame.filename.startswith(layer)]
@@ -59,7 +59,7 @@ def explain(error, layer):
 
 
 def causes(error):
-    """The exception, and those that it was raised for or while they were handled."""
+    """Returns the exception and its chain of causes and contexts."""
     seen = []
     while error is not None and all(error is not other for other in seen):
         seen.append(error)
@@ -68,7 +68,7 @@ def causes(error):
 
 
 def missing(error):
-    """What was not found, if that is why the import failed: a module or a native library."""
+    """Returns the module or native library that was not found, if the import failed for that."""
     try:
         for cause in causes(error):
             if isinstance(cause, ModuleNotFoundError) and isinstance(cause.name, str):
@@ -81,13 +81,13 @@ def missing(error):
                 library, found, _ = str(cause).partition(NOT_FOUND)
                 if found and library and not set(library) & set("/ \n"):
                     return {"library": library[:200]}
-    except Exception:  # An exception of a module may do what it likes.
+    except Exception:  # An exception of a module may run any code.
         pass
     return None
 
 
 def mapped_files():
-    """The files whose code this process has loaded; none if the system does not say it."""
+    """Returns the files whose code this process has mapped; None if the system does not list them."""
     files = {}
     try:
         with open("/proc/self/maps", "rb") as maps:
@@ -108,27 +108,27 @@ def main():
     os.dup2(nothing, 1)
     faulthandler.enable()
     # The most memory that a function may have is 10 GiB, reserved addresses included.
-    limit(resource.RLIMIT_AS, 10 * GIB)
-    limit(resource.RLIMIT_DATA, 4 * GIB)
-    limit(resource.RLIMIT_CPU, job["seconds"])
-    limit(resource.RLIMIT_FSIZE, GIB // 16)
-    limit(resource.RLIMIT_CORE, 0)
+    set_limit(resource.RLIMIT_AS, 10 * GIB)
+    set_limit(resource.RLIMIT_DATA, 4 * GIB)
+    set_limit(resource.RLIMIT_CPU, job["seconds"])
+    set_limit(resource.RLIMIT_FSIZE, GIB // 16)
+    set_limit(resource.RLIMIT_CORE, 0)
     sys.addaudithook(refuse_network)
     sys.path.insert(0, os.path.join(job["layer"], "python"))
-    # What the runtime has comes last, as its site-packages do.
-    sys.path.extend(os.path.join(folder, "python") for folder in job["behind"])
+    # The runtime's packages come last, like its site-packages.
+    sys.path.extend(os.path.join(folder, "python") for folder in job["runtime_packages"])
     result = {"module": job["module"], "failure": None, "missing": None}
     try:
         for before in job["before"]:
             importlib.import_module(before)
         importlib.import_module(job["module"])
-    except BaseException as error:  # SystemExit is no success, either.
+    except BaseException as error:  # SystemExit counts as a failure, too.
         result["failure"] = explain(error, job["layer"])
         result["missing"] = missing(error)
     result["mapped"] = mapped_files()
     os.write(answer, (json.dumps(result) + "\n").encode())
-    # Ends what the module has started, too. In a namespace of its own this process cannot be
-    # killed from within, and all others end with it.
+    # Kills all processes that the module started. In a PID namespace of its own, this process is
+    # not killed by the signal; it exits, and all others end with it.
     os.kill(0, signal.SIGKILL)
     os._exit(0)
 

@@ -1,22 +1,22 @@
-"""Says which extension modules this interpreter loads, its C library's version, and which files it
-loads for itself: those of its own extension modules, and the system's libraries that these need.
+"""Reports which extension modules this interpreter loads, the version of its C library, and the
+files that it loads itself: its own extension modules and the system libraries that they need.
 """
 
 import sys
 
-sys.path.pop(0)  # The current folder, which `-c` puts there.
+sys.path.pop(0)  # The current folder, which `-c` puts first.
 
 import _imp
 import importlib
 import json
 import os
 
-# Lambda's Python has no Tk, and the tests of Python are no part of what it does.
+# Lambda's Python has neither Tk nor CPython's test modules.
 NOT_IN_RUNTIME = ("_ctypes_test", "_test", "_tkinter", "_xx", "xx")
 
 
 def standard_folders():
-    """The folders of the standard library."""
+    """Returns the folders of the standard library."""
     folders = {os.path.dirname(os.path.realpath(os.__file__))}
     folders.update(os.path.realpath(path) for path in sys.path if path.endswith("lib-dynload"))
     return sorted(folder for folder in folders if os.path.isdir(folder))
@@ -28,7 +28,7 @@ def import_extensions(folder):
         if file.endswith(".so") and not name.startswith(NOT_IN_RUNTIME):
             try:
                 importlib.import_module(name)
-            except Exception:  # One that needs what this machine lacks loads nothing.
+            except Exception:  # An extension that lacks a library on this machine.
                 pass
 
 
