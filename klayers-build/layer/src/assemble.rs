@@ -1,7 +1,7 @@
-//! Assembling: from verified wheels to the one zip of a layer.
+//! Assembles verified wheels into the zip of a layer.
 //!
-//! Entries are copied compressed, as they stand in the wheels; only what an installer writes anew
-//! is made here. The same lock gives the same bytes on any machine, at any time.
+//! Entries are copied in their compressed form. Only files that an installer generates are generated
+//! here. The same lock gives the same bytes on any machine, at any time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,32 +42,32 @@ use layout::{LayerFile, Layout, ROOT, Rules, Source};
 use output::Finished;
 use zip_writer::{CopyError, ZipWriter};
 
-/// The zip of a layer: a temporary file until it is kept.
+/// The zip of a layer, in a temporary file until [`keep`](Self::keep) moves it.
 #[derive(Debug)]
 pub struct LayerZip {
-    /// How it was made, and its name.
+    /// The recipe, which includes the layer's name.
     pub recipe: Recipe,
-    /// What it was made for.
+    /// The target that the layer was built for.
     pub target: Target,
-    /// The file. It is removed when this is dropped, unless it was kept.
+    /// The file. It is deleted when this value is dropped without [`keep`](Self::keep).
     pub file: TempPath,
-    /// Its SHA-256.
+    /// SHA-256 of the zip.
     pub digest: Digest,
-    /// Its size, in bytes.
+    /// Size of the zip, in bytes.
     pub size: u64,
-    /// The size of what it unpacks to, in bytes.
+    /// Unpacked size, in bytes.
     pub unzipped_size: u64,
-    /// How many files are in it.
+    /// Number of files in the zip.
     pub files: usize,
-    /// The layer's own `pylock.toml`, as it stands in the zip.
+    /// The text of the `pylock.toml` in the zip.
     pub pylock: String,
-    /// The licence of each package that says it.
+    /// The licence of each package that declares one.
     pub licenses: Vec<(PackageName, String)>,
 }
 
 impl LayerZip {
-    /// Puts the zip into a folder, as the layer's name and `.zip`, in the place of one that is
-    /// there. It must be the folder that it was assembled in.
+    /// Moves the zip to `<layer name>.zip` in `folder`, replacing an existing file. `folder` must be
+    /// the folder in which the zip was assembled.
     ///
     /// # Errors
     ///
@@ -80,14 +80,14 @@ impl LayerZip {
         Ok(path)
     }
 
-    /// The licence of a package.
+    /// Returns the licence of a package.
     pub fn license(&self, package: &PackageName) -> Option<&str> {
         let found = self.licenses.iter().find(|(name, _)| name == package);
         found.map(|(_, license)| license.as_str())
     }
 }
 
-/// A layer, laid out and not yet written.
+/// A layer that is laid out but not yet written.
 #[derive(Debug)]
 pub struct Layer<'w> {
     recipe: &'w Recipe,
@@ -98,12 +98,12 @@ pub struct Layer<'w> {
 }
 
 impl<'w> Layer<'w> {
-    /// Lays out the wheels of a lock, in their order, each with its bytecode if there is any and
-    /// with what was stripped of its libraries, and the layer's own files beside them.
+    /// Lays out the wheels of a lock and the layer's own files. `wheels`, `bytecode` and `stripped`
+    /// are in the order of the lock; the last two may be empty.
     ///
     /// # Errors
     ///
-    /// If a wheel cannot be read, or if two of them disagree about a file.
+    /// If a wheel cannot be read, or if two wheels have different files at one path.
     pub fn new(
         recipe: &'w Recipe,
         lock: &'w Lock,
@@ -127,18 +127,18 @@ impl<'w> Layer<'w> {
         Ok(Self { recipe, lock, wheels, pylock, layout })
     }
 
-    /// The size of what it unpacks to, in bytes.
+    /// Returns the unpacked size, in bytes.
     pub fn unzipped_size(&self) -> u64 {
         self.layout.files().iter().map(|file| file.source.size()).sum()
     }
 
-    /// Whether it unpacks to more than Lambda takes.
+    /// Whether the unpacked size exceeds Lambda's limit.
     pub(crate) fn is_too_large(&self) -> bool {
         self.unzipped_size() > UNPACKED_LIMIT
     }
 
-    /// The error that says that it is too large, and what would make it smaller. What stripping
-    /// saves is measured, so all libraries are read.
+    /// Creates the error for a layer that is too large, with the settings that would make it smaller.
+    /// Reads all libraries, to measure how much stripping would save.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl<'w> Layer<'w> {
         Ok(TooLargeError::new(&self.recipe.layer, &weights, UNPACKED_LIMIT, Basis::Files))
     }
 
-    /// What the gate finds in its files.
+    /// Returns the gate's findings about the files of the layer.
     pub fn findings(&self, runtime: &Runtime) -> Vec<Finding> {
         let mut sizes: BTreeMap<&PackageName, u64> = BTreeMap::new();
         for file in self.layout.files() {
@@ -192,7 +192,7 @@ impl<'w> Layer<'w> {
         findings
     }
 
-    /// The files of two wheels that were left out, or of which one was kept.
+    /// Findings about colliding files that were left out, or of which one was kept.
     fn settled(&self) -> impl Iterator<Item = Finding> {
         let Settled { left_out, namespaces } = self.layout.settled();
         let left_out = left_out.iter().map(|LeftOut { paths, distributions }| {
@@ -206,7 +206,7 @@ impl<'w> Layer<'w> {
         left_out.chain(namespaces)
     }
 
-    /// The names that are alike in two wheels.
+    /// Findings about names of two wheels that collide when case and Unicode composition are ignored.
     fn alike(&self) -> impl Iterator<Item = Finding> {
         let file = |(path, wheel): (&str, &Wheel)| gate::LayerFile {
             wheel: wheel.filename().to_string(),
@@ -219,7 +219,7 @@ impl<'w> Layer<'w> {
         })
     }
 
-    /// The wheels whose `RECORD` does not describe them. Without an acceptance there would be none.
+    /// Findings about wheels whose faulty `RECORD` was accepted.
     fn accepted(&self) -> impl Iterator<Item = Finding> {
         let wheels = self.wheels.iter().filter(|wheel| wheel.acceptance().is_some());
         wheels.map(|wheel| {
@@ -229,7 +229,7 @@ impl<'w> Layer<'w> {
         })
     }
 
-    /// What is unusual about the wheels, as far as it came into the layer.
+    /// Findings about unusual properties of the wheels, as far as they concern files in the layer.
     fn unusual(&self) -> Vec<Finding> {
         let modules = self.modules();
         let is_there = |notice: &&Notice| match notice {
@@ -247,7 +247,8 @@ impl<'w> Layer<'w> {
         self.wheels.iter().flat_map(of_wheel).collect()
     }
 
-    /// Writes it to a temporary file of a folder. The file is whole and durable when this returns.
+    /// Writes the layer to a temporary file in `folder`. The file is complete and durable when this
+    /// returns.
     ///
     /// # Errors
     ///
@@ -279,7 +280,7 @@ impl<'w> Layer<'w> {
     }
 }
 
-/// What a layer says of what is in it.
+/// Creates the layer's SBOM.
 fn sbom(layer: &LayerName, lock: &Lock, wheels: &[Wheel]) -> Result<String, AssembleError> {
     let package = |(locked, wheel): (&LockedWheel, &Wheel)| {
         let folder = format!("{}/sboms/", wheel.inventory().dist_info);
@@ -316,24 +317,23 @@ fn write(file: File, layout: &Layout<'_>) -> Result<Finished, CopyError> {
     zip.finish().map_err(CopyError::Write)
 }
 
-/// Temporary files are made for their owner alone; a layer is for everybody whom its folder lets
-/// in.
+/// Makes the file readable by everybody. Temporary files are created readable by their owner only.
 fn make_readable(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
-/// The interpreter of a runtime, as launchers name it.
+/// Returns the path of a runtime's interpreter, for launchers.
 fn interpreter(python: PythonVersion) -> String {
     format!("/var/lang/bin/python{python}")
 }
 
-/// How many more files collide.
+/// Describes how many more files collide.
 fn also(more: usize) -> String {
     match more {
         0 => String::new(),
-        1 => " (and 1 file more)".to_owned(),
-        _ => format!(" (and {more} files more)"),
+        1 => " (and 1 more file)".to_owned(),
+        _ => format!(" (and {more} more files)"),
     }
 }
 
@@ -344,25 +344,25 @@ pub enum AssembleError {
     /// A wheel cannot be used.
     #[error(transparent)]
     Wheel(#[from] WheelError),
-    /// Two wheels hold different files of the same name.
+    /// Two wheels have different files at the same path.
     #[error(
-        "{path} is in {first} and, with other content, in {second}{also}; they cannot be in one \
-         layer: ask for one of the two, or leave the files out that you do not need, as with \
+        "{path} has different content in {first} and {second}{also}, so they cannot be in one layer; \
+         request only one of the two, or leave out files that you do not need, for example with \
          --exclude {path:?}",
         also = also(*.more)
     )]
     Conflict {
-        /// The path below the root of Python's path.
+        /// The path below `python/`.
         path: String,
-        /// One distribution and its version.
+        /// The first distribution, with its version.
         first: String,
-        /// The other.
+        /// The second distribution, with its version.
         second: String,
-        /// How many more files there are in two distributions.
+        /// The number of other colliding files.
         more: usize,
     },
-    /// A name is that of a file and that of a folder.
-    #[error("{path} is a file in {first}, but a folder in {second}; they cannot be in one layer")]
+    /// One path is a file in one wheel and a folder in another.
+    #[error("{path} is a file in {first} but a folder in {second}, so they cannot be in one layer")]
     FileAndFolder {
         /// The path in the layer.
         path: String,
@@ -371,15 +371,15 @@ pub enum AssembleError {
         /// The wheel where it is a folder.
         second: String,
     },
-    /// A file of the cache changed since it was verified or made.
-    #[error("no layer was made of files that changed")]
+    /// A cached file changed after it was verified or created.
+    #[error("could not build the layer from files that changed")]
     Changed(#[source] ChangedFileError),
     /// A wheel can no longer be read.
     #[error("could not read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The zip cannot be written.
@@ -387,7 +387,7 @@ pub enum AssembleError {
     Write {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
 }

@@ -168,8 +168,8 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
     let error = build(&lock, folder.path()).await.expect_err("a conflict").to_string();
     assert_eq!(
         error,
-        "shared/__init__.py is in one 1 and, with other content, in two 1; they cannot be in one \
-         layer: ask for one of the two, or leave the files out that you do not need, as with \
+        "shared/__init__.py has different content in one 1 and two 1, so they cannot be in one layer; \
+         request only one of the two, or leave out files that you do not need, for example with \
          --exclude \"shared/__init__.py\""
     );
 

@@ -1,8 +1,8 @@
-//! Files that two wheels put into one place with different content.
+//! Settles collisions: paths at which two wheels have different content.
 //!
-//! Installers let the wheel win that they happen to install last. Here each such file has one of
-//! three outcomes, whatever the order of the wheels: files that are no part of a module are left
-//! out, one of the declarations of a shared namespace is kept, and anything else is an error.
+//! With installers, the wheel that is installed last wins. Here the outcome does not depend on the
+//! order of the wheels: files that belong to no module are left out, one declaration of a shared
+//! namespace is kept, and any other collision is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +12,26 @@ use super::namespace::{Declaration, LARGEST_DECLARATION, declaration};
 use super::role::Role;
 use klayers_wheel::Wheel;
 
-/// The files of one wheel, where they are in the layer.
+/// The files of one wheel, with their paths in the layer.
 #[derive(Debug)]
 pub(super) struct WheelPart<'w> {
     pub(super) wheel: &'w Wheel,
     pub(super) files: Vec<LayerFile<'w>>,
 }
 
-/// What became of the files that collided.
+/// The outcome of all collisions.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Those that were left out.
+    /// Files that were left out.
     pub(super) left_out: Vec<LeftOut>,
-    /// The declarations of namespaces of which one was kept.
+    /// Declarations of namespaces, of which one was kept.
     pub(super) namespaces: Vec<SharedNamespace>,
 }
 
-/// Files and folders that were left out, since these distributions have them with different content.
+/// Files and folders that were left out because their content differs between distributions.
 #[derive(Debug)]
 pub(super) struct LeftOut {
-    /// Paths below the root of Python's path. A folder ends with a slash.
+    /// Paths below `python/`. A folder ends with a slash.
     pub(super) paths: Vec<String>,
     pub(super) distributions: BTreeSet<String>,
 }
@@ -39,15 +39,15 @@ pub(super) struct LeftOut {
 /// A declaration of a namespace that several distributions have.
 #[derive(Debug)]
 pub(super) struct SharedNamespace {
-    /// The path below the root of Python's path.
+    /// The path below `python/`.
     pub(super) path: String,
     /// The distribution whose file was kept.
     pub(super) kept: String,
     pub(super) others: BTreeSet<String>,
 }
 
-/// Where a file is: the number of its wheel, and its own in there.
-type Place = (usize, usize);
+/// The position of a file: the index of its wheel, and its own index in that wheel.
+type FileIndex = (usize, usize);
 
 /// Settles all collisions between wheels.
 ///
@@ -67,11 +67,11 @@ pub(super) fn settle(parts: &mut [WheelPart<'_>]) -> Result<Settled, AssembleErr
             Role::Folder(folder) if is_no_module(parts, folder) => {
                 dropped.insert(format!("{folder}/"));
             }
-            Role::Init => match declaring(parts, places)? {
+            Role::Init => match best_declaration(parts, places)? {
                 Some(kept) => namespaces.push((path.clone(), places.clone(), kept)),
                 None => conflicts.push(path.clone()),
             },
-            // It follows its source, or is in nobody's way.
+            // Bytecode follows its source if that collides; otherwise it can be left out.
             Role::Bytecode if colliding.contains_key(&source_of(path)) => {}
             Role::Bytecode | Role::Script | Role::Project => {
                 dropped.insert(path.clone());
@@ -97,15 +97,15 @@ pub(super) fn settle(parts: &mut [WheelPart<'_>]) -> Result<Settled, AssembleErr
     Ok(Settled { left_out, namespaces })
 }
 
-/// The paths at which wheels have different content, and where those files are.
-fn colliding(parts: &[WheelPart<'_>]) -> BTreeMap<String, Vec<Place>> {
-    let mut all: Vec<(&str, Place)> = Vec::new();
+/// Returns the paths at which wheels have different content, with the colliding files.
+fn colliding(parts: &[WheelPart<'_>]) -> BTreeMap<String, Vec<FileIndex>> {
+    let mut all: Vec<(&str, FileIndex)> = Vec::new();
     for (wheel, part) in parts.iter().enumerate() {
         let files = part.files.iter().enumerate();
         all.extend(files.map(|(at, file)| (file.path.as_str(), (wheel, at))));
     }
     all.sort_unstable();
-    let same_path = |one: &(&str, Place), other: &(&str, Place)| one.0 == other.0;
+    let same_path = |one: &(&str, FileIndex), other: &(&str, FileIndex)| one.0 == other.0;
     all.chunk_by(same_path)
         .filter(|files| {
             let mut digests = files.iter().map(|(_, (wheel, at))| {
@@ -122,8 +122,8 @@ fn colliding(parts: &[WheelPart<'_>]) -> BTreeMap<String, Vec<Place>> {
         .collect()
 }
 
-/// Whether a folder at the root is none of the modules for which its wheels are there: each of
-/// them has other modules.
+/// Whether no wheel needs a top-level folder as a module: every wheel that has the folder also has
+/// other modules.
 fn is_no_module(parts: &[WheelPart<'_>], folder: &str) -> bool {
     let inside = format!("{ROOT}{folder}/");
     let holds =
@@ -136,10 +136,9 @@ fn is_no_module(parts: &[WheelPart<'_>], folder: &str) -> bool {
     })
 }
 
-/// Which of these files is the declaration of their namespace that is to be kept. None if one of
-/// them is more than that.
-fn declaring(parts: &[WheelPart<'_>], places: &[Place]) -> Result<Option<Place>, AssembleError> {
-    let mut best: Option<(Declaration, _, Place)> = None;
+/// Chooses the namespace declaration to keep. None if one of the files is more than a declaration.
+fn best_declaration(parts: &[WheelPart<'_>], places: &[FileIndex]) -> Result<Option<FileIndex>, AssembleError> {
+    let mut best: Option<(Declaration, _, FileIndex)> = None;
     for &(wheel, at) in places {
         let (part, file) = (&parts[wheel], &parts[wheel].files[at]);
         let Some(entry) = file.entry.filter(|entry| entry.content.size <= LARGEST_DECLARATION)
@@ -148,7 +147,7 @@ fn declaring(parts: &[WheelPart<'_>], places: &[Place]) -> Result<Option<Place>,
         };
         let content = part.wheel.read(entry)?;
         let Some(found) = declaration(&content) else { return Ok(None) };
-        // Of equally good ones the digest decides, which no order of wheels changes.
+        // Between equally good declarations the digest decides, so the order of wheels does not.
         let candidate = (found, file.source.sha256(), (wheel, at));
         let is_better =
             best.as_ref().is_none_or(|best| (best.0, best.1) < (candidate.0, candidate.1));
@@ -159,13 +158,12 @@ fn declaring(parts: &[WheelPart<'_>], places: &[Place]) -> Result<Option<Place>,
     Ok(best.map(|(.., place)| place))
 }
 
-/// Puts one of these files into the place of the others. They are one file then, and each of its
-/// distributions records it.
+/// Replaces the other files by the one that is kept. All distributions list it in their `RECORD`.
 fn keep_one(
     parts: &mut [WheelPart<'_>],
     path: String,
-    places: &[Place],
-    (wheel, at): Place,
+    places: &[FileIndex],
+    (wheel, at): FileIndex,
 ) -> SharedNamespace {
     let kept = parts[wheel].files[at].source.clone();
     let digest = kept.sha256();
@@ -178,7 +176,7 @@ fn keep_one(
             part.files[file].source = kept.clone();
         }
     }
-    // Of the bytecode, too, one is kept.
+    // Only the bytecode of the kept file remains.
     let is_bytecode = |file: &LayerFile<'_>| {
         let path_of_file = relative(&file.path);
         Role::of(path_of_file) == Role::Bytecode && source_of(path_of_file) == path
@@ -189,7 +187,7 @@ fn keep_one(
     SharedNamespace { path, kept: owner, others }
 }
 
-/// What is left out, put together by whose files they are.
+/// Groups the dropped paths by the distributions that have them.
 fn left_out(parts: &[WheelPart<'_>], dropped: &BTreeSet<String>) -> Vec<LeftOut> {
     let mut by_owners: BTreeMap<BTreeSet<String>, Vec<String>> = BTreeMap::new();
     for path in dropped {
@@ -205,7 +203,7 @@ fn left_out(parts: &[WheelPart<'_>], dropped: &BTreeSet<String>) -> Vec<LeftOut>
     grouped.map(|(distributions, paths)| LeftOut { paths, distributions }).collect()
 }
 
-/// Whether a file, its folder at the root, or the source that it is the bytecode of is dropped.
+/// Whether a file is dropped, or its top-level folder, or the source of its bytecode.
 fn is_dropped(path: &str, dropped: &BTreeSet<String>) -> bool {
     let folder = path.split_once('/').map(|(folder, _)| format!("{folder}/"));
     dropped.contains(path)
@@ -213,11 +211,11 @@ fn is_dropped(path: &str, dropped: &BTreeSet<String>) -> bool {
         || (Role::of(path) == Role::Bytecode && dropped.contains(&source_of(path)))
 }
 
-fn distributions(parts: &[WheelPart<'_>], places: &[Place]) -> BTreeSet<String> {
+fn distributions(parts: &[WheelPart<'_>], places: &[FileIndex]) -> BTreeSet<String> {
     places.iter().map(|(wheel, _)| name(parts[*wheel].wheel)).collect()
 }
 
-/// A distribution, as people know it.
+/// Formats a distribution's name and version.
 pub(super) fn name(wheel: &Wheel) -> String {
     format!("{} {}", wheel.name(), wheel.filename().version())
 }

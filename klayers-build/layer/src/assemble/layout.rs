@@ -1,4 +1,4 @@
-//! Where each file of the wheels stands in the layer.
+//! Determines where each file of the wheels is placed in the layer.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use klayers_wheel::name_collisions::name_collisions;
 use klayers_wheel::nested_paths::find_path_below_file;
 use klayers_wheel::{Content, ContentFile, Destination, LARGEST_TEXT, Wheel, WheelFile};
 
-/// The folder of a layer that is on Python's path.
+/// The folder of a layer that is on Python's module path.
 pub(super) const ROOT: &str = "python/";
-/// What `INSTALLER` says ([specification][spec]).
+/// Content of `INSTALLER` files ([specification][spec]).
 ///
 /// [spec]: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-installer-file
 const INSTALLER: &[u8] = b"klayers\n";
-/// To whom the files belong that are no wheel's.
+/// Owner's name for files that do not come from a wheel.
 const LAYER_ITSELF: &str = "the layer itself";
 
 /// The files of a layer, sorted by path as bytes.
@@ -28,20 +28,20 @@ pub(super) struct Layout<'w> {
     settled: Settled,
 }
 
-/// What decides where files go, and which.
+/// Rules for which files are installed, and where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules<'r> {
-    /// The version of the runtime.
+    /// The Python version of the runtime.
     pub(super) python: PythonVersion,
-    /// What is left out.
+    /// The files that are left out.
     pub(super) slimming: &'r Slimming,
 }
 
 impl Rules<'_> {
-    /// Whether a file of a wheel is left out, or the source of its bytecode is.
+    /// Whether a file of a wheel is left out. Metadata never is.
     fn leave_out(&self, wheel: &Wheel, path: &str) -> bool {
         let in_dist_info = path.strip_prefix(&wheel.inventory().dist_info);
-        // Without its metadata, a package would not be found to be there.
+        // Without its metadata, a package does not count as installed.
         !in_dist_info.is_some_and(|rest| rest.starts_with('/')) && self.slimming.leaves_out(path)
     }
 }
@@ -49,37 +49,36 @@ impl Rules<'_> {
 /// A file of a layer.
 #[derive(Debug)]
 pub(super) struct LayerFile<'w> {
-    /// Its path in the zip.
+    /// The path in the zip.
     pub(super) path: String,
-    /// Whether it is executable.
+    /// Whether the file is executable.
     pub(super) executable: bool,
-    /// Its content.
+    /// The content.
     pub(super) source: Source<'w>,
-    /// The file of the wheel that it is; none if it was made here.
+    /// The corresponding file of the wheel. None for generated files.
     pub(super) entry: Option<&'w WheelFile>,
-    /// The file name of the wheel that it is from.
     owner: Owner<'w>,
 }
 
 /// Where the content of a file comes from.
 #[derive(Clone, Debug)]
 pub(super) enum Source<'w> {
-    /// It is copied, compressed as it is.
+    /// Copied in its compressed form.
     Copied {
-        /// From this file.
+        /// The file to copy from.
         from: &'w ContentFile,
-        /// What lies there.
+        /// The position and description of the content.
         content: Content,
     },
-    /// It was made here.
+    /// Generated here.
     Made {
-        /// All of it.
+        /// The complete content.
         bytes: Vec<u8>,
         sha256: Digest,
     },
 }
 
-/// To whom a file belongs.
+/// The owner of a file.
 #[derive(Clone, Copy, Debug)]
 enum Owner<'w> {
     Wheel(&'w Wheel),
@@ -96,7 +95,7 @@ impl Owner<'_> {
 }
 
 impl<'w> LayerFile<'w> {
-    /// The wheel that it belongs to; none for the layer's own.
+    /// The wheel that the file belongs to. None for the layer's own files.
     pub(super) fn wheel(&self) -> Option<&'w Wheel> {
         match self.owner {
             Owner::Wheel(wheel) => Some(wheel),
@@ -129,7 +128,7 @@ impl Source<'_> {
 }
 
 impl<'w> Layout<'w> {
-    /// Lays out the wheels as an installer would, and beside them the layer's own files.
+    /// Lays out the wheels as an installer would, and adds the layer's own files.
     pub(super) fn new(
         rules: Rules<'_>,
         wheels: &'w [Wheel],
@@ -168,17 +167,17 @@ impl<'w> Layout<'w> {
         destination.is_some_and(|destination| self.has(&destination.path))
     }
 
-    /// Whether there is a file of this path, below the root of Python's path.
+    /// Whether there is a file at this path below `python/`.
     pub(super) fn has(&self, path: &str) -> bool {
         let path = format!("{ROOT}{path}");
         self.files.binary_search_by(|file| file.path.cmp(&path)).is_ok()
     }
 
-    /// The names of files and folders of two wheels that are one where letters are not told apart,
-    /// below the root of Python's path, each with a wheel that it is from. Those of one wheel are
-    /// told when it is verified.
+    /// Returns pairs of paths below `python/` from two wheels that collide when case and Unicode
+    /// composition are ignored, each with its wheel. Collisions within one wheel are reported when
+    /// the wheel is verified.
     pub(super) fn alike(&self) -> Vec<[(&str, &'w Wheel); 2]> {
-        // Bytecode is alike where its sources are.
+        // Bytecode collides where its sources do.
         let names = self.files.iter().map(|file| file.path.as_str());
         let names = names.filter(|path| path.starts_with(ROOT) && !path.contains("/__pycache__/"));
         let pairs = name_collisions(names).into_iter().filter_map(|(one, other)| {
@@ -189,7 +188,7 @@ impl<'w> Layout<'w> {
         pairs.collect()
     }
 
-    /// The name of a file or a folder below the root of Python's path, and a wheel that it is from.
+    /// Returns a file's or folder's path below `python/`, and a wheel that it comes from.
     fn named<'n>(&self, name: &'n str) -> Option<(&'n str, &'w Wheel)> {
         let at = self.files.partition_point(|file| file.path.as_str() < name);
         let file = self.files[at..].iter().find(|file| {
@@ -199,7 +198,7 @@ impl<'w> Layout<'w> {
         Some((name.strip_prefix(ROOT)?, file.wheel()?))
     }
 
-    /// What became of files that collided.
+    /// The outcome of colliding files.
     pub(super) fn settled(&self) -> &Settled {
         &self.settled
     }
@@ -210,7 +209,7 @@ impl<'w> Layout<'w> {
     }
 }
 
-/// Files of one path become one: they are the same, since all that differed was settled.
+/// Merges files at the same path. Their content is equal, since collisions were settled before.
 fn merged(files: Vec<LayerFile<'_>>) -> Vec<LayerFile<'_>> {
     let mut merged: Vec<LayerFile<'_>> = Vec::with_capacity(files.len());
     for file in files {
@@ -222,7 +221,7 @@ fn merged(files: Vec<LayerFile<'_>>) -> Vec<LayerFile<'_>> {
     merged
 }
 
-/// No path of a file may be that of a folder of another.
+/// Refuses a path that is a file in one wheel and a folder in another.
 fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError> {
     let Some((file, below)) =
         find_path_below_file(files.iter().map(|file| (file.path.as_str(), true)))
@@ -237,7 +236,7 @@ fn refuse_files_as_folders(files: &[LayerFile<'_>]) -> Result<(), AssembleError>
     Err(AssembleError::FileAndFolder { path: file.to_owned(), first, second })
 }
 
-/// The files of one wheel, with those that an installer adds, but for the `RECORD`.
+/// Returns the files of one wheel and those that an installer adds, except `RECORD`.
 fn installed<'w>(
     rules: Rules<'_>,
     wheel: &'w Wheel,
@@ -261,7 +260,7 @@ fn installed<'w>(
             destination.map_err(|rule| klayers_wheel::WheelError::new(wheel.filename(), rule))?;
         if let Some(destination) = destination
             && !rules.leave_out(wheel, &destination.path)
-            // Bytecode that came in the wheel may be of any release, and stale.
+            // Bytecode in the wheel may be stale or of another Python release.
             && !compiled.contains(destination.path.as_str())
         {
             files.push(installed_file(wheel, file, stripped, destination, rules.python)?);
@@ -289,7 +288,7 @@ fn installed<'w>(
     Ok(files)
 }
 
-/// The files of one wheel with the `RECORD` of them.
+/// Adds the `RECORD` to the files of a wheel.
 fn recorded(part: WheelPart<'_>) -> Vec<LayerFile<'_>> {
     let WheelPart { wheel, mut files } = part;
     let path = format!("{}/RECORD", wheel.inventory().dist_info);
@@ -310,7 +309,7 @@ fn installed_file<'w>(
     let (from, content) = library.unwrap_or((wheel.file(), file.content));
     let copied = Source::Copied { from, content };
     let (source, executable) = if script {
-        // A script of that size is a program, and its first bytes name no interpreter.
+        // A larger script is a binary program, whose first line names no interpreter.
         let is_program = file.content.size.max(file.content.compressed_size) > LARGEST_TEXT;
         let rewritten =
             if is_program { None } else { with_interpreter(&wheel.read(file)?, python) };
@@ -322,14 +321,14 @@ fn installed_file<'w>(
     Ok(LayerFile { path, executable, source, entry: Some(file), owner: Owner::Wheel(wheel) })
 }
 
-/// The source that a `.pyc` file is the bytecode of.
+/// Returns the path of the source of a `.pyc` file.
 pub(super) fn source_of(pyc: &str) -> String {
     let (folder, name) = pyc.rsplit_once('/').unwrap_or(("", pyc));
     let folder = folder.strip_suffix("__pycache__").unwrap_or(folder);
     format!("{folder}{}.py", name.split('.').next().unwrap_or(name))
 }
 
-/// The layer's own `RECORD` for these files and itself.
+/// Creates the content of `RECORD` for these files and itself.
 fn record(files: &[LayerFile<'_>], own_path: &str) -> Vec<u8> {
     let line = |file: &LayerFile<'_>| {
         let path = file.path.strip_prefix(ROOT).unwrap_or(&file.path);
@@ -342,7 +341,7 @@ fn record(files: &[LayerFile<'_>], own_path: &str) -> Vec<u8> {
     lines.concat().into_bytes()
 }
 
-/// A field of CSV.
+/// Quotes a CSV field if necessary.
 fn quoted(field: &str) -> std::borrow::Cow<'_, str> {
     if field.contains([',', '"']) {
         format!("\"{}\"", field.replace('"', "\"\"")).into()

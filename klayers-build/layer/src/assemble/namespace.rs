@@ -1,12 +1,11 @@
 //! `__init__.py` files that only declare a namespace package ([specification][spec]).
 //!
-//! Distributions that share such a package each bring the file, in different words. One of the files
-//! does for all of them.
+//! Distributions that share such a package each contain this file, with different content. One file
+//! is enough for all of them.
 //!
 //! [spec]: https://packaging.python.org/en/latest/guides/packaging-namespace-packages/
 
-/// Lines that declare a namespace, or that stand around such a line, without spaces and with double
-/// quotes only.
+/// Statements that declare a namespace, without spaces and with double quotes only.
 const DECLARING: [&str; 8] = [
     "__path__=__import__(\"pkgutil\").extend_path(__path__,__name__)",
     "__path__=pkgutil.extend_path(__path__,__name__)",
@@ -17,8 +16,9 @@ const DECLARING: [&str; 8] = [
     "declare_namespace(__name__)",
     "import_module(\"pkg_resources\").declare_namespace(__name__)",
 ];
-/// How many of [`DECLARING`] need nothing but the standard library.
+/// The first statements of [`DECLARING`], which only need the standard library.
 const WITH_PKGUTIL: usize = 3;
+/// Statements that may surround a declaration.
 const AROUND: [&str; 17] = [
     "try:",
     "except:",
@@ -39,21 +39,21 @@ const AROUND: [&str; 17] = [
     "from __future__ import unicode_literals",
 ];
 
-/// The largest `__init__.py` in which a mere declaration is looked for, in bytes.
+/// Size limit for reading an `__init__.py` to see whether it only declares a namespace, in bytes.
 pub(super) const LARGEST_DECLARATION: u64 = 64 << 10;
 
-/// What an `__init__.py` holds that holds no code of a module. The later ones are better to keep.
+/// The content of an `__init__.py` without module code. Later variants are better to keep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Declaration {
-    /// Nothing, or comments.
+    /// Empty, or only comments and docstrings.
     Nothing,
-    /// A namespace, with the help of `pkg_resources`, which a function may not have.
+    /// A namespace declared with `pkg_resources`, which may be missing in a function.
     PkgResources,
-    /// A namespace, with the help of the standard library.
+    /// A namespace declared with the standard library.
     Pkgutil,
 }
 
-/// What an `__init__.py` declares. None if there is anything else in it.
+/// Parses an `__init__.py`. None if it contains anything but a declaration.
 pub(super) fn declaration(source: &[u8]) -> Option<Declaration> {
     let text = std::str::from_utf8(source).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -66,7 +66,7 @@ pub(super) fn declaration(source: &[u8]) -> Option<Declaration> {
                 skip_docstring(begun, quotes, &mut rest)?;
             }
         }
-        if line.is_empty() || line.starts_with('#') || is_text(line) {
+        if line.is_empty() || line.starts_with('#') || is_string(line) {
             continue;
         }
         for statement in without_comment(line).split(';') {
@@ -85,8 +85,8 @@ fn take_line<'t>(rest: &mut &'t str) -> Option<&'t str> {
     Some(line)
 }
 
-/// Goes on behind the end of a docstring that begins in a line. None if it does not end, or does not
-/// end with its line.
+/// Skips a docstring that starts in the current line. None if the docstring does not end, or if code
+/// follows it on its last line.
 fn skip_docstring(begun: &str, quotes: &str, rest: &mut &str) -> Option<()> {
     if let Some((_, behind)) = begun.split_once(quotes) {
         return is_blank(behind).then_some(());
@@ -103,8 +103,8 @@ fn is_blank(text: &str) -> bool {
     without_comment(text).trim().is_empty()
 }
 
-/// Whether a line is a text and nothing else: documentation.
-fn is_text(line: &str) -> bool {
+/// Whether a line is only a string literal, that is, documentation.
+fn is_string(line: &str) -> bool {
     if line.starts_with("\"\"\"") || line.starts_with("'''") {
         return true;
     }
@@ -114,7 +114,7 @@ fn is_text(line: &str) -> bool {
     })
 }
 
-/// A line up to its comment. The statements that are known have no `#` in a text.
+/// Returns a line up to its comment. The known statements have no `#` in a string.
 fn without_comment(line: &str) -> &str {
     line.split('#').next().unwrap_or_default()
 }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn declarations_are_told_from_modules() {
+    fn namespace_declarations_are_distinguished_from_modules() {
         use Declaration::{Nothing, PkgResources, Pkgutil};
         for (source, expected) in [
             ("", Some(Nothing)),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_the_standard_library_alone_is_better() {
+    fn standard_library_declarations_rank_highest() {
         assert!(Declaration::Pkgutil > Declaration::PkgResources);
         assert!(Declaration::PkgResources > Declaration::Nothing);
     }

@@ -1,4 +1,4 @@
-//! The file that a layer is written to.
+//! The output file of a layer.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,23 +8,23 @@ use std::thread::{self, JoinHandle};
 use klayers_core::Digest;
 use sha2::{Digest as _, Sha256};
 
-/// How many full buffers may wait for being written.
+/// Number of full buffers that may wait to be written.
 const WAITING: usize = 4;
-/// After how many bytes the disk is asked to begin. Left to the end, waiting for it would take as
-/// long as all the rest.
+/// Number of bytes after which a sync is started. A single sync at the end would take as long as
+/// everything else together.
 const SYNC_EVERY: usize = 4 << 20;
 
-/// A file that other threads hash, write and make durable, while its next part is made.
+/// A file that is hashed, written and synced by other threads while its next part is prepared.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// None when no more will come.
+    /// None once all parts were sent.
     full: Option<SyncSender<Vec<u8>>>,
     written: Receiver<Vec<u8>>,
     hasher: Option<JoinHandle<Digest>>,
     writer: Option<JoinHandle<io::Result<u64>>>,
 }
 
-/// A file that is whole and durable.
+/// A file that is complete and durable.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) digest: Digest,
@@ -43,17 +43,16 @@ impl Output {
         Ok(Self { full: Some(full), written, hasher: Some(hasher), writer: Some(writer) })
     }
 
-    /// Hands over the next part of the file, and gives a buffer for the one after, whose content
-    /// does not matter.
+    /// Sends the next part of the file. Returns a buffer to reuse, with arbitrary content.
     pub(super) fn write(&mut self, part: Vec<u8>) -> io::Result<Vec<u8>> {
         match self.full.as_ref().map(|full| full.send(part)) {
             Some(Ok(())) => Ok(self.written.try_recv().unwrap_or_default()),
-            // No more is taken: the writer has failed, and says why.
+            // The channel is closed because the writer failed; its result has the error.
             _ => Err(self.outcome().err().unwrap_or(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
-    /// Waits until all is written and durable.
+    /// Waits until everything is written and durable.
     pub(super) fn finish(mut self) -> io::Result<Finished> {
         self.outcome()
     }
@@ -99,7 +98,7 @@ fn write(
     for part in parts {
         file.write_all(&part)?;
         unsynced += part.len();
-        // If the one before is still under way, this part waits for the next.
+        // If a sync is still running, this part is included in the next one.
         if unsynced >= SYNC_EVERY && !matches!(ask.try_send(()), Err(TrySendError::Full(()))) {
             unsynced = 0;
         }

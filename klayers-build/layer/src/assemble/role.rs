@@ -1,8 +1,7 @@
-//! What a file is to the modules of a layer, by its path.
+//! Classifies files by their paths: which belong to modules, and which do not.
 
-/// The names, without extensions and in lower case, of files that tell of a project or serve its
-/// development.
-const OF_PROJECTS: [&str; 38] = [
+/// File names, lowercase and without extension, of project documentation and development files.
+const PROJECT_FILES: [&str; 38] = [
     "about",
     "acknowledgements",
     "apache-2.0",
@@ -42,11 +41,11 @@ const OF_PROJECTS: [&str; 38] = [
     "third_party_notices",
     "todo",
 ];
-/// The endings of files that no module needs which stands beside them.
-const FOR_READERS: [&str; 13] =
+/// Extensions of top-level files that no module needs.
+const TEXT_EXTENSIONS: [&str; 13] =
     ["", "cfg", "htm", "html", "in", "ini", "lock", "md", "pdf", "rst", "toml", "txt", "typed"];
-/// The names of folders that come with a project and are none of its modules, in lower case.
-const FOLDERS: [&str; 14] = [
+/// Names of top-level folders, in lowercase, that are usually not modules.
+const PROJECT_FOLDERS: [&str; 14] = [
     "benchmark",
     "benchmarks",
     "ci",
@@ -62,34 +61,34 @@ const FOLDERS: [&str; 14] = [
     "test",
     "tests",
 ];
-/// Folders that an installer makes for documents, beside Python's path.
-const SHARED: [&str; 4] = ["share/doc/", "share/info/", "share/licenses/", "share/man/"];
+/// Folders that installers use for documentation.
+const DOCUMENTATION: [&str; 4] = ["share/doc/", "share/info/", "share/licenses/", "share/man/"];
 
-/// What a file is to the modules of a layer.
+/// The role of a file in a layer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role<'p> {
     /// A program in `bin`.
     Script,
-    /// It tells of a project, or serves its development.
+    /// Documentation or a development file of a project.
     Project,
-    /// It lies in this folder of the root, which seems to be no module's.
+    /// A file in this top-level folder, which is probably not a module.
     Folder(&'p str),
     /// The `__init__.py` of a package.
     Init,
-    /// Bytecode of another file.
+    /// The bytecode of another file.
     Bytecode,
-    /// Part of a module, for all that is known.
+    /// Any other file, presumably part of a module.
     Module,
 }
 
 impl<'p> Role<'p> {
-    /// The role of a file, by its path below the root of Python's path.
+    /// Returns the role of a file, by its path below `python/`.
     pub(super) fn of(path: &'p str) -> Self {
         if let Some(role) = Self::in_folder(path) {
             return role;
         }
         match path.rsplit_once('/') {
-            None if is_of_project(path) => Self::Project,
+            None if is_project_file(path) => Self::Project,
             Some((folder, _)) if folder.ends_with("__pycache__") => Self::Bytecode,
             Some((_, "__init__.py")) => Self::Init,
             _ => Self::Module,
@@ -101,27 +100,27 @@ impl<'p> Role<'p> {
         if folder == "bin" {
             return Some(Self::Script);
         }
-        if SHARED.iter().any(|shared| path.starts_with(shared)) {
+        if DOCUMENTATION.iter().any(|folder| path.starts_with(folder)) {
             return Some(Self::Project);
         }
         let name = folder.to_lowercase();
-        let is_known = FOLDERS.contains(&name.as_str()) || name.starts_with('.');
+        let is_known = PROJECT_FOLDERS.contains(&name.as_str()) || name.starts_with('.');
         is_known.then_some(Self::Folder(folder))
     }
 }
 
-fn is_of_project(file: &str) -> bool {
+fn is_project_file(file: &str) -> bool {
     let name = file.to_lowercase();
     if name.starts_with('.') {
         return true;
     }
     let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
-    let known = |stem: &str| OF_PROJECTS.contains(&stem);
+    let known = |stem: &str| PROJECT_FILES.contains(&stem);
     match ending {
         "py" => matches!(stem, "setup" | "conftest" | "noxfile"),
         "pyc" | "pyd" | "pyi" | "so" => false,
-        // As in LICENSE.MIT and README.txt.in.
-        _ => FOR_READERS.contains(&ending) || known(stem) || stem.split(['.', '-']).any(known),
+        // Such as LICENSE.MIT and README.txt.in.
+        _ => TEXT_EXTENSIONS.contains(&ending) || known(stem) || stem.split(['.', '-']).any(known),
     }
 }
 
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_projects_are_told_from_modules() {
+    fn project_files_are_distinguished_from_modules() {
         for (path, role) in [
             ("LICENSE", Role::Project),
             ("LICENSE.MIT", Role::Project),
