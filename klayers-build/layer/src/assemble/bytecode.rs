@@ -3,7 +3,7 @@ use klayers_wheel::{Content, ContentFile};
 
 use super::AssembleError;
 
-/// The native libraries of one wheel that were stripped, which go in the place of what is in it.
+/// The stripped native libraries of one wheel. They replace the wheel's own.
 #[derive(Debug)]
 pub struct Stripped {
     pub(super) file: ContentFile,
@@ -21,14 +21,14 @@ impl Stripped {
         Ok(Self { file, files })
     }
 
-    /// The library of a path below `python/`.
+    /// Returns the stripped library of a path below `python/`.
     pub(super) fn library(&self, path: &str) -> Option<Content> {
         let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         Some(self.files[at].content)
     }
 }
 
-/// The bytecode of one wheel, which goes beside its sources.
+/// The bytecode of one wheel, installed beside its sources.
 #[derive(Debug)]
 pub struct Bytecode {
     pub(super) file: ContentFile,

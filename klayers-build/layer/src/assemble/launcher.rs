@@ -1,14 +1,14 @@
-//! The small programs that installers put into `bin`.
+//! Launchers: the small programs that installers put into `bin`.
 
 use klayers_core::PythonVersion;
 
 use super::interpreter;
 use klayers_wheel::{EntryPoint, Wheel};
 
-/// The console scripts of a wheel that get a launcher.
+/// Returns the console scripts of a wheel that get a launcher.
 ///
-/// pip's wheel is for all versions of Python, and yet `bin` must have a `pip3.12`. Installers
-/// therefore replace the version that the wheel names, if it names one, by their own.
+/// pip's wheel is for all versions of Python, but `bin` must have a `pip3.12`. Like installers, this
+/// replaces the version that the wheel names, if any, by the target's.
 pub(super) fn scripts(wheel: &Wheel, python: PythonVersion) -> Vec<EntryPoint> {
     let scripts = wheel.inventory().scripts.clone();
     if wheel.name().normalized() == "pip" { with_version(scripts, python) } else { scripts }
@@ -21,10 +21,9 @@ fn with_version(mut scripts: Vec<EntryPoint>, python: PythonVersion) -> Vec<Entr
     scripts
 }
 
-/// The launcher of a console script.
+/// Creates the launcher of a console script.
 ///
-/// Everything below its first line is what installers agree on to the byte; a layer that differed
-/// there would differ from what they lay out.
+/// Everything after the first line is identical, byte for byte, to the launchers of installers.
 pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
     let EntryPoint { module, function, .. } = script;
     let object = function.split('.').next().unwrap_or_default();
@@ -49,8 +48,8 @@ pub(super) fn launcher(script: &EntryPoint, python: PythonVersion) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A script of a wheel with the runtime's interpreter in its first line; none if that line asks for
-/// no Python, and the script is to stay as it is.
+/// Replaces the interpreter in a script's first line by the runtime's. None if the first line does
+/// not start with `#!python`; the script then stays unchanged.
 pub(super) fn with_interpreter(script: &[u8], python: PythonVersion) -> Option<Vec<u8>> {
     let rest = script.strip_prefix(b"#!python")?;
     let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
@@ -66,7 +65,7 @@ mod tests {
     const PYTHON: PythonVersion = PythonVersion::new(3, 12);
 
     #[test]
-    fn a_launcher_imports_the_object_and_calls_the_function() {
+    fn launcher_imports_object_and_calls_function() {
         let script = EntryPoint {
             name: "bar".to_owned(),
             module: "foo.sub".to_owned(),
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn pip_gets_the_version_of_the_target_in_place_of_its_own() {
+    fn pip_launcher_gets_version_of_target() {
         let script = |name: &str| EntryPoint {
             name: name.to_owned(),
             module: "pip._internal.cli.main".to_owned(),
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scripts_for_python_are_rewritten() {
+    fn only_python_scripts_are_rewritten() {
         let rewritten = |script: &str| {
             with_interpreter(script.as_bytes(), PYTHON)
                 .map(|bytes| String::from_utf8(bytes).expect("text"))

@@ -1,9 +1,8 @@
-//! The modules that a layer puts on Python's path, and the ones among them that show whether it
-//! works when they are imported.
+//! The modules of a layer, and those whose import shows whether the layer works.
 //!
-//! A namespace package, as `google` or `azure`, can be imported as soon as its folder is there, which
-//! shows nothing. So the first regular packages below it are taken in its place: `google.cloud.storage`
-//! for google-cloud-storage.
+//! A namespace package such as `google` or `azure` can be imported as soon as its folder exists, so
+//! its import shows nothing. The first regular packages below the namespace are imported instead:
+//! `google.cloud.storage` for google-cloud-storage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +14,11 @@ use super::{AssembleError, Layer};
 use crate::gate::{Distribution, RootModule, is_hidden};
 use klayers_wheel::Wheel;
 
-/// How many packages are taken below one namespace of a distribution.
-const MOST: usize = 8;
+/// Limit on the packages that are imported below one namespace of a distribution.
+const MAX_PACKAGES: usize = 8;
 
 impl Layer<'_> {
-    /// The modules and packages that it puts at the root of Python's path, sorted.
+    /// Returns the layer's top-level modules and packages, sorted.
     pub fn modules(&self) -> Vec<String> {
         let paths = self.layout.files().iter().map(|file| file.path.as_str());
         let roots: BTreeSet<&str> = paths.filter_map(|path| path.strip_prefix(ROOT)).collect();
@@ -34,8 +33,8 @@ impl Layer<'_> {
         all.into_iter().filter(is_there).cloned().collect()
     }
 
-    /// The distributions in it with their modules, in the order of its wheels. What they require is
-    /// left out.
+    /// Returns the layer's distributions with their modules, in the order of its wheels. Their
+    /// `requires` is empty.
     ///
     /// # Errors
     ///
@@ -58,8 +57,8 @@ impl Layer<'_> {
             let size = file.source.size();
             parts.size += size;
             match namespaces.first_below(path)? {
-                Some(First::Package(folder)) => *parts.packages.entry(folder).or_default() += size,
-                Some(First::Module(module)) => *parts.modules.entry(module).or_default() += size,
+                Some(FirstImportable::Package(folder)) => *parts.packages.entry(folder).or_default() += size,
+                Some(FirstImportable::Module(module)) => *parts.modules.entry(module).or_default() += size,
                 None => {}
             }
         }
@@ -78,13 +77,14 @@ impl Layer<'_> {
     }
 }
 
-/// What a distribution has at or below one root of Python's path: sizes of files, in bytes.
+/// The parts of a distribution at or below one top-level name, with the sizes of their files in
+/// bytes.
 #[derive(Debug, Default)]
 struct Parts<'p> {
     size: u64,
-    /// Of the first regular packages, by their folders.
+    /// First regular packages, by folder.
     packages: BTreeMap<&'p str, u64>,
-    /// Of the modules in namespaces, by their paths without an extension.
+    /// Modules directly in namespaces, by path without extension.
     modules: BTreeMap<&'p str, u64>,
 }
 
@@ -108,8 +108,8 @@ impl Parts<'_> {
             all
         };
         let (mut packages, mut modules) = (of(self.packages), of(self.modules));
-        packages.truncate(MOST);
-        // A namespace of modules alone, one for each part of an API, may have hundreds.
+        packages.truncate(MAX_PACKAGES);
+        // A namespace that only has modules, one for each part of an API, may have hundreds.
         modules.truncate(1);
         if packages.is_empty() {
             packages = modules;
@@ -122,16 +122,16 @@ impl Parts<'_> {
     }
 }
 
-/// What stands first below namespaces on the way to a file.
+/// The first importable part below namespaces on the path to a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum First<'p> {
-    /// A regular package, by its folder.
+enum FirstImportable<'p> {
+    /// A regular package, by folder.
     Package(&'p str),
-    /// A module that is the file, by its path without an extension.
+    /// The file itself as a module, by path without extension.
     Module(&'p str),
 }
 
-/// The folders below Python's path of which it is known whether they are namespaces.
+/// Cache of which folders below `python/` are namespaces.
 struct Namespaces<'l, 'w> {
     /// The `__init__` files, by folder.
     inits: BTreeMap<&'l str, Vec<&'l LayerFile<'w>>>,
@@ -152,16 +152,16 @@ impl<'l, 'w> Namespaces<'l, 'w> {
         Self { inits, known: BTreeMap::new() }
     }
 
-    /// What stands first on the way to a file; none if that is nothing which can be imported.
-    fn first_below(&mut self, path: &'l str) -> Result<Option<First<'l>>, AssembleError> {
+    /// Returns the first importable part on the path to a file. None if there is no such part.
+    fn first_below(&mut self, path: &'l str) -> Result<Option<FirstImportable<'l>>, AssembleError> {
         for (at, _) in path.match_indices('/') {
             if !self.is_namespace(&path[..at])? {
-                return Ok(Some(First::Package(&path[..at])));
+                return Ok(Some(FirstImportable::Package(&path[..at])));
             }
         }
         let start = path.rfind('/').map_or(0, |at| at + 1);
         let module = module_name(&path[start..]).filter(|name| *name != "__init__");
-        Ok(module.map(|name| First::Module(&path[..start + name.len()])))
+        Ok(module.map(|name| FirstImportable::Module(&path[..start + name.len()])))
     }
 
     /// Whether a folder has no `__init__` file, or one that only declares a namespace.
@@ -184,10 +184,10 @@ impl<'l, 'w> Namespaces<'l, 'w> {
     }
 }
 
-/// The name of the module that a file is; none if it is no module.
+/// Returns the module name of a file. None if the file is not a module.
 fn module_name(file: &str) -> Option<&str> {
     let ((name, _), (stem, extension)) = (file.split_once('.')?, file.rsplit_once('.')?);
-    // An extension module may say what it is built for: `_x.cpython-312-x86_64-linux-gnu.so`.
+    // An extension module may have a tag: `_x.cpython-312-x86_64-linux-gnu.so`.
     let is_module = extension == "so" || (extension == "py" && stem == name);
     (is_module && !name.is_empty()).then_some(name)
 }

@@ -1,7 +1,7 @@
-//! Writing a ZIP archive that depends on nothing but its content.
+//! Writes a ZIP archive whose bytes depend only on its content.
 //!
-//! As the [ZIP file format specification][spec] says, without anything optional: no data
-//! descriptors, no extra fields, no comments, every file of the same minute.
+//! Follows the [ZIP file format specification][spec] without optional parts: no data descriptors, no
+//! extra fields, no comments, and the same time for all files.
 //!
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
@@ -13,28 +13,28 @@ use super::output::{Finished, Output};
 use klayers_wheel::cached::ChangedFileError;
 use klayers_wheel::{ChecksumHasher, Compression, Content, ContentFile};
 
-/// 1980-01-01, the first day that the format knows: year 0, month 1, day 1.
+/// 1980-01-01, the first day of the format: year 0, month 1, day 1.
 const DATE: u16 = 1 << 5 | 1;
-/// The version of the specification that is needed: 2.0, which brought DEFLATE.
+/// Required version of the specification: 2.0, which introduced DEFLATE.
 const VERSION: u16 = 20;
-/// The same, made on Unix, so that the file modes hold.
+/// The same version, created on Unix, so that readers use the file modes.
 const VERSION_MADE_BY: u16 = 3 << 8 | VERSION;
-/// Says that a name is UTF-8.
+/// Flag for a UTF-8 name.
 const FLAG_UTF8: u16 = 1 << 11;
 const MODE_FILE: u32 = 0o100_644;
 const MODE_EXECUTABLE: u32 = 0o100_755;
 
-/// How much is read and written at once.
+/// Buffer size for reading and writing, in bytes.
 const BUFFER: usize = 1 << 20;
 
-/// Writes an archive to a file, from its first byte to its last.
+/// Writes an archive to a file sequentially.
 #[derive(Debug)]
 pub(super) struct ZipWriter {
     output: Output,
-    /// Always of the same length, of which `filled` bytes are not yet handed over.
+    /// Always [`BUFFER`] bytes long. The first `filled` bytes are not yet written to `output`.
     buffer: Vec<u8>,
     filled: usize,
-    /// How many bytes were handed over.
+    /// Number of bytes written to `output`.
     flushed: u64,
     directory: Vec<u8>,
     count: u64,
@@ -47,7 +47,7 @@ pub(super) enum CopyError {
         path: PathBuf,
         source: io::Error,
     },
-    /// It is no longer what was verified.
+    /// The content changed after it was verified.
     Changed(ChangedFileError),
     Write(io::Error),
 }
@@ -73,8 +73,8 @@ impl ZipWriter {
         })
     }
 
-    /// Adds a file that was made here. It is not compressed: what a compressor makes may change
-    /// with its version, and these bytes must not.
+    /// Adds a generated file, without compression: the output of a compressor may change with its
+    /// version, but these bytes must not.
     pub(super) fn add(&mut self, path: &str, content: &[u8], executable: bool) -> io::Result<()> {
         let size = content.len() as u64;
         self.begin(&Header {
@@ -88,8 +88,8 @@ impl ZipWriter {
         self.write(content)
     }
 
-    /// Adds a file whose content lies in another, compressed as it is there. What is copied is held
-    /// against its checksum.
+    /// Adds a file by copying its compressed content from another file. The checksum of the copied
+    /// bytes is verified.
     pub(super) fn copy(
         &mut self,
         path: &str,
@@ -139,7 +139,7 @@ impl ZipWriter {
         self.output.finish()
     }
 
-    /// Writes the local header of an entry, and remembers the one for the directory.
+    /// Writes the local header of an entry and adds its directory header to `directory`.
     fn begin(&mut self, header: &Header<'_>) -> io::Result<()> {
         let offset = fits(self.position())?;
         let compressed_size = fits(header.compressed_size)?;
@@ -205,7 +205,7 @@ fn put<const N: usize>(bytes: &mut Vec<u8>, values: [u16; N]) {
     }
 }
 
-/// A layer is far from the sizes where ZIP64 begins: Lambda takes 250 MiB.
+/// Refuses sizes that need ZIP64. Layers are far below them: Lambda takes 250 MiB.
 fn fits(value: u64) -> io::Result<u32> {
     u32::try_from(value).ok().filter(|value| *value != u32::MAX).ok_or_else(|| too_large("4 GiB"))
 }
