@@ -1,7 +1,7 @@
-//! Bytecode: what the Python files of a wheel are compiled to, once for each release of Python.
+//! Compiles the Python files of a wheel to bytecode, once for each release of Python.
 //!
 //! `/opt` is read-only in a Lambda function. Without bytecode in the layer, Python compiles every
-//! module anew at each cold start.
+//! imported module at each cold start.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,31 +30,31 @@ pub(crate) use pack::{Place, Stream, Writer};
 use worker::Answer;
 use workers::Workers;
 
-/// The stack of a thread that reads bytecode, in bytes: enough for the deepest that is read.
+/// Stack size of threads that read bytecode, in bytes: enough for the deepest accepted nesting.
 const STACK: usize = 16 << 20;
 
 /// A Python file of a wheel.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Source {
-    /// Where it goes, below the layer's `python` folder.
+    /// The path below the layer's `python` folder.
     pub path: String,
-    /// What is in it.
+    /// The source code.
     pub content: Vec<u8>,
 }
 
-/// What compiling may take.
+/// Limits for compiling.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// How long one file may take.
+    /// Time limit for one file.
     pub file: Duration,
-    /// How long all the files of a wheel may take.
+    /// Time limit for all files of a wheel.
     pub wheel: Duration,
-    /// How many interpreters are at work at a time.
+    /// Number of interpreters that run at the same time.
     pub workers: usize,
 }
 
 impl Default for Limits {
-    /// A minute for a file, half an hour for a wheel, and an interpreter for each core.
+    /// One minute for a file, half an hour for a wheel, and one interpreter for each core.
     fn default() -> Self {
         Self {
             file: Duration::from_mins(1),
@@ -64,8 +64,8 @@ impl Default for Limits {
     }
 }
 
-/// The packs of bytecode that were made, and the interpreters that make them. The interpreters are
-/// kept running until this is dropped.
+/// The cache of bytecode packs, and the interpreters that create them. The interpreters keep running
+/// until this value is dropped.
 #[derive(Debug)]
 pub struct BytecodeCache {
     folder: PathBuf,
@@ -74,22 +74,22 @@ pub struct BytecodeCache {
 }
 
 impl BytecodeCache {
-    /// The packs in a cache folder, which need not be there yet.
+    /// Opens the packs in a cache folder. The folder need not exist yet.
     pub fn open(cache: &Path) -> Self {
         Self::with_limits(cache, Limits::default())
     }
 
-    /// The same with other limits.
+    /// Like [`open`](Self::open), with other limits.
     pub fn with_limits(cache: &Path, limits: Limits) -> Self {
         let workers = Workers::new(limits.workers.max(1));
         Self { folder: cache.join("bytecode"), limits, workers }
     }
 
-    /// The bytecode of a wheel, if it was compiled before by the same release of Python.
+    /// Returns the bytecode of a wheel, if the same release of Python compiled it before.
     ///
     /// # Errors
     ///
-    /// If a file of the cache is there, but may not be read.
+    /// If a cached file exists but cannot be read.
     pub fn get(
         &self,
         wheel: Digest,
@@ -100,17 +100,17 @@ impl BytecodeCache {
         place.get(inspection).map_err(|source| BytecodeError::Read { path: place.pack, source })
     }
 
-    /// Compiles a wheel's files and keeps the outcome. Files that are not compiled
-    /// ([`pyc_path`] says which) are passed over. The sources are taken one after the other, while
-    /// others are being compiled; nothing of them is run.
+    /// Compiles a wheel's files and stores the pack in the cache. Files without a [`pyc_path`] are
+    /// ignored. The sources are read one after the other while others are being compiled. Their code
+    /// is not run.
     ///
-    /// What comes of it is the same each time, on any machine: it depends on the sources, their
-    /// order, and the release of Python.
+    /// The result is the same each time, on any machine: it depends only on the sources, their order,
+    /// and the release of Python.
     ///
     /// # Errors
     ///
-    /// If a source cannot be had, if the interpreter fails, or if the cache cannot be written. A
-    /// source that is no Python is no error, but is listed as skipped.
+    /// If a source cannot be read, if the interpreter fails, or if the cache cannot be written. A
+    /// source that is not valid Python is no error; the pack lists it as skipped.
     pub fn compile(
         &self,
         wheel: Digest,
@@ -144,18 +144,18 @@ struct Run<'a> {
     wheel: Digest,
     interpreter: &'a Interpreter,
     until: Instant,
-    /// The number of the first file that has failed: those after it need not be begun. Those before
-    /// it do, so that the error is the same each time, that of the first.
+    /// The number of the first file that has failed. Files after it are not started; files before it
+    /// are, so that the reported error is always that of the first failing file.
     failed: AtomicUsize,
 }
 
-/// What became of a source.
+/// The outcome of compiling a source.
 enum Outcome {
     Compiled(Stream),
     NotCompiled(String),
 }
 
-/// A source, where its bytecode goes, and who waits for it.
+/// A source to compile, the path of its bytecode, and the channel for the outcome.
 struct Job {
     number: usize,
     source: Source,
@@ -164,15 +164,15 @@ struct Job {
 }
 
 impl Run<'_> {
-    /// Compiles sources on several threads, and hands over the outcomes in the order of the
-    /// sources. There are never more than a few in memory.
+    /// Compiles sources on several threads and passes on the outcomes in the order of the sources.
+    /// Only a few sources are in memory at a time.
     fn all(
         &self,
         sources: impl IntoIterator<Item = io::Result<Source>>,
         mut hand_over: impl FnMut(String, Outcome) -> Result<(), BytecodeError>,
     ) -> Result<(), BytecodeError> {
-        // While an interpreter compiles, another thread checks and compresses.
-        let threads = self.cache.workers.most() * 2;
+        // While one thread waits for an interpreter, another checks and compresses.
+        let threads = self.cache.workers.limit() * 2;
         let (jobs, queue) = sync_channel(0);
         let queue = Mutex::new(queue);
         thread::scope(|scope| {
@@ -190,7 +190,7 @@ impl Run<'_> {
                 }
                 None => Ok(()),
             };
-            // Moved in, so that the threads end when there are no more.
+            // Dropped at the end of this scope, so that the threads end.
             let jobs = jobs;
             for (number, source) in sources.into_iter().enumerate() {
                 let source = source.map_err(|source| self.unreadable(source))?;
@@ -222,7 +222,7 @@ impl Run<'_> {
             if outcome.is_err() {
                 self.failed.fetch_min(number, Ordering::Relaxed);
             }
-            // Nobody waits for it any more if another one has failed.
+            // The receiver is gone if another file has failed.
             let _ = done.send(outcome);
         }
     }
@@ -266,55 +266,55 @@ impl Run<'_> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BytecodeError {
-    /// The interpreter failed, or made something else than bytecode.
+    /// The interpreter failed or returned something other than bytecode.
     #[error(
-        "{} could not compile {file}; another interpreter can be named, or bytecode turned off",
+        "{} could not compile {file}; choose another interpreter or turn bytecode off",
         interpreter.display()
     )]
     Compile {
         /// The interpreter.
         interpreter: PathBuf,
-        /// What it was to compile.
+        /// The file to compile.
         file: String,
-        /// What happened.
+        /// The cause.
         source: WorkerFailure,
     },
-    /// It took too long in all.
-    #[error("the wheel {wheel} could not be compiled within {} s", limit.as_secs())]
+    /// Compiling the wheel took too long.
+    #[error("could not compile the wheel {wheel} within {} s", limit.as_secs())]
     Timeout {
-        /// The wheel's SHA-256.
+        /// SHA-256 of the wheel.
         wheel: Digest,
-        /// How long it may take.
+        /// The time limit.
         limit: Duration,
     },
-    /// A source could not be had.
+    /// A source could not be read.
     #[error("could not read the Python files of the wheel {wheel}")]
     Source {
-        /// The wheel's SHA-256.
+        /// SHA-256 of the wheel.
         wheel: Digest,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The cache may not be read.
+    /// A cached file could not be read.
     #[error("could not read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The cache may not be written.
+    /// A cached file could not be written.
     #[error("could not write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gives no more threads.
-    #[error("could not start a thread to compile with")]
+    /// The system could not start another thread.
+    #[error("could not start a thread for compiling")]
     Thread(#[source] io::Error),
-    /// A thread ended early, which is a fault of this program.
-    #[error("a thread that compiles ended before its time")]
+    /// A thread ended early, which is a bug in this program.
+    #[error("a compiling thread ended unexpectedly, which is a bug")]
     Lost,
 }

@@ -3,17 +3,17 @@ use super::worker::{Answer, WorkerFailure};
 use crate::interpreter::{Interpreter, cache_tag};
 use klayers_core::PythonVersion;
 
-/// Where a layer's Python files are in a Lambda function; what tracebacks show.
+/// The folder of a layer's Python files in a Lambda function, as tracebacks show it.
 const ROOT: &str = "/opt/python/";
-/// The longest file name, in bytes: what Linux file systems take.
-const LONGEST_NAME: usize = 255;
-/// The magic number, the flags, and the hash of the source.
+/// Length limit for a file name on Linux, in bytes.
+const MAX_NAME: usize = 255;
+/// Size of the header of a `.pyc` file, in bytes: magic number, flags, and hash of the source.
 const HEADER: usize = 16;
-/// The flags of a `.pyc` that goes by the hash of its source, which is not to be checked (PEP 552).
+/// The flags of a hash-based `.pyc` file whose source is not checked (PEP 552).
 const UNCHECKED_HASH: [u8; 4] = [1, 0, 0, 0];
 
-/// Where Python looks for the bytecode of a file; none if the file is not one that is compiled:
-/// as pip does, every `.py` file is, but for programs.
+/// Returns the path where Python looks for the bytecode of a file. None if the file is not compiled:
+/// like pip, this compiles every `.py` file except programs in `bin`.
 ///
 /// ```
 /// use klayers_layer::bytecode::pyc_path;
@@ -28,23 +28,23 @@ const UNCHECKED_HASH: [u8; 4] = [1, 0, 0, 0];
 pub fn pyc_path(source: &str, python: PythonVersion) -> Option<String> {
     let (folder, name) = source.split_at(source.rfind('/').map_or(0, |slash| slash + 1));
     let stem = name.strip_suffix(".py").filter(|_| !source.starts_with("bin/"))?;
-    // What `importlib` does with a name that is nothing but ".py".
+    // As `importlib` does for a file named ".py".
     let stem = if stem.is_empty() { "py" } else { stem };
     Some(format!("{folder}__pycache__/{stem}.{}.pyc", cache_tag(python)))
 }
 
-/// Whether a path has a file name that no file can have.
+/// Whether a component of a path is longer than a file name may be.
 pub(super) fn is_too_long(path: &str) -> bool {
-    path.split('/').any(|part| part.len() > LONGEST_NAME)
+    path.split('/').any(|part| part.len() > MAX_NAME)
 }
 
-/// The name that the bytecode of a file of a layer carries.
+/// Returns the file name that is stored in the bytecode of a file.
 pub(super) fn file_name(source: &str) -> String {
     format!("{ROOT}{source}")
 }
 
-/// A worker's answer, if it is what was asked for, in the form that does not depend on the worker's
-/// past.
+/// Checks a worker's answer and brings it into canonical form, which does not depend on what the
+/// worker compiled before.
 pub(super) fn checked(
     answer: Answer,
     interpreter: &Interpreter,
@@ -62,7 +62,7 @@ pub(super) fn checked(
 fn canonical(pyc: &[u8], interpreter: &Interpreter, file_name: &str) -> Result<Vec<u8>, Malformed> {
     let (header, code) = pyc.split_at_checked(HEADER).ok_or("it is cut off")?;
     if header[..4] != interpreter.magic().bytes() {
-        return Err("its magic number is another");
+        return Err("it has another magic number");
     }
     if header[4..8] != UNCHECKED_HASH {
         return Err("its flags are not those of an unchecked hash");

@@ -1,12 +1,12 @@
-# Compiles sources, one after the other, until there are no more. Nothing of them is run.
+# Compiles sources, one after the other, until the input ends. Their code is not run.
 #
-# In: the lengths of a name and of a source, four bytes each, then the two. Out: one byte, "c" for
-# compiled or "n" for not, the length of what follows in four bytes, then the .pyc file or the
-# reason why there is none.
+# Request: the lengths of the file name and the source, four bytes each, then the name and the source.
+# Answer: one byte, "c" for compiled or "n" for not compiled, the length of the rest in four bytes,
+# then the .pyc file or the reason why it could not be compiled.
 import sys
 
-# With -c the first entry is the working folder, from which nothing is to be imported. -I would
-# leave it out, but would also let Python not see PYTHONHASHSEED.
+# With -c the first entry is the working folder, from which nothing must be imported. -I would omit
+# that entry, but would also make Python ignore PYTHONHASHSEED.
 sys.path.pop(0)
 
 import importlib.util
@@ -15,7 +15,7 @@ import os
 
 requests = sys.stdin.buffer
 answers = os.fdopen(os.dup(1), "wb")
-# Whatever else is printed is no answer.
+# Other output must not be mistaken for an answer.
 os.dup2(2, 1)
 
 UNCHECKED_HASH = (1).to_bytes(4, "little")

@@ -11,15 +11,15 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::interpreter::Interpreter;
 
-/// What the interpreter runs.
+/// The script that the interpreter runs.
 const SCRIPT: &str = include_str!("worker.py");
-/// The longest answer, in bytes. The bytecode of the longest modules that are known has a few MiB.
-const LONGEST_ANSWER: usize = 256 << 20;
-/// The kind of an answer, and its length.
-const ANSWER_HEAD: usize = 5;
+/// Size limit for an answer, in bytes. The bytecode of the largest known modules has a few MiB.
+const MAX_ANSWER: usize = 256 << 20;
+/// Size of an answer's header, in bytes: one byte for its kind, four for its length.
+const ANSWER_HEADER: usize = 5;
 
-/// An interpreter that compiles what it is given. It is ended, with all that it started, when this
-/// is dropped.
+/// A running interpreter that compiles sources. Dropping this kills it and all processes that it
+/// started.
 #[derive(Debug)]
 pub(super) struct Worker {
     interpreter: Interpreter,
@@ -28,12 +28,12 @@ pub(super) struct Worker {
     stdout: ChildStdout,
 }
 
-/// What a worker made of a source.
+/// A worker's answer for one source.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Answer {
-    /// A `.pyc` file, as far as the worker says.
+    /// The bytes of a `.pyc` file, not yet checked.
     Compiled(Vec<u8>),
-    /// None, for this reason.
+    /// The source could not be compiled, for this reason.
     NotCompiled(String),
 }
 
@@ -43,7 +43,7 @@ impl Worker {
             .args(["-s", "-S", "-B", "-W", "ignore", "-c", SCRIPT])
             .current_dir("/")
             .env_clear()
-            // The order of a set, and with it the bytecode of some releases, depends on it.
+            // It determines the order of sets, and with it the bytecode of some Python releases.
             .env("PYTHONHASHSEED", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +59,8 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Neither pipe is waited for alone: a worker that does not read may write, and the reverse.
+    /// Makes both pipes non-blocking. A worker that does not read may write, and the reverse, so
+    /// both are waited for at the same time.
     fn unblock(&self) -> Result<(), Errno> {
         fcntl_setfl(&self.stdin, fcntl_getfl(&self.stdin)? | OFlags::NONBLOCK)?;
         fcntl_setfl(&self.stdout, fcntl_getfl(&self.stdout)? | OFlags::NONBLOCK)
@@ -69,7 +70,7 @@ impl Worker {
         &self.interpreter
     }
 
-    /// Compiles a source under a file name. After a failure the worker is of no more use.
+    /// Compiles a source under a file name. After an error the worker must not be used again.
     pub(super) fn compile(
         &mut self,
         name: &str,
@@ -83,15 +84,15 @@ impl Worker {
         request.extend(name.as_bytes());
         request.extend(source);
         let answer = self.exchange(&request, time)?;
-        let content = &answer[ANSWER_HEAD..];
+        let content = &answer[ANSWER_HEADER..];
         match answer[0] {
             b'c' => Ok(Answer::Compiled(content.to_vec())),
             b'n' => Ok(Answer::NotCompiled(String::from_utf8_lossy(content).into_owned())),
-            _ => Err(WorkerFailure::Rubbish("which does not begin as an answer")),
+            _ => Err(WorkerFailure::Rubbish("it starts with an unknown byte")),
         }
     }
 
-    /// Gives a request and takes one answer, whole.
+    /// Sends a request and reads one complete answer.
     fn exchange(&mut self, mut request: &[u8], time: Duration) -> Result<Vec<u8>, WorkerFailure> {
         let until = Instant::now() + time;
         let mut answer = Vec::new();
@@ -105,8 +106,8 @@ impl Worker {
             if writable {
                 match self.stdin.write(request) {
                     Ok(written) => request = &request[written..],
-                    Err(error) if is_passing(&error) => {}
-                    // Why it has closed its input shows where its output ends.
+                    Err(error) if is_transient(&error) => {}
+                    // The worker closed its input. The end of its output will show why.
                     Err(_) => request = &[],
                 }
             }
@@ -114,7 +115,7 @@ impl Worker {
                 match self.stdout.read(&mut chunk) {
                     Ok(0) => return Err(WorkerFailure::Ended(self.how_it_ended())),
                     Ok(read) => answer.extend(&chunk[..read]),
-                    Err(error) if is_passing(&error) => {}
+                    Err(error) if is_transient(&error) => {}
                     Err(error) => return Err(WorkerFailure::Talk(error)),
                 }
             }
@@ -122,11 +123,12 @@ impl Worker {
         if request.is_empty() {
             Ok(answer)
         } else {
-            Err(WorkerFailure::Rubbish("before it had read what it was asked"))
+            Err(WorkerFailure::Rubbish("it came before the request was read"))
         }
     }
 
-    /// Waits until something can be written, if there is something, or read.
+    /// Waits until the worker's input is writable (if `write`) or its output is readable. Returns
+    /// (writable, readable).
     fn ready(&self, write: bool, time: Duration) -> Result<(bool, bool), WorkerFailure> {
         let time = Timespec::try_from(time).ok();
         let mut pipes = vec![PollFd::new(&self.stdout, PollFlags::IN)];
@@ -141,8 +143,9 @@ impl Worker {
         Ok((ready(1), ready(0)))
     }
 
-    /// Waits a moment for its end, which closes its output a little before. It is only looked at:
-    /// while nobody has waited for it, its number and that of its group remain its own.
+    /// Describes how the worker ended. Waits a moment, since the output closes a little before the
+    /// process ends. `NOWAIT` leaves the process as a zombie, so that its process ID and group ID are
+    /// not reused before the group is killed.
     fn how_it_ended(&self) -> String {
         let child = Pid::from_child(&self.child);
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -160,60 +163,60 @@ impl Worker {
     }
 }
 
-/// Whether a whole answer is there, and nothing else.
+/// Whether the answer is complete. Fails if other bytes follow it.
 fn is_whole(answer: &[u8]) -> Result<bool, WorkerFailure> {
-    let Some((head, content)) = answer.split_first_chunk::<ANSWER_HEAD>() else {
+    let Some((head, content)) = answer.split_first_chunk::<ANSWER_HEADER>() else {
         return Ok(false);
     };
     let [kind, length @ ..] = *head;
     if !matches!(kind, b'c' | b'n') {
-        return Err(WorkerFailure::Rubbish("which does not begin as an answer"));
+        return Err(WorkerFailure::Rubbish("it starts with an unknown byte"));
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if length > LONGEST_ANSWER {
-        return Err(WorkerFailure::Rubbish("which would be longer than 256 MiB"));
+    if length > MAX_ANSWER {
+        return Err(WorkerFailure::Rubbish("it would be longer than 256 MiB"));
     }
     if content.len() > length {
-        return Err(WorkerFailure::Rubbish("with more behind the answer"));
+        return Err(WorkerFailure::Rubbish("more bytes follow the answer"));
     }
     Ok(content.len() == length)
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It fails only if the group is gone already.
+        // Fails only if the group has already ended.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }
 
-/// Why an interpreter could not compile.
+/// Why an interpreter could not compile a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerFailure {
-    /// It could not be started.
+    /// The interpreter could not be started.
     #[error("it could not be started")]
     Start(#[source] io::Error),
-    /// It could not be written to or read from.
-    #[error("it could not be talked to")]
+    /// The pipes to the interpreter failed.
+    #[error("could not communicate with it")]
     Talk(#[source] io::Error),
-    /// It ended before it had answered.
-    #[error("{0} before it had answered")]
+    /// The interpreter ended without an answer.
+    #[error("{0} before it answered")]
     Ended(String),
-    /// It took too long.
+    /// The interpreter took too long.
     #[error("it did not answer within {} s and was stopped", .0.as_secs())]
     Timeout(Duration),
-    /// It wrote something else than an answer.
-    #[error("it wrote something {0}")]
+    /// The output of the interpreter is not a valid answer.
+    #[error("its output is not an answer: {0}")]
     Rubbish(&'static str),
-    /// What it calls bytecode is none, or is that of something else.
-    #[error("what it made is not the bytecode of this file: {0}")]
+    /// The answer is not bytecode, or is the bytecode of something else.
+    #[error("its answer is not the bytecode of this file: {0}")]
     Bytecode(&'static str),
     /// The source is longer than 4 GiB.
-    #[error("the source is longer than can be said")]
+    #[error("the source is longer than 4 GiB")]
     TooLong,
 }

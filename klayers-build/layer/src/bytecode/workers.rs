@@ -3,11 +3,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::worker::{Worker, WorkerFailure};
 use crate::interpreter::Interpreter;
 
-/// The workers that are there, and those that may still be started. They are kept from one wheel
-/// to the next, since to start one takes longer than to compile most files.
+/// A pool of workers. They are kept from one wheel to the next, since starting a worker takes longer
+/// than compiling most files.
 #[derive(Debug)]
 pub(super) struct Workers {
-    most: usize,
+    /// The maximum number of workers.
+    limit: usize,
     state: Mutex<State>,
     given_back: Condvar,
 }
@@ -19,44 +20,44 @@ struct State {
 }
 
 impl Workers {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, state: Mutex::default(), given_back: Condvar::new() }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default(), given_back: Condvar::new() }
     }
 
-    pub(super) fn most(&self) -> usize {
-        self.most
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// Does something with a worker of an interpreter; waits while all that may be are busy. A
-    /// worker that fails is ended.
+    /// Runs `work` with a worker of an interpreter. Waits while all workers are busy. A worker that
+    /// fails is killed.
     pub(super) fn with<T>(
         &self,
         interpreter: &Interpreter,
         work: impl FnOnce(&mut Worker) -> Result<T, WorkerFailure>,
     ) -> Result<T, WorkerFailure> {
-        let mut place = self.take(interpreter);
-        let mut worker = match place.worker.take() {
+        let mut permit = self.take(interpreter);
+        let mut worker = match permit.worker.take() {
             Some(worker) => worker,
             None => Worker::start(interpreter)?,
         };
         let outcome = work(&mut worker)?;
-        place.worker = Some(worker);
+        permit.worker = Some(worker);
         Ok(outcome)
     }
 
-    fn take(&self, interpreter: &Interpreter) -> Place<'_> {
+    fn take(&self, interpreter: &Interpreter) -> Permit<'_> {
         let mut state = self.state();
-        while state.busy == self.most {
+        while state.busy == self.limit {
             state = self.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let fits = |worker: &Worker| worker.interpreter() == interpreter;
         let worker = state.idle.iter().position(fits).map(|at| state.idle.swap_remove(at));
         state.busy += 1;
-        if state.idle.len() + state.busy > self.most {
-            // One of another interpreter makes room.
+        if state.idle.len() + state.busy > self.limit {
+            // An idle worker of another interpreter makes room.
             state.idle.pop();
         }
-        Place { workers: self, worker }
+        Permit { workers: self, worker }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,13 +65,13 @@ impl Workers {
     }
 }
 
-/// The right to have one worker at work.
-struct Place<'a> {
+/// Permission to use one worker, returned to the pool on drop.
+struct Permit<'a> {
     workers: &'a Workers,
     worker: Option<Worker>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.workers.state();
         state.busy -= 1;

@@ -107,11 +107,11 @@ fn a_wheel_that_takes_too_long_in_all_is_given_up() {
 #[test]
 fn one_that_dies_is_named_with_how_it_ended() {
     for (script, reason) in [
-        ("exit 3", "it ended with status 3 before it had answered"),
-        ("exit 0", "it ended with status 0 before it had answered"),
-        ("kill -SEGV $$", "signal 11 ended it before it had answered"),
-        ("printf 'c\\0\\0\\0\\11cut'", "it ended with status 0 before it had answered"),
-        ("exec >&-; sleep 600", "it closed its output before it had answered"),
+        ("exit 3", "it ended with status 3 before it answered"),
+        ("exit 0", "it ended with status 0 before it answered"),
+        ("kill -SEGV $$", "signal 11 ended it before it answered"),
+        ("printf 'c\\0\\0\\0\\11cut'", "it ended with status 0 before it answered"),
+        ("exec >&-; sleep 600", "it closed its output before it answered"),
     ] {
         Fault::new(script).fails(LIMITS, "", reason);
     }
@@ -120,25 +120,25 @@ fn one_that_dies_is_named_with_how_it_ended() {
 #[test]
 fn what_is_no_answer_is_refused() {
     for (script, reason) in [
-        ("echo hello; sleep 600", "it wrote something which does not begin as an answer"),
-        ("yes", "it wrote something which does not begin as an answer"),
-        ("yes ccccccccc", "it wrote something which would be longer than 256 MiB"),
-        ("printf 'n\\0\\0\\0\\1xy'; sleep 600", "it wrote something with more behind the answer"),
+        ("echo hello; sleep 600", "its output is not an answer: it starts with an unknown byte"),
+        ("yes", "its output is not an answer: it starts with an unknown byte"),
+        ("yes ccccccccc", "its output is not an answer: it would be longer than 256 MiB"),
+        ("printf 'n\\0\\0\\0\\1xy'; sleep 600", "its output is not an answer: more bytes follow the answer"),
     ] {
         Fault::new(script).fails(LIMITS, "", reason);
     }
     let long = "a = 1\n".repeat(100_000);
-    let reason = "it wrote something before it had read what it was asked";
+    let reason = "its output is not an answer: it came before the request was read";
     Fault::new("printf 'n\\0\\0\\0\\1x'; sleep 600").fails(LIMITS, &long, reason);
 }
 
 #[test]
 fn what_is_no_bytecode_of_the_version_is_refused() {
-    let of = "what it made is not the bytecode of this file";
+    let of = "its answer is not the bytecode of this file";
     for (answer, reason) in [
         ("c\\0\\0\\0\\4\\313\\15\\r\\n", "it is cut off"),
         // The magic number of Python 3.13, then flags that ask for a check of the hash.
-        ("c\\0\\0\\0\\20\\363\\15\\r\\n\\1\\0\\0\\0hashhash", "its magic number is another"),
+        ("c\\0\\0\\0\\20\\363\\15\\r\\n\\1\\0\\0\\0hashhash", "it has another magic number"),
         (
             "c\\0\\0\\0\\20\\313\\15\\r\\n\\3\\0\\0\\0hashhash",
             "its flags are not those of an unchecked hash",
