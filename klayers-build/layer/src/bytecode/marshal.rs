@@ -1,35 +1,39 @@
-//! Bytecode as CPython's `marshal` writes it, in a form that depends on the code alone.
+//! Brings the output of CPython's `marshal` into a canonical form that depends only on the code.
 //!
-//! What `marshal.dumps` gives depends on the past of the process, too. Whether an object is marked
-//! as one that may be referred to depends on how many references to it the process happens to hold;
-//! whether a string of one character is marked as interned, on whether another file had it as a
-//! name; the order of a set, up to Python 3.10, on addresses; whether two equal sets are one object,
-//! in Python 3.12, on what was compiled before. So the code is read as a tree and written anew:
-//! marked is what is referred to, interned are all strings of at most one character, of which there
-//! is one object each in any case, the members of a set are sorted, and equal constants are one
-//! object, as the compiler means them to be. Python loads equal code of it.
+//! The output of `marshal.dumps` also depends on the history of the process:
 //!
-//! The format has no specification but `Python/marshal.c`. Only what constants and code consist of
-//! is known here.
+//! - An object's reference flag depends on how many references to the object the process holds.
+//! - The interned flag of a one-character string depends on whether another file used it as a name.
+//! - Up to Python 3.10, the order of a set depends on addresses.
+//! - In Python 3.12, whether two equal sets are one object depends on what was compiled before.
+//!
+//! So the code is parsed into a tree and written again. Objects have the reference flag if something
+//! refers to them. Strings of at most one character are interned; each exists only once in a process
+//! anyway. Members of sets are sorted. Equal constants become one object, as the compiler intends.
+//! Python loads equal code from the result.
+//!
+//! The only specification of the format is `Python/marshal.c`. This module only knows the types that
+//! occur in constants and code.
 
 use std::collections::HashMap;
 
 mod writer;
 
-/// The mark on an object's type: it may be referred to.
-const REFERRED: u8 = 0x80;
-/// The deepest nesting that CPython loads.
-const DEEPEST: usize = 2_000;
-/// The numbers that code begins with, in bytes: up to Python 3.10 there was that of the locals.
-const NUMBERS: [usize; 2] = [24, 20];
-/// The objects of code that stand before and after the number of its first line, and which of them
-/// is the name of its file.
+/// The reference flag in an object's type byte: the object can be referred to.
+const REFERENCE_FLAG: u8 = 0x80;
+/// Nesting limit when CPython loads marshalled objects.
+const MAX_DEPTH: usize = 2_000;
+/// Size of the integers at the start of a code object, in bytes, by layout. Up to Python 3.10 they
+/// include the number of locals.
+const INTEGERS: [usize; 2] = [24, 20];
+/// By layout: the number of objects in a code object before and after its first line number, and the
+/// index of the file name among those before.
 const OBJECTS: [(usize, usize, usize); 2] = [(8, 1, 6), (8, 2, 5)];
 
-/// What is wrong with something that is said to be bytecode.
+/// Why bytes are not valid bytecode.
 pub(super) type Malformed = &'static str;
 
-/// How the parts of code are laid out.
+/// The layout of a code object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Layout {
     /// Up to Python 3.10.
@@ -38,7 +42,8 @@ pub(super) enum Layout {
     Since311,
 }
 
-/// Brings code into its one form, if it is that of a file of this name and nothing else.
+/// Returns the canonical form of code. Fails if it is not the code of a file of this name, or if
+/// other bytes follow.
 pub(super) fn canonical(
     marshalled: &[u8],
     layout: Layout,
@@ -54,25 +59,25 @@ pub(super) fn canonical(
     };
     let root = reader.object(0)?;
     if !reader.left.is_empty() {
-        return Err("something stands behind it");
+        return Err("other bytes follow it");
     }
     let nodes = reader.nodes;
     match nodes[root] {
         Node::Code { .. } => Ok(writer::write(&nodes, root)),
-        _ => Err("it is no code"),
+        _ => Err("it is not code"),
     }
 }
 
-/// An object: its type, what it holds, and the numbers of the objects in it.
+/// An object: its type, its content, and the indices of the objects in it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Node<'a> {
-    /// None, a number, a string: something without objects in it.
+    /// An object without objects in it, such as None, a number or a string.
     Plain { kind: u8, content: &'a [u8] },
     /// A tuple or a slice.
     Sequence { kind: u8, objects: Vec<usize> },
-    /// A frozen set, sorted.
+    /// A frozen set, with its members sorted.
     Set { objects: Vec<usize> },
-    /// Code.
+    /// A code object.
     Code { numbers: &'a [u8], before: Vec<usize>, first_line: &'a [u8], after: Vec<usize> },
 }
 
@@ -81,9 +86,9 @@ struct Reader<'a> {
     layout: Layout,
     file_name: &'a str,
     nodes: Vec<Node<'a>>,
-    /// The numbers of the constants.
+    /// The indices of constants, for finding equal ones.
     equal: HashMap<Node<'a>, usize>,
-    /// The objects that were marked, in their order; none while one is being read.
+    /// The objects with the reference flag, in order. None while an object is being read.
     referred: Vec<Option<usize>>,
 }
 
@@ -104,19 +109,19 @@ impl<'a> Reader<'a> {
         usize::try_from(i32::from_le_bytes(bytes)).map_err(|_| "a length is negative")
     }
 
-    /// Reads an object; gives its number.
+    /// Reads an object and returns its index.
     fn object(&mut self, depth: usize) -> Result<usize, Malformed> {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Err("it is nested too deeply");
         }
         let mark = self.byte()?;
-        let kind = mark & !REFERRED;
+        let kind = mark & !REFERENCE_FLAG;
         if kind == b'r' {
             let number = self.length()?;
             let object = self.referred.get(number).copied().flatten();
-            return object.ok_or("it refers to what is not there");
+            return object.ok_or("it refers to an object that does not exist");
         }
-        let place = (mark != kind && !is_single(kind)).then(|| {
+        let place = (mark != kind && !is_singleton(kind)).then(|| {
             self.referred.push(None);
             self.referred.len() - 1
         });
@@ -128,12 +133,12 @@ impl<'a> Reader<'a> {
         Ok(object)
     }
 
-    /// The number of an object: that of an equal one, if there is one already. Floating-point
-    /// numbers keep theirs, since one that is not a number is equal to itself alone.
+    /// Adds an object and returns its index. An equal constant is reused. Floating-point numbers are
+    /// never merged, since NaN objects are only equal to themselves.
     fn numbered(&mut self, node: Node<'a>) -> usize {
         let next = self.nodes.len();
         let apart = match node {
-            Node::Plain { kind, .. } => matches!(kind, b'g' | b'y') || is_single(kind),
+            Node::Plain { kind, .. } => matches!(kind, b'g' | b'y') || is_singleton(kind),
             Node::Code { .. } => true,
             Node::Sequence { .. } | Node::Set { .. } => false,
         };
@@ -150,7 +155,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, kind: u8, depth: usize) -> Result<Node<'a>, Malformed> {
         let whole = self.left;
         let plain = match kind {
-            _ if is_single(kind) => 0,
+            _ if is_singleton(kind) => 0,
             b'i' => 4,
             b'g' => 8,
             b'y' => 16,
@@ -177,14 +182,14 @@ impl<'a> Reader<'a> {
                 return Ok(Node::Set { objects });
             }
             b'c' => return self.code(depth),
-            _ => return Err("it holds an object of a type that is not known"),
+            _ => return Err("it holds an object of an unknown type"),
         };
         self.take(plain)?;
         Ok(interned(kind, &whole[..whole.len() - self.left.len()]))
     }
 
     fn objects(&mut self, count: usize, depth: usize) -> Result<Vec<usize>, Malformed> {
-        // Each takes a byte at least, so that a lie about their number is found out in time.
+        // Each object takes at least one byte, so a false count is detected before allocation.
         if count > self.left.len() {
             return Err("it is cut off");
         }
@@ -194,13 +199,13 @@ impl<'a> Reader<'a> {
     fn code(&mut self, depth: usize) -> Result<Node<'a>, Malformed> {
         let layout = self.layout as usize;
         let (before, after, file_name) = OBJECTS[layout];
-        let numbers = self.take(NUMBERS[layout])?;
+        let numbers = self.take(INTEGERS[layout])?;
         let before = self.objects(before, depth)?;
         match self.nodes[before[file_name]] {
             Node::Plain { kind: b'z' | b'Z', content: [_, name @ ..] }
             | Node::Plain { kind: b't' | b'u' | b'a' | b'A', content: [_, _, _, _, name @ ..] }
                 if name == self.file_name.as_bytes() => {}
-            _ => return Err("it is that of another file"),
+            _ => return Err("it is the code of another file"),
         }
         let first_line = self.take(4)?;
         let after = self.objects(after, depth)?;
@@ -208,14 +213,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether it is `None`, a truth value, or another that is there once and is never referred to by
-/// number: marked or not, CPython gives it none.
-fn is_single(kind: u8) -> bool {
+/// Whether a type is a singleton such as `None` or a Boolean. CPython never counts singletons among
+/// the objects that can be referred to, whatever their reference flag.
+fn is_singleton(kind: u8) -> bool {
     matches!(kind, b'N' | b'T' | b'F' | b'.' | b'S')
 }
 
-/// Of a string of at most one character in Latin-1 a process has one object, which was interned
-/// by this file or by another one.
+/// Marks strings of at most one Latin-1 character as interned. A process has one object for each,
+/// which may have been interned by any file.
 fn interned(kind: u8, content: &[u8]) -> Node<'_> {
     let kind = match (kind, content) {
         (b'z', [0] | [1, _]) => b'Z',

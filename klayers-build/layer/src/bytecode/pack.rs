@@ -13,60 +13,60 @@ use klayers_wheel::cached::{Inspection, Trust};
 use klayers_wheel::{Checksum, Compression, Content};
 use klayers_wheel::{durable, sealed};
 
-/// What an index begins with. The number goes up when packs are made in another way, too: one that
-/// is there is not made again.
+/// Format tag of an index. Increase the number also when the content of packs changes, since an
+/// existing pack is not created again.
 const KIND: &str = "klayers bytecode index 3";
-/// How hard it is tried to make bytecode small. The size hardly changes above.
+/// Compression level of bytecode. Higher levels hardly reduce the size.
 const LEVEL: u8 = 6;
 
-/// The bytecode of one wheel for one release of Python: a file of compressed `.pyc` files one
-/// behind the other, and what is in it.
+/// The bytecode of one wheel for one release of Python: a file of concatenated compressed `.pyc`
+/// files, and a list of them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pack {
     /// The file.
     pub path: PathBuf,
     /// The `.pyc` files, sorted by path.
     pub files: Vec<PackedFile>,
-    /// The sources that have none, sorted by path.
+    /// The sources without bytecode, sorted by path.
     pub skipped: Vec<Skipped>,
 }
 
 impl Pack {
-    /// What the names of packs begin with that are not whole yet.
+    /// Name prefix of packs that are not complete yet.
     pub(crate) const PREFIX: &str = ".pack-";
 }
 
 /// A `.pyc` file in a pack.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PackedFile {
-    /// Where it goes, below the layer's `python` folder.
+    /// The path below the layer's `python` folder.
     pub path: String,
-    /// Where it is in the pack, and what it is.
+    /// The position in the pack, and the description of the content.
     pub content: Content,
 }
 
-/// A source that is left without bytecode.
+/// A source that has no bytecode.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Where it goes, below the layer's `python` folder.
+    /// The path below the layer's `python` folder.
     pub path: String,
-    /// Why it could not be compiled, in Python's words.
+    /// Python's error message for the source.
     pub reason: String,
 }
 
-/// What stands beside a pack.
+/// The index file beside a pack.
 #[derive(Serialize, Deserialize)]
 struct Index {
-    /// The wheel and the release, as in the name of the file.
+    /// The wheel and the Python release, as in the file name.
     key: String,
-    /// The SHA-256 of the pack.
+    /// SHA-256 of the pack.
     sha256: Digest,
     stamp: Stamp,
     files: Vec<PackedFile>,
     skipped: Vec<Skipped>,
 }
 
-/// What changes when a file is changed: as long as it is the same, the file is not read again.
+/// Size and time of a file. While they stay the same, the file is not hashed again.
 #[derive(Clone, Copy, Eq, PartialEq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -80,7 +80,7 @@ impl Stamp {
     }
 }
 
-/// Where a pack and its index are.
+/// The paths of a pack and its index.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) pack: PathBuf,
@@ -95,8 +95,8 @@ impl Place {
         Self { pack, index, key }
     }
 
-    /// The pack that is there. A pack that is cut, changed or another's counts as missing, and so
-    /// does a pack without its index. That a file had changed is noted.
+    /// Returns the existing pack. A pack that is truncated, changed, or without an index counts as
+    /// missing, as does the pack of another key. Changed files are logged.
     pub(crate) fn get(&self, inspection: &Inspection) -> io::Result<Option<Pack>> {
         let Inspection { trust, log } = inspection;
         let index = sealed::read::<Index>(&self.index, KIND)?.value(&self.index, log);
@@ -110,7 +110,7 @@ impl Place {
         if index.key != self.key {
             return Ok(None);
         }
-        // It may have been copied, or was made by two at the same time.
+        // The pack may have been copied, or written by two processes at the same time.
         if index.stamp != stamp || *trust == Trust::Nothing {
             if durable::digest(&self.pack)? != index.sha256 {
                 log.add(&self.pack);
@@ -118,7 +118,7 @@ impl Place {
             }
             if index.stamp != stamp {
                 index.stamp = stamp;
-                // In a folder that may only be read it has to be hashed each time.
+                // In a read-only folder this fails, and the pack is hashed each time.
                 let _ = sealed::write(&self.index, KIND, &index);
             }
         }
@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-/// A compiled file, ready to be put into a pack.
+/// A file that is compressed for a pack.
 pub(crate) struct Stream {
     bytes: Vec<u8>,
     content: Content,
@@ -148,7 +148,7 @@ impl Stream {
     }
 }
 
-/// A pack under way, which becomes visible when it is whole.
+/// Writes a pack, which becomes visible once it is complete.
 pub(crate) struct Writer<'a> {
     place: &'a Place,
     file: BufWriter<NamedTempFile>,
@@ -186,8 +186,8 @@ impl<'a> Writer<'a> {
         self.skipped.push(Skipped { path, reason });
     }
 
-    /// Puts the pack in its place, then its index: an index never speaks of a pack that is not
-    /// there.
+    /// Moves the pack to its path, then writes its index, so that an index never exists without its
+    /// pack.
     pub(crate) fn keep(self) -> io::Result<Pack> {
         let Self { place, file, hasher, mut files, mut skipped, .. } = self;
         files.sort_by(|one, other| one.path.cmp(&other.path));
@@ -211,7 +211,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Makes room where an empty folder stands in the place of a file.
+/// Removes an empty folder at the path of a file.
 fn remove_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir(path) } else { Ok(()) }
 }

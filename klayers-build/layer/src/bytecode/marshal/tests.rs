@@ -2,9 +2,9 @@ use super::*;
 
 const FILE: &str = "/opt/python/a.py";
 
-/// Marked, so that it may be referred to.
+/// Sets the reference flag of an object.
 fn marked(mut object: Vec<u8>) -> Vec<u8> {
-    object[0] |= REFERRED;
+    object[0] |= REFERENCE_FLAG;
     object
 }
 
@@ -32,7 +32,7 @@ fn set(objects: &[Vec<u8>]) -> Vec<u8> {
     [[b">", &count.to_le_bytes()[..]].concat(), objects.concat()].concat()
 }
 
-/// Code of Python 3.11 and later, with constants.
+/// A code object of Python 3.11 and later, with constants.
 fn code(file: Vec<u8>, constants: Vec<u8>) -> Vec<u8> {
     let numbers = [0; 20].to_vec();
     let before = [bytes(b"code"), constants, tuple(&[]), tuple(&[]), bytes(b"k"), file];
@@ -50,10 +50,10 @@ fn form(marshalled: &[u8]) -> Result<Vec<u8>, Malformed> {
 }
 
 #[test]
-fn the_same_code_has_one_form() {
+fn equal_code_has_one_canonical_form() {
     let once = module(tuple(&[vec![b'N'], text(b'Z', "once")]));
     assert_eq!(form(&once), form(&module(tuple(&[vec![b'N'], marked(text(b'Z', "once"))]))));
-    // The tuple is marked first, the text second.
+    // The tuple has reference number 0, the text number 1.
     let shared = marked(tuple(&[marked(text(b'z', "a b")), reference(1), vec![b'T']]));
     let apart = tuple(&[text(b'z', "a b"), text(b'z', "a b"), vec![b'T']]);
     assert_eq!(form(&module(shared)), form(&module(apart)));
@@ -67,7 +67,7 @@ fn the_same_code_has_one_form() {
 }
 
 #[test]
-fn what_differs_stays_different() {
+fn different_constants_stay_different() {
     let float = |last| vec![b'g', 0, 0, 0, 0, 0, 0, 0, last];
     let constants = [
         tuple(&[]),
@@ -89,12 +89,12 @@ fn what_differs_stays_different() {
 }
 
 #[test]
-fn the_form_is_its_own_form() {
+fn canonical_form_is_stable() {
     let inner = code(text(b'z', FILE), tuple(&[set(&[vec![b'N'], text(b'z', "x y")])]));
     let constants = tuple(&[inner.clone(), inner, marked(tuple(&[vec![b'F']])), reference(0)]);
     let once = form(&module(constants)).expect("sound");
     assert_eq!(form(&once), Ok(once.clone()));
-    // Not a number is equal to itself alone, so that two of them stay two.
+    // A NaN object is only equal to itself, so two of them stay two.
     let nan = vec![b'g', 0, 0, 0, 0, 0, 0, 0xf8, 0x7f];
     let two = form(&module(tuple(&[nan.clone(), nan.clone()]))).expect("sound");
     assert_eq!(two.windows(9).filter(|bytes| *bytes == nan).count(), 2);
@@ -103,30 +103,30 @@ fn the_form_is_its_own_form() {
 #[test]
 fn code_of_another_file_is_refused() {
     let other = || text(b'z', "/opt/python/b.py");
-    let of_another = Err("it is that of another file");
+    let of_another = Err("it is the code of another file");
     assert_eq!(form(&code(other(), tuple(&[]))), of_another);
     assert_eq!(form(&module(tuple(&[code(other(), tuple(&[]))]))), of_another);
     assert_eq!(form(&code(bytes(FILE.as_bytes()), tuple(&[]))), of_another);
 }
 
 #[test]
-fn what_cannot_be_loaded_is_refused() {
+fn malformed_code_is_refused() {
     for (constants, reason) in [
-        (tuple(&[reference(0)]), "it refers to what is not there"),
+        (tuple(&[reference(0)]), "it refers to an object that does not exist"),
         (tuple(&[reference(u32::MAX)]), "a length is negative"),
-        // To the tuple itself.
-        (marked(tuple(&[reference(0)])), "it refers to what is not there"),
-        (vec![b'['], "it holds an object of a type that is not known"),
+        // A reference to the tuple itself.
+        (marked(tuple(&[reference(0)])), "it refers to an object that does not exist"),
+        (vec![b'['], "it holds an object of an unknown type"),
         (vec![b'(', 0xff, 0xff, 0xff, 0x7f], "it is cut off"),
     ] {
         assert_eq!(form(&module(constants)), Err(reason));
     }
-    assert_eq!(form(&tuple(&[])), Err("it is no code"));
-    assert_eq!(form(&[module(tuple(&[])), vec![0]].concat()), Err("something stands behind it"));
+    assert_eq!(form(&tuple(&[])), Err("it is not code"));
+    assert_eq!(form(&[module(tuple(&[])), vec![0]].concat()), Err("other bytes follow it"));
 }
 
 #[test]
-fn what_is_nested_deeper_than_python_loads_is_refused() {
+fn nesting_deeper_than_python_loads_is_refused() {
     let nested = |levels| [[b')', 1].repeat(levels), vec![b'N']].concat();
     let outcomes = move || (form(&module(nested(1_900))).is_ok(), form(&module(nested(100_000))));
     let thread = std::thread::Builder::new().stack_size(crate::bytecode::STACK).spawn(outcomes);
@@ -135,7 +135,7 @@ fn what_is_nested_deeper_than_python_loads_is_refused() {
 }
 
 #[test]
-fn bytes_cut_or_changed_anywhere_are_no_reason_to_panic() {
+fn truncated_or_changed_bytes_never_panic() {
     let strings = [marked(text(b'z', "a b")), reference(0), vec![b'l', 1, 0, 0, 0, 7, 0]];
     let sound = module(tuple(&[tuple(&strings), set(&[bytes(b"x"), vec![b'.']])]));
     assert!(form(&sound).is_ok());
@@ -144,7 +144,7 @@ fn bytes_cut_or_changed_anywhere_are_no_reason_to_panic() {
         for bit in 0..8 {
             let mut changed = sound.clone();
             changed[at] ^= 1 << bit;
-            // What is still sound has one form, too.
+            // If the code is still valid, its canonical form is stable.
             if let Ok(once) = form(&changed) {
                 assert_eq!(form(&once), Ok(once.clone()), "changed at {at}");
             }

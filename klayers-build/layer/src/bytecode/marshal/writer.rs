@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{Node, REFERRED};
+use super::{Node, REFERENCE_FLAG};
 
-/// Writes an object and all that is in it. What occurs more than once is written the first time,
-/// marked, and referred to from then on.
+/// Writes an object and all objects in it. An object that occurs more than once is written with the
+/// reference flag the first time and as a reference after that.
 pub(super) fn write(nodes: &[Node<'_>], root: usize) -> Vec<u8> {
     let mut occurrences = BTreeMap::new();
     count(nodes, root, &mut occurrences);
@@ -35,7 +35,7 @@ fn count(nodes: &[Node<'_>], object: usize, occurrences: &mut BTreeMap<usize, Oc
     }
 }
 
-/// How often an object occurs and, once it is written, by which number it is referred to.
+/// How often an object occurs, or the number for references to it once it is written.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Occurrence {
     None,
@@ -47,7 +47,7 @@ enum Occurrence {
 struct Writer<'a> {
     nodes: &'a [Node<'a>],
     occurrences: BTreeMap<usize, Occurrence>,
-    /// How many objects are marked so far.
+    /// Number of objects written with the reference flag so far.
     marked: u32,
     out: Vec<u8>,
 }
@@ -64,7 +64,7 @@ impl Writer<'_> {
             Some(occurrence) if *occurrence == Occurrence::Several => {
                 *occurrence = Occurrence::Written(self.marked);
                 self.marked += 1;
-                mark = REFERRED;
+                mark = REFERENCE_FLAG;
             }
             _ => {}
         }
@@ -108,7 +108,7 @@ impl Writer<'_> {
     }
 
     fn length(&mut self, length: usize) {
-        // It was read from four bytes.
+        // The length was read from four bytes, so it fits.
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         self.out.extend(length.to_le_bytes());
     }
