@@ -1,4 +1,4 @@
-//! Interpreters that hang, die, lie, or print rubbish while they are to compile.
+//! Interpreters that hang, crash, or return invalid answers while compiling.
 
 use std::error::Error as _;
 use std::fs;
@@ -18,7 +18,7 @@ use super::{sources, wheel};
 const LIMITS: Limits =
     Limits { file: Duration::from_secs(20), wheel: Duration::from_mins(1), workers: 1 };
 
-/// A cache, and a program that answers for its version, and then does this.
+/// A cache, and a fake interpreter that reports its version and then runs a script.
 struct Fault {
     folder: TempDir,
     interpreter: Interpreter,
@@ -45,7 +45,7 @@ impl Fault {
         error
     }
 
-    /// That compiling fails for a reason, and says whose and at what.
+    /// Asserts that compiling fails for a reason and that the error names the program and the file.
     #[track_caller]
     fn fails(&self, limits: Limits, content: &str, reason: &str) {
         let error = self.compile(limits, content);
@@ -53,20 +53,19 @@ impl Fault {
         assert_eq!(
             error.to_string(),
             format!(
-                "{program} could not compile pkg/one.py; another interpreter can be named, or \
-                 bytecode turned off"
+                "{program} could not compile pkg/one.py; choose another interpreter or turn bytecode off"
             )
         );
         assert_eq!(error.source().unwrap().to_string(), reason);
     }
 }
 
-/// Waits until the process whose number is in a file has ended.
+/// Waits until the process whose ID is in a file has ended.
 pub(super) fn gone(file: &Path) {
     let pid = fs::read_to_string(file).unwrap();
     let status = format!("/proc/{}/stat", pid.trim());
     for _ in 0..200 {
-        // An ended process that nobody has waited for yet is a zombie.
+        // A process that has ended but was not waited for is a zombie.
         if fs::read_to_string(&status).map_or(true, |stat| stat.contains(" Z ")) {
             return;
         }
@@ -76,7 +75,7 @@ pub(super) fn gone(file: &Path) {
 }
 
 #[test]
-fn one_that_hangs_is_ended_with_all_that_it_started() {
+fn hanging_interpreter_is_killed_with_its_child_processes() {
     let fault = Fault::new("sleep 600 & echo $! > 'HOME/pid'; wait");
     let limits = Limits { file: Duration::from_secs(2), ..LIMITS };
     fault.fails(limits, "", "it did not answer within 2 s and was stopped");
@@ -84,7 +83,7 @@ fn one_that_hangs_is_ended_with_all_that_it_started() {
 }
 
 #[test]
-fn one_that_reads_nothing_of_a_long_source_is_ended() {
+fn interpreter_that_does_not_read_its_input_is_killed() {
     let fault = Fault::new("sleep 600 & echo $! > 'HOME/pid'; wait");
     let limits = Limits { file: Duration::from_secs(2), ..LIMITS };
     let long = "a = 1\n".repeat(100_000);
@@ -93,7 +92,7 @@ fn one_that_reads_nothing_of_a_long_source_is_ended() {
 }
 
 #[test]
-fn a_wheel_that_takes_too_long_in_all_is_given_up() {
+fn wheel_that_exceeds_its_time_limit_is_given_up() {
     let fault = Fault::new("exec sleep 600");
     let limits = Limits { wheel: Duration::ZERO, ..LIMITS };
     let error = fault.compile(limits, "");
@@ -105,7 +104,7 @@ fn a_wheel_that_takes_too_long_in_all_is_given_up() {
 }
 
 #[test]
-fn one_that_dies_is_named_with_how_it_ended() {
+fn crashed_interpreter_is_reported_with_its_status() {
     for (script, reason) in [
         ("exit 3", "it ended with status 3 before it answered"),
         ("exit 0", "it ended with status 0 before it answered"),
@@ -118,7 +117,7 @@ fn one_that_dies_is_named_with_how_it_ended() {
 }
 
 #[test]
-fn what_is_no_answer_is_refused() {
+fn invalid_answers_are_refused() {
     for (script, reason) in [
         ("echo hello; sleep 600", "its output is not an answer: it starts with an unknown byte"),
         ("yes", "its output is not an answer: it starts with an unknown byte"),
@@ -133,19 +132,19 @@ fn what_is_no_answer_is_refused() {
 }
 
 #[test]
-fn what_is_no_bytecode_of_the_version_is_refused() {
+fn bytecode_of_another_version_is_refused() {
     let of = "its answer is not the bytecode of this file";
     for (answer, reason) in [
         ("c\\0\\0\\0\\4\\313\\15\\r\\n", "it is cut off"),
-        // The magic number of Python 3.13, then flags that ask for a check of the hash.
+        // First the magic number of Python 3.13, then flags that request a check of the hash.
         ("c\\0\\0\\0\\20\\363\\15\\r\\n\\1\\0\\0\\0hashhash", "it has another magic number"),
         (
             "c\\0\\0\\0\\20\\313\\15\\r\\n\\3\\0\\0\\0hashhash",
             "its flags are not those of an unchecked hash",
         ),
         ("c\\0\\0\\0\\20\\313\\15\\r\\n\\1\\0\\0\\0hashhash", "it is cut off"),
-        ("c\\0\\0\\0\\21\\313\\15\\r\\n\\1\\0\\0\\0hashhashN", "it is no code"),
-        ("c\\0\\0\\0\\22\\313\\15\\r\\n\\1\\0\\0\\0hashhashNN", "something stands behind it"),
+        ("c\\0\\0\\0\\21\\313\\15\\r\\n\\1\\0\\0\\0hashhashN", "it is not code"),
+        ("c\\0\\0\\0\\22\\313\\15\\r\\n\\1\\0\\0\\0hashhashNN", "other bytes follow it"),
     ] {
         let script = format!("printf '{answer}'; sleep 600");
         Fault::new(&script).fails(LIMITS, "", &format!("{of}: {reason}"));
@@ -153,8 +152,8 @@ fn what_is_no_bytecode_of_the_version_is_refused() {
 }
 
 #[test]
-fn one_that_has_failed_is_not_used_again() {
-    // It dies at the first file that it is given, and says no to all after it was started anew.
+fn failed_interpreter_is_not_used_again() {
+    // It crashes at the first file. After a restart it refuses every file.
     let script = "if mkdir HOME/once 2>&-; then exit 1; fi; \
                   while head -c 8 >&2 && head -c 27 >&2; do printf 'n\\0\\0\\0\\2no'; done";
     let fault = Fault::new(script);
