@@ -1,5 +1,5 @@
-//! How a layer is made of its wheels. It stands in the layer's own lock, so that whoever has the
-//! layer can make it again.
+//! The recipe of a layer: how it is built from its wheels. It is stored in the lock inside the layer,
+//! so that anyone who has the layer can build it again.
 
 use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
@@ -8,37 +8,37 @@ use crate::interpreter::PythonRelease;
 use crate::secrets::TomlError;
 use klayers_wheel::Acceptances;
 
-/// The format of layers that this release makes. The number goes up when the same wheels and the
-/// same recipe give other bytes than before.
+/// The format of layers that this release builds. Increase the number when the same wheels and the
+/// same recipe result in different bytes.
 pub const FORMAT: u32 = 1;
 
-/// What decides about the bytes of a layer beside its wheels and what is left out of them, which the
-/// lock itself says.
+/// Everything that determines the bytes of a layer, except its wheels and its slimming, which the lock
+/// contains itself.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The format of the layer, [`FORMAT`] today.
+    /// The format of the layer, currently [`FORMAT`].
     pub format: u32,
-    /// The layer's name, which is that of a folder in it.
+    /// The layer's name, which is also the name of a folder in it.
     pub layer: LayerName,
-    /// What it was made for.
+    /// The target that the layer was built for.
     pub target: Target,
-    /// The release of CPython that its bytecode is of; none where it has no bytecode.
+    /// The CPython release of the layer's bytecode. None if it has no bytecode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytecode: Option<PythonRelease>,
-    /// The faults of wheels that were accepted, as far as there were any.
+    /// The faults of its wheels that were accepted.
     #[serde(default, skip_serializing_if = "Acceptances::is_empty")]
     pub accept: Acceptances,
 }
 
 impl Recipe {
-    /// A layer without bytecode, of wheels without faults.
+    /// Creates the recipe of a layer without bytecode, from wheels without faults.
     pub fn new(layer: LayerName, target: Target) -> Self {
         let accept = Acceptances::default();
         Self { format: FORMAT, layer, target, bytecode: None, accept }
     }
 
-    /// The tables of a `pylock.toml` that hold the recipe: `[tool.klayers]` and what is below.
+    /// Formats the recipe as the table `[tool.klayers]` of a `pylock.toml`.
     pub(crate) fn to_toml(&self) -> String {
         #[derive(Serialize)]
         struct Document<'a> {
@@ -48,15 +48,15 @@ impl Recipe {
         struct Tool<'a> {
             klayers: &'a Recipe,
         }
-        // It fails only for values that TOML cannot hold, and there are none.
+        // This only fails for values that TOML cannot represent, and a recipe has none.
         toml::to_string(&Document { tool: Tool { klayers: self } }).unwrap_or_default()
     }
 
-    /// Reads the recipe in the text of a lock.
+    /// Parses the recipe in the text of a lock.
     ///
     /// # Errors
     ///
-    /// If there is none, or one of another format.
+    /// If the lock has no recipe, or one of another format.
     pub fn parse(lock: &str) -> Result<Self, RecipeError> {
         #[derive(Deserialize)]
         struct Document {
@@ -69,14 +69,14 @@ impl Recipe {
         let shape = |error: toml::de::Error| RecipeError::Shape(TomlError::new(&error, lock));
         let document: Document = toml::from_str(lock).map_err(shape)?;
         let table = document.tool.and_then(|tool| tool.klayers).ok_or(RecipeError::Missing)?;
-        // The format first: another one may have other fields.
+        // Check the format first, since other formats may have other fields.
         let format = table.get("format").and_then(toml::Value::as_integer);
         if format != Some(i64::from(FORMAT)) {
             return Err(RecipeError::Format(format.unwrap_or_default()));
         }
         let mut table = table;
         if let Some(table) = table.as_table_mut() {
-            // What is left out is the lock's to say.
+            // The lock parses this table.
             table.remove("slim");
         }
         table.try_into().map_err(shape)
@@ -87,14 +87,14 @@ impl Recipe {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
-    /// The lock has none.
-    #[error("its lock does not say how the layer was made: there is no [tool.klayers] in it")]
+    /// The lock has no recipe.
+    #[error("its lock does not say how the layer was built: it has no table [tool.klayers]")]
     Missing,
-    /// It is of a format that is not known.
-    #[error("it is a layer of format {0}; this release makes format {FORMAT}")]
+    /// The format is unknown.
+    #[error("it is a layer of format {0}; this release builds format {FORMAT}")]
     Format(i64),
-    /// It is not of the shape of a recipe.
-    #[error("its lock does not say how the layer was made")]
+    /// The table is not a valid recipe.
+    #[error("the table [tool.klayers] of its lock is not a valid recipe")]
     Shape(#[source] TomlError),
 }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_is_read_as_it_was_written() {
+    fn recipe_is_read_as_it_was_written() {
         insta::assert_snapshot!(recipe().to_toml());
         for recipe in [recipe(), plain()] {
             let lock = format!("lock-version = \"1.0\"\n\n{}", recipe.to_toml());
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_is_refused() {
+    fn invalid_recipes_are_refused() {
         let other = recipe().to_toml().replace("format = 1", "format = 2");
         assert!(matches!(Recipe::parse(&other), Err(RecipeError::Format(2))));
         assert!(matches!(Recipe::parse("lock-version = \"1.0\""), Err(RecipeError::Missing)));

@@ -1,4 +1,4 @@
-//! Slimming: what is left out of layers to make them smaller. Off, unless the operator asks for it.
+//! Slimming: leaves files out of layers to make them smaller. Off by default.
 
 use std::collections::BTreeSet;
 
@@ -6,22 +6,22 @@ use globset::{GlobBuilder, GlobMatcher};
 use klayers_core::PackageName;
 use serde::{Deserialize, Serialize};
 
-/// What is left out of a layer. It stands in the layer's lock, since it decides about the layer's
-/// bytes as the wheels do.
+/// What is left out of a layer. These settings are stored in the layer's lock, since they determine
+/// the layer's bytes as the wheels do.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slimming {
-    /// Files whose path below `python/` matches one of these.
+    /// Leave out files whose path below `python/` matches one of these patterns.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Exclusion>,
-    /// The debug sections of native libraries.
+    /// Remove the debug sections of native libraries.
     #[serde(skip_serializing_if = "is_false")]
     pub strip: bool,
-    /// The folders `test` and `tests` of packages.
+    /// Leave out the folders `test` and `tests` of packages.
     #[serde(skip_serializing_if = "is_false")]
     pub drop_tests: bool,
-    /// Packages that the runtime has, with what only they need. A layer that asks for one of them by
-    /// name is left whole.
+    /// Leave out these packages, which the runtime has, and dependencies that only they need. A layer
+    /// that requests one of them by name is not changed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub leave_out: BTreeSet<PackageName>,
 }
@@ -37,7 +37,7 @@ impl Slimming {
         *self == Self::default()
     }
 
-    /// Whether a file is left out, by its path below `python/`.
+    /// Whether a file is left out. `path` is relative to `python/`.
     ///
     /// ```
     /// use klayers_layer::slim::Slimming;
@@ -58,8 +58,8 @@ impl Slimming {
     }
 }
 
-/// Whether a file stands in a folder of tests that is a package's own. A folder of that name at the
-/// root is a distribution's only content, perhaps, and is left alone.
+/// Whether a file is in a test folder inside a package. A top-level folder of that name does not count,
+/// since it may be the only content of a distribution.
 pub(crate) fn is_test(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1).collect::<Vec<_>>();
     let root = folders.pop();
@@ -67,19 +67,19 @@ pub(crate) fn is_test(path: &str) -> bool {
         && folders.into_iter().any(|folder| matches!(folder, "test" | "tests"))
 }
 
-/// A pattern for paths, as `.gitignore` has them: `*` stays in a folder, `**` goes on below. It is
-/// of the whole path, so a name anywhere is `**/name`.
+/// A glob pattern for paths, as in `.gitignore`: `*` matches within a folder, `**` also matches
+/// subfolders. The pattern must match the whole path; `**/name` matches a name in any folder.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Exclusion(GlobMatcher);
 
 impl Exclusion {
-    /// Whether a path below `python/` matches.
+    /// Whether the pattern matches a path, relative to `python/`.
     pub fn matches(&self, path: &str) -> bool {
         self.0.is_match(path)
     }
 
-    /// The pattern.
+    /// Returns the text of the pattern.
     pub fn pattern(&self) -> &str {
         self.0.glob().glob()
     }
@@ -91,7 +91,7 @@ impl std::str::FromStr for Exclusion {
     fn from_str(pattern: &str) -> Result<Self, ExclusionError> {
         let refuse = |reason: String| ExclusionError { pattern: pattern.to_owned(), reason };
         if pattern.is_empty() || pattern.starts_with('/') || pattern.starts_with("python/") {
-            return Err(refuse("paths are relative to python/, as in sample/docs/**".to_owned()));
+            return Err(refuse("paths are relative to python/, for example sample/docs/**".to_owned()));
         }
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
         let glob = glob.map_err(|error| refuse(error.kind().to_string()))?;
@@ -121,7 +121,7 @@ impl PartialEq for Exclusion {
 
 impl Eq for Exclusion {}
 
-/// A text that is not a pattern for paths.
+/// A text is not a valid pattern for paths.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{pattern:?} is not a pattern of files to exclude: {reason}")]
 pub struct ExclusionError {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_of_the_whole_path() {
+    fn patterns_match_the_whole_path() {
         for (pattern, path, expected) in [
             ("**/*.pyi", "a/b/c.pyi", true),
             ("**/*.pyi", "c.pyi", true),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_would_never_match_is_refused() {
+    fn patterns_that_never_match_are_refused() {
         for pattern in ["", "/a", "python/a", "a[", "{a"] {
             let error = pattern.parse::<Exclusion>().expect_err(pattern).to_string();
             assert!(error.contains("is not a pattern of files to exclude"), "{error}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_of_packages_are_told_from_packages_of_tests() {
+    fn only_test_folders_inside_packages_are_dropped() {
         let slimming = Slimming { drop_tests: true, ..Slimming::default() };
         for (path, expected) in [
             ("numpy/tests/__init__.py", true),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_off_unless_something_is_asked_for() {
+    fn slimming_is_off_by_default() {
         assert!(toml::from_str::<Slimming>("").expect("nothing").is_off());
         let text = "exclude = [\"**/*.pyi\"]\nstrip = true\nleave_out = [\"Boto3\"]\n";
         let slimming: Slimming = toml::from_str(text).expect("slimming");

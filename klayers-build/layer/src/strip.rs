@@ -1,5 +1,5 @@
-//! Stripping: the debug sections of native libraries, which no loader reads, are left out. Once for
-//! each wheel.
+//! Strips native libraries: removes debug sections, which no loader reads. Each wheel is stripped
+//! once; the result is cached.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,30 +13,30 @@ use crate::bytecode::{Pack, Place, Stream, Writer};
 use klayers_wheel::cached::Inspection;
 use klayers_wheel::{Destination, Wheel, WheelError, WheelFile};
 
-/// What the names of packs end in. The number goes up when libraries are stripped in another way.
-const WAY: &str = "stripped-1";
-/// The largest library that is stripped, in bytes: it is held in memory.
-const LARGEST: u64 = 64 << 20;
+/// Suffix of the pack names. Increase the number when the way of stripping changes.
+const FORMAT: &str = "stripped-1";
+/// Size limit for stripping a library, in bytes, since it is held in memory.
+const MAX_SIZE: u64 = 64 << 20;
 
-/// The packs of libraries that were stripped.
+/// The cache of packs of stripped libraries.
 #[derive(Clone, Debug)]
 pub struct StripCache {
     folder: PathBuf,
 }
 
 impl StripCache {
-    /// The packs in a cache folder, which need not be there yet.
+    /// Opens the packs in a cache folder. The folder need not exist yet.
     pub fn open(cache: &Path) -> Self {
         Self { folder: cache.join("stripped") }
     }
 
-    /// The libraries of a wheel that are smaller when they are stripped, from the cache where they
-    /// are there. None if the wheel has no libraries. One that cannot be stripped, or that is larger
-    /// than 64 MiB, is not among them: it stays as it is.
+    /// Returns the stripped libraries of a wheel, from the cache if possible. None if the wheel has no
+    /// libraries. The pack omits libraries that stripping does not make smaller, that cannot be
+    /// stripped, or that are larger than 64 MiB; they stay unchanged.
     ///
     /// # Errors
     ///
-    /// If the wheel cannot be read, or the cache not be read or written.
+    /// If the wheel cannot be read, or the cache cannot be read or written.
     pub fn strip(
         &self,
         digest: Digest,
@@ -46,7 +46,7 @@ impl StripCache {
         if wheel.inventory().libraries.is_empty() {
             return Ok(None);
         }
-        let place = Place::new(&self.folder, format!("{digest}-{WAY}"));
+        let place = Place::new(&self.folder, format!("{digest}-{FORMAT}"));
         let read = |source| StripError::Cache { path: place.pack.clone(), source };
         if let Some(pack) = place.get(inspection).map_err(read)? {
             return Ok(Some(pack));
@@ -61,8 +61,8 @@ impl StripCache {
     }
 }
 
-/// How many bytes stripping takes away from each library of a wheel, by its path below `python/`. It
-/// is measured by stripping them; nothing is kept.
+/// Measures how many bytes stripping would save for each library of a wheel, by path below `python/`.
+/// The libraries are stripped for this, but nothing is cached.
 ///
 /// # Errors
 ///
@@ -78,13 +78,13 @@ pub(crate) fn savings(wheel: &Wheel) -> Result<BTreeMap<String, u64>, WheelError
     Ok(savings)
 }
 
-/// The libraries of a wheel that are not too large to be stripped, and where they go.
+/// Returns the libraries of a wheel that are not too large to strip, with their destinations.
 fn libraries(wheel: &Wheel) -> impl Iterator<Item = (&WheelFile, Destination)> {
     wheel.inventory().libraries.iter().filter_map(|library| {
         let file = wheel.inventory().file(&library.path)?;
-        // A wheel that was verified has no library without a destination.
+        // Every library of a verified wheel has a destination.
         let destination = wheel.installation().destination(&file.path).ok()??;
-        (file.content.size <= LARGEST).then_some((file, destination))
+        (file.content.size <= MAX_SIZE).then_some((file, destination))
     })
 }
 
@@ -95,12 +95,12 @@ pub enum StripError {
     /// The wheel cannot be read.
     #[error(transparent)]
     Wheel(#[from] WheelError),
-    /// The cache may not be read or written.
+    /// The cache could not be read or written.
     #[error("could not read or write {}", path.display())]
     Cache {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -1,4 +1,5 @@
-//! Stripping one library. What is loaded of it is not touched, only moved together in the file.
+//! Strips one ELF library. The bytes of its segments stay the same; they are only moved closer
+//! together in the file.
 
 use std::ops::Range;
 
@@ -12,19 +13,19 @@ use object::pod::{bytes_of, from_bytes, slice_from_bytes};
 
 use klayers_wheel::NativeLibrary;
 
-/// The sections that only debuggers and linkers read, beside those whose names begin with
-/// [`DEBUG`].
-const UNREAD: [&[u8]; 4] = [b".symtab", b".strtab", b".symtab_shndx", b".gdb_index"];
-/// What the names of debug sections begin with.
-const DEBUG: [&[u8]; 2] = [b".debug_", b".zdebug_"];
+/// Sections that only debuggers and linkers read, in addition to those with a prefix in
+/// [`DEBUG_PREFIXES`].
+const DEBUG_SECTIONS: [&[u8]; 4] = [b".symtab", b".strtab", b".symtab_shndx", b".gdb_index"];
+/// Name prefixes of debug sections.
+const DEBUG_PREFIXES: [&[u8]; 2] = [b".debug_", b".zdebug_"];
 
-/// A 64-bit little-endian library without its debug sections; none if it would not be smaller, is
-/// of another kind, or is not understood to its end.
+/// Removes the debug sections of a 64-bit little-endian library. None if it would not be smaller, is
+/// of another kind, or is malformed.
 pub(super) fn stripped(path: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     let stripped = Elf::read(bytes)?.without_debug_sections()?;
-    // What a loader looks at must be the same. It was read before, so it can be read.
-    let looked_at = |bytes: &[u8]| NativeLibrary::read(path, bytes).ok().flatten();
-    let same = looked_at(bytes)? == looked_at(&stripped)?;
+    // Everything that a loader reads must stay the same.
+    let loader_view = |bytes: &[u8]| NativeLibrary::read(path, bytes).ok().flatten();
+    let same = loader_view(bytes)? == loader_view(&stripped)?;
     (same && stripped.len() < bytes.len()).then_some(stripped)
 }
 
@@ -35,11 +36,11 @@ struct Elf<'a> {
     sections: &'a [SectionHeader64<LE>],
 }
 
-/// A part of the file that is kept, and where it goes.
+/// A range of the file that is kept, with its new position.
 #[derive(Clone, Debug)]
 struct Block {
     from: Range<u64>,
-    /// What it may be moved by is a multiple of this.
+    /// The distance by which the block is moved is a multiple of this.
     align: u64,
     to: u64,
 }
@@ -93,7 +94,7 @@ impl<'a> Elf<'a> {
         }
         for (section, removed) in self.sections.iter().zip(removed) {
             if removed {
-                // It keeps its number, since symbols name sections by theirs.
+                // An empty header keeps the numbers of other sections, which symbols refer to.
                 out.extend([0; size_of::<SectionHeader64<LE>>()]);
                 continue;
             }
@@ -106,7 +107,7 @@ impl<'a> Elf<'a> {
         Some(out)
     }
 
-    /// Of each section, whether it is left out.
+    /// Returns for each section whether it is removed.
     fn removed(&self) -> Option<Vec<bool>> {
         let names_at = usize::from(self.header.e_shstrndx.get(LE).0);
         let names = self.sections.get(names_at)?;
@@ -114,14 +115,14 @@ impl<'a> Elf<'a> {
         let removed = self.sections.iter().enumerate().map(|(number, section)| {
             let rest = names.get(usize::try_from(section.sh_name.get(LE)).ok()?..)?;
             let name = rest.split(|byte| *byte == 0).next()?;
-            let unread =
-                UNREAD.contains(&name) || DEBUG.iter().any(|begin| name.starts_with(begin));
-            Some(unread && number != names_at && !section.sh_flags.get(LE).contains(SHF_ALLOC))
+            let debug = DEBUG_SECTIONS.contains(&name)
+                || DEBUG_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            Some(debug && number != names_at && !section.sh_flags.get(LE).contains(SHF_ALLOC))
         });
         removed.collect()
     }
 
-    /// The parts of the file that are kept, moved together as far as their alignment lets them.
+    /// Returns the ranges of the file that are kept, moved together as far as alignment permits.
     fn blocks(&self, removed: &[bool]) -> Option<Vec<Block>> {
         let table_size = u64::try_from(size_of_val(self.programs)).ok()?;
         let table_at = self.header.e_phoff.get(LE);
@@ -132,7 +133,7 @@ impl<'a> Elf<'a> {
         for program in self.programs {
             let (at, size) = (program.p_offset.get(LE), program.p_filesz.get(LE));
             match (program.p_type.get(LE) == PT_LOAD, size) {
-                // Where such a one is mapped from matters all the same.
+                // The offset of an empty loaded segment matters, too, so give up.
                 (true, 0) => return None,
                 (false, 0) => {}
                 _ => parts.push(block(at..at.checked_add(size)?, program.p_align.get(LE))),
@@ -161,7 +162,8 @@ impl<'a> Elf<'a> {
         }
         let mut end = 0;
         for block in &mut blocks {
-            // The least place at or behind the end that is as far from the old one as may be.
+            // The lowest position from `end` on whose distance from the old one is a multiple of
+            // the alignment.
             block.to = block.from.start - (block.from.start - end) / block.align * block.align;
             end = block.to + (block.from.end - block.from.start);
         }
@@ -169,7 +171,7 @@ impl<'a> Elf<'a> {
     }
 }
 
-/// Where an offset of the old file is in the new one; none if it is not kept.
+/// Converts an offset of the old file to the new file. None if it was removed.
 fn moved(blocks: &[Block], offset: u64) -> Option<u64> {
     let block =
         blocks.iter().find(|block| (block.from.start..=block.from.end).contains(&offset))?;

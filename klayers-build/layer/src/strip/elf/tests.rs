@@ -1,6 +1,6 @@
 use super::*;
 
-/// Where the second segment begins in the file, and how segments are aligned.
+/// Alignment of segments, in bytes.
 const ALIGN: u64 = 0x1000;
 
 fn section(name: u32, kind: u32, flags: u64, at: u64, size: u64) -> [u64; 8] {
@@ -67,12 +67,12 @@ fn loaded(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
 }
 
 #[test]
-fn what_no_loader_reads_is_left_out_and_the_rest_is_the_same() {
+fn debug_sections_are_removed_and_segments_stay_the_same() {
     let whole = library();
     let small = stripped("library.so", &whole).expect("it has debug sections");
     assert!(small.len() < whole.len() - 0x3000, "{} of {}", small.len(), whole.len());
     let (before, after) = (loaded(&whole), loaded(&small));
-    // The headers are in the first segment, and say where things are now.
+    // The first segment starts with the headers, whose offsets change.
     assert_eq!(before[0].1[0x180..], after[0].1[0x180..]);
     assert_eq!(before[1], after[1]);
     let elf = Elf::read(&small).expect("a library");
@@ -85,12 +85,12 @@ fn what_no_loader_reads_is_left_out_and_the_rest_is_the_same() {
 }
 
 #[test]
-fn what_is_cut_or_contradicts_itself_stays_as_it_is() {
+fn truncated_or_inconsistent_library_is_not_stripped() {
     let whole = library();
     for length in (0..whole.len()).step_by(7) {
         assert_eq!(stripped("library.so", &whole[..length]), None, "cut at {length}");
     }
-    // Whatever byte of its headers is changed: no panic, and nothing that is larger.
+    // Whichever byte of the headers is changed: no panic, and no larger file.
     for at in (0..0xb0).chain(whole.len() - 7 * 64..whole.len()) {
         for value in [0, 1, 0x7f, 0xff] {
             let mut changed = whole.clone();
