@@ -1,4 +1,4 @@
-//! Layers are what an installer would lay out, and the same bytes each time.
+//! Layers have the same files as an installer would lay out, and the same bytes each time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ async fn build(lock: &Lock, folder: &Path) -> Result<LayerZip, LayerError> {
     Ok(Builder::new(fetcher).build(&name, lock, folder).await?.zip)
 }
 
-/// What is in a zip: content and mode by path, in the order of the zip.
+/// The content and mode of each file of a zip, by path, in the order of the zip.
 fn contents(path: &Path) -> Vec<(String, Vec<u8>, u32)> {
     let mut archive = zip::ZipArchive::new(fs::File::open(path).expect("a file")).expect("a zip");
     (0..archive.len())
@@ -62,9 +62,10 @@ fn sample() -> WheelFile {
 }
 
 #[tokio::test]
-async fn programs_among_the_scripts_may_be_larger_than_a_script_that_is_read() {
+async fn binary_programs_among_scripts_may_be_large() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Repeated further apart than a compressor looks back, so that it is no bomb.
+    // Repeated at a distance greater than the compressor's window, so that the ratio is that of
+    // ordinary data and not of a zip bomb.
     let mut state = 1_u64;
     let block: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -84,7 +85,7 @@ async fn programs_among_the_scripts_may_be_larger_than_a_script_that_is_read() {
 }
 
 #[tokio::test]
-async fn a_layer_is_laid_out_as_an_installer_would() {
+async fn layer_has_the_layout_of_an_installer() {
     let folder = tempfile::tempdir().expect("a folder");
     let lock = lock_of(&[sample()], &folder.path().join("wheels"), target());
     let layer = build(&lock, folder.path()).await.expect("a layer");
@@ -112,7 +113,7 @@ async fn a_layer_is_laid_out_as_an_installer_would() {
 }
 
 #[tokio::test]
-async fn every_line_of_record_is_true() {
+async fn every_line_of_record_is_correct() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = WheelFile::new("other", "2").file("other.py", "y = 2\n");
     let lock = lock_of(&[sample(), other], &folder.path().join("wheels"), target());
@@ -147,12 +148,12 @@ async fn the_same_lock_gives_the_same_bytes() {
         digests.push(build(&lock, folder.path()).await.expect("a layer").digest);
     }
     assert_eq!(digests[0], digests[1]);
-    // The digest of the sample, once and for all: another one is another format.
+    // If this digest changes, the format of layers has changed.
     insta::assert_snapshot!("digest_of_the_sample", digests[0]);
 }
 
 #[tokio::test]
-async fn a_file_of_two_wheels_is_there_once_or_refused() {
+async fn file_of_two_wheels_is_merged_or_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let wheels = folder.path().join("wheels");
     let one = WheelFile::new("one", "1").file("shared/__init__.py", "same\n");
@@ -185,7 +186,7 @@ async fn a_file_of_two_wheels_is_there_once_or_refused() {
 }
 
 #[tokio::test]
-async fn a_wheel_that_breaks_a_rule_is_refused_and_nothing_is_left() {
+async fn wheel_that_breaks_a_rule_is_refused_without_leftovers() {
     let cases = [
         (WheelFile::new("bad", "1").file("../out.py", ""), "it contains a part . or .."),
         (WheelFile::new("bad", "1").file("a\\b.py", ""), "it contains a backslash"),

@@ -1,4 +1,4 @@
-//! Wheels that put different files into one place.
+//! Wheels with different files at the same path.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ fn target() -> Target {
     "p3.12".parse().unwrap()
 }
 
-/// Builds a layer of wheels. Gives its files, and what the gate says of it.
+/// Builds a layer from wheels. Returns its files and the gate's findings.
 async fn built(wheels: &[WheelFile]) -> Result<(BTreeMap<String, Vec<u8>>, Vec<String>), String> {
     let folder = tempfile::tempdir().unwrap();
     let lock = lock_of(wheels, &folder.path().join("wheels"), target());
@@ -46,7 +46,7 @@ fn files(zip: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// That each line of a `RECORD` is true.
+/// Asserts that each line of a `RECORD` is correct.
 fn assert_true(record: &[u8], own: &str, files: &BTreeMap<String, Vec<u8>>) {
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(record);
     for row in rows.records() {
@@ -75,7 +75,7 @@ fn beta() -> WheelFile {
 }
 
 #[tokio::test]
-async fn files_that_are_no_part_of_a_module_are_left_out_on_all_sides() {
+async fn colliding_files_outside_modules_are_left_out_of_all_wheels() {
     let wheels = [
         alpha()
             .file("LICENSE", "one")
@@ -101,16 +101,16 @@ async fn files_that_are_no_part_of_a_module_are_left_out_on_all_sides() {
     assert_eq!(
         said,
         [
-            "README.md, docs/ and tests/ were left out: alpha 1.0 and beta 2.0 have them with \
-             different content, and no module needs them",
-            "LICENSE was left out: alpha 1.0, beta 2.0 and gamma 3.0 have them with different \
-             content, and no module needs them",
+            "README.md, docs/ and tests/ were left out: alpha 1.0 and beta 2.0 have different content \
+             for them, and no module needs them",
+            "LICENSE was left out: alpha 1.0, beta 2.0 and gamma 3.0 have different content for it, \
+             and no module needs it",
         ]
     );
 }
 
 #[tokio::test]
-async fn console_scripts_that_differ_are_left_out() {
+async fn different_console_scripts_of_one_name_are_left_out() {
     let script = |module: &str| {
         format!("[console_scripts]\ntool = {module}:main\nown-{module} = {module}:main\n")
     };
@@ -121,13 +121,13 @@ async fn console_scripts_that_differ_are_left_out() {
     let (files, said) = built(&wheels).await.unwrap();
     let expected = ["alpha.py", "beta.py", "bin/own-alpha", "bin/own-beta"];
     assert_eq!(modules(&files), BTreeSet::from(expected));
-    let expected = "bin/run and bin/tool were left out: alpha 1.0 and beta 2.0 have them with \
-                    different content, and no module needs them";
+    let expected = "bin/run and bin/tool were left out: alpha 1.0 and beta 2.0 have different \
+                    content for them, and no module needs them";
     assert_eq!(said, [expected]);
 }
 
 #[tokio::test]
-async fn of_the_declarations_of_a_namespace_the_best_is_kept() {
+async fn best_declaration_of_a_shared_namespace_is_kept() {
     for (one, other, kept) in [
         (PKGUTIL, "", PKGUTIL),
         ("# a comment\n", PKGUTIL, PKGUTIL),
@@ -146,11 +146,11 @@ async fn of_the_declarations_of_a_namespace_the_best_is_kept() {
             let (owner, loser) =
                 if owner { ("alpha 1.0", "beta 2.0") } else { ("beta 2.0", "alpha 1.0") };
             let expected = format!(
-                "google/__init__.py only declares a namespace, in {owner} and, in other words, in \
-                 {loser}; the file of {owner} was taken"
+                "google/__init__.py only declares a namespace, with different code in {owner} and \
+                 {loser}; the file of {owner} was kept"
             );
             assert_eq!(said, [expected]);
-            // Both have it, as files that are the same from the beginning.
+            // Both wheels list the file, as if it had been equal from the start.
             for wheel in ["alpha-1.0", "beta-2.0"] {
                 let record = &files[&format!("python/{wheel}.dist-info/RECORD")];
                 assert!(String::from_utf8_lossy(record).contains("google/__init__.py,"));
@@ -160,7 +160,7 @@ async fn of_the_declarations_of_a_namespace_the_best_is_kept() {
 }
 
 #[tokio::test]
-async fn modules_that_differ_are_an_error_that_names_both_distributions() {
+async fn different_modules_are_an_error_that_names_both_distributions() {
     for (path, one, other) in [
         ("shared.py", "a", "b"),
         ("cv2/version.py", "a", "b"),
@@ -184,7 +184,7 @@ async fn modules_that_differ_are_an_error_that_names_both_distributions() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_all_that_a_wheel_is_there_for_is_no_clutter() {
+async fn folder_that_is_the_only_module_of_a_wheel_is_not_left_out() {
     let wheels = [
         WheelFile::new("tests", "1.0").file("tests/__init__.py", "a"),
         alpha().file("tests/__init__.py", "b"),
@@ -194,7 +194,7 @@ async fn a_folder_that_is_all_that_a_wheel_is_there_for_is_no_clutter() {
 }
 
 #[tokio::test]
-async fn a_layer_of_colliding_wheels_is_the_same_each_time() {
+async fn collisions_are_settled_regardless_of_wheel_order() {
     let wheels = || {
         [
             alpha().file("LICENSE", "a").file("google/__init__.py", "# one\n"),
@@ -209,7 +209,7 @@ async fn a_layer_of_colliding_wheels_is_the_same_each_time() {
 }
 
 #[test]
-fn a_command_that_leaves_files_out_and_verifies_the_layer() {
+fn excluded_files_are_left_out_by_build_and_verify() {
     let home = Home::new();
     let script = |module: &str| format!("[console_scripts]\n{module} = {module}:main\n");
     home.wheels(&[
@@ -237,15 +237,15 @@ fn a_command_that_leaves_files_out_and_verifies_the_layer() {
     assert!(refused.stderr.contains("--exclude \"shared.py\""), "{}", refused.stderr);
     let exclude = ["--exclude", "shared.py", "--exclude", "bin/**"];
     let done = home.run(&[&build[..], &exclude].concat()).ended_with(0);
-    let expected = "warning: LICENSE was left out: alpha 1.0 and beta 2.0 have them with different \
-                    content, and no module needs them\n";
+    let expected = "warning: LICENSE was left out: alpha 1.0 and beta 2.0 have different content for \
+                    it, and no module needs it\n";
     assert_eq!(done.stderr, expected);
     let zip = "out/Klayers-p312-alpha.zip";
     let files = files(&home.path(zip));
     assert_eq!(modules(&files), BTreeSet::from(["alpha.py", "beta.py"]));
     let verified = home.run(&["verify", zip, "--wheels", "wheels"]).ended_with(0);
     assert!(verified.stdout.starts_with("reproduced "), "{}", verified.stdout);
-    // The same from a lock, which says for itself what is left out.
+    // The lock contains its own exclusions.
     home.write("pylock.toml", &files["klayers/Klayers-p312-alpha/pylock.toml"]);
     let from_lock = [
         "build",

@@ -1,6 +1,6 @@
-//! The gate's report on a layer: what was found in its files, and how importing its modules went.
+//! The gate's report on a layer: findings about its files, and the outcome of importing its modules.
 //!
-//! The gate makes these values when a layer is built; the catalog stores them, and the pages show
+//! The gate creates these values when a layer is built, the catalog stores them, and the pages show
 //! them.
 
 use klayers_core::LayerName;
@@ -18,45 +18,44 @@ pub use imports::{ImportReport, Missing, ModuleOutcome, Network};
 pub use reasons::{Tolerance, Undeclared};
 pub use summary::Line;
 
-/// What the gate says about a layer.
+/// The gate's report on a layer.
 ///
-/// Printed, it is short: findings of one kind are one line. [`details`](Self::details) has all.
+/// `Display` is short: similar findings share one line. [`details`](Self::details) has everything.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct GateReport {
-    /// What was found in its files.
+    /// Findings about the layer's files.
     pub findings: Vec<Finding>,
-    /// How importing its modules went.
+    /// The outcomes of importing the layer's modules.
     pub imports: ImportReport,
 }
 
-/// A layer that the gate does not let through.
+/// The gate refuses a layer.
 #[derive(Debug, thiserror::Error)]
 #[error("{layer} would not work on Lambda:\n{}", report.reason())]
 pub struct GateError {
     /// The layer.
     pub layer: LayerName,
-    /// What is wrong with it.
+    /// The report with the errors.
     pub report: GateReport,
 }
 
-/// What was not done when a layer was built.
+/// Steps that were omitted when a layer was built.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Omitted {
-    /// Its modules were not imported.
+    /// The modules were not imported.
     pub imports: bool,
-    /// It got no bytecode.
+    /// The layer has no bytecode.
     pub bytecode: bool,
 }
 
 impl GateReport {
-    /// What it says of a layer's files alone, whose modules were not imported.
+    /// Creates a report from findings about a layer's files, without importing its modules.
     pub fn without_imports(findings: Vec<Finding>) -> Self {
-        let reason = "it was not asked for".to_owned();
+        let reason = "not requested".to_owned();
         Self { findings, imports: ImportReport::NotRun { reason } }
     }
 
-    /// What was not done when the layer was built, for want of an interpreter or since it was turned
-    /// off.
+    /// Returns the steps that were omitted because an interpreter is missing or the step is turned off.
     pub fn omitted(&self) -> Omitted {
         let without = |finding: &Finding| {
             matches!(finding, Finding::WithoutBytecode(WithoutBytecode::NoInterpreter(_)))
@@ -67,11 +66,11 @@ impl GateReport {
         }
     }
 
-    /// This report of a layer, if the layer may be published.
+    /// Returns this report if the layer may be published.
     ///
     /// # Errors
     ///
-    /// If it may not.
+    /// If the layer may not be published.
     pub fn required(self, layer: &LayerName) -> Result<Self, Box<GateError>> {
         if self.passed() {
             Ok(self)
@@ -80,9 +79,9 @@ impl GateReport {
         }
     }
 
-    /// Whether the layer may be published: nothing that was found is an error, and no module
-    /// failed that must be importable. An import check that was not run forbids nothing; the report
-    /// shows that it was not.
+    /// Whether the layer may be published: no finding is an error, and all modules that must be
+    /// importable are. If nothing was imported, that alone does not stop the layer; the report shows
+    /// it.
     pub fn passed(&self) -> bool {
         let errors = self.findings.iter().any(|finding| finding.severity() == Severity::Error);
         !errors && self.imports.failures().next().is_none()

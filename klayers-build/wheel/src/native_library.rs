@@ -41,6 +41,10 @@ pub enum Class {
     Elf64,
 }
 
+/// Names of other processors, by number in ELF files. Only their number is stored in reports.
+const OTHER_MACHINES: [(u16, &str); 5] =
+    [(3, "x86"), (21, "ppc64"), (22, "s390x"), (40, "arm"), (243, "riscv64")];
+
 /// A processor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Machine {
@@ -48,7 +52,7 @@ pub enum Machine {
     X86_64,
     /// 64-bit ARM, little-endian.
     Aarch64,
-    /// Another one, by its [number in ELF
+    /// Another processor, by its [number in ELF
     /// files](https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html).
     Other(u16),
 }
@@ -68,7 +72,12 @@ impl std::fmt::Display for Machine {
         match self {
             Self::X86_64 => formatter.write_str("x86_64"),
             Self::Aarch64 => formatter.write_str("aarch64"),
-            Self::Other(number) => write!(formatter, "machine {number}"),
+            Self::Other(number) => {
+                match OTHER_MACHINES.iter().find(|(known, _)| known == number) {
+                    Some((_, name)) => formatter.write_str(name),
+                    None => write!(formatter, "machine {number}"),
+                }
+            }
         }
     }
 }

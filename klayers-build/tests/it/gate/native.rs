@@ -38,7 +38,7 @@ fn another_processor_is_an_error() {
     assert_eq!(
         shown("p3.12", "p/x.so", arm()),
         [format!(
-            "error: p/x.so of {WHEEL} is made for aarch64, 64 bits; p3.12 needs x86_64, 64 bits"
+            "error: p/x.so of {WHEEL} is built for aarch64, 64 bits; p3.12 needs x86_64, 64 bits"
         )]
     );
     assert_eq!(shown("p3.12-arm64", "p/x.so", Elf { machine: X86_64, ..arm() }).len(), 1);

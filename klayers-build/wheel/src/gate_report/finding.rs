@@ -9,13 +9,13 @@ use crate::{Class, Machine, Notice, RecordFaults, RequiredVersion};
 /// How many files or distributions a finding names.
 const NAMED: usize = 5;
 
-/// How bad a finding is. Errors come before warnings.
+/// Severity of a finding. Errors sort before warnings.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// The layer, or a part of it, cannot work.
+    /// The layer, or part of it, cannot work.
     Error,
-    /// It may work.
+    /// The layer may work.
     Warning,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Severity {
 pub struct LayerFile {
     /// The wheel's file name.
     pub wheel: String,
-    /// The file's path in it.
+    /// The file's path in the wheel.
     pub path: String,
 }
 
@@ -43,27 +43,27 @@ impl fmt::Display for LayerFile {
     }
 }
 
-/// A rule that a layer does not keep, or what is worth knowing of it, and where.
+/// A rule that a layer breaks, or another fact worth knowing, with the place where it was found.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Finding {
-    /// A native library is made for another processor.
+    /// A native library is built for another processor.
     Machine {
         /// The file.
         file: LayerFile,
-        /// The processor it is made for.
+        /// The library's processor.
         machine: Machine,
-        /// The width of its addresses.
+        /// The width of the library's addresses.
         class: Class,
-        /// What the layer is for.
+        /// The layer's target.
         target: Target,
-        /// Whether something in the layer would load it. A program that is made for another
-        /// processor, and that nothing loads, does no harm.
+        /// Whether something in the layer would load the library. A program for another processor that
+        /// nothing loads does no harm.
         #[serde(default = "yes")]
         loaded: bool,
-        /// Whether it counts although no import loaded it: Python would import it as a module, or
-        /// its wheel has no library for the target's processor at all.
+        /// Whether the finding is an error even if no import loaded the library: Python would import
+        /// it as a module, or its wheel has no library for the target's processor at all.
         #[serde(default = "yes")]
         indispensable: bool,
     },
@@ -71,28 +71,28 @@ pub enum Finding {
     NewerVersion {
         /// The file.
         file: LayerFile,
-        /// What it requires.
+        /// The required version.
         required: RequiredVersion,
         /// The newest version that the runtime has.
         newest: AbiVersion,
     },
-    /// A native library requires a version that is no number, and of which it is not known whether
-    /// the runtime has it.
+    /// A native library requires a version that is not a number, and it is unknown whether the runtime
+    /// has it.
     UnknownVersion {
         /// The file.
         file: LayerFile,
-        /// What it requires.
+        /// The required version.
         required: RequiredVersion,
     },
     /// A native library needs another that is neither in the layer nor in the runtime.
     MissingLibrary {
         /// The file.
         file: LayerFile,
-        /// The library it needs.
+        /// The missing library.
         library: String,
-        /// Whether importing a module of the layer loads the file: as the processes showed that
-        /// imported the modules, or else as far as the files ask for each other. What is not loaded
-        /// is a plugin or a program, and the rest works without it.
+        /// Whether importing a module of the layer loads the file. This is known from the processes
+        /// that imported the modules, or otherwise derived from the dependencies between files. A
+        /// file that is not loaded is a plugin or a program that the rest works without.
         loaded: bool,
     },
     /// Importing a module loads a library of this machine that is neither in the layer nor in the
@@ -103,76 +103,75 @@ pub enum Finding {
         /// The modules whose import loads it, sorted.
         modules: Vec<String>,
     },
-    /// The modules must be imported, and were not.
+    /// Imports are required, but the modules were not imported.
     NotImported {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// An extension module is tagged for another Python, and none of its name fits.
+    /// An extension module is tagged for another Python, and there is no fitting one of its name.
     OtherPython {
         /// The file.
         file: LayerFile,
-        /// Its tag: `cpython-311-x86_64-linux-gnu`.
+        /// Its tag, for example `cpython-311-x86_64-linux-gnu`.
         tag: String,
-        /// What the layer is for.
+        /// The layer's target.
         target: Target,
     },
-    /// The layer holds nothing.
+    /// The layer has no files of any distribution.
     Empty,
-    /// The layer is larger than a function may be, or almost.
+    /// The layer exceeds Lambda's size limit or comes close to it.
     Large {
-        /// Its unpacked size in bytes.
+        /// The unpacked size, in bytes.
         size: u64,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: u64,
-        /// Its biggest distributions with their unpacked sizes in bytes, the biggest first.
+        /// The largest distributions with their unpacked sizes in bytes, largest first.
         biggest: Vec<(String, u64)>,
     },
-    /// There is something unusual about a wheel, which was no reason to refuse it.
+    /// Something about a wheel is unusual, but no reason to refuse it.
     Unusual {
         /// The wheel's file name.
         wheel: String,
-        /// What it is.
+        /// The unusual property.
         notice: Notice,
     },
-    /// Files of two wheels, or folders of theirs, have names that are one where letters are not told
-    /// apart by case or by how they are composed.
+    /// Files or folders of two wheels collide when case and Unicode composition are ignored.
     NamesAlike {
-        /// The one, with its path where it is installed.
+        /// The first file or folder, with its path where it is installed.
         first: LayerFile,
-        /// The other, in the same way.
+        /// The second file or folder, with its path where it is installed.
         second: LayerFile,
     },
-    /// The `RECORD` of a wheel does not describe it, and that was accepted.
+    /// The `RECORD` of a wheel is faulty, and this was accepted.
     AcceptedRecord(AcceptedRecord),
-    /// Several distributions have these files with different content, and they are no part of a
+    /// Several distributions have these files with different content, and the files belong to no
     /// module. None of them is in the layer.
     LeftOut {
-        /// Their paths where they would be installed. A folder ends with a slash.
+        /// The paths where the files would be installed. A folder ends with a slash.
         paths: Vec<String>,
         /// The distributions with their versions.
         distributions: Vec<String>,
     },
-    /// Several distributions declare a namespace package in different words. One of the files is in
+    /// Several distributions declare a namespace package with different code. One of the files is in
     /// the layer.
     SharedNamespace {
-        /// Its path where it is installed.
+        /// The path where the file is installed.
         path: String,
-        /// The distribution whose file it is, with its version.
+        /// The distribution whose file was kept, with its version.
         kept: String,
         /// The other distributions.
         others: Vec<String>,
     },
-    /// The layer has no bytecode, although it was to have some if that could be.
+    /// The layer has no bytecode, although bytecode was requested where possible.
     WithoutBytecode(WithoutBytecode),
 }
 
-/// A wheel whose `RECORD` does not describe it, which was accepted for its package.
+/// A wheel with a faulty `RECORD`, which was accepted for its package.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct AcceptedRecord {
     /// The wheel's file name.
     pub wheel: String,
-    /// What is wrong.
+    /// The faults.
     pub faults: RecordFaults,
 }
 
@@ -182,21 +181,22 @@ impl fmt::Display for AcceptedRecord {
     }
 }
 
-/// Why a layer has no bytecode although it could.
+/// Why a layer has no bytecode although it was requested where possible.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WithoutBytecode {
-    /// There is no interpreter of the version.
+    /// No interpreter of this version was found.
     NoInterpreter(PythonVersion),
-    /// It would unpack to more than Lambda takes.
+    /// With bytecode, the layer would exceed Lambda's size limit.
     TooLarge,
-    /// A wheel could not be compiled, and this is why.
+    /// A wheel could not be compiled. Contains the error message.
     Failed(String),
 }
 
 impl WithoutBytecode {
-    /// After this error. Tools choose what it says, so that what would steer a terminal is replaced.
+    /// Creates the reason from an error. Control characters, which could steer a terminal, are
+    /// replaced, since the text comes from tools.
     pub fn failed(error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(Some(error), |error| error.source());
         let causes: Vec<String> = causes.map(ToString::to_string).collect();
@@ -220,13 +220,13 @@ impl fmt::Display for WithoutBytecode {
     }
 }
 
-/// What reports say that were stored before there was the field.
+/// Default for reports that were stored before the field existed.
 fn yes() -> bool {
     true
 }
 
 impl Finding {
-    /// How bad it is.
+    /// Returns the severity.
     pub fn severity(&self) -> Severity {
         match self {
             Self::UnknownVersion { .. }
@@ -255,21 +255,21 @@ impl fmt::Display for Finding {
                 let expected = target.architecture.machine();
                 write!(
                     formatter,
-                    "{file} is made for {machine}, {bits} bits; {target} needs {expected}, 64 bits"
+                    "{file} is built for {machine}, {bits} bits; {target} needs {expected}, 64 bits"
                 )
             }
             Self::NewerVersion { file, required, newest } => {
                 write!(
                     formatter,
                     "{file} needs {}; the runtime has versions up to {newest}",
-                    Asked(required)
+                    Requirement(required)
                 )
             }
             Self::UnknownVersion { file, required } => {
                 write!(
                     formatter,
                     "{file} needs {}, which the runtime may not have",
-                    Asked(required)
+                    Requirement(required)
                 )
             }
             Self::MissingLibrary { file, library, .. } => {
@@ -294,7 +294,7 @@ impl fmt::Display for Finding {
                     "{file} is an extension module for {tag}, which {target} does not load"
                 )
             }
-            Self::Empty => formatter.write_str("the layer holds no files of any distribution"),
+            Self::Empty => formatter.write_str("the layer has no files of any distribution"),
             Self::Large { size, limit, biggest } => {
                 write!(
                     formatter,
@@ -318,11 +318,12 @@ impl fmt::Display for Finding {
             }
             Self::AcceptedRecord(accepted) => accepted.fmt(formatter),
             Self::LeftOut { paths, distributions } => {
-                let verb = if paths.len() == 1 { "was" } else { "were" };
+                let (verb, them) =
+                    if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
                 write!(
                     formatter,
-                    "{} {verb} left out: {} have them with different content, and no module \
-                     needs them",
+                    "{} {verb} left out: {} have different content for {them}, and no module needs \
+                     {them}",
                     listed(paths),
                     listed(distributions)
                 )
@@ -330,8 +331,8 @@ impl fmt::Display for Finding {
             Self::SharedNamespace { path, kept, others } => {
                 write!(
                     formatter,
-                    "{path} only declares a namespace, in {kept} and, in other words, in {}; the \
-                     file of {kept} was taken",
+                    "{path} only declares a namespace, with different code in {kept} and {}; the \
+                     file of {kept} was kept",
                     listed(others)
                 )
             }
@@ -342,7 +343,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The first of some names, with commas between them.
+/// Lists the first names, separated by commas, and the number of others.
 fn listed(names: &[String]) -> String {
     match names.split_at_checked(NAMED) {
         Some((first, [_, _, ..])) => {
@@ -355,10 +356,10 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A required version, with the symbol that asks for it.
-struct Asked<'a>(&'a RequiredVersion);
+/// A required version, with the symbol that requires it.
+struct Requirement<'a>(&'a RequiredVersion);
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for Requirement<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RequiredVersion { name, library, symbol } = self.0;
         write!(formatter, "{name} of {library}")?;

@@ -1,54 +1,54 @@
-//! Why a failed import does not stop a layer, or what it lacks.
+//! Why a failed import does not stop a layer, or which undeclared module it needs.
 
 use std::fmt;
 
 use klayers_core::PackageName;
 use serde::{Deserialize, Serialize};
 
-/// Why a module that cannot be imported does not stop the layer.
+/// Why a failed import does not stop the layer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// It needs something that no package of the layer requires, and nobody asked for its
-    /// distribution, which is a dependency.
+    /// The module needs something that no package of the layer requires, and its distribution was not
+    /// requested but is a dependency.
     CameAlong,
-    /// It needs something that no package of the layer requires, and the main module of its
+    /// The module needs something that no package of the layer requires, but the main module of its
     /// distribution works.
     BesideMain,
-    /// It is a module of tests, documentation or scripts.
+    /// The module contains tests, documentation or scripts.
     Incidental,
-    /// It needs a package that the runtime has, and that is not at hand here.
+    /// The module needs a package that the runtime has but this machine does not.
     RuntimeHas,
 }
 
-/// A module that was asked for and needs a module that its distribution does not require.
+/// A requested module needs another module that its distribution does not require.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Undeclared {
-    /// The module that is missing: `numpy`.
+    /// The missing module, for example `numpy`.
     pub module: String,
-    /// The distribution that brings it, as far as its name tells: `numpy`. Unknown for a part of a
-    /// namespace, which many distributions have parts of.
+    /// The distribution that probably contains the missing module, for example `numpy`. Unknown for
+    /// parts of a namespace, which many distributions share.
     pub distribution: Option<String>,
-    /// The package that was asked for.
+    /// The requested package.
     pub package: PackageName,
-    /// The extra of that package that requires the distribution, if one does.
+    /// The extra of the requested package that requires the distribution, if any.
     pub extra: Option<String>,
 }
 
 impl fmt::Display for Tolerance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::CameAlong => "nobody asked for its package, which is a dependency",
+            Self::CameAlong => "its package is only a dependency",
             Self::BesideMain => "the main module of its package works",
-            Self::Incidental => "it holds tests, documentation or scripts",
+            Self::Incidental => "it contains tests, documentation or scripts",
             Self::RuntimeHas => "the runtime has what it needs",
         })
     }
 }
 
 impl fmt::Display for Undeclared {
-    /// The module, and who does not require its distribution.
+    /// Writes the missing module and the package that does not require it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { module, distribution, package, extra } = self;
         formatter.write_str(module)?;
@@ -64,11 +64,11 @@ impl fmt::Display for Undeclared {
 }
 
 impl Undeclared {
-    /// What can be done, for a terminal.
+    /// Returns the help text.
     pub(super) fn advice(&self, failed: &str) -> String {
         let Self { module, distribution, package, extra } = self;
         let together = match (extra, distribution) {
-            (Some(extra), _) => format!("ask for {package}[{extra}]"),
+            (Some(extra), _) => format!("request {package}[{extra}]"),
             (None, Some(distribution)) => {
                 format!("put {package} and {distribution} into one [[bundle]]")
             }
