@@ -347,7 +347,7 @@ pub enum AssembleError {
     /// Two wheels have different files at the same path.
     #[error(
         "{path} has different content in {first} and {second}{also}, so they cannot be in one layer; \
-         request only one of the two, or leave out files that you do not need, for example with \
+         ask for only one of the two, or leave out files that you do not need, for example with \
          --exclude {path:?}",
         also = also(*.more)
     )]

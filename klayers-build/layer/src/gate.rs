@@ -1,8 +1,8 @@
-//! The gate: what a layer is held against before it is published.
+//! The gate checks a layer before it is published.
 //!
-//! [`check_native`] and [`check_size`] decide from what is known of the layer's files;
-//! [`ImportCheck`] imports its modules under an interpreter, and [`judge`] decides what
-//! that means. The [`GateReport`] is kept with the layer's record and printed.
+//! [`check_native`] and [`check_size`] check the layer's files. [`ImportCheck`] imports its modules,
+//! and [`judge`] decides from both whether the layer may be published. The [`GateReport`] is printed
+//! and stored with the layer's record.
 
 use klayers_core::{BaseImage, PackageName};
 
@@ -33,29 +33,29 @@ use std::collections::BTreeSet;
 
 use verdict::Known;
 
-/// What is known of a layer when the imports of its modules are judged.
+/// The facts about a layer that its judgement depends on, besides findings and imports.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedLayer<'a> {
-    /// The distributions in it.
+    /// The layer's distributions.
     pub distributions: &'a [Distribution],
-    /// The packages that were asked for. If none of them is in the layer, all count as asked for.
+    /// The requested packages. If none of them is in the layer, all of its packages count as requested.
     pub asked_for: &'a [PackageName],
-    /// The packages that were left out of it, since the runtime has them.
+    /// The packages that were left out because the runtime has them.
     pub left_out: &'a BTreeSet<PackageName>,
-    /// What the runtime has.
+    /// The libraries of the runtime.
     pub image: &'a BaseImage,
-    /// What the operator lets pass.
+    /// The operator's exceptions.
     pub rules: &'a GateRules,
 }
 
-/// Judges a layer by the findings of its files and by what importing its modules showed.
+/// Judges a layer by the findings about its files and by the imports of its modules.
 ///
-/// A native library that an import loaded must find all that it needs in the layer or in the
-/// runtime, and so must what an import loaded by name. What no import loaded is a plugin or a
-/// program: where it lacks something, that is a warning. Where nothing was imported, the
-/// findings stay as they are.
+/// A native library that an import loaded must find all libraries that it needs in the layer or in
+/// the runtime. The same applies to libraries that an import loaded by name. A library that no import
+/// loaded is a plugin or a program; if it lacks something, that is only a warning. If nothing was
+/// imported, the findings stay as they are.
 ///
-/// Of the imports that failed, those stop the layer that [`Tolerance`] has no reason for.
+/// A failed import stops the layer unless there is a [`Tolerance`] for it.
 pub fn judge(mut findings: Vec<Finding>, imported: Imported, layer: JudgedLayer<'_>) -> GateReport {
     let Imported { report: mut imports, loaded } = imported;
     let JudgedLayer { distributions, asked_for, left_out, image, rules } = layer;
@@ -78,7 +78,7 @@ pub fn judge(mut findings: Vec<Finding>, imported: Imported, layer: JudgedLayer<
     GateReport { findings: rules.kept(findings), imports }
 }
 
-/// Whether findings leave it to an import to say if the layer works.
+/// Whether only an import can show if a layer with these findings works.
 pub(crate) fn depends_on_imports(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| {
         matches!(finding, Finding::MissingLibrary { .. } | Finding::Machine { loaded: true, .. })

@@ -170,7 +170,7 @@ async fn file_of_two_wheels_is_merged_or_refused() {
     assert_eq!(
         error,
         "shared/__init__.py has different content in one 1 and two 1, so they cannot be in one layer; \
-         request only one of the two, or leave out files that you do not need, for example with \
+         ask for only one of the two, or leave out files that you do not need, for example with \
          --exclude \"shared/__init__.py\""
     );
 

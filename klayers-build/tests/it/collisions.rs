@@ -170,7 +170,7 @@ async fn different_modules_are_an_error_that_names_both_distributions() {
         let wheels = [alpha().file(path, one), beta().file(path, other)];
         let expected = format!(
             "{path} has different content in alpha 1.0 and beta 2.0, so they cannot be in one layer; \
-             request only one of the two, or leave out files that you do not need, for example with \
+             ask for only one of the two, or leave out files that you do not need, for example with \
              --exclude \"{path}\""
         );
         assert_eq!(built(&wheels).await.unwrap_err(), expected);

@@ -5,27 +5,27 @@ use klayers_core::{AbiVersion, BaseImage, Runtime, Target};
 use super::{Finding, LayerFile};
 use klayers_wheel::{Class, Interface, NativeLibrary, RequiredVersion};
 
-/// Abilities of the C library that are required like versions, and since when it has them. A loader
-/// that does not know one refuses the library.
-const GLIBC_ABILITIES: [(&str, AbiVersion); 4] = [
+/// Features of the C library that are required like versions, with the first version that has them.
+/// A loader refuses a library that requires an unknown feature.
+const GLIBC_FEATURES: [(&str, AbiVersion); 4] = [
     ("GLIBC_ABI_DT_RELR", AbiVersion::new(2, 36)),
     ("GLIBC_ABI_DT_X86_64_PLT", AbiVersion::new(2, 42)),
     ("GLIBC_ABI_GNU2_TLS", AbiVersion::new(2, 42)),
     ("GLIBC_ABI_GNU_TLS", AbiVersion::new(2, 42)),
 ];
-/// Versions without a number that the C++ libraries of all runtimes have.
+/// Versions without a number that all runtimes' C++ libraries have.
 const KNOWN_NAMES: [&str; 2] = ["CXXABI_FLOAT128", "CXXABI_TM_1"];
 
-/// Holds a layer's native libraries, each with the file name of its wheel, against what the target
-/// can load. `files` are the names of all files in the layer, with or without their folders.
+/// Checks whether the target can load a layer's native libraries. Each library comes with the file
+/// name of its wheel. `files` are the paths or names of all files in the layer.
 ///
-/// A library that is needed counts as there if the layer has a file of its name, or a library that
-/// calls itself so, in whatever folder: where it is looked for depends on who is loaded before. A
-/// library that the runtime has is taken from the runtime, even if the layer has another of its
-/// name, since Lambda searches the system's folders first.
+/// A needed library counts as present if any folder of the layer has a file of its name or a library
+/// with its soname, since the search path depends on which libraries were loaded before. A library
+/// that the runtime has is taken from the runtime, even if the layer has one of the same name, since
+/// Lambda searches the system's folders first.
 ///
-/// An extension module that is tagged for another Python or processor is never loaded. Where the
-/// layer has one of the same name that fits, that is in order, and nothing else of it is checked.
+/// An extension module that is tagged for another Python or processor is never loaded. This is
+/// accepted if the layer has a fitting one of the same name; nothing else about it is checked.
 pub fn check_native<'a>(
     libraries: &[(&str, &NativeLibrary)],
     files: impl IntoIterator<Item = &'a str>,
@@ -38,7 +38,7 @@ pub fn check_native<'a>(
     let modules =
         ExtensionModules::new(libraries.iter().map(|(_, library)| library.path.as_str()), target);
     let loaded = loaded_by_modules(libraries, &modules);
-    // Some wheels hold a library for each processor, and choose while they are imported.
+    // Some wheels have a library for each processor and choose one when they are imported.
     let fitting = || libraries.iter().filter(|(_, library)| fits(library, target));
     let names_of_fitting: BTreeSet<&str> =
         fitting().map(|(_, library)| base_name(&library.path)).collect();
@@ -60,7 +60,7 @@ pub fn check_native<'a>(
             let file = file();
             let finding = Finding::Machine { file, machine, class, target, loaded, indispensable };
             findings.push(finding);
-            // What it asks for is asked of another system.
+            // Its dependencies concern another system.
             continue;
         }
         findings.extend(library.versions.iter().filter_map(|required| {
@@ -72,7 +72,7 @@ pub fn check_native<'a>(
         }));
         let loaded = loaded.contains(library.path.as_str());
         let missing = library.needed.iter().filter(|needed| {
-            // The loader replaces the variable by the folder of the library that asks.
+            // The loader replaces the variable by the folder of the requiring library.
             let name = if needed.starts_with("$ORIGIN/") { base_name(needed) } else { needed };
             !image.has(name) && !names.contains(name)
         });
@@ -84,19 +84,19 @@ pub fn check_native<'a>(
     findings
 }
 
-/// Whether a file is made for the processor of the target.
+/// Whether a file is built for the target's processor.
 fn fits(library: &NativeLibrary, target: Target) -> bool {
     library.class == Class::Elf64 && library.machine.is_for(target.architecture)
 }
 
-/// Whether a file is a program, and no library that something could load.
+/// Whether a file is a program and not a library that could be loaded.
 fn is_program(library: &NativeLibrary) -> bool {
     let name = base_name(&library.path);
     !library.is_module && library.soname.is_none() && !name.contains(".so")
 }
 
-/// The paths of the libraries that are loaded when Python imports the layer's modules: those
-/// modules, and what they ask for. Others are plugins and programs, which work without them.
+/// Returns the paths of the libraries that are loaded when Python imports the layer's modules: the
+/// extension modules and their dependencies. Other files are plugins and programs.
 fn loaded_by_modules<'a>(
     libraries: &[(&str, &'a NativeLibrary)],
     modules: &ExtensionModules<'_>,
@@ -127,9 +127,9 @@ fn check_version(
     file: impl Fn() -> LayerFile,
 ) -> Option<Finding> {
     let (interface, number) = required.interface()?;
-    let ability = GLIBC_ABILITIES.iter().find(|(name, _)| *name == required.name);
-    let Some(number) = number.or(ability.map(|(_, since)| *since)) else {
-        // `GLIBC_PRIVATE` is among them: every C library has it, and each with other symbols.
+    let feature = GLIBC_FEATURES.iter().find(|(name, _)| *name == required.name);
+    let Some(number) = number.or(feature.map(|(_, since)| *since)) else {
+        // This includes `GLIBC_PRIVATE`, which every C library has, each with different symbols.
         let known = KNOWN_NAMES.contains(&required.name.as_str());
         let unknown = || Finding::UnknownVersion { file: file(), required: required.clone() };
         return (!known).then(unknown);
@@ -147,8 +147,9 @@ fn base_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// The extension modules of a layer, by their path without tag and ending.
+/// The extension modules of a layer.
 struct ExtensionModules<'a> {
+    /// Whether the target loads a file of this module, by path without tag and extension.
     fitting: BTreeMap<&'a str, bool>,
     expected: String,
 }
@@ -167,22 +168,22 @@ impl<'a> ExtensionModules<'a> {
         Self { fitting, expected }
     }
 
-    /// The tag of an extension module that the target's Python does not look for.
+    /// Returns the tag of an extension module if the target's Python does not look for it.
     fn foreign_tag<'p>(&self, path: &'p str) -> Option<&'p str> {
         let (_, tag) = module_and_tag(path)?;
         tag.filter(|tag| *tag != self.expected && *tag != "abi3")
     }
 
-    /// Whether there is one of its name that the target's Python does load.
+    /// Whether the target's Python loads another file of the same module.
     fn has_fitting(&self, path: &str) -> bool {
         module_and_tag(path).is_some_and(|(module, _)| self.fitting.get(module) == Some(&true))
     }
 }
 
-/// The module that a `.so` file would be, and its tag if it has one
+/// Splits the path of a `.so` file into the path of its module and its tag, if any
 /// ([PEP 3149](https://peps.python.org/pep-3149/)).
 ///
-/// A dot in a name is not always followed by a tag: `libfoo.2.so` is a plain library.
+/// A dot in a name does not always start a tag: `libfoo.2.so` is a plain library.
 fn module_and_tag(path: &str) -> Option<(&str, Option<&str>)> {
     let stem = path.strip_suffix(".so")?;
     let at = path.len() - base_name(path).len();
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_told_from_a_dot_in_a_name() {
+    fn tags_are_distinguished_from_dots_in_names() {
         let table = [
             (
                 "p/x.cpython-311-x86_64-linux-gnu.so",

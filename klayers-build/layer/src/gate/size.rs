@@ -1,4 +1,4 @@
-//! The size of a layer, against what Lambda takes.
+//! Checks the size of a layer against Lambda's limit.
 
 use std::cmp::Reverse;
 
@@ -12,28 +12,28 @@ mod too_large;
 pub use too_large::TooLargeError;
 pub use too_large::{Basis, Weight};
 
-/// The most that a function and all its layers may unpack to, in bytes
+/// Limit on the unpacked size of a function and all its layers, in bytes
 /// ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 pub const UNPACKED_LIMIT: u64 = 262_144_000;
-/// From which part of the limit on a layer leaves little to the function, in percent.
-const WARN_FROM: u64 = 80;
-/// How many distributions are named.
+/// Percentage of the limit from which a layer leaves little space to the function.
+const WARNING_PERCENT: u64 = 80;
+/// Number of distributions that are named.
 const NAMED: usize = 5;
 
-/// Holds a layer's unpacked size against a limit. Sizes are in bytes; `distributions` are those of
-/// the layer, `total` is the size of everything in it.
+/// Checks a layer's unpacked size against a limit. All sizes are in bytes. `distributions` are the
+/// layer's distributions with their sizes, `total` is the size of all files.
 pub fn check_size(distributions: &[(String, u64)], total: u64, limit: u64) -> Option<Finding> {
     if distributions.iter().all(|(_, size)| *size == 0) {
         return Some(Finding::Empty);
     }
-    let large = u128::from(total) * 100 >= u128::from(limit) * u128::from(WARN_FROM);
+    let large = u128::from(total) * 100 >= u128::from(limit) * u128::from(WARNING_PERCENT);
     large.then(|| {
         let biggest = biggest(distributions.to_vec(), NAMED);
         Finding::Large { size: total, limit, biggest }
     })
 }
 
-/// The biggest distributions, the biggest first.
+/// Returns the biggest distributions, biggest first.
 fn biggest(mut distributions: Vec<(String, u64)>, named: usize) -> Vec<(String, u64)> {
     distributions.sort_by(|(a, m), (b, n)| (Reverse(m), a).cmp(&(Reverse(n), b)));
     distributions.truncate(named);
@@ -42,10 +42,10 @@ fn biggest(mut distributions: Vec<(String, u64)>, named: usize) -> Vec<(String, 
 
 /// Judges a layer by the sizes of its wheels, before any of them is fetched.
 ///
-/// A wheel unpacks to more than its own size, but for the headers of the archive. So a layer is
-/// refused if its wheels are a tenth larger than the limit. If tests or debug sections are left out,
-/// its wheels must be four times the limit, since most of a wheel may be that. If files are left out
-/// by pattern, their sizes say nothing.
+/// Except for archive headers, a wheel unpacks to more than its own size. So a layer is refused if its
+/// wheels exceed the limit by more than a tenth. If tests or debug sections are left out, which may be
+/// most of a wheel, it is only refused if its wheels exceed four times the limit. If files are excluded
+/// by pattern, the sizes of wheels prove nothing, and the layer is not refused here.
 pub(crate) fn judge_lock(layer: &LayerName, lock: &Lock, limit: u64) -> Option<TooLargeError> {
     let slimming = lock.slimming();
     let allowed = match (slimming.exclude.is_empty(), slimming.strip || slimming.drop_tests) {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_layer_is_an_error() {
+    fn empty_layer_is_an_error() {
         for distributions in [sizes(&[]), sizes(&[("six", 0)])] {
             let finding = check_size(&distributions, 1_234, UNPACKED_LIMIT).expect("a finding");
             assert_eq!((&finding, finding.severity()), (&Finding::Empty, Severity::Error));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_warns_from_80_percent_on_and_holds_to_the_byte() {
+    fn size_warns_from_80_percent_and_fails_above_the_limit() {
         let distributions = sizes(&[("numpy", 3), ("pandas", 9), ("a", 3)]);
         let severity = |total| {
             check_size(&distributions, total, UNPACKED_LIMIT).map(|finding| finding.severity())
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_biggest_distributions_are_named() {
+    fn biggest_distributions_are_named() {
         let distributions =
             sizes(&[("a", 1), ("b", 2), ("c", 3), ("numpy", 60), ("pandas", 90), ("six", 3)]);
         let finding = check_size(&distributions, 159, 100).expect("a finding");
@@ -105,7 +105,7 @@ mod tests {
         );
     }
 
-    /// What is said of a layer of one wheel.
+    /// Returns the error for a layer of one wheel.
     fn judged(size: u64, limit: u64, slim: &str) -> Option<String> {
         let digest = "0".repeat(64);
         let text = format!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn wheels_are_judged_by_their_sizes_as_far_as_that_is_sure() {
+    fn layers_are_refused_by_wheel_sizes_only_when_certain() {
         let strip = "[tool.klayers.slim]\nstrip = true\n";
         let exclude = "[tool.klayers.slim]\nexclude = [\"big/**\"]\n";
         for (size, slim, refused) in [

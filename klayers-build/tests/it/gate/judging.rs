@@ -159,7 +159,7 @@ fn undeclared_dependencies_are_named_with_both_ways_out() {
     insta::assert_snapshot!(shown("extra_thing.deep"), @r#"
     Klayers-p312-alpha would not work on Lambda:
     error: importing alpha fails: it needs extra_thing.deep (distribution extra-thing), which alpha requires only with its extra more
-    help: request alpha[more], or skip this import: [gate] skip_modules = ["alpha"]
+    help: ask for alpha[more], or skip this import: [gate] skip_modules = ["alpha"]
     "#);
     // Many distributions have a part of a namespace.
     insta::assert_snapshot!(shown("cloud.delta"), @r#"

@@ -68,7 +68,7 @@ impl Undeclared {
     pub(super) fn advice(&self, failed: &str) -> String {
         let Self { module, distribution, package, extra } = self;
         let together = match (extra, distribution) {
-            (Some(extra), _) => format!("request {package}[{extra}]"),
+            (Some(extra), _) => format!("ask for {package}[{extra}]"),
             (None, Some(distribution)) => {
                 format!("put {package} and {distribution} into one [[bundle]]")
             }

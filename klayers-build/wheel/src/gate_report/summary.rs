@@ -1,62 +1,62 @@
-//! What the gate says of a layer, in few lines.
+//! Summarizes a gate report in a few lines.
 //!
-//! Findings of one kind are one line: a wheel with thirty libraries that the runtime does not have
-//! is one thing to know, and not thirty.
+//! Similar findings share one line: a wheel with thirty libraries that the runtime does not have
+//! is one fact, not thirty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use super::{Finding, GateReport, LayerFile, ModuleOutcome, Severity};
 
-/// How many errors and how many warnings are printed at most.
+/// Maximum number of errors and warnings in a short report.
 const ERRORS: usize = 3;
 const WARNINGS: usize = 5;
-/// How many names are listed before the rest is counted.
+/// Number of names that are listed before the rest is counted.
 const NAMES: usize = 2;
-/// How many libraries are listed in a setting that allows them to be missing.
+/// Maximum number of libraries in a suggested setting `allow_missing`.
 const NAMED_IN_SETTING: usize = 4;
-/// The longest message of a failed import that is printed, in characters.
-const LONGEST_MESSAGE: usize = 300;
-/// Packages that have a twin which needs no screen: (package, twin).
-const TWINS: [(&str, &str); 2] = [
+/// Maximum length of the printed message of a failed import, in characters.
+const MAX_MESSAGE: usize = 300;
+/// Packages with a variant that needs no display: (package, variant).
+const HEADLESS_VARIANTS: [(&str, &str); 2] = [
     ("opencv-contrib-python", "opencv-contrib-python-headless"),
     ("opencv-python", "opencv-python-headless"),
 ];
 
-/// One thing that the gate has to say.
+/// One line of a summarized report.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Line {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is.
+    /// The text.
     pub text: String,
-    /// What can be done about it, if there is something.
+    /// What the user can do, if anything.
     pub help: Option<String>,
 }
 
 impl GateReport {
-    /// What it says, errors first, similar findings in one line.
+    /// Returns the lines of the report, errors first. Similar findings share one line.
     pub fn lines(&self) -> Vec<Line> {
-        let mut lines = self.of_libraries();
-        lines.extend(self.of_processors());
+        let mut lines = self.library_lines();
+        lines.extend(self.processor_lines());
         lines.extend(self.findings.iter().filter_map(|finding| match finding {
             Finding::MissingLibrary { .. }
             | Finding::OutsideLibrary { .. }
             | Finding::Machine { .. } => None,
             other => Some(Line::new(other.severity(), other.to_string())),
         }));
-        lines.extend(self.of_imports());
+        lines.extend(self.import_lines());
         lines.sort_by_key(|line| line.severity);
         lines
     }
 
-    /// The errors and what can be done about them, in some five lines.
+    /// Returns the errors and a help, in about five lines.
     pub(super) fn reason(&self) -> String {
         let errors = self.lines().into_iter().filter(|line| line.severity == Severity::Error);
         shortened(errors.collect(), ERRORS).join("\n")
     }
 
-    /// Its errors and warnings in few lines, each with how bad it is.
+    /// Returns the errors and warnings in a few lines, each with its severity.
     pub fn shortened(&self) -> Vec<String> {
         let (errors, warnings): (Vec<Line>, Vec<Line>) =
             self.lines().into_iter().partition(|line| line.severity == Severity::Error);
@@ -65,7 +65,7 @@ impl GateReport {
         lines
     }
 
-    /// All that it says, one line for each finding and each module that failed.
+    /// Returns the complete report, with one line for each finding and each failed module.
     pub fn details(&self) -> String {
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
         findings.sort_by_key(|finding| finding.severity());
@@ -81,8 +81,8 @@ impl GateReport {
         lines.join("\n")
     }
 
-    /// Libraries that are missing, in one line for each distribution that needs them.
-    fn of_libraries(&self) -> Vec<Line> {
+    /// Summarizes missing libraries, in one line for each distribution that needs them.
+    fn library_lines(&self) -> Vec<Line> {
         let mut missing: BTreeMap<(Severity, String), BTreeSet<&str>> = BTreeMap::new();
         let mut outside: BTreeMap<&[String], BTreeSet<&str>> = BTreeMap::new();
         for finding in &self.findings {
@@ -123,8 +123,8 @@ impl GateReport {
         lines
     }
 
-    /// Files for another processor, in one line for each distribution.
-    fn of_processors(&self) -> Vec<Line> {
+    /// Summarizes files for other processors, in one line for each distribution.
+    fn processor_lines(&self) -> Vec<Line> {
         let mut files: BTreeMap<(Severity, String), Vec<&Finding>> = BTreeMap::new();
         for finding in &self.findings {
             if let Finding::Machine { file, .. } = finding {
@@ -143,7 +143,8 @@ impl GateReport {
         files.into_iter().map(line).collect()
     }
 
-    fn of_imports(&self) -> Vec<Line> {
+    /// One line for each failed import.
+    fn import_lines(&self) -> Vec<Line> {
         let failures = self.imports.failures().map(|(module, outcome)| {
             let undeclared = self.imports.undeclared(module);
             let text = match undeclared {
@@ -176,7 +177,7 @@ impl Line {
 }
 
 impl fmt::Display for GateReport {
-    /// Some lines: errors, warnings, and how the imports went.
+    /// Writes a few lines: errors, warnings, and the result of the imports.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in self.shortened() {
             writeln!(formatter, "{line}")?;
@@ -185,7 +186,7 @@ impl fmt::Display for GateReport {
     }
 }
 
-/// The first lines, how many there are beyond, and the first help.
+/// Returns the first lines, the number of others, and the first help.
 fn shortened(lines: Vec<Line>, most: usize) -> Vec<String> {
     let more = lines.len().saturating_sub(most);
     let mut helps: Vec<String> = Vec::new();
@@ -203,15 +204,15 @@ fn shortened(lines: Vec<Line>, most: usize) -> Vec<String> {
 
 fn message(outcome: &ModuleOutcome) -> String {
     let message = outcome.to_string();
-    match message.char_indices().nth(LONGEST_MESSAGE) {
+    match message.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}\u{2026}", &message[..end]),
         None => message,
     }
 }
 
 fn library_help(distribution: &str, libraries: &BTreeSet<&str>) -> String {
-    if let Some((package, twin)) = TWINS.iter().find(|(package, _)| *package == distribution) {
-        return format!("use {twin}, which is {package} without windows");
+    if let Some((package, variant)) = HEADLESS_VARIANTS.iter().find(|(package, _)| *package == distribution) {
+        return format!("use {variant}, which is {package} without windows");
     }
     let quoted: Vec<String> = libraries.iter().map(|library| format!("{library:?}")).collect();
     let rest = if quoted.len() > NAMED_IN_SETTING { ", \u{2026}" } else { "" };
@@ -224,7 +225,7 @@ fn library_help(distribution: &str, libraries: &BTreeSet<&str>) -> String {
     )
 }
 
-/// The distribution of a file, as its wheel's name has it.
+/// Returns the distribution of a file, from the name of its wheel.
 fn distribution(file: &LayerFile) -> String {
     let name = file.wheel.split('-').next().unwrap_or(&file.wheel);
     name.replace('_', "-")
@@ -234,7 +235,7 @@ fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
-/// Names in a row, the first two if there are more than three.
+/// Lists names. If there are more than three, lists two and counts the others.
 fn listed(names: &BTreeSet<&str>) -> String {
     let all: Vec<&str> = names.iter().copied().collect();
     match all.as_slice() {

@@ -1,4 +1,4 @@
-//! A layer that is larger than Lambda takes: which distributions are the biggest, and which settings
+//! The error for a layer that is too large: which distributions are the biggest, and which settings
 //! would make the layer small enough.
 
 use std::collections::BTreeMap;
@@ -9,37 +9,37 @@ use klayers_core::LayerName;
 use super::biggest;
 use klayers_wheel::Size;
 
-/// How many distributions are named.
+/// Number of distributions that are named.
 const NAMED: usize = 5;
-/// The SDK that every Python runtime of Lambda has, with what only the SDK needs
+/// The AWS SDK, which every Python runtime of Lambda has, and packages that only the SDK needs
 /// ([runtimes](https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)).
 const OF_THE_RUNTIME: [&str; 4] = ["boto3", "botocore", "jmespath", "s3transfer"];
 
-/// A file of a layer, or a wheel of a lock, and what would make it smaller.
+/// The size of a file of a layer or of a wheel, with possible savings.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Weight {
-    /// The distribution that it belongs to; empty for the layer's own files.
+    /// The distribution. Empty for the layer's own files.
     pub distribution: String,
-    /// Its size, in bytes.
+    /// The size, in bytes.
     pub size: u64,
-    /// Whether `drop_tests` leaves it out.
+    /// Whether `drop_tests` leaves the file out.
     pub test: bool,
-    /// How many bytes `strip` takes away.
+    /// The number of bytes that `strip` saves.
     pub debug: u64,
-    /// Whether it is bytecode.
+    /// Whether the file is bytecode.
     pub bytecode: bool,
 }
 
-/// What the size of a layer was taken from.
+/// How the size of a layer was determined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Basis {
-    /// The sizes of its wheels, which were not fetched.
+    /// From the sizes of its wheels, before they were fetched.
     Wheels,
-    /// Its files.
+    /// From the sizes of its files.
     Files,
 }
 
-/// A layer is larger than Lambda takes.
+/// A layer exceeds Lambda's size limit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TooLargeError {
     layer: LayerName,
@@ -47,18 +47,18 @@ pub struct TooLargeError {
     size: u64,
     limit: u64,
     biggest: Vec<(String, u64)>,
-    /// How many distributions there are beside the biggest.
+    /// The number of distributions besides the biggest.
     others: usize,
-    /// The settings that would make the layer smaller, each with the bytes that it saves.
+    /// Settings that would make the layer smaller, each with the number of bytes that it saves.
     savings: Vec<(String, u64)>,
-    /// The fewest settings with which the layer would be small enough, and its size then.
+    /// The smallest set of settings that would be enough, and the layer's size with them.
     enough: Option<(Vec<String>, u64)>,
-    /// The size that remains with all settings.
+    /// The layer's size with all settings.
     least: u64,
 }
 
 impl TooLargeError {
-    /// For a layer of these files.
+    /// Creates the error for a layer of these files or wheels.
     pub fn new(layer: &LayerName, weights: &[Weight], limit: u64, basis: Basis) -> Self {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
         for weight in weights.iter().filter(|weight| !weight.distribution.is_empty()) {
@@ -90,17 +90,17 @@ impl TooLargeError {
         }
     }
 
-    /// The size that was found, in bytes: of what the layer unpacks to, or of its wheels.
+    /// Returns the unpacked size of the layer, or the total size of its wheels, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The layer.
+    /// Returns the layer's name.
     pub fn layer(&self) -> &LayerName {
         &self.layer
     }
 
-    /// How large the layer is, in words.
+    /// Describes the layer's size.
     pub fn summary(&self, layer: &str) -> String {
         let (size, limit) = (Size(self.size), Size(self.limit));
         let found = match self.basis {
@@ -112,7 +112,7 @@ impl TooLargeError {
         )
     }
 
-    /// The biggest distributions, and what can be saved.
+    /// Lists the biggest distributions and the possible savings.
     pub fn details(&self) -> Vec<String> {
         let others = match self.others {
             0 => String::new(),
@@ -128,7 +128,7 @@ impl TooLargeError {
         details
     }
 
-    /// What to do.
+    /// Describes what to do.
     pub fn help(&self) -> String {
         if let Some((settings, left)) = &self.enough {
             return format!("{} remain with {}", Size(*left), settings.join(" and "));
@@ -145,7 +145,7 @@ impl TooLargeError {
 impl std::error::Error for TooLargeError {}
 
 impl fmt::Display for TooLargeError {
-    /// Four lines at most: what is too large, its biggest parts, what can be saved, and what to do.
+    /// Writes at most four lines: what is too large, its biggest parts, possible savings, and help.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.summary(&self.layer.to_string()))?;
         for detail in self.details() {
@@ -161,14 +161,14 @@ fn listed(sizes: &[(String, u64)]) -> String {
     parts.join(", ")
 }
 
-/// A setting that makes layers smaller: how it is written, and how many bytes of a file it saves.
+/// A setting that makes layers smaller: its text, and the number of bytes that it saves of a file.
 struct Setting {
     name: String,
     saves: fn(&Weight) -> u64,
 }
 
 impl Setting {
-    /// The settings that may help, those first that do the least harm.
+    /// Returns the settings that may help, starting with the least harmful.
     fn all(distributions: &BTreeMap<&str, u64>) -> [Self; 4] {
         let of_the_runtime =
             OF_THE_RUNTIME.iter().filter(|name| distributions.contains_key(**name));
@@ -195,14 +195,14 @@ impl Setting {
     }
 }
 
-/// How many bytes some settings save together. A file that one of them leaves out cannot be made
-/// smaller by another.
+/// Returns how many bytes some settings save together. If one setting leaves a file out, another
+/// cannot make it smaller.
 fn saved(weights: &[Weight], settings: &[&Setting]) -> u64 {
-    let most = |weight: &Weight| settings.iter().map(|setting| (setting.saves)(weight)).max();
-    weights.iter().filter_map(most).sum()
+    let saving = |weight: &Weight| settings.iter().map(|setting| (setting.saves)(weight)).max();
+    weights.iter().filter_map(saving).sum()
 }
 
-/// All choices of some settings, those of few first.
+/// Returns all non-empty subsets of the settings, smallest first.
 fn choices<'s>(settings: &[&'s Setting]) -> Vec<Vec<&'s Setting>> {
     let choice = |bits: u32| -> Vec<&Setting> {
         let chosen = settings.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
@@ -221,17 +221,17 @@ mod tests {
         Weight { distribution: distribution.to_owned(), size, ..Weight::default() }
     }
 
-    fn told(weights: &[Weight]) -> String {
+    fn message(weights: &[Weight]) -> String {
         let layer = "Klayers-p312-x".parse().expect("a name");
         TooLargeError::new(&layer, weights, 100_000_000, Basis::Files).to_string()
     }
 
     #[test]
-    fn the_fewest_settings_that_are_enough_are_named() {
+    fn smallest_sufficient_set_of_settings_is_suggested() {
         let library = Weight { debug: 20_000_000, ..weight("scipy", 70_000_000) };
         let test = Weight { test: true, ..weight("pandas", 15_000_000) };
         let weights = [library, test, weight("pandas", 31_000_000), weight("boto3", 2_000_000)];
-        insta::assert_snapshot!(told(&weights), @r#"
+        insta::assert_snapshot!(message(&weights), @r#"
         Klayers-p312-x is too large: it unpacks to 118.0 MB; Lambda takes 100.0 MB for a function and all its layers
         biggest: scipy 70.0 MB, pandas 46.0 MB, boto3 2.0 MB
         would save under [slim]: strip = true 20.0 MB, drop_tests = true 15.0 MB, leave_out = ["boto3"] 2.0 MB
@@ -240,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_left_out_is_not_saved_twice() {
+    fn savings_of_one_file_are_not_counted_twice() {
         let weights = [
             Weight { test: true, debug: 8_000_000, ..weight("a", 10_000_000) },
             Weight { debug: 5_000_000, ..weight("a", 106_000_000) },
             weight("", 1_000_000),
         ];
-        insta::assert_snapshot!(told(&weights), @r"
+        insta::assert_snapshot!(message(&weights), @r"
         Klayers-p312-x is too large: it unpacks to 117.0 MB; Lambda takes 100.0 MB for a function and all its layers
         biggest: a 116.0 MB
         would save under [slim]: strip = true 13.0 MB, drop_tests = true 10.0 MB
@@ -255,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_no_setting_makes_smaller_is_told_so() {
+    fn message_says_if_no_setting_helps() {
         let weights: Vec<Weight> =
             ["a", "b", "c", "d", "e", "f", "g"].map(|name| weight(name, 20_000_000)).to_vec();
-        insta::assert_snapshot!(told(&weights), @r"
+        insta::assert_snapshot!(message(&weights), @r"
         Klayers-p312-x is too large: it unpacks to 140.0 MB; Lambda takes 100.0 MB for a function and all its layers
         biggest: a 20.0 MB, b 20.0 MB, c 20.0 MB, d 20.0 MB, e 20.0 MB and 2 others
         strip, drop_tests and leave_out would save nothing
@@ -267,10 +267,10 @@ mod tests {
     }
 
     #[test]
-    fn bytecode_can_be_left_out_too() {
+    fn leaving_out_bytecode_is_suggested() {
         let weights =
             [weight("a", 95_000_000), Weight { bytecode: true, ..weight("a", 10_000_000) }];
-        let told = told(&weights);
-        assert!(told.ends_with("help: 95.0 MB remain with [build] bytecode = \"off\""), "{told}");
+        let message = message(&weights);
+        assert!(message.ends_with("help: 95.0 MB remain with [build] bytecode = \"off\""), "{message}");
     }
 }
