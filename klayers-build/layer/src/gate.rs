@@ -31,7 +31,7 @@ pub use size::{Basis, Weight};
 
 use std::collections::BTreeSet;
 
-use verdict::Known;
+use verdict::LayerPackages;
 
 /// The facts about a layer that its judgement depends on, besides findings and imports.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub struct JudgedLayer<'a> {
     /// The layer's distributions.
     pub distributions: &'a [Distribution],
     /// The requested packages. If none of them is in the layer, all of its packages count as requested.
-    pub asked_for: &'a [PackageName],
+    pub requested: &'a [PackageName],
     /// The packages that were left out because the runtime has them.
     pub left_out: &'a BTreeSet<PackageName>,
     /// The libraries of the runtime.
@@ -58,16 +58,16 @@ pub struct JudgedLayer<'a> {
 /// A failed import stops the layer unless there is a [`Tolerance`] for it.
 pub fn judge(mut findings: Vec<Finding>, imported: Imported, layer: JudgedLayer<'_>) -> GateReport {
     let Imported { report: mut imports, loaded } = imported;
-    let JudgedLayer { distributions, asked_for, left_out, image, rules } = layer;
-    let known = Known { distributions, asked_for, left_out };
+    let JudgedLayer { distributions, requested, left_out, image, rules } = layer;
+    let packages = LayerPackages { distributions, requested, left_out };
     if let ImportReport::Run { modules, tolerated, undeclared, .. } = &mut imports {
-        let verdict = known.judge(modules);
+        let verdict = packages.judge(modules);
         (*tolerated, *undeclared) = (verdict.tolerated, verdict.undeclared);
     }
     if let Some(loaded) = loaded {
         let owners = |module: &str| {
-            let with = distributions.iter().filter(|known| known.has_module(module));
-            with.map(|known| known.wheel.clone()).collect()
+            let owners = distributions.iter().filter(|owner| owner.has_module(module));
+            owners.map(|owner| owner.wheel.clone()).collect()
         };
         loaded::reconsider(&mut findings, &loaded, &imports, owners);
         findings.extend(loaded::outside(&loaded.foreign(image), &findings));

@@ -1,4 +1,4 @@
-//! What the gate knows of a wheel when it judges failed imports.
+//! The distributions of a layer, as far as judging failed imports needs them.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,7 @@ use klayers_core::{PackageName, Target};
 use crate::lock::Markers;
 use klayers_wheel::is_standard_module;
 
-/// Top-level modules that packages bring by accident: their tests, their documentation, their
-/// build scripts.
+/// Top-level modules that packages install by accident: tests, documentation, build scripts.
 const INCIDENTAL: [&str; 16] = [
     "benchmark",
     "benchmarks",
@@ -28,7 +27,7 @@ const INCIDENTAL: [&str; 16] = [
     "tests",
 ];
 
-/// Modules whose distribution has another name, for messages only: (module, distribution).
+/// Modules whose distribution has another name: (module, distribution). Only used for messages.
 const OTHER_NAMES: [(&str, &str); 24] = [
     ("Crypto", "pycryptodome"),
     ("IPython", "ipython"),
@@ -56,39 +55,38 @@ const OTHER_NAMES: [(&str, &str); 24] = [
     ("zmq", "pyzmq"),
 ];
 
-/// A distribution in a layer, as far as importing it is concerned.
+/// A distribution of a layer, as far as its imports are concerned.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Distribution {
     /// The package.
     pub package: PackageName,
     /// The wheel's file name.
     pub wheel: String,
-    /// The modules by which it is tried, as far as they are in the layer: those at the root of
-    /// Python's path, or in the place of a namespace package the first regular ones below it.
+    /// The modules that are imported to test the distribution, as far as they are in the layer: the
+    /// top-level modules, or the first regular ones below a namespace package.
     pub modules: Vec<RootModule>,
-    /// What it requires.
+    /// The dependencies.
     pub requires: Vec<Dependency>,
 }
 
-/// A module or package at the root of Python's path, or the first regular one below namespaces.
+/// A top-level module or package, or the first regular one below namespaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RootModule {
-    /// Its full name: `requests`, or `google.cloud.storage`.
+    /// Full name, for example `requests` or `google.cloud.storage`.
     pub name: String,
-    /// The size of its files, in bytes.
+    /// Total size of its files, in bytes.
     pub size: u64,
-    /// Whether it is a namespace in which there is nothing to import, and which several distributions
-    /// may share.
+    /// Whether it is a namespace without anything to import. Several distributions may share it.
     pub namespace: bool,
 }
 
 impl RootModule {
-    /// Whether it has the name of a package, when case and `-`, `_`, `.` are ignored.
+    /// Whether it has the same name as a package, ignoring case and `-`, `_`, `.`.
     pub(crate) fn is_named_as(&self, package: &PackageName) -> bool {
         plain(&self.name) == plain(package.normalized())
     }
 
-    /// Whether it is, or has, the module of this full name.
+    /// Whether it is or contains the module with this full name.
     pub(super) fn has(&self, module: &str) -> bool {
         let below = module.strip_prefix(self.name.as_str());
         !self.namespace && below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
@@ -99,57 +97,55 @@ fn plain(name: &str) -> String {
     name.to_lowercase().replace(['-', '_', '.'], "")
 }
 
-/// Something that a distribution requires (`Requires-Dist`).
+/// A dependency of a distribution (`Requires-Dist`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dependency {
     /// The package.
     pub package: PackageName,
-    /// Whether it is required on the target without any extra.
+    /// Whether the package is required on the target without any extra.
     pub always: bool,
-    /// The extra that it belongs to, if any.
+    /// The extra that requires the package, if any.
     pub extra: Option<String>,
 }
 
 impl Distribution {
-    /// The module that people import when they ask for this package:
+    /// Returns the main module, which users of the package import:
     ///
-    /// 1. the module that has the package's name, when case and `-`, `_`, `.` are ignored;
-    /// 2. otherwise the largest one, of those whose names begin with no underscore and are no
-    ///    tests, documentation or scripts;
-    /// 3. otherwise the largest of all.
+    /// 1. the module with the package's name, ignoring case and `-`, `_`, `.`;
+    /// 2. otherwise the largest module, except those whose names start with an underscore and tests,
+    ///    documentation and scripts;
+    /// 3. otherwise the largest of all modules.
     ///
-    /// None if it has no modules. Of two that are as large the first by name is taken.
+    /// None if there are no modules. Of two modules of equal size, the first by name is returned.
     pub fn main_module(&self) -> Option<&str> {
         let named = self.modules.iter().find(|module| module.is_named_as(&self.package));
         let is_public = |module: &&RootModule| !is_hidden(&module.name);
         let public: Vec<&RootModule> = self.modules.iter().filter(is_public).collect();
         let candidates = if public.is_empty() { self.modules.iter().collect() } else { public };
-        // `max_by` takes the last of equals.
+        // `max_by_key` returns the last of equal elements.
         let largest = candidates.into_iter().rev().max_by_key(|module| module.size);
         named.or(largest).map(|module| module.name.as_str())
     }
 
-    /// Whether it is tried by this module.
+    /// Whether this module is imported to test the distribution.
     pub fn has_module(&self, name: &str) -> bool {
         self.modules.iter().any(|module| module.name == name)
     }
 }
 
-/// Whether a module is nothing that users of a package import: by its own name, or by that of the
-/// folder at the root of Python's path that it is in.
+/// Whether users of a package do not import a module, by its own name or its top-level name.
 pub(super) fn is_incidental(module: &str) -> bool {
     INCIDENTAL.contains(&last_part(module)) || INCIDENTAL.contains(&root_of(module))
 }
 
-/// Whether a module is nothing that users of a package import, or says by an underscore that it is
-/// not for them. Modules that are generated for gRPC need grpcio, which those who distribute messages
-/// leave to others.
+/// Whether users of a package do not import a module, or an underscore marks it as private. Modules
+/// generated for gRPC count, too: they need grpcio, which packages of messages often do not require.
 pub(crate) fn is_hidden(module: &str) -> bool {
     let name = last_part(module);
     name.starts_with('_') || name.ends_with("_pb2_grpc") || is_incidental(module)
 }
 
-/// The part of a module's name before the first dot.
+/// Returns the part of a module's name before the first dot.
 pub(super) fn root_of(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
@@ -158,8 +154,8 @@ fn last_part(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
 
-/// The distribution that a module is usually found in. None for a module of the standard library,
-/// which no distribution brings: one for another system, for instance.
+/// Returns the distribution that usually contains a module. None for modules of the standard library,
+/// such as those for other systems, since no distribution contains them.
 pub(super) fn distribution_of(module: &str) -> Option<String> {
     let root = root_of(module);
     if let Some((_, distribution)) = OTHER_NAMES.iter().find(|(module, _)| *module == root) {
@@ -168,8 +164,8 @@ pub(super) fn distribution_of(module: &str) -> Option<String> {
     (!is_standard_module(root)).then(|| root.replace('_', "-"))
 }
 
-/// Reads what a distribution requires from its `METADATA`. Lines that are no requirements are
-/// passed over: the resolver has read them, and here they only help to explain a failed import.
+/// Parses the dependencies of a distribution from its `METADATA`. Invalid requirements are ignored:
+/// the resolver has already read them, and here they only help to explain a failed import.
 pub(crate) fn dependencies(metadata: &str, target: Target) -> Vec<Dependency> {
     let markers = Markers::of(target);
     let headers = metadata.lines().take_while(|line| !line.is_empty());
@@ -198,7 +194,7 @@ pub(crate) fn dependencies(metadata: &str, target: Target) -> Vec<Dependency> {
         .collect()
 }
 
-/// The extra that a marker asks for: `x` of `python_version < '4' and extra == 'x'`.
+/// Returns the extra in a marker, for example `x` in `python_version < '4' and extra == 'x'`.
 fn extra(marker: &str) -> Option<String> {
     let (_, after) = marker.split_once("extra")?;
     let after = after.trim_start().strip_prefix("==")?.trim_start();
@@ -227,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn main_module_is_the_one_that_people_import() {
+    fn main_module_is_the_one_that_users_import() {
         for (package, modules, expected) in [
             ("duckdb", &[("adbc_driver_duckdb", 900), ("duckdb", 10)][..], Some("duckdb")),
             (
@@ -270,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_modules_are_told_by_their_distributions() {
+    fn missing_modules_are_mapped_to_distributions() {
         for (module, expected) in [
             ("numpy", Some("numpy")),
             ("cv2", Some("opencv-python-headless")),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use klayers_core::{BaseImage, Glibc, Runtime, Target};
 
-use super::{ImportReport, LoadedFiles, Missing, ModuleOutcome, Network};
+use super::{ImportReport, LoadedFiles, ModuleOutcome, Network};
 use crate::command::CommandError;
 use crate::confine::{Confinement, Gap, Toolchain, View};
 

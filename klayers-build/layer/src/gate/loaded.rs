@@ -1,4 +1,4 @@
-//! What the processes that imported a layer's modules had loaded, as their memory maps say.
+//! The files that processes loaded while importing a layer's modules, from their memory maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,38 +8,38 @@ use klayers_core::BaseImage;
 use super::{Finding, ImportReport, LayerFile, Missing, ModuleOutcome};
 use klayers_wheel::NativeLibrary;
 
-/// The largest library that is read to learn its name, in bytes.
-const LARGEST: u64 = 256 << 20;
-/// Where the files lie that a process makes itself, as it may in a function.
+/// Size limit for reading a library to find out its name, in bytes.
+const MAX_SIZE: u64 = 256 << 20;
+/// Prefixes of files that the process created itself, as it may in a function.
 const MADE_BY_PROCESS: [&str; 3] = ["/tmp/", "/dev/", "/memfd:"];
 
 /// The libraries and programs that were mapped while modules were imported.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LoadedFiles {
-    /// Those of the layer, by their path in it: `python/numpy/_core/x.so`.
+    /// Files of the layer, by path in it, for example `python/numpy/_core/x.so`.
     pub of_layer: BTreeSet<String>,
-    /// Those of this machine that the interpreter does not load for itself, each with the modules
-    /// whose import loaded it.
+    /// Files of this machine that the interpreter does not load itself, each with the modules whose
+    /// imports loaded it.
     pub of_machine: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 /// A library of this machine that importing a module loaded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct MachineLibrary {
-    /// The name that others ask for it by.
+    /// The name by which other libraries require it.
     pub(super) name: String,
-    /// The name of its file.
+    /// The file name.
     pub(super) file: String,
-    /// The libraries that it needs itself.
+    /// The libraries that it needs.
     pub(super) needed: Vec<String>,
-    /// The modules whose import loaded it.
+    /// The modules whose imports loaded it.
     pub(super) modules: BTreeSet<String>,
 }
 
 impl LoadedFiles {
-    /// Adds the files that a process had mapped when it had imported a module. `layer` is the folder
-    /// of the layer as the process saw it; `ignored` are files and folders that belong to the
-    /// interpreter or to the runtime.
+    /// Adds the files that a process had mapped after importing a module. `layer` is the layer's
+    /// folder as the process saw it. `ignored` are files and folders that belong to the interpreter
+    /// or to the runtime.
     pub(super) fn add(
         &mut self,
         module: &str,
@@ -60,17 +60,17 @@ impl LoadedFiles {
         }
     }
 
-    /// The libraries of this machine that the runtime does not have.
+    /// Returns the libraries of this machine that the runtime does not have.
     pub(super) fn foreign(&self, image: &BaseImage) -> Vec<MachineLibrary> {
         let mut libraries = self.libraries();
         libraries.retain(|library| is_foreign(&library.name, image));
         libraries
     }
 
-    /// Reads the names of this machine's libraries. One that cannot be read has its file's name.
+    /// Reads the names of this machine's libraries. If a library cannot be read, its file name is used.
     fn libraries(&self) -> Vec<MachineLibrary> {
         let read = |(path, modules): (&PathBuf, &BTreeSet<String>)| {
-            // The process said where the file is, and may have said anything.
+            // The path comes from the process and cannot be trusted.
             let shown = |name: &str| name.replace(char::is_control, "\u{fffd}");
             let file = shown(&path.file_name().unwrap_or_default().to_string_lossy());
             let library = read(path);
@@ -90,46 +90,47 @@ impl LoadedFiles {
     }
 }
 
-/// A library of this machine. The path is what a foreign process said, so that it is only read if it
-/// is a plain file of a sane size.
+/// Reads a library of this machine. The path comes from an untrusted process, so the file is only
+/// read if it is a regular file of limited size.
 fn read(path: &Path) -> Option<NativeLibrary> {
     let metadata = std::fs::metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
+    if !metadata.is_file() || metadata.len() > MAX_SIZE {
         return None;
     }
     let bytes = std::fs::read(path).ok()?;
     NativeLibrary::read(&path.display().to_string(), &bytes).ok()?
 }
 
-/// Where a file of a wheel is put below `python/`: the files of a `.data` folder move.
+/// Returns the installed path of a wheel's file below `python/`. Files of a `.data` folder are moved.
 fn installed(path: &str) -> &str {
     let Some((folder, inside)) = path.split_once('/') else { return path };
     let in_data = folder.strip_suffix(".data").and_then(|_| inside.split_once('/'));
     in_data.map_or(path, |(_, inside)| inside)
 }
 
-/// Judges the findings of a layer's files anew, now that its modules were imported: what was loaded
-/// counts, and what was not is a plugin or a program.
+/// Updates the findings about a layer's files after its modules were imported: a file that was not
+/// loaded is a plugin or a program.
 ///
-/// Where an import failed for want of a library, nothing that it would have loaded is mapped. The
-/// findings of those wheels stay as they are; `owners` names the wheels of a module.
+/// If an import failed because a library is missing, the files that it would have loaded are not
+/// mapped. The findings about wheels with such failures stay as they are. `owners` returns the wheels
+/// of a module.
 pub(super) fn reconsider(
     findings: &mut [Finding],
     loaded: &LoadedFiles,
     imports: &ImportReport,
     owners: impl Fn(&str) -> Vec<String>,
 ) {
-    let for_want_of_library = imports.failures().filter(|(_, outcome)| {
+    let missing_library = imports.failures().filter(|(_, outcome)| {
         matches!(outcome, ModuleOutcome::Failed { missing: Some(Missing::Library(_)), .. })
     });
     let failed: BTreeSet<String> =
-        for_want_of_library.flat_map(|(module, _)| owners(module)).collect();
+        missing_library.flat_map(|(module, _)| owners(module)).collect();
     for finding in findings {
         match finding {
             Finding::MissingLibrary { file, loaded: is_loaded, .. } => {
                 *is_loaded = loaded.has(file) || (*is_loaded && failed.contains(&file.wheel));
             }
-            // The loader refuses a library for another processor, so that none is ever mapped.
+            // The loader refuses a library for another processor, so it is never mapped.
             Finding::Machine { loaded: is_loaded, indispensable, .. } => {
                 *is_loaded = *is_loaded && *indispensable;
             }
@@ -138,8 +139,8 @@ pub(super) fn reconsider(
     }
 }
 
-/// Of the libraries that the runtime does not have, those that no finding names yet: they were loaded
-/// by name while a module was imported. What these need in turn does not count.
+/// Returns findings for libraries that the runtime does not have and no finding names yet: a module
+/// loaded them by name. Dependencies of these libraries are omitted.
 pub(super) fn outside(foreign: &[MachineLibrary], findings: &[Finding]) -> Vec<Finding> {
     let named: BTreeSet<&str> = findings
         .iter()
@@ -171,8 +172,8 @@ fn is_foreign(name: &str, image: &BaseImage) -> bool {
     !image.has(name) && !of_c_library(name)
 }
 
-/// Whether a library is a part of the C library that is only loaded as this machine is configured:
-/// where users are looked up, and how characters are converted.
+/// Whether a library is part of the C library and loaded only because of this machine's configuration
+/// of user lookup and character conversion.
 fn of_c_library(name: &str) -> bool {
     name.starts_with("libnss_") || !name.starts_with("lib") && !name.starts_with("ld-")
 }
@@ -222,7 +223,7 @@ mod tests {
         let file = LayerFile { wheel: "w".to_owned(), path: "x.so".to_owned() };
         let library = "libGL.so.1".to_owned();
         let mut known = [Finding::MissingLibrary { file, library, loaded: true }];
-        assert_eq!(outside_names(&libraries, &known), [""; 0], "it is told already");
+        assert_eq!(outside_names(&libraries, &known), [""; 0], "it is reported already");
         if let Finding::MissingLibrary { loaded, .. } = &mut known[0] {
             *loaded = false;
         }
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn mapped_files_are_told_by_whom_they_belong_to() {
+    fn mapped_files_are_sorted_by_owner() {
         let mut loaded = LoadedFiles::default();
         let ignored = BTreeSet::from(["/py/lib".into(), "/lib/libz.so.1".into()]);
         let mapped =
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_do_not_steer_a_terminal() {
+    fn control_characters_in_file_names_are_replaced() {
         let path = PathBuf::from("/no/such/libx\u{1b}[2J.so");
         let of_machine = BTreeMap::from([(path, BTreeSet::new())]);
         let loaded = LoadedFiles { of_machine, ..LoadedFiles::default() };
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_data_folders_are_found_where_they_are_installed() {
+    fn files_of_data_folders_are_found_at_their_installed_paths() {
         for (path, expected) in [
             ("p/x.so", "p/x.so"),
             ("p-1.data/platlib/p/x.so", "p/x.so"),

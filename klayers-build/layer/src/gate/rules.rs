@@ -5,25 +5,25 @@ use serde::{Deserialize, Deserializer};
 
 use super::Finding;
 
-/// What the operator lets pass, or does without.
+/// The operator's settings for the gate.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateRules {
     /// Whether modules are imported.
     pub imports: ImportMode,
-    /// Libraries that need not be there: what asks for them is not used on Lambda.
+    /// Libraries that may be missing, since the files that need them are not used on Lambda.
     pub allow_missing: BTreeSet<String>,
-    /// Modules that are not imported: they are known to need what is not in the layer.
+    /// Modules that are not imported, since they need something that is not in the layer.
     pub skip_modules: BTreeSet<String>,
 }
 
 /// Whether the modules of a layer are imported before it is published.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ImportMode {
-    /// Where this machine has an interpreter that can. Written `"auto"` or `true`.
+    /// If this machine has a suitable interpreter. Written `"auto"` or `true`.
     #[default]
     Auto,
-    /// In any case: where they cannot be imported, the layer is refused.
+    /// Always. A layer whose modules cannot be imported is refused.
     Required,
     /// Never. Written `"off"` or `false`.
     Off,
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for ImportMode {
 }
 
 impl GateRules {
-    /// The findings that count.
+    /// Removes findings that the operator allows.
     pub(crate) fn kept(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         findings.retain(|finding| match finding {
             Finding::MissingLibrary { library, .. } | Finding::OutsideLibrary { library, .. } => {
@@ -74,9 +74,9 @@ impl GateRules {
         findings
     }
 
-    /// The modules that are imported.
+    /// Returns the modules to import.
     pub(crate) fn imported(&self, modules: &[String]) -> Vec<String> {
-        // Whoever skips a namespace skips what is in it.
+        // Skipping a namespace skips its contents, too.
         let starts = |module: &str| {
             let dots = module.match_indices('.').map(|(at, _)| module[..at].to_owned());
             dots.chain([module.to_owned()]).collect::<Vec<_>>()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn import_mode_is_read_as_word_or_as_switch() {
+    fn import_mode_is_a_word_or_a_boolean() {
         for (written, expected) in [
             ("\"auto\"", ImportMode::Auto),
             ("true", ImportMode::Auto),

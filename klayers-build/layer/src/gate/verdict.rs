@@ -1,9 +1,9 @@
 //! Decides which failed imports stop a layer.
 //!
-//! The main module of each package that was asked for must be importable, and so must every module
-//! that fails for a reason of its own. A module is forgiven that needs what no package of the layer
-//! requires, if its distribution only came along or its main module works; so are tests,
-//! documentation and scripts at the root.
+//! The main module of each requested package must be importable. A failure of another module is
+//! tolerated if the module needs something that no package of the layer requires, and its
+//! distribution is only a dependency or has a working main module. Failures of tests, documentation
+//! and scripts are tolerated, too. All other failures stop the layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,31 +12,31 @@ use klayers_core::PackageName;
 use super::distribution::{Distribution, distribution_of, is_incidental, root_of};
 use super::{Missing, ModuleOutcome, Tolerance, Undeclared};
 
-/// What every Python runtime of Lambda has, whether a package declares it or not.
+/// Modules that every Python runtime of Lambda has, whether a package requires them or not.
 const OF_THE_RUNTIME: [&str; 3] = ["awslambdaric", "boto3", "botocore"];
 
-/// What becomes of the failed imports of a layer.
+/// The verdict on the failed imports of a layer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Verdict {
-    /// The failures that do not stop it, by module.
+    /// The failures that do not stop the layer, by module.
     pub(super) tolerated: BTreeMap<String, Tolerance>,
-    /// What is missing of those that do, by module.
+    /// The missing modules that no package requires, by the module that fails and stops the layer.
     pub(super) undeclared: BTreeMap<String, Undeclared>,
 }
 
-/// What is known of a layer whose modules were imported.
+/// The packages of a layer, as far as its verdict depends on them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'a> {
-    /// The distributions in it.
+pub(super) struct LayerPackages<'a> {
+    /// The layer's distributions.
     pub(super) distributions: &'a [Distribution],
-    /// The packages that were asked for.
-    pub(super) asked_for: &'a [PackageName],
-    /// The packages that were left out of it, since the runtime has them.
+    /// The requested packages.
+    pub(super) requested: &'a [PackageName],
+    /// The packages that were left out because the runtime has them.
     pub(super) left_out: &'a BTreeSet<PackageName>,
 }
 
-impl Known<'_> {
-    /// Judges the failures among the outcomes.
+impl LayerPackages<'_> {
+    /// Judges the failed imports.
     pub(super) fn judge(&self, outcomes: &BTreeMap<String, ModuleOutcome>) -> Verdict {
         let mut verdict = Verdict::default();
         for (module, outcome) in outcomes {
@@ -62,7 +62,7 @@ impl Known<'_> {
         if missing.is_some_and(|missing| self.runtime_has(missing)) {
             return Some(Tolerance::RuntimeHas);
         }
-        let main = self.asked_for_with(module).any(|owner| owner.main_module() == Some(module));
+        let main = self.requested_with(module).any(|owner| owner.main_module() == Some(module));
         if main {
             return None;
         }
@@ -70,7 +70,7 @@ impl Known<'_> {
             return Some(Tolerance::Incidental);
         }
         missing?;
-        let mut owners = self.asked_for_with(module).peekable();
+        let mut owners = self.requested_with(module).peekable();
         if owners.peek().is_none() {
             return Some(Tolerance::CameAlong);
         }
@@ -87,7 +87,7 @@ impl Known<'_> {
             _ if self.is_part_of_namespace(missing) => None,
             distribution => Some(distribution),
         };
-        let owner = self.asked_for_with(module).next()?;
+        let owner = self.requested_with(module).next()?;
         let name: Option<PackageName> =
             distribution.as_ref().and_then(|distribution| distribution.parse().ok());
         let extra = owner.requires.iter().find_map(|dependency| {
@@ -98,23 +98,23 @@ impl Known<'_> {
         Some(Undeclared { module, distribution, package, extra })
     }
 
-    /// The distributions with a module that were asked for; those of the layer, if none of what was
-    /// asked for is in it.
-    fn asked_for_with<'a>(&'a self, module: &'a str) -> impl Iterator<Item = &'a Distribution> {
-        let is_asked_for =
-            |distribution: &&Distribution| self.asked_for.contains(&distribution.package);
-        let any = self.distributions.iter().any(|distribution| is_asked_for(&distribution));
+    /// Returns the requested distributions that have a module. If no requested package is in the layer,
+    /// all distributions count as requested.
+    fn requested_with<'a>(&'a self, module: &'a str) -> impl Iterator<Item = &'a Distribution> {
+        let is_requested =
+            |distribution: &&Distribution| self.requested.contains(&distribution.package);
+        let any = self.distributions.iter().any(|distribution| is_requested(&distribution));
         let all = self.distributions.iter();
-        all.filter(move |distribution| !any || is_asked_for(distribution))
+        all.filter(move |distribution| !any || is_requested(distribution))
             .filter(move |distribution| distribution.has_module(module))
     }
 
-    /// The module that an import did not find, if no package of the layer has it or requires it.
+    /// Returns the module that an import did not find, if no package of the layer has or requires it.
     fn missing_from_layer<'a>(&self, outcome: &'a ModuleOutcome) -> Option<&'a str> {
         let ModuleOutcome::Failed { missing: Some(Missing::Module(missing)), .. } = outcome else {
             return None;
         };
-        // Of a namespace, other distributions may bring other parts.
+        // Other distributions may contain other parts of a namespace.
         let mut in_layer = self.distributions.iter().flat_map(|distribution| &distribution.modules);
         if in_layer.any(|module| module.has(missing)) {
             return None;
@@ -126,11 +126,11 @@ impl Known<'_> {
             .iter()
             .flat_map(|distribution| &distribution.requires)
             .any(|dependency| dependency.always && Some(&dependency.package) == name.as_ref());
-        // What is required and yet not there was left out, or is missing from a hand-made lock.
+        // A required module that is missing was left out, or a hand-written lock lacks it.
         (!required || self.runtime_has(missing)).then_some(missing)
     }
 
-    /// Whether a module belongs below a namespace that distributions of the layer have parts of.
+    /// Whether a module belongs to a namespace of which distributions of the layer have parts.
     fn is_part_of_namespace(&self, module: &str) -> bool {
         let namespace = root_of(module);
         let mut modules = self.distributions.iter().flat_map(|known| &known.modules);

@@ -64,7 +64,7 @@ fn run(failed: &[(&str, ModuleOutcome)]) -> ImportReport {
 }
 
 struct Layer {
-    asked_for: Vec<PackageName>,
+    requested: Vec<PackageName>,
     left_out: BTreeSet<PackageName>,
     rules: GateRules,
     loaded: Option<LoadedFiles>,
@@ -73,7 +73,7 @@ struct Layer {
 impl Default for Layer {
     fn default() -> Self {
         Self {
-            asked_for: vec![package("alpha")],
+            requested: vec![package("alpha")],
             left_out: BTreeSet::new(),
             rules: GateRules::default(),
             loaded: None,
@@ -88,7 +88,7 @@ impl Layer {
         let image = runtimes.get(target.python).unwrap().base_image(Architecture::X86_64);
         let judged = JudgedLayer {
             distributions: &distributions(),
-            asked_for: &self.asked_for,
+            requested: &self.requested,
             left_out: &self.left_out,
             image: &image,
             rules: &self.rules,
@@ -130,7 +130,7 @@ fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
 
 #[test]
 fn each_package_of_a_bundle_must_be_importable() {
-    let both = Layer { asked_for: vec![package("alpha"), package("beta")], ..Layer::default() };
+    let both = Layer { requested: vec![package("alpha"), package("beta")], ..Layer::default() };
     assert!(!both.judge(vec![], run(&[("beta", lacks("numpy"))])).passed());
     assert!(both.judge(vec![], run(&[("beta_plugin", lacks("numpy"))])).passed());
     // Beside a main module that does not work, nothing is forgiven.
