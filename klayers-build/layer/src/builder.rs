@@ -1,4 +1,4 @@
-//! Building a layer: from its lock to its zip, through every stage between.
+//! Builds a layer from its lock, through all stages up to its zip.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,9 +28,9 @@ mod healing;
 
 use healing::CacheRecovery;
 
-/// More than the size of what is made for a layer beside the files of its wheels, in bytes: RECORDs,
-/// launchers, the lock and the SBOM.
-const MADE_HERE: u64 = 16 << 20;
+/// Upper bound on the size of all generated files of a layer, in bytes: RECORDs, launchers, the lock
+/// and the SBOM.
+const MAX_GENERATED: u64 = 16 << 20;
 
 /// Builds layers.
 ///
@@ -73,15 +73,15 @@ pub struct Builder {
     keep_too_large: bool,
 }
 
-/// Whether layers hold bytecode.
+/// Whether layers contain bytecode.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BytecodeMode {
-    /// Where there is an interpreter of the layer's version, and the layer stays within what Lambda
-    /// takes.
+    /// If there is an interpreter of the layer's Python version, and the layer does not exceed
+    /// Lambda's size limit.
     #[default]
     Auto,
-    /// In any case: where there is no interpreter, no layer is built.
+    /// Always. Without an interpreter, the build fails.
     On,
     /// Never.
     Off,
@@ -95,7 +95,7 @@ impl FromStr for BytecodeMode {
             "auto" => Ok(Self::Auto),
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            _ => Err(ParseError::new(text, "a mode of bytecode", "auto, on or off expected")),
+            _ => Err(ParseError::new(text, "a bytecode mode", "auto, on or off expected")),
         }
     }
 }
@@ -110,7 +110,7 @@ impl fmt::Display for BytecodeMode {
     }
 }
 
-/// Where bytecode is kept.
+/// The cache of bytecode, and whether bytecode is required.
 #[derive(Clone, Debug)]
 struct Compiling {
     required: bool,
@@ -118,7 +118,7 @@ struct Compiling {
 }
 
 impl Builder {
-    /// A builder of layers without bytecode, for the runtimes of this release.
+    /// Creates a builder of layers without bytecode, for the default runtimes.
     pub fn new(fetcher: Fetcher) -> Self {
         Self {
             fetcher,
@@ -131,37 +131,37 @@ impl Builder {
         }
     }
 
-    /// Builds layers that are larger than Lambda takes, too. Their size stands in the findings.
+    /// Also builds layers that exceed Lambda's size limit. The findings contain their size.
     #[must_use]
     pub fn keeping_too_large(self) -> Self {
         Self { keep_too_large: true, ..self }
     }
 
-    /// For these runtimes.
+    /// Sets the runtimes.
     #[must_use]
     pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
         Self { runtimes, ..self }
     }
 
-    /// With these exceptions from what the gate asks for.
+    /// Sets the exceptions from the gate's rules.
     #[must_use]
     pub fn with_rules(self, rules: GateRules) -> Self {
         Self { rules, ..self }
     }
 
-    /// With these faults of wheels accepted.
+    /// Accepts these faults of wheels.
     #[must_use]
     pub fn with_accepted(self, accepted: Acceptances) -> Self {
         Self { accepted: Arc::new(accepted), ..self }
     }
 
-    /// With these interpreters, to make bytecode and to import layers.
+    /// Sets the interpreters for bytecode and imports.
     #[must_use]
     pub fn with_interpreters(self, interpreters: Interpreters) -> Self {
         Self { interpreters: Some(InterpreterCache::new(interpreters)), ..self }
     }
 
-    /// With bytecode, which is kept in a cache folder.
+    /// Sets whether layers contain bytecode, and the cache folder for it.
     #[must_use]
     pub fn with_bytecode(self, mode: BytecodeMode, cache: &Path) -> Self {
         let compiling = (mode != BytecodeMode::Off).then(|| Compiling {
@@ -172,16 +172,16 @@ impl Builder {
     }
 
     /// Fetches and verifies the wheels of a lock, assembles a layer from them in a temporary file
-    /// of `folder`, and holds its files against what its target can load.
+    /// in `folder`, and checks whether its target can load its files.
     ///
-    /// A file of the cache that changed since it was verified is dropped and made again, once; the
-    /// fetcher's [`cache_log`](Fetcher::cache_log) notes it.
+    /// A cached file that changed after it was verified is removed and created again, once. The
+    /// fetcher's [`cache_log`](Fetcher::cache_log) records this.
     ///
     /// # Errors
     ///
-    /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled where bytecode is
-    /// required, if the layer cannot be assembled or is larger than Lambda takes, or if a file of the
-    /// cache changes again. All else that the gate finds is no error here, but stands in the layer's
+    /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled although bytecode is
+    /// required, if the layer cannot be assembled or exceeds Lambda's size limit, or if a cached file
+    /// changes again. Other problems that the gate finds are no errors here; they are in the layer's
     /// findings.
     pub async fn build(
         &self,
@@ -274,7 +274,7 @@ impl Builder {
         .await
     }
 
-    /// Judges the size of a layer without its bytecode, before any is made.
+    /// Checks the size of a layer without bytecode, before bytecode is created.
     async fn judge_size(
         &self,
         recipe: &Recipe,
@@ -284,7 +284,7 @@ impl Builder {
     ) -> Result<(), LayerError> {
         let files = wheels.iter().flat_map(|wheel| &wheel.inventory().files);
         let size: u64 = files.map(|file| file.content.size).sum();
-        if self.keep_too_large || size.saturating_add(MADE_HERE) <= UNPACKED_LIMIT {
+        if self.keep_too_large || size.saturating_add(MAX_GENERATED) <= UNPACKED_LIMIT {
             return Ok(());
         }
         let (recipe, lock) = (recipe.clone(), lock.clone());
@@ -296,7 +296,7 @@ impl Builder {
         .await
     }
 
-    /// The interpreter to make bytecode with, if any is to be made.
+    /// Returns the interpreter for bytecode, if bytecode is wanted.
     async fn compiler(&self, python: PythonVersion) -> Result<Option<Interpreter>, LayerError> {
         let (Some(compiling), Some(interpreters)) = (&self.compiling, &self.interpreters) else {
             return Ok(None);
@@ -307,7 +307,7 @@ impl Builder {
         }
     }
 
-    /// The stripped libraries of each wheel, in their order; none where nothing is to be stripped.
+    /// Returns the stripped libraries of each wheel, in order. Empty if stripping is off.
     async fn strip(
         &self,
         lock: &Lock,
@@ -341,23 +341,23 @@ impl Builder {
     }
 }
 
-/// A layer that was built, and what there is to say of it.
+/// A layer that was built, with the findings about it.
 #[derive(Debug)]
 pub struct BuiltLayer {
-    /// The layer.
+    /// The zip of the layer.
     pub zip: LayerZip,
-    /// What is wrong with its files, or worth knowing.
+    /// The findings about its files.
     pub findings: Vec<Finding>,
-    /// The modules and packages that it puts at the root of Python's path, sorted.
+    /// The modules whose import shows whether the layer works, sorted.
     pub modules: Vec<String>,
-    /// The distributions in it, without what they require.
+    /// The layer's distributions, without their dependencies.
     distributions: Vec<Distribution>,
     lock: Lock,
     wheels: Arc<Vec<Wheel>>,
 }
 
 impl Compiling {
-    /// The bytecode of each wheel, in their order.
+    /// Returns the bytecode of each wheel, in order.
     async fn compile(
         &self,
         lock: &Lock,
@@ -382,7 +382,7 @@ impl Compiling {
     }
 }
 
-/// The Python files of a wheel, where they are in the layer.
+/// Returns the Python files of a wheel, with their paths in the layer.
 fn sources(wheel: &Wheel) -> impl Iterator<Item = std::io::Result<Source>> {
     let is_python = |file: &&WheelFile| file.path.as_str().as_bytes().ends_with(b".py");
     wheel.inventory().files.iter().filter(is_python).filter_map(|file| {
@@ -392,7 +392,7 @@ fn sources(wheel: &Wheel) -> impl Iterator<Item = std::io::Result<Source>> {
     })
 }
 
-/// Does work that waits for the disk and keeps the cores busy, beside the other tasks.
+/// Runs blocking work outside the async runtime's threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))

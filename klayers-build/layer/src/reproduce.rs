@@ -1,5 +1,5 @@
-//! Reproducing: making a layer again from the lock in it, to see that it holds exactly what the
-//! index holds.
+//! Reproduces a layer: builds it again from the lock in it, to verify that it contains exactly the
+//! files of the index.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,110 +24,108 @@ mod compare;
 
 use compare::{differences, differences_but_bytecode};
 
-/// What layers are made again with.
+/// Builds layers again.
 #[derive(Clone, Debug)]
 pub struct Reproducer {
     /// Fetches the wheels.
     pub fetcher: Fetcher,
-    /// Where bytecode is kept.
+    /// The cache folder for bytecode.
     pub cache: PathBuf,
-    /// What makes bytecode.
+    /// The interpreters for bytecode.
     pub interpreters: Interpreters,
-    /// The runtimes that layers are for.
+    /// The known runtimes.
     pub runtimes: Runtimes,
-    /// Where the wheels are of which a lock says no more than their file names: a URL of scheme
-    /// `file` that ends with a slash.
+    /// The folder of wheels that a lock lists by file name only: a `file` URL that ends with a slash.
     pub wheels: Option<Url>,
-    /// The packages whose wheels may be built again from their sources, which runs their code.
+    /// The packages whose wheels may be built from source again, which runs their code.
     pub allow_sdist: BTreeSet<PackageName>,
-    /// Where such builds find what they require.
+    /// The package sources for the requirements of such builds.
     pub sources: Sources,
 }
 
-/// What came of making a layer again.
+/// The result of reproducing a layer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reproduction {
     /// The layer's name.
     pub layer: LayerName,
-    /// The SHA-256 of the zip that was given.
+    /// SHA-256 of the given zip.
     pub digest: Digest,
-    /// The SHA-256 of the zip that was made again.
-    pub made: Digest,
-    /// Where the two differ, sorted by path.
+    /// SHA-256 of the rebuilt zip.
+    pub rebuilt: Digest,
+    /// The differences between the two, sorted by path.
     pub differences: Vec<Difference>,
-    /// The wheels of the layer whose `RECORD` does not describe them. The layer's recipe says that
-    /// this was accepted.
+    /// The wheels of the layer with a faulty `RECORD`, which the layer's recipe accepts.
     pub accepted: Vec<AcceptedRecord>,
-    /// The bytecode, if it was not made again and nothing is said of it.
-    pub not_compared: Option<NotCompared>,
+    /// The bytecode, if it was not rebuilt and therefore not compared.
+    pub not_compared: Option<UncomparedBytecode>,
 }
 
-/// Bytecode that could not be made again here.
+/// Bytecode that could not be rebuilt on this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NotCompared {
-    /// In how many files of the layer it is.
+pub struct UncomparedBytecode {
+    /// The number of files with bytecode.
     pub files: usize,
-    /// The release of CPython that it is of.
+    /// The CPython release of the bytecode.
     pub release: PythonRelease,
-    /// The one of its version that is here.
+    /// The release of the same Python version on this machine, if any.
     pub found: Option<PythonRelease>,
 }
 
-impl fmt::Display for NotCompared {
+impl fmt::Display for UncomparedBytecode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { files, release, found } = self;
-        write!(formatter, "{files} files of bytecode: they are of CPython {release}, and ")?;
+        write!(formatter, "{files} files of bytecode: they are for CPython {release}, but ")?;
         match found {
-            Some(found) => write!(formatter, "{found} is here")?,
-            None => formatter.write_str("there is none of its version here")?,
+            Some(found) => write!(formatter, "this machine has {found}")?,
+            None => formatter.write_str("this machine has no interpreter of that version")?,
         }
-        formatter.write_str("; name an interpreter of that release to compare them, too")
+        formatter.write_str("; choose an interpreter of that release to compare them, too")
     }
 }
 
 impl Reproduction {
-    /// Whether the two are the same to the last byte.
+    /// Whether the two zips are identical.
     pub fn is_same(&self) -> bool {
-        self.digest == self.made
+        self.digest == self.rebuilt
     }
 }
 
-/// A difference between a layer and the one that was made again.
+/// A difference between a layer and the rebuilt one.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Difference {
-    /// A file is in the layer that should not be there.
+    /// The layer has a file that the rebuilt one does not have.
     Added(EntryPath),
     /// A file is missing from the layer.
     Missing(EntryPath),
-    /// A file has other content.
+    /// A file has different content.
     Content(EntryPath),
-    /// A file has the same content, but is compressed in another way or has another mode.
+    /// A file has the same content but a different compression or mode.
     Form(EntryPath),
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added(path) => write!(formatter, "{path} is in the layer alone"),
-            Self::Missing(path) => write!(formatter, "{path} is not in the layer"),
-            Self::Content(path) => write!(formatter, "{path} has other content in the layer"),
+            Self::Added(path) => write!(formatter, "{path} is only in the layer"),
+            Self::Missing(path) => write!(formatter, "{path} is missing from the layer"),
+            Self::Content(path) => write!(formatter, "{path} has different content in the layer"),
             Self::Form(path) => {
-                write!(formatter, "{path} is stored in another form, with the same content")
+                write!(formatter, "{path} has the same content but a different compression or mode")
             }
         }
     }
 }
 
 impl Reproducer {
-    /// Takes the lock out of a layer, fetches its wheels, and builds the layer again in a temporary
-    /// file of `scratch`. Where the release of CPython is not there that its bytecode is of, all but
+    /// Reads the lock in a layer, fetches its wheels, and builds the layer again in a temporary file
+    /// in `scratch`. If the CPython release of its bytecode is not on this machine, everything except
     /// the bytecode is compared.
     ///
     /// # Errors
     ///
-    /// If the zip is no layer that says how it was made, or if it cannot be made again here: a
-    /// wheel is gone, or one that was built from source may not be built again or becomes another
-    /// one.
+    /// If the zip is not a layer with a recipe, or if it cannot be rebuilt on this machine: a wheel is
+    /// no longer available, or a wheel that was built from source may not be built again or has a
+    /// different result.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, LayerError> {
         let fault = |fault: LayerFault| ReproduceError::new(zip, fault);
         let read = |source| RuleError::Io { path: zip.to_owned(), source };
@@ -147,15 +145,15 @@ impl Reproducer {
             Finding::AcceptedRecord(accepted) => Some(accepted),
             _ => None,
         });
-        let (accepted, made) = (accepted.collect(), built.zip);
+        let (accepted, rebuilt) = (accepted.collect(), built.zip);
         let digest = durable::digest(zip).map_err(|source| fault(read(source).into()))?;
-        let differences = if digest == made.digest {
+        let differences = if digest == rebuilt.digest {
             Vec::new()
         } else {
-            let again = Archive::open(&made.file).map_err(|rule| fault(rule.into()))?;
+            let again = Archive::open(&rebuilt.file).map_err(|rule| fault(rule.into()))?;
             match &mut not_compared {
                 None => differences(&archive, &again).map_err(|rule| fault(rule.into()))?,
-                Some(NotCompared { files, release, .. }) => {
+                Some(UncomparedBytecode { files, release, .. }) => {
                     let compared = differences_but_bytecode(&archive, &again, &recipe, release);
                     let (differences, passed_over) = compared.map_err(|rule| fault(rule.into()))?;
                     *files = passed_over;
@@ -163,12 +161,13 @@ impl Reproducer {
                 }
             }
         };
-        Ok(Reproduction { layer, digest, made: made.digest, differences, accepted, not_compared })
+        Ok(Reproduction { layer, digest, rebuilt: rebuilt.digest, differences, accepted, not_compared })
     }
 
-    /// A builder that makes the same bytecode as that of the layer, or none where that cannot be.
-    async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<NotCompared>), LayerError> {
-        // The size was judged when the layer was built.
+    /// Creates a builder with the CPython release of the layer's bytecode. Without that release, the
+    /// builder creates no bytecode.
+    async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<UncomparedBytecode>), LayerError> {
+        // The size was checked when the layer was built.
         let builder = Builder::new(self.fetcher.clone())
             .with_runtimes(self.runtimes.clone())
             .with_accepted(recipe.accept.clone())
@@ -181,14 +180,14 @@ impl Reproducer {
             }
             other => {
                 let found = other.map(|other| other.version().clone());
-                let not_compared = NotCompared { files: 0, release: release.clone(), found };
+                let not_compared = UncomparedBytecode { files: 0, release: release.clone(), found };
                 Ok((builder, Some(not_compared)))
             }
         }
     }
 
-    /// Builds those wheels again that were built from source and are not in the cache.
-    async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), NoBuilder> {
+    /// Builds the wheels again that were built from source and are not in the cache.
+    async fn rebuild(&self, lock: &Lock, runtime: &Runtime) -> Result<(), RebuildError> {
         let mut gone = Vec::new();
         for wheel in lock.wheels().iter().filter(|wheel| wheel.built_from.is_some()) {
             if self.fetcher.cached_build(wheel.sha256, wheel.size).await?.is_none() {
@@ -200,7 +199,7 @@ impl Reproducer {
         }
         gone.retain(|name| !self.allow_sdist.contains(name));
         if !gone.is_empty() {
-            return Err(NoBuilder::Fault(LayerFault::FromSource(gone)));
+            return Err(RebuildError::Fault(LayerFault::FromSource(gone)));
         }
         let (fetcher, interpreters) = (self.fetcher.clone(), self.interpreters.clone());
         let from_source = SdistBuilds::new(self.allow_sdist.clone(), fetcher, interpreters);
@@ -210,28 +209,28 @@ impl Reproducer {
     }
 }
 
-/// Why there is nothing to make a layer again with, or of.
-enum NoBuilder {
-    Error(LayerError),
+/// Why the wheels of a layer could not be rebuilt.
+enum RebuildError {
+    Stage(LayerError),
     Fault(LayerFault),
 }
 
-impl<E: Into<LayerError>> From<E> for NoBuilder {
+impl<E: Into<LayerError>> From<E> for RebuildError {
     fn from(error: E) -> Self {
-        Self::Error(error.into())
+        Self::Stage(error.into())
     }
 }
 
-impl NoBuilder {
+impl RebuildError {
     fn or(self, fault: impl FnOnce(LayerFault) -> ReproduceError) -> LayerError {
         match self {
-            Self::Error(error) => error,
+            Self::Stage(error) => error,
             Self::Fault(found) => fault(found).into(),
         }
     }
 }
 
-/// The lock in a layer, and the name of the folder that it is in.
+/// Returns the lock in a layer, and the layer name from the lock's path.
 fn own_lock(archive: &Archive) -> Result<(LayerName, String), LayerFault> {
     let mut locks = archive.entries().iter().filter_map(|entry| {
         let rest = entry.path.as_str().strip_prefix("klayers/")?;

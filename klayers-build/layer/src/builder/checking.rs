@@ -1,4 +1,4 @@
-//! Checking a layer that was built: its modules are imported, and the gate judges what that shows.
+//! Checks a layer that was built: imports its modules and lets the gate judge the result.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ use crate::gate::{
 };
 
 impl Builder {
-    /// Imports the modules of a layer, if there is an interpreter that can, and judges the layer by
-    /// what that shows. It is unpacked below `scratch` meanwhile. `asked_for` are the packages that
-    /// the layer was built for: their main modules must be importable.
+    /// Imports the modules of a layer, if there is a suitable interpreter, and judges the layer by the
+    /// result. The layer is unpacked below `scratch` for this. `requested` are the packages that the
+    /// layer was built for; their main modules must be importable.
     ///
     /// # Errors
     ///
-    /// If the layer cannot be unpacked, no process be started, or if the packages that were left out
-    /// of it cannot be had.
+    /// If the layer cannot be unpacked, if no process can be started, or if the packages that were
+    /// left out of the layer cannot be fetched.
     pub async fn check(
         &self,
         layer: &BuiltLayer,
-        asked_for: &[PackageName],
+        requested: &[PackageName],
         scratch: &Path,
     ) -> Result<GateReport, LayerError> {
         let target = layer.zip.target;
@@ -32,23 +32,23 @@ impl Builder {
         let not_run =
             |reason: String| Imported { report: ImportReport::NotRun { reason }, loaded: None };
         let imported = match &self.interpreters {
-            _ if self.rules.imports == ImportMode::Off => not_run("it is turned off".to_owned()),
+            _ if self.rules.imports == ImportMode::Off => not_run("turned off".to_owned()),
             _ if layer.zip.unzipped_size > UNPACKED_LIMIT => {
-                not_run("the layer is larger than Lambda takes".to_owned())
+                not_run("the layer exceeds Lambda's size limit".to_owned())
             }
             Some(interpreters) => match interpreters.find(target.python).await? {
                 Some(interpreter) => {
                     let check = ImportCheck::new(interpreter.path(), scratch, target, runtime);
                     self.import(check, layer, scratch).await?
                 }
-                None => not_run(format!("there is no interpreter of Python {}", target.python)),
+                None => not_run(format!("no interpreter of Python {} was found", target.python)),
             },
-            None => not_run("no interpreters were named".to_owned()),
+            None => not_run("no interpreters were configured".to_owned()),
         };
         let distributions = layer.distributions(&imported.report)?;
         let judged = JudgedLayer {
             distributions: &distributions,
-            asked_for,
+            requested,
             left_out: &layer.lock.slimming().leave_out,
             image: &runtime.base_image(target.architecture),
             rules: &self.rules,
@@ -56,20 +56,20 @@ impl Builder {
         Ok(judge(layer.findings.clone(), imported, judged))
     }
 
-    /// As [`check`](Self::check), where the files of the layer alone do not say whether it works;
-    /// otherwise nothing is imported.
+    /// Like [`check`](Self::check) if the layer's files alone do not show whether it works. Otherwise
+    /// nothing is imported.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// Like [`check`](Self::check).
     pub async fn check_if_in_doubt(
         &self,
         layer: &BuiltLayer,
-        asked_for: &[PackageName],
+        requested: &[PackageName],
         scratch: &Path,
     ) -> Result<GateReport, LayerError> {
         if depends_on_imports(&layer.findings) {
-            self.check(layer, asked_for, scratch).await
+            self.check(layer, requested, scratch).await
         } else {
             Ok(GateReport::without_imports(layer.findings.clone()))
         }
@@ -98,7 +98,8 @@ impl Builder {
 }
 
 impl BuiltLayer {
-    /// The distributions in it; with what they require, if imports failed for want of a module.
+    /// Returns the layer's distributions. If imports failed because modules are missing, reads their
+    /// dependencies, too.
     fn distributions(&self, imports: &ImportReport) -> Result<Vec<Distribution>, LayerError> {
         let mut distributions = self.distributions.clone();
         if !imports.misses_modules() {
