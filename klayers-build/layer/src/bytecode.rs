@@ -22,11 +22,11 @@ mod workers;
 
 pub use pack::{Pack, PackedFile, Skipped};
 pub use pyc::pyc_path;
-pub use worker::WorkerFailure;
+pub use worker::WorkerError;
 
 use crate::interpreter::Interpreter;
 use klayers_wheel::cached::Inspection;
-pub(crate) use pack::{Place, Stream, Writer};
+pub(crate) use pack::{PackPath, Stream, Writer};
 use worker::Answer;
 use workers::Workers;
 
@@ -133,8 +133,8 @@ impl BytecodeCache {
         pack.keep().map_err(write)
     }
 
-    fn place(&self, wheel: Digest, interpreter: &Interpreter) -> Place {
-        Place::new(&self.folder, format!("{wheel}-cpython-{}", interpreter.version()))
+    fn place(&self, wheel: Digest, interpreter: &Interpreter) -> PackPath {
+        PackPath::new(&self.folder, format!("{wheel}-cpython-{}", interpreter.version()))
     }
 }
 
@@ -277,7 +277,7 @@ pub enum BytecodeError {
         /// The file to compile.
         file: String,
         /// The cause.
-        source: WorkerFailure,
+        source: WorkerError,
     },
     /// Compiling the wheel took too long.
     #[error("could not compile the wheel {wheel} within {} s", limit.as_secs())]

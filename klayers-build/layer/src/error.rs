@@ -15,7 +15,7 @@ use crate::verify::VerifyError;
 
 mod reproduce;
 
-pub use reproduce::{LayerFault, ReproduceError};
+pub use reproduce::{ReproduceError, UnreproducibleError};
 
 /// Why a layer could not be built: the error of the stage that failed.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::LayerError;
 use crate::builder::{Builder, BytecodeMode};
-pub use crate::error::{LayerFault, ReproduceError};
+pub use crate::error::{ReproduceError, UnreproducibleError};
 use crate::fetch::Fetcher;
 use crate::gate::{AcceptedRecord, Finding};
 use crate::interpreter::{Interpreters, PythonRelease};
@@ -127,13 +127,13 @@ impl Reproducer {
     /// no longer available, or a wheel that was built from source may not be built again or has a
     /// different result.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, LayerError> {
-        let fault = |fault: LayerFault| ReproduceError::new(zip, fault);
-        let read = |source| RuleError::Io { path: zip.to_owned(), source };
+        let fault = |fault: UnreproducibleError| ReproduceError::new(zip, fault);
+        let read = |source| Rule::Io { path: zip.to_owned(), source };
         let archive = Archive::open(zip).map_err(|rule| fault(rule.into()))?;
         let (layer, text) = own_lock(&archive).map_err(fault)?;
         let recipe = Recipe::parse(&text).map_err(|error| fault(error.into()))?;
         if recipe.layer != layer {
-            return Err(fault(LayerFault::OtherLayer(recipe.layer)).into());
+            return Err(fault(UnreproducibleError::OtherLayer(recipe.layer)).into());
         }
         let runtime = self.runtimes.require(recipe.target)?;
         let lock = Lock::parse(&text, self.wheels.as_ref(), recipe.target, runtime)
@@ -161,12 +161,22 @@ impl Reproducer {
                 }
             }
         };
-        Ok(Reproduction { layer, digest, rebuilt: rebuilt.digest, differences, accepted, not_compared })
+        Ok(Reproduction {
+            layer,
+            digest,
+            rebuilt: rebuilt.digest,
+            differences,
+            accepted,
+            not_compared,
+        })
     }
 
     /// Creates a builder with the CPython release of the layer's bytecode. Without that release, the
     /// builder creates no bytecode.
-    async fn builder(&self, recipe: &Recipe) -> Result<(Builder, Option<UncomparedBytecode>), LayerError> {
+    async fn builder(
+        &self,
+        recipe: &Recipe,
+    ) -> Result<(Builder, Option<UncomparedBytecode>), LayerError> {
         // The size was checked when the layer was built.
         let builder = Builder::new(self.fetcher.clone())
             .with_runtimes(self.runtimes.clone())
@@ -199,7 +209,7 @@ impl Reproducer {
         }
         gone.retain(|name| !self.allow_sdist.contains(name));
         if !gone.is_empty() {
-            return Err(RebuildError::Fault(LayerFault::FromSource(gone)));
+            return Err(RebuildError::Fault(UnreproducibleError::FromSource(gone)));
         }
         let (fetcher, interpreters) = (self.fetcher.clone(), self.interpreters.clone());
         let from_source = SdistBuilds::new(self.allow_sdist.clone(), fetcher, interpreters);
@@ -212,7 +222,7 @@ impl Reproducer {
 /// Why the wheels of a layer could not be rebuilt.
 enum RebuildError {
     Stage(LayerError),
-    Fault(LayerFault),
+    Fault(UnreproducibleError),
 }
 
 impl<E: Into<LayerError>> From<E> for RebuildError {
@@ -222,7 +232,7 @@ impl<E: Into<LayerError>> From<E> for RebuildError {
 }
 
 impl RebuildError {
-    fn or(self, fault: impl FnOnce(LayerFault) -> ReproduceError) -> LayerError {
+    fn or(self, fault: impl FnOnce(UnreproducibleError) -> ReproduceError) -> LayerError {
         match self {
             Self::Stage(error) => error,
             Self::Fault(found) => fault(found).into(),
@@ -231,15 +241,15 @@ impl RebuildError {
 }
 
 /// Returns the lock in a layer, and the layer name from the lock's path.
-fn own_lock(archive: &Archive) -> Result<(LayerName, String), LayerFault> {
+fn own_lock(archive: &Archive) -> Result<(LayerName, String), UnreproducibleError> {
     let mut locks = archive.entries().iter().filter_map(|entry| {
         let rest = entry.path.as_str().strip_prefix("klayers/")?;
         Some((entry, rest.strip_suffix("/pylock.toml")?))
     });
     let (Some((entry, name)), None) = (locks.next(), locks.next()) else {
-        return Err(LayerFault::NoLock);
+        return Err(UnreproducibleError::NoLock);
     };
-    let name = name.parse().map_err(|_| LayerFault::NoLock)?;
-    let text = String::from_utf8(archive.read(entry)?).map_err(|_| LayerFault::NoLock)?;
+    let name = name.parse().map_err(|_| UnreproducibleError::NoLock)?;
+    let text = String::from_utf8(archive.read(entry)?).map_err(|_| UnreproducibleError::NoLock)?;
     Ok((name, text))
 }

@@ -1,7 +1,7 @@
-//! What is in a layer, for programs that look for vulnerable or unlicensed parts: a [CycloneDX 1.6]
-//! document.
+//! The software bill of materials (SBOM) of a layer, as a [CycloneDX 1.6] document. Programs use it to
+//! find vulnerable or unlicensed components.
 //!
-//! It says nothing of when and where it was made, so that the same wheels give the same bytes.
+//! The document contains neither time nor place, so that the same wheels give the same bytes.
 //!
 //! [CycloneDX 1.6]: https://cyclonedx.org/docs/1.6/json/
 
@@ -17,11 +17,11 @@ mod embedded;
 
 use embedded::Component as EmbeddedComponent;
 
-/// What a package URL's version is made of without being encoded ([specification][spec]).
+/// Characters to encode in the version of a package URL ([specification][spec]).
 ///
 /// [spec]: https://github.com/package-url/purl-spec/blob/main/PURL-SPECIFICATION.rst
 const PURL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
-/// What cannot stand in the path of a relative reference.
+/// Characters to encode in the path of a relative reference.
 const PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -40,41 +40,41 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A wheel of a layer, as far as its SBOM tells of it.
+/// A wheel of a layer, as far as the SBOM describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SbomPackage {
     /// The package and its version.
     pub pin: Pin,
     /// The wheel's file name.
     pub filename: WheelFilename,
-    /// Where it was fetched. Credentials and places of this machine are left out of the SBOM.
+    /// The URL it was fetched from. The SBOM omits credentials and paths of this machine.
     pub url: Url,
-    /// Its SHA-256.
+    /// SHA-256 of the wheel.
     pub sha256: Digest,
-    /// The source distribution that it was built from here; none if it was fetched.
+    /// The source distribution that the wheel was built from. None if the wheel was fetched.
     pub built_from: Option<SdistSource>,
-    /// Its licence, where it says one.
+    /// The licence, if the wheel declares one.
     pub license: Option<License>,
-    /// The SBOMs in its `.dist-info/sboms` ([PEP 770][spec]), in any order.
+    /// The SBOMs in the wheel's `.dist-info/sboms` ([PEP 770][spec]), in any order.
     ///
     /// [spec]: https://peps.python.org/pep-0770/
     pub sboms: Vec<EmbeddedSbom>,
 }
 
-/// An SBOM that came in a wheel, and tells what was built into it.
+/// An SBOM inside a wheel, which describes the components built into the wheel.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EmbeddedSbom {
-    /// Its path in the layer.
+    /// The path in the layer.
     pub path: String,
-    /// What it holds.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// The SBOM of a layer: a component for each wheel, and below it what the wheel's own SBOMs say was
-/// built into it.
+/// Creates the SBOM of a layer: a component for each wheel, and below it the components from the
+/// wheel's own SBOMs.
 ///
-/// Every embedded SBOM is referenced by its path and SHA-256. The components of one in CycloneDX
-/// JSON are repeated, too; of what is in another format, or malformed, there is the reference alone.
+/// Every embedded SBOM is referenced by its path and SHA-256. The components of valid CycloneDX JSON
+/// documents are included, too. Documents in another format and malformed ones are only referenced.
 ///
 /// ```
 /// use klayers_layer::sbom::{SbomPackage, cyclonedx};
@@ -114,14 +114,14 @@ pub fn cyclonedx(layer: &LayerName, packages: &[SbomPackage]) -> String {
 }
 
 fn print(document: &Document<'_>) -> String {
-    // It fails only for maps with keys that are not text, and there are none.
+    // This only fails for maps with keys that are not strings, and there are none.
     let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// A UUID of version 8 ([RFC 9562]), which is what one says whose bits were chosen by the maker:
-/// here they are the beginning of the SHA-256 of the document.
+/// Creates a UUID of version 8 ([RFC 9562]), whose bits are application-defined: they are the first
+/// bits of the document's SHA-256.
 ///
 /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#section-5.8
 fn serial_number(digest: Digest) -> String {
@@ -240,7 +240,7 @@ impl Component {
         let purl = format!("pkg:pypi/{name}@{}", utf8_percent_encode(&version, PURL));
         let mut sboms: Vec<&EmbeddedSbom> = sboms.iter().collect();
         sboms.sort_by_key(|sbom| &sbom.path);
-        // What is referenced is what lies there.
+        // The hash belongs to the referenced file.
         let (kind, url, sha256_there) = match built_from {
             Some(source) => ("source-distribution", &source.url, source.sha256),
             None => ("distribution", url, *sha256),
@@ -290,7 +290,7 @@ impl LicenseChoice {
 }
 
 impl NamedLicense {
-    /// Some packages give the whole text of their licence, whose first line is its name then.
+    /// Some packages declare the whole text of their licence. Its first line is then used as its name.
     fn new(text: &str) -> Self {
         let text = text.trim();
         match text.split_once('\n') {

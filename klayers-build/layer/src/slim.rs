@@ -91,7 +91,9 @@ impl std::str::FromStr for Exclusion {
     fn from_str(pattern: &str) -> Result<Self, ExclusionError> {
         let refuse = |reason: String| ExclusionError { pattern: pattern.to_owned(), reason };
         if pattern.is_empty() || pattern.starts_with('/') || pattern.starts_with("python/") {
-            return Err(refuse("paths are relative to python/, for example sample/docs/**".to_owned()));
+            return Err(refuse(
+                "paths are relative to python/, for example sample/docs/**".to_owned(),
+            ));
         }
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
         let glob = glob.map_err(|error| refuse(error.kind().to_string()))?;

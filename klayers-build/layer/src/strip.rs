@@ -9,7 +9,7 @@ use klayers_core::Digest;
 
 mod elf;
 
-use crate::bytecode::{Pack, Place, Stream, Writer};
+use crate::bytecode::{Pack, PackPath, Stream, Writer};
 use klayers_wheel::cached::Inspection;
 use klayers_wheel::{Destination, Wheel, WheelError, WheelFile};
 
@@ -46,7 +46,7 @@ impl StripCache {
         if wheel.inventory().libraries.is_empty() {
             return Ok(None);
         }
-        let place = Place::new(&self.folder, format!("{digest}-{FORMAT}"));
+        let place = PackPath::new(&self.folder, format!("{digest}-{FORMAT}"));
         let read = |source| StripError::Cache { path: place.pack.clone(), source };
         if let Some(pack) = place.get(inspection).map_err(read)? {
             return Ok(Some(pack));

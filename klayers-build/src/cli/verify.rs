@@ -121,7 +121,7 @@ fn folder_url(folder: &Path) -> Result<Url, Error> {
 }
 
 fn print(reproduction: &Reproduction) {
-    let Reproduction { layer, digest, made, differences, accepted, not_compared } = reproduction;
+    let Reproduction { layer, digest, rebuilt, differences, accepted, not_compared } = reproduction;
     for accepted in accepted {
         output::note(&format!("warning: {accepted}"));
     }
@@ -138,7 +138,7 @@ fn print(reproduction: &Reproduction) {
     output::line(&format!("sha256  {digest}"));
     match not_compared {
         Some(bytecode) => output::line(&format!("not compared: {bytecode}")),
-        None => output::line(&format!("made    {made}")),
+        None => output::line(&format!("made    {rebuilt}")),
     }
     for difference in differences.iter().take(LISTED) {
         output::line(&format!("  {difference}"));
@@ -159,7 +159,7 @@ fn print_json(reproduction: &Reproduction, replaced: &[ReplacedFile]) {
         "layer": reproduction.layer,
         "reproduced": reproduction.is_same(),
         "sha256": reproduction.digest,
-        "made": reproduction.made,
+        "made": reproduction.rebuilt,
         "differences": differences,
         "replaced": replaced,
         "accepted": reproduction.accepted,

@@ -17,7 +17,7 @@ use klayers_layer::bytecode::BytecodeError;
 use klayers_layer::command::FULL_DISK_ADVICE;
 use klayers_layer::fetch::FetchError;
 use klayers_layer::import::ImportError;
-use klayers_layer::reproduce::LayerFault;
+use klayers_layer::reproduce::UnreproducibleError;
 use klayers_layer::resolve::{ResolveError, SdistError};
 use klayers_layer::verify::VerifyError;
 use klayers_publish::PublishError;
@@ -138,9 +138,9 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
             Settings::File => "ask for another version in the packages list",
         },
         LayerError::TooLarge(_) => return None,
-        LayerError::Reproduce(error) => match error.fault() {
-            LayerFault::Archive(RuleError::Io { source, .. }) => of_file(source),
-            LayerFault::FromSource(_) => return None,
+        LayerError::Reproduce(error) => match error.reason() {
+            UnreproducibleError::Archive(Rule::Io { source, .. }) => of_file(source),
+            UnreproducibleError::FromSource(_) => return None,
             _ => "check that the zip is one that klayers-pipeline built, as it was built",
         },
         _ => AGAIN,

@@ -155,7 +155,7 @@ fn a_runtime_without_an_interpreter_here_has_layers_without_bytecode() {
         done.stderr,
         "warning: the layer has no bytecode: no interpreter of Python 3.14 was found\n"
     );
-    let not_run = "\nimports: not run: there is no interpreter of Python 3.14\n";
+    let not_run = "\nimports: not run: no interpreter of Python 3.14 was found\n";
     assert!(done.stdout.ends_with(not_run), "{}", done.stdout);
     let zip = home.path("out/Klayers-p314-alpha.zip");
     assert!(!zip_files(&zip).keys().any(|path| path.contains("__pycache__")));

@@ -79,9 +79,9 @@ fn what_was_changed_is_listed() {
     let done = home.run(&["verify", ZIP, "--wheels", "wheels"]).ended_with(1);
     for line in [
         "Klayers-p312-alpha differs from what its lock gives",
-        "  python/evil.py is in the layer alone",
-        "  python/alpha-1.0.dist-info/WHEEL is not in the layer",
-        "  python/beta.py has other content in the layer",
+        "  python/evil.py is only in the layer",
+        "  python/alpha-1.0.dist-info/WHEEL is missing from the layer",
+        "  python/beta.py has different content in the layer",
     ] {
         assert!(done.stdout.lines().any(|found| found == line), "{line}: {}", done.stdout);
     }
@@ -113,7 +113,7 @@ fn what_cannot_be_made_again_is_refused_with_the_reason() {
     change(&home, rename("layer = \"Klayers-p312-alpha\"", "layer = \"Klayers-p312-other\""), &[]);
     let done = home.run(&["verify", ZIP, "--wheels", "wheels"]).ended_with(1);
     assert!(
-        done.stderr.contains("the lock in it is that of Klayers-p312-other"),
+        done.stderr.contains("it contains the lock of another layer, Klayers-p312-other"),
         "{}",
         done.stderr
     );
@@ -172,8 +172,8 @@ fn without_the_release_of_its_bytecode_all_else_is_compared() {
     assert_eq!(lines.len(), 3, "{}", done.stdout);
     assert_eq!(lines[0], format!("{name} is what its lock gives, as far as it was compared"));
     let not_compared = format!(
-        "not compared: 2 files of bytecode: they are of CPython {release}, and {other} is here; \
-         name an interpreter of that release to compare them, too"
+        "not compared: 2 files of bytecode: they are for CPython {release}, but this machine has {other}; \
+         choose an interpreter of that release to compare them, too"
     );
     assert_eq!(lines[2], not_compared);
     let json = |arguments: &[&str]| -> serde_json::Value {
@@ -200,12 +200,12 @@ fn without_the_release_of_its_bytecode_all_else_is_compared() {
     change_zip(&zip, changed, &[&evil]);
     let result = json(&verify);
     let differences = [
-        format!("klayers/{name}/pylock.toml has other content in the layer"),
-        "python/alpha-1.0.dist-info/RECORD has other content in the layer".to_owned(),
+        format!("klayers/{name}/pylock.toml has different content in the layer"),
+        "python/alpha-1.0.dist-info/RECORD has different content in the layer".to_owned(),
         // Nothing that is compiled from a source that is there.
-        format!("{evil} is in the layer alone"),
-        "python/alpha/data.txt has other content in the layer".to_owned(),
-        "python/alpha/more.py has other content in the layer".to_owned(),
+        format!("{evil} is only in the layer"),
+        "python/alpha/data.txt has different content in the layer".to_owned(),
+        "python/alpha/more.py has different content in the layer".to_owned(),
     ];
     let mut found: Vec<&str> =
         result["differences"].as_array().unwrap().iter().map(|d| d.as_str().unwrap()).collect();

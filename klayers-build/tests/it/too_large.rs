@@ -77,7 +77,7 @@ fn too_large_layer_is_refused_before_compiling_or_importing() {
 
     let forced = home.run(&[&build[..], &["--force"]].concat()).ended_with(0);
     assert!(forced.stderr.contains("error: the layer unpacks to 280.0 MB"), "{}", forced.stderr);
-    let not_run = "imports: not run: the layer is larger than Lambda takes\n";
+    let not_run = "imports: not run: the layer exceeds Lambda's size limit\n";
     assert!(forced.stdout.ends_with(not_run), "{}", forced.stdout);
     let zip = fs::read(home.path("out/Klayers-p312-large.zip")).unwrap();
     assert!(forced.stdout.contains(&Digest::of(&zip).to_string()), "{}", forced.stdout);

@@ -72,12 +72,10 @@ impl std::fmt::Display for Machine {
         match self {
             Self::X86_64 => formatter.write_str("x86_64"),
             Self::Aarch64 => formatter.write_str("aarch64"),
-            Self::Other(number) => {
-                match OTHER_MACHINES.iter().find(|(known, _)| known == number) {
-                    Some((_, name)) => formatter.write_str(name),
-                    None => write!(formatter, "machine {number}"),
-                }
-            }
+            Self::Other(number) => match OTHER_MACHINES.iter().find(|(known, _)| known == number) {
+                Some((_, name)) => formatter.write_str(name),
+                None => write!(formatter, "machine {number}"),
+            },
         }
     }
 }

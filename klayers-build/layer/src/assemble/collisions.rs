@@ -137,7 +137,10 @@ fn is_no_module(parts: &[WheelPart<'_>], folder: &str) -> bool {
 }
 
 /// Chooses the namespace declaration to keep. None if one of the files is more than a declaration.
-fn best_declaration(parts: &[WheelPart<'_>], places: &[FileIndex]) -> Result<Option<FileIndex>, AssembleError> {
+fn best_declaration(
+    parts: &[WheelPart<'_>],
+    places: &[FileIndex],
+) -> Result<Option<FileIndex>, AssembleError> {
     let mut best: Option<(Declaration, _, FileIndex)> = None;
     for &(wheel, at) in places {
         let (part, file) = (&parts[wheel], &parts[wheel].files[at]);

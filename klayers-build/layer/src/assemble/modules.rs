@@ -57,8 +57,12 @@ impl Layer<'_> {
             let size = file.source.size();
             parts.size += size;
             match namespaces.first_below(path)? {
-                Some(FirstImportable::Package(folder)) => *parts.packages.entry(folder).or_default() += size,
-                Some(FirstImportable::Module(module)) => *parts.modules.entry(module).or_default() += size,
+                Some(FirstImportable::Package(folder)) => {
+                    *parts.packages.entry(folder).or_default() += size
+                }
+                Some(FirstImportable::Module(module)) => {
+                    *parts.modules.entry(module).or_default() += size
+                }
                 None => {}
             }
         }

@@ -31,7 +31,7 @@ const INTEGERS: [usize; 2] = [24, 20];
 const OBJECTS: [(usize, usize, usize); 2] = [(8, 1, 6), (8, 2, 5)];
 
 /// Why bytes are not valid bytecode.
-pub(super) type Malformed = &'static str;
+pub(super) type MalformedReason = &'static str;
 
 /// The layout of a code object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,7 +48,7 @@ pub(super) fn canonical(
     marshalled: &[u8],
     layout: Layout,
     file_name: &str,
-) -> Result<Vec<u8>, Malformed> {
+) -> Result<Vec<u8>, MalformedReason> {
     let mut reader = Reader {
         left: marshalled,
         layout,
@@ -93,24 +93,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], MalformedReason> {
         let (taken, left) = self.left.split_at_checked(length).ok_or("it is cut off")?;
         self.left = left;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Malformed> {
+    fn byte(&mut self) -> Result<u8, MalformedReason> {
         Ok(self.take(1)?[0])
     }
 
     /// A length of four bytes.
-    fn length(&mut self) -> Result<usize, Malformed> {
+    fn length(&mut self) -> Result<usize, MalformedReason> {
         let bytes = self.take(4)?.try_into().map_err(|_| "it is cut off")?;
         usize::try_from(i32::from_le_bytes(bytes)).map_err(|_| "a length is negative")
     }
 
     /// Reads an object and returns its index.
-    fn object(&mut self, depth: usize) -> Result<usize, Malformed> {
+    fn object(&mut self, depth: usize) -> Result<usize, MalformedReason> {
         if depth > MAX_DEPTH {
             return Err("it is nested too deeply");
         }
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         next
     }
 
-    fn node(&mut self, kind: u8, depth: usize) -> Result<Node<'a>, Malformed> {
+    fn node(&mut self, kind: u8, depth: usize) -> Result<Node<'a>, MalformedReason> {
         let whole = self.left;
         let plain = match kind {
             _ if is_singleton(kind) => 0,
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
         Ok(interned(kind, &whole[..whole.len() - self.left.len()]))
     }
 
-    fn objects(&mut self, count: usize, depth: usize) -> Result<Vec<usize>, Malformed> {
+    fn objects(&mut self, count: usize, depth: usize) -> Result<Vec<usize>, MalformedReason> {
         // Each object takes at least one byte, so a false count is detected before allocation.
         if count > self.left.len() {
             return Err("it is cut off");
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| self.object(depth + 1)).collect()
     }
 
-    fn code(&mut self, depth: usize) -> Result<Node<'a>, Malformed> {
+    fn code(&mut self, depth: usize) -> Result<Node<'a>, MalformedReason> {
         let layout = self.layout as usize;
         let (before, after, file_name) = OBJECTS[layout];
         let numbers = self.take(INTEGERS[layout])?;

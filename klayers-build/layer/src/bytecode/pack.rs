@@ -82,13 +82,13 @@ impl Stamp {
 
 /// The paths of a pack and its index.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct PackPath {
     pub(crate) pack: PathBuf,
     pub(crate) index: PathBuf,
     key: String,
 }
 
-impl Place {
+impl PackPath {
     pub(crate) fn new(folder: &Path, key: String) -> Self {
         let folder = folder.join(&key[..2]);
         let [pack, index] = ["pack", "index"].map(|suffix| folder.join(format!("{key}.{suffix}")));
@@ -150,7 +150,7 @@ impl Stream {
 
 /// Writes a pack, which becomes visible once it is complete.
 pub(crate) struct Writer<'a> {
-    place: &'a Place,
+    place: &'a PackPath,
     file: BufWriter<NamedTempFile>,
     hasher: Sha256,
     offset: u64,
@@ -159,7 +159,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(place: &'a Place) -> io::Result<Self> {
+    pub(crate) fn new(place: &'a PackPath) -> io::Result<Self> {
         let folder = durable::parent(&place.pack);
         durable::create_folder(folder)?;
         let file = tempfile::Builder::new().prefix(Pack::PREFIX).tempfile_in(folder)?;

@@ -1,5 +1,5 @@
-use super::marshal::{self, Layout, Malformed};
-use super::worker::{Answer, WorkerFailure};
+use super::marshal::{self, Layout, MalformedReason};
+use super::worker::{Answer, WorkerError};
 use crate::interpreter::{Interpreter, cache_tag};
 use klayers_core::PythonVersion;
 
@@ -49,17 +49,21 @@ pub(super) fn checked(
     answer: Answer,
     interpreter: &Interpreter,
     file_name: &str,
-) -> Result<Answer, WorkerFailure> {
+) -> Result<Answer, WorkerError> {
     match answer {
         Answer::NotCompiled(reason) => Ok(Answer::NotCompiled(reason)),
         Answer::Compiled(pyc) => {
-            let pyc = canonical(&pyc, interpreter, file_name).map_err(WorkerFailure::Bytecode)?;
+            let pyc = canonical(&pyc, interpreter, file_name).map_err(WorkerError::Bytecode)?;
             Ok(Answer::Compiled(pyc))
         }
     }
 }
 
-fn canonical(pyc: &[u8], interpreter: &Interpreter, file_name: &str) -> Result<Vec<u8>, Malformed> {
+fn canonical(
+    pyc: &[u8],
+    interpreter: &Interpreter,
+    file_name: &str,
+) -> Result<Vec<u8>, MalformedReason> {
     let (header, code) = pyc.split_at_checked(HEADER).ok_or("it is cut off")?;
     if header[..4] != interpreter.magic().bytes() {
         return Err("it has another magic number");

@@ -38,7 +38,7 @@ pub(super) enum Answer {
 }
 
 impl Worker {
-    pub(super) fn start(interpreter: &Interpreter) -> Result<Self, WorkerFailure> {
+    pub(super) fn start(interpreter: &Interpreter) -> Result<Self, WorkerError> {
         let mut child = Command::new(interpreter.path())
             .args(["-s", "-S", "-B", "-W", "ignore", "-c", SCRIPT])
             .current_dir("/")
@@ -50,12 +50,12 @@ impl Worker {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .map_err(WorkerFailure::Start)?;
+            .map_err(WorkerError::Start)?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(WorkerFailure::Start(ErrorKind::BrokenPipe.into()));
+            return Err(WorkerError::Start(ErrorKind::BrokenPipe.into()));
         };
         let worker = Self { interpreter: interpreter.clone(), child, stdin, stdout };
-        worker.unblock().map_err(|errno| WorkerFailure::Start(errno.into()))?;
+        worker.unblock().map_err(|errno| WorkerError::Start(errno.into()))?;
         Ok(worker)
     }
 
@@ -76,8 +76,8 @@ impl Worker {
         name: &str,
         source: &[u8],
         time: Duration,
-    ) -> Result<Answer, WorkerFailure> {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| WorkerFailure::TooLong);
+    ) -> Result<Answer, WorkerError> {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| WorkerError::TooLong);
         let mut request = Vec::with_capacity(8 + name.len() + source.len());
         request.extend(length(name.as_bytes())?.to_be_bytes());
         request.extend(length(source)?.to_be_bytes());
@@ -88,19 +88,19 @@ impl Worker {
         match answer[0] {
             b'c' => Ok(Answer::Compiled(content.to_vec())),
             b'n' => Ok(Answer::NotCompiled(String::from_utf8_lossy(content).into_owned())),
-            _ => Err(WorkerFailure::Rubbish("it starts with an unknown byte")),
+            _ => Err(WorkerError::Rubbish("it starts with an unknown byte")),
         }
     }
 
     /// Sends a request and reads one complete answer.
-    fn exchange(&mut self, mut request: &[u8], time: Duration) -> Result<Vec<u8>, WorkerFailure> {
+    fn exchange(&mut self, mut request: &[u8], time: Duration) -> Result<Vec<u8>, WorkerError> {
         let until = Instant::now() + time;
         let mut answer = Vec::new();
         let mut chunk = vec![0; 1 << 16];
         while !is_whole(&answer)? {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(WorkerFailure::Timeout(time));
+                return Err(WorkerError::Timeout(time));
             }
             let (writable, readable) = self.ready(!request.is_empty(), left)?;
             if writable {
@@ -113,23 +113,23 @@ impl Worker {
             }
             if readable {
                 match self.stdout.read(&mut chunk) {
-                    Ok(0) => return Err(WorkerFailure::Ended(self.how_it_ended())),
+                    Ok(0) => return Err(WorkerError::Ended(self.how_it_ended())),
                     Ok(read) => answer.extend(&chunk[..read]),
                     Err(error) if is_transient(&error) => {}
-                    Err(error) => return Err(WorkerFailure::Talk(error)),
+                    Err(error) => return Err(WorkerError::Talk(error)),
                 }
             }
         }
         if request.is_empty() {
             Ok(answer)
         } else {
-            Err(WorkerFailure::Rubbish("it came before the request was read"))
+            Err(WorkerError::Rubbish("it came before the request was read"))
         }
     }
 
     /// Waits until the worker's input is writable (if `write`) or its output is readable. Returns
     /// (writable, readable).
-    fn ready(&self, write: bool, time: Duration) -> Result<(bool, bool), WorkerFailure> {
+    fn ready(&self, write: bool, time: Duration) -> Result<(bool, bool), WorkerError> {
         let time = Timespec::try_from(time).ok();
         let mut pipes = vec![PollFd::new(&self.stdout, PollFlags::IN)];
         if write {
@@ -137,7 +137,7 @@ impl Worker {
         }
         match poll(&mut pipes, time.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(WorkerFailure::Talk(errno.into())),
+            Err(errno) => return Err(WorkerError::Talk(errno.into())),
         }
         let ready = |at: usize| pipes.get(at).is_some_and(|pipe| !pipe.revents().is_empty());
         Ok((ready(1), ready(0)))
@@ -164,20 +164,20 @@ impl Worker {
 }
 
 /// Whether the answer is complete. Fails if other bytes follow it.
-fn is_whole(answer: &[u8]) -> Result<bool, WorkerFailure> {
+fn is_whole(answer: &[u8]) -> Result<bool, WorkerError> {
     let Some((head, content)) = answer.split_first_chunk::<ANSWER_HEADER>() else {
         return Ok(false);
     };
     let [kind, length @ ..] = *head;
     if !matches!(kind, b'c' | b'n') {
-        return Err(WorkerFailure::Rubbish("it starts with an unknown byte"));
+        return Err(WorkerError::Rubbish("it starts with an unknown byte"));
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
     if length > MAX_ANSWER {
-        return Err(WorkerFailure::Rubbish("it would be longer than 256 MiB"));
+        return Err(WorkerError::Rubbish("it would be longer than 256 MiB"));
     }
     if content.len() > length {
-        return Err(WorkerFailure::Rubbish("more bytes follow the answer"));
+        return Err(WorkerError::Rubbish("more bytes follow the answer"));
     }
     Ok(content.len() == length)
 }
@@ -197,7 +197,7 @@ impl Drop for Worker {
 /// Why an interpreter could not compile a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum WorkerFailure {
+pub enum WorkerError {
     /// The interpreter could not be started.
     #[error("it could not be started")]
     Start(#[source] io::Error),

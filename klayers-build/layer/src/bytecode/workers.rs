@@ -1,6 +1,6 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::worker::{Worker, WorkerFailure};
+use super::worker::{Worker, WorkerError};
 use crate::interpreter::Interpreter;
 
 /// A pool of workers. They are kept from one wheel to the next, since starting a worker takes longer
@@ -33,8 +33,8 @@ impl Workers {
     pub(super) fn with<T>(
         &self,
         interpreter: &Interpreter,
-        work: impl FnOnce(&mut Worker) -> Result<T, WorkerFailure>,
-    ) -> Result<T, WorkerFailure> {
+        work: impl FnOnce(&mut Worker) -> Result<T, WorkerError>,
+    ) -> Result<T, WorkerError> {
         let mut permit = self.take(interpreter);
         let mut worker = match permit.worker.take() {
             Some(worker) => worker,

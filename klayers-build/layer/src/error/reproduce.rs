@@ -6,59 +6,59 @@ use klayers_wheel::RuleError;
 use crate::lock::LockError;
 use crate::recipe::RecipeError;
 
-/// A layer that cannot be made again.
+/// A layer cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be made again", path.display())]
+#[error("could not rebuild {}", path.display())]
 pub struct ReproduceError {
     path: PathBuf,
     #[source]
-    fault: Box<LayerFault>,
+    reason: Box<UnreproducibleError>,
 }
 
 impl ReproduceError {
-    pub(crate) fn new(path: &Path, fault: LayerFault) -> Self {
-        Self { path: path.to_owned(), fault: Box::new(fault) }
+    pub(crate) fn new(path: &Path, reason: UnreproducibleError) -> Self {
+        Self { path: path.to_owned(), reason: Box::new(reason) }
     }
 
-    /// Why it cannot.
-    pub fn fault(&self) -> &LayerFault {
-        &self.fault
+    /// Returns the reason.
+    pub fn reason(&self) -> &UnreproducibleError {
+        &self.reason
     }
 }
 
-/// Why a layer cannot be made again.
+/// Why a layer cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LayerFault {
-    /// It is not a sound ZIP archive.
+pub enum UnreproducibleError {
+    /// The layer is not a valid ZIP archive.
     #[error(transparent)]
-    Archive(#[from] RuleError),
-    /// It does not hold one lock.
+    Archive(#[from] Rule),
+    /// The layer does not contain exactly one lock.
     #[error(
-        "it does not hold one klayers/LAYER/pylock.toml, as layers do that were made of wheels"
+        "it does not contain exactly one klayers/LAYER/pylock.toml, as layers built from wheels do"
     )]
     NoLock,
-    /// Its lock does not say how it was made.
+    /// The lock has no valid recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// Its lock cannot be used.
+    /// The lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Its lock is another layer's.
-    #[error("the lock in it is that of {0}")]
+    /// The lock belongs to another layer.
+    #[error("it contains the lock of another layer, {0}")]
     OtherLayer(LayerName),
     /// Wheels in it were built from source distributions of these packages, which are not allowed.
     #[error(
-        "what it holds of {names} was built from source distributions, which run code of their own \
-         when they are built again; if you trust that, allow it with {options}",
+        "its wheels of {names} were built from source distributions, whose code runs when they are \
+         built again; if you trust this code, allow that with {options}",
         names = joined(.0, "", ", "),
         options = joined(.0, "--allow-sdist ", " ")
     )]
     FromSource(Vec<PackageName>),
 }
 
-/// The names of packages, each after a word and with something between them.
-fn joined(names: &[PackageName], before: &str, between: &str) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("{before}{name}")).collect();
-    names.join(between)
+/// Joins the names of packages, each with a prefix.
+fn joined(names: &[PackageName], prefix: &str, separator: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
+    names.join(separator)
 }

@@ -159,9 +159,7 @@ impl ImportCheck {
         }
         let loaded = match mapped {
             Some(mut mapped) => {
-                environment
-                    .try_without_libraries(&mut mapped, &modules, &others, &ignored)
-                    .await?;
+                environment.try_without_libraries(&mut mapped, &modules, &others, &ignored).await?;
                 Some(environment.loaded(&mapped, &ignored))
             }
             None => None,

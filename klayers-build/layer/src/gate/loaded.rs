@@ -123,8 +123,7 @@ pub(super) fn reconsider(
     let missing_library = imports.failures().filter(|(_, outcome)| {
         matches!(outcome, ModuleOutcome::Failed { missing: Some(Missing::Library(_)), .. })
     });
-    let failed: BTreeSet<String> =
-        missing_library.flat_map(|(module, _)| owners(module)).collect();
+    let failed: BTreeSet<String> = missing_library.flat_map(|(module, _)| owners(module)).collect();
     for finding in findings {
         match finding {
             Finding::MissingLibrary { file, loaded: is_loaded, .. } => {

@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 
-/// A zip of some files and symbolic links, whose names are written as they are.
+/// Creates a zip of files and symbolic links. Their names are written unchanged.
 fn zip_of(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -34,7 +34,7 @@ fn take(bytes: &[u8]) -> Result<HandMadeZip, String> {
 const MODEL: (&str, &[u8]) = ("python/model/__init__.py", b"x = 1\n");
 
 #[test]
-fn a_sound_zip_is_taken_in_as_it_is() {
+fn valid_zip_is_imported_unchanged() {
     let links = [("lib/libm.so", "libm.so.1"), ("lib/deep/x", "/opt/lib/libm.so.1")];
     let bytes = zip_of(&[MODEL, ("lib/libm.so.1", b"ELF"), ("share/x/data", b"")], &links);
     let taken = take(&bytes).expect("a layer");
@@ -45,37 +45,37 @@ fn a_sound_zip_is_taken_in_as_it_is() {
 }
 
 #[test]
-fn what_would_be_of_no_use_or_of_harm_is_refused() {
+fn useless_or_harmful_zips_are_refused() {
     for (files, links, message) in [
-        (&[][..], &[][..], "it holds no files"),
+        (&[][..], &[][..], "it has no files"),
         (&[("data/x", &b""[..])], &[], "none of its files is below python/"),
-        (&[MODEL, ("module.py", b"")], &[], "entry module.py is in no folder"),
+        (&[MODEL, ("module.py", b"")], &[], "entry module.py is not in a folder"),
         (&[MODEL, ("python/../../x", b"")], &[], "entry \"python/../../x\": it contains a part"),
         (&[MODEL, ("/etc/x", b"")], &[], "entry \"/etc/x\": it is absolute"),
         (&[MODEL, ("python\\x", b"")], &[], "entry \"python\\\\x\": it contains a backslash"),
-        (&[MODEL], &[("lib/x", "../../etc/passwd")], "entry lib/x is a symbolic link that leads"),
-        (&[MODEL], &[("lib/x", "/etc/passwd")], "entry lib/x is a symbolic link that leads"),
-        (&[MODEL], &[("lib/x", "/opt/../etc")], "entry lib/x is a symbolic link that leads"),
+        (&[MODEL], &[("lib/x", "../../etc/passwd")], "entry lib/x is a symbolic link that points"),
+        (&[MODEL], &[("lib/x", "/etc/passwd")], "entry lib/x is a symbolic link that points"),
+        (&[MODEL], &[("lib/x", "/opt/../etc")], "entry lib/x is a symbolic link that points"),
     ] {
         let error = take(&zip_of(files, links)).expect_err(message);
         assert!(error.starts_with(message), "{error}");
     }
-    assert!(take(b"").expect_err("nothing").starts_with("it is not a sound ZIP archive"));
+    assert!(take(b"").expect_err("nothing").starts_with("it is not a valid ZIP archive"));
     let leading = [b"#!/bin/sh\n", zip_of(&[MODEL], &[]).as_slice()].concat();
     assert!(take(&leading).is_err());
 }
 
 #[test]
-fn an_entry_whose_bytes_are_not_what_its_crc_says_is_refused() {
+fn entry_with_wrong_crc_is_refused() {
     let mut bytes = zip_of(&[MODEL], &[]);
     let at = bytes.windows(5).position(|window| window == b"x = 1").expect("the content");
     bytes[at] = b'y';
     let error = take(&bytes).expect_err("another content");
-    assert!(error.starts_with("entry python/model/__init__.py cannot be read"), "{error}");
+    assert!(error.starts_with("could not read entry python/model/__init__.py"), "{error}");
 }
 
 #[test]
-fn a_bomb_is_given_up_at_the_limit() {
+fn reading_a_zip_bomb_stops_at_the_limit() {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     zip.start_file("python/zeros", SimpleFileOptions::default()).expect("an entry");
     let zeros = vec![0; 1 << 20];
@@ -89,7 +89,7 @@ fn a_bomb_is_given_up_at_the_limit() {
 
 #[test]
 fn two_entries_of_one_name_are_refused() {
-    // The writer does not make them, so one name is made the other.
+    // The writer refuses equal names, so one name is changed afterwards.
     let mut bytes = zip_of(&[("python/a.py", b"1"), ("python/b.py", b"2")], &[]);
     for at in 0..bytes.len() - 11 {
         if &bytes[at..at + 11] == b"python/b.py" {
@@ -102,7 +102,7 @@ fn two_entries_of_one_name_are_refused() {
 
 proptest! {
     #[test]
-    fn no_cut_and_no_flipped_bit_makes_it_panic(at: prop::sample::Index, bit in 0..8_u8) {
+    fn truncated_or_changed_zip_never_panics(at: prop::sample::Index, bit in 0..8_u8) {
         let mut bytes = zip_of(&[MODEL, ("lib/x", b"y")], &[("lib/z", "x")]);
         let at = at.index(bytes.len());
         let _ = take(&bytes[..at]);

@@ -28,7 +28,8 @@ pub(super) fn differences_but_bytecode(
     release: &PythonRelease,
 ) -> Result<(Vec<Difference>, usize), Rule> {
     // Only the bytecode of existing sources is ignored.
-    let sources = rebuilt.entries().iter().filter_map(|entry| entry.path.as_str().strip_prefix(ROOT));
+    let sources =
+        rebuilt.entries().iter().filter_map(|entry| entry.path.as_str().strip_prefix(ROOT));
     let bytecode: BTreeSet<String> =
         sources.filter_map(|source| pyc_path(source, release.python())).collect();
     let own_lock = format!("klayers/{}/pylock.toml", recipe.layer);
@@ -41,7 +42,8 @@ pub(super) fn differences_but_bytecode(
             }
             Some((one, other)) if is_record(&one.path) => {
                 let (one, other) = (layer.read(one)?, rebuilt.read(other)?);
-                without_bytecode(&one, &bytecode).is_some_and(|one| Some(one) == without_bytecode(&other, &bytecode))
+                without_bytecode(&one, &bytecode)
+                    .is_some_and(|one| Some(one) == without_bytecode(&other, &bytecode))
             }
             _ => false,
         };

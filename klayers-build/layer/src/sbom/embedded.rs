@@ -1,18 +1,18 @@
-//! The components of a CycloneDX document that came in a wheel.
+//! The components of a CycloneDX document inside a wheel.
 //!
-//! What stands in a wheel was written by anybody, and is to stand in a document that is valid. So of
-//! each component those fields are taken that are understood, checked, and written anew.
+//! The content of a wheel cannot be trusted, but the layer's SBOM must be valid. So only known fields
+//! of each component are parsed, checked, and written again.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest document whose components are repeated, in bytes. Larger ones are only referenced.
-const LARGEST: usize = 4 << 20;
-/// How deep components may stand in components.
-const DEEPEST: usize = 16;
+/// Size limit for documents whose components are included, in bytes. Larger ones are only referenced.
+const MAX_SIZE: usize = 4 << 20;
+/// Maximum nesting depth of components.
+const MAX_DEPTH: usize = 16;
 
-/// A component, in the fields that are taken over.
+/// A component, with the fields that are included.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Component {
     #[serde(rename = "type")]
@@ -34,7 +34,7 @@ pub(super) struct Component {
     components: Vec<Component>,
 }
 
-/// What a component may be, in CycloneDX 1.6.
+/// The types of components in CycloneDX 1.6.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Kind {
@@ -94,8 +94,8 @@ enum LicenseChoice {
     License(License),
 }
 
-/// A licence by the number of the SPDX list or by a name. What is read as the one is written as the
-/// other: the list in the schema of 1.6 is of its day, and a document may be older or newer.
+/// A licence, by SPDX identifier or by name. An identifier is written as a name, since the document
+/// may use another version of the SPDX list than the schema of CycloneDX 1.6.
 #[derive(Debug, Deserialize, Serialize)]
 struct License {
     #[serde(alias = "id")]
@@ -110,10 +110,10 @@ struct Document {
     components: Vec<Component>,
 }
 
-/// The components of a document, if it is CycloneDX in JSON and sound. Each keeps its reference,
-/// made unique by `place`.
+/// Returns the components of a valid CycloneDX document in JSON. `place` makes their references
+/// unique.
 pub(super) fn components(bytes: &[u8], place: &str) -> Option<Vec<Component>> {
-    if bytes.len() > LARGEST {
+    if bytes.len() > MAX_SIZE {
         return None;
     }
     let document: Document = serde_json::from_slice(bytes).ok()?;
@@ -122,16 +122,17 @@ pub(super) fn components(bytes: &[u8], place: &str) -> Option<Vec<Component>> {
     }
     let mut components = document.components;
     let mut seen = BTreeSet::new();
-    adopt(&mut components, place, &mut seen, DEEPEST)?;
+    check(&mut components, place, &mut seen, MAX_DEPTH)?;
     Some(components)
 }
 
-/// Checks what the types do not say, and makes the references unique; none if something is wrong.
-fn adopt(
+/// Checks the rules that the types do not express, and makes the references unique. None if a rule is
+/// broken.
+fn check(
     components: &mut [Component],
     place: &str,
     seen: &mut BTreeSet<String>,
-    deepest: usize,
+    max_depth: usize,
 ) -> Option<()> {
     for component in components {
         if let Some(own) = component.bom_ref.take() {
@@ -146,18 +147,18 @@ fn adopt(
             .iter()
             .filter(|choice| matches!(choice, LicenseChoice::Expression(_)))
             .count();
-        let sound = component.hashes.iter().all(Hash::is_sound)
+        let valid = component.hashes.iter().all(Hash::is_valid)
             && (expressions == 0 || component.licenses.len() == 1);
-        if !sound {
+        if !valid {
             return None;
         }
-        adopt(&mut component.components, place, seen, deepest.checked_sub(1)?)?;
+        check(&mut component.components, place, seen, max_depth.checked_sub(1)?)?;
     }
     Some(())
 }
 
 impl Hash {
-    fn is_sound(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let digits = match self.alg {
             Algorithm::Md5 => 32,
             Algorithm::Sha1 => 40,

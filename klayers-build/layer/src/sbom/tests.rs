@@ -33,7 +33,7 @@ fn made(packages: &[SbomPackage]) -> (String, Value) {
     (text, document)
 }
 
-/// What auditwheel and Rust's build tools write, with what is not taken over.
+/// A document like those of auditwheel and Rust's build tools, including fields that are omitted.
 fn embedded() -> Value {
     json!({
         "bomFormat": "CycloneDX", "specVersion": "1.4", "version": 1,
@@ -50,7 +50,7 @@ fn embedded() -> Value {
     })
 }
 
-/// The rules of the schema that a document of ours could break.
+/// Checks the rules of the schema that our documents could break.
 fn check(document: &Value) {
     assert_eq!(document["bomFormat"], "CycloneDX");
     assert_eq!(document["specVersion"], "1.6");
@@ -108,7 +108,7 @@ fn check_component(component: &Value, refs: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn a_layers_sbom_has_the_documented_shape() {
+fn sbom_has_the_documented_format() {
     let expression = License::Expression("MIT OR Apache-2.0".to_owned());
     let packages = [
         SbomPackage { license: Some(expression), ..package("Zope.Interface==1!8.0+cpu") },
@@ -118,7 +118,7 @@ fn a_layers_sbom_has_the_documented_shape() {
 }
 
 #[test]
-fn the_order_in_which_packages_come_does_not_show() {
+fn sbom_does_not_depend_on_package_order() {
     let mut packages = [package("b==1"), package("a==1"), with_sbom(embedded().to_string())];
     let (one, _) = made(&packages);
     packages.reverse();
@@ -129,7 +129,7 @@ fn the_order_in_which_packages_come_does_not_show() {
 }
 
 #[test]
-fn credentials_and_places_of_this_machine_are_left_out() {
+fn credentials_and_local_paths_are_omitted() {
     let (text, document) = made(&[package("a==1")]);
     assert!(!text.contains("secret") && !text.contains("user"), "{text}");
     let url = "http://index.example/a-1-py3-none-any.whl";
@@ -152,7 +152,7 @@ fn credentials_and_places_of_this_machine_are_left_out() {
 }
 
 #[test]
-fn licences_in_words_are_named() {
+fn licences_without_expression_are_named() {
     let licensed = |text: &str| {
         let license = Some(License::Named(text.to_owned()));
         let (_, document) = made(&[SbomPackage { license, ..package("a==1") }]);
@@ -167,7 +167,7 @@ fn licences_in_words_are_named() {
 }
 
 #[test]
-fn an_embedded_sbom_that_is_not_sound_is_referenced_alone() {
+fn invalid_embedded_sbom_is_only_referenced() {
     let mut broken = Vec::new();
     let mut change = |change: fn(&mut Value)| {
         let mut document = embedded();
@@ -209,7 +209,7 @@ fn an_embedded_sbom_that_is_not_sound_is_referenced_alone() {
 }
 
 #[test]
-fn the_same_sbom_in_two_wheels_keeps_its_references_apart() {
+fn references_of_one_sbom_in_two_wheels_stay_unique() {
     let mut packages = [with_sbom(embedded().to_string()), with_sbom(embedded().to_string())];
     packages[1].pin = "other==1.0".parse().expect("a pin");
     let again = EmbeddedSbom { path: "python/other".to_owned(), ..packages[0].sboms[0].clone() };
@@ -220,7 +220,7 @@ fn the_same_sbom_in_two_wheels_keeps_its_references_apart() {
 
 proptest! {
     #[test]
-    fn whatever_a_package_says_gives_a_sound_document(
+    fn any_package_metadata_gives_a_valid_document(
         license: Option<String>,
         path in "[^\0]{1,20}",
         bytes: Vec<u8>,

@@ -17,7 +17,7 @@ use klayers_layer::assemble::AssembleError;
 use klayers_layer::gate::{
     Basis, Finding, GateReport, ImportReport, LayerFile, TooLargeError, Weight,
 };
-use klayers_layer::import::{ImportError, ZipFault};
+use klayers_layer::import::{HandMadeZipError, ImportError};
 use klayers_layer::lock::LockError;
 use klayers_layer::verify::VerifyError;
 use klayers_publish::PublishError;
@@ -124,7 +124,7 @@ fn refusals() -> Vec<Error> {
         RunLockError::Locked { catalog: long_path() }.into(),
         RunLockError::Io { path: long_path(), source: io(io::ErrorKind::PermissionDenied) }.into(),
         ImportError::Io { path: long_path(), source: io(io::ErrorKind::NotFound) }.into(),
-        ImportError::Refused { path: long_path(), fault: Box::new(ZipFault::Empty) }.into(),
+        ImportError::Refused { path: long_path(), reason: Box::new(HandMadeZipError::Empty) }.into(),
         CatalogError::Empty { location: long_path().display().to_string() }.into(),
         PublishError::Overdue {
             region: "us-east-1".parse().unwrap(),

@@ -120,5 +120,5 @@ fn a_layer_of_the_public_collection_holds_no_lock_to_make_it_again_from() {
     home.write("Klayers-p312-requests.zip", zip.finish().unwrap().into_inner());
     let refused = home.run(&["verify", "Klayers-p312-requests.zip"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("it does not hold one klayers/LAYER/pylock.toml"));
+    assert!(refused.stderr.contains("it does not contain exactly one klayers/LAYER/pylock.toml"));
 }

@@ -67,7 +67,7 @@ fn untrusted_layer_with_deeply_nested_marker_is_refused() {
         zip.write_all(lock.as_bytes()).unwrap();
         home.write("layer.zip", zip.finish().unwrap().into_inner());
         let outcome = home.run(&["verify", "layer.zip"]).ended_with(1);
-        let expected = "error: layer.zip cannot be made again\n  caused by: ";
+        let expected = "error: could not rebuild layer.zip\n  caused by: ";
         assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
     }
 }

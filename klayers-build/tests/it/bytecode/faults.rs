@@ -7,8 +7,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use klayers_core::PythonVersion;
-use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerFailure};
-use klayers_layer::interpreter::{Interpreter, SearchPath};
+use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerError};
+use klayers_layer::interpreter::{Interpreter, Places};
 use klayers_wheel::cached::Inspection;
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ fn wheel_that_exceeds_its_time_limit_is_given_up() {
     let limits = Limits { wheel: Duration::from_secs(1), ..LIMITS };
     let error = fault.compile(limits, "");
     let BytecodeError::Compile { source, .. } = error else { panic!("{error:?}") };
-    assert!(matches!(source, WorkerFailure::Timeout(_)), "{source:?}");
+    assert!(matches!(source, WorkerError::Timeout(_)), "{source:?}");
 }
 
 #[test]
@@ -122,7 +122,10 @@ fn invalid_answers_are_refused() {
         ("echo hello; sleep 600", "its output is not an answer: it starts with an unknown byte"),
         ("yes", "its output is not an answer: it starts with an unknown byte"),
         ("yes ccccccccc", "its output is not an answer: it would be longer than 256 MiB"),
-        ("printf 'n\\0\\0\\0\\1xy'; sleep 600", "its output is not an answer: more bytes follow the answer"),
+        (
+            "printf 'n\\0\\0\\0\\1xy'; sleep 600",
+            "its output is not an answer: more bytes follow the answer",
+        ),
     ] {
         Fault::new(script).fails(LIMITS, "", reason);
     }

@@ -176,6 +176,6 @@ fn a_run_says_first_for_which_pythons_there_is_no_interpreter() {
     let required = text.replace("imports = false", "imports = \"required\"");
     home.write("klayers.toml", format!("{required}{runtimes}"));
     let done = home.run(&["run", "--force-build"]).ended_with(1);
-    let said = "[gate] imports is \"required\", but there is no interpreter of Python 3.97";
+    let said = "[gate] imports is \"required\", but no interpreter of Python 3.97 was found";
     assert!(done.stderr.contains(said), "{}", done.stderr);
 }

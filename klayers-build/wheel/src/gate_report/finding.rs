@@ -318,8 +318,7 @@ impl fmt::Display for Finding {
             }
             Self::AcceptedRecord(accepted) => accepted.fmt(formatter),
             Self::LeftOut { paths, distributions } => {
-                let (verb, them) =
-                    if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
+                let (verb, them) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
                 write!(
                     formatter,
                     "{} {verb} left out: {} have different content for {them}, and no module needs \

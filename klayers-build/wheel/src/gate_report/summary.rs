@@ -211,7 +211,9 @@ fn message(outcome: &ModuleOutcome) -> String {
 }
 
 fn library_help(distribution: &str, libraries: &BTreeSet<&str>) -> String {
-    if let Some((package, variant)) = HEADLESS_VARIANTS.iter().find(|(package, _)| *package == distribution) {
+    if let Some((package, variant)) =
+        HEADLESS_VARIANTS.iter().find(|(package, _)| *package == distribution)
+    {
         return format!("use {variant}, which is {package} without windows");
     }
     let quoted: Vec<String> = libraries.iter().map(|library| format!("{library:?}")).collect();

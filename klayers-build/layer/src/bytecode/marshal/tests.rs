@@ -45,7 +45,7 @@ fn module(constants: Vec<u8>) -> Vec<u8> {
     code(text(b'z', FILE), constants)
 }
 
-fn form(marshalled: &[u8]) -> Result<Vec<u8>, Malformed> {
+fn form(marshalled: &[u8]) -> Result<Vec<u8>, MalformedReason> {
     canonical(marshalled, Layout::Since311, FILE)
 }
 

@@ -125,17 +125,13 @@ impl<'a> Environment<'a> {
         if let Some(packages) = runtime_packages {
             view = view.read(packages, Path::new(RUNTIME));
         }
-        let runtime_packages = runtime_packages
-            .map(|packages| self.confinement.seen(packages, Path::new(RUNTIME)));
+        let runtime_packages =
+            runtime_packages.map(|packages| self.confinement.seen(packages, Path::new(RUNTIME)));
         Self { view, layer: seen, runtime_packages, ..self }
     }
 
     /// Sorts mapped files by owner. `ignored` files belong to the interpreter or the runtime.
-    pub(super) fn loaded(
-        &self,
-        mapped: &MappedFiles,
-        ignored: &BTreeSet<PathBuf>,
-    ) -> LoadedFiles {
+    pub(super) fn loaded(&self, mapped: &MappedFiles, ignored: &BTreeSet<PathBuf>) -> LoadedFiles {
         let mut loaded = LoadedFiles::default();
         for (module, files) in mapped {
             loaded.add(module, files, &self.layer, ignored);

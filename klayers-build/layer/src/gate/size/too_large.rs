@@ -271,6 +271,9 @@ mod tests {
         let weights =
             [weight("a", 95_000_000), Weight { bytecode: true, ..weight("a", 10_000_000) }];
         let message = message(&weights);
-        assert!(message.ends_with("help: 95.0 MB remain with [build] bytecode = \"off\""), "{message}");
+        assert!(
+            message.ends_with("help: 95.0 MB remain with [build] bytecode = \"off\""),
+            "{message}"
+        );
     }
 }
