@@ -37,7 +37,7 @@ mod zip_writer;
 
 pub use bytecode::{Bytecode, Stripped};
 
-use collisions::{LeftOut, Settled, SharedNamespace};
+use collisions::{LeftOut, SettledCollisions, SharedNamespace};
 use layout::{LayerFile, Layout, ROOT, Rules, Source};
 use output::Finished;
 use zip_writer::{CopyError, ZipWriter};
@@ -187,14 +187,14 @@ impl<'w> Layer<'w> {
         findings.extend(check_size(&sizes, self.unzipped_size(), UNPACKED_LIMIT));
         findings.extend(self.accepted());
         findings.extend(self.unusual());
-        findings.extend(self.alike());
-        findings.extend(self.settled());
+        findings.extend(self.name_collisions());
+        findings.extend(self.settled_collisions());
         findings
     }
 
     /// Findings about colliding files that were left out, or of which one was kept.
-    fn settled(&self) -> impl Iterator<Item = Finding> {
-        let Settled { left_out, namespaces } = self.layout.settled();
+    fn settled_collisions(&self) -> impl Iterator<Item = Finding> {
+        let SettledCollisions { left_out, namespaces } = self.layout.settled_collisions();
         let left_out = left_out.iter().map(|LeftOut { paths, distributions }| {
             let distributions = distributions.iter().cloned().collect();
             Finding::LeftOut { paths: paths.clone(), distributions }
@@ -207,12 +207,12 @@ impl<'w> Layer<'w> {
     }
 
     /// Findings about names of two wheels that collide when case and Unicode composition are ignored.
-    fn alike(&self) -> impl Iterator<Item = Finding> {
+    fn name_collisions(&self) -> impl Iterator<Item = Finding> {
         let file = |(path, wheel): (&str, &Wheel)| gate::LayerFile {
             wheel: wheel.filename().to_string(),
             path: path.to_owned(),
         };
-        let pairs = self.layout.alike().into_iter();
+        let pairs = self.layout.name_collisions().into_iter();
         pairs.map(move |[first, second]| Finding::NamesAlike {
             first: file(first),
             second: file(second),

@@ -56,7 +56,10 @@ impl HandMadeZip {
         let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
         let mut original = regular::open(zip).map_err(failed)?;
         let (digest, size) = durable::copy(&mut original, file.as_file_mut()).map_err(failed)?;
-        let refuse = |error: HandMadeZipError| ImportError::Refused { path: zip.to_owned(), reason: error.into() };
+        let refuse = |error: HandMadeZipError| ImportError::Refused {
+            path: zip.to_owned(),
+            reason: error.into(),
+        };
         let Contents { files, unzipped_size } =
             check(file.reopen().map_err(failed)?).map_err(refuse)?;
         Ok(Self { file: file.into_temp_path(), digest, size, unzipped_size, files })
@@ -72,7 +75,8 @@ fn check(mut file: File) -> Result<Contents, HandMadeZipError> {
     let archive = ZipArchive::new(&file).map_err(HandMadeZipError::NotAZip)?;
     let (start, unique) = (archive.central_directory_start(), archive.len());
     // The reader only keeps one entry of each name, but Lambda would unpack all of them.
-    if count_entries(&mut file, start).map_err(|error| HandMadeZipError::NotAZip(error.into()))? != unique
+    if count_entries(&mut file, start).map_err(|error| HandMadeZipError::NotAZip(error.into()))?
+        != unique
     {
         return Err(HandMadeZipError::Twice);
     }
@@ -222,7 +226,9 @@ pub enum HandMadeZipError {
     #[error(transparent)]
     Name(Box<Rule>),
     /// An entry is not in a folder.
-    #[error("entry {0} is not in a folder, so no runtime finds it; Python modules belong in python/")]
+    #[error(
+        "entry {0} is not in a folder, so no runtime finds it; Python modules belong in python/"
+    )]
     AtRoot(EntryPath),
     /// An entry has a compression method that Lambda may not support.
     #[error("entry {0} is neither stored nor compressed with DEFLATE")]

@@ -1,4 +1,4 @@
-//! What a layer holds beside its wheels' files, and what keeps it from being one.
+//! The contents of layers besides files of wheels, and reasons why building fails.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ fn build(home: &Home, out: &str, more: &[&str]) -> Outcome {
 }
 
 #[test]
-fn bytecode_stands_beside_its_source_and_in_record() {
+fn bytecode_is_beside_its_source_and_in_record() {
     let Some(interpreter) = any_python() else { return };
     let python = interpreter.version().python();
     let home = Home::new();
@@ -30,7 +30,7 @@ fn bytecode_stands_beside_its_source_and_in_record() {
         .file("alpha/__init__.py", "answer = 42\n")
         .file("alpha/broken.py", "not Python at all\n")
         .file("alpha/data.txt", "")
-        // What came in the wheel may be stale.
+        // Bytecode from the wheel may be stale.
         .file(&format!("alpha/__pycache__/__init__.{tag}.pyc"), "stale");
     home.wheels(&[alpha]);
     let version = python.to_string();
@@ -52,7 +52,7 @@ fn bytecode_stands_beside_its_source_and_in_record() {
     let lock = String::from_utf8(found[&format!("klayers/{name}/pylock.toml")].clone()).unwrap();
     assert!(lock.contains(&format!("bytecode = \"{}\"", interpreter.version())), "{lock}");
 
-    // The same from another cache, and by way of `verify`.
+    // Another cache and `verify` give the same bytes.
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
     build(&home, "again", &arguments).ended_with(0);
     assert_eq!(fs::read(home.path(&format!("again/{name}.zip"))).unwrap(), fs::read(&zip).unwrap());
@@ -63,7 +63,7 @@ fn bytecode_stands_beside_its_source_and_in_record() {
 }
 
 #[test]
-fn without_an_interpreter_bytecode_is_left_out_or_missed() {
+fn without_interpreter_bytecode_is_omitted_or_an_error() {
     let home = Home::new();
     home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha.py", "")]);
     let wrong = home.path("bin/no-python").display().to_string();
@@ -79,7 +79,7 @@ fn without_an_interpreter_bytecode_is_left_out_or_missed() {
 }
 
 #[test]
-fn a_layer_that_cannot_be_loaded_is_not_kept() {
+fn layer_that_cannot_be_loaded_is_not_kept() {
     let home = Home::new();
     let elf = Elf { machine: AARCH64, ..Elf::default() };
     home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha/_x.so", elf.bytes())]);
@@ -99,7 +99,7 @@ fn a_layer_that_cannot_be_loaded_is_not_kept() {
 }
 
 #[test]
-fn the_parts_of_a_layer_that_say_what_is_in_it_are_there() {
+fn layer_has_lock_requirements_and_sbom() {
     let home = Home::new();
     home.wheels(&[WheelFile::new("alpha", "1.0").file("alpha.py", "")]);
     build(&home, "out", &["--python", "3.12", "--bytecode", "off"]).ended_with(0);
@@ -111,7 +111,7 @@ fn the_parts_of_a_layer_that_say_what_is_in_it_are_there() {
 }
 
 #[tokio::test]
-async fn an_interpreter_is_asked_once_what_it_is() {
+async fn interpreter_is_probed_once() {
     let Some(interpreter) = tokio::task::spawn_blocking(any_python).await.unwrap() else { return };
     let python = interpreter.version().python();
     let home = Home::new();
@@ -130,7 +130,7 @@ async fn an_interpreter_is_asked_once_what_it_is() {
         let wheel = WheelFile::new(name, "1.0").file(&format!("{name}.py"), "x = 1\n");
         let lock = lock_of(&[wheel], &home.path("wheels"), target);
         let layer = LayerName::new("Klayers", target, name).unwrap();
-        // A copy of a builder is the same builder.
+        // Clones of a builder share the result.
         let built = builder.clone().build(&layer, &lock, &home.path("")).await.unwrap();
         builder.check(&built, &[], &home.path("")).await.unwrap();
     }
@@ -138,13 +138,13 @@ async fn an_interpreter_is_asked_once_what_it_is() {
 }
 
 #[test]
-fn a_runtime_without_an_interpreter_here_has_layers_without_bytecode() {
+fn runtime_without_interpreter_gets_layers_without_bytecode() {
     let home = Home::new();
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "x = 1\n");
     let path = alpha.write(&home.path("wheels"));
     let lock = package(&alpha, url::Url::from_file_path(path).unwrap().as_str());
     home.write("lock.toml", format!("lock-version = \"1.0\"\n{lock}"));
-    // No programs at all, whatever this machine has.
+    // An empty `PATH`, whatever programs this machine has.
     let run = |arguments: &[&str]| {
         let mut command = home.command(arguments);
         home.finish(command.env("PATH", home.path("bin")).spawn().unwrap())

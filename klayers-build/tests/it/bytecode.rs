@@ -1,4 +1,4 @@
-//! Bytecode, made by the interpreters of this machine and by programs that pretend to be one.
+//! Bytecode from the interpreters of this machine and from fake interpreters.
 
 mod faults;
 mod finding;
@@ -14,7 +14,7 @@ use klayers_core::Digest;
 use klayers_layer::bytecode::{Pack, PackedFile, Source};
 use klayers_wheel::Compression;
 
-/// The digest of a wheel that need not be there.
+/// The digest of a wheel that need not exist.
 fn wheel(name: &str) -> Digest {
     Digest::of(name.as_bytes())
 }
@@ -29,7 +29,7 @@ fn sources<'a>(
     files.into_iter().map(move |file| Ok(source(file)))
 }
 
-/// A file of a pack, unpacked, after all that is said of it was checked.
+/// Unpacks a file of a pack and checks its description.
 fn unpacked(pack: &Pack, file: &PackedFile) -> Vec<u8> {
     let content = file.content;
     let mut blob = fs::File::open(&pack.path).unwrap();

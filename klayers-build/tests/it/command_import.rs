@@ -1,4 +1,4 @@
-//! `klayers-pipeline import`: a layer that was made by hand is listed and kept like the others.
+//! `klayers-pipeline import`: a hand-made layer is listed and stored like the others.
 
 use std::io::Write as _;
 
@@ -46,9 +46,9 @@ fn recorded(home: &Home) -> Vec<LayerVersion> {
 }
 
 #[test]
-fn it_is_published_once_superseded_by_another_and_left_alone_by_a_run() {
+fn imported_layer_is_published_once_superseded_and_ignored_by_run() {
     let home = home();
-    // Nothing is resolved, so uv need not be there.
+    // Nothing is resolved, so uv is not needed.
     home.fake_uv("exit 9");
     let zip = zip_of(&[("python/model/__init__.py", "x = 1\n")]);
     home.write("model.zip", &zip);
@@ -109,7 +109,7 @@ fn it_is_published_once_superseded_by_another_and_left_alone_by_a_run() {
 }
 
 #[test]
-fn what_cannot_be_taken_in_is_refused_and_nothing_is_left() {
+fn layer_that_cannot_be_imported_is_refused_without_leftovers() {
     let home = home();
     home.write("model.zip", zip_of(&[("model.py", "x = 1\n")]));
     home.write("text.zip", "no zip at all");
@@ -128,9 +128,8 @@ fn what_cannot_be_taken_in_is_refused_and_nothing_is_left() {
     for (arguments, message) in [
         (
             model(&["--name", "Beta"]),
-            "Klayers-p312-Beta is a layer that the collection builds, and the next run would take \
-             the place of what is imported; choose another name, or take it off the collection's \
-             lists\n",
+            "the collection builds Klayers-p312-Beta itself, so the next run would replace the \
+             imported layer; choose another name, or remove it from the collection's lists\n",
         ),
         (model(&["--target", "p3.99"]), "no runtime is known for p3.99\nhelp: "),
         (model(&["--region", "sa-east-1"]), "region sa-east-1 is not in the collection's"),
@@ -141,14 +140,14 @@ fn what_cannot_be_taken_in_is_refused_and_nothing_is_left() {
     }
     home.run(&MODEL).refused(
         2,
-        "error: model.zip cannot be a layer\n  caused by: entry model.py is in no folder, where no \
-         runtime looks; Python modules go below python/\nhelp: correct the zip, then import it \
+        "error: model.zip cannot be a layer\n  caused by: entry model.py is not in a folder, so \
+         no runtime finds it; Python modules belong in python/\nhelp: correct the zip, then import it \
          again\n",
     );
     home.run(&model(&["import", "text.zip"])).ended_with(2);
     home.run(&model(&["import", "absent.zip"])).refused(
         1,
-        "error: could not take in absent.zip\n  caused by: No such file or directory (os error 2)\n\
+        "error: could not import absent.zip\n  caused by: No such file or directory (os error 2)\n\
          help: check the path, or create the file\n",
     );
     assert_eq!(recorded(&home), []);

@@ -1,4 +1,4 @@
-//! A layer is made again from the lock in it.
+//! The command `verify`: a layer is rebuilt from the lock in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::command::Home;
 
 const ZIP: &str = "out/Klayers-p312-alpha.zip";
 
-/// A folder with a layer of two wheels.
+/// Creates a folder with a layer of two wheels.
 fn home() -> Home {
     let home = Home::new();
     let alpha =
@@ -25,7 +25,7 @@ fn home() -> Home {
     home
 }
 
-/// Writes the layer's zip anew, with its entries changed.
+/// Rewrites the layer's zip with changed entries.
 fn change(home: &Home, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>, more: &[&str]) {
     change_zip(&home.path(ZIP), change, more);
 }
@@ -55,9 +55,9 @@ fn change_zip(zip: &Path, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>, mor
 }
 
 #[test]
-fn a_layer_of_the_wheels_that_its_lock_names_is_reproduced() {
+fn layer_is_reproduced_from_the_wheels_of_its_lock() {
     let home = home();
-    // Nothing of the first build is left to build from.
+    // Remove everything that the first build left.
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
     let done = home.run(&["verify", ZIP, "--wheels", "wheels"]).ended_with(0);
     assert!(
@@ -68,7 +68,7 @@ fn a_layer_of_the_wheels_that_its_lock_names_is_reproduced() {
 }
 
 #[test]
-fn what_was_changed_is_listed() {
+fn changed_files_are_listed() {
     let home = home();
     let changed = |name: &str, content: Vec<u8>| match name {
         "python/beta.py" => Some(b"b = 3\n".to_vec()),
@@ -91,9 +91,9 @@ fn what_was_changed_is_listed() {
 }
 
 #[test]
-fn a_layer_whose_lock_is_another_one_is_not_reproduced() {
+fn layer_with_changed_lock_is_not_reproduced() {
     let home = home();
-    // Somebody who changes a wheel's content cannot make the lock say so.
+    // An attacker who changes a wheel's content cannot adapt the lock to it.
     let other = WheelFile::new("beta", "2.0").file("beta.py", "b = 7\n");
     home.wheels(&[other]);
     fs::remove_dir_all(home.path("caches/klayers")).unwrap();
@@ -102,7 +102,7 @@ fn a_layer_whose_lock_is_another_one_is_not_reproduced() {
 }
 
 #[test]
-fn what_cannot_be_made_again_is_refused_with_the_reason() {
+fn layer_that_cannot_be_rebuilt_is_refused_with_the_reason() {
     let home = home();
     let rename = |from: &'static str, to: &'static str| {
         move |_: &str, content: Vec<u8>| {
@@ -129,7 +129,7 @@ fn what_cannot_be_made_again_is_refused_with_the_reason() {
     assert!(missing.stderr.contains("missing.zip"), "{}", missing.stderr);
 }
 
-/// Two texts of one length and one CRC.
+/// Two texts of equal length and CRC.
 fn of_one_crc() -> [Vec<u8>; 2] {
     let mut seen = BTreeMap::new();
     (0_u32..)
@@ -142,7 +142,7 @@ fn of_one_crc() -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn without_the_release_of_its_bytecode_all_else_is_compared() {
+fn without_the_python_release_everything_but_bytecode_is_compared() {
     let Some(interpreter) = any_python() else { return };
     let (python, release) = (interpreter.version().python(), interpreter.version().to_string());
     let tag = format!("cpython-{}{}", python.major(), python.minor());
@@ -152,7 +152,7 @@ fn without_the_release_of_its_bytecode_all_else_is_compared() {
         .file("alpha/__init__.py", "a = 1\n")
         .file("alpha/more.py", "b = 2\n")
         .file("alpha/data.txt", &data)
-        // What came in the wheel made way for what was compiled.
+        // Compiled bytecode replaces the bytecode from the wheel.
         .file(&format!("alpha/__pycache__/more.{tag}.pyc"), "stale");
     home.wheels(&[alpha]);
     let (version, program) = (python.to_string(), interpreter.path().display().to_string());
@@ -202,7 +202,7 @@ fn without_the_release_of_its_bytecode_all_else_is_compared() {
     let differences = [
         format!("klayers/{name}/pylock.toml has different content in the layer"),
         "python/alpha-1.0.dist-info/RECORD has different content in the layer".to_owned(),
-        // Nothing that is compiled from a source that is there.
+        // Not the bytecode of an existing source.
         format!("{evil} is only in the layer"),
         "python/alpha/data.txt has different content in the layer".to_owned(),
         "python/alpha/more.py has different content in the layer".to_owned(),

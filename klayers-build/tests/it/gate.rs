@@ -1,4 +1,4 @@
-//! The gate: native libraries, and importing.
+//! The gate: native libraries and imports.
 
 pub(crate) mod elf;
 mod imports;

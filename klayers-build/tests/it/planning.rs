@@ -1,5 +1,5 @@
-//! A month is planned against a catalog: the same as `make bench` does with a million layer
-//! versions, with few of them.
+//! Plans a month against a catalog, like `make bench` does with a million layer versions, but with
+//! few.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn regions() -> Vec<Region> {
     REGIONS.map(region).to_vec()
 }
 
-/// What a layer is resolved to when its package has this version.
+/// The lock of a layer when its package has this version.
 fn lock(wanted: &Wanted, version: &str) -> Lock {
     let name = wanted.contents.name();
     let file = format!("{name}-{version}-py3-none-any.whl");
@@ -79,7 +79,7 @@ async fn catalog() -> SqliteCatalog {
     catalog
 }
 
-/// The plans of all layers, of which one is resolved to another version.
+/// Plans all layers. One of them is resolved to another version.
 async fn plans(
     catalog: &dyn Catalog,
     regions: &[Region],
@@ -103,14 +103,14 @@ fn is_kept(planned: &PlannedLayer) -> bool {
 }
 
 #[tokio::test]
-async fn in_a_month_without_changes_there_is_nothing_to_do() {
+async fn month_without_changes_plans_nothing() {
     let catalog = catalog().await;
     let plans = plans(&catalog, &regions(), None).await;
     assert_eq!(plans.len(), PACKAGES.len() * TARGETS.len());
     for planned in &plans {
         assert!(is_kept(planned), "{:?}", planned.plan);
         assert!(planned.plan.publish.is_empty(), "{:?}", planned.plan);
-        // What it was compared with is the latest alone, of this layer alone.
+        // The layer is only compared with its own latest version.
         let expected = Arc::new(build_of(&planned.plan.wanted, "2.0"));
         let everywhere = regions().into_iter().map(|region| (region, Arc::clone(&expected)));
         assert_eq!(planned.latest, everywhere.collect());
@@ -118,7 +118,7 @@ async fn in_a_month_without_changes_there_is_nothing_to_do() {
 }
 
 #[tokio::test]
-async fn of_all_layers_the_one_that_changed_is_published() {
+async fn only_the_changed_layer_is_published() {
     let catalog = catalog().await;
     let plans = plans(&catalog, &regions(), Some(("p3.12-arm64", "gamma"))).await;
     let (kept, changed): (Vec<_>, Vec<_>) = plans.iter().partition(|planned| is_kept(planned));
@@ -131,7 +131,7 @@ async fn of_all_layers_the_one_that_changed_is_published() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_new_is_all_there_is_to_do() {
+async fn only_publications_in_the_new_region_are_planned() {
     let catalog = catalog().await;
     let regions = [regions(), vec![region("eu-west-2")]].concat();
     for planned in plans(&catalog, &regions, None).await {
@@ -142,7 +142,7 @@ async fn a_region_that_is_new_is_all_there_is_to_do() {
 }
 
 #[tokio::test]
-async fn what_was_withdrawn_is_withheld_for_its_own_layer_alone() {
+async fn withdrawn_version_is_withheld_only_for_its_layer() {
     let catalog = catalog().await;
     let (withdrawn, everywhere) =
         (&wanted()[5], Query { include: Include::All, ..Query::default() });

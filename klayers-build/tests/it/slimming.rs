@@ -1,4 +1,4 @@
-//! What is left out of a layer is out of it, and its RECORDs still tell the truth.
+//! Slimmed layers lack the excluded files, and their RECORDs are still correct.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use klayers_core::Digest;
 use crate::support::command::Home;
 use crate::support::{WheelFile, zip_files};
 
-/// The one zip among the artifacts.
+/// The only zip among the artifacts.
 fn layer(artifacts: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut waiting = vec![artifacts.to_owned()];
     let mut zips: Vec<PathBuf> = Vec::new();
@@ -28,7 +28,7 @@ fn layer(artifacts: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn excluded_files_and_tests_are_left_out_and_record_says_so() {
+fn excluded_files_and_tests_are_left_out_of_layer_and_record() {
     let home = Home::new();
     let alpha = WheelFile::new("alpha", "1.0")
         .requires("beta")

@@ -21,7 +21,7 @@ pub(super) struct WheelPart<'w> {
 
 /// The outcome of all collisions.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(super) struct SettledCollisions {
     /// Files that were left out.
     pub(super) left_out: Vec<LeftOut>,
     /// Declarations of namespaces, of which one was kept.
@@ -54,10 +54,10 @@ type FileIndex = (usize, usize);
 /// # Errors
 ///
 /// [`AssembleError::Conflict`] if two wheels disagree about a module.
-pub(super) fn settle(parts: &mut [WheelPart<'_>]) -> Result<Settled, AssembleError> {
+pub(super) fn settle(parts: &mut [WheelPart<'_>]) -> Result<SettledCollisions, AssembleError> {
     let colliding = colliding(parts);
     if colliding.is_empty() {
-        return Ok(Settled::default());
+        return Ok(SettledCollisions::default());
     }
     let mut dropped: BTreeSet<String> = BTreeSet::new();
     let mut namespaces = Vec::new();
@@ -94,7 +94,7 @@ pub(super) fn settle(parts: &mut [WheelPart<'_>]) -> Result<Settled, AssembleErr
     for part in parts.iter_mut() {
         part.files.retain(|file| !is_dropped(relative(&file.path), &dropped));
     }
-    Ok(Settled { left_out, namespaces })
+    Ok(SettledCollisions { left_out, namespaces })
 }
 
 /// Returns the paths at which wheels have different content, with the colliding files.

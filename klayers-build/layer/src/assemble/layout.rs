@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use klayers_core::{Digest, PythonVersion};
 
-use super::collisions::{Settled, WheelPart, settle};
+use super::collisions::{SettledCollisions, WheelPart, settle};
 use super::launcher::{launcher, scripts, with_interpreter};
 use super::{AssembleError, Bytecode, Stripped};
 use crate::slim::Slimming;
@@ -25,7 +25,7 @@ const LAYER_ITSELF: &str = "the layer itself";
 #[derive(Debug)]
 pub(super) struct Layout<'w> {
     files: Vec<LayerFile<'w>>,
-    settled: Settled,
+    collisions: SettledCollisions,
 }
 
 /// Rules for which files are installed, and where.
@@ -150,12 +150,12 @@ impl<'w> Layout<'w> {
             let installed = installed(rules, wheel, bytecode.next(), stripped)?;
             parts.push(WheelPart { wheel, files: installed });
         }
-        let settled = settle(&mut parts)?;
+        let collisions = settle(&mut parts)?;
         files.extend(parts.into_iter().flat_map(recorded));
         files.sort_by(|one, other| one.path.cmp(&other.path));
         let files = merged(files);
         refuse_files_as_folders(&files)?;
-        Ok(Self { files, settled })
+        Ok(Self { files, collisions })
     }
 
     /// Whether a file of a wheel is in the layer.
@@ -176,7 +176,7 @@ impl<'w> Layout<'w> {
     /// Returns pairs of paths below `python/` from two wheels that collide when case and Unicode
     /// composition are ignored, each with its wheel. Collisions within one wheel are reported when
     /// the wheel is verified.
-    pub(super) fn alike(&self) -> Vec<[(&str, &'w Wheel); 2]> {
+    pub(super) fn name_collisions(&self) -> Vec<[(&str, &'w Wheel); 2]> {
         // Bytecode collides where its sources do.
         let names = self.files.iter().map(|file| file.path.as_str());
         let names = names.filter(|path| path.starts_with(ROOT) && !path.contains("/__pycache__/"));
@@ -199,8 +199,8 @@ impl<'w> Layout<'w> {
     }
 
     /// The outcome of colliding files.
-    pub(super) fn settled(&self) -> &Settled {
-        &self.settled
+    pub(super) fn settled_collisions(&self) -> &SettledCollisions {
+        &self.collisions
     }
 
     /// The files, sorted by path as bytes.

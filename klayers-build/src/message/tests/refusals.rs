@@ -124,7 +124,8 @@ fn refusals() -> Vec<Error> {
         RunLockError::Locked { catalog: long_path() }.into(),
         RunLockError::Io { path: long_path(), source: io(io::ErrorKind::PermissionDenied) }.into(),
         ImportError::Io { path: long_path(), source: io(io::ErrorKind::NotFound) }.into(),
-        ImportError::Refused { path: long_path(), reason: Box::new(HandMadeZipError::Empty) }.into(),
+        ImportError::Refused { path: long_path(), reason: Box::new(HandMadeZipError::Empty) }
+            .into(),
         CatalogError::Empty { location: long_path().display().to_string() }.into(),
         PublishError::Overdue {
             region: "us-east-1".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Which interpreter is taken, of those that are there or pretend to be.
+//! Finding interpreters among real ones and fake ones.
 
 use std::error::Error as _;
 use std::fs;
@@ -14,7 +14,7 @@ use super::pythons::{any_python, pretender};
 
 const PYTHON_3_12: PythonVersion = PythonVersion::new(3, 12);
 
-/// A few folders in the place of those on `PATH`.
+/// Folders that replace those on `PATH`.
 struct Search(TempDir);
 
 impl Search {
@@ -37,7 +37,7 @@ impl Search {
     fn search_path(&self) -> SearchPath {
         let folders = ["a", "b", "c", "d", "e"].map(|folder| self.path(folder));
         let system = ["/usr/bin", "/bin"].map(PathBuf::from);
-        // None of what the machine itself has is to be found, but what scripts need.
+        // Only the programs that scripts need are found, not the machine's interpreters.
         let tools = self.path("tools");
         fs::create_dir_all(&tools).unwrap();
         for tool in ["sleep", "yes", "cat"] {
@@ -53,7 +53,7 @@ impl Search {
         found.map(|interpreter| interpreter.path().to_owned())
     }
 
-    /// Why a pretender is not taken when it is asked for.
+    /// Returns why a fake interpreter is refused when it is given explicitly.
     async fn refused(&self, program: &Path) -> String {
         let found = Interpreter::find(PYTHON_3_12, Some(program), &self.search_path()).await;
         let error = found.unwrap_err();
@@ -70,7 +70,7 @@ impl Search {
 }
 
 #[tokio::test]
-async fn the_first_that_answers_is_taken() {
+async fn first_interpreter_that_answers_is_chosen() {
     let search = Search::new();
     assert_eq!(search.find().await, None);
     search.script("a/python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127");
@@ -83,7 +83,7 @@ async fn the_first_that_answers_is_taken() {
 }
 
 #[tokio::test]
-async fn one_that_hangs_is_passed_over() {
+async fn hanging_interpreter_is_skipped() {
     let search = Search::new();
     let pid = search.path("pid");
     let hang = format!("sleep 600 & echo $! > '{}'; wait", pid.display());
@@ -96,7 +96,7 @@ async fn one_that_hangs_is_passed_over() {
 }
 
 #[tokio::test]
-async fn the_explicit_one_is_taken_or_refused() {
+async fn explicit_interpreter_is_used_or_refused() {
     let search = Search::new();
     pretender(&search.path("a/python3.12"), &[], "");
     let good = search.path("elsewhere/python");
@@ -111,7 +111,7 @@ async fn the_explicit_one_is_taken_or_refused() {
 }
 
 #[tokio::test]
-async fn what_only_pretends_is_refused() {
+async fn fake_interpreters_are_refused() {
     let search = Search::new();
     let program = search.path("elsewhere/python");
     for (changed, reason) in [
@@ -155,7 +155,7 @@ async fn what_only_pretends_is_refused() {
 }
 
 #[tokio::test]
-async fn the_real_one_is_found_behind_links_and_wrappers() {
+async fn real_interpreter_is_found_behind_links_and_wrappers() {
     let Some(real) = tokio::task::spawn_blocking(any_python).await.unwrap() else { return };
     let search = Search::new();
     let program = real.path().display();
@@ -170,7 +170,7 @@ async fn the_real_one_is_found_behind_links_and_wrappers() {
 }
 
 #[tokio::test]
-async fn uvs_own_is_the_last_resort() {
+async fn interpreter_of_uv_is_the_last_resort() {
     let search = Search::new();
     let own = search.path("managed/bin/python3.12");
     pretender(&own, &[], "");

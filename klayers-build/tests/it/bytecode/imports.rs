@@ -1,4 +1,4 @@
-//! Python takes the bytecode, and it is the code of the source.
+//! Python loads the bytecode, and it is the code of the source.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use klayers_layer::interpreter::Interpreter;
 use super::pythons::{pythons, standard_library};
 use super::{sources, unpacked, wheel};
 
-/// Runs a script, in which `sys.argv[1]` is a folder.
+/// Runs a script with a folder as `sys.argv[1]`.
 fn run(interpreter: &Interpreter, script: &str, folder: &Path) -> String {
     let mut command = Command::new(interpreter.path());
     command.args(["-I", "-S", "-B", "-c", script]).arg(folder).env_clear();
@@ -30,7 +30,7 @@ fn unpack(pack: &Pack, folder: &Path) {
 }
 
 #[test]
-fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
+fn bytecode_is_loaded_regardless_of_time_and_content_of_its_source() {
     let import = "import sys; sys.path.insert(0, sys.argv[1]); import pkg.deep as deep; \
                   print(deep.answer(), deep.__spec__.cached)";
     for interpreter in pythons() {
@@ -40,7 +40,7 @@ fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
         let pack = cache.compile(wheel("a"), &interpreter, sources(files)).unwrap();
         let layer = folder.path().join("layer");
         unpack(&pack, &layer);
-        // Were the source compiled, the answer would be another.
+        // If Python compiled the source, the answer would be different.
         fs::write(layer.join("pkg/__init__.py"), "").unwrap();
         fs::write(layer.join("pkg/deep.py"), "def answer():\n    return 0\n").unwrap();
         let source = fs::File::options().append(true).open(layer.join("pkg/deep.py")).unwrap();
@@ -55,9 +55,9 @@ fn bytecode_is_taken_whatever_the_time_and_the_content_of_its_source() {
 }
 
 #[test]
-fn bytecode_is_that_of_its_source() {
-    // Code is equal if all is that it consists of, constants by type and value; the names of files
-    // and the tables of lines are compared here.
+fn bytecode_equals_compiled_source() {
+    // Python compares code objects by their parts, with constants by type and value. File names and
+    // line tables are compared here.
     let compare = "
 import marshal, os, sys
 def parts(code):
@@ -102,7 +102,7 @@ print(count)
     }
 }
 
-/// Each kind of constant that there is.
+/// Every kind of constant.
 const CONSTANTS: &str = "
 NUMBERS = (0, -1, 255, 2**31, -2**63, 10**40, 0.0, -0.0, 1.5, 1e400, 2j, -0j, True, False, None, ...)
 STRINGS = ('', 'a', 'ab', '*', 'é', 'a b', 'ü' * 20, 'a' * 300, 'a-' * 200, '𝄞', '\\ud800', b'', b'x', b'xyz')

@@ -1,4 +1,4 @@
-//! What is kept, and when it is made again.
+//! The contents of packs, and when they are created again.
 
 use std::fs;
 use std::path::Path;
@@ -23,13 +23,13 @@ fn compiled(cache: &BytecodeCache, interpreter: &Interpreter) -> Pack {
     cache.compile(wheel("a"), interpreter, sources(FILES)).unwrap()
 }
 
-/// The tag in the names of an interpreter's bytecode.
+/// The tag in the file names of an interpreter's bytecode.
 fn tag(interpreter: &Interpreter) -> String {
     format!("cpython-3{}", interpreter.version().python().minor())
 }
 
 #[test]
-fn a_pack_holds_the_bytecode_of_what_can_be_compiled() {
+fn pack_has_bytecode_of_all_valid_sources() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
@@ -71,7 +71,7 @@ fn a_pack_holds_the_bytecode_of_what_can_be_compiled() {
 }
 
 #[test]
-fn a_name_too_long_for_its_bytecode_is_left_as_source() {
+fn source_with_too_long_bytecode_name_is_skipped() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
@@ -83,7 +83,7 @@ fn a_name_too_long_for_its_bytecode_is_left_as_source() {
 }
 
 #[test]
-fn no_code_of_a_package_is_run() {
+fn compiling_does_not_run_code() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let proof = folder.path().join("ran");
@@ -102,7 +102,7 @@ fn no_code_of_a_package_is_run() {
     assert!(!proof.exists());
 }
 
-/// That a pack is not taken as it is now, and is made anew as it was.
+/// Asserts that the current pack is not used and that creating it again gives the old pack.
 #[track_caller]
 fn made_again(cache: &BytecodeCache, interpreter: &Interpreter, before: &Pack, blob: &[u8]) {
     assert_eq!(cache.get(wheel("a"), interpreter, &Inspection::default()).unwrap(), None);
@@ -115,7 +115,7 @@ fn made_again(cache: &BytecodeCache, interpreter: &Interpreter, before: &Pack, b
 }
 
 #[test]
-fn a_pack_that_is_cut_foreign_or_damaged_is_made_again() {
+fn truncated_foreign_or_damaged_pack_is_created_again() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
@@ -142,7 +142,7 @@ fn a_pack_that_is_cut_foreign_or_damaged_is_made_again() {
     }
     fs::write(&index, &sound_index[..sound_index.len() - 1]).unwrap();
     made_again(&cache, &interpreter, &pack, &blob);
-    // The pack and the index of another wheel.
+    // Replace both by the pack and the index of another wheel.
     let other = cache.compile(wheel("b"), &interpreter, sources([("two.py", "b = 2")])).unwrap();
     fs::copy(&other.path, &pack.path).unwrap();
     fs::copy(other.path.with_extension("index"), &index).unwrap();
@@ -150,7 +150,7 @@ fn a_pack_that_is_cut_foreign_or_damaged_is_made_again() {
 }
 
 #[test]
-fn a_pack_that_was_copied_is_taken() {
+fn copied_pack_is_used() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
@@ -166,7 +166,7 @@ fn a_pack_that_was_copied_is_taken() {
 }
 
 #[test]
-fn two_at_once_make_one_sound_pack() {
+fn concurrent_writers_create_one_valid_pack() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let caches = [(); 2].map(|()| BytecodeCache::open(folder.path()));
@@ -188,7 +188,7 @@ fn two_at_once_make_one_sound_pack() {
 }
 
 #[test]
-fn a_source_that_cannot_be_read_leaves_nothing() {
+fn unreadable_source_leaves_no_files() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = BytecodeCache::open(folder.path());
@@ -201,7 +201,7 @@ fn a_source_that_cannot_be_read_leaves_nothing() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_named() {
+fn error_names_unwritable_cache() {
     let Some(interpreter) = any_python() else { return };
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bytecode"), "a file where the folder should be").unwrap();

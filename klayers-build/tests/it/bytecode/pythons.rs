@@ -1,4 +1,4 @@
-//! The interpreters of this machine.
+//! Interpreters of this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,10 @@ use klayers_layer::interpreter::{Interpreter, SearchPath};
 
 use crate::support::command::{environment, say_skipped};
 
-/// The versions that Lambda has or had.
+/// Python versions that Lambda has or had.
 pub(super) const MINORS: std::ops::RangeInclusive<u8> = 8..=14;
 
-/// CPython of a version: the one that `KLAYERS_PYTHON_3_12` names, for instance, the one on `PATH`,
-/// or one of pyenv's.
+/// Finds CPython of a version: from a variable such as `KLAYERS_PYTHON_3_12`, on `PATH`, or in pyenv.
 pub(super) fn python(minor: u8) -> Option<Interpreter> {
     let python = PythonVersion::new(3, minor);
     let search_path = SearchPath::new(environment("PATH").unwrap_or_default());
@@ -27,7 +26,7 @@ pub(super) fn python(minor: u8) -> Option<Interpreter> {
     find(None).unwrap().or_else(in_pyenv)
 }
 
-/// All that are here. Where there are none, that is said.
+/// All interpreters of this machine. Prints a note if there are none.
 pub(super) fn pythons() -> Vec<Interpreter> {
     let found: Vec<Interpreter> = MINORS.filter_map(python).collect();
     if found.is_empty() {
@@ -36,7 +35,7 @@ pub(super) fn pythons() -> Vec<Interpreter> {
     found
 }
 
-/// The newest that is here.
+/// The newest interpreter of this machine.
 pub(crate) fn any_python() -> Option<Interpreter> {
     let found = MINORS.rev().find_map(python);
     if found.is_none() {
@@ -70,8 +69,8 @@ pub(super) fn standard_library(interpreter: &Interpreter) -> PathBuf {
     interpreter.path().parent().unwrap().parent().unwrap().join(format!("lib/python{version}"))
 }
 
-/// Writes a program that answers as an interpreter does when it is asked what it is, with some
-/// lines of the answer changed, and does as `script` says otherwise.
+/// Writes a fake interpreter. It answers the question for its version like a real interpreter, with some
+/// lines of the answer changed, and runs `script` otherwise.
 pub(crate) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let mut lines =

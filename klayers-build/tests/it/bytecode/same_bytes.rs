@@ -1,4 +1,4 @@
-//! The same release of Python gives the same bytes, whatever was compiled before, and where.
+//! The same release of Python gives the same bytes, regardless of history and machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,11 +11,11 @@ use klayers_layer::interpreter::Interpreter;
 use super::pythons::{pythons, standard_library};
 use super::wheel;
 
-/// How many files are enough: more take long, and this number holds the one that Python 3.12.1
-/// makes other bytes of when it has compiled others before.
+/// Number of files. More would take too long. With this number, they include the file that Python 3.12.1
+/// compiles to different bytes after it has compiled others.
 const FILES: usize = 60;
 
-/// Files of the standard library, of all kinds of code.
+/// Files of the standard library, with all kinds of code.
 fn real_files(interpreter: &Interpreter) -> Vec<Source> {
     let mut files: Vec<Source> = Vec::new();
     for folder in ["", "asyncio", "email"] {
@@ -39,7 +39,7 @@ fn digests(pack: &Pack) -> BTreeMap<&str, Digest> {
 }
 
 #[test]
-fn bytes_depend_on_neither_the_order_nor_what_was_compiled_before() {
+fn bytecode_does_not_depend_on_order_or_history() {
     for interpreter in pythons() {
         let files = real_files(&interpreter);
         let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());

@@ -1,6 +1,6 @@
-//! A writer of small ELF files: 64 bits, little-endian, with what a loader looks at.
+//! Writes small 64-bit little-endian ELF files with the parts that a loader reads.
 
-/// Where the file is loaded to. Not zero, so that addresses are no offsets.
+/// The load address. It is not zero, so that addresses differ from offsets.
 const BASE: u64 = 0x40_0000;
 
 /// A library or an executable to write.
@@ -14,7 +14,7 @@ pub(crate) struct Elf {
     pub(crate) interpreter: Option<&'static str>,
 }
 
-/// A version that is required, with a symbol that has it.
+/// A required version, with a symbol that has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Required {
     pub(crate) library: &'static str,
@@ -49,7 +49,7 @@ impl Default for Elf {
     }
 }
 
-/// The strings of a file.
+/// The string table of a file.
 #[derive(Default)]
 struct Strings(Vec<u8>);
 

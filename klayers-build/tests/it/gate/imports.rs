@@ -13,7 +13,7 @@ use crate::support::process::runs;
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// A Python of this machine, and the target it is for.
+/// A Python of this machine, and its target.
 fn python() -> (PathBuf, Target) {
     let ask = "import sys; print(sys.executable, *sys.version_info[:2])";
     let output = Command::new("python3").args(["-I", "-c", ask]).output().expect("python3");
@@ -26,7 +26,7 @@ fn python() -> (PathBuf, Target) {
     (PathBuf::from(path), Target::new(version, architecture))
 }
 
-/// A runtime that this machine is new enough for.
+/// A runtime whose C library is not newer than this machine's.
 fn runtime(target: Target) -> Runtime {
     Runtime {
         python: target.python,
@@ -39,7 +39,7 @@ fn runtime(target: Target) -> Runtime {
     }
 }
 
-/// A layer of modules: name and source.
+/// Creates a layer from modules, given by name and source.
 fn layer(modules: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("python")).unwrap();
@@ -49,7 +49,7 @@ fn layer(modules: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// What the command has.
+/// The confinement that the command uses.
 async fn confinement() -> Confinement {
     let trampoline = Some(PathBuf::from(env!("CARGO_BIN_EXE_klayers-pipeline")));
     Confinement::with(&Options { trampoline, ..Options::default() }).await
@@ -72,7 +72,7 @@ async fn check_with(
     imported.report
 }
 
-/// What comes of the one module of a layer.
+/// Imports a layer with one module and returns the outcome.
 async fn outcome(source: &str, deadline: Duration) -> ModuleOutcome {
     let (interpreter, target) = python();
     let layer = layer(&[("m", source)]);
@@ -123,7 +123,7 @@ async fn modules_of_a_folder_and_of_a_zip_are_imported() {
 }
 
 #[tokio::test]
-async fn exceptions_are_told_on_one_line() {
+async fn exceptions_are_reported_on_one_line() {
     assert_eq!(
         failure("\nraise RuntimeError('no\\n\\tway\\x1b[2J \\udc80')").await,
         "RuntimeError: no way\u{fffd}[2J ? (/opt/python/m.py, line 2)"
@@ -135,7 +135,7 @@ async fn exceptions_are_told_on_one_line() {
 }
 
 #[tokio::test]
-async fn a_module_that_ends_the_process_has_not_passed() {
+async fn module_that_ends_the_process_fails() {
     for source in [
         "import os; os._exit(0)",
         "import os; os.abort()",
@@ -150,7 +150,7 @@ async fn a_module_that_ends_the_process_has_not_passed() {
 }
 
 #[tokio::test]
-async fn a_module_that_hangs_is_ended_at_the_deadline() {
+async fn hanging_module_is_killed_at_the_deadline() {
     let begun = Instant::now();
     let hangs = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass";
     assert_eq!(outcome(hangs, Duration::from_secs(2)).await, ModuleOutcome::TimedOut);
@@ -158,8 +158,8 @@ async fn a_module_that_hangs_is_ended_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_a_module_starts_ends_with_it() {
-    // The mark is an argument that can be found in the list of processes.
+async fn child_processes_of_a_module_are_killed() {
+    // An argument that can be found in the list of processes.
     let mark = format!("{}.25", 40_000 + std::process::id());
     let source =
         |then: &str| format!("import subprocess\nsubprocess.Popen(['/bin/sleep', '{mark}']){then}");
@@ -178,7 +178,7 @@ async fn what_a_module_starts_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_module_has_no_network() {
+async fn modules_have_no_network() {
     for source in [
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "import socket; socket.getaddrinfo('localhost', 80)",
@@ -187,14 +187,14 @@ async fn a_module_has_no_network() {
         let message = failure(source).await;
         assert!(message.contains("may not use the network"), "{message}");
     }
-    // A module that can do without it is in order.
+    // A module that works without a network passes.
     let copes = "import socket\ntry:\n socket.create_connection(('127.0.0.1', 9))\n\
                  except OSError:\n pass";
     assert_eq!(outcome(copes, LONG).await, ModuleOutcome::Passed);
 }
 
 #[tokio::test]
-async fn a_module_sees_neither_credentials_nor_the_home_of_this_user() {
+async fn modules_see_neither_credentials_nor_home_of_user() {
     let source = "import os, sys\n\
         unexpected = set(os.environ) - {'PATH', 'LANG', 'LC_CTYPE', 'TZ', 'PYTHONHASHSEED', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH'}\n\
         assert not unexpected, unexpected\n\
@@ -210,7 +210,7 @@ async fn a_module_sees_neither_credentials_nor_the_home_of_this_user() {
 }
 
 #[tokio::test]
-async fn output_and_appetite_are_bounded() {
+async fn output_and_resources_are_limited() {
     let chatty =
         "import sys\nfor _ in range(1024): sys.stdout.write('x' * 2**20)\nsys.stdout.flush()";
     assert_eq!(outcome(chatty, LONG).await, ModuleOutcome::Passed);
@@ -225,7 +225,7 @@ async fn output_and_appetite_are_bounded() {
 }
 
 #[tokio::test]
-async fn nothing_is_imported_by_what_is_not_the_runtime_s_python() {
+async fn unsuitable_interpreters_import_nothing() {
     let (interpreter, target) = python();
     let layer = layer(&[("m", "")]);
     let not_run = async |interpreter: &Path, target| match check_with(
@@ -262,7 +262,7 @@ async fn nothing_is_imported_by_what_is_not_the_runtime_s_python() {
 }
 
 #[tokio::test]
-async fn a_layer_that_cannot_be_unpacked_is_an_error() {
+async fn layer_that_cannot_be_unpacked_is_an_error() {
     let (interpreter, target) = python();
     let scratch = tempfile::tempdir().unwrap();
     let zip = scratch.path().join("no.zip");
@@ -273,12 +273,12 @@ async fn a_layer_that_cannot_be_unpacked_is_an_error() {
     assert!(error.contains("no.zip") && error.contains("not a zip file"), "{error}");
 }
 
-/// What the process had loaded that imported the one module of a layer.
+/// Returns the files that were loaded when the only module of a layer was imported.
 async fn loaded(source: &str) -> LoadedFiles {
     loaded_by(&[("m", source)], confinement().await).await
 }
 
-/// What the processes had loaded that imported the modules of a layer.
+/// Returns the files that were loaded when the modules of a layer were imported.
 async fn loaded_by(modules: &[(&str, &str)], confinement: Confinement) -> LoadedFiles {
     let (interpreter, target) = python();
     let (layer, scratch) = (layer(modules), tempfile::tempdir().unwrap());
@@ -289,7 +289,7 @@ async fn loaded_by(modules: &[(&str, &str)], confinement: Confinement) -> Loaded
     imported.loaded.unwrap_or_else(|| panic!("{}", imported.report))
 }
 
-/// The name of a library that this machine's loader finds and that no runtime has.
+/// The name of a library that this machine's loader finds but no runtime has.
 fn foreign_library() -> Option<String> {
     let (interpreter, target) = python();
     let image = runtime(target).base_image(target.architecture);
@@ -305,7 +305,7 @@ fn foreign_library() -> Option<String> {
 }
 
 #[tokio::test]
-async fn libraries_that_an_import_can_do_without_do_not_count() {
+async fn libraries_that_an_import_does_not_need_are_ignored() {
     let Some(library) = foreign_library() else {
         return eprintln!("SKIPPED: this machine has no library that Lambda's runtime has not");
     };
@@ -328,24 +328,24 @@ async fn libraries_that_an_import_can_do_without_do_not_count() {
 }
 
 #[tokio::test]
-async fn libraries_of_this_machine_are_seen_however_they_were_loaded() {
+async fn libraries_of_this_machine_are_detected_however_they_are_loaded() {
     let LoadedFiles { of_machine, .. } =
         loaded("import ctypes; ctypes.CDLL('libstdc++.so.6')").await;
     let is_loaded = |(path, modules): (&PathBuf, &std::collections::BTreeSet<String>)| {
         path.to_string_lossy().contains("/libstdc++.so.6") && modules.contains("m")
     };
     assert!(of_machine.iter().any(is_loaded), "{of_machine:?}");
-    // What the interpreter loads for itself is its own affair.
+    // Libraries that the interpreter loads itself are ignored.
     let own =
         "import ssl, sqlite3, zlib, ctypes, lzma, socket, hashlib, decimal, xml.parsers.expat";
     assert_eq!(loaded(own).await, LoadedFiles::default());
-    // And so is what a process makes itself.
+    // Files that the process creates itself are ignored, too.
     let made = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)";
     assert_eq!(loaded(made).await, LoadedFiles::default());
 }
 
 #[tokio::test]
-async fn what_an_import_did_not_find_is_told_apart() {
+async fn missing_modules_and_libraries_are_distinguished() {
     for (source, expected) in [
         ("import no_such.deep", Some(Missing::Module("no_such".to_owned()))),
         (
@@ -371,7 +371,7 @@ async fn what_an_import_did_not_find_is_told_apart() {
 }
 
 #[tokio::test]
-async fn packages_of_the_runtime_come_last_on_the_path() {
+async fn packages_of_the_runtime_come_last_on_the_module_path() {
     let (interpreter, target) = python();
     let scratch = tempfile::tempdir().unwrap();
     let of_layer = layer(&[("m", "import beta, json\nassert beta.mine and json.dumps")]);

@@ -1,4 +1,4 @@
-//! Layers whose files alone do not say whether they work on Lambda.
+//! Layers whose files alone do not show whether they work on Lambda.
 
 use std::fs;
 
@@ -7,16 +7,16 @@ use crate::bytecode::pythons::any_python;
 use crate::support::WheelFile;
 use crate::support::command::{Home, Outcome, uv_is_there};
 
-/// The kind of ELF files that are started and not loaded.
+/// The ELF type of programs.
 const PROGRAM: u16 = 2;
 
-/// A collection of some packages for a Python of this machine, whose layers are imported.
+/// A collection for a Python of this machine, whose layers are imported.
 struct Collection {
     home: Home,
 }
 
 impl Collection {
-    /// `more` is what else stands in the configuration.
+    /// `more` is appended to the configuration.
     fn new(wheels: &[WheelFile], packages: &[&str], more: &str) -> Option<Self> {
         let interpreter = any_python().filter(|_| uv_is_there())?;
         let python = interpreter.version().python();
@@ -29,7 +29,7 @@ impl Collection {
         let text = text.replace("imports = false", "imports = true");
         let path = interpreter.path().display();
         let interpreters = format!("[build.interpreters]\n\"{python}\" = \"{path}\"\n");
-        // What the runtimes of Lambda have, and no C++ library.
+        // The libraries of Lambda's runtimes, without a C++ library.
         let runtime = format!(
             "[[runtime]]\npython = \"{python}\"\nos = \"here\"\nglibc = \"2.17\"\nlibraries = []\n"
         );
@@ -43,7 +43,7 @@ impl Collection {
 }
 
 #[test]
-fn libraries_that_a_module_loads_by_name_must_be_in_the_runtime() {
+fn libraries_loaded_by_name_must_be_in_the_runtime() {
     let source = "import ctypes\nctypes.CDLL('libstdc++.so.6')\n";
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", source);
     let Some(collection) = Collection::new(&[alpha], &["alpha"], "") else { return };
@@ -54,7 +54,7 @@ fn libraries_that_a_module_loads_by_name_must_be_in_the_runtime() {
 }
 
 #[test]
-fn packages_that_were_left_out_are_there_when_the_layer_is_imported() {
+fn left_out_packages_are_available_during_imports() {
     let alpha = WheelFile::new("alpha", "1.0")
         .requires("beta")
         .file("alpha.py", "import beta, gamma\nassert beta.version == 1\n");
@@ -67,7 +67,7 @@ fn packages_that_were_left_out_are_there_when_the_layer_is_imported() {
 }
 
 #[test]
-fn modules_beside_what_was_asked_for_may_lack_what_nobody_requires() {
+fn other_modules_may_lack_undeclared_dependencies() {
     let alpha = WheelFile::new("alpha", "1.0")
         .requires("beta")
         .file("alpha/__init__.py", "import beta\n")
@@ -86,7 +86,7 @@ fn modules_beside_what_was_asked_for_may_lack_what_nobody_requires() {
 }
 
 #[test]
-fn packages_that_lack_an_undeclared_dependency_are_refused_with_the_ways_out() {
+fn missing_undeclared_dependency_is_refused_with_help() {
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "import numpy\n");
     let Some(collection) = Collection::new(&[alpha], &["alpha"], "") else { return };
     let done = collection.run().ended_with(1);
@@ -100,7 +100,7 @@ fn packages_that_lack_an_undeclared_dependency_are_refused_with_the_ways_out() {
 }
 
 #[test]
-fn programs_for_another_processor_may_be_there_if_nothing_loads_them() {
+fn programs_for_other_processors_are_allowed_if_nothing_loads_them() {
     let other = if cfg!(target_arch = "aarch64") { X86_64 } else { AARCH64 };
     let program = Elf { machine: other, kind: PROGRAM, ..Elf::default() };
     let alpha = WheelFile::new("alpha", "1.0")
@@ -113,7 +113,7 @@ fn programs_for_another_processor_may_be_there_if_nothing_loads_them() {
 }
 
 #[test]
-fn build_imports_where_the_files_leave_it_open() {
+fn build_imports_modules_if_files_are_inconclusive() {
     let plugin = Elf { needed: vec!["libtbb.so.12"], ..Elf::default() };
     let alpha = WheelFile::new("alpha", "1.0")
         .file("alpha/__init__.py", "import ctypes\nctypes.CDLL('libstdc++.so.6')\nimport no\n")
@@ -134,7 +134,7 @@ fn build_imports_where_the_files_leave_it_open() {
 }
 
 #[test]
-fn layers_that_were_not_imported_are_told_once_they_could_be() {
+fn run_notes_layers_that_were_never_imported() {
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "");
     let Some(collection) = Collection::new(&[alpha], &["alpha"], "") else { return };
     let home = &collection.home;
@@ -157,7 +157,7 @@ fn layers_that_were_not_imported_are_told_once_they_could_be() {
 }
 
 #[test]
-fn a_run_says_first_for_which_pythons_there_is_no_interpreter() {
+fn run_first_lists_pythons_without_interpreter() {
     let alpha = WheelFile::new("alpha", "1.0").file("alpha.py", "");
     let Some(collection) = Collection::new(&[alpha], &["alpha"], "") else { return };
     let home = &collection.home;

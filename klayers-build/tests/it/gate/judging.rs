@@ -1,4 +1,4 @@
-//! Which failed imports stop a layer, and what is said of those that do.
+//! Which failed imports stop a layer, and the messages about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -98,7 +98,7 @@ impl Layer {
 }
 
 #[test]
-fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
+fn failures_unrelated_to_requested_packages_are_warnings() {
     let table: [(&str, ModuleOutcome, bool); 15] = [
         ("alpha", raises(), false),
         ("alpha", lacks("numpy"), false),
@@ -108,7 +108,7 @@ fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
         ("alpha", lacks("boto3.session"), true),
         ("alphad", lacks("numpy"), true),
         ("alphad", lacks("extra_thing"), true),
-        // A package says that it needs this, and it is not there.
+        // A package requires this module, but it is missing.
         ("alphad", lacks("declared"), false),
         ("alphad", raises(), false),
         ("tests", raises(), true),
@@ -116,7 +116,7 @@ fn failures_that_say_nothing_about_what_was_asked_for_are_warnings() {
         ("beta", lacks("alpha.no_such"), false),
         ("beta_plugin", lacks("winreg"), true),
         ("beta", raises(), false),
-        // The standard library has a `test` of its own.
+        // The standard library also has a module `test`.
         ("test.import_test", lacks("test.import_test"), true),
     ];
     for (module, outcome, passes) in table {
@@ -133,7 +133,7 @@ fn each_package_of_a_bundle_must_be_importable() {
     let both = Layer { requested: vec![package("alpha"), package("beta")], ..Layer::default() };
     assert!(!both.judge(vec![], run(&[("beta", lacks("numpy"))])).passed());
     assert!(both.judge(vec![], run(&[("beta_plugin", lacks("numpy"))])).passed());
-    // Beside a main module that does not work, nothing is forgiven.
+    // If the main module does not work, no other failure is tolerated.
     let report = both.judge(vec![], run(&[("beta", raises()), ("beta_plugin", lacks("numpy"))]));
     assert_eq!(report.imports.failures().count(), 2);
 }
@@ -146,7 +146,7 @@ fn packages_that_the_runtime_has_may_be_missing() {
 }
 
 #[test]
-fn undeclared_dependencies_are_named_with_both_ways_out() {
+fn undeclared_dependencies_are_reported_with_both_solutions() {
     let shown = |missing| {
         let report = Layer::default().judge(vec![], run(&[("alpha", lacks(missing))]));
         report.required(&"Klayers-p312-alpha".parse().unwrap()).expect_err("refused").to_string()
@@ -161,7 +161,7 @@ fn undeclared_dependencies_are_named_with_both_ways_out() {
     error: importing alpha fails: it needs extra_thing.deep (distribution extra-thing), which alpha requires only with its extra more
     help: ask for alpha[more], or skip this import: [gate] skip_modules = ["alpha"]
     "#);
-    // Many distributions have a part of a namespace.
+    // Many distributions have parts of a namespace.
     insta::assert_snapshot!(shown("cloud.delta"), @r#"
     Klayers-p312-alpha would not work on Lambda:
     error: importing alpha fails: it needs cloud.delta, which alpha does not require
@@ -193,12 +193,12 @@ fn only_what_an_import_loaded_must_find_its_libraries() {
     let plugin = || missing_library("b/plugin.so", true);
     assert_eq!(severity(&imported, mapped(), run(&[])), Severity::Error);
     assert_eq!(severity(&imported, plugin(), run(&[])), Severity::Warning);
-    // An import that failed for want of a library has loaded nothing.
+    // An import that failed because a library is missing has loaded nothing.
     let message = "ImportError: libgomp.so.1: cannot open shared object file".to_owned();
     let missing = Some(Missing::Library("libgomp.so.1".to_owned()));
     let failed = run(&[("beta", ModuleOutcome::Failed { message, missing })]);
     assert_eq!(severity(&imported, plugin(), failed), Severity::Error);
-    // Without an import the files alone decide.
+    // Without imports, only the files decide.
     let not_run = || ImportReport::NotRun { reason: "no Python".to_owned() };
     let alone = Layer::default();
     assert_eq!(severity(&alone, plugin(), not_run()), Severity::Error);
@@ -206,7 +206,7 @@ fn only_what_an_import_loaded_must_find_its_libraries() {
 }
 
 #[test]
-fn libraries_for_another_processor_count_unless_the_wheel_has_others() {
+fn libraries_for_other_processors_are_errors_unless_the_wheel_has_fitting_ones() {
     let imported = Layer { loaded: Some(LoadedFiles::default()), ..Layer::default() };
     let machine = |loaded, indispensable| Finding::Machine {
         file: LayerFile { wheel: "beta-1-py3-none-any.whl".to_owned(), path: "x.so".to_owned() },
@@ -225,7 +225,7 @@ fn libraries_for_another_processor_count_unless_the_wheel_has_others() {
 }
 
 #[test]
-fn libraries_that_were_loaded_by_name_must_be_in_the_runtime() {
+fn libraries_loaded_by_name_must_be_in_the_runtime() {
     let modules = BTreeSet::from(["beta".to_owned()]);
     let of_machine = BTreeMap::from([
         (PathBuf::from("/no/such/libgomp.so.1"), modules.clone()),
@@ -244,7 +244,7 @@ fn libraries_that_were_loaded_by_name_must_be_in_the_runtime() {
 }
 
 #[test]
-fn imports_that_are_required_and_not_run_stop_the_layer() {
+fn required_imports_that_were_not_run_stop_the_layer() {
     let not_run = || ImportReport::NotRun { reason: "there is no Python".to_owned() };
     let mut layer = Layer::default();
     assert!(layer.judge(vec![], not_run()).passed());

@@ -1,4 +1,4 @@
-//! A namespace package can be imported as soon as its folder is there. So what is in it is imported.
+//! A namespace package can be imported as soon as its folder exists, so its contents are imported.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const PKG_RESOURCES: &str = "try:\n    __import__('pkg_resources').declare_names
                              __import__('pkgutil').extend_path(__path__, __name__)\n";
 const FAILS: &str = "raise OSError('there is no /etc/secret')\n";
 
-/// The result of a build as JSON, and how it ended. None where there is nothing to build with.
+/// Builds a layer. Returns the exit code and the result as JSON. None without a suitable interpreter.
 fn built(wheels: &[WheelFile], asked_for: &str, more: &str) -> Option<(Option<i32>, Value)> {
     let interpreter = any_python().filter(|_| uv_is_there())?;
     let python = interpreter.version().python().to_string();
@@ -122,7 +122,7 @@ fn first_regular_packages_below_namespaces_are_imported() {
 }
 
 #[test]
-fn a_part_of_a_namespace_that_fails_stops_the_layer() {
+fn failing_part_of_a_namespace_stops_the_layer() {
     let part = WheelFile::new("azure-storage-blob", "1.0")
         .file("azure/storage/blob/__init__.py", FAILS)
         .file("azure/storage/other.py", "");
@@ -131,7 +131,7 @@ fn a_part_of_a_namespace_that_fails_stops_the_layer() {
     assert_eq!(code, Some(1), "{result}");
     let details = result["error"]["details"][0].as_str().unwrap_or_default();
     assert!(details.starts_with("importing azure.storage.blob fails: OSError"), "{result}");
-    // Whoever skips the namespace skips what is in it.
+    // Skipping the namespace skips its contents, too.
     let skip = "skip_modules = [\"azure\"]\n";
     let (code, result) = built(&wheels, "azure-storage-blob", skip).unwrap();
     assert_eq!((code, imported(&result)), (Some(0), vec![]), "{result}");

@@ -15,7 +15,7 @@ fn library(path: &str, elf: &Elf) -> NativeLibrary {
     NativeLibrary::read(path, &elf.bytes()).expect("sound").expect("an ELF file")
 }
 
-/// What is found in a layer of these files, all of them native libraries.
+/// Returns the findings for a layer of these native libraries.
 fn findings_of(of: &str, files: &[(&str, Elf)]) -> Vec<Finding> {
     let libraries: Vec<_> = files.iter().map(|(path, elf)| library(path, elf)).collect();
     let libraries: Vec<_> = libraries.iter().map(|library| (WHEEL, library)).collect();
@@ -33,7 +33,7 @@ fn asks(versions: Vec<Required>) -> Elf {
 }
 
 #[test]
-fn another_processor_is_an_error() {
+fn library_for_another_processor_is_an_error() {
     let arm = || Elf { machine: AARCH64, needed: vec!["libnone.so"], ..Elf::default() };
     assert_eq!(
         shown("p3.12", "p/x.so", arm()),
@@ -46,7 +46,7 @@ fn another_processor_is_an_error() {
 }
 
 #[test]
-fn versions_are_held_against_the_runtime() {
+fn versions_are_checked_against_the_runtime() {
     let table: [(&str, &str, &str, &str, bool); 12] = [
         ("p3.11", "libc.so.6", "GLIBC_2.26", "", true),
         ("p3.11", "libc.so.6", "GLIBC_2.28", "2.26", false),
@@ -85,13 +85,13 @@ fn private_and_unknown_versions_are_warnings() {
 }
 
 #[test]
-fn weak_references_ask_for_nothing() {
+fn weak_references_require_nothing() {
     let statx = Required { weak: true, ..required("libc.so.6", "GLIBC_2.28", "statx") };
     assert_eq!(shown("p3.11", "x.so", asks(vec![statx])), [""; 0]);
 }
 
 #[test]
-fn what_the_layer_brings_is_asked_of_the_layer() {
+fn versions_of_libraries_in_the_layer_are_not_checked_against_the_runtime() {
     let user = |library| Elf {
         needed: vec![library],
         versions: vec![required(library, "GLIBCXX_3.4.33", "f")],
@@ -100,14 +100,14 @@ fn what_the_layer_brings_is_asked_of_the_layer() {
     let bundled = Elf { soname: Some("libstdc++-0a1b.so.6"), ..Elf::default() };
     let files = [("p/x.so", user("libstdc++-0a1b.so.6")), ("p.libs/renamed.so", bundled)];
     assert_eq!(findings_of("p3.12", &files), []);
-    // The system's folders are searched first, so that this one is never taken.
+    // The system's folders are searched first, so this library is never loaded.
     let same_name = Elf { soname: Some("libstdc++.so.6"), ..Elf::default() };
     let files = [("p/x.so", user("libstdc++.so.6")), ("p.libs/libstdc++.so.6", same_name)];
     assert_eq!(findings_of("p3.12", &files).len(), 1);
 }
 
 #[test]
-fn needed_libraries_are_in_the_layer_or_in_the_runtime() {
+fn needed_libraries_must_be_in_the_layer_or_in_the_runtime() {
     let elf = Elf {
         needed: vec![
             "libc.so.6",
@@ -139,7 +139,7 @@ fn needed_libraries_are_in_the_layer_or_in_the_runtime() {
 }
 
 #[test]
-fn extension_modules_are_tagged_for_the_target() {
+fn extension_modules_must_be_tagged_for_the_target() {
     let fitting = ["x.so", "x.abi3.so", "x.cpython-312-x86_64-linux-gnu.so", "p.libs/libfoo.2.so"];
     for path in fitting {
         assert_eq!(findings_of("p3.12", &[(path, Elf::default())]), [], "{path}");
@@ -160,7 +160,7 @@ fn extension_modules_are_tagged_for_the_target() {
             )]
         );
     }
-    // One of the same name that fits is loaded instead.
+    // A fitting module of the same name is loaded instead.
     let arm = Elf { machine: AARCH64, ..Elf::default() };
     let files = [
         ("p/x.cpython-312-aarch64-linux-gnu.so", arm),
@@ -170,7 +170,7 @@ fn extension_modules_are_tagged_for_the_target() {
 }
 
 #[test]
-fn what_no_module_loads_may_lack_a_library() {
+fn files_that_no_module_loads_may_lack_libraries() {
     let needs = |name| Elf { needed: vec![name], ..Elf::default() };
     let bundled = Elf { soname: Some("libbundled-1.so"), ..needs("libnone.so.1") };
     let module = library("p/x.abi3.so", &needs("libbundled-1.so"));
@@ -188,14 +188,14 @@ fn what_no_module_loads_may_lack_a_library() {
 }
 
 #[test]
-fn programs_for_another_processor_are_told_from_what_could_be_loaded() {
+fn programs_for_other_processors_are_distinguished_from_libraries() {
     let other = || Elf { machine: AARCH64, ..Elf::default() };
     let program = || Elf { kind: 2, ..other() };
     let table = [
         (vec![("p/flac-arm64", program())], Severity::Warning),
         (vec![("p/libflac.so", other())], Severity::Error),
         (vec![("p/libflac.so.1.2", other())], Severity::Error),
-        // There is one for each processor, and the module chooses.
+        // The wheel has a library for each processor and chooses one.
         (
             vec![("p/arm64/libflac.so", other()), ("p/x86/libflac.so", Elf::default())],
             Severity::Warning,

@@ -50,7 +50,7 @@ fn version(library: &str, name: &str, symbol: Option<&str>) -> RequiredVersion {
 }
 
 #[test]
-fn the_newest_versions_are_kept_by_library_and_interface() {
+fn newest_versions_are_kept_by_library_and_interface() {
     let library = read(&sample().bytes());
     assert_eq!(library.path, "p/x.so");
     assert_eq!((library.machine, library.class), (Machine::Aarch64, Class::Elf64));
@@ -75,7 +75,7 @@ fn executables_name_their_loader() {
 }
 
 #[test]
-fn what_no_loader_reads_is_no_library() {
+fn files_that_no_loader_reads_are_not_libraries() {
     let object = Elf { kind: 1, ..sample() }.bytes();
     let dump = Elf { kind: 4, ..sample() }.bytes();
     for bytes in [&object[..], &dump, b"!<arch>\n", b"#!/bin/sh\n", b"", b"\x7fEL"] {
@@ -99,14 +99,14 @@ fn files_of_other_classes_and_byte_orders_are_read() {
 }
 
 #[test]
-fn a_file_may_begin_at_any_address() {
+fn file_may_start_at_any_address() {
     let mut bytes = vec![0];
     bytes.extend(sample().bytes());
     assert_eq!(read(&bytes[1..]), read(&sample().bytes()));
 }
 
 #[test]
-fn every_cut_is_an_error() {
+fn every_truncation_is_an_error() {
     let bytes = Elf { interpreter: Some("/lib/ld.so"), ..sample() }.bytes();
     for end in 4..bytes.len() {
         let read = NativeLibrary::read("x", &bytes[..end]);
@@ -115,7 +115,7 @@ fn every_cut_is_an_error() {
 }
 
 #[test]
-fn every_changed_byte_is_read_or_refused() {
+fn changed_bytes_never_panic() {
     let bytes = Elf { interpreter: Some("/lib/ld.so"), ..sample() }.bytes();
     let (mut same, mut other, mut refused) = (0, 0, 0);
     let whole = read(&bytes);
@@ -134,7 +134,7 @@ fn every_changed_byte_is_read_or_refused() {
 }
 
 #[test]
-fn what_no_library_asks_for_is_refused() {
+fn absurd_version_lists_are_refused() {
     let many = Elf { needed: vec!["libc.so.6"; 1_025], ..sample() }.bytes();
     assert!(problem(&many).ends_with("it requires more than 1024 libraries"));
     let long = Elf { needed: vec![Box::leak("x".repeat(256).into_boxed_str())], ..sample() };
@@ -143,7 +143,7 @@ fn what_no_library_asks_for_is_refused() {
     let odd = Elf { needed: vec!["lib\u{1b}[2J.so"], ..sample() };
     assert!(problem(&odd.bytes()).ends_with("a name has control characters"));
 
-    // A list of versions that walks over itself, as often as it can.
+    // A list of versions that overlaps itself as often as possible.
     let one = Elf { versions: vec![required("libc.so.6", "GLIBC_2.17", "read")], ..sample() };
     let mut bytes = one.bytes();
     let entry = [1, 0, 1, 0];
@@ -152,9 +152,9 @@ fn what_no_library_asks_for_is_refused() {
     assert!(problem(&bytes).ends_with("it requires more versions than can exist"));
 }
 
-/// Whether `readelf` says the same of the libraries of this machine, and of this program.
+/// Compares our reader with `readelf` for the libraries of this machine and for this program.
 #[test]
-fn real_libraries_are_read_as_readelf_reads_them() {
+fn real_libraries_are_read_like_readelf() {
     if Command::new("readelf").arg("--version").output().is_err() {
         println!("SKIPPED: there is no readelf to compare with");
         return;
@@ -197,7 +197,7 @@ fn real_libraries_are_read_as_readelf_reads_them() {
 }
 
 #[test]
-fn this_program_asks_its_c_library_for_symbols() {
+fn this_program_requires_versions_of_its_c_library() {
     let library = read(&fs::read(std::env::current_exe().unwrap()).unwrap());
     assert!(library.machine.is_for(std::env::consts::ARCH.parse().expect("a Lambda architecture")));
     let glibc = library.versions.iter().find(|version| version.library == "libc.so.6");

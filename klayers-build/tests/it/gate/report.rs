@@ -59,7 +59,7 @@ fn errors_and_failed_imports_forbid_publishing() {
 }
 
 #[test]
-fn a_report_is_printed_with_its_errors_first() {
+fn report_is_printed_with_errors_first() {
     let outcomes = [
         ("a", ModuleOutcome::Passed),
         ("b", ModuleOutcome::TimedOut),
@@ -85,7 +85,7 @@ fn a_report_is_printed_with_its_errors_first() {
 }
 
 #[test]
-fn a_report_is_kept_as_it_is() {
+fn report_survives_serialization() {
     let report = GateReport {
         findings: vec![nearly_full(), missing(), Finding::Empty],
         imports: imports(&[("b", ModuleOutcome::TimedOut)]),
@@ -102,7 +102,7 @@ fn a_report_is_kept_as_it_is() {
 }
 
 #[test]
-fn libraries_of_one_distribution_are_one_line() {
+fn libraries_of_one_distribution_share_one_line() {
     let wheel = "opencv_python-5.0.0.93-cp37-abi3-manylinux_2_28_x86_64.whl";
     let files = ["a.so", "b.so", "c.so", "d.so"];
     let libraries = ["libX11.so.6", "libGL.so.1", "libxcb.so.1", "libglib-2.0.so.0"];
@@ -144,7 +144,7 @@ fn libraries_of_one_distribution_are_one_line() {
 }
 
 #[test]
-fn many_reasons_are_cut_to_a_few_lines() {
+fn many_errors_are_shortened_to_a_few_lines() {
     let outcomes: Vec<(String, ModuleOutcome)> =
         (0..40).map(|n| (format!("m{n:02}"), failed(&"long ".repeat(1_000)))).collect();
     let outcomes: Vec<(&str, ModuleOutcome)> =
@@ -157,7 +157,7 @@ fn many_reasons_are_cut_to_a_few_lines() {
 }
 
 #[test]
-fn reports_that_were_stored_before_are_read() {
+fn reports_of_earlier_releases_are_read() {
     let stored = r#"{
         "findings": [
             { "machine": { "file": { "wheel": "p-1-py3-none-any.whl", "path": "p/x.so" },

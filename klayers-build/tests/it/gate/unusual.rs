@@ -1,4 +1,4 @@
-//! What is odd about a layer, and no error, is said where it is built and kept with its record.
+//! Unusual properties of a layer are reported when it is built and stored with its record.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::samples::digest;
 use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 
-/// A wheel that is odd in every way that is noticed.
+/// A wheel with every unusual property that is noticed.
 fn odd() -> Vec<u8> {
     Sample::sample()
         .dist_info("WHEEL", "Wheel-Version: 1.9\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
@@ -27,12 +27,12 @@ fn odd() -> Vec<u8> {
         .bytes()
 }
 
-/// What is said of that wheel, sorted.
+/// The warnings about that wheel, sorted.
 const SAID: [&str; 5] = [
     "its Wheel-Version is 1.9, newer than the 1.0 that is known",
     "its module json has the name of a standard library module",
     "sample.pth does nothing in a layer: Python looks for it elsewhere",
-    // Once, and not of each file.
+    // Reported once, not for each file.
     "sample/Names and sample/names collide on file systems that ignore case or Unicode composition",
     "sample/unsound.so ",
 ];
@@ -49,7 +49,7 @@ const BUILD: [&str; 9] = [
     "--json",
 ];
 
-/// The warnings in what was printed, sorted, without what they begin with.
+/// The printed warnings, sorted and without their prefix.
 fn warnings<'a>(stderr: &'a str, wheel: &str) -> Vec<&'a str> {
     let start = format!("warning: {wheel}: ");
     let mut said: Vec<&str> =
@@ -58,7 +58,7 @@ fn warnings<'a>(stderr: &'a str, wheel: &str) -> Vec<&'a str> {
     said
 }
 
-/// What the catalog keeps of the one layer that was built.
+/// The report that the catalog stores for the only layer.
 fn kept(home: &Home) -> GateReport {
     let catalog = SqliteCatalog::open_read_only(home.path("klayers.db")).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -71,7 +71,7 @@ fn kept(home: &Home) -> GateReport {
 }
 
 #[test]
-fn what_is_unusual_about_a_wheel_is_a_warning_of_the_build() {
+fn build_warns_of_unusual_wheels() {
     if !uv_is_there() {
         return;
     }
@@ -91,7 +91,7 @@ fn what_is_unusual_about_a_wheel_is_a_warning_of_the_build() {
 }
 
 #[test]
-fn a_run_says_what_is_unusual_and_keeps_it_as_far_as_it_is_in_the_layer() {
+fn run_reports_and_stores_unusual_properties_of_the_layer() {
     if !uv_is_there() {
         return;
     }
@@ -112,7 +112,7 @@ fn a_run_says_what_is_unusual_and_keeps_it_as_far_as_it_is_in_the_layer() {
 }
 
 #[test]
-fn names_of_two_wheels_that_are_alike_are_a_warning_of_the_build() {
+fn build_warns_of_name_collisions_between_wheels() {
     if !uv_is_there() {
         return;
     }
@@ -138,7 +138,7 @@ fn names_of_two_wheels_that_are_alike_are_a_warning_of_the_build() {
         )
     };
     let expected = [
-        // Of two folders it is said once, and not of each file.
+        // Reported once for two folders, not for each file.
         alike(&format!("Shared of {sample}"), &format!("shared of {other}")),
         alike(&format!("cafe\u{301}.txt of {other}"), &format!("caf\u{e9}.txt of {sample}")),
     ];
@@ -154,7 +154,7 @@ fn names_of_two_wheels_that_are_alike_are_a_warning_of_the_build() {
 }
 
 #[test]
-fn names_in_the_data_folder_are_alike_where_they_are_installed() {
+fn names_in_data_folders_collide_at_their_installed_paths() {
     if !uv_is_there() {
         return;
     }
@@ -167,7 +167,7 @@ fn names_in_the_data_folder_are_alike_where_they_are_installed() {
 }
 
 #[test]
-fn a_run_says_why_a_layer_has_no_bytecode() {
+fn run_reports_why_a_layer_has_no_bytecode() {
     if !uv_is_there() {
         return;
     }
