@@ -1,7 +1,7 @@
 //! Assembles verified wheels into the zip of a layer.
 //!
-//! Entries are copied in their compressed form. Only files that an installer generates are generated
-//! here. The same lock gives the same bytes on any machine, at any time.
+//! Entries are copied in their compressed form. Only files that an installer generates are
+//! generated here. The same lock gives the same bytes on any machine, at any time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -66,8 +66,8 @@ pub struct LayerZip {
 }
 
 impl LayerZip {
-    /// Moves the zip to `<layer name>.zip` in `folder`, replacing an existing file. `folder` must be
-    /// the folder in which the zip was assembled.
+    /// Moves the zip to `<layer name>.zip` in `folder`, replacing an existing file. `folder` must
+    /// be the folder in which the zip was assembled.
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl<'w> Layer<'w> {
         self.unzipped_size() > UNPACKED_LIMIT
     }
 
-    /// Creates the error for a layer that is too large, with the settings that would make it smaller.
-    /// Reads all libraries, to measure how much stripping would save.
+    /// Creates the error for a layer that is too large, with the settings that would make it
+    /// smaller. Reads all libraries, to measure how much stripping would save.
     ///
     /// # Errors
     ///
@@ -206,7 +206,8 @@ impl<'w> Layer<'w> {
         left_out.chain(namespaces)
     }
 
-    /// Findings about names of two wheels that collide when case and Unicode composition are ignored.
+    /// Findings about names of two wheels that collide when case and Unicode composition are
+    /// ignored.
     fn name_collisions(&self) -> impl Iterator<Item = Finding> {
         let file = |(path, wheel): (&str, &Wheel)| gate::LayerFile {
             wheel: wheel.filename().to_string(),

@@ -28,8 +28,8 @@ mod healing;
 
 use healing::CacheRecovery;
 
-/// Upper bound on the size of all generated files of a layer, in bytes: RECORDs, launchers, the lock
-/// and the SBOM.
+/// Upper bound on the size of all generated files of a layer, in bytes: RECORDs, launchers, the
+/// lock and the SBOM.
 const MAX_GENERATED: u64 = 16 << 20;
 
 /// Builds layers.
@@ -180,9 +180,9 @@ impl Builder {
     /// # Errors
     ///
     /// If a wheel cannot be fetched or breaks a rule, if it cannot be compiled although bytecode is
-    /// required, if the layer cannot be assembled or exceeds Lambda's size limit, or if a cached file
-    /// changes again. Other problems that the gate finds are no errors here; they are in the layer's
-    /// findings.
+    /// required, if the layer cannot be assembled or exceeds Lambda's size limit, or if a cached
+    /// file changes again. Other problems that the gate finds are no errors here; they are in the
+    /// layer's findings.
     pub async fn build(
         &self,
         name: &LayerName,

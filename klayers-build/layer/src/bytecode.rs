@@ -64,8 +64,8 @@ impl Default for Limits {
     }
 }
 
-/// The cache of bytecode packs, and the interpreters that create them. The interpreters keep running
-/// until this value is dropped.
+/// The cache of bytecode packs, and the interpreters that create them. The interpreters keep
+/// running until this value is dropped.
 #[derive(Debug)]
 pub struct BytecodeCache {
     folder: PathBuf,
@@ -101,11 +101,11 @@ impl BytecodeCache {
     }
 
     /// Compiles a wheel's files and stores the pack in the cache. Files without a [`pyc_path`] are
-    /// ignored. The sources are read one after the other while others are being compiled. Their code
-    /// is not run.
+    /// ignored. The sources are read one after the other while others are being compiled. Their
+    /// code is not run.
     ///
-    /// The result is the same each time, on any machine: it depends only on the sources, their order,
-    /// and the release of Python.
+    /// The result is the same each time, on any machine: it depends only on the sources, their
+    /// order, and the release of Python.
     ///
     /// # Errors
     ///
@@ -144,8 +144,8 @@ struct Run<'a> {
     wheel: Digest,
     interpreter: &'a Interpreter,
     until: Instant,
-    /// The number of the first file that has failed. Files after it are not started; files before it
-    /// are, so that the reported error is always that of the first failing file.
+    /// The number of the first file that has failed. Files after it are not started; files before
+    /// it are, so that the reported error is always that of the first failing file.
     failed: AtomicUsize,
 }
 

@@ -1,8 +1,8 @@
 //! The gate checks a layer before it is published.
 //!
-//! [`check_native`] and [`check_size`] check the layer's files. [`ImportCheck`] imports its modules,
-//! and [`judge`] decides from both whether the layer may be published. The [`GateReport`] is printed
-//! and stored with the layer's record.
+//! [`check_native`] and [`check_size`] check the layer's files. [`ImportCheck`] imports its
+//! modules, and [`judge`] decides from both whether the layer may be published. The [`GateReport`]
+//! is printed and stored with the layer's record.
 
 use klayers_core::{BaseImage, PackageName};
 
@@ -38,7 +38,8 @@ use verdict::LayerPackages;
 pub struct JudgedLayer<'a> {
     /// The layer's distributions.
     pub distributions: &'a [Distribution],
-    /// The requested packages. If none of them is in the layer, all of its packages count as requested.
+    /// The requested packages. If none of them is in the layer, all of its packages count as
+    /// requested.
     pub requested: &'a [PackageName],
     /// The packages that were left out because the runtime has them.
     pub left_out: &'a BTreeSet<PackageName>,
@@ -51,9 +52,9 @@ pub struct JudgedLayer<'a> {
 /// Judges a layer by the findings about its files and by the imports of its modules.
 ///
 /// A native library that an import loaded must find all libraries that it needs in the layer or in
-/// the runtime. The same applies to libraries that an import loaded by name. A library that no import
-/// loaded is a plugin or a program; if it lacks something, that is only a warning. If nothing was
-/// imported, the findings stay as they are.
+/// the runtime. The same applies to libraries that an import loaded by name. A library that no
+/// import loaded is a plugin or a program; if it lacks something, that is only a warning. If
+/// nothing was imported, the findings stay as they are.
 ///
 /// A failed import stops the layer unless there is a [`Tolerance`] for it.
 pub fn judge(mut findings: Vec<Finding>, imported: Imported, layer: JudgedLayer<'_>) -> GateReport {

@@ -44,13 +44,14 @@ pub struct HandMadeZip {
 }
 
 impl HandMadeZip {
-    /// Copies a zip into a temporary file in `folder` and checks the copy, so that the checked bytes
-    /// cannot change afterwards.
+    /// Copies a zip into a temporary file in `folder` and checks the copy, so that the checked
+    /// bytes cannot change afterwards.
     ///
     /// # Errors
     ///
-    /// If the zip cannot be read completely, if an entry would be unpacked outside the layer's folder,
-    /// if no file is in a folder that functions use, or if the unpacked size exceeds Lambda's limit.
+    /// If the zip cannot be read completely, if an entry would be unpacked outside the layer's
+    /// folder, if no file is in a folder that functions use, or if the unpacked size exceeds
+    /// Lambda's limit.
     pub fn take(zip: &Path, folder: &Path) -> Result<Self, ImportError> {
         let failed = |source| ImportError::Io { path: zip.to_owned(), source };
         let mut file = NamedTempFile::new_in(folder).map_err(failed)?;

@@ -1,5 +1,5 @@
-//! The recipe of a layer: how it is built from its wheels. It is stored in the lock inside the layer,
-//! so that anyone who has the layer can build it again.
+//! The recipe of a layer: how it is built from its wheels. It is stored in the lock inside the
+//! layer, so that anyone who has the layer can build it again.
 
 use klayers_core::{LayerName, Target};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use klayers_wheel::Acceptances;
 /// same recipe result in different bytes.
 pub const FORMAT: u32 = 1;
 
-/// Everything that determines the bytes of a layer, except its wheels and its slimming, which the lock
-/// contains itself.
+/// Everything that determines the bytes of a layer, except its wheels and its slimming, which the
+/// lock contains itself.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {

@@ -35,7 +35,8 @@ pub struct Reproducer {
     pub interpreters: Interpreters,
     /// The known runtimes.
     pub runtimes: Runtimes,
-    /// The folder of wheels that a lock lists by file name only: a `file` URL that ends with a slash.
+    /// The folder of wheels that a lock lists by file name only: a `file` URL that ends with a
+    /// slash.
     pub wheels: Option<Url>,
     /// The packages whose wheels may be built from source again, which runs their code.
     pub allow_sdist: BTreeSet<PackageName>,
@@ -117,15 +118,15 @@ impl fmt::Display for Difference {
 }
 
 impl Reproducer {
-    /// Reads the lock in a layer, fetches its wheels, and builds the layer again in a temporary file
-    /// in `scratch`. If the CPython release of its bytecode is not on this machine, everything except
-    /// the bytecode is compared.
+    /// Reads the lock in a layer, fetches its wheels, and builds the layer again in a temporary
+    /// file in `scratch`. If the CPython release of its bytecode is not on this machine, everything
+    /// except the bytecode is compared.
     ///
     /// # Errors
     ///
-    /// If the zip is not a layer with a recipe, or if it cannot be rebuilt on this machine: a wheel is
-    /// no longer available, or a wheel that was built from source may not be built again or has a
-    /// different result.
+    /// If the zip is not a layer with a recipe, or if it cannot be rebuilt on this machine: a wheel
+    /// is no longer available, or a wheel that was built from source may not be built again or has
+    /// a different result.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, LayerError> {
         let fault = |fault: UnreproducibleError| ReproduceError::new(zip, fault);
         let read = |source| Rule::Io { path: zip.to_owned(), source };
@@ -171,8 +172,8 @@ impl Reproducer {
         })
     }
 
-    /// Creates a builder with the CPython release of the layer's bytecode. Without that release, the
-    /// builder creates no bytecode.
+    /// Creates a builder with the CPython release of the layer's bytecode. Without that release,
+    /// the builder creates no bytecode.
     async fn builder(
         &self,
         recipe: &Recipe,

@@ -1,5 +1,5 @@
-//! The software bill of materials (SBOM) of a layer, as a [CycloneDX 1.6] document. Programs use it to
-//! find vulnerable or unlicensed components.
+//! The software bill of materials (SBOM) of a layer, as a [CycloneDX 1.6] document. Programs use it
+//! to find vulnerable or unlicensed components.
 //!
 //! The document contains neither time nor place, so that the same wheels give the same bytes.
 //!
@@ -73,8 +73,9 @@ pub struct EmbeddedSbom {
 /// Creates the SBOM of a layer: a component for each wheel, and below it the components from the
 /// wheel's own SBOMs.
 ///
-/// Every embedded SBOM is referenced by its path and SHA-256. The components of valid CycloneDX JSON
-/// documents are included, too. Documents in another format and malformed ones are only referenced.
+/// Every embedded SBOM is referenced by its path and SHA-256. The components of valid CycloneDX
+/// JSON documents are included, too. Documents in another format and malformed ones are only
+/// referenced.
 ///
 /// ```
 /// use klayers_layer::sbom::{SbomPackage, cyclonedx};
@@ -290,7 +291,8 @@ impl LicenseChoice {
 }
 
 impl NamedLicense {
-    /// Some packages declare the whole text of their licence. Its first line is then used as its name.
+    /// Some packages declare the whole text of their licence. Its first line is then used as its
+    /// name.
     fn new(text: &str) -> Self {
         let text = text.trim();
         match text.split_once('\n') {

@@ -20,8 +20,8 @@ pub struct Slimming {
     /// Leave out the folders `test` and `tests` of packages.
     #[serde(skip_serializing_if = "is_false")]
     pub drop_tests: bool,
-    /// Leave out these packages, which the runtime has, and dependencies that only they need. A layer
-    /// that requests one of them by name is not changed.
+    /// Leave out these packages, which the runtime has, and dependencies that only they need. A
+    /// layer that requests one of them by name is not changed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub leave_out: BTreeSet<PackageName>,
 }
@@ -58,8 +58,8 @@ impl Slimming {
     }
 }
 
-/// Whether a file is in a test folder inside a package. A top-level folder of that name does not count,
-/// since it may be the only content of a distribution.
+/// Whether a file is in a test folder inside a package. A top-level folder of that name does not
+/// count, since it may be the only content of a distribution.
 pub(crate) fn is_test(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1).collect::<Vec<_>>();
     let root = folders.pop();

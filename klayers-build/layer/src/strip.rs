@@ -30,8 +30,8 @@ impl StripCache {
         Self { folder: cache.join("stripped") }
     }
 
-    /// Returns the stripped libraries of a wheel, from the cache if possible. None if the wheel has no
-    /// libraries. The pack omits libraries that stripping does not make smaller, that cannot be
+    /// Returns the stripped libraries of a wheel, from the cache if possible. None if the wheel has
+    /// no libraries. The pack omits libraries that stripping does not make smaller, that cannot be
     /// stripped, or that are larger than 64 MiB; they stay unchanged.
     ///
     /// # Errors
@@ -61,8 +61,8 @@ impl StripCache {
     }
 }
 
-/// Measures how many bytes stripping would save for each library of a wheel, by path below `python/`.
-/// The libraries are stripped for this, but nothing is cached.
+/// Measures how many bytes stripping would save for each library of a wheel, by path below
+/// `python/`. The libraries are stripped for this, but nothing is cached.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The gate's report on a layer: findings about its files, and the outcome of importing its modules.
+//! The gate's report on a layer: findings about its files, and the outcome of importing its
+//! modules.
 //!
 //! The gate creates these values when a layer is built, the catalog stores them, and the pages show
 //! them.
@@ -55,7 +56,8 @@ impl GateReport {
         Self { findings, imports: ImportReport::NotRun { reason } }
     }
 
-    /// Returns the steps that were omitted because an interpreter is missing or the step is turned off.
+    /// Returns the steps that were omitted because an interpreter is missing or the step is turned
+    /// off.
     pub fn omitted(&self) -> Omitted {
         let without = |finding: &Finding| {
             matches!(finding, Finding::WithoutBytecode(WithoutBytecode::NoInterpreter(_)))
@@ -80,8 +82,8 @@ impl GateReport {
     }
 
     /// Whether the layer may be published: no finding is an error, and all modules that must be
-    /// importable are. If nothing was imported, that alone does not stop the layer; the report shows
-    /// it.
+    /// importable are. If nothing was imported, that alone does not stop the layer; the report
+    /// shows it.
     pub fn passed(&self) -> bool {
         let errors = self.findings.iter().any(|finding| finding.severity() == Severity::Error);
         !errors && self.imports.failures().next().is_none()

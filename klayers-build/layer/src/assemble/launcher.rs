@@ -7,8 +7,8 @@ use klayers_wheel::{EntryPoint, Wheel};
 
 /// Returns the console scripts of a wheel that get a launcher.
 ///
-/// pip's wheel is for all versions of Python, but `bin` must have a `pip3.12`. Like installers, this
-/// replaces the version that the wheel names, if any, by the target's.
+/// pip's wheel is for all versions of Python, but `bin` must have a `pip3.12`. Like installers,
+/// this replaces the version that the wheel names, if any, by the target's.
 pub(super) fn scripts(wheel: &Wheel, python: PythonVersion) -> Vec<EntryPoint> {
     let scripts = wheel.inventory().scripts.clone();
     if wheel.name().normalized() == "pip" { with_version(scripts, python) } else { scripts }

@@ -85,8 +85,8 @@ fn take_line<'t>(rest: &mut &'t str) -> Option<&'t str> {
     Some(line)
 }
 
-/// Skips a docstring that starts in the current line. None if the docstring does not end, or if code
-/// follows it on its last line.
+/// Skips a docstring that starts in the current line. None if the docstring does not end, or if
+/// code follows it on its last line.
 fn skip_docstring(begun: &str, quotes: &str, rest: &mut &str) -> Option<()> {
     if let Some((_, behind)) = begun.split_once(quotes) {
         return is_blank(behind).then_some(());

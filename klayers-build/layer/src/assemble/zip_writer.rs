@@ -1,7 +1,7 @@
 //! Writes a ZIP archive whose bytes depend only on its content.
 //!
-//! Follows the [ZIP file format specification][spec] without optional parts: no data descriptors, no
-//! extra fields, no comments, and the same time for all files.
+//! Follows the [ZIP file format specification][spec] without optional parts: no data descriptors,
+//! no extra fields, no comments, and the same time for all files.
 //!
 //! [spec]: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 

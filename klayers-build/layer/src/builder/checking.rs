@@ -13,9 +13,9 @@ use crate::gate::{
 };
 
 impl Builder {
-    /// Imports the modules of a layer, if there is a suitable interpreter, and judges the layer by the
-    /// result. The layer is unpacked below `scratch` for this. `requested` are the packages that the
-    /// layer was built for; their main modules must be importable.
+    /// Imports the modules of a layer, if there is a suitable interpreter, and judges the layer by
+    /// the result. The layer is unpacked below `scratch` for this. `requested` are the packages
+    /// that the layer was built for; their main modules must be importable.
     ///
     /// # Errors
     ///
@@ -56,8 +56,8 @@ impl Builder {
         Ok(judge(layer.findings.clone(), imported, judged))
     }
 
-    /// Like [`check`](Self::check) if the layer's files alone do not show whether it works. Otherwise
-    /// nothing is imported.
+    /// Like [`check`](Self::check) if the layer's files alone do not show whether it works.
+    /// Otherwise nothing is imported.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl Builder {
 }
 
 impl BuiltLayer {
-    /// Returns the layer's distributions. If imports failed because modules are missing, reads their
-    /// dependencies, too.
+    /// Returns the layer's distributions. If imports failed because modules are missing, reads
+    /// their dependencies, too.
     fn distributions(&self, imports: &ImportReport) -> Result<Vec<Distribution>, LayerError> {
         let mut distributions = self.distributions.clone();
         if !imports.misses_modules() {

@@ -7,13 +7,13 @@
 //! - Up to Python 3.10, the order of a set depends on addresses.
 //! - In Python 3.12, whether two equal sets are one object depends on what was compiled before.
 //!
-//! So the code is parsed into a tree and written again. Objects have the reference flag if something
-//! refers to them. Strings of at most one character are interned; each exists only once in a process
-//! anyway. Members of sets are sorted. Equal constants become one object, as the compiler intends.
-//! Python loads equal code from the result.
+//! So the code is parsed into a tree and written again. Objects have the reference flag if
+//! something refers to them. Strings of at most one character are interned; each exists only once
+//! in a process anyway. Members of sets are sorted. Equal constants become one object, as the
+//! compiler intends. Python loads equal code from the result.
 //!
-//! The only specification of the format is `Python/marshal.c`. This module only knows the types that
-//! occur in constants and code.
+//! The only specification of the format is `Python/marshal.c`. This module only knows the types
+//! that occur in constants and code.
 
 use std::collections::HashMap;
 
@@ -26,8 +26,8 @@ const MAX_DEPTH: usize = 2_000;
 /// Size of the integers at the start of a code object, in bytes, by layout. Up to Python 3.10 they
 /// include the number of locals.
 const INTEGERS: [usize; 2] = [24, 20];
-/// By layout: the number of objects in a code object before and after its first line number, and the
-/// index of the file name among those before.
+/// By layout: the number of objects in a code object before and after its first line number, and
+/// the index of the file name among those before.
 const OBJECTS: [(usize, usize, usize); 2] = [(8, 1, 6), (8, 2, 5)];
 
 /// Why bytes are not valid bytecode.
@@ -133,8 +133,8 @@ impl<'a> Reader<'a> {
         Ok(object)
     }
 
-    /// Adds an object and returns its index. An equal constant is reused. Floating-point numbers are
-    /// never merged, since NaN objects are only equal to themselves.
+    /// Adds an object and returns its index. An equal constant is reused. Floating-point numbers
+    /// are never merged, since NaN objects are only equal to themselves.
     fn numbered(&mut self, node: Node<'a>) -> usize {
         let next = self.nodes.len();
         let apart = match node {

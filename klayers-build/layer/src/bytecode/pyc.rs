@@ -12,8 +12,8 @@ const HEADER: usize = 16;
 /// The flags of a hash-based `.pyc` file whose source is not checked (PEP 552).
 const UNCHECKED_HASH: [u8; 4] = [1, 0, 0, 0];
 
-/// Returns the path where Python looks for the bytecode of a file. None if the file is not compiled:
-/// like pip, this compiles every `.py` file except programs in `bin`.
+/// Returns the path where Python looks for the bytecode of a file. None if the file is not
+/// compiled: like pip, this compiles every `.py` file except programs in `bin`.
 ///
 /// ```
 /// use klayers_layer::bytecode::pyc_path;

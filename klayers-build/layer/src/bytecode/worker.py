@@ -1,8 +1,8 @@
 # Compiles sources, one after the other, until the input ends. Their code is not run.
 #
-# Request: the lengths of the file name and the source, four bytes each, then the name and the source.
-# Answer: one byte, "c" for compiled or "n" for not compiled, the length of the rest in four bytes,
-# then the .pyc file or the reason why it could not be compiled.
+# Request: the lengths of the file name and the source, four bytes each, then the name and the
+# source. Answer: one byte, "c" for compiled or "n" for not compiled, the length of the rest in four
+# bytes, then the .pyc file or the reason why it could not be compiled.
 import sys
 
 # With -c the first entry is the working folder, from which nothing must be imported. -I would omit

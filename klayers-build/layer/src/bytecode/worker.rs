@@ -144,8 +144,8 @@ impl Worker {
     }
 
     /// Describes how the worker ended. Waits a moment, since the output closes a little before the
-    /// process ends. `NOWAIT` leaves the process as a zombie, so that its process ID and group ID are
-    /// not reused before the group is killed.
+    /// process ends. `NOWAIT` leaves the process as a zombie, so that its process ID and group ID
+    /// are not reused before the group is killed.
     fn how_it_ended(&self) -> String {
         let child = Pid::from_child(&self.child);
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

@@ -3,8 +3,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::worker::{Worker, WorkerError};
 use crate::interpreter::Interpreter;
 
-/// A pool of workers. They are kept from one wheel to the next, since starting a worker takes longer
-/// than compiling most files.
+/// A pool of workers. They are kept from one wheel to the next, since starting a worker takes
+/// longer than compiling most files.
 #[derive(Debug)]
 pub(super) struct Workers {
     /// The maximum number of workers.

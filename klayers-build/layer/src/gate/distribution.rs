@@ -112,8 +112,8 @@ impl Distribution {
     /// Returns the main module, which users of the package import:
     ///
     /// 1. the module with the package's name, ignoring case and `-`, `_`, `.`;
-    /// 2. otherwise the largest module, except those whose names start with an underscore and tests,
-    ///    documentation and scripts;
+    /// 2. otherwise the largest module, except those whose names start with an underscore and
+    ///    tests, documentation and scripts;
     /// 3. otherwise the largest of all modules.
     ///
     /// None if there are no modules. Of two modules of equal size, the first by name is returned.
@@ -139,7 +139,8 @@ pub(super) fn is_incidental(module: &str) -> bool {
 }
 
 /// Whether users of a package do not import a module, or an underscore marks it as private. Modules
-/// generated for gRPC count, too: they need grpcio, which packages of messages often do not require.
+/// generated for gRPC count, too: they need grpcio, which packages of messages often do not
+/// require.
 pub(crate) fn is_hidden(module: &str) -> bool {
     let name = last_part(module);
     name.starts_with('_') || name.ends_with("_pb2_grpc") || is_incidental(module)
@@ -154,8 +155,8 @@ fn last_part(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
 
-/// Returns the distribution that usually contains a module. None for modules of the standard library,
-/// such as those for other systems, since no distribution contains them.
+/// Returns the distribution that usually contains a module. None for modules of the standard
+/// library, such as those for other systems, since no distribution contains them.
 pub(super) fn distribution_of(module: &str) -> Option<String> {
     let root = root_of(module);
     if let Some((_, distribution)) = OTHER_NAMES.iter().find(|(module, _)| *module == root) {

@@ -171,8 +171,8 @@ impl ImportCheck {
         Ok(Imported { report, loaded })
     }
 
-    /// Checks whether the interpreter can import layers of the target. The inner error is the reason
-    /// why not.
+    /// Checks whether the interpreter can import layers of the target. The inner error is the
+    /// reason why not.
     ///
     /// # Errors
     ///

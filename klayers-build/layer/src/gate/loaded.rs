@@ -67,7 +67,8 @@ impl LoadedFiles {
         libraries
     }
 
-    /// Reads the names of this machine's libraries. If a library cannot be read, its file name is used.
+    /// Reads the names of this machine's libraries. If a library cannot be read, its file name is
+    /// used.
     fn libraries(&self) -> Vec<MachineLibrary> {
         let read = |(path, modules): (&PathBuf, &BTreeSet<String>)| {
             // The path comes from the process and cannot be trusted.
@@ -101,7 +102,8 @@ fn read(path: &Path) -> Option<NativeLibrary> {
     NativeLibrary::read(&path.display().to_string(), &bytes).ok()?
 }
 
-/// Returns the installed path of a wheel's file below `python/`. Files of a `.data` folder are moved.
+/// Returns the installed path of a wheel's file below `python/`. Files of a `.data` folder are
+/// moved.
 fn installed(path: &str) -> &str {
     let Some((folder, inside)) = path.split_once('/') else { return path };
     let in_data = folder.strip_suffix(".data").and_then(|_| inside.split_once('/'));
@@ -112,8 +114,8 @@ fn installed(path: &str) -> &str {
 /// loaded is a plugin or a program.
 ///
 /// If an import failed because a library is missing, the files that it would have loaded are not
-/// mapped. The findings about wheels with such failures stay as they are. `owners` returns the wheels
-/// of a module.
+/// mapped. The findings about wheels with such failures stay as they are. `owners` returns the
+/// wheels of a module.
 pub(super) fn reconsider(
     findings: &mut [Finding],
     loaded: &LoadedFiles,
@@ -171,8 +173,8 @@ fn is_foreign(name: &str, image: &BaseImage) -> bool {
     !image.has(name) && !of_c_library(name)
 }
 
-/// Whether a library is part of the C library and loaded only because of this machine's configuration
-/// of user lookup and character conversion.
+/// Whether a library is part of the C library and loaded only because of this machine's
+/// configuration of user lookup and character conversion.
 fn of_c_library(name: &str) -> bool {
     name.starts_with("libnss_") || !name.starts_with("lib") && !name.starts_with("ld-")
 }

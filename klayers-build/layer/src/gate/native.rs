@@ -19,10 +19,10 @@ const KNOWN_NAMES: [&str; 2] = ["CXXABI_FLOAT128", "CXXABI_TM_1"];
 /// Checks whether the target can load a layer's native libraries. Each library comes with the file
 /// name of its wheel. `files` are the paths or names of all files in the layer.
 ///
-/// A needed library counts as present if any folder of the layer has a file of its name or a library
-/// with its soname, since the search path depends on which libraries were loaded before. A library
-/// that the runtime has is taken from the runtime, even if the layer has one of the same name, since
-/// Lambda searches the system's folders first.
+/// A needed library counts as present if any folder of the layer has a file of its name or a
+/// library with its soname, since the search path depends on which libraries were loaded before. A
+/// library that the runtime has is taken from the runtime, even if the layer has one of the same
+/// name, since Lambda searches the system's folders first.
 ///
 /// An extension module that is tagged for another Python or processor is never loaded. This is
 /// accepted if the layer has a fitting one of the same name; nothing else about it is checked.

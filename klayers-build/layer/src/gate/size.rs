@@ -42,10 +42,10 @@ fn biggest(mut distributions: Vec<(String, u64)>, named: usize) -> Vec<(String, 
 
 /// Judges a layer by the sizes of its wheels, before any of them is fetched.
 ///
-/// Except for archive headers, a wheel unpacks to more than its own size. So a layer is refused if its
-/// wheels exceed the limit by more than a tenth. If tests or debug sections are left out, which may be
-/// most of a wheel, it is only refused if its wheels exceed four times the limit. If files are excluded
-/// by pattern, the sizes of wheels prove nothing, and the layer is not refused here.
+/// Except for archive headers, a wheel unpacks to more than its own size. So a layer is refused if
+/// its wheels exceed the limit by more than a tenth. If tests or debug sections are left out, which
+/// may be most of a wheel, it is only refused if its wheels exceed four times the limit. If files
+/// are excluded by pattern, the sizes of wheels prove nothing, and the layer is not refused here.
 pub(crate) fn judge_lock(layer: &LayerName, lock: &Lock, limit: u64) -> Option<TooLargeError> {
     let slimming = lock.slimming();
     let allowed = match (slimming.exclude.is_empty(), slimming.strip || slimming.drop_tests) {

@@ -98,8 +98,8 @@ impl LayerPackages<'_> {
         Some(Undeclared { module, distribution, package, extra })
     }
 
-    /// Returns the requested distributions that have a module. If no requested package is in the layer,
-    /// all distributions count as requested.
+    /// Returns the requested distributions that have a module. If no requested package is in the
+    /// layer, all distributions count as requested.
     fn requested_with<'a>(&'a self, module: &'a str) -> impl Iterator<Item = &'a Distribution> {
         let is_requested =
             |distribution: &&Distribution| self.requested.contains(&distribution.package);
@@ -109,7 +109,8 @@ impl LayerPackages<'_> {
             .filter(move |distribution| distribution.has_module(module))
     }
 
-    /// Returns the module that an import did not find, if no package of the layer has or requires it.
+    /// Returns the module that an import did not find, if no package of the layer has or requires
+    /// it.
     fn missing_from_layer<'a>(&self, outcome: &'a ModuleOutcome) -> Option<&'a str> {
         let ModuleOutcome::Failed { missing: Some(Missing::Module(missing)), .. } = outcome else {
             return None;

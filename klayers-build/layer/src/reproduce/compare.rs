@@ -18,9 +18,9 @@ pub(super) fn differences(layer: &Archive, rebuilt: &Archive) -> Result<Vec<Diff
     Ok(found.into_iter().map(|(_, difference)| difference).collect())
 }
 
-/// Compares a layer that has bytecode of a release with one that was rebuilt without bytecode. Returns
-/// the differences and the number of bytecode files, which are ignored. The entries about bytecode in
-/// the lock and in `RECORD` are ignored, too; the rest of these files is compared.
+/// Compares a layer that has bytecode of a release with one that was rebuilt without bytecode.
+/// Returns the differences and the number of bytecode files, which are ignored. The entries about
+/// bytecode in the lock and in `RECORD` are ignored, too; the rest of these files is compared.
 pub(super) fn differences_but_bytecode(
     layer: &Archive,
     rebuilt: &Archive,

@@ -1,13 +1,14 @@
 //! The components of a CycloneDX document inside a wheel.
 //!
-//! The content of a wheel cannot be trusted, but the layer's SBOM must be valid. So only known fields
-//! of each component are parsed, checked, and written again.
+//! The content of a wheel cannot be trusted, but the layer's SBOM must be valid. So only known
+//! fields of each component are parsed, checked, and written again.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Size limit for documents whose components are included, in bytes. Larger ones are only referenced.
+/// Size limit for documents whose components are included, in bytes. Larger ones are only
+/// referenced.
 const MAX_SIZE: usize = 4 << 20;
 /// Maximum nesting depth of components.
 const MAX_DEPTH: usize = 16;
@@ -126,8 +127,8 @@ pub(super) fn components(bytes: &[u8], place: &str) -> Option<Vec<Component>> {
     Some(components)
 }
 
-/// Checks the rules that the types do not express, and makes the references unique. None if a rule is
-/// broken.
+/// Checks the rules that the types do not express, and makes the references unique. None if a rule
+/// is broken.
 fn check(
     components: &mut [Component],
     place: &str,

@@ -19,8 +19,8 @@ const DEBUG_SECTIONS: [&[u8]; 4] = [b".symtab", b".strtab", b".symtab_shndx", b"
 /// Name prefixes of debug sections.
 const DEBUG_PREFIXES: [&[u8]; 2] = [b".debug_", b".zdebug_"];
 
-/// Removes the debug sections of a 64-bit little-endian library. None if it would not be smaller, is
-/// of another kind, or is malformed.
+/// Removes the debug sections of a 64-bit little-endian library. None if it would not be smaller,
+/// is of another kind, or is malformed.
 pub(super) fn stripped(path: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     let stripped = Elf::read(bytes)?.without_debug_sections()?;
     // Everything that a loader reads must stay the same.

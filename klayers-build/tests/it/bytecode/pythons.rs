@@ -11,7 +11,8 @@ use crate::support::command::{environment, say_skipped};
 /// Python versions that Lambda has or had.
 pub(super) const MINORS: std::ops::RangeInclusive<u8> = 8..=14;
 
-/// Finds CPython of a version: from a variable such as `KLAYERS_PYTHON_3_12`, on `PATH`, or in pyenv.
+/// Finds CPython of a version: from a variable such as `KLAYERS_PYTHON_3_12`, on `PATH`, or in
+/// pyenv.
 pub(super) fn python(minor: u8) -> Option<Interpreter> {
     let python = PythonVersion::new(3, minor);
     let search_path = SearchPath::new(environment("PATH").unwrap_or_default());
@@ -69,8 +70,8 @@ pub(super) fn standard_library(interpreter: &Interpreter) -> PathBuf {
     interpreter.path().parent().unwrap().parent().unwrap().join(format!("lib/python{version}"))
 }
 
-/// Writes a fake interpreter. It answers the question for its version like a real interpreter, with some
-/// lines of the answer changed, and runs `script` otherwise.
+/// Writes a fake interpreter. It answers the question for its version like a real interpreter, with
+/// some lines of the answer changed, and runs `script` otherwise.
 pub(crate) fn pretender(path: &Path, changed: &[(usize, &str)], script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let mut lines =

@@ -11,8 +11,8 @@ use klayers_layer::interpreter::Interpreter;
 use super::pythons::{pythons, standard_library};
 use super::wheel;
 
-/// Number of files. More would take too long. With this number, they include the file that Python 3.12.1
-/// compiles to different bytes after it has compiled others.
+/// Number of files. More would take too long. With this number, they include the file that Python
+/// 3.12.1 compiles to different bytes after it has compiled others.
 const FILES: usize = 60;
 
 /// Files of the standard library, with all kinds of code.

@@ -12,7 +12,8 @@ const PKG_RESOURCES: &str = "try:\n    __import__('pkg_resources').declare_names
                              __import__('pkgutil').extend_path(__path__, __name__)\n";
 const FAILS: &str = "raise OSError('there is no /etc/secret')\n";
 
-/// Builds a layer. Returns the exit code and the result as JSON. None without a suitable interpreter.
+/// Builds a layer. Returns the exit code and the result as JSON. None without a suitable
+/// interpreter.
 fn built(wheels: &[WheelFile], asked_for: &str, more: &str) -> Option<(Option<i32>, Value)> {
     let interpreter = any_python().filter(|_| uv_is_there())?;
     let python = interpreter.version().python().to_string();

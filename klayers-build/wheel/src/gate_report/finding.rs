@@ -58,12 +58,12 @@ pub enum Finding {
         class: Class,
         /// The layer's target.
         target: Target,
-        /// Whether something in the layer would load the library. A program for another processor that
-        /// nothing loads does no harm.
+        /// Whether something in the layer would load the library. A program for another processor
+        /// that nothing loads does no harm.
         #[serde(default = "yes")]
         loaded: bool,
-        /// Whether the finding is an error even if no import loaded the library: Python would import
-        /// it as a module, or its wheel has no library for the target's processor at all.
+        /// Whether the finding is an error even if no import loaded the library: Python would
+        /// import it as a module, or its wheel has no library for the target's processor at all.
         #[serde(default = "yes")]
         indispensable: bool,
     },
@@ -76,8 +76,8 @@ pub enum Finding {
         /// The newest version that the runtime has.
         newest: AbiVersion,
     },
-    /// A native library requires a version that is not a number, and it is unknown whether the runtime
-    /// has it.
+    /// A native library requires a version that is not a number, and it is unknown whether the
+    /// runtime has it.
     UnknownVersion {
         /// The file.
         file: LayerFile,
@@ -152,8 +152,8 @@ pub enum Finding {
         /// The distributions with their versions.
         distributions: Vec<String>,
     },
-    /// Several distributions declare a namespace package with different code. One of the files is in
-    /// the layer.
+    /// Several distributions declare a namespace package with different code. One of the files is
+    /// in the layer.
     SharedNamespace {
         /// The path where the file is installed.
         path: String,

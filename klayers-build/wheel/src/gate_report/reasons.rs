@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// The module needs something that no package of the layer requires, and its distribution was not
-    /// requested but is a dependency.
+    /// The module needs something that no package of the layer requires, and its distribution was
+    /// not requested but is a dependency.
     CameAlong,
     /// The module needs something that no package of the layer requires, but the main module of its
     /// distribution works.
