@@ -58,10 +58,10 @@ impl Layer<'_> {
             parts.size += size;
             match namespaces.first_below(path)? {
                 Some(FirstImportable::Package(folder)) => {
-                    *parts.packages.entry(folder).or_default() += size
+                    *parts.packages.entry(folder).or_default() += size;
                 }
                 Some(FirstImportable::Module(module)) => {
-                    *parts.modules.entry(module).or_default() += size
+                    *parts.modules.entry(module).or_default() += size;
                 }
                 None => {}
             }
