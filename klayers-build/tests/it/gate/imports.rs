@@ -145,7 +145,10 @@ async fn module_that_ends_the_process_fails() {
         "print('{\"module\": \"m\", \"failure\": null}', flush=True); import os; os._exit(0)",
     ] {
         let message = failure(source).await;
-        assert!(message.starts_with("the interpreter ended before the import finished"), "{message}");
+        assert!(
+            message.starts_with("the interpreter ended before the import finished"),
+            "{message}"
+        );
     }
 }
 
