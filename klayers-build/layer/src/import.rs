@@ -225,7 +225,7 @@ pub enum HandMadeZipError {
     Twice,
     /// The name of an entry is not allowed for a file in a layer.
     #[error(transparent)]
-    Name(Box<Rule>),
+    Name(Box<RuleError>),
     /// An entry is not in a folder.
     #[error(
         "entry {0} is not in a folder, so no runtime finds it; Python modules belong in python/"

@@ -129,7 +129,7 @@ impl Reproducer {
     /// a different result.
     pub async fn reproduce(&self, zip: &Path, scratch: &Path) -> Result<Reproduction, LayerError> {
         let fault = |fault: UnreproducibleError| ReproduceError::new(zip, fault);
-        let read = |source| Rule::Io { path: zip.to_owned(), source };
+        let read = |source| RuleError::Io { path: zip.to_owned(), source };
         let archive = Archive::open(zip).map_err(|rule| fault(rule.into()))?;
         let (layer, text) = own_lock(&archive).map_err(fault)?;
         let recipe = Recipe::parse(&text).map_err(|error| fault(error.into()))?;

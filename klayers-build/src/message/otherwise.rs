@@ -139,7 +139,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
         },
         LayerError::TooLarge(_) => return None,
         LayerError::Reproduce(error) => match error.reason() {
-            UnreproducibleError::Archive(Rule::Io { source, .. }) => of_file(source),
+            UnreproducibleError::Archive(RuleError::Io { source, .. }) => of_file(source),
             UnreproducibleError::FromSource(_) => return None,
             _ => "check that the zip is one that klayers-pipeline built, as it was built",
         },

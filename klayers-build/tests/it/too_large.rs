@@ -1,4 +1,4 @@
-//! Layers that exceed Lambda's size limit are refused early, with settings that make them smaller.
+//! Tests that layers above Lambda's limit are refused early, with advice on making them smaller.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{WheelFile, package};
 
 const MEGABYTE: usize = 1_000_000;
 
-/// A package of 250 MB, with 30 MB of tests.
+/// A package of 250 MB, and its tests of 30 MB.
 fn large() -> WheelFile {
     let mut wheel = WheelFile::new("large", "1.0").file("large/__init__.py", "");
     for number in 0..25 {
@@ -21,7 +21,7 @@ fn large() -> WheelFile {
     wheel
 }
 
-/// Returns the message about a refused layer, which must be short.
+/// The error about a refused layer, which must be short.
 #[track_caller]
 fn refusal(outcome: Outcome) -> String {
     let outcome = outcome.ended_with(1);
@@ -47,7 +47,7 @@ fn too_large_wheels_are_not_fetched() {
 }
 
 #[test]
-fn too_large_layer_is_refused_before_compiling_and_imports() {
+fn too_large_layer_is_refused_before_compiling_or_importing() {
     if !uv_is_there() {
         return;
     }

@@ -32,7 +32,7 @@ impl ReproduceError {
 pub enum UnreproducibleError {
     /// The layer is not a valid ZIP archive.
     #[error(transparent)]
-    Archive(#[from] Rule),
+    Archive(#[from] RuleError),
     /// The layer does not contain exactly one lock.
     #[error(
         "it does not contain exactly one klayers/LAYER/pylock.toml, as layers built from wheels do"

@@ -13,7 +13,10 @@ use super::Difference;
 const ROOT: &str = "python/";
 
 /// Returns all differences, sorted by path.
-pub(super) fn differences(layer: &Archive, rebuilt: &Archive) -> Result<Vec<Difference>, Rule> {
+pub(super) fn differences(
+    layer: &Archive,
+    rebuilt: &Archive,
+) -> Result<Vec<Difference>, RuleError> {
     let found = compare(layer, rebuilt, &BTreeSet::new())?;
     Ok(found.into_iter().map(|(_, difference)| difference).collect())
 }
@@ -26,7 +29,7 @@ pub(super) fn differences_but_bytecode(
     rebuilt: &Archive,
     recipe: &Recipe,
     release: &PythonRelease,
-) -> Result<(Vec<Difference>, usize), Rule> {
+) -> Result<(Vec<Difference>, usize), RuleError> {
     // Only the bytecode of existing sources is ignored.
     let sources =
         rebuilt.entries().iter().filter_map(|entry| entry.path.as_str().strip_prefix(ROOT));
@@ -63,7 +66,7 @@ fn compare<'a>(
     layer: &'a Archive,
     rebuilt: &'a Archive,
     ignored: &BTreeSet<String>,
-) -> Result<Vec<(Pair<'a>, Difference)>, Rule> {
+) -> Result<Vec<(Pair<'a>, Difference)>, RuleError> {
     let compared = |entry: &&Entry| !is_among(&entry.path, ignored);
     let mut missing: BTreeMap<&EntryPath, &Entry> =
         rebuilt.entries().iter().filter(compared).map(|entry| (&entry.path, entry)).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use klayers_core::PythonVersion;
 use klayers_layer::bytecode::{BytecodeCache, BytecodeError, Limits, Source, WorkerError};
-use klayers_layer::interpreter::{Interpreter, Places};
+use klayers_layer::interpreter::{Interpreter, SearchPath};
 use klayers_wheel::cached::Inspection;
 use tempfile::TempDir;
 
