@@ -26,10 +26,12 @@ use klayers_catalog::{Adoption, AdoptionPlan, Catalog, Include, Query};
 mod api;
 mod error;
 mod records;
+#[cfg(feature = "adopt-table")]
 mod table;
 
 pub use api::ApiSource;
 pub use error::{AdoptError, LeftOut, Reason, RequestError, RequestFault};
+#[cfg(feature = "adopt-table")]
 pub use table::TableSource;
 
 /// Where records are taken over from.
@@ -38,6 +40,7 @@ pub enum Source {
     /// The API of a collection, version 2.
     Api(ApiSource),
     /// The DynamoDB table of the public collection.
+    #[cfg(feature = "adopt-table")]
     Table(TableSource),
 }
 
@@ -161,6 +164,7 @@ pub async fn adopt(
                 }
             }
         }
+        #[cfg(feature = "adopt-table")]
         Source::Table(table) => {
             let read = table.read(&scope.selection).await?;
             adopter.report.left_out.extend(read.left_out);

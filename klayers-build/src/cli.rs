@@ -319,6 +319,7 @@ async fn note_confinement(runs_code: bool) {
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_)
+        | Error::MissingFeature(_)
         | Error::Plan(_)
         | Error::Unrecorded(_)
         | Error::Expiry(_)
@@ -333,9 +334,11 @@ fn exit_code(error: &Error) -> u8 {
         )
         | Error::Export(ExportError::NotOurs { .. } | ExportError::UnknownChanges)
         | Error::Catalog(CatalogError::Foreign { .. } | CatalogError::Empty { .. })
-        | Error::Publish(PublishError::Credentials { .. } | PublishError::BucketName(_)) => {
-            UNUSABLE
-        }
+        | Error::Publish(
+            PublishError::Credentials { .. }
+            | PublishError::BucketName(_)
+            | PublishError::WithoutPointers,
+        ) => UNUSABLE,
         Error::Adopt(error) if error.is_usage() => UNUSABLE,
         _ => FAILED,
     }

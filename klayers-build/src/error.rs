@@ -64,9 +64,22 @@ pub enum Error {
     /// The API could not be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The command was built without a feature.
+    #[error(transparent)]
+    MissingFeature(#[from] MissingFeatureError),
     /// A static copy cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),
+}
+
+/// This `klayers-pipeline` was built without a feature that the request needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("this klayers-pipeline was built without {feature}, so it cannot {action}")]
+pub struct MissingFeatureError {
+    /// The Cargo feature.
+    pub feature: &'static str,
+    /// The request: `publish to AWS`.
+    pub action: &'static str,
 }
 
 /// The errors of the stages that build a layer reach [`Error`] through [`LayerError`].

@@ -4,6 +4,7 @@
 //! [`plan`] decides what is to be done, and [`pipeline`] does it.
 
 pub mod adopt;
+#[cfg(feature = "aws")]
 pub mod bucket;
 pub mod config;
 pub mod message;
@@ -20,4 +21,4 @@ pub use klayers_layer as layer;
 pub use klayers_publish as publish;
 pub use klayers_site as site;
 
-pub use error::Error;
+pub use error::{Error, MissingFeatureError};

@@ -18,8 +18,8 @@ use self::call::AwsResult;
 use self::timeouts::Timeouts;
 use self::transfer::Transfer;
 use super::{
-    InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError, PublishedVersion,
-    Publisher, Trouble,
+    AwsOptions, InspectedVersion, LayerUpload, ListedVersion, Pointer, PublishError,
+    PublishedVersion, Publisher, Trouble,
 };
 
 mod accounts;
@@ -27,7 +27,7 @@ mod bodies;
 mod call;
 mod error;
 mod identity;
-mod options;
+#[cfg_attr(not(feature = "pointers"), path = "aws/without_pointers.rs")]
 mod pointers;
 mod policy;
 mod timeouts;
@@ -36,8 +36,6 @@ mod watch;
 
 pub use accounts::{Access, settings};
 pub use call::Call;
-pub use error::{AwsError, AwsErrorKind};
-pub use options::AwsOptions;
 
 /// The largest zip that Lambda accepts in a request, in bytes.
 const LARGEST_IN_REQUEST: u64 = 50 << 20;
@@ -87,6 +85,9 @@ impl LambdaPublisher {
     }
 
     fn new(accounts: Accounts, options: AwsOptions) -> Result<Self, PublishError> {
+        if options.pointers && cfg!(not(feature = "pointers")) {
+            return Err(PublishError::WithoutPointers);
+        }
         let transfer = options.bucket.as_deref().map(Transfer::new).transpose()?;
         Ok(Self { accounts, bodies: Bodies::default(), transfer, options })
     }

@@ -11,6 +11,9 @@ use super::{AwsError, AwsErrorKind, Trouble};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
+    /// The options ask for pointers, and this build cannot keep any.
+    #[error("pointers are kept in the SSM Parameter Store, which needs the feature `pointers`")]
+    WithoutPointers,
     /// Reading or writing a file failed.
     #[error("could not {action} {}", path.display())]
     Io {

@@ -7,16 +7,21 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use klayers_core::{Digest, LayerName, LayerVersionArn, PackageName, Region, Target};
 
+#[cfg(feature = "aws")]
 mod aws;
+mod aws_error;
 mod description;
 mod error;
 mod folder;
+mod options;
 
-pub use aws::{Access, Call, settings as aws_settings};
-pub use aws::{AwsError, AwsErrorKind, AwsOptions, LambdaPublisher};
+#[cfg(feature = "aws")]
+pub use aws::{Access, Call, LambdaPublisher, settings as aws_settings};
+pub use aws_error::{AwsError, AwsErrorKind};
 pub use description::{describe, stated_digest};
 pub use error::PublishError;
 pub use folder::FolderPublisher;
+pub use options::AwsOptions;
 
 /// Creates, lists and deletes layer versions in regions.
 ///

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use klayers_build::Error;
+#[cfg(not(feature = "adopt-table"))]
+use klayers_build::MissingFeatureError;
+#[cfg(feature = "adopt-table")]
+use klayers_build::adopt::TableSource;
 use klayers_build::adopt::{
-    AdoptionReport, ApiSource, LeftOut, Mode, Scope, Source, TableSource, adopt as adopt_from,
+    AdoptionReport, ApiSource, LeftOut, Mode, Scope, Source, adopt as adopt_from,
 };
 use klayers_build::config::Config;
+#[cfg(feature = "adopt-table")]
+use klayers_build::config::PublishConfig;
 use klayers_build::pipeline::RunLock;
 use klayers_build::plan::Selection;
 use klayers_catalog::{Catalog, SqliteCatalog};
@@ -57,10 +63,7 @@ pub(super) async fn adopt(
         (Some(url), _) => Source::Api(ApiSource::new(url)?),
         (None, table) => {
             let table = table.as_deref().unwrap_or_default();
-            let profiles = &config.publish.aws.profiles;
-            let region = args.table_region.as_ref();
-            let deadline = config.publish.deadline;
-            Source::Table(TableSource::connect(table, region, profiles, deadline).await?)
+            table_source(table, args.table_region.as_ref(), &config).await?
         }
     };
     let report = if args.dry_run {
@@ -98,6 +101,21 @@ pub(super) async fn adopt(
         report.left_out.len(),
     ));
     Ok(if report.left_out.is_empty() { DONE } else { FAILED })
+}
+
+#[cfg(feature = "adopt-table")]
+async fn table_source(
+    table: &str,
+    region: Option<&Region>,
+    config: &Config,
+) -> Result<Source, Error> {
+    let PublishConfig { aws, deadline, .. } = &config.publish;
+    Ok(Source::Table(TableSource::connect(table, region, &aws.profiles, *deadline).await?))
+}
+
+#[cfg(not(feature = "adopt-table"))]
+async fn table_source(_: &str, _: Option<&Region>, _: &Config) -> Result<Source, Error> {
+    Err(MissingFeatureError { feature: "adopt-table", action: "read a DynamoDB table" }.into())
 }
 
 /// An API cannot say which targets and regions it has. So it is asked for all that are known here,

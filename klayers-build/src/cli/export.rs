@@ -2,6 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use klayers_build::Error;
+#[cfg(not(feature = "aws"))]
+use klayers_build::MissingFeatureError;
+#[cfg(feature = "aws")]
 use klayers_build::bucket::Bucket;
 use klayers_catalog::SqliteCatalog;
 use klayers_core::Digest;
@@ -27,6 +30,16 @@ pub(super) struct ExportArgs {
     json: bool,
 }
 
+#[cfg(feature = "aws")]
+async fn connect(bucket: &str) -> Result<Box<dyn Destination>, Error> {
+    Ok(Box::new(Bucket::connect(bucket).await))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn connect(_: &str) -> Result<Box<dyn Destination>, Error> {
+    Err(MissingFeatureError { feature: "aws", action: "export to S3" }.into())
+}
+
 pub(super) async fn export_site(args: &ExportArgs) -> Result<u8, Error> {
     let config = args.config.load()?;
     // It is brought up to date, so that it says what changed.
@@ -37,7 +50,7 @@ pub(super) async fn export_site(args: &ExportArgs) -> Result<u8, Error> {
     let origin = Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
     let mut destination: Box<dyn Destination> = match (&args.out, &args.s3) {
         (Some(folder), _) => Box::new(Folder::new(folder)?),
-        (None, Some(bucket)) => Box::new(Bucket::connect(bucket).await),
+        (None, Some(bucket)) => connect(bucket).await?,
         (None, None) => return Ok(super::UNUSABLE),
     };
     let ExportSummary { objects, written, bytes, removed } =

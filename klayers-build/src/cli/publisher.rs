@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use klayers_build::Error;
+#[cfg(not(feature = "aws"))]
+use klayers_build::MissingFeatureError;
 use klayers_build::config::{PublishConfig, PublishTarget};
 use klayers_core::Region;
-use klayers_publish::{FolderPublisher, LambdaPublisher, Publisher};
+#[cfg(feature = "aws")]
+use klayers_publish::LambdaPublisher;
+use klayers_publish::{FolderPublisher, Publisher};
 
 /// The publisher that the configuration asks for. Credentials are looked for before anything is
 /// done.
@@ -15,8 +19,16 @@ pub(super) async fn publisher(
 ) -> Result<Arc<dyn Publisher>, Error> {
     Ok(match config.target {
         PublishTarget::Local => Arc::new(FolderPublisher::open(&config.root)?),
-        PublishTarget::Aws => {
-            Arc::new(LambdaPublisher::connect(config.aws.clone(), regions).await?)
-        }
+        PublishTarget::Aws => aws(config, regions).await?,
     })
+}
+
+#[cfg(feature = "aws")]
+async fn aws(config: &PublishConfig, regions: &[Region]) -> Result<Arc<dyn Publisher>, Error> {
+    Ok(Arc::new(LambdaPublisher::connect(config.aws.clone(), regions).await?))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn aws(_: &PublishConfig, _: &[Region]) -> Result<Arc<dyn Publisher>, Error> {
+    Err(MissingFeatureError { feature: "aws", action: "publish to AWS" }.into())
 }

@@ -37,6 +37,7 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
     }
     Some(match error {
         Error::Config(error) => return of_config(error),
+        Error::MissingFeature(_) => "install it with its default features",
         Error::Plan(error) => match error {
             PlanError::UnknownTarget(_)
             | PlanError::UnknownPackage(_)
@@ -73,6 +74,7 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
         },
         Error::Publish(error) => match error {
             PublishError::Io { .. } => FILE,
+            PublishError::WithoutPointers => "install klayers-pipeline with its default features",
             PublishError::Overdue { .. } | PublishError::Aws(_) => {
                 "run again: what was published is recorded, the rest is done then"
             }

@@ -72,6 +72,7 @@ struct Account {
 struct Clients {
     lambda: aws_sdk_lambda::Client,
     s3: aws_sdk_s3::Client,
+    #[cfg(feature = "pointers")]
     ssm: aws_sdk_ssm::Client,
     access: Arc<Access>,
 }
@@ -170,6 +171,7 @@ impl Accounts {
         Ok(&self.clients(region)?.s3)
     }
 
+    #[cfg(feature = "pointers")]
     pub(super) fn ssm(&self, region: &Region) -> Result<&aws_sdk_ssm::Client, PublishError> {
         Ok(&self.clients(region)?.ssm)
     }
@@ -202,6 +204,7 @@ impl Clients {
         Self {
             lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),
+            #[cfg(feature = "pointers")]
             ssm: aws_sdk_ssm::Client::new(&config),
             access: Arc::new(Access::new(deadline)),
         }

@@ -22,8 +22,8 @@ use klayers_core::Region;
 use tracing::debug;
 
 use super::accounts::Access;
-use super::error::{AwsError, AwsErrorKind};
 use super::timeouts::{SILENT_ATTEMPTS, Timeouts};
+use crate::{AwsError, AwsErrorKind};
 
 /// How often a call is made that does not get an answer that can be used.
 const ATTEMPTS: u32 = 4;

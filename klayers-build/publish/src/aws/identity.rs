@@ -11,8 +11,8 @@ use tracing::debug;
 
 use super::accounts::{Access, aws_region};
 use super::call::{AwsResult, Call};
-use super::error::AwsErrorKind;
 use super::timeouts::NEXT_IDENTITY;
+use crate::AwsErrorKind;
 use crate::PublishError;
 
 /// Number of regions to ask. If three regions do not answer, the cause is not the regions.

@@ -13,15 +13,8 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 
-/// Longest time that Lambda takes to create and list a layer version once it has the complete
-/// request. Layers near the size limit take about 20 seconds; the AWS SDKs give up after 60.
-pub(super) const LONGEST_PUBLICATION: Duration = Duration::from_mins(1);
-
 /// The AWS SDKs give up after this time.
 const PUBLICATION: Duration = Duration::from_mins(1);
-
-/// The default deadline.
-pub(super) const DEADLINE: Duration = Duration::from_mins(5);
 
 /// TCP and TLS handshakes with the farthest region over a poor connection.
 const CONNECTION: Duration = Duration::from_secs(10);

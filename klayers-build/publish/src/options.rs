@@ -6,7 +6,12 @@ use std::time::Duration;
 use klayers_core::Partition;
 use serde::Deserialize;
 
-use super::timeouts;
+/// Longest time that Lambda takes to create and list a layer version once it has the complete
+/// request. Layers near the size limit take about 20 seconds; the AWS SDKs give up after 60.
+const LONGEST_PUBLICATION: Duration = Duration::from_mins(1);
+
+/// The default deadline.
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// Options for publishing to AWS: the section `[publish.aws]` of `klayers.toml`.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
@@ -40,8 +45,8 @@ impl Default for AwsOptions {
             in_request: 5 << 20,
             profiles: BTreeMap::new(),
             pointers: false,
-            longest_publication: timeouts::LONGEST_PUBLICATION.as_secs(),
-            deadline: timeouts::DEADLINE,
+            longest_publication: LONGEST_PUBLICATION.as_secs(),
+            deadline: DEADLINE,
         }
     }
 }

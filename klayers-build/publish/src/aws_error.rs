@@ -1,0 +1,139 @@
+//! Errors of calls to AWS, as values that need no SDK.
+
+use std::time::Duration;
+
+use klayers_core::Region;
+
+/// A call to AWS that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} in {region}: {cause}")]
+pub struct AwsError {
+    pub(crate) operation: &'static str,
+    pub(crate) region: Region,
+    pub(crate) cause: Cause,
+    pub(crate) kind: AwsErrorKind,
+    pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Kind of a failed call, which decides what to do next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AwsErrorKind {
+    /// There were too many calls; nothing was done.
+    Throttled {
+        /// Time to wait before the next attempt, if AWS gave one.
+        retry_after: Option<Duration>,
+    },
+    /// The account has no room for more code in the region; nothing was done.
+    Full,
+    /// The credentials are not allowed to do this, or not in this region; nothing was done.
+    Denied,
+    /// There are no credentials; nothing was done.
+    NoCredentials,
+    /// The region cannot be reached; nothing was done.
+    Unreachable,
+    /// The object of the request does not exist.
+    NotFound,
+    /// AWS rejected the request; nothing was done.
+    Refused,
+    /// There was no answer in time; it is unknown whether anything was done.
+    Silent,
+    /// It is unknown whether anything was done.
+    Unclear,
+}
+
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// An answer with an error code and a message.
+    Answered { code: String, message: String, advice: &'static str },
+    /// Throttled at every attempt, for this long.
+    Throttled { lasted: Duration, code: String, message: String },
+    /// No answer within this time.
+    Silent(Duration),
+    /// No answer, or one that cannot be read.
+    Unanswered(&'static str),
+    /// An answer that lacks a required field.
+    MissingField(&'static str),
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Answered { code, message, advice } => {
+                formatter.write_str(code)?;
+                if !message.is_empty() {
+                    write!(formatter, ": {}", message.trim_end_matches('.'))?;
+                }
+                formatter.write_str(advice)
+            }
+            Self::Throttled { lasted, code, message } => {
+                write!(formatter, "throttled for {} s; try again later ({code}", lasted.as_secs())?;
+                if !message.is_empty() {
+                    write!(formatter, ": {}", message.trim_end_matches('.'))?;
+                }
+                formatter.write_str(")")
+            }
+            Self::Silent(time) => write!(formatter, "no answer in {} s", time.as_secs()),
+            Self::Unanswered(cause) => formatter.write_str(cause),
+            Self::MissingField(field) => write!(formatter, "the answer has no valid {field}"),
+        }
+    }
+}
+
+impl AwsError {
+    /// There was no answer within this time.
+    pub(crate) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
+        let (region, cause) = (region.clone(), Cause::Silent(time));
+        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Silent, source: None })
+    }
+
+    /// Adds the total time of all attempts, if it helps to explain the error.
+    pub(crate) fn lasted(&mut self, lasted: Duration) {
+        match &mut self.cause {
+            Cause::Answered { code, message, .. }
+                if matches!(self.kind, AwsErrorKind::Throttled { .. }) =>
+            {
+                let (code, message) = (std::mem::take(code), std::mem::take(message));
+                self.cause = Cause::Throttled { lasted, code, message };
+            }
+            Cause::Silent(time) => *time = lasted,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn is_throttled(&self) -> bool {
+        matches!(self.kind, AwsErrorKind::Throttled { .. })
+    }
+
+    pub(crate) fn incomplete(
+        operation: &'static str,
+        region: &Region,
+        field: &'static str,
+    ) -> Box<Self> {
+        let (region, cause) = (region.clone(), Cause::MissingField(field));
+        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Unclear, source: None })
+    }
+
+    /// Kind of the failure.
+    pub fn kind(&self) -> &AwsErrorKind {
+        &self.kind
+    }
+
+    /// Error code of AWS, such as `ResourceConflictException`.
+    pub fn code(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Answered { code, .. } | Cause::Throttled { code, .. } => Some(code),
+            Cause::Silent(_) | Cause::Unanswered(_) | Cause::MissingField(_) => None,
+        }
+    }
+
+    /// Whether the bucket is in another region than the request.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        let answered = |status: &str| matches!(self.code(), Some(code) if code == status);
+        answered("PermanentRedirect") || answered("status 301") || answered("status 400")
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == AwsErrorKind::NotFound
+    }
+}
