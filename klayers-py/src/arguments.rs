@@ -1,4 +1,4 @@
-//! What a call is given: values of `klayers`, or texts that are read as such.
+//! Arguments of calls from Python: values of `klayers`, or texts that are parsed as such values.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use pyo3::types::PyString;
 use crate::error::{invalid_value, to_python};
 use crate::names::Requirement;
 
-/// A text that is read as a `T`.
+/// A text that is parsed as a `T`.
 pub(crate) struct Parsed<T>(pub(crate) T);
 
 impl<T: FromStr<Err = ParseError>> FromPyObject<'_, '_> for Parsed<T> {
@@ -29,8 +29,9 @@ fn parse<T: FromStr<Err = ParseError>>(object: Borrowed<'_, '_, PyAny>) -> PyRes
     text.to_cow()?.parse().map_err(|error: ParseError| to_python(object.py(), &error.into()))
 }
 
-/// The argument of a name, where PyO3 does not read it.
-pub(crate) fn read<'py, T>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<T>
+/// Extracts an argument that `PyO3` did not extract, with the same errors: a `TypeError` names the
+/// argument.
+pub(crate) fn extract<'py, T>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<T>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
 {
@@ -45,17 +46,17 @@ where
     })
 }
 
-/// A value that has a class in Python.
+/// A Rust value that has a class in Python.
 pub(crate) trait Value: FromStr<Err = ParseError> + Clone {
     type Class: pyo3::PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync;
 
     fn within(class: &Self::Class) -> &Self;
 }
 
-/// A value of its class, or a text that is read as one.
-pub(crate) struct Given<V>(pub(crate) V);
+/// A value of its Python class, or a text that is parsed as one.
+pub(crate) struct ValueOrText<V>(pub(crate) V);
 
-impl<V: Value> FromPyObject<'_, '_> for Given<V> {
+impl<V: Value> FromPyObject<'_, '_> for ValueOrText<V> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
@@ -66,7 +67,7 @@ impl<V: Value> FromPyObject<'_, '_> for Given<V> {
     }
 }
 
-/// What is wanted of a layer: a `Requirement`, or a text such as `requests:7`, too.
+/// Which layer version is wanted: a `Requirement`, or a text, which may also be `requests:7`.
 pub(crate) struct Spec(pub(crate) LayerSpec);
 
 impl FromPyObject<'_, '_> for Spec {
@@ -84,25 +85,25 @@ impl FromPyObject<'_, '_> for Spec {
     }
 }
 
-/// The target that is given whole, or by its Python version and its architecture.
+/// The target, given either whole or as a Python version and an architecture.
 pub(crate) fn target(
-    whole: Option<Given<klayers_client::Target>>,
+    whole: Option<ValueOrText<klayers_client::Target>>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
 ) -> PyResult<klayers_client::Target> {
     match (whole, python, arch) {
-        (Some(Given(target)), None, None) => Ok(target),
+        (Some(ValueOrText(target)), None, None) => Ok(target),
         (None, Some(Parsed(python)), arch) => {
             let arch = arch.map_or_else(Architecture::default, |Parsed(arch)| arch);
             Ok(klayers_client::Target::new(python, arch))
         }
         _ => Err(PyTypeError::new_err(
-            "either python, and arch if it is not x86_64, or target has to be given",
+            "expected either target, or python and (if it is not x86_64) arch",
         )),
     }
 }
 
-/// A time: seconds as a number, or a `timedelta`.
+/// A duration: seconds as a number, or a `timedelta`.
 pub(crate) struct Seconds(pub(crate) Duration);
 
 impl FromPyObject<'_, '_> for Seconds {
@@ -112,7 +113,7 @@ impl FromPyObject<'_, '_> for Seconds {
         let (py, seconds) = (object.py(), object.extract::<f64>());
         let time = match seconds {
             Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-            // The error of a negative one is a built-in one.
+            // PyO3's own conversion of a timedelta would raise a built-in error for a negative one.
             Err(_) if object.hasattr("total_seconds")? => {
                 let seconds: f64 = object.call_method0("total_seconds")?.extract()?;
                 Duration::try_from_secs_f64(seconds).ok()
@@ -122,32 +123,32 @@ impl FromPyObject<'_, '_> for Seconds {
         time.map(Self).ok_or_else(|| {
             invalid_value(
                 py,
-                &format!("{} is not a time: seconds expected, none below 0", &*object),
+                &format!("{} is not a duration: expected seconds, 0 or more", &*object),
             )
         })
     }
 }
 
-/// A whole number, none below 0.
+/// A whole number, 0 or greater.
 pub(crate) struct Count<N>(pub(crate) N);
 
-/// An unsigned number, and the largest of its kind.
+/// An unsigned integer type.
 pub(crate) trait Unsigned:
     for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr> + Display
 {
-    const MOST: Self;
+    const LARGEST: Self;
 }
 
 impl Unsigned for u32 {
-    const MOST: Self = Self::MAX;
+    const LARGEST: Self = Self::MAX;
 }
 
 impl Unsigned for u64 {
-    const MOST: Self = Self::MAX;
+    const LARGEST: Self = Self::MAX;
 }
 
 impl Unsigned for usize {
-    const MOST: Self = Self::MAX;
+    const LARGEST: Self = Self::MAX;
 }
 
 impl<N: Unsigned> FromPyObject<'_, '_> for Count<N> {
@@ -160,13 +161,13 @@ impl<N: Unsigned> FromPyObject<'_, '_> for Count<N> {
                 return error;
             }
             let message =
-                format!("{} is not a count: a number from 0 to {} expected", &*object, N::MOST);
+                format!("{} is not a count: expected a number from 0 to {}", &*object, N::LARGEST);
             invalid_value(py, &message)
         })
     }
 }
 
-/// The path of a folder, with the home folder in the place of `~`.
+/// The path of a folder; `~` at the start stands for the home folder.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl FromPyObject<'_, '_> for Folder {
@@ -176,28 +177,30 @@ impl FromPyObject<'_, '_> for Folder {
         let py = object.py();
         let path: PathBuf =
             py.import("os.path")?.call_method1("expanduser", (object,))?.extract()?;
-        // Python leaves a `~` alone for which it finds no home.
+        // Python leaves the `~` in place if it finds no home folder.
         if path.to_string_lossy().starts_with('~') {
-            let message = format!("{} is in a home folder that does not exist", &*object);
-            let help = "write the whole path, or ./ before a folder of this name";
-            return Err(invalid_value(py, &format!("{message}; {help}")));
+            let message = format!(
+                "{} is in a home folder that does not exist; write the whole path, or put ./ before \
+                 a folder whose name begins with ~",
+                &*object
+            );
+            return Err(invalid_value(py, &message));
         }
         Ok(Self(path))
     }
 }
 
-/// A moment: an aware `datetime`.
-pub(crate) struct Moment(pub(crate) Timestamp);
+/// A point in time: a `datetime` with a time zone.
+pub(crate) struct AwareDatetime(pub(crate) Timestamp);
 
-impl FromPyObject<'_, '_> for Moment {
+impl FromPyObject<'_, '_> for AwareDatetime {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         if object.hasattr("tzinfo")? && object.getattr("tzinfo")?.is_none() {
             let message = format!(
-                "{} is not a moment: an aware datetime expected, with its time zone, as \
-                 datetime.now(timezone.utc) gives it",
+                "{} has no time zone; give an aware datetime, as in datetime.now(timezone.utc)",
                 &*object
             );
             return Err(invalid_value(py, &message));

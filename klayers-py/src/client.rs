@@ -4,12 +4,12 @@ use klayers_client::{AccountId, Architecture, Cache, PackageName, PythonVersion,
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::arguments::{Count, Folder, Given, Parsed, Seconds, Spec, read};
+use crate::arguments::{Count, Folder, Parsed, Seconds, Spec, ValueOrText, extract};
+use crate::arn_cache::CallKey;
 use crate::error::invalid_value;
 use crate::functions::default_url;
-use crate::memo::Call;
+use crate::lookup::{Lookup, PyLookup, RegionAndTarget};
 use crate::pending::Pending;
-use crate::question::{Place, PyQuestion, Question};
 use crate::session::Session;
 
 /// A client of the API of one collection of layers.
@@ -18,21 +18,21 @@ use crate::session::Session;
 ///     ...     print(client.latest_arn("requests", region="us-east-1", python="3.13"))
 ///     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
 ///
-/// Without base_url it asks the collection whose address is in the environment variable
-/// KLAYERS_API_URL, or else the public one. Threads may share a client, and a process that forks
-/// has its own connections. Times are seconds, or timedeltas.
+/// The collection is the one at base_url, or else the one that the environment variable
+/// KLAYERS_API_URL names, or else the public one. Threads may share a client. A forked process opens
+/// connections of its own. Durations are seconds or timedeltas.
 ///
-/// timeout is how long a call may take in all, connect_timeout how long to connect may take, and
-/// read_timeout how long the server may be silent. What fails in passing is asked again up to
-/// retries times, the first time after retry_delay at most, which doubles up to max_retry_delay.
+/// timeout limits a whole call, connect_timeout the time to connect, and read_timeout how long the
+/// server may send nothing. Temporary failures are retried up to retries times. The delay before the
+/// first retry is at most retry_delay; the limit doubles with each retry, up to max_retry_delay.
 ///
-/// Answers are kept in memory for as long as the server says, unless cache is False; in cache_dir,
-/// too, if it is given, of at most cache_limit bytes (~ is the home folder). An older one stands in
-/// for stale_if_error where the server cannot be asked: a StaleAnswerWarning tells. assume_fresh is
-/// how long an answer is fresh of which the server does not say. A client that is offline asks no
-/// server.
+/// Answers are cached in memory for as long as the server allows, unless cache is False, and also in
+/// the folder cache_dir if it is given, which may grow to cache_limit bytes (~ is the home folder).
+/// If the server cannot be reached, a cached answer is used for up to stale_if_error after it
+/// expired, with a StaleAnswerWarning. assume_fresh is how long an answer is fresh if the server does
+/// not say. An offline client sends no requests.
 ///
-/// With accounts, a layer of another account is an error.
+/// If accounts is given, a layer of any other account is an error.
 #[pyclass(frozen, module = "klayers")]
 pub(crate) struct Client(pub(crate) Arc<Shared>);
 
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Those of a client that is given an address alone; it is not opened yet.
+    /// The state of a client with default options. The client is built when it is first used.
     pub(crate) fn new(base_url: String) -> Self {
         let builder =
             klayers_client::Client::builder().base_url(&base_url).user_agent(default_user_agent());
@@ -137,7 +137,7 @@ impl Client {
         &self.0.base_url
     }
 
-    /// The ARN of the latest layer version that holds a package.
+    /// The ARN of the latest layer version of a package.
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     pub(crate) fn latest_arn<'py>(
         &self,
@@ -149,24 +149,24 @@ impl Client {
         target: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let session = &self.0.session;
-        let call = Call::new([Some(package), Some(region), python, arch, target]);
-        if let Some(arn) = call.as_ref().and_then(|call| session.remembered(py, call)) {
+        let call = CallKey::new([Some(package), Some(region), python, arch, target]);
+        if let Some(arn) = call.as_ref().and_then(|call| session.arn_of_call(py, call)) {
             return Ok(arn.into_any());
         }
-        let package = read::<Given<PackageName>>("package", package)?.0;
-        let place = Place::new(
-            read("region", region)?,
-            python.map(|python| read("python", python)).transpose()?,
-            arch.map(|arch| read("arch", arch)).transpose()?,
-            target.map(|target| read("target", target)).transpose()?,
+        let package = extract::<ValueOrText<PackageName>>("package", package)?.0;
+        let place = RegionAndTarget::new(
+            extract("region", region)?,
+            python.map(|python| extract("python", python)).transpose()?,
+            arch.map(|arch| extract("arch", arch)).transpose()?,
+            target.map(|target| extract("target", target)).transpose()?,
         )?;
-        if let Some(arn) = session.kept_arn(py, call, &package, &place)? {
+        if let Some(arn) = session.cached_arn(py, call, &package, &place)? {
             return Ok(arn.into_any());
         }
-        self.ask(py, PyQuestion(Question::LatestArn(package, place)))
+        self.ask(py, PyLookup(Lookup::LatestArn(package, place)))
     }
 
-    /// The latest layer version of every package, by package.
+    /// The latest layer version of every package, sorted by package.
     #[pyo3(signature = (*, region, python=None, arch=None, target=None))]
     fn latest<'py>(
         &self,
@@ -174,27 +174,27 @@ impl Client {
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::latest(region, python, arch, target)?)
+        self.ask(py, PyLookup::latest(region, python, arch, target)?)
     }
 
-    /// All versions of the layer that holds a package, the newest first.
+    /// All layer versions of a package, the newest first.
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     fn versions<'py>(
         &self,
         py: Python<'py>,
-        package: Given<PackageName>,
+        package: ValueOrText<PackageName>,
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::versions(package, region, python, arch, target)?)
+        self.ask(py, PyLookup::versions(package, region, python, arch, target)?)
     }
 
-    /// One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds such a
-    /// version, "requests:7" layer version 7.
+    /// One layer version of a package: "requests" is the latest, "requests==2.32.*" the newest with
+    /// such a version of the package, "requests:7" the layer version with number 7.
     #[pyo3(signature = (layer, *, region, python=None, arch=None, target=None))]
     fn layer<'py>(
         &self,
@@ -203,44 +203,46 @@ impl Client {
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::layer(layer, region, python, arch, target)?)
+        self.ask(py, PyLookup::layer(layer, region, python, arch, target)?)
     }
 
-    /// The latest build of every package, by package.
+    /// The latest build of every package, sorted by package.
     #[pyo3(signature = (*, python=None, arch=None, target=None))]
     fn packages<'py>(
         &self,
         py: Python<'py>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::packages(python, arch, target)?)
+        self.ask(py, PyLookup::packages(python, arch, target)?)
     }
 
-    /// The layer versions of one package over all targets and regions. The public server has no
-    /// such list: an UnsupportedError tells.
+    /// The layer versions of one package for all targets and in all regions. The public server has
+    /// no such list and raises UnsupportedError.
     fn package<'py>(
         &self,
         py: Python<'py>,
-        package: Given<PackageName>,
+        package: ValueOrText<PackageName>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::package(package))
+        self.ask(py, PyLookup::package(package))
     }
 
-    /// The targets that there are layers for, where the server says.
+    /// The targets that the collection has layers for. The public server has no such list and raises
+    /// UnsupportedError.
     fn targets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::targets())
+        self.ask(py, PyLookup::targets())
     }
 
-    /// The regions that there are layers in, where the server says.
+    /// The regions that the collection has layers in. The public server has no such list and raises
+    /// UnsupportedError.
     fn regions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, PyQuestion::regions())
+        self.ask(py, PyLookup::regions())
     }
 
-    /// Lets go of the connections. The client cannot be used after that.
+    /// Closes the connections. The client cannot be used after that.
     fn close(&self) {
         self.0.session.close();
     }
@@ -258,24 +260,19 @@ impl Client {
         format!("Client('{}')", self.0.base_url)
     }
 
-    /// The answer that is at hand, if it is.
-    fn _kept<'py>(
+    /// The ARN, if it is cached and fresh.
+    fn _cached_arn<'py>(
         &self,
         py: Python<'py>,
-        question: &PyQuestion,
+        lookup: &PyLookup,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let Question::LatestArn(package, place) = &question.0 else { return Ok(None) };
-        self.0.session.kept_arn(py, None, package, place)
+        let Lookup::LatestArn(package, place) = &lookup.0 else { return Ok(None) };
+        self.0.session.cached_arn(py, None, package, place)
     }
 
-    /// Asks, and calls ``settle(value, error, warning)`` on another thread.
-    fn _begin(
-        &self,
-        py: Python<'_>,
-        question: &PyQuestion,
-        settle: Py<PyAny>,
-    ) -> PyResult<Pending> {
-        Pending::begin(py, &self.0.session, question.0.clone(), settle)
+    /// Starts a lookup, which calls ``settle(value, error, warnings)`` on another thread.
+    fn _begin(&self, py: Python<'_>, lookup: &PyLookup, settle: Py<PyAny>) -> PyResult<Pending> {
+        Pending::begin(py, &self.0.session, lookup.0.clone(), settle)
     }
 }
 
@@ -283,13 +280,13 @@ impl Client {
     pub(crate) fn ask<'py>(
         &self,
         py: Python<'py>,
-        PyQuestion(question): PyQuestion,
+        PyLookup(lookup): PyLookup,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.0.session.ask(py, question)?.into_python(py)
+        self.0.session.ask(py, lookup)?.into_python(py)
     }
 }
 
-/// A time that something may take: above zero.
+/// A limit on a duration: greater than zero.
 struct Timeout(std::time::Duration);
 
 impl FromPyObject<'_, '_> for Timeout {
@@ -298,7 +295,7 @@ impl FromPyObject<'_, '_> for Timeout {
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         let Seconds(time) = object.extract()?;
         if time.is_zero() {
-            let message = format!("{} is not a timeout: seconds above 0 expected", &*object);
+            let message = format!("{} is not a timeout: expected seconds, more than 0", &*object);
             return Err(invalid_value(object.py(), &message));
         }
         Ok(Self(time))

@@ -1,11 +1,11 @@
-//! Values as dicts, of nothing but what Python has itself.
+//! Values as dicts that hold built-in types only.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::values::Target;
 
-/// The attributes of a value that are named: ARNs, regions and targets as texts, tuples as lists.
+/// The named attributes of a value. ARNs, regions and targets become plain texts, tuples lists.
 pub(crate) fn to_dict(value: &Bound<'_, PyAny>, names: &[&str]) -> PyResult<Py<PyDict>> {
     let dict = PyDict::new(value.py());
     for name in names {
@@ -15,7 +15,7 @@ pub(crate) fn to_dict(value: &Bound<'_, PyAny>, names: &[&str]) -> PyResult<Py<P
 }
 
 fn plain(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    // `str()` makes a plain text of an ARN and of a region, which are texts of their own classes.
+    // ARNs and regions are subclasses of `str`; `str()` makes plain texts of them.
     if value.is_instance_of::<PyString>() || value.is_instance_of::<Target>() {
         return Ok(value.str()?.into_any());
     }

@@ -11,9 +11,10 @@ use pyo3::types::{PyDelta, PyDict};
 use crate::texts::{LayerVersionArn, Region};
 use crate::values::Target;
 
-/// An error of the client's as the exception of `klayers` that says the same.
+/// Converts an error of the client to an exception of `klayers`.
 ///
-/// The classes are written in Python, for the stable ABI of Python 3.10 cannot derive exceptions.
+/// The classes are written in Python: an extension module cannot derive exceptions with the stable
+/// ABI of Python 3.10.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     exception(py, error).unwrap_or_else(|failure| failure)
 }
@@ -34,13 +35,13 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             "UnknownPackageError"
         }
         Error::NoLatest { package, region, target, withdrawn, .. } => {
-            attributes.set_item("withdrawn", listed(withdrawn))?;
+            attributes.set_item("withdrawn", tuples(withdrawn))?;
             attributes.set_item("package", package.to_string())?;
             set_place(region, *target)?;
             "NoLatestError"
         }
         Error::NoMatch { spec, region, target, versions, withdrawn } => {
-            attributes.set_item("withdrawn", listed(withdrawn))?;
+            attributes.set_item("withdrawn", tuples(withdrawn))?;
             let versions: Vec<(String, u64)> =
                 versions.iter().map(|(package, layer)| (package.to_string(), *layer)).collect();
             attributes.set_item("package", spec.package().to_string())?;
@@ -75,41 +76,42 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         }
         _ => "KlayersError",
     };
-    let exception = raised(py, class, &error.to_string(), &attributes)?;
+    let exception = new_exception(py, class, &error.to_string(), &attributes)?;
     exception.set_cause(py, error.source().map(|source| cause(py, error, source)));
     Ok(exception)
 }
 
-/// What was withdrawn: package version, layer version, reason.
-fn listed(withdrawn: &[WithdrawnVersion]) -> Vec<(String, u64, &str)> {
+/// Withdrawn layer versions as tuples: package version, layer version, reason.
+fn tuples(withdrawn: &[WithdrawnVersion]) -> Vec<(String, u64, &str)> {
     withdrawn
         .iter()
         .map(|row| (row.package_version.to_string(), row.layer_version, row.reason.as_str()))
         .collect()
 }
 
-/// That a value which the client never sees is none.
+/// The error for a value that the bindings reject themselves.
 pub(crate) fn invalid_value(py: Python<'_>, message: &str) -> PyErr {
-    raised(py, "InvalidValueError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure)
+    new_exception(py, "InvalidValueError", message, &PyDict::new(py))
+        .unwrap_or_else(|failure| failure)
 }
 
-/// That a client was closed before.
+/// The error for a client that was closed.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message = "the client is closed; make another one";
-    raised(py, "ClosedError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure)
+    new_exception(py, "ClosedError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure)
 }
 
-/// That no thread can be started.
-pub(crate) fn setup(py: Python<'_>, error: io::Error) -> PyErr {
-    let message = "no thread could be started for the requests; allow this process more of them";
-    let exception =
-        raised(py, "KlayersError", message, &PyDict::new(py)).unwrap_or_else(|failure| failure);
+/// The error for a process that can start no more threads.
+pub(crate) fn no_threads(py: Python<'_>, error: io::Error) -> PyErr {
+    let message = "could not start a thread for requests; raise the thread limit of this process";
+    let exception = new_exception(py, "KlayersError", message, &PyDict::new(py))
+        .unwrap_or_else(|failure| failure);
     exception.set_cause(py, Some(error.into()));
     exception
 }
 
-/// What warns that an answer is old.
-pub(crate) fn stale<'py>(
+/// The warning for an answer from an expired cache entry.
+pub(crate) fn stale_answer_warning<'py>(
     py: Python<'py>,
     age: Duration,
     reason: &Error,
@@ -118,14 +120,14 @@ pub(crate) fn stale<'py>(
     let seconds = i32::try_from(age.as_secs() % 86_400).unwrap_or_default();
     let days = i32::try_from(age.as_secs() / 86_400).unwrap_or(i32::MAX);
     attributes.set_item("age", PyDelta::new(py, days, seconds, 0, true)?)?;
-    let message = format!("the answer is {} old: {reason}", told(age));
-    let warning = raised(py, "StaleAnswerWarning", &message, &attributes)?;
+    let message = format!("the answer is {} old: {reason}", in_words(age));
+    let warning = new_exception(py, "StaleAnswerWarning", &message, &attributes)?;
     warning.set_cause(py, Some(to_python(py, reason)));
     Ok(warning.into_value(py).into_bound(py).into_any())
 }
 
-/// What warns that a layer version was withdrawn.
-pub(crate) fn withdrawn<'py>(
+/// The warning for a layer version that was withdrawn.
+pub(crate) fn withdrawn_warning<'py>(
     py: Python<'py>,
     arn: &klayers_client::LayerVersionArn,
     reason: &str,
@@ -134,18 +136,18 @@ pub(crate) fn withdrawn<'py>(
     attributes.set_item("arn", LayerVersionArn(arn.clone()))?;
     attributes.set_item("reason", reason)?;
     let message = format!("{arn} is withdrawn: {}", one_line(reason));
-    let warning = raised(py, "WithdrawnWarning", &message, &attributes)?;
+    let warning = new_exception(py, "WithdrawnWarning", &message, &attributes)?;
     Ok(warning.into_value(py).into_bound(py).into_any())
 }
 
-/// Warns whoever called.
+/// Issues a warning that points at the caller.
 pub(crate) fn warn(py: Python<'_>, warning: &Bound<'_, PyAny>) -> PyResult<()> {
     py.import("warnings")?.call_method1("warn", (warning,))?;
     Ok(())
 }
 
-/// A time in words, by its largest unit.
-fn told(time: Duration) -> String {
+/// A duration in words, in its largest unit.
+fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
         0..60 => (seconds, "second"),
@@ -156,7 +158,7 @@ fn told(time: Duration) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-fn raised(
+fn new_exception(
     py: Python<'_>,
     class: &str,
     message: &str,
@@ -166,7 +168,7 @@ fn raised(
     Ok(PyErr::from_value(class.call((message,), Some(attributes))?))
 }
 
-/// What is in `source`, and what is in that, as a chain of built-in exceptions.
+/// A source of an error, and its own sources, as a chain of built-in exceptions.
 fn cause(py: Python<'_>, error: &Error, source: &(dyn StdError + 'static)) -> PyErr {
     let message = source.to_string();
     let exception = match error {

@@ -1,4 +1,4 @@
-//! The functions of the module, which ask for a client of their own.
+//! The functions of the module, which use a shared default client.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use arc_swap::ArcSwapOption;
 use klayers_client::{Architecture, PackageName, PythonVersion};
 use pyo3::prelude::*;
 
-use crate::arguments::{Given, Parsed, Spec};
+use crate::arguments::{Parsed, Spec, ValueOrText};
 use crate::client::{Client, Shared};
+use crate::lookup::PyLookup;
 use crate::process::Process;
-use crate::question::PyQuestion;
 
-/// The ARN of the latest layer version that holds a package.
+/// The ARN of the latest layer version of a package.
 ///
 ///     >>> print(klayers.latest_arn("requests", region="us-east-1", python="3.13"))
 ///     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
@@ -29,7 +29,7 @@ pub(crate) fn latest_arn<'py>(
     default_client(py).latest_arn(py, package, region, python, arch, target)
 }
 
-/// The latest layer version of every package, by package.
+/// The latest layer version of every package, sorted by package.
 ///
 ///     >>> for layer in klayers.latest(region="us-east-1", python="3.13"):
 ///     ...     print(layer.package, layer.package_version)
@@ -43,12 +43,12 @@ pub(crate) fn latest(
     region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
+    target: Option<ValueOrText<klayers_client::Target>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::latest(region, python, arch, target)?)
+    default_client(py).ask(py, PyLookup::latest(region, python, arch, target)?)
 }
 
-/// All versions of the layer that holds a package, the newest first.
+/// All layer versions of a package, the newest first.
 ///
 ///     >>> [layer.version for layer in klayers.versions("requests", region="us-east-1", python="3.13")]
 ///     [4, 3, 1]
@@ -56,18 +56,18 @@ pub(crate) fn latest(
 #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
 pub(crate) fn versions(
     py: Python<'_>,
-    package: Given<PackageName>,
+    package: ValueOrText<PackageName>,
     region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
+    target: Option<ValueOrText<klayers_client::Target>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let question = PyQuestion::versions(package, region, python, arch, target)?;
-    default_client(py).ask(py, question)
+    let lookup = PyLookup::versions(package, region, python, arch, target)?;
+    default_client(py).ask(py, lookup)
 }
 
-/// One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds such a
-/// version, "requests:7" layer version 7.
+/// One layer version of a package: "requests" is the latest, "requests==2.32.*" the newest with
+/// such a version of the package, "requests:7" the layer version with number 7.
 ///
 ///     >>> klayers.layer("requests<2.32", region="us-east-1", python="3.13").package_version
 ///     '2.31.0'
@@ -79,43 +79,48 @@ pub(crate) fn layer(
     region: Parsed<klayers_client::Region>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
+    target: Option<ValueOrText<klayers_client::Target>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::layer(layer, region, python, arch, target)?)
+    default_client(py).ask(py, PyLookup::layer(layer, region, python, arch, target)?)
 }
 
-/// The latest build of every package, by package.
+/// The latest build of every package, sorted by package.
 #[pyfunction]
 #[pyo3(signature = (*, python=None, arch=None, target=None))]
 pub(crate) fn packages(
     py: Python<'_>,
     python: Option<Parsed<PythonVersion>>,
     arch: Option<Parsed<Architecture>>,
-    target: Option<Given<klayers_client::Target>>,
+    target: Option<ValueOrText<klayers_client::Target>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::packages(python, arch, target)?)
+    default_client(py).ask(py, PyLookup::packages(python, arch, target)?)
 }
 
-/// The layer versions of one package over all targets and regions. The public server has no such
-/// list: an UnsupportedError tells.
+/// The layer versions of one package for all targets and in all regions. The public server has
+/// no such list and raises UnsupportedError.
 #[pyfunction]
-pub(crate) fn package(py: Python<'_>, package: Given<PackageName>) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::package(package))
+pub(crate) fn package(
+    py: Python<'_>,
+    package: ValueOrText<PackageName>,
+) -> PyResult<Bound<'_, PyAny>> {
+    default_client(py).ask(py, PyLookup::package(package))
 }
 
-/// The targets that there are layers for, where the server says.
+/// The targets that the collection has layers for. The public server has no such list and raises
+/// UnsupportedError.
 #[pyfunction]
 pub(crate) fn targets(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::targets())
+    default_client(py).ask(py, PyLookup::targets())
 }
 
-/// The regions that there are layers in, where the server says.
+/// The regions that the collection has layers in. The public server has no such list and raises
+/// UnsupportedError.
 #[pyfunction]
 pub(crate) fn regions(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    default_client(py).ask(py, PyQuestion::regions())
+    default_client(py).ask(py, PyLookup::regions())
 }
 
-/// The client of the module's functions: another one once `KLAYERS_API_URL` has changed.
+/// The client of the module's functions. It is replaced when `KLAYERS_API_URL` changes.
 fn default_client(py: Python<'_>) -> Client {
     static DEFAULT: ArcSwapOption<Shared> = ArcSwapOption::const_empty();
 
@@ -125,7 +130,7 @@ fn default_client(py: Python<'_>) -> Client {
     }
     let shared = py.detach(|| {
         let process = Process::current();
-        let _alone = process.making();
+        let _guard = process.creation_lock();
         kept().unwrap_or_else(|| {
             let shared = Arc::new(Shared::new(default_url()));
             DEFAULT.store(Some(Arc::clone(&shared)));

@@ -1,22 +1,22 @@
-//! `import klayers`: klayers-client and klayers-core for Python. What is here translates, and
-//! nothing else.
+//! `import klayers`: klayers-client and klayers-core for Python. The bindings translate arguments,
+//! results and errors; all logic is in those two crates.
 
-#![expect(clippy::needless_pass_by_value, reason = "what Python gives arrives by value")]
-#![expect(clippy::doc_markdown, reason = "the documentation of what Python sees is not Markdown")]
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+#![expect(clippy::doc_markdown, reason = "documentation shown in Python is not Markdown")]
 
 mod arguments;
+mod arn_cache;
 mod client;
 mod command;
 mod dicts;
 mod error;
 mod functions;
-mod memo;
+mod lookup;
 mod names;
 mod pending;
 mod pipeline;
 mod process;
 mod protocols;
-mod question;
 mod rows;
 mod session;
 mod texts;
@@ -36,6 +36,8 @@ mod _klayers {
         latest, latest_arn, layer, package, packages, regions, targets, versions,
     };
     #[pymodule_export]
+    use crate::lookup::PyLookup;
+    #[pymodule_export]
     use crate::names::{PackageName, PackageVersion, Requirement};
     #[pymodule_export]
     use crate::pending::Pending;
@@ -44,8 +46,6 @@ mod _klayers {
         ExpiryPolicy, last_build, latest_csv, latest_html, layer_name, next_build, parse_config,
         parse_packages, parse_regions, requirements_hash, requirements_txt,
     };
-    #[pymodule_export]
-    use crate::question::PyQuestion;
     #[pymodule_export]
     use crate::rows::{Build, LatestLayer, LayerVersion, PackageLayer};
     #[pymodule_export]
@@ -57,6 +57,6 @@ mod _klayers {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("EVENTBRIDGE_CRON", klayers_core::EVENTBRIDGE_CRON)?;
-        crate::process::notice_forks(module)
+        crate::process::register_fork_hook(module)
     }
 }

@@ -1,4 +1,4 @@
-//! A question under way, whose answer goes to an event loop.
+//! Running lookups of asynchronous clients.
 
 use klayers_client::Error;
 use pyo3::prelude::*;
@@ -6,16 +6,16 @@ use pyo3::types::PyList;
 use tokio::task::AbortHandle;
 
 use crate::error::to_python;
-use crate::question::{Outcome, Question};
+use crate::lookup::{Lookup, Outcome};
 use crate::session::Session;
 
-/// A question under way.
+/// A lookup that is running.
 #[pyclass(frozen, name = "_Pending", module = "klayers._klayers")]
 pub(crate) struct Pending(AbortHandle);
 
 #[pymethods]
 impl Pending {
-    /// Wants no answer any more; nothing, once it is there.
+    /// Stops the lookup. Does nothing if it has ended.
     fn cancel(&self) {
         self.0.abort();
     }
@@ -25,18 +25,18 @@ impl Pending {
     pub(crate) fn begin(
         py: Python<'_>,
         session: &Session,
-        question: Question,
+        lookup: Lookup,
         settle: Py<PyAny>,
     ) -> PyResult<Self> {
         let settle = move |py: Python<'_>, outcome| {
-            // A loop that was closed meanwhile takes no answer; there is nobody to tell.
-            let _ = tell(py, outcome, settle.bind(py));
+            // Fails if the event loop was closed meanwhile; then nobody waits for the answer.
+            let _ = deliver(py, outcome, settle.bind(py));
         };
-        session.begin(py, question, settle).map(Self)
+        session.begin(py, lookup, settle).map(Self)
     }
 }
 
-fn tell(
+fn deliver(
     py: Python<'_>,
     outcome: Result<Outcome, Error>,
     settle: &Bound<'_, PyAny>,

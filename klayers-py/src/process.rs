@@ -1,5 +1,5 @@
-//! What belongs to this process and not to one that forks from it: the threads on which requests
-//! run, their connections, and the locks that those threads may hold.
+//! State of this process that a forked process must not use: the threads that run requests, their
+//! connections, and the locks that those threads may hold.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,11 +11,12 @@ use tokio::runtime::{Builder, Runtime};
 
 static CURRENT: LazyLock<ArcSwap<Process>> = LazyLock::new(ArcSwap::default);
 
-/// A process. Of its parent's, a forked one has the memory, and none of the threads.
+/// The state of one process. A forked process inherits the memory of its parent, but none of its
+/// threads, so it gets a new state.
 #[derive(Debug, Default)]
 pub(crate) struct Process {
     runtime: OnceLock<Runtime>,
-    making: Mutex<()>,
+    creation: Mutex<()>,
 }
 
 impl Process {
@@ -27,12 +28,12 @@ impl Process {
         Arc::ptr_eq(&CURRENT.load(), self)
     }
 
-    /// Where requests run; its threads start at the first.
+    /// The runtime that runs requests. Its threads start with the first request.
     pub(crate) fn runtime(&self) -> io::Result<&Runtime> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
         }
-        // One thread sees to the sockets; another goes on where that one waits for the interpreter.
+        // Two threads, so that sockets are served while one of them waits for the interpreter.
         let made = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("klayers")
@@ -41,23 +42,23 @@ impl Process {
         Ok(self.runtime.get_or_init(|| made))
     }
 
-    /// Held while what all threads share is made, so that it is made once. Not to be waited for
-    /// while attached to the interpreter.
-    pub(crate) fn making(&self) -> MutexGuard<'_, ()> {
-        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A lock to hold while something is created that all threads share, so that only one thread
+    /// creates it. Detach from the interpreter before waiting for this lock.
+    pub(crate) fn creation_lock(&self) -> MutexGuard<'_, ()> {
+        self.creation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Called in each process that Python forks, before anything else runs in it.
+/// Called in each forked process before anything else runs in it.
 #[pyfunction]
 #[pyo3(name = "_forked")]
 fn forked() {
-    // Dropped, it would wait for threads that this process does not have.
+    // Dropping the old state would wait for threads that this process does not have.
     std::mem::forget(CURRENT.swap(Arc::default()));
 }
 
-/// Has Python say when it forks, on systems that can.
-pub(crate) fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
+/// Registers the function that Python calls after a fork, on systems that can fork.
+pub(crate) fn register_fork_hook(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let Ok(register) = py.import("os")?.getattr("register_at_fork") else { return Ok(()) };
     let hook = wrap_pyfunction!(forked, module)?;

@@ -1,8 +1,8 @@
-//! Regions and ARNs. Python sees them as classes that derive from `str`, so that JSON, boto3 and
-//! every other library takes them as they are.
+//! Regions and ARNs. In Python they are subclasses of `str`, so that JSON, boto3 and every other
+//! library takes them.
 //!
-//! `klayers._values` defines the classes in Python: the stable ABI cannot derive from `str` before
-//! Python 3.12. What such a text means is answered here.
+//! `klayers._values` defines the classes in Python: with the stable ABI, an extension module cannot
+//! derive from `str` before Python 3.12. This module parses the texts.
 
 use klayers_client::LambdaEnvironment;
 use pyo3::intern;
@@ -15,10 +15,10 @@ use crate::error::to_python;
 
 const MODULE: &str = "klayers._values";
 
-/// A region on its way to Python.
+/// A region to be converted to Python.
 pub(crate) struct Region(pub(crate) klayers_client::Region);
 
-/// The ARN of a layer version on its way to Python.
+/// The ARN of a layer version to be converted to Python.
 pub(crate) struct LayerVersionArn(pub(crate) klayers_client::LayerVersionArn);
 
 impl<'py> IntoPyObject<'py> for Region {
@@ -43,22 +43,22 @@ impl<'py> IntoPyObject<'py> for LayerVersionArn {
     }
 }
 
-/// An instance of a class that derives from `str`. The text is known to be right, so the
-/// constructor of the class, which would parse it again, is passed over.
+/// An instance of a subclass of `str`. The text is known to be valid, so this bypasses the constructor
+/// of the class, which would parse it again.
 fn instance<'py>(class: &Bound<'py, PyType>, text: &str) -> PyResult<Bound<'py, PyString>> {
     let py = class.py();
     let made = py.get_type::<PyString>().call_method1(intern!(py, "__new__"), (class, text))?;
     Ok(made.cast_into()?)
 }
 
-/// The code of a region, once it is known to be one.
+/// Parses the code of a region.
 #[pyfunction]
 #[pyo3(name = "_region")]
 pub(crate) fn region(code: Parsed<klayers_client::Region>) -> String {
     code.0.as_str().to_owned()
 }
 
-/// Name, partition and whether an account has to enable a region first.
+/// The name and the partition of a region, and whether an account has to enable it first.
 #[pyfunction]
 #[pyo3(name = "_region_facts")]
 pub(crate) fn region_facts(
@@ -68,7 +68,7 @@ pub(crate) fn region_facts(
     (region.name(), region.partition().to_string(), region.opt_in())
 }
 
-/// The region that the environment of a function names.
+/// The region of the Lambda function that runs this process.
 #[pyfunction]
 #[pyo3(name = "_region_of_environment")]
 pub(crate) fn region_of_environment(py: Python<'_>) -> PyResult<Option<Region>> {
@@ -76,7 +76,7 @@ pub(crate) fn region_of_environment(py: Python<'_>) -> PyResult<Option<Region>> 
     Ok(region.map(Region))
 }
 
-/// The text of an ARN, once it is known to be one of a layer version.
+/// Parses the ARN of a layer version.
 #[pyfunction]
 #[pyo3(name = "_arn")]
 pub(crate) fn layer_version_arn(arn: Parsed<klayers_client::LayerVersionArn>) -> String {

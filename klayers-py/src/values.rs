@@ -1,14 +1,16 @@
+//! Targets. Regions and ARNs are in `texts`.
+
 use klayers_client::{Architecture, PythonVersion};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyType};
 
-use crate::arguments::{self, Given, Parsed, Value};
+use crate::arguments::{self, Parsed, Value, ValueOrText};
 use crate::dicts::to_dict;
 use crate::error::to_python;
-use crate::protocols;
+use crate::protocols::text_methods;
 use crate::texts::environment;
 
-/// What a layer is built for, as in Target("p3.13-arm64") or
+/// A Python version and an architecture that layers are built for, as in Target("p3.13-arm64") or
 /// Target(python="3.13", arch="arm64").
 ///
 ///     >>> str(klayers.Target(python="3.13", arch="aarch64"))
@@ -25,67 +27,42 @@ impl Value for klayers_client::Target {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "Python has its values by reference alone")]
-#[pymethods]
-impl Target {
-    #[new]
-    #[pyo3(signature = (key=None, *, python=None, arch=None))]
-    fn new(
-        key: Option<Given<klayers_client::Target>>,
-        python: Option<Parsed<PythonVersion>>,
-        arch: Option<Parsed<Architecture>>,
-    ) -> PyResult<Self> {
-        arguments::target(key, python, arch).map(Self)
-    }
+text_methods! {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "Python passes values by reference")]
+    impl Target {
+        #[new]
+        #[pyo3(signature = (key=None, *, python=None, arch=None))]
+        fn new(
+            key: Option<ValueOrText<klayers_client::Target>>,
+            python: Option<Parsed<PythonVersion>>,
+            arch: Option<Parsed<Architecture>>,
+        ) -> PyResult<Self> {
+            arguments::target(key, python, arch).map(Self)
+        }
 
-    /// The target of the function that this process is, by AWS_EXECUTION_ENV; None elsewhere.
-    #[classmethod]
-    fn from_environment(_class: &Bound<'_, PyType>, py: Python<'_>) -> PyResult<Option<Self>> {
-        let target = environment().target().map_err(|error| to_python(py, &error.into()))?;
-        Ok(target.map(Self))
-    }
+        /// The target of the Lambda function that runs this process, from AWS_EXECUTION_ENV; None
+        /// outside of Lambda.
+        #[classmethod]
+        fn from_environment(_class: &Bound<'_, PyType>, py: Python<'_>) -> PyResult<Option<Self>> {
+            let target = environment().target().map_err(|error| to_python(py, &error.into()))?;
+            Ok(target.map(Self))
+        }
 
-    /// The Python version, as in "3.13".
-    #[getter]
-    fn python(&self) -> String {
-        self.0.python.to_string()
-    }
+        /// The Python version, as in "3.13".
+        #[getter]
+        fn python(&self) -> String {
+            self.0.python.to_string()
+        }
 
-    /// The architecture: "x86_64" or "arm64".
-    #[getter]
-    fn arch(&self) -> &'static str {
-        self.0.architecture.as_str()
-    }
+        /// The architecture: "x86_64" or "arm64".
+        #[getter]
+        fn arch(&self) -> &'static str {
+            self.0.architecture.as_str()
+        }
 
-    /// The attributes, by name, of which Target() makes an equal one.
-    fn to_dict(slf: &Bound<'_, Self>) -> PyResult<Py<PyDict>> {
-        to_dict(slf.as_any(), &["python", "arch"])
-    }
-
-    fn __str__(&self) -> String {
-        self.0.to_string()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("Target('{}')", self.0)
-    }
-
-    #[pyo3(signature = (spec, /))]
-    fn __format__<'py>(&self, spec: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        protocols::format(&self.__str__(), spec)
-    }
-
-    #[classmethod]
-    #[pyo3(signature = (_source, _handler, /))]
-    fn __get_pydantic_core_schema__<'py>(
-        class: &Bound<'py, PyType>,
-        _source: &Bound<'py, PyAny>,
-        _handler: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        protocols::text_schema(class)
-    }
-
-    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyAny>, (String,)) {
-        (py.get_type::<Self>().into_any(), (self.__str__(),))
+        /// The attributes by name; Target(**attributes) is equal to this target.
+        fn to_dict(slf: &Bound<'_, Self>) -> PyResult<Py<PyDict>> {
+            to_dict(slf.as_any(), &["python", "arch"])
+        }
     }
 }

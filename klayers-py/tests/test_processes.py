@@ -242,7 +242,7 @@ def test_pools_of_forked_processes_work(server: Server) -> None:
         asyncio.run(begin())
         """,
         """
-        question = klayers._klayers._Question.latest(**PLACE)
+        question = klayers._klayers._Lookup.latest(**PLACE)
         pending = klayers.Client()._begin(question, print)
         """,
     ],
@@ -268,7 +268,7 @@ def test_an_answer_after_the_interpreter_ended_is_dropped(serve: Callable[[Answe
     text = """
         import atexit, time
         client = klayers.Client(retries=0)
-        pending = client._begin(klayers._klayers._Question.latest(**PLACE), print)
+        pending = client._begin(klayers._klayers._Lookup.latest(**PLACE), print)
         class Slow:
             def __del__(self):
                 time.sleep(0.5)

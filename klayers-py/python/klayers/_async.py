@@ -11,7 +11,7 @@ from klayers._klayers import (
     PackageName,
     Requirement,
     Target,
-    _Question,
+    _Lookup,
 )
 from klayers._values import LayerVersionArn, Region
 
@@ -90,10 +90,10 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> LayerVersionArn:
         """The ARN of the latest layer version that holds a package."""
-        question = _Question.latest_arn(
+        question = _Lookup.latest_arn(
             package, region=region, python=python, arch=arch, target=target
         )
-        kept = self._client._kept(question)
+        kept = self._client._cached_arn(question)
         if kept is not None:
             return kept
         arn: LayerVersionArn = await self._ask(question)
@@ -108,7 +108,7 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[LatestLayer]:
         """The latest layer version of every package, by package."""
-        question = _Question.latest(region=region, python=python, arch=arch, target=target)
+        question = _Lookup.latest(region=region, python=python, arch=arch, target=target)
         rows: list[LatestLayer] = await self._ask(question)
         return rows
 
@@ -122,7 +122,7 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[LayerVersion]:
         """All versions of the layer that holds a package, the newest first."""
-        question = _Question.versions(
+        question = _Lookup.versions(
             package, region=region, python=python, arch=arch, target=target
         )
         rows: list[LayerVersion] = await self._ask(question)
@@ -139,7 +139,7 @@ class AsyncClient:
     ) -> LayerVersion:
         """One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds
         such a version, "requests:7" layer version 7."""
-        question = _Question.layer(layer, region=region, python=python, arch=arch, target=target)
+        question = _Lookup.layer(layer, region=region, python=python, arch=arch, target=target)
         row: LayerVersion = await self._ask(question)
         return row
 
@@ -151,24 +151,24 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[Build]:
         """The latest build of every package, by package."""
-        question = _Question.packages(python=python, arch=arch, target=target)
+        question = _Lookup.packages(python=python, arch=arch, target=target)
         rows: list[Build] = await self._ask(question)
         return rows
 
     async def package(self, package: PackageName | str) -> list[PackageLayer]:
         """The layer versions of one package over all targets and regions. The public server has no
         such list: an UnsupportedError tells."""
-        rows: list[PackageLayer] = await self._ask(_Question.package(package))
+        rows: list[PackageLayer] = await self._ask(_Lookup.package(package))
         return rows
 
     async def targets(self) -> list[Target]:
         """The targets that there are layers for, where the server says."""
-        targets: list[Target] = await self._ask(_Question.targets())
+        targets: list[Target] = await self._ask(_Lookup.targets())
         return targets
 
     async def regions(self) -> list[Region]:
         """The regions that there are layers in, where the server says."""
-        regions: list[Region] = await self._ask(_Question.regions())
+        regions: list[Region] = await self._ask(_Lookup.regions())
         return regions
 
     async def aclose(self) -> None:
@@ -184,7 +184,7 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"AsyncClient({self.base_url!r})"
 
-    async def _ask(self, question: _Question) -> Any:
+    async def _ask(self, question: _Lookup) -> Any:
         import asyncio
 
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ __all__ = [
     "Requirement",
     "Target",
     "_Pending",
-    "_Question",
+    "_Lookup",
     "__version__",
     "_arn",
     "_region",
@@ -463,10 +463,10 @@ class Client:
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
-    def _kept(self, question: _Question) -> LayerVersionArn | None: ...
+    def _cached_arn(self, question: _Lookup) -> LayerVersionArn | None: ...
     def _begin(
         self,
-        question: _Question,
+        question: _Lookup,
         settle: Callable[[Any, Exception | None, list[Warning]], object],
     ) -> _Pending: ...
 
@@ -475,7 +475,7 @@ class _Pending:
     def cancel(self) -> None: ...
 
 @final
-class _Question:
+class _Lookup:
     @staticmethod
     def latest_arn(
         package: PackageName | str,
@@ -484,7 +484,7 @@ class _Question:
         python: str | None = None,
         arch: str | None = None,
         target: Target | str | None = None,
-    ) -> _Question: ...
+    ) -> _Lookup: ...
     @staticmethod
     def latest(
         *,
@@ -492,7 +492,7 @@ class _Question:
         python: str | None = None,
         arch: str | None = None,
         target: Target | str | None = None,
-    ) -> _Question: ...
+    ) -> _Lookup: ...
     @staticmethod
     def versions(
         package: PackageName | str,
@@ -501,7 +501,7 @@ class _Question:
         python: str | None = None,
         arch: str | None = None,
         target: Target | str | None = None,
-    ) -> _Question: ...
+    ) -> _Lookup: ...
     @staticmethod
     def layer(
         layer: Requirement | str,
@@ -510,20 +510,20 @@ class _Question:
         python: str | None = None,
         arch: str | None = None,
         target: Target | str | None = None,
-    ) -> _Question: ...
+    ) -> _Lookup: ...
     @staticmethod
     def packages(
         *,
         python: str | None = None,
         arch: str | None = None,
         target: Target | str | None = None,
-    ) -> _Question: ...
+    ) -> _Lookup: ...
     @staticmethod
-    def package(package: PackageName | str) -> _Question: ...
+    def package(package: PackageName | str) -> _Lookup: ...
     @staticmethod
-    def targets() -> _Question: ...
+    def targets() -> _Lookup: ...
     @staticmethod
-    def regions() -> _Question: ...
+    def regions() -> _Lookup: ...
 
 @overload
 def latest_arn(

@@ -1,4 +1,7 @@
-//! What a collection is asked, and what it answers: one for each of the client's methods.
+//! The lookups of a collection, one for each method of the client, and their results.
+//!
+//! `klayers-py/tests/test_signatures.py` checks that the method, the function of the module, the
+//! method of `AsyncClient` and the stub of each lookup have the same parameters.
 
 use std::time::Duration;
 
@@ -9,19 +12,19 @@ use klayers_client::{
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
-use crate::arguments::{self, Given, Parsed, Spec};
+use crate::arguments::{self, Parsed, Spec, ValueOrText};
 use crate::error;
 use crate::rows::{Build, LatestLayer, LayerVersion, PackageLayer};
 use crate::texts::{LayerVersionArn, Region};
 use crate::values::Target;
 
-/// A question, its arguments read.
+/// A lookup with parsed arguments.
 #[derive(Clone)]
-pub(crate) enum Question {
-    LatestArn(PackageName, Place),
-    Latest(Place),
-    Versions(PackageName, Place),
-    Layer(LayerSpec, Place),
+pub(crate) enum Lookup {
+    LatestArn(PackageName, RegionAndTarget),
+    Latest(RegionAndTarget),
+    Versions(PackageName, RegionAndTarget),
+    Layer(LayerSpec, RegionAndTarget),
     Packages(klayers_client::Target),
     Package(PackageName),
     Targets,
@@ -29,12 +32,12 @@ pub(crate) enum Question {
 }
 
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct RegionAndTarget {
     pub(crate) region: klayers_client::Region,
     pub(crate) target: klayers_client::Target,
 }
 
-/// What a question has for an answer.
+/// The result of a lookup.
 pub(crate) enum Reply {
     Arn(klayers_client::LayerVersionArn),
     Latest(Vec<LatestRow>),
@@ -46,37 +49,37 @@ pub(crate) enum Reply {
     Regions(Vec<klayers_client::Region>),
 }
 
-/// An answer, and if it is an old one, how old and why.
+/// The result of a lookup, and if it comes from an expired cache entry, its age and the reason.
 pub(crate) struct Outcome {
     reply: Reply,
     stale: Option<(Duration, Error)>,
 }
 
-impl Place {
+impl RegionAndTarget {
     pub(crate) fn new(
         Parsed(region): Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
         Ok(Self { region, target: arguments::target(target, python, arch)? })
     }
 }
 
-impl Question {
+impl Lookup {
     pub(crate) async fn ask(self, client: &Client) -> Result<Outcome, Error> {
         let answers = client.answers();
         Ok(match self {
-            Self::LatestArn(package, Place { region, target }) => {
+            Self::LatestArn(package, RegionAndTarget { region, target }) => {
                 outcome(answers.latest_arn(package, &region, &target).await?, Reply::Arn)
             }
-            Self::Latest(Place { region, target }) => {
+            Self::Latest(RegionAndTarget { region, target }) => {
                 outcome(answers.latest(&region, &target).await?, Reply::Latest)
             }
-            Self::Versions(package, Place { region, target }) => {
+            Self::Versions(package, RegionAndTarget { region, target }) => {
                 outcome(answers.versions(package, &region, &target).await?, Reply::Versions)
             }
-            Self::Layer(spec, Place { region, target }) => {
+            Self::Layer(spec, RegionAndTarget { region, target }) => {
                 let layer = answers.layer(spec, &region, &target).await?;
                 outcome(layer, |row| Reply::Layer(Box::new(row)))
             }
@@ -94,7 +97,7 @@ fn outcome<T>(answer: Answer<T>, reply: impl FnOnce(T) -> Reply) -> Outcome {
 }
 
 impl Outcome {
-    /// The values of Python; warnings tell that they are old, or were withdrawn.
+    /// The result for Python. Warns if it is stale or if the layer version was withdrawn.
     pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         for warning in self.warnings(py)? {
             error::warn(py, &warning)?;
@@ -102,7 +105,7 @@ impl Outcome {
         self.reply.into_python(py)
     }
 
-    /// The values, and what warns of them.
+    /// The result for Python, and the warnings to issue.
     pub(crate) fn into_parts(self, py: Python<'_>) -> PyResult<Parts<'_>> {
         let warnings = self.warnings(py)?;
         Ok((self.reply.into_python(py)?, warnings))
@@ -111,18 +114,18 @@ impl Outcome {
     fn warnings<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut warnings = Vec::new();
         if let Some((age, reason)) = &self.stale {
-            warnings.push(error::stale(py, *age, reason)?);
+            warnings.push(error::stale_answer_warning(py, *age, reason)?);
         }
         if let Reply::Layer(row) = &self.reply
             && let Some(reason) = &row.yanked
         {
-            warnings.push(error::withdrawn(py, &row.arn, reason)?);
+            warnings.push(error::withdrawn_warning(py, &row.arn, reason)?);
         }
         Ok(warnings)
     }
 }
 
-/// An answer, and what warns of it.
+/// A result for Python, and the warnings to issue.
 type Parts<'py> = (Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>);
 
 impl Reply {
@@ -148,23 +151,23 @@ fn list<'py, T, Class: IntoPyObject<'py>>(
     values.into_iter().map(class).collect::<Vec<Class>>().into_bound_py_any(py)
 }
 
-/// A question that an asynchronous client asks.
-#[pyclass(frozen, name = "_Question", module = "klayers._klayers")]
-pub(crate) struct PyQuestion(pub(crate) Question);
+/// A lookup of an asynchronous client.
+#[pyclass(frozen, name = "_Lookup", module = "klayers._klayers")]
+pub(crate) struct PyLookup(pub(crate) Lookup);
 
 #[pymethods]
-impl PyQuestion {
+impl PyLookup {
     #[staticmethod]
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     pub(crate) fn latest_arn(
-        package: Given<PackageName>,
+        package: ValueOrText<PackageName>,
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
-        let place = Place::new(region, python, arch, target)?;
-        Ok(Self(Question::LatestArn(package.0, place)))
+        let place = RegionAndTarget::new(region, python, arch, target)?;
+        Ok(Self(Lookup::LatestArn(package.0, place)))
     }
 
     #[staticmethod]
@@ -173,22 +176,22 @@ impl PyQuestion {
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
-        Ok(Self(Question::Latest(Place::new(region, python, arch, target)?)))
+        Ok(Self(Lookup::Latest(RegionAndTarget::new(region, python, arch, target)?)))
     }
 
     #[staticmethod]
     #[pyo3(signature = (package, *, region, python=None, arch=None, target=None))]
     pub(crate) fn versions(
-        package: Given<PackageName>,
+        package: ValueOrText<PackageName>,
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
-        let place = Place::new(region, python, arch, target)?;
-        Ok(Self(Question::Versions(package.0, place)))
+        let place = RegionAndTarget::new(region, python, arch, target)?;
+        Ok(Self(Lookup::Versions(package.0, place)))
     }
 
     #[staticmethod]
@@ -198,10 +201,10 @@ impl PyQuestion {
         region: Parsed<klayers_client::Region>,
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
-        let place = Place::new(region, python, arch, target)?;
-        Ok(Self(Question::Layer(layer.0, place)))
+        let place = RegionAndTarget::new(region, python, arch, target)?;
+        Ok(Self(Lookup::Layer(layer.0, place)))
     }
 
     #[staticmethod]
@@ -209,23 +212,23 @@ impl PyQuestion {
     pub(crate) fn packages(
         python: Option<Parsed<PythonVersion>>,
         arch: Option<Parsed<Architecture>>,
-        target: Option<Given<klayers_client::Target>>,
+        target: Option<ValueOrText<klayers_client::Target>>,
     ) -> PyResult<Self> {
-        Ok(Self(Question::Packages(arguments::target(target, python, arch)?)))
+        Ok(Self(Lookup::Packages(arguments::target(target, python, arch)?)))
     }
 
     #[staticmethod]
-    pub(crate) fn package(package: Given<PackageName>) -> Self {
-        Self(Question::Package(package.0))
+    pub(crate) fn package(package: ValueOrText<PackageName>) -> Self {
+        Self(Lookup::Package(package.0))
     }
 
     #[staticmethod]
     pub(crate) fn targets() -> Self {
-        Self(Question::Targets)
+        Self(Lookup::Targets)
     }
 
     #[staticmethod]
     pub(crate) fn regions() -> Self {
-        Self(Question::Regions)
+        Self(Lookup::Regions)
     }
 }
