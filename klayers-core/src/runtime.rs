@@ -169,11 +169,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_version_from_3_8_to_3_14_has_a_runtime() {
+    fn every_version_from_3_8_has_a_runtime() {
         let runtimes = Runtimes::default();
-        let versions: Vec<String> =
-            runtimes.iter().map(|runtime| runtime.python.to_string()).collect();
-        assert_eq!(versions, ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]);
+        let versions: Vec<PythonVersion> = runtimes.iter().map(|runtime| runtime.python).collect();
+        let expected: Vec<PythonVersion> =
+            (8..).map(|minor| PythonVersion::new(3, minor)).take(versions.len()).collect();
+        assert_eq!(versions, expected);
+        assert!(versions.len() >= 7, "the runtimes of 3.8 to 3.14 exist");
     }
 
     #[test]
@@ -188,9 +190,10 @@ mod tests {
             cxxabi: None,
             libraries: None,
         };
+        let known = runtimes.iter().count();
         runtimes.extend([newer.clone()]);
         assert_eq!(runtimes.get(newer.python), Some(&newer));
-        assert_eq!(runtimes.iter().count(), 7);
+        assert_eq!(runtimes.iter().count(), known);
     }
 
     #[test]

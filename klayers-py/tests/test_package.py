@@ -25,12 +25,19 @@ from conftest import Server
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_the_version_is_the_packages() -> None:
+def test_version_is_that_of_the_metadata() -> None:
     assert klayers.__version__ == importlib.metadata.version("klayers")
 
 
-def test_metadata_and_files_agree_on_the_pythons() -> None:
-    """What an index says of the package, the wheels that are built, and what is tested."""
+def line_of(file: str, text: str) -> str:
+    """The place of a text in a file, for messages: `file:line`."""
+    lines = (REPOSITORY / file).read_text(encoding="utf-8").splitlines()
+    numbers = [number for number, line in enumerate(lines, 1) if text in line]
+    return f"{file}:{numbers[0] if numbers else 1}"
+
+
+def test_metadata_and_files_agree_on_the_python_versions() -> None:
+    """The classifiers are the list of versions; everything else reads them or is compared here."""
     metadata: Any = importlib.metadata.metadata("klayers")
     classifiers: list[str] = metadata.get_all("Classifier")
     versions = [
@@ -44,26 +51,38 @@ def test_metadata_and_files_agree_on_the_pythons() -> None:
     assert metadata["Requires-Python"] == f">={versions[0]}"
     assert "{}.{}".format(*sys.version_info) in versions
 
-    pyproject = (REPOSITORY / "klayers-py" / "pyproject.toml").read_text()
-    [(abi, stable)] = re.findall(
-        r'feature = "pyo3/abi3-py3(\d+)", python-version = ">=3\.(\d+)"', pyproject
-    )
-    assert abi == stable
-    outside = [version for version in versions if int(version[2:]) < int(stable)]
-    workflow = (REPOSITORY / ".github" / "workflows" / "release.yml").read_text()
-    [built] = re.findall(r"--interpreter (.*)", workflow)
-    assert [version for version in versions if version in built.split()][:-1] == outside
-    assert ("t" in built) == any("Free Threading" in classifier for classifier in classifiers)
+    pythons = runpy.run_path(str(REPOSITORY / "tools" / "pythons.py"))
+    assert pythons["VERSIONS"] == versions
+    stable = pythons["STABLE"].partition(".")[2]
+    free_threaded = [version for version in pythons["RELEASED"] if version.endswith("t")]
+    assert free_threaded and any("Free Threading" in classifier for classifier in classifiers)
 
-    tools = runpy.run_path(str(REPOSITORY / "tools" / "test-wheel"))
-    assert tools["VERSIONS"] + tools["NEWER"] == versions
-    dist = (REPOSITORY / "tools" / "dist").read_text()
-    tags = [f"cp{version.replace('.', '')}" for version in [*outside, f"3.{stable}"]]
-    assert sorted(re.findall(r'^    "(cp\d+)-', dist, re.MULTILINE)) == sorted(tags)
-    assert f"CPython {versions[0]} or newer" in (REPOSITORY / "klayers-py" / "README.md").read_text()
+    oldest_name = versions[0]
+    for file, text, expected in [
+        ("klayers-py/pyproject.toml", "requires-python", f'requires-python = ">={oldest_name}"'),
+        ("klayers-py/pyproject.toml", "pythonVersion", f'pythonVersion = "{oldest_name}"'),
+        ("klayers-py/pyproject.toml", "pyo3/abi3-py", f'feature = "pyo3/abi3-py3{stable}"'),
+        (
+            "klayers-py/tests-deploy/pyrightconfig.json",
+            "pythonVersion",
+            f'"pythonVersion": "{oldest_name}"',
+        ),
+        ("klayers-py/README.md", "CPython", f"CPython {oldest_name} or newer"),
+    ]:
+        assert expected in (REPOSITORY / file).read_text(encoding="utf-8"), (
+            f"{line_of(file, text)} does not say {expected}"
+        )
+    # These read the list, so a version in them would be a second place.
+    for file in (".github/workflows/release.yml", "tools/test-wheel", "tools/dist", "Makefile"):
+        lines = (REPOSITORY / file).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            found = re.search(r"\b3\.\d+t?\b|\bcp3\d+", line)
+            assert found is None, (
+                f"{file}:{number} names a Python version; tools/pythons.py has the list"
+            )
 
 
-def test_the_wheel_is_the_one_for_this_python() -> None:
+def test_wheel_fits_this_python() -> None:
     """The stable ABI of 3.9 would make a lookup slow there, so that its wheel is outside of it."""
     distribution = importlib.metadata.distribution("klayers")
     tags = re.findall("^Tag: (.*?-.*?)-", distribution.read_text("WHEEL") or "", re.MULTILINE)
@@ -77,21 +96,21 @@ def test_the_wheel_is_the_one_for_this_python() -> None:
         assert set(tags) == {"cp310-abi3"} and ".abi3." in library
 
 
-def test_all_names_are_documented_and_say_where_they_are_from() -> None:
+def test_public_names_have_documentation_and_module() -> None:
     for name in set(klayers.__all__) - {"__version__"}:
         assert getattr(klayers, name).__doc__, name
     for kind in (klayers.Region, klayers.Client, klayers.LayerVersion):
         assert kind.__module__ == "klayers"
 
 
-def test_all_errors_are_klayers_errors() -> None:
+def test_all_errors_derive_from_klayers_error() -> None:
     for name in klayers.__all__:
         if name.endswith("Error"):
             assert issubclass(getattr(klayers, name), klayers.KlayersError)
 
 
 @pytest.mark.parametrize("module", [klayers, klayers.pipeline])
-def test_the_examples_in_docstrings_run(server: Server, module: ModuleType) -> None:
+def test_examples_in_docstrings(server: Server, module: ModuleType) -> None:
     """Of the module, and of all that it exports, which doctest would not look for elsewhere."""
     names: dict[str, Any] = {"asyncio": asyncio, "klayers": klayers, "datetime": datetime, "timezone": timezone}
     names.update(vars(klayers.pipeline))
@@ -109,13 +128,13 @@ def test_the_examples_in_docstrings_run(server: Server, module: ModuleType) -> N
     assert outcome.attempted > 3 and not outcome.failed
 
 
-def test_the_readme_runs(server: Server) -> None:
+def test_sessions_in_readme(server: Server) -> None:
     readme = REPOSITORY / "klayers-py" / "README.md"
     outcome = doctest.testfile(str(readme), module_relative=False)
     assert outcome.attempted and not outcome.failed
 
 
-def test_the_function_of_the_readme_finds_its_layers(
+def test_lambda_function_in_readme(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = (REPOSITORY / "klayers-py" / "README.md").read_text()
@@ -124,7 +143,7 @@ def test_the_function_of_the_readme_finds_its_layers(
         monkeypatch.delenv(name, raising=False)
     names: dict[str, Any] = {}
     exec(block, names)
-    with pytest.raises(RuntimeError, match="no Lambda function"):
+    with pytest.raises(RuntimeError, match="not a Lambda function"):
         names["handler"]({"package": "requests"}, None)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
@@ -136,7 +155,7 @@ def test_the_function_of_the_readme_finds_its_layers(
     ]
 
 
-def test_the_example_runs(server: Server) -> None:
+def test_example_lookup(server: Server) -> None:
     program = REPOSITORY / "examples" / "lookup.py"
     output = subprocess.run(
         [sys.executable, str(program)], check=True, capture_output=True, text=True

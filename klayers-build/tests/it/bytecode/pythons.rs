@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use klayers_core::PythonVersion;
+use klayers_core::{PythonVersion, Runtimes};
 use klayers_layer::interpreter::{Interpreter, SearchPath};
 
 use crate::support::command::{environment, say_skipped};
 
-/// Python versions that Lambda has or had.
-pub(super) const MINORS: std::ops::RangeInclusive<u8> = 8..=14;
+/// The minor versions of the runtimes that Lambda has or had, the oldest first.
+fn minors() -> Vec<u8> {
+    Runtimes::default().iter().map(|runtime| runtime.python.minor()).collect()
+}
 
 /// Finds CPython of a version: from a variable such as `KLAYERS_PYTHON_3_12`, on `PATH`, or in
 /// pyenv.
@@ -29,18 +31,18 @@ pub(super) fn python(minor: u8) -> Option<Interpreter> {
 
 /// All interpreters of this machine. Prints a note if there are none.
 pub(super) fn pythons() -> Vec<Interpreter> {
-    let found: Vec<Interpreter> = MINORS.filter_map(python).collect();
+    let found: Vec<Interpreter> = minors().into_iter().filter_map(python).collect();
     if found.is_empty() {
-        say_skipped("there is no CPython 3.8 to 3.14: none on PATH, and pyenv has none");
+        say_skipped("no CPython of any runtime was found on PATH or in pyenv");
     }
     found
 }
 
 /// The newest interpreter of this machine.
 pub(crate) fn any_python() -> Option<Interpreter> {
-    let found = MINORS.rev().find_map(python);
+    let found = minors().into_iter().rev().find_map(python);
     if found.is_none() {
-        say_skipped("there is no CPython 3.8 to 3.14: none on PATH, and pyenv has none");
+        say_skipped("no CPython of any runtime was found on PATH or in pyenv");
     }
     found
 }
