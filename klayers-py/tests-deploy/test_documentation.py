@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
     return found
 
 
-def test_the_app_of_cdk_runs(server: Server, tmp_path: Path) -> None:
+def test_cdk_app_in_documentation_runs(server: Server, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text("def handler(event, context): ...\n")
     [block] = blocks("python")
@@ -53,7 +53,7 @@ def test_the_app_of_cdk_runs(server: Server, tmp_path: Path) -> None:
         ("hcl", "terraform/main.tf"),
     ],
 )
-def test_fragments_are_of_the_examples(language: str, example: str) -> None:
+def test_documentation_quotes_the_examples(language: str, example: str) -> None:
     """Line by line, whatever is aligned or left out there."""
     place = "--region $(REGION) --python 3.13 --arch arm64"
     text = (ROOT / "examples" / example).read_text().replace("$(PLACE)", place)

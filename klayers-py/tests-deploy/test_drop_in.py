@@ -57,7 +57,7 @@ def stack(region: str | None = "us-east-1") -> Stack:
         ),
     ],
 )
-def test_a_stack_that_has_a_region_gets_the_layers_of_its_runtime(
+def test_layer_for_region_of_stack_and_runtime(
     package: Package, region: str, name: str, runtime: aws_lambda.Runtime, expected: str
 ) -> None:
     app = stack(region)
@@ -67,7 +67,7 @@ def test_a_stack_that_has_a_region_gets_the_layers_of_its_runtime(
     assert layer.node.scope.node.path == app.node.path
 
 
-def test_a_region_that_is_given_counts_and_a_function_takes_the_layers(package: Package) -> None:
+def test_explicit_region_and_function_with_layers(package: Package) -> None:
     app = stack(None)
     layers = package.Klayers(app, python_version=RUNTIME, region="eu-west-1")
     pinned = layers.layer_version(app, "requests", "3")
@@ -91,21 +91,21 @@ def test_a_region_that_is_given_counts_and_a_function_takes_the_layers(package: 
     )
 
 
-def test_a_stage_gives_its_stacks_their_region(package: Package) -> None:
+def test_region_of_stage(package: Package) -> None:
     stage = Stage(App(), "Stage", env=Environment(region="eu-west-1", account="123456789012"))
     inner = Stack(stage, "Inner")
     assert package.Klayers(inner, RUNTIME).region == "eu-west-1"
 
 
 @pytest.mark.parametrize("number", [3, "3"])
-def test_a_version_is_a_number_or_its_digits(package: Package, number: int | str) -> None:
+def test_layer_version_is_number_or_digits(package: Package, number: int | str) -> None:
     app = stack()
     layer = package.Klayers(app, RUNTIME).layer_version(app, "requests", layer_version=number)
     assert layer.layer_version_arn == arn("requests", 3)
     assert layer.node.id == "us-east-1-python3.13-requests-3"
 
 
-def test_attributes_and_methods_are_there(package: Package) -> None:
+def test_attributes_and_methods(package: Package) -> None:
     app = stack()
     layers = package.Klayers(app, RUNTIME)
     assert (layers.python_version, layers.region) == ("python3.13", "us-east-1")
@@ -123,7 +123,7 @@ def test_attributes_and_methods_are_there(package: Package) -> None:
     assert found["idna"]["arn"] == arn("idna", 2, target="p3.11", region="eu-west-1")
 
 
-def test_one_request_is_enough_for_a_stack(package: Package, server: Server) -> None:
+def test_one_request_per_stack(package: Package, server: Server) -> None:
     app = stack()
     layers = package.Klayers(app, RUNTIME)
     for name in ("requests", "Pillow"):
@@ -132,7 +132,7 @@ def test_one_request_is_enough_for_a_stack(package: Package, server: Server) -> 
     assert [path.rstrip("/") for path in server.asked] == ["/api/v2/p3.13/layers/latest/us-east-1"]
 
 
-def test_the_same_layer_twice_in_a_scope_is_refused_by_cdk(package: Package) -> None:
+def test_cdk_refuses_same_layer_twice_in_scope(package: Package) -> None:
     app = stack()
     layers = package.Klayers(app, RUNTIME)
     layers.layer_version(app, "requests")
@@ -151,23 +151,23 @@ def fails(package: Package, name: str, act: Any) -> Any:
     return error
 
 
-def test_a_package_that_is_not_there(package: Package) -> None:
+def test_unknown_package(package: Package) -> None:
     app = stack()
     layers = package.Klayers(app, RUNTIME)
     error = fails(package, "LayerNameDoesNotExists", lambda: layers.layer_version(app, "reqeusts"))
     assert "requests" in error.message
 
 
-def test_a_runtime_that_is_a_text(package: Package) -> None:
+def test_runtime_as_text_is_refused(package: Package) -> None:
     make: Any = package.Klayers
     fails(package, "InvalidPythonVersion", lambda: make(stack(), python_version="python3.13"))
 
 
-def test_no_region_anywhere(package: Package) -> None:
+def test_missing_region(package: Package) -> None:
     fails(package, "NoRegionProvidedError", lambda: package.Klayers(stack(None), RUNTIME))
 
 
-def test_a_server_that_is_down(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package.Klayers, "base_url", REFUSED)
     error = fails(package, "RequestException", lambda: package.Klayers(stack(), RUNTIME))
     assert "127.0.0.1:9" in error.message
@@ -190,7 +190,7 @@ def certified(folder: Path) -> tuple[Path, Path, Path]:
     return authority[0], *server
 
 
-def test_certificates_are_those_of_requests_ca_bundle(
+def test_certificates_from_requests_ca_bundle(
     package: Package, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind the proxy of a company, whose authority the machine's settings name alone."""
@@ -210,7 +210,7 @@ def test_certificates_are_those_of_requests_ca_bundle(
 # From here on, what differs.
 
 
-def test_tokens_are_refused_with_what_to_write(ours: Package, server: Server) -> None:
+def test_tokens_are_refused_with_advice(ours: Package, server: Server) -> None:
     """There a token becomes a part of the address, and the answer is that there is no layer."""
     app = stack()
     text = CfnParameter(app, "Text").value_as_string
@@ -240,7 +240,7 @@ def test_tokens_are_refused_with_what_to_write(ours: Package, server: Server) ->
     assert len(messages) == len(expected)
 
 
-def test_functions_of_another_runtime_or_architecture_are_warnings(ours: Package) -> None:
+def test_function_with_other_runtime_or_architecture_is_warning(ours: Package) -> None:
     """There nothing is said, and the function fails when it imports the package."""
     app = stack()
     layers = ours.Klayers(app, RUNTIME)
@@ -266,7 +266,7 @@ def test_functions_of_another_runtime_or_architecture_are_warnings(ours: Package
 
 
 @pytest.mark.parametrize("number", ["newest", None, "", "0", -1])
-def test_what_is_no_number_has_the_exception_that_is_meant_for_it(
+def test_invalid_layer_version_raises_its_exception(
     ours: Package, number: Any
 ) -> None:
     """There it is an AttributeError, as `LayerVersionError` does not exist, or an ARN with -1."""
@@ -276,7 +276,7 @@ def test_what_is_no_number_has_the_exception_that_is_meant_for_it(
     assert exceptions.LayerVersionError is exceptions.LayerVersionNotInteger
 
 
-def test_packages_are_found_in_any_spelling(ours: Package) -> None:
+def test_package_is_found_in_any_spelling(ours: Package) -> None:
     app = stack()
     layers = ours.Klayers(app, RUNTIME)
     layer = layers.layer_version(app, "AWS_xray.SDK")
@@ -284,7 +284,7 @@ def test_packages_are_found_in_any_spelling(ours: Package) -> None:
     assert layer.node.id == "us-east-1-python3.13-AWS_xray.SDK-latest"
 
 
-def test_a_scope_below_the_stack_is_one_too(ours: Package) -> None:
+def test_scope_may_be_construct_below_stack(ours: Package) -> None:
     """There it must be a stack: nothing else has an attribute `environment`."""
     from constructs import Construct
 
@@ -294,7 +294,7 @@ def test_a_scope_below_the_stack_is_one_too(ours: Package) -> None:
     assert layer.node.path == "Sample/Part/us-east-1-python3.13-requests-latest"
 
 
-def test_an_answer_that_is_none_gives_no_arn(ours: Package, server: Server) -> None:
+def test_invalid_answer_raises_exception(ours: Package, server: Server) -> None:
     """There it is a JSONDecodeError or a KeyError, or the ARN of somebody else."""
     row = {"package": "requests", "packageVersion": "1"}
     elsewhere = {**row, "arn": arn("requests", 4, region="eu-west-1")}
@@ -304,14 +304,14 @@ def test_an_answer_that_is_none_gives_no_arn(ours: Package, server: Server) -> N
         assert isinstance(error.__cause__, klayers.AnswerError)
 
 
-def test_a_runtime_of_another_language_is_refused(ours: Package, server: Server) -> None:
+def test_runtime_of_other_language_is_refused(ours: Package, server: Server) -> None:
     """There the server is asked for layers of `nodejs20.x`."""
     runtime = aws_lambda.Runtime.NODEJS_20_X
     fails(ours, "InvalidPythonVersion", lambda: ours.Klayers(stack(), runtime))
     assert server.asked == []
 
 
-def test_the_address_of_a_subclass_counts(
+def test_subclass_may_set_base_url(
     ours: Package, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
@@ -323,7 +323,7 @@ def test_the_address_of_a_subclass_counts(
     assert Own(app, RUNTIME).layer_version(app, "requests").layer_version_arn == arn("requests", 4)
 
 
-def test_exceptions_have_the_names_they_have_there_and_are_all_klayers_errors() -> None:
+def test_exceptions_have_names_of_cdk_klayers_and_derive_from_klayers_error() -> None:
     theirs = {
         name
         for name, kind in vars(cdk_klayers.exceptions).items()

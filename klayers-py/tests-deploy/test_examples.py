@@ -89,14 +89,14 @@ def test_cdk_synthesises_a_stack(server: Server, example: Path) -> None:
 
 
 @of("sam")
-def test_sams_template_is_sound(server: Server, example: Path) -> None:
+def test_sam_template_is_valid(server: Server, example: Path) -> None:
     linter = tool("cfn-lint", AWS_TOOLS)
     command = [linter, "--non-zero-exit-code", "warning", "template.yaml"]
     output(*command, folder=example, env=environment(example.parent))
 
 
 @of("sam")
-def test_sams_makefile_deploys_with_the_latest_layer(server: Server, example: Path) -> None:
+def test_sam_makefile_deploys_latest_layer(server: Server, example: Path) -> None:
     make = tool("make")
     env = environment(example.parent, example / "stand-in")
     found = output(make, "-s", "layer", folder=example, env=env).strip()
@@ -127,7 +127,7 @@ def test_sams_makefile_deploys_with_the_latest_layer(server: Server, example: Pa
 
 
 @of("serverless")
-def test_the_serverless_framework_resolves_the_layers(server: Server, example: Path) -> None:
+def test_serverless_framework_resolves_layers(server: Server, example: Path) -> None:
     serverless = tool("serverless", NODE_TOOLS)
     command = [serverless, "print", "--format", "json", "--region", "eu-west-1"]
     found = json.loads(output(*command, folder=example, env=environment(example.parent)))
@@ -156,7 +156,7 @@ def test_the_serverless_framework_resolves_the_layers(server: Server, example: P
     ],
     ids=["no-runtime", "other-runtime", "no-layers", "no-names"],
 )
-def test_the_serverless_framework_is_told_what_is_missing(
+def test_serverless_framework_reports_missing_setting(
     server: Server, example: Path, before: str, after: str, told: list[str]
 ) -> None:
     serverless = tool("serverless", NODE_TOOLS)
@@ -171,7 +171,7 @@ def test_the_serverless_framework_is_told_what_is_missing(
     assert server.asked == []
 
 
-def test_all_that_the_serverless_framework_is_missing_is_told_at_once(tmp_path: Path) -> None:
+def test_serverless_framework_reports_all_missing_settings_at_once(tmp_path: Path) -> None:
     """As it has a region of its own, it is not asked itself."""
     script = (
         f"require({json.dumps(str(ROOT / 'examples' / 'serverless' / 'klayers.js'))})"
@@ -197,7 +197,7 @@ def plain(value: Any) -> Any:
 
 
 @of("terraform")
-def test_terraforms_data_source_is_answered(server: Server, example: Path) -> None:
+def test_terraform_data_source_is_answered(server: Server, example: Path) -> None:
     loads = cast("Callable[[str], Any]", hcl2.loads)  # pyright: ignore[reportUnknownMemberType]
     read = plain(loads((example / "main.tf").read_text()))
     [source] = [block["external"]["requests"] for block in read["data"] if "external" in block]
@@ -229,7 +229,7 @@ def test_terraforms_data_source_is_answered(server: Server, example: Path) -> No
 
 
 @of("terraform")
-def test_terraform_finds_the_configuration_well_formed(example: Path) -> None:
+def test_terraform_configuration_is_valid(example: Path) -> None:
     if not shutil.which("terraform"):
         # It is in no package registry, so that not even CI has it.
         pytest.skip("terraform is not on PATH")

@@ -178,7 +178,7 @@ def function(server: Server, tmp_path: Path) -> Iterator[Function]:
     api.close()
 
 
-def test_a_function_finds_its_layers(function: Function) -> None:
+def test_function_finds_its_layers(function: Function) -> None:
     kind, answer = function.invoke({"package": "requests"})
     assert kind == "response", answer
     assert answer.pop("peak") < 128 << 20, "more than the smallest function has"
@@ -192,14 +192,14 @@ def test_a_function_finds_its_layers(function: Function) -> None:
     }
 
 
-def test_an_error_is_told_by_its_class(function: Function) -> None:
+def test_error_type_is_reported(function: Function) -> None:
     kind, answer = function.invoke({"package": "reqeusts"})
     assert kind == "error"
     assert answer["errorType"] == "UnknownPackageError"
     assert "requests" in answer["errorMessage"]
 
 
-def test_a_function_that_was_frozen_asks_on_new_connections(
+def test_thawed_function_uses_new_connections(
     function: Function, server: Server
 ) -> None:
     assert function.invoke({"package": "requests"})[0] == "response"
@@ -214,7 +214,7 @@ def test_a_function_that_was_frozen_asks_on_new_connections(
     assert len(server.asked) > before
 
 
-def test_a_function_ends_when_it_is_told_to(function: Function) -> None:
+def test_function_ends_on_sigterm(function: Function) -> None:
     assert function.invoke({"package": "requests"})[0] == "response"
     function.process.terminate()
     assert function.process.wait(timeout=10) == -signal.SIGTERM

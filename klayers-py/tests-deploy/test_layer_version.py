@@ -40,7 +40,7 @@ def function(
     )
 
 
-def test_a_function_gets_the_latest_layers_of_the_stacks_region(
+def test_function_gets_latest_layers_for_region_of_stack(
     server: Server, stack: Stack
 ) -> None:
     layers = [layer_version(stack, name, runtime=RUNTIME) for name in ("requests", "PILLOW")]
@@ -71,13 +71,13 @@ def test_a_function_gets_the_latest_layers_of_the_stacks_region(
         ({"python": "3.13", "version": " >=2.31, <2.32.5"}, arn("requests", 3)),
     ],
 )
-def test_what_is_asked_for_is_found(
+def test_layer_is_chosen_by_arguments(
     server: Server, stack: Stack, asked: dict[str, Any], expected: str
 ) -> None:
     assert layer_version(stack, "requests", **asked).layer_version_arn == expected
 
 
-def test_another_client_asks_another_collection(stack: Stack, monkeypatch: Any) -> None:
+def test_client_of_other_collection(stack: Stack, monkeypatch: Any) -> None:
     other = Server()
     monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
     client = klayers.Client(other.url)
@@ -87,7 +87,7 @@ def test_another_client_asks_another_collection(stack: Stack, monkeypatch: Any) 
     other.close()
 
 
-def test_cdk_itself_takes_arns_and_regions(server: Server) -> None:
+def test_cdk_accepts_arns_and_regions(server: Server) -> None:
     region = klayers.Region("us-east-1")
     stack = Stack(App(), "Sample", env=Environment(region=region))
     found = klayers.latest_arn("requests", region=region, python="3.13")
@@ -98,7 +98,7 @@ def test_cdk_itself_takes_arns_and_regions(server: Server) -> None:
     )
 
 
-def test_a_stack_without_a_region_is_told_what_to_do(server: Server) -> None:
+def test_stack_without_region_is_refused_with_advice(server: Server) -> None:
     stack = Stack(App(), "Anywhere")
     with pytest.raises(klayers.InvalidValueError, match="env=Environment"):
         layer_version(stack, "requests", runtime=RUNTIME)
@@ -107,7 +107,7 @@ def test_a_stack_without_a_region_is_told_what_to_do(server: Server) -> None:
     assert layer.layer_version_arn == arn("requests", 4)
 
 
-def test_ids_are_stable_and_of_one_layer(server: Server, stack: Stack) -> None:
+def test_construct_ids_are_stable_and_unique_per_layer(server: Server, stack: Stack) -> None:
     def identity(**asked: Any) -> str:
         return layer_version(stack, "requests", python="3.13", **asked).node.id
 
@@ -130,7 +130,7 @@ def test_ids_are_stable_and_of_one_layer(server: Server, stack: Stack) -> None:
         identity(id="Mine")
 
 
-def test_a_function_with_another_runtime_refuses_the_layer(server: Server, stack: Stack) -> None:
+def test_function_with_other_runtime_refuses_layer(server: Server, stack: Stack) -> None:
     layer = layer_version(stack, "requests", python="3.13")
     with pytest.raises(RuntimeError, match="incompatible"):
         function(stack, layer, runtime=aws_lambda.Runtime.PYTHON_3_11)
@@ -157,7 +157,7 @@ X86_64, ARM_64 = aws_lambda.Architecture.X86_64, aws_lambda.Architecture.ARM_64
         ({"arch": "arm64"}, None, "is for arm64, and this function is for x86_64"),
     ],
 )
-def test_a_function_of_another_architecture_is_a_warning(
+def test_function_with_other_architecture_is_warning(
     server: Server,
     stack: Stack,
     asked: dict[str, Any],
@@ -172,7 +172,7 @@ def test_a_function_of_another_architecture_is_a_warning(
     assert warned is None or "klayers:architecture" in found[0] and "arch=" in found[0]
 
 
-def test_a_function_of_the_first_level_is_compared_too(server: Server, stack: Stack) -> None:
+def test_level_one_function_is_compared_too(server: Server, stack: Stack) -> None:
     """CDK itself compares nothing there. What changes a function until it is synthesised counts."""
     layer = layer_version(stack, "Pillow", runtime=RUNTIME)
     other = Stack(stack, "Other", env=Environment(region="us-east-1"))
@@ -202,7 +202,7 @@ def test_a_function_of_the_first_level_is_compared_too(server: Server, stack: St
     assert warnings_of(other, "/Sample/Other/Unrelated") == []
 
 
-def test_a_warning_can_be_acknowledged(server: Server, stack: Stack) -> None:
+def test_warning_can_be_acknowledged(server: Server, stack: Stack) -> None:
     from aws_cdk import Annotations as Messages
 
     other = Stack(stack, "Other", env=Environment(region="us-east-1"))
@@ -213,7 +213,7 @@ def test_a_warning_can_be_acknowledged(server: Server, stack: Stack) -> None:
     assert warnings_of(other, "/Sample/Other/Handler/Resource") == []
 
 
-def test_tokens_are_refused_with_what_to_write(server: Server, stack: Stack) -> None:
+def test_tokens_are_refused_with_advice(server: Server, stack: Stack) -> None:
     """Layers are looked up while the app is synthesised, and tokens are known after that."""
     text = CfnParameter(stack, "Text").value_as_string
     number = CfnParameter(stack, "Number", type="Number").value_as_number
@@ -238,7 +238,7 @@ def test_tokens_are_refused_with_what_to_write(server: Server, stack: Stack) -> 
     assert server.asked == []
 
 
-def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:
+def test_deprecated_layer_is_warning(server: Server, stack: Stack) -> None:
     layer_version(stack, "requests", python="3.13")
     layer_version(stack, "requests", python="3.13", version=3)
     warnings = Annotations.from_stack(stack).find_warning("*", Match.any_value())
@@ -248,7 +248,7 @@ def test_a_deprecated_layer_is_a_warning(server: Server, stack: Stack) -> None:
     assert f"{arn('requests', 3)} is deprecated and will be deleted on 2026-11-01" in text
 
 
-def test_a_withdrawn_layer_is_a_warning_with_the_reason(server: Server, stack: Stack) -> None:
+def test_withdrawn_layer_is_warning_with_reason(server: Server, stack: Stack) -> None:
     row: dict[str, object] = {
         "arn": arn("requests", 4),
         "packageVersion": "2.32.5",
@@ -268,17 +268,17 @@ def test_a_withdrawn_layer_is_a_warning_with_the_reason(server: Server, stack: S
     [
         ("requests", {}, "either a runtime"),
         ("requests", {"runtime": RUNTIME, "python": "3.13"}, "either a runtime"),
-        ("requests", {"runtime": aws_lambda.Runtime.NODEJS_20_X}, "no runtime of Python"),
+        ("requests", {"runtime": aws_lambda.Runtime.NODEJS_20_X}, "not a Python runtime"),
         ("requests", {"python": "2.7"}, "2.7"),
         ("requests", {"python": "3.13", "arch": "sparc"}, "sparc"),
         ("requests", {"python": "3.13", "region": "mars"}, "mars"),
-        ("requests", {"python": "3.13", "version": "4"}, "no version of a layer"),
-        ("requests", {"python": "3.13", "version": True}, "no version of a layer"),
+        ("requests", {"python": "3.13", "version": "4"}, "not a version of a layer"),
+        ("requests", {"python": "3.13", "version": True}, "not a version of a layer"),
         ("requests", {"python": "3.13", "version": 0}, "expected"),
         ("a b", {"python": "3.13"}, "a b"),
     ],
 )
-def test_bad_values_are_refused_before_anything_is_asked(
+def test_invalid_values_are_refused_without_request(
     server: Server, stack: Stack, package: str, asked: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(klayers.InvalidValueError, match=message):
@@ -286,7 +286,7 @@ def test_bad_values_are_refused_before_anything_is_asked(
     assert server.asked == []
 
 
-def test_what_is_not_there_is_told_as_everywhere(server: Server, stack: Stack) -> None:
+def test_unknown_layer_raises_error_of_client(server: Server, stack: Stack) -> None:
     with pytest.raises(klayers.UnknownPackageError, match="did you mean requests?"):
         layer_version(stack, "reqeusts", python="3.13")
     for version in (2, ">=3"):
@@ -294,7 +294,7 @@ def test_what_is_not_there_is_told_as_everywhere(server: Server, stack: Stack) -
             layer_version(stack, "requests", python="3.13", version=version)
 
 
-def test_without_cdk_the_module_can_be_looked_at_and_says_what_it_needs(tmp_path: Path) -> None:
+def test_module_imports_without_cdk_and_calls_say_what_to_install(tmp_path: Path) -> None:
     """As in an environment without it: a module of this name that cannot be found."""
     script = """
 import sys

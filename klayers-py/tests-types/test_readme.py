@@ -68,7 +68,7 @@ checkers = pytest.mark.parametrize("checker", [mypy, pyright])
 
 @checkers
 @pytest.mark.parametrize("readme", READMES)
-def test_the_python_of_the_readme_has_sound_types(
+def test_readme_passes_type_checkers(
     readme: str, checker: Checker, tmp_path: Path
 ) -> None:
     found = modules((REPOSITORY / readme).read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def test_the_python_of_the_readme_has_sound_types(
 
 
 @checkers
-def test_arguments_may_be_in_a_dict(checker: Checker, tmp_path: Path) -> None:
+def test_arguments_in_dict_pass_type_checkers(checker: Checker, tmp_path: Path) -> None:
     (tmp_path / "block.py").write_text(
         """
 import klayers
@@ -110,7 +110,7 @@ def look_up(client: klayers.Client, python: str | None, target: klayers.Target |
         'arn: int = klayers.latest_arn("x", region="us-east-1", python="3.13")',
     ],
 )
-def test_a_mistake_is_found(mistake: str, checker: Checker, tmp_path: Path) -> None:
+def test_type_checkers_find_mistakes(mistake: str, checker: Checker, tmp_path: Path) -> None:
     """The types that are checked are those of the wheel."""
     (tmp_path / "block.py").write_text(f"import klayers\n\n{mistake}\n")
     done = checker(tmp_path)

@@ -1,5 +1,5 @@
-"""A server on loopback with the bodies of the public API v2: rows in no order, no more fields than
-it has always sent, and packages by the collection's spelling alone."""
+"""A server on loopback that answers like the public API v2: rows in no order, no optional fields, and
+packages only in the spelling of the collection."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ COLLECTION: dict[str, list[dict[str, Any]]] = {
     ],
     "/api/v2/p3.13/layers/us-east-1/Pillow": [_version("Klayers-p313-Pillow:2", "12.0.0")],
     "/api/v2/p3.13-arm64/layers/us-east-1/requests": [
-        # With the fields that a server of this project adds.
+        # With the optional fields that a server of this project sends.
         _version(
             "Klayers-p313-arm64-requests:5",
             "2.32.5",
@@ -80,7 +80,7 @@ class _HTTPServer(ThreadingHTTPServer):
 
 
 class Server:
-    """A running server; it counts what it is asked."""
+    """A running server that records the requested paths."""
 
     def __init__(self, answer: Answer) -> None:
         self.asked: list[str] = []
@@ -106,7 +106,7 @@ class Server:
 def respond(
     request: BaseHTTPRequestHandler, status: int, content_type: str, body: str | bytes
 ) -> None:
-    """Writes a whole answer."""
+    """Sends a complete answer."""
     payload = body if isinstance(body, bytes) else body.encode()
     request.send_response(status)
     request.send_header("Content-Type", content_type)
@@ -121,7 +121,7 @@ def _collection(request: BaseHTTPRequestHandler) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Answer], Server]]:
-    """Starts a server that answers as it is told."""
+    """Starts servers that answer with a given function."""
     servers: list[Server] = []
 
     def start(answer: Answer) -> Server:
@@ -135,14 +135,14 @@ def serve() -> Iterator[Callable[[Answer], Server]]:
 
 @pytest.fixture
 def server(serve: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server of a small collection, which the default client asks."""
+    """A server of a small collection, which the default client uses."""
     server = serve(_collection)
     monkeypatch.setenv("KLAYERS_API_URL", server.url)
     return server
 
 
 class Faulty:
-    """A server that fails at first, each time it is asked for something new, and is slow."""
+    """A slow server that fails the first request for each package."""
 
     packages = ["requests", "Pillow", "numpy", "pandas", "boto3"]
 

@@ -19,7 +19,7 @@ PLACE: Any = {"region": "us-east-1", "python": "3.13"}
 REQUESTS = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4"
 
 
-def test_it_answers_as_the_other_client_does(server: Server) -> None:
+def test_async_client_returns_the_same_results_as_client(server: Server) -> None:
     async def look_up() -> None:
         async with klayers.AsyncClient(server.url, timeout=20) as client:
             assert client.base_url == server.url
@@ -36,7 +36,7 @@ def test_it_answers_as_the_other_client_does(server: Server) -> None:
     asyncio.run(look_up())
 
 
-def test_errors_are_raised_where_it_is_awaited(server: Server) -> None:
+def test_errors_are_raised_from_await(server: Server) -> None:
     async def look_up() -> None:
         client = klayers.AsyncClient(server.url)
         with pytest.raises(klayers.UnknownPackageError) as raised:
@@ -51,7 +51,7 @@ def test_errors_are_raised_where_it_is_awaited(server: Server) -> None:
     asyncio.run(look_up())
 
 
-def test_its_methods_are_coroutines(server: Server) -> None:
+def test_methods_are_coroutines(server: Server) -> None:
     """So that tasks can be made of them."""
 
     async def look_up() -> list[Any]:
@@ -62,14 +62,14 @@ def test_its_methods_are_coroutines(server: Server) -> None:
     assert [str(arn) for arn in asyncio.run(look_up())] == [REQUESTS] * 3
 
 
-def test_one_client_serves_several_loops(server: Server) -> None:
+def test_client_works_in_several_event_loops(server: Server) -> None:
     client = klayers.AsyncClient(server.url)
     for _ in range(3):
         arn = asyncio.run(client.latest_arn("requests", **PLACE))
         assert str(arn) == REQUESTS
 
 
-def test_a_thousand_tasks_get_the_right_answers_from_a_faulty_server(faulty: Faulty) -> None:
+def test_thousand_tasks_get_right_answers_from_faulty_server(faulty: Faulty) -> None:
     async def look_up() -> None:
         async with klayers.AsyncClient(faulty.url, retry_delay=0.01) as client:
 
@@ -85,7 +85,7 @@ def test_a_thousand_tasks_get_the_right_answers_from_a_faulty_server(faulty: Fau
     assert faulty.failed == Counter(dict.fromkeys(faulty.packages, 1))
 
 
-def test_what_is_cancelled_is_given_up_at_once(serve: Callable[[Answer], Server]) -> None:
+def test_cancelled_task_closes_its_connection_at_once(serve: Callable[[Answer], Server]) -> None:
     asked, gone = threading.Event(), threading.Event()
 
     def hang(request: BaseHTTPRequestHandler) -> None:
@@ -111,7 +111,7 @@ def test_what_is_cancelled_is_given_up_at_once(serve: Callable[[Answer], Server]
     assert gone.wait(5), "the connection was kept"
 
 
-def test_a_time_limit_of_asyncio_holds(serve: Callable[[Answer], Server]) -> None:
+def test_wait_for_times_out(serve: Callable[[Answer], Server]) -> None:
     url = serve(lambda request: time.sleep(3)).url
 
     async def look_up() -> None:
@@ -122,7 +122,7 @@ def test_a_time_limit_of_asyncio_holds(serve: Callable[[Answer], Server]) -> Non
         asyncio.run(look_up())
 
 
-def test_a_loop_that_is_closed_meanwhile_is_left_alone(serve: Callable[[Answer], Server]) -> None:
+def test_answer_after_event_loop_closed_is_dropped(serve: Callable[[Answer], Server]) -> None:
     """The answer comes when nobody is there to hear it."""
     server = serve(lambda request: time.sleep(0.3))
     client = klayers.AsyncClient(server.url, retries=0)
@@ -138,7 +138,7 @@ def test_a_loop_that_is_closed_meanwhile_is_left_alone(serve: Callable[[Answer],
     assert asyncio.run(asyncio.sleep(0, "well")) == "well"
 
 
-def test_an_old_answer_comes_with_a_warning(serve: Callable[[Answer], Server]) -> None:
+def test_stale_answer_comes_with_warning(serve: Callable[[Answer], Server]) -> None:
     well = True
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -171,7 +171,7 @@ def test_an_old_answer_comes_with_a_warning(serve: Callable[[Answer], Server]) -
             sync.latest(**PLACE)
 
 
-def test_what_was_withdrawn_comes_with_a_warning(serve: Callable[[Answer], Server]) -> None:
+def test_withdrawn_layer_version_comes_with_warning(serve: Callable[[Answer], Server]) -> None:
     row: dict[str, object] = {
         "arn": REQUESTS,
         "packageVersion": "2.32.5",

@@ -15,14 +15,14 @@ from conftest import Answer, Server, respond
 REQUESTS = "arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4"
 
 
-def test_a_package_leads_to_the_arn_of_its_latest_layer(server: Server) -> None:
+def test_latest_arn_of_package(server: Server) -> None:
     arn = klayers.latest_arn("requests", region="us-east-1", python="3.13", arch="x86_64")
     assert isinstance(arn, klayers.LayerVersionArn)
     assert str(arn) == REQUESTS
     assert server.asked == ["/api/v2/p3.13/layers/us-east-1/requests"]
 
 
-def test_values_and_texts_are_taken_alike(server: Server) -> None:
+def test_arguments_may_be_values_or_texts(server: Server) -> None:
     region, target = klayers.Region("us-east-1"), klayers.Target("p3.13")
     arn = klayers.LayerVersionArn(REQUESTS)
     assert klayers.latest_arn("requests", region=region, python="3.13") == arn
@@ -30,19 +30,19 @@ def test_values_and_texts_are_taken_alike(server: Server) -> None:
     assert klayers.latest_arn("requests", region="us-east-1", target="p3.13") == arn
 
 
-def test_the_architecture_is_that_which_was_asked_for(server: Server) -> None:
+def test_layer_has_requested_architecture(server: Server) -> None:
     for arch in ["arm64", "aarch64"]:
         arn = klayers.latest_arn("requests", region="us-east-1", python="3.13", arch=arch)
         assert arn.layer_name == "Klayers-p313-arm64-requests"
 
 
-def test_any_spelling_will_do(server: Server) -> None:
+def test_package_is_found_in_any_spelling(server: Server) -> None:
     for spelling in ["Pillow", "pillow", "PILLOW"]:
         arn = klayers.latest_arn(spelling, region="us-east-1", python="3.13")
         assert arn.layer_name == "Klayers-p313-Pillow"
 
 
-def test_latest_is_a_sorted_list(server: Server) -> None:
+def test_latest_is_sorted_by_package(server: Server) -> None:
     rows = klayers.latest(region="us-east-1", python="3.13")
     assert [(row.package, row.package_version) for row in rows] == [
         ("numpy", "2.3.4"),
@@ -54,7 +54,7 @@ def test_latest_is_a_sorted_list(server: Server) -> None:
     assert klayers.latest(region="eu-west-1", python="3.13") == []
 
 
-def test_versions_are_the_newest_first_with_aware_dates(server: Server) -> None:
+def test_versions_are_newest_first_with_aware_datetimes(server: Server) -> None:
     rows = klayers.versions("requests", region="us-east-1", python="3.13")
     assert [row.version for row in rows] == [4, 3, 1]
     assert [row.status for row in rows] == ["latest", "deprecated", "deprecated"]
@@ -65,7 +65,7 @@ def test_versions_are_the_newest_first_with_aware_dates(server: Server) -> None:
     assert rows[0].code_size is None
 
 
-def test_added_fields_are_there_where_the_server_sends_them(server: Server) -> None:
+def test_optional_fields_are_read_if_the_server_sends_them(server: Server) -> None:
     [row] = klayers.versions("requests", region="us-east-1", target="p3.13-arm64")
     assert row.created_at == datetime(2026, 10, 4, 2, 11, 9, tzinfo=timezone.utc)
     assert (row.code_size, row.unzipped_size) == (1000, 3000)
@@ -74,7 +74,7 @@ def test_added_fields_are_there_where_the_server_sends_them(server: Server) -> N
     assert row.license == "Apache-2.0"
 
 
-def test_a_client_asks_the_address_it_is_given(
+def test_client_uses_its_base_url(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
@@ -86,7 +86,7 @@ def test_a_client_asks_the_address_it_is_given(
     assert len(client.versions("requests", region="us-east-1", python="3.13")) == 3
 
 
-def test_without_an_address_it_is_the_variables_or_the_public_one(
+def test_default_base_url_is_from_environment_or_public(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KLAYERS_API_URL", "http://127.0.0.1:9")
@@ -97,7 +97,7 @@ def test_without_an_address_it_is_the_variables_or_the_public_one(
     assert klayers.Client().base_url == "https://api.klayers.cloud"
 
 
-def test_threads_share_a_client(server: Server) -> None:
+def test_threads_share_client(server: Server) -> None:
     client = klayers.Client(server.url)
 
     def look_up(package: str) -> str:
@@ -109,7 +109,7 @@ def test_threads_share_a_client(server: Server) -> None:
     assert names == [f"Klayers-p313-{package}" for package in packages]
 
 
-def test_other_threads_run_while_one_waits(server: Server) -> None:
+def test_other_threads_run_during_lookup(server: Server) -> None:
     """The server is a thread of this process, so a call that held the interpreter would hang."""
     went_on = threading.Event()
     threading.Timer(0.05, went_on.set).start()
@@ -118,7 +118,7 @@ def test_other_threads_run_while_one_waits(server: Server) -> None:
     assert server.asked
 
 
-def test_one_version_is_chosen_by_what_is_wanted(server: Server) -> None:
+def test_layer_is_chosen_by_requirement_or_number(server: Server) -> None:
     place: Any = {"region": "us-east-1", "python": "3.13"}
     layers: list[tuple[klayers.Requirement | str, int]] = [
         ("requests", 4),
@@ -138,7 +138,7 @@ def test_one_version_is_chosen_by_what_is_wanted(server: Server) -> None:
         klayers.layer("reqeusts==1", **place)
 
 
-def test_a_closed_client_says_so(server: Server) -> None:
+def test_closed_client_raises_closed_error(server: Server) -> None:
     with klayers.Client(server.url) as client:
         assert client.latest(region="us-east-1", python="3.13")
     client.close()
@@ -146,7 +146,7 @@ def test_a_closed_client_says_so(server: Server) -> None:
         client.latest(region="us-east-1", python="3.13")
 
 
-def test_answers_are_kept_on_the_disk_for_those_who_are_offline(
+def test_offline_client_reads_disk_cache(
     server: Server, tmp_path: Path
 ) -> None:
     place: Any = {"region": "us-east-1", "python": "3.13"}
@@ -161,7 +161,7 @@ def test_answers_are_kept_on_the_disk_for_those_who_are_offline(
     assert len(server.asked) == 1
 
 
-def test_layers_of_other_accounts_are_refused(server: Server) -> None:
+def test_layer_of_other_account_is_refused(server: Server) -> None:
     place: Any = {"region": "us-east-1", "python": "3.13"}
     ours = klayers.Client(server.url, accounts=["770693421928"])
     assert ours.latest_arn("requests", **place).account == "770693421928"
@@ -169,7 +169,7 @@ def test_layers_of_other_accounts_are_refused(server: Server) -> None:
         klayers.Client(server.url, accounts=["123456789012"]).latest_arn("requests", **place)
 
 
-def test_retries_are_as_many_as_are_asked_for(serve: Callable[[Answer], Server]) -> None:
+def test_number_of_retries(serve: Callable[[Answer], Server]) -> None:
     server = serve(lambda request: respond(request, 503, "text/plain", ""))
     for retries in [0, 2]:
         client = klayers.Client(server.url, retries=retries, retry_delay=timedelta(milliseconds=1))
@@ -180,7 +180,7 @@ def test_retries_are_as_many_as_are_asked_for(serve: Callable[[Answer], Server])
         assert len(server.asked) - before == retries + 1
 
 
-def test_a_kept_arn_costs_no_request_in_any_form_of_the_call(server: Server) -> None:
+def test_cached_arn_needs_no_request_in_any_form_of_call(server: Server) -> None:
     client = klayers.Client(server.url, assume_fresh=60)
     first = client.latest_arn("requests", region="us-east-1", python="3.13")
     again = client.latest_arn("requests", region="us-east-1", python="3.13")
@@ -199,7 +199,7 @@ def test_a_kept_arn_costs_no_request_in_any_form_of_the_call(server: Server) -> 
     assert len(server.asked) == 2
 
 
-def test_a_kept_arn_is_asked_for_again_when_it_is_no_longer_fresh(server: Server) -> None:
+def test_expired_arn_is_requested_again(server: Server) -> None:
     client = klayers.Client(server.url, assume_fresh=0.2)
     place: Any = {"region": "us-east-1", "python": "3.13"}
     arn = client.latest_arn("requests", **place)
@@ -209,7 +209,7 @@ def test_a_kept_arn_is_asked_for_again_when_it_is_no_longer_fresh(server: Server
     assert len(server.asked) == 2
 
 
-def test_what_is_kept_does_not_make_a_bad_call_good(server: Server) -> None:
+def test_invalid_call_fails_despite_cached_arn(server: Server) -> None:
     client: Any = klayers.Client(server.url, assume_fresh=60)
     client.latest_arn("requests", region="us-east-1", python="3.13")
     client.latest_arn("requests", region="us-east-1", target="p3.13")
@@ -225,7 +225,7 @@ def test_what_is_kept_does_not_make_a_bad_call_good(server: Server) -> None:
     assert len(server.asked) == 1
 
 
-def test_the_default_client_follows_the_variable(
+def test_default_client_follows_environment_variable(
     server: Server, serve: Callable[[Answer], Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place: Any = {"region": "us-east-1", "python": "3.13"}
@@ -239,7 +239,7 @@ def test_the_default_client_follows_the_variable(
     assert str(klayers.latest_arn("requests", **place)) == REQUESTS
 
 
-def test_a_cache_folder_may_be_in_the_home_folder(
+def test_cache_dir_expands_home_folder(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -26,7 +26,7 @@ SPECIFIERS = """
 """.split()
 
 
-def test_names_are_normalised_as_packaging_does() -> None:
+def test_names_are_normalised_like_packaging() -> None:
     for name in NAMES:
         ours = klayers.PackageName(name)
         assert ours.normalized == packaging_utils.canonicalize_name(name)
@@ -36,7 +36,7 @@ def test_names_are_normalised_as_packaging_does() -> None:
         assert str(pickle.loads(pickle.dumps(ours))) == name
 
 
-def test_versions_order_as_packaging_has_them() -> None:
+def test_versions_order_like_packaging() -> None:
     for pair in itertools.combinations(VERSIONS, 2):
         ours, theirs = map(klayers.PackageVersion, pair), map(packaging_version.Version, pair)
         (one, other), (their_one, their_other) = ours, theirs
@@ -45,7 +45,7 @@ def test_versions_order_as_packaging_has_them() -> None:
         assert (hash(one) == hash(other)) == (their_one == their_other), pair
 
 
-def test_versions_are_normalised_as_packaging_does() -> None:
+def test_versions_are_normalised_like_packaging() -> None:
     for version in VERSIONS:
         ours, theirs = klayers.PackageVersion(version), packaging_version.Version(version)
         assert ours.normalized == str(theirs)
@@ -53,7 +53,7 @@ def test_versions_are_normalised_as_packaging_does() -> None:
         assert pickle.loads(pickle.dumps(ours)) == ours
 
 
-def test_specifiers_accept_what_packaging_does() -> None:
+def test_specifiers_accept_the_same_versions_as_packaging() -> None:
     for specifier, version in itertools.product(SPECIFIERS, VERSIONS):
         requirement = klayers.Requirement(f"x{specifier}")
         theirs = packaging_specifiers.SpecifierSet(specifier).contains(version, prereleases=True)
@@ -61,7 +61,7 @@ def test_specifiers_accept_what_packaging_does() -> None:
         assert (klayers.PackageVersion(version) in requirement) == theirs, (specifier, version)
 
 
-def test_a_requirement_knows_its_parts() -> None:
+def test_parts_of_requirement() -> None:
     requirement = klayers.Requirement("psycopg[pool, binary] >= 3.2")
     assert requirement.name == klayers.PackageName("psycopg")
     assert requirement.extras == ("binary", "pool")
@@ -83,7 +83,7 @@ def test_a_requirement_knows_its_parts() -> None:
         (klayers.Requirement, "requests @ https://index.example/requests.whl"),
     ],
 )
-def test_what_is_no_name_or_version_is_refused(kind: Any, text: str) -> None:
+def test_invalid_names_versions_and_requirements_are_refused(kind: Any, text: str) -> None:
     with pytest.raises(klayers.InvalidValueError, match="is not a"):
         kind(text)
     with pytest.raises(TypeError):

@@ -14,7 +14,7 @@ from klayers import pipeline
 UTC = timezone.utc
 
 
-def test_builds_start_at_two_on_the_first_sunday() -> None:
+def test_builds_start_on_first_sunday_at_two() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(36):
         start = pipeline.next_build(now)
@@ -27,21 +27,21 @@ def test_builds_start_at_two_on_the_first_sunday() -> None:
     assert pipeline.EVENTBRIDGE_CRON == "cron(0 2 ? * SUN#1 *)"
 
 
-def test_other_time_zones_are_the_same_moment() -> None:
+def test_time_zones_are_converted() -> None:
     there = timezone(timedelta(hours=-9))
     assert pipeline.next_build(datetime(2026, 12, 5, 17, tzinfo=there)) == datetime(
         2027, 1, 3, 2, tzinfo=UTC
     )
 
 
-def test_a_time_without_a_zone_is_refused() -> None:
+def test_naive_datetime_is_refused() -> None:
     with pytest.raises(klayers.InvalidValueError, match="aware"):
         pipeline.next_build(datetime(2026, 1, 1))
     with pytest.raises(TypeError):
         pipeline.next_build("2026-01-01")  # type: ignore[arg-type]
 
 
-def test_expiry_is_by_package() -> None:
+def test_expiry_depends_on_package() -> None:
     policy = pipeline.ExpiryPolicy(packages={"Boto3": 30}, keep=2)
     assert (policy.days, policy.packages, policy.keep) == (365, {"Boto3": 30}, 2)
     assert policy == pipeline.ExpiryPolicy(365, packages={"boto3": 30}, keep=2)
@@ -53,7 +53,7 @@ def test_expiry_is_by_package() -> None:
         pipeline.ExpiryPolicy(packages={"a b": 1})
 
 
-def test_the_files_of_a_collection_are_read() -> None:
+def test_files_of_collection_are_parsed() -> None:
     config = '{"python_versions": ["p3.12"], "p3.12": {"packages_file": "all.csv"}}'
     assert pipeline.parse_config(config) == {klayers.Target("p3.12"): "all.csv"}
     packages = 'Package_Name,License\n"psycopg[binary,pool]", LGPL\nrequests\n'
@@ -69,7 +69,7 @@ def test_the_files_of_a_collection_are_read() -> None:
             read(text)
 
 
-def test_names_and_lists_are_written() -> None:
+def test_layer_names_and_requirements_txt() -> None:
     assert pipeline.layer_name("fake-useragent", "p3.12-arm64", prefix="Own") == (
         "Own-p312-arm64-fake-useragent"
     )
@@ -81,7 +81,7 @@ def test_names_and_lists_are_written() -> None:
     assert pipeline.requirements_hash(["b==1", "a==1"]) == pipeline.requirements_hash(["a==1", "b==1"])
 
 
-def test_lists_are_written_as_the_api_has_them(server: Server) -> None:
+def test_lists_are_written_in_the_formats_of_the_api(server: Server) -> None:
     rows = klayers.latest(region="us-east-1", python="3.13")
     lines = pipeline.latest_csv(rows).split("\r\n")
     assert lines[0] == "Package,Package Version,arn"
@@ -92,7 +92,7 @@ def test_lists_are_written_as_the_api_has_them(server: Server) -> None:
     assert again == rows
 
 
-def test_an_expiry_policy_with_numbers_below_zero_is_refused() -> None:
+def test_expiry_policy_refuses_negative_numbers() -> None:
     arguments: Any
     for arguments in [{"days": -1}, {"packages": {"boto3": -1}}, {"keep": -1}]:
         with pytest.raises(klayers.InvalidValueError, match="-1 is not a count"):

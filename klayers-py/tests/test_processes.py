@@ -58,7 +58,7 @@ def hanging(serve: Callable[[Answer], Server]) -> tuple[str, threading.Event]:
     return serve(hang).url, asked
 
 
-def test_a_hundred_threads_get_the_right_answers_from_a_faulty_server(faulty: Faulty) -> None:
+def test_hundred_threads_get_right_answers_from_faulty_server(faulty: Faulty) -> None:
     client = klayers.Client(faulty.url, retry_delay=0.01)
     start = threading.Barrier(100)
 
@@ -75,7 +75,7 @@ def test_a_hundred_threads_get_the_right_answers_from_a_faulty_server(faulty: Fa
     assert faulty.failed == Counter(dict.fromkeys(faulty.packages, 1))
 
 
-def test_threads_that_begin_at_once_share_the_default_client(
+def test_concurrent_first_calls_share_default_client(
     faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KLAYERS_API_URL", faulty.url)
@@ -129,7 +129,7 @@ NOTICES = """
         "__import__('asyncio').run(klayers.AsyncClient().latest(**PLACE))",
     ],
 )
-def test_ctrl_c_is_answered_at_once(serve: Callable[[Answer], Server], call: str) -> None:
+def test_ctrl_c_interrupts_lookup_at_once(serve: Callable[[Answer], Server], call: str) -> None:
     seconds, said = interrupted_after(NOTICES.format(call=call), serve)
     assert said == "interrupted\n"
     # A tenth of a second of it is asked for; the rest is the end of a process on a busy machine.
@@ -137,7 +137,7 @@ def test_ctrl_c_is_answered_at_once(serve: Callable[[Answer], Server], call: str
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SKIPPED: Windows has no SIGINT to send")
-def test_ctrl_c_ends_the_command_without_a_traceback(serve: Callable[[Answer], Server]) -> None:
+def test_ctrl_c_ends_command_without_traceback(serve: Callable[[Answer], Server]) -> None:
     url, asked = hanging(serve)
     running = subprocess.Popen(
         [sys.executable, "-m", "klayers", "latest-arn", "requests", "--region", "us-east-1",
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(serve: Callable[[Answer], S
 
 
 @needs_fork
-def test_a_client_made_before_a_fork_works_after_it(server: Server) -> None:
+def test_client_works_after_fork(server: Server) -> None:
     said = output(
         """
         client = klayers.Client(os.environ["URL"])
@@ -177,7 +177,7 @@ def test_a_client_made_before_a_fork_works_after_it(server: Server) -> None:
 
 
 @needs_fork
-def test_forks_amid_requests_of_other_threads_do_no_harm(server: Server) -> None:
+def test_fork_during_requests_of_other_threads(server: Server) -> None:
     said = output(
         """
         import threading
@@ -209,7 +209,7 @@ def test_forks_amid_requests_of_other_threads_do_no_harm(server: Server) -> None
 
 
 @needs_fork
-def test_pools_of_forked_processes_work(server: Server) -> None:
+def test_pool_of_forked_processes(server: Server) -> None:
     said = output(
         """
         import functools, multiprocessing
@@ -247,7 +247,7 @@ def test_pools_of_forked_processes_work(server: Server) -> None:
         """,
     ],
 )
-def test_a_process_may_end_during_a_request(serve: Callable[[Answer], Server], text: str) -> None:
+def test_process_can_end_during_request(serve: Callable[[Answer], Server], text: str) -> None:
     url, asked = hanging(serve)
     running = program(textwrap.dedent(text) + "\nsys.stdin.read(); print('ends')", url)
     try:
@@ -257,7 +257,7 @@ def test_a_process_may_end_during_a_request(serve: Callable[[Answer], Server], t
         running.kill()
 
 
-def test_an_answer_after_the_interpreter_ended_is_dropped(serve: Callable[[Answer], Server]) -> None:
+def test_answer_during_interpreter_shutdown_is_dropped(serve: Callable[[Answer], Server]) -> None:
     """It comes while modules are torn down."""
 
     def late(request: BaseHTTPRequestHandler) -> None:
@@ -277,7 +277,7 @@ def test_an_answer_after_the_interpreter_ended_is_dropped(serve: Callable[[Answe
     output(text, serve(late).url)
 
 
-def test_other_interpreters_of_a_process_work_or_are_refused_clearly(server: Server) -> None:
+def test_subinterpreters_work_or_are_refused(server: Server) -> None:
     """From 3.12 on each may have a lock of its own, for which PyO3 is not made."""
     said = output(SUBINTERPRETER, server.url)
     if sys.version_info >= (3, 12):

@@ -27,7 +27,7 @@ TEXTS = {name: text for name, (_, text, _) in FIELDS.items()}
 MODEL: Any = pydantic.create_model("Layer", **{name: (kind, ...) for name, (kind, _, _) in FIELDS.items()})
 
 
-def test_a_model_reads_texts_values_and_json() -> None:
+def test_model_reads_texts_values_and_json() -> None:
     from_texts = MODEL(**TEXTS)
     from_values = MODEL(**{name: kind(text) for name, (kind, text, _) in FIELDS.items()})
     from_json = MODEL.model_validate_json(json.dumps(TEXTS))
@@ -37,7 +37,7 @@ def test_a_model_reads_texts_values_and_json() -> None:
         assert type(value) is kind and value == kind(text)
 
 
-def test_a_model_writes_values_and_texts() -> None:
+def test_model_writes_values_and_texts() -> None:
     model = MODEL(**TEXTS)
     assert json.loads(model.model_dump_json()) == TEXTS == model.model_dump(mode="json")
     assert model.model_dump() == {name: kind(text) for name, (kind, text, _) in FIELDS.items()}
@@ -47,7 +47,7 @@ def test_a_model_writes_values_and_texts() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_bad_field_is_one_error_that_says_what_was_expected(name: str) -> None:
+def test_invalid_field_is_one_validation_error(name: str) -> None:
     for bad, message in [(FIELDS[name][2], "Value error, .*is not "), (3.13, "valid string")]:
         with pytest.raises(pydantic.ValidationError, match=message) as raised:
             MODEL(**{**TEXTS, name: bad})
@@ -55,7 +55,7 @@ def test_a_bad_field_is_one_error_that_says_what_was_expected(name: str) -> None
         assert error["loc"] == (name,)
 
 
-def test_optional_fields_and_keys_are_read_too() -> None:
+def test_optional_fields_and_dict_keys() -> None:
     model: Any = pydantic.create_model(
         "Places",
         region=(Optional[klayers.Region], None),
@@ -68,7 +68,7 @@ def test_optional_fields_and_keys_are_read_too() -> None:
     assert json.loads(read.model_dump_json())["arns"] == {"eu-west-1": [arn]}
 
 
-def test_rows_are_fields_too_and_are_written_as_the_api_has_them(server: Server) -> None:
+def test_rows_as_fields(server: Server) -> None:
     place: Any = {"region": "us-east-1", "target": "p3.13-arm64"}
     rows = klayers.versions("requests", **place)
     latest = klayers.latest(region="us-east-1", python="3.13")

@@ -19,7 +19,7 @@ texts = pytest.mark.parametrize(
 
 
 @texts
-def test_a_value_is_its_text(kind: Any, text: str) -> None:
+def test_value_equals_its_text(kind: Any, text: str) -> None:
     value = kind(text)
     assert isinstance(value, str)
     assert value == text and text == value and not value != text
@@ -38,14 +38,14 @@ def test_a_value_is_its_text(kind: Any, text: str) -> None:
 
 
 @texts
-def test_a_value_is_dumped_as_json(kind: Any, text: str) -> None:
+def test_value_is_dumped_as_json_text(kind: Any, text: str) -> None:
     value = kind(text)
     assert json.dumps(value) == json.dumps(text)
     assert json.dumps({"layers": [value], value: 1}) == json.dumps({"layers": [text], text: 1})
 
 
 @texts
-def test_its_partition_is_a_text_beside_the_method_of_that_name(kind: Any, text: str) -> None:
+def test_partition_is_both_attribute_and_method(kind: Any, text: str) -> None:
     """Other libraries call `partition` on whatever is a text."""
     value = kind(text)
     assert value.partition("-") == text.partition("-")
@@ -56,14 +56,14 @@ def test_its_partition_is_a_text_beside_the_method_of_that_name(kind: Any, text:
         value.partition = "aws"
 
 
-def test_parts_are_plain_texts_and_regions() -> None:
+def test_types_of_arn_parts() -> None:
     arn = klayers.LayerVersionArn(ARN)
     assert type(arn.region) is klayers.Region
     assert {type(part) for part in [arn.layer_arn, arn.layer_name, arn.account]} == {str}
     assert {type(value) for value in arn.to_dict().values()} == {str, int}
 
 
-def test_a_lookup_gives_texts_of_their_classes(server: Server) -> None:
+def test_lookups_return_arn_and_region_classes(server: Server) -> None:
     place: Any = {"region": klayers.Region("us-east-1"), "python": "3.13"}
     with klayers.Client(server.url, assume_fresh=60) as client:
         first, kept = (client.latest_arn("requests", **place) for _ in range(2))
@@ -75,7 +75,7 @@ def test_a_lookup_gives_texts_of_their_classes(server: Server) -> None:
     assert type(row.to_dict()["arn"]) is type(row.to_dict()["region"]) is str
 
 
-def test_awss_own_library_takes_them() -> None:
+def test_botocore_accepts_arns_and_regions() -> None:
     """botocore checks the parameters and writes the requests; an answer stands in for AWS."""
     session = pytest.importorskip("botocore.session").get_session()
     response = pytest.importorskip("botocore.awsrequest").AWSResponse

@@ -11,7 +11,7 @@ from conftest import Server
 ARN = "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p313-arm64-Pillow:4"
 
 
-def test_a_region_knows_itself() -> None:
+def test_attributes_of_region() -> None:
     region = klayers.Region("ap-southeast-3")
     assert region.code == str(region) == "ap-southeast-3"
     assert repr(region) == "Region('ap-southeast-3')"
@@ -23,7 +23,7 @@ def test_a_region_knows_itself() -> None:
     assert later.opt_in is None
 
 
-def test_a_target_is_a_key_or_its_parts() -> None:
+def test_target_from_key_or_parts() -> None:
     target = klayers.Target("p3.13-arm64")
     assert (target.python, target.arch) == ("3.13", "arm64")
     assert str(target) == "p3.13-arm64"
@@ -32,7 +32,7 @@ def test_a_target_is_a_key_or_its_parts() -> None:
     assert klayers.Target(python="3.12") == klayers.Target("p3.12")
 
 
-def test_an_arn_knows_its_parts() -> None:
+def test_attributes_of_arn() -> None:
     arn = klayers.LayerVersionArn(ARN)
     assert str(arn) == f"{arn}" == ARN
     assert repr(arn) == f"LayerVersionArn('{ARN}')"
@@ -51,7 +51,7 @@ def test_an_arn_knows_its_parts() -> None:
         (klayers.LayerVersionArn, [ARN, f"{ARN}0", ARN.replace("eu-", "us-")]),
     ],
 )
-def test_values_compare_hash_order_and_stay_as_they_are(kind: Any, texts: list[str]) -> None:
+def test_values_compare_hash_order_and_are_frozen(kind: Any, texts: list[str]) -> None:
     values = [kind(text) for text in texts]
     assert sorted(reversed(values)) == values
     for one, other in zip(values, values[1:]):
@@ -69,7 +69,7 @@ def test_values_compare_hash_order_and_stay_as_they_are(kind: Any, texts: list[s
             assert again == value and type(again) is kind
 
 
-def test_a_target_is_no_text() -> None:
+def test_target_does_not_compare_with_texts() -> None:
     target: Any = klayers.Target("p3.13")
     assert target != "p3.13"
     with pytest.raises(TypeError):
@@ -88,7 +88,7 @@ def test_a_target_is_no_text() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_format_specifications_are_those_of_texts(value: Any) -> None:
+def test_values_format_like_texts(value: Any) -> None:
     text = str(value)
     assert f"{value}" == f"{value:}" == text
     assert f"{value:>120}" == text.rjust(120)
@@ -97,7 +97,7 @@ def test_format_specifications_are_those_of_texts(value: Any) -> None:
         _ = f"{value:d}"
 
 
-def test_values_become_dicts() -> None:
+def test_values_to_dict() -> None:
     assert klayers.Region("eu-west-1").to_dict() == {
         "code": "eu-west-1",
         "name": "EU (Ireland)",
@@ -118,7 +118,7 @@ def test_values_become_dicts() -> None:
     }
 
 
-def test_a_function_knows_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_and_target_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV"]:
         monkeypatch.delenv(name, raising=False)
     assert klayers.Region.from_environment() is None
@@ -133,7 +133,7 @@ def test_a_function_knows_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None
         klayers.Region.from_environment()
 
 
-def test_rows_become_dicts_and_order(server: Server) -> None:
+def test_rows_to_dict_and_order(server: Server) -> None:
     [row] = klayers.versions("requests", region="us-east-1", target="p3.13-arm64")
     fields = row.to_dict()
     assert fields["arn"] == str(row.arn) and fields["region"] == "us-east-1"
@@ -151,7 +151,7 @@ def test_rows_become_dicts_and_order(server: Server) -> None:
     assert latest[0].to_dict()["arn"] == str(latest[0].arn)
 
 
-def test_rows_that_are_none_are_refused() -> None:
+def test_from_json_refuses_invalid_rows() -> None:
     for kind in (klayers.LatestLayer, klayers.LayerVersion, klayers.PackageLayer, klayers.Build):
         for text in ["", "[]", "{}", '{"arn": 1}']:
             with pytest.raises(klayers.InvalidValueError, match="row of the API"):
@@ -188,7 +188,7 @@ def test_rows_compare_hash_and_pickle(server: Server, protocol: int) -> None:
         (klayers.LayerVersionArn, "arn:aws:s3:::bucket"),
     ],
 )
-def test_what_is_not_a_value_is_refused(kind: Any, text: str) -> None:
+def test_invalid_values_are_refused(kind: Any, text: str) -> None:
     with pytest.raises(klayers.InvalidValueError, match="expected"):
         kind(text)
     with pytest.raises(TypeError):

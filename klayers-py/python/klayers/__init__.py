@@ -4,13 +4,13 @@
     >>> print(klayers.latest_arn("requests", region="us-east-1", python="3.13", arch="x86_64"))
     arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
 
-The functions of this module ask the public collection, or the one whose address is in the
-environment variable KLAYERS_API_URL; a Client asks another, and an AsyncClient does so for asyncio.
-A text will do wherever a Region, a Target, a PackageName or a Requirement is wanted. Whatever goes
-wrong is a KlayersError.
+The functions of this module use the public collection, or the collection at the URL in the
+environment variable KLAYERS_API_URL. A Client uses any collection; an AsyncClient does so in asyncio.
+A text is accepted wherever a Region, a Target, a PackageName or a Requirement is expected. All
+exceptions are KlayersErrors.
 
-klayers.pipeline has what a pipeline needs that builds layers, klayers.cdk the layers as constructs
-of the AWS CDK.
+klayers.pipeline has functions for pipelines that build layers, klayers.cdk has constructs for the AWS
+CDK.
 """
 
 from klayers._async import AsyncClient

@@ -7,8 +7,8 @@ from klayers._klayers import _run_command
 
 
 def main() -> int:
-    """Runs the command with the arguments of this process, and gives its exit code."""
-    # Ctrl-C ends it at once and without a traceback, as it ends other commands.
+    """Runs the command with the arguments of this process, and returns its exit code."""
+    # Ctrl-C ends the command at once and without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _run_command(sys.argv)
 

@@ -15,7 +15,7 @@ from klayers._klayers import (
 )
 from klayers._values import LayerVersionArn, Region
 
-# Programs that do not use asyncio do not pay for importing it, nor for typing.
+# asyncio and typing are slow to import, so programs that need neither do not import them.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -34,8 +34,8 @@ class AsyncClient:
         >>> asyncio.run(main())
         arn:aws:lambda:us-east-1:770693421928:layer:Klayers-p313-requests:4
 
-    Its options are those of Client. Requests run on threads of their own, so that one client may be
-    used from any event loop; one that is cancelled is given up.
+    The options are those of Client. Requests run on threads of their own, so a client may be used
+    from any event loop. Cancelling a task cancels its request.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class AsyncClient:
         arch: str | None = None,
         target: Target | str | None = None,
     ) -> LayerVersionArn:
-        """The ARN of the latest layer version that holds a package."""
+        """The ARN of the latest layer version of a package."""
         question = _Lookup.latest_arn(
             package, region=region, python=python, arch=arch, target=target
         )
@@ -107,7 +107,7 @@ class AsyncClient:
         arch: str | None = None,
         target: Target | str | None = None,
     ) -> list[LatestLayer]:
-        """The latest layer version of every package, by package."""
+        """The latest layer version of every package, sorted by package."""
         question = _Lookup.latest(region=region, python=python, arch=arch, target=target)
         rows: list[LatestLayer] = await self._ask(question)
         return rows
@@ -121,7 +121,7 @@ class AsyncClient:
         arch: str | None = None,
         target: Target | str | None = None,
     ) -> list[LayerVersion]:
-        """All versions of the layer that holds a package, the newest first."""
+        """All layer versions of a package, the newest first."""
         question = _Lookup.versions(
             package, region=region, python=python, arch=arch, target=target
         )
@@ -137,8 +137,8 @@ class AsyncClient:
         arch: str | None = None,
         target: Target | str | None = None,
     ) -> LayerVersion:
-        """One layer version: "requests" is the latest, "requests==2.32.*" the newest that holds
-        such a version, "requests:7" layer version 7."""
+        """One layer version of a package: "requests" is the latest, "requests==2.32.*" the newest
+        with such a version of the package, "requests:7" the layer version with number 7."""
         question = _Lookup.layer(layer, region=region, python=python, arch=arch, target=target)
         row: LayerVersion = await self._ask(question)
         return row
@@ -150,29 +150,31 @@ class AsyncClient:
         arch: str | None = None,
         target: Target | str | None = None,
     ) -> list[Build]:
-        """The latest build of every package, by package."""
+        """The latest build of every package, sorted by package."""
         question = _Lookup.packages(python=python, arch=arch, target=target)
         rows: list[Build] = await self._ask(question)
         return rows
 
     async def package(self, package: PackageName | str) -> list[PackageLayer]:
-        """The layer versions of one package over all targets and regions. The public server has no
-        such list: an UnsupportedError tells."""
+        """The layer versions of one package for all targets and in all regions. The public server
+        has no such list and raises UnsupportedError."""
         rows: list[PackageLayer] = await self._ask(_Lookup.package(package))
         return rows
 
     async def targets(self) -> list[Target]:
-        """The targets that there are layers for, where the server says."""
+        """The targets that the collection has layers for. The public server has no such list and
+        raises UnsupportedError."""
         targets: list[Target] = await self._ask(_Lookup.targets())
         return targets
 
     async def regions(self) -> list[Region]:
-        """The regions that there are layers in, where the server says."""
+        """The regions that the collection has layers in. The public server has no such list and
+        raises UnsupportedError."""
         regions: list[Region] = await self._ask(_Lookup.regions())
         return regions
 
     async def aclose(self) -> None:
-        """Lets go of the connections. The client cannot be used after that."""
+        """Closes the connections. The client cannot be used after that."""
         self._client.close()
 
     async def __aenter__(self) -> AsyncClient:
@@ -202,7 +204,7 @@ class AsyncClient:
             import warnings
 
             for warning in warned:
-                # The caller of the method that asks.
+                # Points at the caller of the public method.
                 warnings.warn(warning, stacklevel=3)
         return value
 

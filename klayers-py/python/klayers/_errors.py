@@ -1,38 +1,38 @@
-"""What can go wrong. The extension module raises these."""
+"""Exceptions and warnings. The extension module raises them."""
 
 from __future__ import annotations
 
 from klayers._klayers import Target
 from klayers._values import LayerVersionArn, Region
 
-# Imported for a type alone, it would cost more than all the rest.
+# Importing typing or datetime for a type would take longer than importing the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import timedelta
 
 
 class KlayersError(Exception):
-    """Something went wrong. All exceptions of this package are of this class."""
+    """The base class of all exceptions and warnings of this package."""
 
     def __init__(self, message: str, **attributes: object) -> None:
-        # Of an exception, pickle keeps the arguments and the instance's attributes.
+        # Pickle keeps the arguments of an exception and the attributes of the instance.
         super().__init__(message)
         self.__dict__.update(attributes)
 
 
 class InvalidValueError(KlayersError, ValueError):
-    """A value is not what it was given as: a region, a package name, an address."""
+    """A value is invalid, such as a region, a package name or a base URL."""
 
 
 class ClosedError(KlayersError):
-    """The client was closed before."""
+    """The client is closed."""
 
 
 class NotFoundError(KlayersError, LookupError):
-    """There is no such layer."""
+    """The collection has no such layer."""
 
     package: str
-    """The package that was asked for."""
+    """The requested package."""
     region: Region
     """The region."""
     target: Target
@@ -43,34 +43,34 @@ class UnknownPackageError(NotFoundError):
     """The collection has no layer of the package for the target in the region."""
 
     suggestions: list[str]
-    """Packages with names near to it that there are layers of, the nearest first."""
+    """Packages of the collection with similar names, the most similar first."""
 
 
 class NoLatestError(NotFoundError):
-    """All layer versions of the package are deprecated or withdrawn."""
+    """The package has no latest layer version: all are deprecated or withdrawn."""
 
     withdrawn: list[tuple[str, int, str]]
-    """Those that were withdrawn: package version, layer version and reason, the newest first."""
+    """The withdrawn layer versions, the newest first: package version, layer version, reason."""
 
 
 class NoMatchError(NotFoundError):
-    """There are layers of the package, and none of them is the one that was asked for."""
+    """The package has layer versions, but none that was requested."""
 
     layer: str
-    """What was asked for, as in "requests==2.31.*"."""
+    """The requested layer version, as in "requests==2.31.*"."""
     versions: list[tuple[str, int]]
-    """The package versions and the layer versions that there are, the newest first."""
+    """The layer versions that exist, the newest first: package version, layer version."""
     withdrawn: list[tuple[str, int, str]]
-    """Those that would be it, had they not been withdrawn: package version, layer version and reason."""
+    """The layer versions that match but were withdrawn: package version, layer version, reason."""
 
 
 class TransportError(KlayersError):
-    """No answer came, or not all of it."""
+    """No answer arrived, or only a part of it."""
 
     url: str
     """The address that was asked."""
     timed_out: bool
-    """Whether the time allowed ran out."""
+    """Whether the request timed out."""
 
 
 class StatusError(KlayersError):
@@ -81,41 +81,42 @@ class StatusError(KlayersError):
     status: int
     """The HTTP status code."""
     detail: str | None
-    """What the server said of it."""
+    """The explanation that the server sent."""
     retry_after: int | None
-    """How many seconds the server asks to wait before it is asked again."""
+    """How many seconds the server asks to wait before the next request."""
 
 
 class AnswerError(KlayersError):
-    """The answer is not one to the question, or too long."""
+    """The answer does not fit the request, or is too long."""
 
     url: str
     """The address that was asked."""
 
 
 class UnsupportedError(KlayersError):
-    """The server has no such list, as the public one."""
+    """The server has no such list; the public server lacks some."""
 
     url: str
     """The address that was asked."""
 
 
 class OfflineError(KlayersError):
-    """The client is offline, and no earlier answer is kept."""
+    """The client is offline, and no answer is cached."""
 
     url: str
-    """The address that would have been asked."""
+    """The URL that would have been requested."""
 
 
 class StaleAnswerWarning(KlayersError, UserWarning):
-    """The answer is an old one, since the server could not be asked: __cause__ says why."""
+    """The answer comes from an expired cache entry, since the server could not be reached; __cause__
+    has the reason."""
 
     age: timedelta
-    """How long ago the server made it."""
+    """The time since the server made the answer."""
 
 
 class WithdrawnWarning(KlayersError, UserWarning):
-    """The layer version that was asked for by its version or number was withdrawn."""
+    """A layer version that was requested by version or number was withdrawn."""
 
     arn: LayerVersionArn
     """The layer version."""

@@ -56,7 +56,7 @@ def _arn(arn: str) -> str: ...
 
 @final
 class Target:
-    """What a layer is built for: a Python version and an architecture."""
+    """A Python version and an architecture that layers are built for."""
 
     @overload
     def __new__(
@@ -85,7 +85,7 @@ class Target:
 
 @final
 class PackageName:
-    """The name of a package, whatever its spelling."""
+    """The name of a package. Equal names may differ in spelling."""
 
     def __new__(cls, name: PackageName | str) -> PackageName: ...
     @property
@@ -125,7 +125,7 @@ class PackageVersion:
 
 @final
 class Requirement:
-    """What is wanted of a package: its name, extras, and which versions will do."""
+    """A requirement of a package: its name, extras, and accepted versions."""
 
     def __new__(cls, requirement: Requirement | str) -> Requirement: ...
     @property
@@ -144,7 +144,7 @@ class Requirement:
 
 @final
 class LatestLayer:
-    """A package's latest layer version, as latest() lists it."""
+    """The latest layer version of a package, as listed by latest()."""
 
     @property
     def package(self) -> str: ...
@@ -175,7 +175,7 @@ class LatestLayer:
 
 @final
 class LayerVersion:
-    """One version of a package's layer, as versions() lists it."""
+    """One version of the layer of a package, as listed by versions()."""
 
     @property
     def arn(self) -> LayerVersionArn: ...
@@ -226,7 +226,7 @@ class LayerVersion:
 
 @final
 class PackageLayer:
-    """A layer version with its package and target, as package() lists it."""
+    """A layer version with its package and target, as listed by package()."""
 
     @property
     def package(self) -> str: ...
@@ -251,7 +251,7 @@ class PackageLayer:
 
 @final
 class Build:
-    """The latest build of a package, as packages() lists it."""
+    """The latest build of a package, as listed by packages()."""
 
     @property
     def package(self) -> str | None: ...
@@ -282,8 +282,8 @@ class Build:
     def __get_pydantic_core_schema__(cls, source: object, handler: object, /) -> Any: ...
     def __reduce__(self) -> tuple[Callable[[str], Build], tuple[str]]: ...
 
-# Of each pair of overloads, one is for python and arch and one for target. The third is for arguments
-# that are in a dict, `**place`, of which only the type of all its values is known.
+# Of three overloads, the first is for python and arch, the second for target, and the third for
+# arguments in a dict, `**place`, whose values all have one type for a checker.
 
 @final
 class Client:
@@ -659,7 +659,7 @@ def next_build(now: datetime, /) -> datetime | None: ...
 def last_build(now: datetime, /) -> datetime | None: ...
 @final
 class ExpiryPolicy:
-    """How long a layer version is kept after a newer one took its place."""
+    """How long a layer version is kept after a newer one replaced it."""
 
     def __new__(
         cls, days: int = 365, *, packages: Mapping[str, int] | None = None, keep: int = 1

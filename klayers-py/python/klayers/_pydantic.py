@@ -1,4 +1,4 @@
-"""How pydantic reads and writes values. Only pydantic imports what this needs."""
+"""How pydantic reads and writes values. Imported only when pydantic asks for a schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def text_schema(kind: type) -> Any:
-    """The schema of a class whose values are made from a text, and are a text in JSON."""
+    """The schema of a class whose values are parsed from a text, and are that text in JSON."""
 
     def validate(value: object, as_text: Callable[[object], str]) -> object:
         return value if isinstance(value, kind) else kind(as_text(value))
@@ -24,7 +24,7 @@ def text_schema(kind: type) -> Any:
 
 
 def row_schema(kind: Any) -> Any:
-    """The schema of a class of rows, which are objects as the API has them in JSON."""
+    """The schema of a class of rows, whose JSON is that of the API."""
 
     def validate(value: object, as_dict: Callable[[object], dict[str, Any]]) -> object:
         return value if isinstance(value, kind) else kind.from_json(json.dumps(as_dict(value)))

@@ -1,4 +1,4 @@
-"""Values that are texts: they go wherever a ``str`` does.
+"""Regions and ARNs, which are subclasses of ``str``.
 
 They are written in Python, since an extension module cannot derive from ``str`` with the stable ABI
 of Python 3.10.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from klayers._klayers import _arn, _region, _region_facts, _region_of_environment
 
-# Imported for types alone, it would cost more than all the rest.
+# Importing typing would take longer than importing the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, final
@@ -19,7 +19,7 @@ else:
 
 
 class _Text(str):
-    """A text that was checked when it was made. It cannot change, and has no further attributes."""
+    """A text that was validated when it was created. Immutable."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ class _Text(str):
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[type[_Text], tuple[str]]:
-        # Pickle then checks the text again.
+        # Unpickling validates the text again.
         return type(self), (str(self),)
 
     @classmethod
@@ -38,8 +38,8 @@ class _Text(str):
 
 
 class _Partition(str):
-    """A partition, as in "aws". Every text has a method of the name ``partition``, which other
-    libraries call: a call of this value is a call of that method."""
+    """A partition, as in "aws". Other libraries call the method ``partition`` of a ``str``, which
+    the attribute of this name hides; calling this value calls that method."""
 
     __slots__ = ("_whole",)
     _whole: str
@@ -60,7 +60,7 @@ class _Partition(str):
 class Region(_Text):
     """An AWS region, by its code, as in Region("eu-west-1").
 
-    It is a text: equal to its code, and taken by everything that takes one.
+    A region is a ``str``: equal to its code, and accepted wherever a text is.
 
         >>> klayers.Region("ap-southeast-3").name
         'Asia Pacific (Jakarta)'
@@ -76,8 +76,8 @@ class Region(_Text):
 
     @classmethod
     def from_environment(cls) -> Region | None:
-        """The region that the environment names in AWS_REGION or AWS_DEFAULT_REGION, as it does in
-        a function; None if it names none."""
+        """The region in the environment variable AWS_REGION or AWS_DEFAULT_REGION, which a Lambda
+        function has; None if neither is set."""
         return _region_of_environment()
 
     @property
@@ -87,7 +87,7 @@ class Region(_Text):
 
     @property
     def name(self) -> str | None:
-        """The name, as in "EU (Ireland)"; None for a region that this release does not know."""
+        """The name, as in "EU (Ireland)"; None if this release does not know the region."""
         return _region_facts(self)[0]
 
     @property
@@ -97,8 +97,8 @@ class Region(_Text):
 
     @property
     def opt_in(self) -> bool | None:
-        """Whether an account has to enable the region first; None for a region that this release
-        does not know."""
+        """Whether an account has to enable the region first; None if this release does not know the
+        region."""
         return _region_facts(self)[2]
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,10 +109,10 @@ class Region(_Text):
 
 @final
 class LayerVersionArn(_Text):
-    """The ARN of one version of a layer, which is what a Lambda function is given.
+    """The ARN of one version of a layer, as the configuration of a Lambda function lists it.
 
-    It is a text: equal to the ARN, and taken by everything that takes one, as json and boto3. Two of
-    them order by the number of the version, and not by its digits.
+    An ARN is a ``str``: equal to its text, and accepted wherever a text is, as by json and boto3. ARNs
+    order by layer, then by version number: 9 comes before 10.
 
         >>> arn = "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p313-requests:4"
         >>> klayers.LayerVersionArn(arn).version
@@ -144,12 +144,12 @@ class LayerVersionArn(_Text):
 
     @property
     def region(self) -> Region:
-        """The region that the layer is in."""
+        """The region of the layer."""
         return Region(self.split(":")[3])
 
     @property
     def account(self) -> str:
-        """The number of the account that owns the layer."""
+        """The ID of the account that owns the layer."""
         return self.split(":")[4]
 
     @property
@@ -172,7 +172,7 @@ class LayerVersionArn(_Text):
     def _order(self) -> tuple[list[str], int]:
         return self.split(":")[:7], self.version
 
-    # Beside a text of no class, the order is that of texts.
+    # Compared with a plain text, an ARN orders as a text.
 
     def __lt__(self, other: str, /) -> bool:
         if isinstance(other, LayerVersionArn):

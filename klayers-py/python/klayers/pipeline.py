@@ -1,5 +1,5 @@
-"""What a pipeline needs that builds and publishes layers: the schedule, expiry, names and formats,
-by the same definitions as those of Klayers itself. Times are aware datetimes.
+"""Functions for pipelines that build and publish layers: schedule, expiry, names and formats, as
+Klayers itself defines them. Times are aware datetimes.
 
     >>> from datetime import datetime, timezone
     >>> from klayers.pipeline import ExpiryPolicy, layer_name, next_build

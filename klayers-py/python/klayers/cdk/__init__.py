@@ -13,8 +13,8 @@
         layers=[layer_version(stack, "requests", runtime=runtime)],
     )
 
-:class:`Klayers` takes the place of the class of the package ``cdk-klayers``, and
-:mod:`klayers.cdk.exceptions` that of its exceptions: ``from klayers.cdk import Klayers``.
+:class:`Klayers` replaces the class of this name in the package ``cdk-klayers``, and
+:mod:`klayers.cdk.exceptions` replaces its exceptions: ``from klayers.cdk import Klayers``.
 """
 
 from klayers.cdk import exceptions

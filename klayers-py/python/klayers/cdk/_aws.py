@@ -1,7 +1,7 @@
-"""Where ``aws_cdk`` comes from.
+"""Imports ``aws_cdk`` on demand.
 
-It is imported when it is needed, not before: it starts a process of Node.js, and tools that look
-at all modules of this package have to get by without it.
+The import starts a process of Node.js, and tools that import all modules of this package must work
+without ``aws_cdk``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def aws_cdk() -> ModuleType:
         import aws_cdk  # type: ignore[import-not-found,unused-ignore]
         import aws_cdk.aws_lambda  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError as error:
-        # Any other module that is missing is a broken installation, which tells of itself.
+        # If another module is missing, the installation is broken; that error says so.
         if error.name != "aws_cdk":
             raise
         raise ImportError(

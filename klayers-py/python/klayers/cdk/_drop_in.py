@@ -9,7 +9,7 @@ from klayers.cdk import _functions, _tokens, exceptions
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
-    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    # Private, since these names do not exist at runtime: stubtest requires that.
     import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
     from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
 
@@ -17,21 +17,20 @@ _PUBLIC = "https://api.klayers.cloud/api/v2"
 
 
 class Klayers:
-    """What the class of this name in ``cdk-klayers`` is, on the client of this package.
+    """Replaces the class of this name in ``cdk-klayers``, and uses the client of this package.
 
-    Attributes, methods and the ids of constructs are the same. What differs: packages are found in
-    any spelling, failures in passing are tried again, an answer that is none is a
-    ``RequestException``, and ``KLAYERS_API_URL`` names another collection. What that package has no
-    words for, another architecture or a version of the package, :func:`klayers.cdk.layer_version`
-    has.
+    Attributes, methods and construct ids are the same. The differences: packages are found in any
+    spelling, temporary failures are retried, an invalid answer raises ``RequestException``, and
+    ``KLAYERS_API_URL`` selects another collection. For other architectures or a version of the
+    package, which ``cdk-klayers`` does not support, use :func:`klayers.cdk.layer_version`.
     """
 
     base_url: str = _PUBLIC
-    """Where the API is; may be set on the class or in a subclass."""
+    """The URL of the API; may be set on the class or in a subclass."""
     python_version: str
-    """The runtime's name, as ``python3.13``."""
+    """The name of the runtime, such as ``python3.13``."""
     region: str
-    """The region's code."""
+    """The code of the region."""
     latest_layer_arns: dict[str, dict[str, str]]
     """The latest layers by package, each with its ``arn`` and ``packageVersion``."""
 
@@ -41,9 +40,7 @@ class Klayers:
         python_version: _lambda.Runtime,
         region: str | bool | None = False,
     ) -> None:
-        """Asks for the latest layers of a runtime; the region is that of the scope's stack if it is
-        left out.
-        """
+        """Looks up the latest layers of a runtime. The default region is that of the scope's stack."""
         self.python_version = self.get_python_version(python_version)
         self.region = self.get_region(scope, region)
         self.latest_layer_arns = self.get_latest_layer_arns(self.region, python_version)
@@ -51,9 +48,9 @@ class Klayers:
     def layer_version(
         self, scope: _constructs.Construct, package: str, layer_version: int | str = "latest"
     ) -> _lambda.ILayerVersion:
-        """The package's latest layer, or the version of it with a number.
+        """The latest layer version of the package, or the layer version with a number.
 
-        Whether there is a version with that number, and has not been deleted, is not asked;
+        Does not check that the layer version with that number exists;
         :func:`klayers.cdk.layer_version` does.
         """
         _tokens.refuse("package", package, exceptions.LayerNameDoesNotExists)
@@ -68,16 +65,16 @@ class Klayers:
         return layer
 
     def get_region(self, scope: _constructs.Construct, region: str | bool | None = False) -> str:
-        """The region that is given, or else that of the scope's stack."""
+        """The given region, or else that of the scope's stack."""
         found = str(region) if region else str(aws_cdk().Stack.of(scope).region)
         _tokens.refuse("region", found, exceptions.NoRegionProvidedError)
         return found
 
     def get_python_version(self, python_version: _lambda.Runtime) -> str:
-        """A runtime's name, as ``python3.13``."""
+        """The name of a runtime, such as ``python3.13``."""
         if not isinstance(python_version, aws_cdk().aws_lambda.Runtime):
             raise exceptions.InvalidPythonVersion(
-                "expected a runtime, as aws_lambda.Runtime.PYTHON_3_13, and not "
+                "expected a runtime, such as aws_lambda.Runtime.PYTHON_3_13, but got "
                 f"{python_version!r}"
             )
         name: str = python_version.to_string()
@@ -94,7 +91,7 @@ class Klayers:
             if self.base_url == _PUBLIC:
                 rows = klayers.latest(region=region, target=target)
             else:
-                # The client puts the API's path to the address by itself.
+                # The client appends the path of the API itself.
                 url = re.sub("/api/v2/?$", "", self.base_url)
                 with klayers.Client(url) as client:
                     rows = client.latest(region=region, target=target)
@@ -121,13 +118,13 @@ class Klayers:
 
 
 def _target(runtime: str) -> klayers.Target:
-    """The target of a runtime, for x86_64: the class knows no other architecture."""
+    """The target of a runtime on x86_64, the only architecture of this class."""
     family, _, python = runtime.partition("python")
     try:
         return klayers.Target(python=python)
     except klayers.InvalidValueError as error:
         raise exceptions.InvalidPythonVersion(
-            f"{family or runtime} is no runtime of Python"
+            f"{family or runtime} is not a Python runtime"
         ) from error
 
 
@@ -142,6 +139,6 @@ def _number(text: int | str) -> int:
         number = 0
     if number < 1:
         raise exceptions.LayerVersionNotInteger(
-            f'expected "latest" or the number of a layer version, and not {text!r}'
+            f'expected "latest" or the number of a layer version, but got {text!r}'
         )
     return number

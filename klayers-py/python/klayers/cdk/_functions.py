@@ -1,7 +1,7 @@
-"""Functions that are given a layer of another architecture or runtime.
+"""Warns of functions that use a layer for another architecture or runtime.
 
-CDK itself compares runtimes where it knows those of the layer, and never compares architectures. So
-all functions of the app are looked at when it is synthesised, after all other changes to them.
+CDK compares runtimes only if it knows those of the layer, and never compares architectures. So this
+checks all functions of the app when it is synthesised, when they no longer change.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import klayers
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
-    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    # Private, since these names do not exist at runtime: stubtest requires that.
     from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
 
 
 def compare(layer: _lambda.ILayerVersion, arn: str, target: klayers.Target) -> None:
-    """Has CDK warn of each function that is given the layer and is not for its target."""
+    """Makes CDK warn of each function that uses the layer and is for another target."""
     import constructs  # type: ignore[import-not-found,unused-ignore]
     import jsii  # type: ignore[import-not-found,unused-ignore]
 
-    # CDK calls an object only if the class of the object names the interface.
+    # CDK calls an object only if its class declares the interface.
     kind = type("Validation", (_Validation,), {})
     layer.node.add_validation(jsii.implements(constructs.IValidation)(kind)(layer, arn, target))
 
 
 class _Validation:
-    """What CDK calls when it synthesises the app."""
+    """A validation, which CDK calls when it synthesises the app."""
 
     def __init__(self, layer: _lambda.ILayerVersion, arn: str, target: klayers.Target) -> None:
         self._layer, self._arn, self._target = layer, arn, target
@@ -36,7 +36,7 @@ class _Validation:
         for construct in self._layer.node.root.node.find_all():
             if isinstance(construct, aws_cdk().aws_lambda.CfnFunction):
                 _compare(construct, self._arn, self._target)
-        # There are warnings and no errors.
+        # No errors; problems are reported as warnings.
         return []
 
 
@@ -45,7 +45,7 @@ def _compare(function: Any, arn: str, target: klayers.Target) -> None:
     known = cdk.Stack.of(function).resolve
     if arn not in (known(function.layers) or []):
         return
-    # Without any, Lambda takes x86_64. What is known to the deployment alone is no text here.
+    # The default of Lambda is x86_64. A value that only the deployment knows is not a text here.
     [architecture] = known(function.architectures) or ["x86_64"]
     if isinstance(architecture, str) and architecture != target.arch:
         cdk.Annotations.of(function).add_warning_v2(

@@ -7,7 +7,7 @@ from klayers.cdk import _functions, _tokens
 from klayers.cdk._aws import aws_cdk
 
 if TYPE_CHECKING:
-    # Not there at runtime, hence private, as the tool that compares the two asks for.
+    # Private, since these names do not exist at runtime: stubtest requires that.
     import constructs as _constructs  # type: ignore[import-not-found,unused-ignore]
     from aws_cdk import aws_lambda as _lambda  # type: ignore[import-not-found,unused-ignore]
 
@@ -24,23 +24,23 @@ def layer_version(
     version: int | str = "latest",
     client: klayers.Client | None = None,
 ) -> _lambda.ILayerVersion:
-    """The layer of a package, for functions in a scope, as a rule a stack.
+    """The layer of a package, for functions in a scope, usually a stack.
 
-    Either ``runtime`` or ``python`` says for which Python, as ``aws_lambda.Runtime.PYTHON_3_13``
-    or ``"3.13"``; ``arch`` for which architecture, x86_64 if it is left out. A function with
-    another runtime then refuses the layer when the app is synthesised, and one with another
-    architecture is a warning of CDK's, ``klayers:architecture``. The region is that of the
-    scope's stack, which needs an environment with one, unless ``region`` says it.
+    Either ``runtime`` or ``python`` gives the Python version, as ``aws_lambda.Runtime.PYTHON_3_13``
+    or ``"3.13"``; ``arch`` gives the architecture, by default x86_64. When the app is synthesised, a
+    function with another runtime refuses the layer, and CDK warns of a function with another
+    architecture (``klayers:architecture``). The region is ``region``, or else that of the scope's
+    stack, whose environment must then have one.
 
-    ``version`` is ``"latest"``, the number of a layer version (``4``), or what the package's
-    version must be (``"==2.32.*"``), of which the newest is taken. A deprecated one is a warning of
-    CDK's, ``klayers:deprecated``, with the day on which it is deleted; one that was withdrawn is
-    another, ``klayers:withdrawn``, with the reason.
+    ``version`` is ``"latest"``, the number of a layer version (``4``), or a version specifier for the
+    package (``"==2.32.*"``), which selects the newest match. CDK warns of a deprecated layer version
+    (``klayers:deprecated``), with the day of its deletion, and of a withdrawn one
+    (``klayers:withdrawn``), with the reason.
 
-    The construct's id is made of the region, the layer's name and ``version``; who asks for the
-    same again in a scope is given the same construct. ``client`` asks another collection.
+    The id of the construct consists of the region, the name of the layer and ``version``. An equal
+    call in the same scope returns the same construct. ``client`` selects another collection.
 
-    Whatever cannot be found is a :class:`klayers.KlayersError`.
+    Raises a :class:`klayers.KlayersError` if the layer cannot be found.
     """
     cdk = aws_cdk()
     where = str(region) if region is not None else cdk.Stack.of(scope).region
@@ -83,17 +83,17 @@ def layer_version(
 
 
 def _spec(package: str, version: int | str) -> str:
-    """A layer as the client takes it: ``requests``, ``requests:4``, ``requests==2.32.*``."""
+    """The argument for the client: ``requests``, ``requests:4`` or ``requests==2.32.*``."""
     if version == "latest":
         return package
     if isinstance(version, int) and not isinstance(version, bool):
         return f"{package}:{version}"
-    # Else "4" would make another package of it.
+    # Without this check, "4" would become a part of the name of the package.
     if isinstance(version, str) and version.lstrip()[:1] in ("=", "!", "~", "<", ">"):
         return package + version
     raise klayers.InvalidValueError(
-        f"{version!r} is no version of a layer: expected \"latest\", the number of a layer "
-        'version as 4, or what the package must be as "==2.32.*"'
+        f"{version!r} is not a version of a layer: expected \"latest\", the number of a layer "
+        'version such as 4, or a version specifier such as "==2.32.*"'
     )
 
 
@@ -104,30 +104,30 @@ def _target(
 ) -> klayers.Target:
     if (runtime is None) == (python is None):
         raise klayers.InvalidValueError(
-            'expected either a runtime, as aws_lambda.Runtime.PYTHON_3_13, or python="3.13"'
+            'expected either a runtime, such as aws_lambda.Runtime.PYTHON_3_13, or python="3.13"'
         )
     if runtime is not None:
         family, _, python = runtime.name.partition("python")
         if family or not python:
-            raise klayers.InvalidValueError(f"{runtime.name} is no runtime of Python")
+            raise klayers.InvalidValueError(f"{runtime.name} is not a Python runtime")
     return klayers.Target(python=cast(str, python), arch=arch)
 
 
 def _runtime(kind: type[_lambda.Runtime], target: klayers.Target) -> _lambda.Runtime:
-    """CDK compares runtimes by all of their properties, so its own is taken where it has one."""
+    """CDK compares all properties of runtimes, so this returns CDK's own runtime if it has one."""
     family = aws_cdk().aws_lambda.RuntimeFamily.PYTHON
     known: _lambda.Runtime | None = getattr(kind, f"PYTHON_{target.python.replace('.', '_')}", None)
     return known or kind(f"python{target.python}", family, supports_inline_code=True)
 
 
 def _one_line(text: str) -> str:
-    """A text of a server's without anything that a terminal obeys."""
+    """A text from a server, with control characters replaced by spaces."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _deprecated(found: klayers.LayerVersion) -> str:
     until = f" and will be deleted on {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
     return (
-        f"{found.arn} is deprecated{until}. Functions that have it will go on working, but it "
-        "cannot be given to others then."
+        f"{found.arn} is deprecated{until}. Functions that use it then keep working, but it cannot be "
+        "added to other functions."
     )

@@ -1,7 +1,6 @@
-"""Values that CDK does not know before the deployment, which it calls tokens.
+"""Tokens: values that CDK does not know before the deployment.
 
-Layers are looked up while the app is synthesised, so that every value of a lookup has to be known
-then.
+Layers are looked up while the app is synthesised, so every argument of a lookup must be known then.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import klayers
 from klayers.cdk._aws import aws_cdk
 
-#: What is to be written in the place of a token.
+#: What to write instead of a token.
 _EXAMPLES = {
     "region": 'give the stack an environment, as env=Environment(region="eu-west-1"), or write '
     'region="eu-west-1" here',
@@ -22,9 +21,9 @@ _EXAMPLES = {
 
 
 def refuse(what: str, value: object, error: type[klayers.KlayersError]) -> None:
-    """Raises an error that says what to do if a value is a token."""
+    """Raises an error with advice if a value is a token."""
     if value is not None and aws_cdk().Token.is_unresolved(value):
         raise error(
-            f"the {what} is a token, known only to the deployment, and layers are looked up before: "
+            f"the {what} is a token, known only during deployment, but layers are looked up earlier: "
             f"{_EXAMPLES[what]}"
         )

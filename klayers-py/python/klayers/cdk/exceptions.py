@@ -1,4 +1,4 @@
-"""The exceptions of ``cdk-klayers``, by their names there. All are ``klayers.KlayersError``."""
+"""The exceptions of ``cdk-klayers``, under the same names. All derive from ``klayers.KlayersError``."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class _CdkError(KlayersError):
 
 
 class NoRegionProvidedError(_CdkError):
-    """Neither the stack's environment nor an argument says the region."""
+    """Neither the environment of the stack nor an argument gives the region."""
 
 
 class InvalidPythonVersion(_CdkError):
-    """The runtime is none of ``aws_lambda.Runtime``, or not one of Python."""
+    """The value is not an ``aws_lambda.Runtime``, or not a Python runtime."""
 
 
 class LayerNameDoesNotExists(_CdkError):
@@ -40,12 +40,12 @@ class LayerNameDoesNotExists(_CdkError):
 
 
 class LayerVersionNotInteger(_CdkError):
-    """The number of a layer version is none."""
+    """The number of a layer version is not a positive integer."""
 
 
 class RequestException(_CdkError):
-    """The collection could not be asked; the cause says why."""
+    """The request to the collection failed; the cause says why."""
 
 
 LayerVersionError = LayerVersionNotInteger
-"""The name by which ``cdk-klayers`` means to raise it."""
+"""The name under which ``cdk-klayers`` tries to raise this exception."""
