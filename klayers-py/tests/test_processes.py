@@ -242,8 +242,8 @@ def test_pool_of_forked_processes(server: Server) -> None:
         asyncio.run(begin())
         """,
         """
-        question = klayers._klayers._Lookup.latest(**PLACE)
-        pending = klayers.Client()._begin(question, print)
+        lookup = klayers._klayers._Lookup.latest(**PLACE)
+        pending = klayers.Client()._begin(lookup, print)
         """,
     ],
 )

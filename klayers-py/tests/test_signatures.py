@@ -110,5 +110,5 @@ def test_all_forms_of_a_lookup_have_the_same_documentation(name: str) -> None:
     expected = inspect.getdoc(getattr(klayers.Client, name)) or ""
     for other in (getattr(klayers.AsyncClient, name), getattr(klayers, name)):
         # The examples differ.
-        text = (inspect.getdoc(other) or "").partition("    >>>")[0]
+        text = (inspect.getdoc(other) or "").partition(">>>")[0]
         assert text.split() == expected.split()

@@ -90,13 +90,13 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> LayerVersionArn:
         """The ARN of the latest layer version of a package."""
-        question = _Lookup.latest_arn(
+        lookup = _Lookup.latest_arn(
             package, region=region, python=python, arch=arch, target=target
         )
-        kept = self._client._cached_arn(question)
+        kept = self._client._cached_arn(lookup)
         if kept is not None:
             return kept
-        arn: LayerVersionArn = await self._ask(question)
+        arn: LayerVersionArn = await self._ask(lookup)
         return arn
 
     async def latest(
@@ -108,8 +108,8 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[LatestLayer]:
         """The latest layer version of every package, sorted by package."""
-        question = _Lookup.latest(region=region, python=python, arch=arch, target=target)
-        rows: list[LatestLayer] = await self._ask(question)
+        lookup = _Lookup.latest(region=region, python=python, arch=arch, target=target)
+        rows: list[LatestLayer] = await self._ask(lookup)
         return rows
 
     async def versions(
@@ -122,10 +122,10 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[LayerVersion]:
         """All layer versions of a package, the newest first."""
-        question = _Lookup.versions(
+        lookup = _Lookup.versions(
             package, region=region, python=python, arch=arch, target=target
         )
-        rows: list[LayerVersion] = await self._ask(question)
+        rows: list[LayerVersion] = await self._ask(lookup)
         return rows
 
     async def layer(
@@ -139,8 +139,8 @@ class AsyncClient:
     ) -> LayerVersion:
         """One layer version of a package: "requests" is the latest, "requests==2.32.*" the newest
         with such a version of the package, "requests:7" the layer version with number 7."""
-        question = _Lookup.layer(layer, region=region, python=python, arch=arch, target=target)
-        row: LayerVersion = await self._ask(question)
+        lookup = _Lookup.layer(layer, region=region, python=python, arch=arch, target=target)
+        row: LayerVersion = await self._ask(lookup)
         return row
 
     async def packages(
@@ -151,8 +151,8 @@ class AsyncClient:
         target: Target | str | None = None,
     ) -> list[Build]:
         """The latest build of every package, sorted by package."""
-        question = _Lookup.packages(python=python, arch=arch, target=target)
-        rows: list[Build] = await self._ask(question)
+        lookup = _Lookup.packages(python=python, arch=arch, target=target)
+        rows: list[Build] = await self._ask(lookup)
         return rows
 
     async def package(self, package: PackageName | str) -> list[PackageLayer]:
@@ -186,7 +186,7 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"AsyncClient({self.base_url!r})"
 
-    async def _ask(self, question: _Lookup) -> Any:
+    async def _ask(self, lookup: _Lookup) -> Any:
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -195,7 +195,7 @@ class AsyncClient:
         def settle(value: Any, error: Exception | None, warned: list[Warning]) -> None:
             loop.call_soon_threadsafe(_settle, future, value, error, warned)
 
-        pending = self._client._begin(question, settle)
+        pending = self._client._begin(lookup, settle)
         try:
             value, warned = await future
         finally:
