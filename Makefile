@@ -47,7 +47,11 @@ wheel: setup ## Build the Python wheel, into build/wheels
 dist: setup-dist ## Build and check the wheel for manylinux and the sdist, into build/dist
 	$(WITH_TOOLS) python tools/dist
 
-demo: setup build wheel ## Build layers, publish them to this machine, look one up
+# The demo publishes to a folder, so AWS's SDKs, half of what a release build compiles, are left out.
+demo: setup wheel ## Build layers, publish them to this machine, look one up
+	cargo build --release --no-default-features --features klayers-client/cli \
+		-p klayers-build -p klayers-client -p klayers-examples \
+		--bin klayers-pipeline --bin klayers --bin lookup_blocking
 	$(WITH_TOOLS) tools/demo
 
 test: test-rust test-docs test-python test-page test-deploy ## Run all tests
