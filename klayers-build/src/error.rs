@@ -1,8 +1,5 @@
 use crate::adopt::AdoptError;
 use crate::config::ConfigError;
-use crate::pipeline::{
-    ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError,
-};
 use crate::plan::PlanError;
 use klayers_catalog::CatalogError;
 use klayers_catalog::artifacts::ArtifactError;
@@ -20,6 +17,10 @@ use klayers_layer::verify::VerifyError;
 use klayers_publish::PublishError;
 use klayers_site::export::ExportError;
 use klayers_site::serve::ServeError;
+
+mod pipeline;
+
+pub use pipeline::{ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError};
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.
 #[derive(Debug, thiserror::Error)]

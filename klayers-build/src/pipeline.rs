@@ -36,18 +36,21 @@ mod store;
 mod unrecorded;
 mod yank;
 
-pub use expiry::{Expirer, ExpiryError, ExpiryPlan, ExpiryScope, RegionExpiry};
+pub use crate::error::{
+    ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError,
+};
+pub use crate::plan::YankTarget;
+pub use expiry::{Expirer, ExpiryPlan, ExpiryScope, RegionExpiry};
 pub use importer::{ImportedLayer, Importer, LayerImport};
 pub use planner::{PlannedLayer, Planner, Records};
 pub use preparation::LateRegions;
 pub use reconcile::{
-    AbandonedPublication, Difference, DifferenceKind, ReconcileError, ReconciledDifference,
-    Reconciler, RegionReconciliation, Remedy, Repairs,
+    AbandonedPublication, Difference, DifferenceKind, ReconciledDifference, Reconciler,
+    RegionReconciliation, Remedy, Repairs,
 };
-pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock, RunLockError};
+pub use run_lock::{Holder, LeaseReturn, LeaseTerms, RunLease, RunLock};
 pub use stop::Stop;
-pub use unrecorded::UnrecordedLayersError;
-pub use yank::{YankError, YankOutcome, YankTarget, Yanker, find_versions_to_yank};
+pub use yank::{YankOutcome, Yanker, find_versions_to_yank};
 
 use completion::{CompletedVersion, Completion};
 use lane::Lanes;

@@ -15,8 +15,10 @@ use serde::Deserialize;
 use klayers_layer::lock::Lock;
 
 mod caution;
+mod yank_target;
 
 pub use caution::{Caution, PackageSource, cautions};
+pub use yank_target::YankTarget;
 
 /// When a package that was published before is published again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]

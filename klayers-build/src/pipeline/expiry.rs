@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use klayers_core::{
-    Digest, LayerVersion, LayerVersionArn, PackageName, Region, Status, Target, due,
-};
+use klayers_core::{LayerVersion, LayerVersionArn, PackageName, Region, Status, Target, due};
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
 use super::pointers::Pointers;
 use crate::Error;
+use crate::error::ExpiryError;
 use crate::plan::Selection;
 use klayers_catalog::failpoint;
 use klayers_catalog::{Catalog, Include, Query};
@@ -273,54 +272,4 @@ impl Expirer {
             _ => Ok(()),
         }
     }
-}
-
-/// Why layer versions are not deleted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExpiryError {
-    /// The clock is behind the newest layer version.
-    #[error(
-        "the clock says {now}, but a layer version was recorded at {newest}; nothing was deleted: \
-         set the clock, or pass --trust-clock if it is right"
-    )]
-    ClockBehind {
-        /// Time of the clock.
-        now: Timestamp,
-        /// When the newest layer version was published.
-        newest: Timestamp,
-    },
-    /// The clock is far ahead of the newest layer version.
-    #[error(
-        "the clock says {now}, but nothing was recorded since {newest}; nothing was deleted, \
-         because the clock may be ahead: pass --trust-clock if it is right"
-    )]
-    ClockAhead {
-        /// Time of the clock.
-        now: Timestamp,
-        /// When the newest layer version was published.
-        newest: Timestamp,
-    },
-    /// A layer version is the latest of its layer.
-    #[error("{0} is the latest of its layer, which is never deleted")]
-    Latest(Box<LayerVersionArn>),
-    /// The pointer to the latest version still names this layer version.
-    #[error(
-        "the pointer to the latest version still names {0}, so it was not deleted; the next run \
-         or `klayers-pipeline reconcile --repair` moves the pointer"
-    )]
-    Pointed(Box<LayerVersionArn>),
-    /// The content of a layer version differs from the record.
-    #[error(
-        "{arn} is recorded with the SHA-256 {recorded}, but has {actual}; it was not deleted: \
-         check it and delete it by hand"
-    )]
-    OtherContent {
-        /// The layer version.
-        arn: Box<LayerVersionArn>,
-        /// The recorded digest.
-        recorded: Digest,
-        /// The actual digest.
-        actual: Digest,
-    },
 }

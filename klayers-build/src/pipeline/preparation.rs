@@ -15,8 +15,8 @@ use klayers_core::{LayerName, LayerVersionArn, Region};
 
 use super::publication::{NOTED_EVERY, Publishing};
 use super::settling::SettledPublications;
-use super::unrecorded::UnrecordedLayersError;
 use crate::Error;
+use crate::error::UnrecordedLayersError;
 use klayers_catalog::OwedPointer;
 use klayers_publish::PublishError;
 

@@ -13,6 +13,7 @@ use klayers_core::{
 use super::PARALLEL_REGIONS;
 use super::settling::concerns_region;
 use crate::Error;
+use crate::error::ReconcileError;
 use crate::plan::Selection;
 use klayers_catalog::{Catalog, Include, Intent, Query};
 use klayers_core::terminal::error_chain;
@@ -348,40 +349,4 @@ fn refuse_doubtful<'a>(
         return Err(ReconcileError::LittleIsRecorded { unrecorded, recorded });
     }
     Ok(())
-}
-
-/// Why nothing was repaired.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReconcileError {
-    /// Most recorded versions do not exist or have different content.
-    #[error(
-        "{missing} of {recorded} recorded layer versions do not exist as recorded; \
-         nothing was repaired, because the catalog may belong to another collection: check the \
-         differences without --repair, and pass --sure if it is the right one"
-    )]
-    MostIsMissing {
-        /// Number of versions that do not exist as recorded.
-        missing: usize,
-        /// Number of versions that are recorded as existing.
-        recorded: usize,
-    },
-    /// The answers about a layer version contradict each other.
-    #[error(
-        "the answers about {0} contradict each other, so it counts as not compared; reconcile \
-         again later"
-    )]
-    Contradiction(Box<LayerVersionArn>),
-    /// There are more unrecorded versions than recorded ones.
-    #[error(
-        "{unrecorded} layer versions might be deleted, but only {recorded} are recorded; nothing \
-         was repaired, because the catalog may belong to another collection: check the differences \
-         without --repair, and pass --sure if it is the right one"
-    )]
-    LittleIsRecorded {
-        /// Number of versions that are not recorded, or recorded as deleted.
-        unrecorded: usize,
-        /// Number of versions that are recorded as existing.
-        recorded: usize,
-    },
 }

@@ -2,7 +2,6 @@
 //! collection.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use futures::{StreamExt as _, stream};
 use klayers_core::{LayerName, Region};
@@ -10,37 +9,8 @@ use klayers_core::{LayerName, Region};
 use super::PARALLEL_REGIONS;
 use super::publication::Publishing;
 use crate::Error;
+use crate::error::UnrecordedLayersError;
 use klayers_catalog::{CatalogError, Include, Query};
-
-/// Layers of the collection exist in regions for which the catalog has no records.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub struct UnrecordedLayersError {
-    /// The layers that were found, by region.
-    pub found: BTreeMap<Region, BTreeSet<LayerName>>,
-}
-
-impl fmt::Display for UnrecordedLayersError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((region, layers)) = self.found.iter().next() else { return Ok(()) };
-        let others = |count: usize, one: &str, more: &str| match count {
-            0 => String::new(),
-            1 => format!(" and {one}"),
-            _ => format!(" and {count} {more}"),
-        };
-        let layer = layers.first().map(LayerName::as_str).unwrap_or_default();
-        let more_layers = others(layers.len().saturating_sub(1), "another", "others");
-        let more_regions = others(self.found.len() - 1, "another region", "other regions");
-        write!(
-            formatter,
-            "{layer}{more_layers} exist in {region}{more_regions}, but the catalog has no records \
-             there; nothing was published\n\
-             help: if the catalog was lost, restore it from a backup, as docs/operating.md says, \
-             or take the records over with `klayers-pipeline adopt`\n\
-             help: `klayers-pipeline reconcile` lists what exists\n\
-             help: to publish further versions of these layers anyway, pass --new-collection"
-        )
-    }
-}
 
 impl Publishing<'_> {
     /// Asks the publisher whether these layers exist in regions for which the catalog has no

@@ -1,60 +1,21 @@
 //! Withdraws layer versions that nobody should start to use.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use klayers_core::{
-    ExpiryPolicy, LayerVersion, LayerVersionArn, ParseError, Pin, Region, Status, Yank,
-};
+use klayers_core::{ExpiryPolicy, LayerVersion, LayerVersionArn, Region, Status, Yank};
 use tracing::info;
 
 use super::PARALLEL_REGIONS;
 use super::pointers::{Pointers, not_tried, pointer_of, region_failure};
 use crate::Error;
-use crate::plan::Selection;
+use crate::error::YankError;
+use crate::plan::{Selection, YankTarget};
 use klayers_catalog::failpoint;
 use klayers_catalog::{Catalog, Include, Query};
 use klayers_publish::Publisher;
-
-/// What to withdraw: `arn:aws:lambda:…:layer:Klayers-p312-requests:7`, or `requests==2.32.4` for
-/// all layer versions of that package and version.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum YankTarget {
-    /// One layer version.
-    Version(LayerVersionArn),
-    /// The layers of a package or bundle with this version.
-    Release(Pin),
-}
-
-impl FromStr for YankTarget {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.starts_with("arn:") {
-            return Ok(Self::Version(text.parse()?));
-        }
-        text.parse().map(Self::Release).map_err(|_| {
-            ParseError::new(
-                text,
-                "something to withdraw",
-                "the ARN of a layer version or name==version expected, as in requests==2.32.4",
-            )
-        })
-    }
-}
-
-impl fmt::Display for YankTarget {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(arn) => arn.fmt(formatter),
-            Self::Release(pin) => pin.fmt(formatter),
-        }
-    }
-}
 
 /// Returns the layer versions to withdraw, sorted by region and from oldest to newest, so that none
 /// of them becomes the latest in between. Versions that are already withdrawn are included.
@@ -184,34 +145,5 @@ impl Yanker {
         };
         failpoint::reach("pointer moved");
         Ok(YankOutcome { latest, pointed })
-    }
-}
-
-/// Why nothing was withdrawn.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum YankError {
-    /// No existing layer version matches.
-    #[error(
-        "no existing layer version among those selected matches {0}; nothing was withdrawn: check \
-         the list of the package's versions"
-    )]
-    NotFound(Box<YankTarget>),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn yank_target_is_an_arn_or_a_version() {
-        let arn = "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p312-requests:7";
-        for text in [arn, "requests==2.32.4"] {
-            let parsed: YankTarget = text.parse().expect(text);
-            assert_eq!(parsed.to_string(), text);
-        }
-        for text in ["requests", "requests>=2", "arn:aws:lambda:eu-west-1", "==1", ""] {
-            text.parse::<YankTarget>().expect_err(text);
-        }
     }
 }
