@@ -87,6 +87,25 @@ impl ClientBuilder {
     }
 
     /// How often and after which delays a request is retried; by default [`RetryPolicy::default`].
+    ///
+    /// All requests only read, so all may be repeated. A call never takes longer than its total
+    /// timeout: where a wait would, the call fails at once.
+    ///
+    /// Where the policy retries a request, a cached answer may also replace the missing one, as long
+    /// as [`Cache::stale_if_error`] allows. The same holds for an answer that is not the API's, such
+    /// as the login page of a network. An answer that names layers which were not asked for is
+    /// always an error.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use klayers_client::{Client, RetryPolicy};
+    ///
+    /// let patient = RetryPolicy::default().attempts(8).longest_delay(Duration::from_secs(20));
+    /// let client = Client::builder().retry_policy(patient).build()?;
+    /// let hasty = Client::builder().retry_policy(RetryPolicy::never()).build()?;
+    /// # Ok::<(), klayers_client::Error>(())
+    /// ```
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.options.retries = policy;
         self

@@ -12,7 +12,7 @@ use self::message::{
     withdrawn_first,
 };
 use crate::display::without_login;
-use crate::failure::CauseText;
+use crate::failure::{CauseText, advice, transport_failure};
 use crate::proxy::Proxy;
 use crate::{LayerSpec, RetryPolicy, TransportFailure, WithdrawnVersion};
 
@@ -239,12 +239,12 @@ impl Error {
         trusted: Option<&str>,
         error: reqwest::Error,
     ) -> Self {
-        let failure = TransportFailure::of(&error);
+        let failure = transport_failure(&error);
         Self::Transport {
             url: without_login(url),
             proxy: proxy.map(ToString::to_string),
             failure,
-            advice: failure.advice(proxy, trusted),
+            advice: advice(failure, proxy, trusted),
             source: Arc::new(CauseText::innermost(&error.without_url())),
         }
     }
@@ -256,7 +256,7 @@ impl Error {
             url: without_login(url),
             proxy: Some(proxy.to_string()),
             failure,
-            advice: failure.advice(Some(proxy), None),
+            advice: advice(failure, Some(proxy), None),
             source: Arc::new(CauseText(status_text(407))),
         }
     }

@@ -25,7 +25,6 @@ mod network;
 mod protocol;
 mod proxy;
 mod response;
-mod retry;
 mod spec;
 mod suggest;
 mod transport;
@@ -37,14 +36,13 @@ pub use builder::ClientBuilder;
 pub use cache::Cache;
 pub use client::Client;
 pub use error::Error;
-pub use failure::TransportFailure;
 pub use klayers_core::api::{BuildRow, DeployStatus, LatestRow, PackageRow, VersionRow};
+pub use klayers_core::retry::{RetryPolicy, TransportFailure};
 pub use klayers_core::{
     AccountId, Architecture, LayerArn, LayerName, LayerVersionArn, PackageName, PackageVersion,
     ParseError, Partition, Pin, PythonVersion, Region, Target, Timestamp,
 };
 pub use lambda::LambdaEnvironment;
-pub use retry::RetryPolicy;
 pub use spec::LayerSpec;
 pub use withdrawn::WithdrawnVersion;
 

@@ -4,12 +4,12 @@ use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use klayers_core::api::Problem;
+use klayers_core::retry::parse_retry_after;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use url::Url;
 
 use crate::Error;
 use crate::display::{server_text, without_login};
-use crate::retry::retry_after;
 
 /// A server's response.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Response {
     /// How long the server asks clients to wait before they ask again.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let date = self.header(&header::DATE);
-        retry_after(self.header(&header::RETRY_AFTER)?, date, self.times.received)
+        parse_retry_after(self.header(&header::RETRY_AFTER)?, date, self.times.received)
     }
 
     /// The error for a body that could not be parsed.

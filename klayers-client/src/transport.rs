@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use klayers_core::retry::{Attempt, Outcome};
 use reqwest::header::{self, HeaderMap};
 use reqwest::redirect;
 use tokio::time::sleep;
@@ -9,8 +10,7 @@ use crate::clock::{Deadline, now};
 use crate::display::without_login;
 use crate::network::Network;
 use crate::response::{Response, Times};
-use crate::retry::{Attempt, Outcome, RetryPolicy};
-use crate::{Error, encoding};
+use crate::{Error, RetryPolicy, encoding};
 
 /// The limit of a body, in bytes. A list of 1,000 layers has about 200,000 bytes.
 pub(crate) const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -68,9 +68,9 @@ impl Transport {
         loop {
             let result = self.once(url, conditions, deadline).await;
             let Some(outcome) = outcome(&result) else { return result };
-            let (left, random) = (deadline.left(), fastrand::f64());
-            let attempt = Attempt { number, outcome, left, random };
-            let Some(wait) = self.retries.next(&attempt) else { return result };
+            let (time_left, random) = (deadline.left(), fastrand::f64());
+            let attempt = Attempt { number, outcome, time_left, random };
+            let Some(wait) = self.retries.next_delay(&attempt) else { return result };
             sleep(wait).await;
             number += 1;
         }
@@ -125,7 +125,8 @@ impl Transport {
     }
 }
 
-/// What a policy has to judge; none of what is good, or bad in a way that no repetition changes.
+/// How a request failed, for the retry policy to judge. `None` if it succeeded, or failed in a way
+/// that no repetition changes.
 fn outcome(result: &Result<Response, Error>) -> Option<Outcome> {
     match result {
         Ok(response) if response.status < 400 => None,

@@ -3,6 +3,7 @@
 pub mod api;
 #[cfg(feature = "collection")]
 pub mod collection;
+pub mod retry;
 pub mod secrets;
 pub mod snippet;
 pub mod terminal;

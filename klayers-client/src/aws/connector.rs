@@ -18,6 +18,7 @@ use url::{Host, Url};
 
 use super::AwsError;
 use crate::TransportFailure;
+use crate::failure::transport_failure;
 use crate::network::Network;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -112,7 +113,7 @@ impl Clients {
 
     /// Classifies an error for the SDK, which decides by the class whether to retry the call.
     fn failed(&self, url: &Url, error: reqwest::Error) -> ConnectorError {
-        let kind = match TransportFailure::of(&error) {
+        let kind = match transport_failure(&error) {
             TransportFailure::Timeout => ConnectorError::timeout,
             // A retry would fail in the same way.
             TransportFailure::Tls | TransportFailure::ProxyLogin => ConnectorError::user,

@@ -7,18 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use reqwest::StatusCode;
-use reqwest::header::RANGE;
+use klayers_core::retry::{Attempt, Outcome, parse_retry_after};
+use reqwest::header::{DATE, HeaderName, RANGE, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::{AwsError, io_error};
-use crate::LayerVersionArn;
+use crate::clock::now;
+use crate::failure::transport_failure;
 use crate::network::Network;
+use crate::{LayerVersionArn, RetryPolicy, TransportFailure};
 
 /// How often a download is tried. Each attempt resumes the one before.
 const ATTEMPTS: u32 = 5;
-
-const PAUSE: Duration = Duration::from_millis(300);
+/// The longest pause between two attempts. If AWS asks for a longer one, the download fails.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -53,15 +56,19 @@ pub(super) async fn fetch(
         return Ok(());
     }
     let partial = partial(download.path);
-    for attempt in 1.. {
-        match resume(http, download, &partial).await {
+    let policy = RetryPolicy::default().attempts(ATTEMPTS);
+    for number in 1.. {
+        let (source, outcome) = match resume(http, download, &partial).await {
             Ok(()) => break,
             Err(AttemptError::File(error)) => return Err(AwsError::file(&partial, error)),
-            Err(AttemptError::Transfer(source)) if attempt == ATTEMPTS => {
-                return Err(AwsError::Interrupted { arn: Box::new(arn.clone()), source });
-            }
-            Err(AttemptError::Transfer(_)) => tokio::time::sleep(PAUSE * attempt).await,
-        }
+            Err(AttemptError::Transfer { source, outcome }) => (source, outcome),
+        };
+        let random = fastrand::f64();
+        let attempt = Attempt { number, outcome, time_left: LONGEST_PAUSE, random };
+        let Some(pause) = policy.next_delay(&attempt) else {
+            return Err(AwsError::Interrupted { arn: Box::new(arn.clone()), source });
+        };
+        tokio::time::sleep(pause).await;
     }
     let found = digest_of(&partial).map_err(io_error(&partial))?;
     if found != download.sha256 {
@@ -77,7 +84,23 @@ pub(super) async fn fetch(
 
 enum AttemptError {
     File(std::io::Error),
-    Transfer(Cause),
+    Transfer { source: Cause, outcome: Outcome },
+}
+
+impl AttemptError {
+    fn interrupted(reason: &str) -> Self {
+        let outcome = Outcome::Failure(TransportFailure::Interrupted);
+        Self::Transfer { source: reason.into(), outcome }
+    }
+
+    /// The error of an answer with an error status.
+    fn status(response: &Response, source: reqwest::Error) -> Self {
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+        let retry_after =
+            header(RETRY_AFTER).and_then(|value| parse_retry_after(value, header(DATE), now()));
+        let outcome = Outcome::Status { status: response.status().as_u16(), retry_after };
+        Self::Transfer { source: Box::new(source.without_url()), outcome }
+    }
 }
 
 impl From<std::io::Error> for AttemptError {
@@ -89,7 +112,8 @@ impl From<std::io::Error> for AttemptError {
 impl From<reqwest::Error> for AttemptError {
     // The signed address works like a password for some time, so it is not shown.
     fn from(error: reqwest::Error) -> Self {
-        Self::Transfer(Box::new(error.without_url()))
+        let outcome = Outcome::Failure(transport_failure(&error));
+        Self::Transfer { source: Box::new(error.without_url()), outcome }
     }
 }
 
@@ -112,7 +136,10 @@ async fn resume(
     if written > 0 {
         request = request.header(RANGE, format!("bytes={written}-"));
     }
-    let mut response = request.send().await?.error_for_status()?;
+    let mut response = request.send().await?;
+    if let Err(error) = response.error_for_status_ref() {
+        return Err(AttemptError::status(&response, error));
+    }
     if response.status() != StatusCode::PARTIAL_CONTENT {
         written = 0;
     }
@@ -122,12 +149,12 @@ async fn resume(
         written += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if written > download.size {
             file.set_len(0)?;
-            return Err(AttemptError::Transfer("the file is longer than AWS says".into()));
+            return Err(AttemptError::interrupted("the file is longer than AWS says"));
         }
         file.write_all(&chunk)?;
     }
     if written < download.size {
-        return Err(AttemptError::Transfer("the connection broke off".into()));
+        return Err(AttemptError::interrupted("the connection broke off"));
     }
     Ok(file.sync_all()?)
 }

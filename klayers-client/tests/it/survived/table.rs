@@ -50,10 +50,10 @@ pub(super) fn status(code: u16) -> Fault {
     Arc::new(move |_, stream| respond(stream, code, "text/plain", ""))
 }
 
-/// The case of a status, according to the table in the documentation of `RetryPolicy`.
+/// The case of a status, according to the table in the documentation of `klayers_core::retry`.
 fn status_case(code: u16) -> Case {
     let reaction = match code {
-        408 | 425 | 429 | 500 | 502 | 503 | 504 => Reaction::Retries,
+        408 | 425 | 429 | 500 | 502..=504 | 509 | 512..=599 => Reaction::Retries,
         _ => Reaction::Fails,
     };
     assert_eq!(RetryPolicy::retries_status(code), reaction == Reaction::Retries, "{code}");
