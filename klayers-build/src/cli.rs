@@ -27,9 +27,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::output::Level;
+
 mod adopt;
 mod build;
 mod collection;
+mod events;
 mod expire;
 mod export;
 mod import;
@@ -244,7 +247,7 @@ fn stopped() -> impl Future<Output = u8> {
 
 async fn run(
     command: Command,
-    format: logs::LogFormat,
+    format: output::LogFormat,
     stopped: impl Future<Output = u8> + Send + 'static,
 ) -> Result<u8, Error> {
     let held = lease::HeldLease::default();
@@ -304,7 +307,8 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
     for runtime in runtimes.into_iter().filter(|runtime| runtime.is_deprecated(now)) {
         if let Some(day) = runtime.deprecated_on {
             let name = runtime.python.runtime();
-            output::note(&format!("note: AWS no longer updates the runtime {name}, since {day}"));
+            let text = format!("AWS no longer updates the runtime {name}, since {day}");
+            output::message(Level::Note, &text);
         }
     }
 }
@@ -312,7 +316,7 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
 /// Warns, before code of packages is run, of what this system does not keep it from.
 async fn note_confinement(runs_code: bool) {
     if runs_code && let Some(warning) = Confinement::find().await.warning() {
-        output::note(&format!("warning: {warning}"));
+        output::message(Level::Warning, &warning);
     }
 }
 

@@ -20,8 +20,7 @@ use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{Architecture, Partition, Region, Target, Timestamp};
 
 use super::lease::HeldLease;
-use super::logs::LogFormat;
-use super::output::Subject;
+use super::output::{Level, LogFormat, Subject};
 use super::progress::Progress;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -92,14 +91,15 @@ pub(super) async fn adopt(
         let (target, package, region) = (*target, package.as_ref(), region.as_ref());
         output::failed(&Subject { target, package, region }, &reason.to_string());
     }
-    output::note(&format!(
+    let total = format!(
         "{} layers: {} layer versions {}, {} unchanged, {} left out",
         report.layers,
         report.added + report.changed,
         if args.dry_run { "to adopt" } else { "adopted" },
         report.unchanged,
         report.left_out.len(),
-    ));
+    );
+    output::message(Level::Status, &total);
     Ok(if report.left_out.is_empty() { DONE } else { FAILED })
 }
 

@@ -17,9 +17,11 @@ use klayers_layer::settings::{BuildSettings, Workshop};
 use klayers_layer::slim::Exclusion;
 use klayers_wheel::Acceptance;
 use klayers_wheel::cached::ReplacedFile;
+use klayers_wheel::gate_report::{Severity, SummaryLine};
 use serde_json::json;
 use url::Url;
 
+use super::output::Level;
 use super::unshown::Unshown;
 use super::{CacheArgs, DONE, interpreters, note_confinement, note_deprecated, output};
 
@@ -163,10 +165,15 @@ async fn build_and_print(args: &BuildArgs, now: Timestamp) -> Result<u8, Error> 
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
     let delivered = order.deliver(&workshop, &args.out).await?;
     for caution in &delivered.cautions {
-        output::note(&format!("warning: {caution}"));
+        output::message(Level::Warning, &caution.to_string());
     }
-    for line in delivered.report.shortened() {
-        output::note(&line);
+    for SummaryLine { severity, text } in delivered.report.summary() {
+        let level = match severity {
+            Some(Severity::Error) => Level::Error,
+            Some(Severity::Warning) => Level::Warning,
+            None => Level::Status,
+        };
+        output::message(level, &text);
     }
     if args.json {
         print_json(&order, &delivered, &workshop.fetcher.cache_log().replaced());

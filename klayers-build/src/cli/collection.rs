@@ -18,8 +18,7 @@ use klayers_catalog::{Catalog, SqliteCatalog};
 use klayers_core::{LayerName, PackageName, PythonVersion, Region, Target, Timestamp};
 use klayers_layer::settings::Workshop;
 
-use super::logs::LogFormat;
-use super::output::Subject;
+use super::output::{Level, LogFormat, Subject};
 use super::unchecked::Unchecked;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_deprecated, output};
 
@@ -151,18 +150,19 @@ pub(super) async fn plan(
         }
     }
     for warning in &report.warnings {
-        output::note(&format!("warning: {warning}"));
+        output::message(Level::Warning, &warning.to_string());
     }
     if format == LogFormat::Text {
         for group in report.failure_groups() {
-            output::note(&group.to_text(output::shape()));
+            output::raw(&group.to_text(output::shape()));
         }
     }
-    output::note(&format!(
+    let total = format!(
         "{} layers: {builds} to build, {publications} layer versions to publish, {} failed",
         wanted.len(),
         report.failed,
-    ));
+    );
+    output::message(Level::Status, &total);
     unchecked.tell(&workshop).await?;
     Ok(if report.failed == 0 { DONE } else { FAILED })
 }
@@ -172,7 +172,9 @@ pub(super) async fn plan(
 pub(super) fn show_failure(wanted: &Wanted, error: &Error, format: LogFormat) {
     let (target, package) = (wanted.target, wanted.contents.name());
     match format {
-        LogFormat::Text => output::note(&format!("{target} {package}: failed")),
+        LogFormat::Text => {
+            output::message(Level::Status, &format!("{target} {package}: failed"));
+        }
         LogFormat::Json => output::failure(
             &Subject { target: Some(target), package: Some(package), region: None },
             error,

@@ -10,6 +10,7 @@ use klayers_core::{LayerVersion, Region, Timestamp};
 use serde_json::json;
 
 use super::lease::HeldLease;
+use super::output::Level;
 use super::publisher::publisher;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -77,16 +78,18 @@ pub(super) async fn expire(args: ExpireArgs, now: Timestamp, held: HeldLease) ->
             output::failed_part(&arn.to_string(), error);
         }
         if outcome.not_tried > 0 {
-            output::note(&format!(
-                "error: {region}: {} more were not tried, since the region refuses them for now; \
-                 expire again later",
+            let text = format!(
+                "{region}: {} more were not tried, since the region refuses them for now; expire \
+                 again later",
                 outcome.not_tried
-            ));
+            );
+            output::message(Level::Error, &text);
         }
     }
     note_left(left);
     let failed = failed + not_tried;
-    output::note(&format!("{deleted} layer versions deleted, {left} left, {failed} failed"));
+    let total = format!("{deleted} layer versions deleted, {left} left, {failed} failed");
+    output::message(Level::Status, &total);
     Ok(if failed == 0 { DONE } else { FAILED })
 }
 
@@ -128,11 +131,9 @@ fn print_plan(plan: &ExpiryPlan) {
         output::line(&line);
     }
     note_left(plan.left);
-    output::note(&format!(
-        "{} layer versions to delete, {} left",
-        plan.under_way.len() + plan.due.len(),
-        plan.left
-    ));
+    let due = plan.under_way.len() + plan.due.len();
+    let total = format!("{due} layer versions to delete, {} left", plan.left);
+    output::message(Level::Status, &total);
 }
 
 fn print_plan_json(plan: &ExpiryPlan) {
@@ -155,8 +156,7 @@ fn print_plan_json(plan: &ExpiryPlan) {
 
 fn note_left(left: usize) {
     if left > 0 {
-        output::note(&format!(
-            "note: {left} more are due, beyond the limit; expire again, or raise --limit"
-        ));
+        let text = format!("{left} more are due, beyond the limit; expire again, or raise --limit");
+        output::message(Level::Note, &text);
     }
 }

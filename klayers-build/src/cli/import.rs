@@ -12,6 +12,7 @@ use klayers_catalog::{Catalog, OwedPointer, SqliteCatalog};
 use klayers_core::{LayerName, PackageName, PackageVersion, Region, Target, Timestamp};
 
 use super::lease::HeldLease;
+use super::output::Level;
 use super::publisher::publisher;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
 
@@ -94,7 +95,7 @@ pub(super) async fn import(args: ImportArgs, now: Timestamp, held: HeldLease) ->
         failed += 1;
         let OwedPointer { region, target, package } = pointer;
         let error = output::chain(error);
-        output::note(&format!("error: {target} {package}: {region}: {error}"));
+        output::message(Level::Error, &format!("{target} {package}: {region}: {error}"));
     }
     Ok(if failed == 0 { DONE } else { FAILED })
 }

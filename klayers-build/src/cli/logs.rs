@@ -1,64 +1,55 @@
-//! Where the events of `tracing` go: to stderr, as text or as JSON.
+//! Writes the events of `tracing` to stderr, as text or as JSON.
 //!
-//! Of the events of other libraries, such as the AWS SDK, only warnings and errors are shown,
-//! whatever was asked for: below that they tell of requests, with what is signed in them.
+//! Of other libraries, such as the AWS SDK, only warnings and errors are shown, at any log level:
+//! their other events hold requests, including signatures.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args};
 use klayers_core::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
+use super::events::EventFields;
+use super::output::{LogFormat, Style};
 use super::{now, output, progress};
 
-/// The crates whose events are shown as they are asked for.
+/// The crates to which the log level applies.
 const OURS: [&str; 3] = ["klayers_build", "klayers_core", "klayers_pipeline"];
 
-/// How much is told of what is going on, and in which form.
+/// The level and the format of logs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logs")]
 pub(super) struct LogArgs {
-    /// How what is going on is told on stderr: as text, or as one JSON object a line.
+    /// Log format on stderr: text, or one JSON object per line.
     #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// Tell more; given twice, all.
+    /// Show more: -v progress and whole errors, -vv debug messages.
     #[arg(long, short, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// How much is told in the place of --verbose: off, error, warn, info, debug or trace.
+    /// Log level, instead of --verbose: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", global = true, env = "KLAYERS_LOG")]
     log_level: Option<LevelFilter>,
 }
 
-/// The form of what is told on stderr.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// For people: lines, and bars on a terminal.
-    #[default]
-    Text,
-    /// For programs: one object a line.
-    Json,
-}
-
 impl LogArgs {
-    /// Makes it so, for the rest of the process.
+    /// Applies the arguments to this process.
     pub(super) fn install(&self) {
-        output::set_format(self.log_format, self.verbose > 0);
+        output::set_style(Style { format: self.log_format, whole: self.verbose > 0 });
         let logs = Logs(self.log_format).with_filter(targets(self.level()));
         let bars = progress::Bars.with_filter(targets(LevelFilter::DEBUG));
         let subscriber = tracing_subscriber::registry().with(logs).with(bars);
-        // Nothing else has set one.
+        // No other subscriber is set before.
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
 
-    /// The form of what is told on stderr.
+    /// The format of stderr.
     pub(super) fn format(&self) -> LogFormat {
         self.log_format
     }
@@ -86,7 +77,7 @@ struct Logs(LogFormat);
 
 impl<S: Subscriber> Layer<S> for Logs {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Fields { message, fields } = Fields::of(event);
+        let EventFields { message, fields } = EventFields::of(event);
         let metadata = event.metadata();
         let line = match self.0 {
             LogFormat::Text => text(*metadata.level(), &message, &fields),
@@ -102,20 +93,20 @@ impl<S: Subscriber> Layer<S> for Logs {
     }
 }
 
-/// An event as a line of JSON. These names are relied on.
+/// An event as a line of JSON. Programs rely on these names.
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: Timestamp,
     level: String,
     message: String,
-    /// The part of the program; `target` is that of a layer.
+    /// The module that logs. `target` is taken: it is the target of a layer.
     module: &'a str,
     #[serde(flatten)]
     fields: BTreeMap<&'static str, Value>,
 }
 
 fn json(line: &Line<'_>) -> String {
-    // It has but strings and numbers, under names that are strings.
+    // Strings, numbers and booleans under names that are strings cannot fail.
     serde_json::to_string(line).unwrap_or_default()
 }
 
@@ -128,7 +119,7 @@ fn text(level: Level, message: &str, fields: &BTreeMap<&'static str, Value>) -> 
     };
     let mut line = format!("{level}: {message}");
     for (name, value) in fields {
-        // What the sentence begins with is not said again.
+        // The message begins with this value already.
         if matches!(value, Value::String(value) if message.starts_with(&format!("{value} "))) {
             continue;
         }
@@ -140,52 +131,6 @@ fn text(level: Level, message: &str, fields: &BTreeMap<&'static str, Value>) -> 
     line
 }
 
-/// What an event says.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    pub(super) message: String,
-    pub(super) fields: BTreeMap<&'static str, Value>,
-}
-
-impl Fields {
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        let mut fields = Self::default();
-        event.record(&mut fields);
-        fields
-    }
-
-    fn add(&mut self, field: &Field, value: Value) {
-        match (field.name(), value) {
-            ("message", Value::String(message)) => self.message = message,
-            (name, value) => {
-                self.fields.insert(name, value);
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn other_libraries_are_never_told_of_below_warnings() {
+    fn other_libraries_never_log_below_warnings() {
         for level in [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE] {
             assert!(shown(level, "klayers_build::pipeline", Level::INFO));
             for library in ["aws_sdk_lambda", "aws_smithy_runtime", "hyper", "reqwest", "rustls"] {
@@ -209,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_text_has_the_fields_behind_the_message() {
+    fn text_line_ends_with_the_fields() {
         let fields = BTreeMap::from([("layers", 3.into()), ("region", "eu-west-1".into())]);
         assert_eq!(
             text(Level::WARN, "region closed", &fields),
@@ -223,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_json_begins_with_when_and_how_grave() {
+    fn json_line_begins_with_time_and_level() {
         let line = Line {
             timestamp: "2026-11-01T02:00:00Z".parse().unwrap(),
             level: "warn".to_owned(),

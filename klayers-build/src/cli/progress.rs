@@ -1,6 +1,6 @@
-//! Bars on a terminal: how far a run has come, and what is happening now.
+//! Progress bars on a terminal: how much of a run is done, and what happens now.
 //!
-//! They follow the events that are logged, too, so that the library knows nothing of them.
+//! The bars follow the library's log events, so the library does not know of them.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,13 +13,14 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::logs::{Fields, LogFormat};
+use super::events::EventFields;
+use super::output::{self, LogFormat};
 
-/// The bars that are shown now.
+/// The bars that this process shows now.
 static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
 
 const TEMPLATE: &str = "{prefix:9} [{bar:24}] {pos}/{len} {elapsed}  {wide_msg}";
-/// How often the time that has gone by is drawn.
+/// How often the elapsed time is redrawn.
 const TICK: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
@@ -30,26 +31,27 @@ struct Shown {
     closed: Vec<String>,
 }
 
-/// Shows bars as long as it lives, if it shows any.
+/// Shows bars until it is dropped.
 #[derive(Debug)]
 pub(super) struct Progress {
     is_shown: bool,
 }
 
 impl Progress {
-    /// Shows how a run of so many layers goes on; nothing where stderr is not a terminal, or for
-    /// programs.
+    /// Shows the progress of a run of `layers` layers. Shows nothing if stderr is not a terminal, or
+    /// is JSON.
     pub(super) fn begin(layers: usize, format: LogFormat) -> Self {
         let is_shown = format == LogFormat::Text && std::io::stderr().is_terminal();
         if is_shown {
             let shown = Shown::new(layers, ProgressDrawTarget::stderr());
             shown.layers.enable_steady_tick(TICK);
+            output::set_bars(Some(shown.all.clone()));
             *lock() = Some(shown);
         }
         Self { is_shown }
     }
 
-    /// A layer is done, or given up.
+    /// Counts a layer that is done or failed.
     pub(super) fn add(&self, outcome: &LayerOutcome) {
         let failed = outcome.result.as_ref().map_or(0, |done| {
             done.published.values().filter(|published| published.is_err()).count()
@@ -66,23 +68,15 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(shown) = lock().take() {
+            output::set_bars(None);
             shown.layers.finish_and_clear();
             shown.regions.finish_and_clear();
         }
     }
 }
 
-/// Prints something above the bars.
-pub(super) fn aside<T>(print: impl FnOnce() -> T) -> T {
-    let shown = lock().as_ref().map(|shown| shown.all.clone());
-    match shown {
-        Some(bars) => bars.suspend(print),
-        None => print(),
-    }
-}
-
 fn lock() -> MutexGuard<'static, Option<Shown>> {
-    // What is behind it can be drawn whatever happened.
+    // The bars stay usable after a panic.
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -99,8 +93,8 @@ impl Shown {
         Self { all, layers, regions, closed: Vec::new() }
     }
 
-    /// Follows an event of the library.
-    fn follow(&mut self, event: &Fields) {
+    /// Updates the bars after an event of the library.
+    fn follow(&mut self, event: &EventFields) {
         let text = |name| event.fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let layer = format!("{} {}", text("target"), text("package"));
         match event.message.as_str() {
@@ -121,17 +115,17 @@ impl Shown {
             }
             "published" => {
                 self.regions.inc(1);
-                self.say_region(&format!("{}: {layer}", text("region")));
+                self.show_region(&format!("{}: {layer}", text("region")));
             }
             "region closed" => {
                 self.closed.push(text("region").to_owned());
-                self.say_region("");
+                self.show_region("");
             }
             _ => {}
         }
     }
 
-    fn say_region(&self, now: &str) {
+    fn show_region(&self, now: &str) {
         self.regions.set_message(match &self.closed[..] {
             [] => now.to_owned(),
             closed => format!("{now} (closed: {})", closed.join(", ")).trim_start().to_owned(),
@@ -139,13 +133,13 @@ impl Shown {
     }
 }
 
-/// Hands the events on to the bars that are shown.
+/// Passes log events to the bars.
 pub(super) struct Bars;
 
 impl<S: Subscriber> Layer<S> for Bars {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if let Some(shown) = &mut *lock() {
-            shown.follow(&Fields::of(event));
+            shown.follow(&EventFields::of(event));
         }
     }
 }
@@ -154,12 +148,12 @@ impl<S: Subscriber> Layer<S> for Bars {
 mod tests {
     use super::*;
 
-    fn event(message: &str, fields: &[(&'static str, Value)]) -> Fields {
-        Fields { message: message.to_owned(), fields: fields.iter().cloned().collect() }
+    fn event(message: &str, fields: &[(&'static str, Value)]) -> EventFields {
+        EventFields { message: message.to_owned(), fields: fields.iter().cloned().collect() }
     }
 
     #[test]
-    fn bars_follow_what_is_happening() {
+    fn bars_follow_events() {
         let mut shown = Shown::new(3, ProgressDrawTarget::hidden());
         let layer: [(&'static str, Value); 2] =
             [("target", "p3.12".into()), ("package", "a".into())];

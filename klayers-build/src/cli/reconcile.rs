@@ -16,6 +16,7 @@ use klayers_core::{Region, Target, Timestamp};
 use serde_json::{Value, json};
 
 use super::lease::HeldLease;
+use super::output::Level;
 use super::publisher::publisher;
 use super::selection::SelectionArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -253,18 +254,19 @@ fn note(outcomes: &Outcomes) -> u8 {
     }
     let elsewhere: usize = found(outcomes).map(|region| region.in_other_accounts).sum();
     if elsewhere > 0 {
-        output::note(&format!(
-            "note: {elsewhere} layer versions are in other accounts, and were not compared"
-        ));
+        let text =
+            format!("{elsewhere} layer versions are in other accounts, and were not compared");
+        output::message(Level::Note, &text);
     }
     let compared: usize = found(outcomes).map(|region| region.compared).sum();
     let ended = abandoned(outcomes).filter(|it| matches!(it.outcome, Some(Ok(())))).count();
     let all = differences().count() + abandoned(outcomes).count();
     let repaired = differences().filter(|reconciled| reconciled.is_repaired()).count() + ended;
-    output::note(&format!(
+    let total = format!(
         "{compared} layer versions in {} regions: {all} differences, {repaired} repaired, {} failed",
         outcomes.len(),
         failures.len(),
-    ));
+    );
+    output::message(Level::Status, &total);
     if all == repaired && failures.is_empty() { DONE } else { FAILED }
 }

@@ -6,6 +6,7 @@ use klayers_catalog::report::{RunReport, Took};
 use klayers_catalog::{Catalog as _, CatalogError, SqliteCatalog};
 use serde_json::{Value, json};
 
+use super::output::Level;
 use super::{ConfigArgs, DONE, FAILED, output};
 
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ pub(super) async fn report(args: &ReportArgs) -> Result<u8, Error> {
     };
     let Some((number, report)) = found else {
         let which = args.number.map_or_else(|| "no run".to_owned(), |n| format!("no run {n}"));
-        output::note(&format!("error: the catalog has {which}"));
+        output::message(Level::Error, &format!("the catalog has {which}"));
         return Ok(FAILED);
     };
     if args.json {

@@ -21,8 +21,7 @@ use tracing::info;
 
 use super::collection::{CollectionArgs, Work, build_reason, show_failure};
 use super::lease::HeldLease;
-use super::logs::LogFormat;
-use super::output::Subject;
+use super::output::{Level, LogFormat, Subject};
 use super::progress::Progress;
 use super::publisher::publisher;
 use super::unchecked::warn_of_missing_interpreters;
@@ -133,11 +132,12 @@ async fn finish_publications(work: impl Future, stop: &Stop, longest: Duration) 
     if count == 0 || longest.is_zero() {
         return;
     }
-    output::note(&format!(
-        "note: waiting up to {} s for {count} publications that are under way; interrupt again to \
-         end at once",
+    let text = format!(
+        "waiting up to {} s for {count} publications that are under way; interrupt again to end at \
+         once",
         longest.as_secs()
-    ));
+    );
+    output::message(Level::Note, &text);
     // What they made is settled by the next run if they take longer.
     let _ = tokio::time::timeout(longest, work).await;
 }
@@ -236,11 +236,12 @@ async fn work(
 async fn warn_of_abandoned(catalog: &dyn Catalog, regions: &[Region]) -> Result<(), Error> {
     for Intent { region, layer, .. } in catalog.under_way().await? {
         if !regions.contains(&region) {
-            output::note(&format!(
-                "warning: publishing {layer} in {region} was interrupted, and {region} is not in \
+            let text = format!(
+                "publishing {layer} in {region} was interrupted, and {region} is not in \
                  regions.csv any more, so no run finds out what became of it: run \
                  `klayers-pipeline reconcile --region {region}`"
-            ));
+            );
+            output::message(Level::Warning, &text);
         }
     }
     Ok(())
@@ -281,7 +282,8 @@ fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     });
     // That nothing was imported is said where it should have been.
     if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
-        output::note(&format!("  {}", report.to_string().replace('\n', "\n  ")));
+        let text = format!("  {}", report.to_string().replace('\n', "\n  "));
+        output::message(Level::Status, &text);
     }
     let mut failed = Vec::new();
     for (region, outcome) in published {
@@ -302,7 +304,7 @@ fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
         }
     }
     if !failed.is_empty() {
-        output::note(&format!("{head}: failed in {}", failed.join(", ")));
+        output::message(Level::Status, &format!("{head}: failed in {}", failed.join(", ")));
     }
 }
 
@@ -316,10 +318,10 @@ fn tell(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat
                 groups.pop();
             }
             for group in groups {
-                output::note(&group.to_text(output::shape()));
+                output::raw(&group.to_text(output::shape()));
             }
             if at_end {
-                output::note(&report.summary().without_failures().to_string());
+                output::raw(&report.summary().without_failures().to_string());
             }
         }
         LogFormat::Json if !at_end => {}
@@ -341,6 +343,7 @@ fn tell(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat
 async fn notify(notifier: Option<&Notifier>, number: Option<u64>, report: &RunReport) {
     let Some(notifier) = notifier else { return };
     if let Err(error) = notifier.notify(number, report).await {
-        output::note(&format!("warning: nobody was told of this run: {}", output::chain(&error)));
+        let text = format!("nobody was told of this run: {}", output::chain(&error));
+        output::message(Level::Warning, &text);
     }
 }

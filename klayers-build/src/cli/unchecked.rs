@@ -12,7 +12,7 @@ use klayers_layer::gate::{ImportCheck, ImportMode, Omitted};
 use klayers_layer::resolve::ResolveError;
 use klayers_layer::settings::{BuildSettings, Workshop};
 
-use super::output;
+use super::output::{self, Level};
 
 /// How many commands `plan` prints at most.
 const COMMANDS: usize = 4;
@@ -35,7 +35,7 @@ pub(super) async fn warn_of_missing_interpreters(
     if !missing.is_empty() {
         let is_concerned = |wanted: &&Wanted| missing.contains(&wanted.target.python);
         let layers = wanted.iter().filter(is_concerned).count();
-        output::note(&missing_line(&missing, layers, effect));
+        output::message(Level::Warning, &missing_line(&missing, layers, effect));
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ fn missing_line(missing: &BTreeSet<PythonVersion>, layers: usize, effect: &str) 
         layers => format!("{layers} layers"),
     };
     format!(
-        "warning: no interpreter of Python {}, so new builds of {layers} {effect}; install with \
+        "no interpreter of Python {}, so new builds of {layers} {effect}; install with \
          `uv python install {}`",
         versions.join(", "),
         versions.join(" ")
@@ -105,8 +105,12 @@ impl Unchecked {
             layers.retain(|_, omitted| *omitted != Omitted::default());
         }
         self.0.retain(|_, layers| !layers.is_empty());
-        for line in self.lines() {
-            output::note(&line);
+        let mut lines = self.lines().into_iter();
+        if let Some(first) = lines.next() {
+            output::message(Level::Warning, &first);
+        }
+        for line in lines {
+            output::message(Level::Status, &line);
         }
         Ok(())
     }
@@ -126,7 +130,7 @@ impl Unchecked {
             return Vec::new();
         }
         let mut lines = vec![format!(
-            "warning: of these layers, {}, although there is an interpreter now; build again with",
+            "of these layers, {}, although there is an interpreter now; build again with",
             what.join(" and ")
         )];
         lines.extend(self.0.iter().take(COMMANDS).map(|(target, layers)| {
@@ -151,7 +155,7 @@ mod tests {
         let missing = ["3.13", "3.14"].map(|python| python.parse().expect("a version"));
         assert_eq!(
             missing_line(&missing.into(), 24, "are not imported"),
-            "warning: no interpreter of Python 3.13, 3.14, so new builds of 24 layers are not \
+            "no interpreter of Python 3.13, 3.14, so new builds of 24 layers are not \
              imported; install with `uv python install 3.13 3.14`"
         );
     }
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(
             unchecked.lines(),
             [
-                "warning: of these layers, 3 were never imported and 2 hold no bytecode, although \
+                "of these layers, 3 were never imported and 2 hold no bytecode, although \
                  there is an interpreter now; build again with",
                 "  klayers-pipeline run --force-build --target p3.12 --package duckdb --package numpy",
                 "  klayers-pipeline run --force-build --target p3.13 --package six",

@@ -14,6 +14,7 @@ use klayers_wheel::cached::ReplacedFile;
 use serde_json::json;
 use url::Url;
 
+use super::output::Level;
 use super::unshown::Unshown;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_confinement, output};
 
@@ -123,7 +124,7 @@ fn folder_url(folder: &Path) -> Result<Url, Error> {
 fn print(reproduction: &Reproduction) {
     let Reproduction { layer, digest, rebuilt, differences, accepted, not_compared } = reproduction;
     for accepted in accepted {
-        output::note(&format!("warning: {accepted}"));
+        output::message(Level::Warning, &accepted.to_string());
     }
     if reproduction.is_same() {
         output::line(&format!("reproduced {layer}"));

@@ -11,6 +11,7 @@ use klayers_core::{LayerVersion, LayerVersionArn, Region, Timestamp};
 use serde_json::json;
 
 use super::lease::HeldLease;
+use super::output::Level;
 use super::publisher::publisher;
 use super::selection::PlaceArgs;
 use super::{ConfigArgs, DONE, FAILED, lease, output};
@@ -75,7 +76,8 @@ pub(super) async fn yank(args: YankArgs, now: Timestamp, held: HeldLease) -> Res
         output::failed_part(&subject, &error);
         failed += 1;
     }
-    output::note(&format!("{withdrawn} layer versions withdrawn, {failed} failed"));
+    let total = format!("{withdrawn} layer versions withdrawn, {failed} failed");
+    output::message(Level::Status, &total);
     Ok(if failed == 0 { DONE } else { FAILED })
 }
 
@@ -121,7 +123,7 @@ fn print_plan(versions: &[LayerVersion]) {
         });
     }
     let to_withdraw = versions.iter().filter(|version| version.yanked().is_none()).count();
-    output::note(&format!("{to_withdraw} layer versions to withdraw"));
+    output::message(Level::Status, &format!("{to_withdraw} layer versions to withdraw"));
 }
 
 fn print_plan_json(versions: &[LayerVersion]) {

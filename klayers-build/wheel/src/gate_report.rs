@@ -17,7 +17,7 @@ pub use finding::{AcceptedRecord, Finding, LayerFile, Severity, WithoutBytecode}
 pub use gap::Gap;
 pub use imports::{ImportReport, Missing, ModuleOutcome, Network};
 pub use reasons::{Tolerance, Undeclared};
-pub use summary::Line;
+pub use summary::{Line, SummaryLine};
 
 /// The gate's report on a layer.
 ///

@@ -34,6 +34,31 @@ pub struct Line {
     pub help: Option<String>,
 }
 
+/// A line of the short form of a report.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SummaryLine {
+    /// How bad the finding is. `None` for lines about other lines: a count, or help.
+    pub severity: Option<Severity>,
+    /// The text, without a label for the severity.
+    pub text: String,
+}
+
+impl SummaryLine {
+    fn plain(text: String) -> Self {
+        Self { severity: None, text }
+    }
+}
+
+impl fmt::Display for SummaryLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { severity, text } = self;
+        match severity {
+            Some(severity) => write!(formatter, "{severity}: {text}"),
+            None => formatter.write_str(text),
+        }
+    }
+}
+
 impl GateReport {
     /// Returns the lines of the report, errors first. Similar findings share one line.
     pub fn lines(&self) -> Vec<Line> {
@@ -53,11 +78,12 @@ impl GateReport {
     /// Returns the errors and a help, in about five lines.
     pub(super) fn reason(&self) -> String {
         let errors = self.lines().into_iter().filter(|line| line.severity == Severity::Error);
-        shortened(errors.collect(), ERRORS).join("\n")
+        let lines = shortened(errors.collect(), ERRORS).into_iter();
+        lines.map(|line| line.to_string()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Returns the errors and warnings in a few lines, each with its severity.
-    pub fn shortened(&self) -> Vec<String> {
+    /// The most important errors and warnings, and the first help, in a few lines.
+    pub fn summary(&self) -> Vec<SummaryLine> {
         let (errors, warnings): (Vec<Line>, Vec<Line>) =
             self.lines().into_iter().partition(|line| line.severity == Severity::Error);
         let mut lines = shortened(errors, ERRORS);
@@ -179,26 +205,27 @@ impl Line {
 impl fmt::Display for GateReport {
     /// Writes a few lines: errors, warnings, and the result of the imports.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.shortened() {
+        for line in self.summary() {
             writeln!(formatter, "{line}")?;
         }
         write!(formatter, "{}", self.imports)
     }
 }
 
-/// Returns the first lines, the number of others, and the first help.
-fn shortened(lines: Vec<Line>, most: usize) -> Vec<String> {
+/// The first lines, how many there are beyond, and the first help.
+fn shortened(lines: Vec<Line>, most: usize) -> Vec<SummaryLine> {
     let more = lines.len().saturating_sub(most);
     let mut helps: Vec<String> = Vec::new();
     let mut shown = Vec::new();
     for Line { severity, text, help } in lines.into_iter().take(most) {
-        shown.push(format!("{severity}: {text}"));
+        shown.push(SummaryLine { severity: Some(severity), text });
         helps.extend(help.filter(|help| !helps.contains(help)));
     }
     if more > 0 {
-        shown.push(format!("and {more} more; --json has all"));
+        shown.push(SummaryLine::plain(format!("and {more} more; --json has all")));
     }
-    shown.extend(helps.into_iter().take(1).map(|help| format!("help: {help}")));
+    let help = helps.into_iter().take(1).map(|help| SummaryLine::plain(format!("help: {help}")));
+    shown.extend(help);
     shown
 }
 
