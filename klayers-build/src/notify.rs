@@ -1,8 +1,9 @@
-//! Telling somebody what a run did: its summary, posted to a URL.
+//! Notifications: posts the summary of a run to a URL.
 
 use std::fmt;
 use std::time::Duration;
 
+use klayers_core::retry::{Attempt, Outcome, RetryPolicy};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
@@ -10,60 +11,64 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use klayers_layer::fetch::outcome;
 use klayers_catalog::report::RunReport;
 
-/// How long one try may take.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often it is tried.
-const TRIES: u32 = 3;
-/// How long the second try waits; the third waits twice as long.
-const WAIT: Duration = Duration::from_millis(500);
-/// How many failures a message has room for.
+/// The most requests for one notification.
+const ATTEMPTS: u32 = 3;
+/// The longest wait before the second request.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// The longest wait between two requests. If the server asks for a longer one, the notification is
+/// given up.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The most failures that a message lists.
 const FAILURES: usize = 20;
-/// How long a message may be, in characters: Slack cuts what is longer than 40,000, and asks for
+/// The longest message, in characters. Slack truncates after 40,000, and recommends
 /// [4,000](https://docs.slack.dev/reference/methods/chat.postMessage#truncating).
 const LONGEST: usize = 4_000;
 
-/// Which runs are told of, and how.
+/// Which runs cause a notification, and how it is sent.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct NotifyConfig {
-    /// Where to; nobody is told anything without one.
+    /// The URL to post to. Without a URL, no notifications are sent.
     pub url: Option<SecretUrl>,
-    /// In which format.
+    /// The format of the body.
     pub format: NotifyFormat,
-    /// Of which runs.
+    /// The runs that cause a notification.
     pub on: NotifyOn,
 }
 
-/// The format of what is posted.
+/// The format of the posted body.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyFormat {
     /// Numbers and names, for a program.
     #[default]
     Json,
-    /// A message, as an incoming webhook of Slack takes it; others take the same.
+    /// A message for an incoming webhook of Slack. Other services accept the same format.
     Slack,
 }
 
-/// Which runs are told of.
+/// The runs that cause a notification.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyOn {
-    /// Those of which something failed.
+    /// Runs in which something failed.
     #[default]
     Failure,
-    /// All.
+    /// All runs.
     Always,
 }
 
-/// A URL that whoever knows it may post to, so that it is shown to nobody.
+/// A webhook URL. Anybody who knows it may post to it, so it is never shown.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SecretUrl(Url);
 
 impl SecretUrl {
-    /// Reads a URL of scheme `http` or `https`; none if it is not one. What it is instead is not
-    /// told, since it may be the URL with a slip of the pen.
+    /// Parses a URL of scheme `http` or `https`. Other text gives `None` without a reason, since the
+    /// reason could show a misspelt secret.
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text.trim()).ok()?;
         (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(Self(url))
@@ -86,24 +91,24 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// A notifier as it is configured; none if nobody is to be told anything.
+    /// Creates the configured notifier. `None` if no URL is configured.
     pub fn new(config: &NotifyConfig) -> Option<Self> {
         let NotifyConfig { url, format, on } = config.clone();
         Some(Self { url: url?, format, on, timeout: TIMEOUT })
     }
 
-    /// The same with another time that one try may take than 10 seconds.
+    /// Sets the timeout of one request; 10 seconds by default.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Tells of a run, under its number where it has one, if it is one that is told of; says
-    /// whether it was.
+    /// Sends a notification about a run, if runs with this result cause one. Returns whether it was
+    /// sent. `number` is the number of the run in the catalog, if the run was recorded.
     ///
     /// # Errors
     ///
-    /// If it could not be told of in three tries, or was refused. No error holds the URL.
+    /// If three requests failed, or one failed for good. No error contains the URL.
     pub async fn notify(
         &self,
         number: Option<u64>,
@@ -113,29 +118,51 @@ impl Notifier {
             return Ok(false);
         }
         let body = self.format.body(number, report).to_string();
-        // Wherever else the answer points, that is not what was configured.
+        // A redirection leads to a server that nobody configured.
         let client = Client::builder()
             .user_agent(concat!("klayers-pipeline/", env!("CARGO_PKG_VERSION")))
             .timeout(self.timeout)
             .redirect(Policy::none())
             .build()
             .map_err(NotifyError::unanswered)?;
-        let mut attempt = 1;
+        // Somebody who gets a notification twice is better off than somebody who gets none.
+        let policy = RetryPolicy::default().attempts(ATTEMPTS).first_delay(FIRST_DELAY);
+        let mut number = 1;
         loop {
-            match self.post(&client, body.clone()).await {
+            let (error, outcome) = match self.post(&client, body.clone()).await {
                 Ok(()) => return Ok(true),
-                Err(error) if attempt == TRIES || !error.may_pass() => return Err(error),
-                Err(_) => tokio::time::sleep(WAIT * attempt).await,
-            }
-            attempt += 1;
+                Err(failure) => failure,
+            };
+            let wait = outcome.and_then(|outcome| {
+                let random = fastrand::f64();
+                policy.next_delay(&Attempt { number, outcome, time_left: LONGEST_WAIT, random })
+            });
+            let Some(wait) = wait else { return Err(error) };
+            tokio::time::sleep(wait).await;
+            number += 1;
         }
     }
 
-    async fn post(&self, client: &Client, body: String) -> Result<(), NotifyError> {
+    /// Posts the notification once. The outcome of a failure is for the retry policy.
+    async fn post(
+        &self,
+        client: &Client,
+        body: String,
+    ) -> Result<(), (NotifyError, Option<Outcome>)> {
         let SecretUrl(url) = self.url.clone();
         let request = client.post(url).header(CONTENT_TYPE, "application/json").body(body);
-        let status = request.send().await.map_err(NotifyError::unanswered)?.status();
-        if status.is_success() { Ok(()) } else { Err(NotifyError::Status(status)) }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let outcome = outcome::of_error(&error);
+                return Err((NotifyError::unanswered(error), outcome));
+            }
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err((NotifyError::Status(status), Some(outcome::of_response(&response))))
     }
 }
 
@@ -170,7 +197,7 @@ impl NotifyFormat {
     }
 }
 
-/// What is told to people.
+/// The message for people.
 fn message(number: Option<u64>, report: &RunReport) -> String {
     let number = number.map(|number| format!(" {number}")).unwrap_or_default();
     let outcome = if report.is_complete() { "done" } else { "failed in part" };
@@ -182,14 +209,14 @@ fn message(number: Option<u64>, report: &RunReport) -> String {
     }
 }
 
-/// Why nobody could be told. The URL is in none of these: it is a secret.
+/// Why a notification could not be sent. The URL is a secret, so no variant contains it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError {
     /// There was no answer.
     #[error("the URL in [notify] did not answer")]
     Unanswered(#[source] reqwest::Error),
-    /// The answer was not that it was taken.
+    /// The answer was not a success.
     #[error("the URL in [notify] answered with the status {0}")]
     Status(StatusCode),
 }
@@ -197,16 +224,5 @@ pub enum NotifyError {
 impl NotifyError {
     fn unanswered(error: reqwest::Error) -> Self {
         Self::Unanswered(error.without_url())
-    }
-
-    /// Whether the same may be answered otherwise a moment later.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Unanswered(_) => true,
-            Self::Status(status) => {
-                status.is_server_error()
-                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
-            }
-        }
     }
 }

@@ -129,12 +129,8 @@ impl RetryPolicy {
 
     /// Whether a request that was answered with this status may be sent again.
     pub fn retries_status(status: u16) -> bool {
-        match status {
-            408 | 425 | 429 => true,
-            501 | 505..=508 | 510 | 511 => false,
-            500..=599 => true,
-            _ => false,
-        }
+        let is_permanent = matches!(status, 501 | 505..=508 | 510 | 511);
+        matches!(status, 408 | 425 | 429 | 500..=599) && !is_permanent
     }
 
     /// Whether a request that failed in this way may be sent again.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use klayers_core::retry::{Attempt, Outcome, RetryPolicy, TransportFailure};
 use klayers_core::{Digest, PackageName};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE};
 use reqwest::{Client, StatusCode};
 use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
@@ -23,6 +24,7 @@ use klayers_wheel::regular;
 
 mod cache;
 mod error;
+pub mod outcome;
 mod patience;
 
 pub use error::{FetchError, Named};
@@ -33,13 +35,13 @@ use patience::Pace;
 
 /// Number of wheels that are fetched at once.
 const PARALLEL: usize = 8;
-/// How often one file is asked for before it is given up.
+/// The most requests for one file.
 const ATTEMPTS: u32 = 4;
-/// How long the first retry waits; each further one waits twice as long, and up to half as long
-/// again, so that many that failed together do not come back together.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest that a server's `Retry-After` is honoured.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The longest wait before the second request for a file.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// The longest wait between two requests. If a server asks for a longer one, the file is not
+/// fetched.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest file that is accepted if the lock states no size, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -284,31 +286,36 @@ impl Fetcher {
             partial.discard()?;
             return Ok(path);
         }
-        let mut attempt = 1;
+        let policy = RetryPolicy::default().attempts(ATTEMPTS).first_delay(FIRST_DELAY);
+        let mut number = 1;
         loop {
             let resumed = partial.len() > 0;
-            let outcome = self.transfer(file, &mut partial).await;
+            let transferred = self.transfer(file, &mut partial).await;
             let found = partial.digest();
-            match outcome {
+            match transferred {
                 Ok(()) if found == file.sha256 => return self.cache.keep(&partial),
                 Ok(()) => {
                     partial.clear()?;
-                    // Only what one answer gave is held against the server: the beginning may
-                    // have come from another place, or another day.
+                    // A resumed file proves nothing: its beginning may have come from another
+                    // server, or from another day.
                     if !resumed {
                         partial.discard()?;
                         return Err(FetchError::WrongDigest { file: file.clone().into(), found });
                     }
                 }
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Transient { error, .. }) if attempt == ATTEMPTS => return Err(error),
-                Err(Failure::Transient { retry_after, .. }) => {
-                    let wait = retry_after.unwrap_or_else(|| backoff(attempt, file.sha256));
-                    tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+                Err(Failure::NoRange(error)) if number == ATTEMPTS => return Err(error),
+                // The next request asks for the whole file.
+                Err(Failure::NoRange(_)) => {}
+                Err(Failure::Failed { error, outcome }) => {
+                    let random = fastrand::f64();
+                    let attempt = Attempt { number, outcome, time_left: LONGEST_WAIT, random };
+                    let Some(wait) = policy.next_delay(&attempt) else { return Err(error) };
+                    tokio::time::sleep(wait).await;
                 }
             }
-            attempt += 1;
-            if attempt > ATTEMPTS {
+            number += 1;
+            if number > ATTEMPTS {
                 partial.discard()?;
                 return Err(FetchError::WrongDigest { file: file.clone().into(), found });
             }
@@ -321,14 +328,17 @@ impl Fetcher {
             return copy_file(file, partial).await;
         }
         let transport = |source: reqwest::Error| {
-            let final_cause = source.is_builder() || source.is_redirect();
+            let outcome = outcome::of_error(&source);
             let error =
                 FetchError::Transport { file: file.clone().into(), source: source.without_url() };
-            if final_cause {
-                Failure::Final(error)
-            } else {
-                Failure::Transient { error, retry_after: None }
+            match outcome {
+                Some(outcome) => Failure::Failed { error, outcome },
+                None => Failure::Final(error),
             }
+        };
+        let interrupted = |error| {
+            let outcome = Outcome::Failure(TransportFailure::Interrupted);
+            Failure::Failed { error, outcome }
         };
         let mut request =
             self.client().await?.get(file.url.clone()).header(ACCEPT_ENCODING, "identity");
@@ -354,22 +364,11 @@ impl Fetcher {
             || (status == StatusCode::PARTIAL_CONTENT && !continues)
         {
             let error = FetchError::Status { file: file.clone().into(), status: status.as_u16() };
-            return Err(Failure::Transient { error, retry_after: Some(Duration::ZERO) });
+            return Err(Failure::NoRange(error));
         }
         if !status.is_success() {
             let error = FetchError::Status { file: file.clone().into(), status: status.as_u16() };
-            let retry_after = response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok()?.parse().ok())
-                .map(Duration::from_secs);
-            let transient = status.is_server_error()
-                || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-            return Err(if transient {
-                Failure::Transient { error, retry_after }
-            } else {
-                Failure::Final(error)
-            });
+            return Err(Failure::Failed { error, outcome: outcome::of_response(&response) });
         }
         let mut pace = Pace::begin(self.patience);
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
@@ -377,12 +376,12 @@ impl Fetcher {
             if pace.is_too_slow(chunk.len()) && file.size != Some(partial.len()) {
                 let (file, Patience { least, slow: time, .. }) = (file.clone(), self.patience);
                 let error = FetchError::TooSlow { file: file.into(), least, time };
-                return Err(Failure::Transient { error, retry_after: None });
+                return Err(interrupted(error));
             }
         }
         if file.size.is_some_and(|size| partial.len() < size) {
             let error = FetchError::Cut { file: file.clone().into(), received: partial.len() };
-            return Err(Failure::Transient { error, retry_after: None });
+            return Err(interrupted(error));
         }
         Ok(())
     }
@@ -424,17 +423,13 @@ fn without_fragment(url: &Url) -> Url {
     url
 }
 
-/// How long to wait after an attempt. What spreads the waits is taken from the digest, so that a
-/// run can be repeated exactly.
-fn backoff(attempt: u32, digest: Digest) -> Duration {
-    let wait = FIRST_WAIT * 2u32.pow(attempt - 1);
-    let share = digest.as_bytes()[attempt as usize % 32];
-    wait + wait / 2 * u32::from(share) / 255
-}
-
 enum Failure {
+    /// No repetition helps.
     Final(FetchError),
-    Transient { error: FetchError, retry_after: Option<Duration> },
+    /// The server does not send the part that was asked for.
+    NoRange(FetchError),
+    /// The retry policy decides what follows.
+    Failed { error: FetchError, outcome: Outcome },
 }
 
 impl From<FetchError> for Failure {

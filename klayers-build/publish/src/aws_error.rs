@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use klayers_core::Region;
+use klayers_core::retry::{Outcome, TransportFailure};
 
 /// A call to AWS that failed.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,8 @@ pub struct AwsError {
     pub(crate) region: Region,
     pub(crate) cause: Cause,
     pub(crate) kind: AwsErrorKind,
+    /// The meaning of the answer as an HTTP status; `None` without an answer.
+    pub(crate) status: Option<u16>,
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -84,14 +87,16 @@ impl AwsError {
     /// There was no answer within this time.
     pub(crate) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
         let (region, cause) = (region.clone(), Cause::Silent(time));
-        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Silent, source: None })
+        let kind = AwsErrorKind::Silent;
+        Box::new(Self { operation, region, cause, kind, status: None, source: None })
     }
 
     /// Adds the total time of all attempts, if it helps to explain the error.
     pub(crate) fn lasted(&mut self, lasted: Duration) {
         match &mut self.cause {
             Cause::Answered { code, message, .. }
-                if matches!(self.kind, AwsErrorKind::Throttled { .. }) =>
+                if matches!(self.kind, AwsErrorKind::Throttled { .. })
+                    && lasted >= Duration::from_secs(1) =>
             {
                 let (code, message) = (std::mem::take(code), std::mem::take(message));
                 self.cause = Cause::Throttled { lasted, code, message };
@@ -111,12 +116,32 @@ impl AwsError {
         field: &'static str,
     ) -> Box<Self> {
         let (region, cause) = (region.clone(), Cause::MissingField(field));
-        Box::new(Self { operation, region, cause, kind: AwsErrorKind::Unclear, source: None })
+        let kind = AwsErrorKind::Unclear;
+        Box::new(Self { operation, region, cause, kind, status: None, source: None })
     }
 
     /// Kind of the failure.
     pub fn kind(&self) -> &AwsErrorKind {
         &self.kind
+    }
+
+    /// The failure as the retry policy judges it. `None` if no repetition helps.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let failure = match &self.kind {
+            AwsErrorKind::Throttled { retry_after } => {
+                return Some(Outcome::Status { status: 429, retry_after: *retry_after });
+            }
+            AwsErrorKind::Silent => TransportFailure::Timeout,
+            AwsErrorKind::Unreachable => TransportFailure::Connect,
+            AwsErrorKind::Unclear => {
+                if let Some(status) = self.status {
+                    return Some(Outcome::Status { status, retry_after: None });
+                }
+                TransportFailure::Interrupted
+            }
+            _ => return None,
+        };
+        Some(Outcome::Failure(failure))
     }
 
     /// Error code of AWS, such as `ResourceConflictException`.

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
 use klayers_core::api::{Format, Route};
+use klayers_core::retry::{Attempt, Outcome, RetryPolicy};
 use klayers_core::secrets::hide_url;
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use klayers_layer::fetch::outcome;
 use klayers_layer::secrets::redacted;
 
 use super::{
@@ -26,13 +27,12 @@ mod rows;
 const PARALLEL_REQUESTS: usize = 8;
 /// How many packages are read at once.
 const PARALLEL_PACKAGES: usize = 8;
-/// How often one list is asked for before it is given up.
+/// The most requests for one list.
 const ATTEMPTS: u32 = 4;
-/// How long the first retry waits; each further one waits twice as long, of which a random half to
-/// whole.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest that a server's `Retry-After` is honoured.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The longest wait before the second request for a list.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// The longest wait between two requests. If a server asks for a longer one, the list is left out.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may stay silent within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -216,38 +216,36 @@ impl ApiSource {
         layer
     }
 
-    /// Asks for a list until there is an answer, if there is hope for one.
+    /// Requests a list, as often as the retry policy allows.
     async fn list(&self, route: &Route) -> Result<Vec<Value>, RequestError> {
         let url = format!("{}{route}", self.base);
-        let mut attempt = 1;
+        let policy = RetryPolicy::default().attempts(ATTEMPTS).first_delay(FIRST_DELAY);
+        let mut number = 1;
         loop {
             let turn = self.turns.acquire().await;
-            let (fault, wait) = match self.ask(&url).await {
+            let Failure { fault, outcome } = match self.ask(&url).await {
                 Ok(rows) => return Ok(rows),
-                Err(Failure { fault, is_final: false, wait }) if attempt < ATTEMPTS => {
-                    (fault, wait)
-                }
-                Err(Failure { fault, .. }) => {
-                    return Err(RequestError { url: redacted(&url), fault });
-                }
+                Err(failure) => failure,
             };
             drop(turn);
-            let wait = wait.unwrap_or_else(|| backoff(attempt)).min(LONGEST_WAIT);
+            let wait = outcome.and_then(|outcome| {
+                let random = fastrand::f64();
+                policy.next_delay(&Attempt { number, outcome, time_left: LONGEST_WAIT, random })
+            });
+            let Some(wait) = wait else {
+                return Err(RequestError { url: redacted(&url), fault });
+            };
             tracing::debug!(url = redacted(&url), %fault, ?wait, "asked again");
             tokio::time::sleep(wait).await;
-            attempt += 1;
+            number += 1;
         }
     }
 
     async fn ask(&self, url: &str) -> Result<Vec<Value>, Failure> {
         let mut response = self.client.get(url).send().await?;
-        match response.status() {
-            StatusCode::OK => {}
-            status if status.is_server_error() => return Err(Failure::status(&response)),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                return Err(Failure::status(&response));
-            }
-            status => return Err(Failure::last(RequestFault::Status(status.as_u16()))),
+        if response.status() != StatusCode::OK {
+            let fault = RequestFault::Status(response.status().as_u16());
+            return Err(Failure { fault, outcome: Some(outcome::of_response(&response)) });
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -260,36 +258,23 @@ impl ApiSource {
     }
 }
 
-/// Why a list was not had, and whether it may be asked for again: after a time, if one was said.
+/// A failed request for a list.
 struct Failure {
     fault: RequestFault,
-    is_final: bool,
-    wait: Option<Duration>,
+    /// For the retry policy. `None` if no repetition helps.
+    outcome: Option<Outcome>,
 }
 
 impl Failure {
     fn last(fault: RequestFault) -> Self {
-        Self { fault, is_final: true, wait: None }
-    }
-
-    fn status(response: &Response) -> Self {
-        let said = response.headers().get(RETRY_AFTER);
-        let seconds = said.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let fault = RequestFault::Status(response.status().as_u16());
-        Self { fault, is_final: false, wait: seconds.map(Duration::from_secs) }
+        Self { fault, outcome: None }
     }
 }
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        let is_final = error.is_builder() || error.is_redirect();
-        // The URL stands beside it.
-        let fault = RequestFault::Transport(error.without_url());
-        Self { fault, is_final, wait: None }
+        let outcome = outcome::of_error(&error);
+        // `RequestError` names the URL.
+        Self { fault: RequestFault::Transport(error.without_url()), outcome }
     }
-}
-
-fn backoff(attempt: u32) -> Duration {
-    let longest = FIRST_WAIT * 2u32.pow(attempt - 1);
-    longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }

@@ -2,13 +2,14 @@
 //!
 //! | what happened | a call that may be repeated | publishing |
 //! | --- | --- | --- |
-//! | throttled (429, `TooManyRequestsException`, …) | again, after the time that AWS says or a growing one | again |
-//! | 5xx, half an answer, S3's 200 with an error in it | again, four times in all | never: it may have been done |
-//! | no answer in time | again, twice in all | never: it may have been done |
-//! | refused before anything was sent | again, four times in all | never, since it can be tried later |
-//! | anything else | no | no |
+//! | throttled (429, `TooManyRequestsException`, …) | 10 attempts | 10 attempts |
+//! | 5xx, half an answer, S3's 200 with an error in it | 4 attempts | 1 attempt: it may have succeeded |
+//! | no answer in time | 2 attempts | 1 attempt: it may have succeeded |
+//! | no connection | 4 attempts | 1 attempt, since a later run tries again |
+//! | anything else | 1 attempt | 1 attempt |
 //!
-//! A call ends within its [`Timeouts`], with the error of its last attempt.
+//! Which statuses are repeated, and how long the waits are, is the rule of
+//! [`klayers_core::retry`]. A call ends within its [`Timeouts`], with the error of its last attempt.
 
 use std::fmt::Debug;
 use std::pin::{Pin, pin};
@@ -19,18 +20,21 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use klayers_core::Region;
+use klayers_core::retry::{Attempt, RetryPolicy};
 use tracing::debug;
 
 use super::accounts::Access;
 use super::timeouts::{SILENT_ATTEMPTS, Timeouts};
 use crate::{AwsError, AwsErrorKind};
 
-/// How often a call is made that does not get an answer that can be used.
+/// The most attempts of a call without a usable answer.
 const ATTEMPTS: u32 = 4;
-/// How often a call is made that is throttled: with the waits between them, for a minute or two.
+/// The most attempts of a call that is throttled. With the waits between them, they take a minute
+/// or two.
 const THROTTLED_ATTEMPTS: u32 = 10;
-const SHORTEST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// The longest wait before the second attempt, and before any.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(20);
 
 pub(crate) type AwsResult<T> = Result<T, Box<AwsError>>;
 
@@ -119,18 +123,19 @@ impl<'a> Call<'a> {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let (attempt, limit) = match error.kind() {
+            let Some(outcome) = error.outcome() else { return Err(error) };
+            let (number, limit) = match error.kind() {
                 AwsErrorKind::Throttled { .. } => (&mut throttled, THROTTLED_ATTEMPTS),
                 AwsErrorKind::Silent => (&mut unanswered, attempts.min(SILENT_ATTEMPTS)),
-                AwsErrorKind::Unclear | AwsErrorKind::Unreachable => (&mut unanswered, attempts),
-                _ => return Err(error),
+                _ => (&mut unanswered, attempts),
             };
-            *attempt += 1;
-            let wait = wait(error.kind(), *attempt);
-            if *attempt >= limit || begun.elapsed() + wait >= total {
+            *number += 1;
+            let time_left = total.saturating_sub(begun.elapsed());
+            let attempt = Attempt { number: *number, outcome, time_left, random: fastrand::f64() };
+            let Some(wait) = policy(limit).next_delay(&attempt) else {
                 error.lasted(begun.elapsed());
                 return Err(error);
-            }
+            };
             debug!(operation = self.operation, region = %self.region, ?wait, %error, "call repeated");
             tokio::time::sleep(wait).await;
             self.access.until_ready().await;
@@ -170,35 +175,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// How long to wait after an attempt. AWS may ask for more than the growing time; a `Retry-After`
-/// below the shortest wait says nothing.
-fn wait(kind: &AwsErrorKind, attempt: u32) -> Duration {
-    match kind {
-        AwsErrorKind::Throttled { retry_after: Some(told) } if *told >= SHORTEST_WAIT => *told,
-        _ => backoff(attempt),
-    }
-}
-
-/// Doubles with each attempt, up to a bound; of that a random half to whole, so that callers that
-/// failed together do not come back together.
-fn backoff(attempt: u32) -> Duration {
-    let longest = SHORTEST_WAIT.saturating_mul(1 << attempt.min(16)).min(LONGEST_WAIT);
-    longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_retry_after_is_followed_unless_it_is_shorter_than_the_shortest_wait() {
-        let told = |retry_after| AwsErrorKind::Throttled { retry_after };
-        for attempt in 1..THROTTLED_ATTEMPTS {
-            let minute = Some(Duration::from_mins(1));
-            assert_eq!(wait(&told(minute), attempt), Duration::from_mins(1));
-            for retry_after in [None, Some(Duration::ZERO), Some(Duration::from_millis(1))] {
-                assert!(wait(&told(retry_after), attempt) >= SHORTEST_WAIT, "{retry_after:?}");
-            }
-        }
-    }
+fn policy(attempts: u32) -> RetryPolicy {
+    RetryPolicy::default().attempts(attempts).first_delay(FIRST_DELAY).longest_delay(LONGEST_DELAY)
 }

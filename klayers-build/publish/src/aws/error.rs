@@ -1,18 +1,17 @@
 //! Reads the errors of the SDK.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use hyper_util::client::legacy::Error as HttpError;
 use klayers_core::Region;
+use klayers_core::retry::parse_retry_after;
 
 use crate::aws_error::{AwsError, AwsErrorKind, Cause};
-
-/// Upper bound on a `Retry-After` from AWS.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 impl AwsError {
     pub(super) fn new<E>(
@@ -26,7 +25,9 @@ impl AwsError {
         let region = region.clone();
         let (kind, cause) = match &error {
             SdkError::ServiceError(answer) => {
-                let kind = answered(answer.err().code(), answer.raw());
+                let code = answer.err().code().unwrap_or_default();
+                let status = meaning(code, answer.raw().status().as_u16());
+                let kind = kind_of(code, status, answer.raw());
                 let cause = Cause::Answered {
                     code: match answer.err().code() {
                         Some(code) => code.to_owned(),
@@ -35,16 +36,16 @@ impl AwsError {
                     message: answer.err().message().unwrap_or_default().to_owned(),
                     advice: advice(&kind),
                 };
-                return Box::new(Self { operation, region, cause, kind, source: None });
+                let status = Some(status);
+                return Box::new(Self { operation, region, cause, kind, status, source: None });
             }
             SdkError::ResponseError(answer) => {
-                // The status may still tell that nothing was done, even if the answer is not from
-                // AWS itself.
-                let kind = match answered(None, answer.raw()) {
-                    AwsErrorKind::Refused | AwsErrorKind::NotFound => AwsErrorKind::Unclear,
-                    kind => kind,
-                };
-                (kind, "could not read the answer")
+                let status = answer.raw().status().as_u16();
+                // An answer that is not in AWS's format may still say that nothing was done.
+                match kind_of("", status, answer.raw()) {
+                    AwsErrorKind::Refused | AwsErrorKind::NotFound => (AwsErrorKind::Unclear, UNREADABLE),
+                    kind => (kind, UNREADABLE),
+                }
             }
             SdkError::TimeoutError(_) => (AwsErrorKind::Silent, "no answer in time"),
             SdkError::ConstructionFailure(_) => {
@@ -62,24 +63,39 @@ impl AwsError {
             }
             _ => (AwsErrorKind::Unclear, "no answer"),
         };
-        let cause = Cause::Unanswered(cause);
-        Box::new(Self { operation, region, cause, kind, source: error.into_source().ok() })
+        let status = match &error {
+            // An answer that breaks off within its body has a status, too.
+            SdkError::ResponseError(answer) if answer.raw().status().as_u16() >= 400 => {
+                Some(answer.raw().status().as_u16())
+            }
+            _ => None,
+        };
+        let (cause, source) = (Cause::Unanswered(cause), error.into_source().ok());
+        Box::new(Self { operation, region, cause, kind, status, source })
     }
 }
 
-fn answered(code: Option<&str>, answer: &HttpResponse) -> AwsErrorKind {
-    let code = code.unwrap_or_default();
-    match (code, answer.status().as_u16()) {
-        (
-            "TooManyRequestsException"
-            | "ThrottlingException"
-            | "Throttling"
-            | "SlowDown"
-            | "RequestLimitExceeded"
-            | "RequestThrottled",
-            _,
-        )
-        | (_, 429) => AwsErrorKind::Throttled { retry_after: retry_after(answer) },
+/// Text of an answer that is not in AWS's format, or that broke off.
+const UNREADABLE: &str = "could not read the answer";
+
+/// The HTTP status that an answer amounts to. AWS's own codes say more than the status: DynamoDB,
+/// for one, throttles with 400, and S3 answers some requests with 200 before it fails.
+fn meaning(code: &str, status: u16) -> u16 {
+    if THROTTLING_ERRORS.contains(&code) {
+        429
+    } else if TRANSIENT_ERRORS.contains(&code) {
+        408
+    } else if (200..300).contains(&status) {
+        500
+    } else {
+        status
+    }
+}
+
+/// What an answer says about the request; `status` is its [`meaning`].
+fn kind_of(code: &str, status: u16, answer: &HttpResponse) -> AwsErrorKind {
+    match (code, status) {
+        (_, 429) => AwsErrorKind::Throttled { retry_after: retry_after(answer) },
         ("CodeStorageExceededException", _) => AwsErrorKind::Full,
         ("ResourceNotFoundException" | "ParameterNotFound" | "NoSuchKey", _) | (_, 404) => {
             AwsErrorKind::NotFound
@@ -100,9 +116,8 @@ fn answered(code: Option<&str>, answer: &HttpResponse) -> AwsErrorKind {
             _,
         )
         | (_, 401 | 403) => AwsErrorKind::Denied,
-        // S3 sends status 200 before some operations are finished; the body may then contain an
-        // error.
-        (_, 200..300 | 500..) => AwsErrorKind::Unclear,
+        // An answer may have status 200 and still be unreadable.
+        (_, 200..300 | 408 | 425 | 500..) => AwsErrorKind::Unclear,
         _ => AwsErrorKind::Refused,
     }
 }
@@ -122,8 +137,14 @@ fn advice(kind: &AwsErrorKind) -> &'static str {
 }
 
 fn retry_after(answer: &HttpResponse) -> Option<Duration> {
-    let seconds = answer.headers().get("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+    let headers = answer.headers();
+    parse_retry_after(headers.get("retry-after")?, headers.get("date"), now())
+}
+
+/// The clock, for answers with a date to wait for but without a `Date`.
+#[expect(clippy::disallowed_methods, reason = "the edge to the network, where answers arrive")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Whether an error of this type is among the causes.
@@ -134,4 +155,45 @@ fn has<E: std::error::Error + 'static>(
     std::iter::successors(Some(error), |error| error.source())
         .filter_map(|error| error.downcast_ref::<E>())
         .any(test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_aws_count_more_than_statuses() {
+        for (code, status, expected) in [
+            ("ServiceException", 500, 500),
+            ("NotImplemented", 501, 501),
+            ("TooManyRequestsException", 429, 429),
+            // DynamoDB throttles with 400, S3 with 503.
+            ("ProvisionedThroughputExceededException", 400, 429),
+            ("SlowDown", 503, 429),
+            ("RequestTimeout", 400, 408),
+            ("InternalError", 200, 500),
+            ("ValidationException", 400, 400),
+        ] {
+            assert_eq!(meaning(code, status), expected, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn unclear_failures_are_repeated_as_their_status_says() {
+        let outcome = |status| {
+            let region = "eu-west-1".parse().expect("a region");
+            let error = AwsError {
+                operation: "ListLayers",
+                region,
+                cause: Cause::Unanswered("no answer"),
+                kind: AwsErrorKind::Unclear,
+                status,
+                source: None,
+            };
+            error.outcome().expect("an outcome").is_transient()
+        };
+        assert!(outcome(None));
+        assert!(outcome(Some(503)));
+        assert!(!outcome(Some(501)));
+    }
 }

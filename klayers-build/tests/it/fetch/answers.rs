@@ -86,7 +86,7 @@ async fn wrong_partial_file_is_discarded_and_fetched_again() {
 async fn temporary_server_errors_are_retried() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
-    for status in [500, 502, 503, 429, 408] {
+    for status in [500, 502, 503, 522, 429, 425, 408] {
         let cache = Cache::new();
         server.next([Answer::Status(status, Some("0")), Answer::Status(status, Some("0"))]);
         cache.fetch(&lock(&server, &wheels)).await.unwrap();
@@ -122,7 +122,7 @@ async fn permanent_server_error_is_reported_with_the_url() {
 async fn client_errors_are_not_retried() {
     let wheels = [wheel("alpha")];
     let server = WheelServer::of(&wheels).await;
-    for status in [400, 401, 403, 404, 410] {
+    for status in [400, 401, 403, 404, 410, 501] {
         let cache = Cache::new();
         server.next([Answer::Status(status, None)]);
         let error = cache.fetch(&lock(&server, &wheels)).await.unwrap_err();
