@@ -21,7 +21,7 @@ use crate::{LayerVersionArn, RetryPolicy, TransportFailure};
 /// How often a download is tried. Each attempt resumes the one before.
 const ATTEMPTS: u32 = 5;
 /// The longest pause between two attempts. If AWS asks for a longer one, the download fails.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 type Cause = Box<dyn StdError + Send + Sync>;
 

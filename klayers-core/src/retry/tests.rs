@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HOUR: Duration = Duration::from_hours(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn status(status: u16) -> Outcome {
     Outcome::Status { status, retry_after: None }
