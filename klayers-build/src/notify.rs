@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use klayers_layer::fetch::outcome;
 use klayers_catalog::report::RunReport;
+use klayers_layer::fetch::outcome;
 
 /// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
