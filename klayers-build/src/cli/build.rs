@@ -5,15 +5,14 @@ use clap::Args;
 use klayers_build::Error;
 use klayers_build::config::Config;
 use klayers_build::message::Settings;
-use klayers_build::order::{DeliveredLayer, LayerOrder};
-use klayers_build::plan::PlanError;
+use klayers_build::order::{BuildRequest, DeliveredLayer, LayerOrder, SettingOverrides};
 use klayers_core::{
-    Architecture, LayerName, PackageName, ParseError, PythonVersion, Requirement, Target, Timestamp,
+    Architecture, PackageName, ParseError, PythonVersion, Requirement, Target, Timestamp,
 };
 use klayers_layer::builder::BytecodeMode;
-use klayers_layer::gate::{ImportMode, ImportReport};
+use klayers_layer::gate::ImportReport;
 use klayers_layer::resolve::{SourceLocationError, Sources};
-use klayers_layer::settings::{BuildSettings, Workshop};
+use klayers_layer::settings::Workshop;
 use klayers_layer::slim::Exclusion;
 use klayers_wheel::Acceptance;
 use klayers_wheel::cached::ReplacedFile;
@@ -28,7 +27,7 @@ use super::{CacheArgs, DONE, interpreters, note_confinement, note_deprecated, ou
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
 pub(super) struct BuildArgs {
-    /// What the layer holds, for example requests or "numpy>=2,<3"; extras go in brackets.
+    /// A package for the layer, such as requests, "numpy>=2,<3" or "psycopg[binary]".
     #[arg(value_name = "REQUIREMENT", required = true)]
     requirements: Vec<Requirement>,
     /// The Python version of the Lambda runtime.
@@ -40,51 +39,51 @@ pub(super) struct BuildArgs {
     /// The folder to write the zip to; created if it is missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The layer's name after the prefix and the target [default: the packages' names].
+    /// The part of the layer's name after the prefix and the target [default: the packages' names].
     #[arg(long, value_name = "NAME")]
     name: Option<PackageName>,
-    /// Build as this klayers.toml says: its build, slim, gate and runtime sections and its layer
-    /// prefix count, and flags win over them.
+    /// Use the build, wheels, slim, gate and runtime sections and the layer prefix of this
+    /// klayers.toml. Flags take precedence.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Build from this pylock.toml instead of resolving; the requirements then only name the layer.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["find_links", "no_index"])]
     lock: Option<PathBuf>,
-    /// A folder, or the URL of a page, with further wheels.
+    /// A folder, or the URL of a page, with additional wheels; may be given several times.
     #[arg(long, value_name = "DIR", value_parser = Unshown(located))]
     find_links: Vec<String>,
-    /// Ask no index; take wheels from --find-links alone.
+    /// Use no package index, only --find-links.
     #[arg(long)]
     no_index: bool,
-    /// The package index, in place of uv's default.
+    /// The package index, instead of uv's default.
     #[arg(long, value_name = "URL", value_parser = Unshown(Sources::parse_index_url))]
     index_url: Option<Url>,
-    /// Build wheels of these packages where they come as source distributions alone, which runs
-    /// their code.
+    /// If this package has no fitting wheel, build one from its source distribution, which runs its
+    /// code; may be given several times.
     #[arg(long, value_name = "NAME")]
     allow_sdist: Vec<PackageName>,
-    /// Use wheels of this package although their RECORD does not describe them.
+    /// Accept wheels of this package even if their RECORD is wrong; may be given several times.
     #[arg(long, value_name = "NAME=record", value_parser = acceptance)]
     accept: Vec<(PackageName, Acceptance)>,
-    /// Leave out files whose path below python/ matches this pattern, as in "sample/docs/**" or
-    /// "bin/**".
+    /// Leave out files whose path below python/ matches this pattern, such as "sample/docs/**" or
+    /// "bin/**"; may be given several times.
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<Exclusion>,
-    /// What the layer's name begins with [default: Klayers].
+    /// The prefix of the layer's name [default: Klayers].
     #[arg(long, value_name = "PREFIX")]
     layer_prefix: Option<String>,
-    /// Whether the layer holds bytecode: auto (where there is an interpreter of its Python version,
-    /// and where it fits), on, or off [default: auto].
+    /// Whether the layer holds bytecode: auto (if an interpreter of its Python version is found, and
+    /// the bytecode fits), on, or off [default: auto].
     #[arg(long, value_name = "MODE")]
     bytecode: Option<BytecodeMode>,
-    /// The interpreter to make bytecode with [default: python3.X, then uv's own].
+    /// The interpreter that compiles bytecode [default: python3.X, then uv's own].
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
-    /// Import each top-level module of the layer, without a network and without credentials. With
-    /// --config, its gate section decides.
+    /// Import each top-level module of the layer, without network and credentials. With --config,
+    /// the gate section decides.
     #[arg(long)]
     check_imports: bool,
-    /// Keep the layer although Lambda could not use it as it is, and only say why.
+    /// Keep the layer even if it would not work on Lambda, and only print the reasons.
     #[arg(long)]
     force: bool,
     /// Print the result as JSON.
@@ -95,46 +94,26 @@ pub(super) struct BuildArgs {
 }
 
 impl BuildArgs {
-    /// The file's settings, with those of the flags in their place.
-    fn settings(&self, file: Option<&Config>) -> BuildSettings {
-        let mut settings = file.map(|config| config.build.clone()).unwrap_or_default();
-        let Sources { index_url, find_links, no_index } = &mut settings.sources;
-        if self.no_index {
-            (*index_url, *no_index) = (None, true);
-        }
-        if let Some(url) = &self.index_url {
-            (*index_url, *no_index) = (Some(url.clone()), self.no_index);
-        }
-        find_links.extend(self.find_links.iter().cloned());
-        settings.slimming.exclude.extend(self.exclude.iter().cloned());
-        settings.allow_sdist.extend(self.allow_sdist.iter().cloned());
-        for (package, fault) in &self.accept {
-            settings.accepted.insert(package.clone(), *fault);
-        }
-        settings.bytecode = self.bytecode.unwrap_or(settings.bytecode);
-        let program = self.interpreter.iter().map(|program| (self.python, program.clone()));
-        settings.interpreters.extend(program);
-        settings
-    }
-
-    fn order(&self, file: Option<&Config>) -> Result<LayerOrder, Error> {
-        let target = Target::new(self.python, self.arch);
-        let of_file = file.map(|config| config.publish.layer_prefix.as_str());
-        let prefix = self.layer_prefix.as_deref().or(of_file).unwrap_or("Klayers");
-        let packages = self.requirements.iter().map(|requirement| requirement.name().to_string());
-        let name = match &self.name {
-            Some(name) => name.to_string(),
-            None => packages.collect::<Vec<_>>().join("-"),
-        };
-        Ok(LayerOrder {
-            layer: LayerName::new(prefix, target, &name).map_err(PlanError::LayerName)?,
-            target,
+    fn request(&self) -> BuildRequest {
+        BuildRequest {
             requirements: self.requirements.clone(),
+            target: Target::new(self.python, self.arch),
+            name: self.name.clone(),
+            layer_prefix: self.layer_prefix.clone(),
             lock: self.lock.clone(),
-            check_imports: self.check_imports
-                || file.is_some_and(|config| config.build.gate.imports != ImportMode::Off),
+            check_imports: self.check_imports,
             force: self.force,
-        })
+            settings: SettingOverrides {
+                index_url: self.index_url.clone(),
+                no_index: self.no_index,
+                find_links: self.find_links.clone(),
+                allow_sdist: self.allow_sdist.iter().cloned().collect(),
+                accept: self.accept.clone(),
+                exclude: self.exclude.clone(),
+                bytecode: self.bytecode,
+                interpreter: self.interpreter.clone(),
+            },
+        }
     }
 }
 
@@ -144,7 +123,7 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
         && let Err(error) = &done
     {
         let mut result = output::failure_json(error, Settings::Arguments);
-        // What is shown of a refusal is short; the result has all of it.
+        // The message shortens the reasons for a refusal; the JSON result has all of them.
         if let Error::Layer(LayerError::Refused(refused)) = error {
             result["layer"] = json!(refused.layer);
             result["target"] = json!(Target::new(args.python, args.arch));
@@ -157,10 +136,11 @@ pub(super) async fn build(args: BuildArgs, now: Timestamp) -> Result<u8, Error> 
 
 async fn build_and_print(args: &BuildArgs, now: Timestamp) -> Result<u8, Error> {
     let file = args.config.as_deref().map(Config::load).transpose()?;
-    let settings = args.settings(file.as_ref());
-    let order = args.order(file.as_ref())?;
+    let request = args.request();
+    let settings = request.settings(file.as_ref());
+    let order = request.order(file.as_ref())?;
     note_deprecated([settings.runtimes.require(order.target)?], now);
-    note_confinement(order.check_imports || !settings.allow_sdist.is_empty()).await;
+    note_confinement(order.runs_code(&settings)).await;
     let interpreters = interpreters(&settings.runtimes);
     let workshop = Workshop::new(settings, &args.cache.folder(), interpreters)?;
     let delivered = order.deliver(&workshop, &args.out).await?;
@@ -218,12 +198,12 @@ fn print_json(order: &LayerOrder, delivered: &DeliveredLayer, replaced: &[Replac
     output::line(&result.to_string());
 }
 
-/// Reads a place of wheels, as it is named in the folder where the command runs.
+/// Parses a folder of wheels, relative to the current folder, or the URL of a page.
 fn located(links: &str) -> Result<String, SourceLocationError> {
     Sources::parse_find_links(Path::new(""), links)
 }
 
-/// Reads NAME=FAULT.
+/// Parses NAME=FAULT.
 fn acceptance(text: &str) -> Result<(PackageName, Acceptance), ParseError> {
     let expected = || ParseError::new(text, "a package and a fault", "NAME=record expected");
     let (name, fault) = text.split_once('=').ok_or_else(expected)?;
