@@ -1,4 +1,4 @@
-//! The command line: what is asked for, and what is printed. What is done stands in the library.
+//! The command line: parses arguments and prints results. The library does the work.
 
 use klayers_layer::LayerError;
 use std::ffi::OsString;
@@ -51,17 +51,17 @@ mod unshown;
 mod verify;
 mod yank;
 
-/// All was done.
+/// Everything was done.
 const DONE: u8 = 0;
-/// Some of it failed, and what failed was listed.
+/// Something failed and was listed.
 const FAILED: u8 = 1;
 /// Bad usage or configuration; nothing was done.
 const UNUSABLE: u8 = 2;
-/// As shells have it for a program that a signal ended: 128 and its number. This is Ctrl-C's.
+/// Ended by Ctrl-C: 128 plus the signal's number, the convention of shells.
 const INTERRUPTED: u8 = 130;
-/// The one of SIGTERM.
+/// Ended by SIGTERM.
 const TERMINATED: u8 = 143;
-/// How long work that cannot be given up halfway, as on the disk, may take to end.
+/// How long blocking work, such as writing to the disk, may take to end.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Builds Python packages into AWS Lambda layers, publishes them, and serves the list.
@@ -76,45 +76,45 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build one layer of some packages, as a zip.
+    /// Build one layer from some packages, as a zip file.
     Build(build::BuildArgs),
     /// Show what a run would do.
     Plan(collection::CollectionArgs),
-    /// Build and publish what changed.
+    /// Build and publish the layers that changed.
     Run(run::RunArgs),
     /// Show what past runs did.
     Report(report::ReportArgs),
-    /// Take in a layer that was made by hand, and publish it.
+    /// Import a layer that was made by hand, and publish it.
     Import(import::ImportArgs),
-    /// Take over what another collection recorded.
+    /// Copy the records of another collection into the catalog.
     Adopt(adopt::AdoptArgs),
-    /// Make a layer again from the lock in it, and say whether it is the same.
+    /// Rebuild a layer from the lock inside it, and compare the two.
     Verify(verify::VerifyArgs),
-    /// Delete the layer versions that expired.
+    /// Delete expired layer versions.
     Expire(expire::ExpireArgs),
-    /// Withdraw layer versions, so that nobody begins to use them.
+    /// Withdraw layer versions, so that nobody starts to use them.
     Yank(yank::YankArgs),
-    /// Compare the catalog with what there is, and repair what differs.
+    /// Compare the catalog with what is published, and repair differences.
     Reconcile(reconcile::ReconcileArgs),
     /// Serve the API and the pages over HTTP.
     Serve(serve::ServeArgs),
     /// Write the API and the pages as files, for a web server or a content delivery network.
     Export(export::ExportArgs),
-    /// Say when the next monthly run starts (UTC).
+    /// Print when the next monthly run starts (UTC).
     NextRun(NextRunArgs),
 }
 
 #[derive(Debug, Args)]
 struct NextRunArgs {
-    /// Print the schedule as an expression for Amazon EventBridge instead.
+    /// Print the schedule as a cron expression for Amazon EventBridge instead.
     #[arg(long)]
     cron: bool,
 }
 
-/// Where the configuration is.
+/// The argument that names the configuration.
 #[derive(Debug, Args)]
 struct ConfigArgs {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = "klayers.toml")]
     config: PathBuf,
 }
@@ -125,10 +125,10 @@ impl ConfigArgs {
     }
 }
 
-/// Where fetched wheels are kept.
+/// The argument that names the wheel cache.
 #[derive(Debug, Args)]
 struct CacheArgs {
-    /// The folder where fetched wheels are kept [default: klayers in the user's cache folder].
+    /// The folder of the wheel cache [default: klayers in the user's cache folder].
     #[arg(long, value_name = "DIR", env = "KLAYERS_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<PathBuf>,
 }
@@ -148,8 +148,8 @@ impl CacheArgs {
     }
 }
 
-/// Where interpreters are looked for: those that variables such as `KLAYERS_PYTHON_3_12` name, and
-/// then on the path.
+/// Where interpreters are looked for: first in variables such as `KLAYERS_PYTHON_3_12`, then on the
+/// `PATH`.
 #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
 fn interpreters(runtimes: &Runtimes) -> Interpreters {
     let named = runtimes.iter().filter_map(|runtime| {
@@ -161,7 +161,7 @@ fn interpreters(runtimes: &Runtimes) -> Interpreters {
     Interpreters { search_path, explicit: named.collect() }
 }
 
-/// Does what the arguments of this process ask for.
+/// Runs the command that the arguments of this process ask for.
 pub(crate) fn main() -> ExitCode {
     let given: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&given) {
@@ -170,7 +170,7 @@ pub(crate) fn main() -> ExitCode {
             let _ = write!(anstream::stderr(), "{}", unshown::shown(&error, &given));
             return UNUSABLE.into();
         }
-        // The answer to --help or --version.
+        // The output of --help or --version.
         Err(answer) => {
             let _ = answer.print();
             return DONE.into();
@@ -178,7 +178,7 @@ pub(crate) fn main() -> ExitCode {
     };
     cli.logs.install();
     arm_failpoints();
-    end_at_once_when_told_again();
+    end_at_second_signal();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -201,7 +201,7 @@ pub(crate) fn main() -> ExitCode {
     code.into()
 }
 
-/// Tests say at which place this process is to be killed.
+/// Arms the failpoint at which a test wants this process to die.
 #[cfg(feature = "failpoints")]
 #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
 fn arm_failpoints() {
@@ -213,18 +213,19 @@ fn arm_failpoints() {
 #[cfg(not(feature = "failpoints"))]
 fn arm_failpoints() {}
 
-/// Whoever tells this process to end twice does not want to wait for what it still has to do.
-fn end_at_once_when_told_again() {
-    let told = Arc::new(AtomicBool::new(false));
+/// Makes a second Ctrl-C or SIGTERM end the process at once, whatever it still has to do.
+fn end_at_second_signal() {
+    let signalled = Arc::new(AtomicBool::new(false));
     for (signal, code) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
-        // In this order: what is told first is only noted. Where it cannot be, nothing is lost.
-        let _ = flag::register_conditional_shutdown(signal, code.into(), Arc::clone(&told))
-            .and_then(|_| flag::register(signal, Arc::clone(&told)));
+        // In this order, so that the first signal only sets the flag. If a handler cannot be
+        // registered, the first signal ends the process.
+        let _ = flag::register_conditional_shutdown(signal, code.into(), Arc::clone(&signalled))
+            .and_then(|_| flag::register(signal, Arc::clone(&signalled)));
     }
 }
 
-/// Ends when the process is asked to, by Ctrl-C or SIGTERM, with the exit code that says so. From
-/// when this is called, not only from when it is waited for, neither ends the process by itself.
+/// Completes at the first Ctrl-C or SIGTERM, with the exit code for that signal. From the call on,
+/// even before the future is polled, the first signal no longer ends the process by itself.
 fn stopped() -> impl Future<Output = u8> {
     let [interrupted, terminated] =
         [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| {
@@ -232,7 +233,7 @@ fn stopped() -> impl Future<Output = u8> {
             async move {
                 match signal {
                     Ok(mut signal) => signal.recv().await,
-                    // It ends the process when it comes again, then.
+                    // Without a handler, the signal ends the process.
                     Err(_) => std::future::pending().await,
                 }
             }
@@ -260,7 +261,7 @@ async fn run(
         Command::Run(args) if args.dry_run => {
             async move { collection::plan(&args.collection, format, now()).await }.boxed_local()
         }
-        // It writes down what it did, even when it is told to end.
+        // A run records what it did even if it is interrupted.
         Command::Run(args) => return Box::pin(run::run(&args, format, now(), stopped)).await,
         Command::Report(args) => async move { report::report(&args).await }.boxed_local(),
         Command::Adopt(args) => adopt::adopt(args, format, now(), held.clone()).boxed_local(),
@@ -269,13 +270,13 @@ async fn run(
         Command::Yank(args) => yank::yank(args, now(), held.clone()).boxed_local(),
         Command::Reconcile(args) => reconcile::reconcile(args, now(), held.clone()).boxed_local(),
         Command::Export(args) => async move { export::export_site(&args).await }.boxed_local(),
-        // Serving ends well when it is told to end.
+        // The server finishes its connections when it is asked to end.
         Command::Serve(args) => return serve::serve(&args, stopped).await,
         Command::NextRun(args) => return Ok(next_run(&args)),
     };
     let code = tokio::select! {
         outcome = work => return outcome,
-        // What was under way is dropped, and with it the programs that it started.
+        // Dropping the work ends the programs that it started.
         code = stopped => code,
     };
     held.give_back().await;
@@ -301,8 +302,8 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Tells of runtimes that AWS no longer updates. Layers for them are built all the same: functions
-/// that use them go on.
+/// Prints a note for each runtime that AWS no longer updates. Layers for it are still built, since
+/// existing functions go on using it.
 fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Timestamp) {
     for runtime in runtimes.into_iter().filter(|runtime| runtime.is_deprecated(now)) {
         if let Some(day) = runtime.deprecated_on {
@@ -313,7 +314,7 @@ fn note_deprecated<'a>(runtimes: impl IntoIterator<Item = &'a Runtime>, now: Tim
     }
 }
 
-/// Warns, before code of packages is run, of what this system does not keep it from.
+/// Warns, before code of packages runs, about gaps in the confinement on this system.
 async fn note_confinement(runs_code: bool) {
     if runs_code && let Some(warning) = Confinement::find().await.warning() {
         output::message(Level::Warning, &warning);

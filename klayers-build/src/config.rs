@@ -1,4 +1,4 @@
-//! The operator's configuration: `klayers.toml`, and the config folder it names.
+//! The operator's configuration: `klayers.toml`, and the config folder that it names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ mod file;
 
 use file::File;
 
-/// What `klayers.toml` says. Relative paths in it are relative to the file.
+/// The content of a `klayers.toml`. Relative paths in the file are relative to its folder.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The config folder of the collection.
     pub config_dir: PathBuf,
-    /// The catalog's file.
+    /// The file of the catalog.
     pub catalog: PathBuf,
-    /// The artifacts' folder.
+    /// The folder of the artifacts.
     pub artifacts: PathBuf,
-    /// Where layers are published.
+    /// How and where layers are published.
     pub publish: PublishConfig,
     /// How layers are built.
     pub build: BuildSettings,
@@ -39,26 +39,26 @@ pub struct Config {
     pub bundles: Vec<Bundle>,
     /// How long deprecated layer versions are kept.
     pub expiry: ExpiryPolicy,
-    /// Who is told what a run did.
+    /// The notifications about runs.
     pub notify: NotifyConfig,
-    /// How many layer versions are deleted at most when they are expired.
+    /// The most layer versions that one `expire` deletes.
     pub expiry_limit: usize,
 }
 
-/// Where layers are published, and under which names.
+/// How and where layers are published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublishConfig {
-    /// What the names of layers begin with.
+    /// The prefix of the layers' names.
     pub layer_prefix: String,
     /// The folder of the embedded publisher.
     pub root: PathBuf,
-    /// When a package is published again.
+    /// Which changes cause a new publication.
     pub republish: Republish,
-    /// Where to.
+    /// The kind of publisher.
     pub target: PublishTarget,
-    /// Whether everybody may use what is published.
+    /// Whether everybody may use the published layers.
     pub public: bool,
-    /// How long publishing one layer in one region may take.
+    /// The deadline for publishing one layer in one region.
     pub deadline: Duration,
     /// How layers are published to AWS.
     pub aws: AwsOptions,
@@ -68,7 +68,7 @@ pub struct PublishConfig {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PublishTarget {
-    /// A folder of this machine.
+    /// A local folder.
     Local,
     /// AWS Lambda.
     Aws,
@@ -79,7 +79,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is not TOML, or holds a key or value that is not known.
+    /// If the file cannot be read, is not TOML, or has an unknown key or value.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| ConfigError::Toml {
@@ -162,7 +162,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Names the file, and the line where there is one, that cannot be read.
+    /// If a file cannot be used. The error names the file and, if possible, the line.
     pub fn collection(&self) -> Result<Collection, ConfigError> {
         let path = self.config_dir.join("config.json");
         let config: CollectionConfig =
@@ -185,8 +185,7 @@ impl Config {
     }
 }
 
-/// Adds a bundle to the targets that it is for. A name stands for one layer of a target, in lists
-/// and in the catalog.
+/// Adds a bundle to its targets. Names are unique in a target, in lists and in the catalog.
 fn add_bundle(
     bundle: &Bundle,
     targets: &mut BTreeMap<Target, Vec<Contents>>,
@@ -229,7 +228,7 @@ pub enum ConfigError {
         /// Why not.
         source: std::io::Error,
     },
-    /// `klayers.toml` is not what it should be.
+    /// `klayers.toml` is malformed, or has an unknown key or value.
     #[error("{}: {message}", path.display())]
     Toml {
         /// The file.
@@ -237,27 +236,27 @@ pub enum ConfigError {
         /// What is wrong, and where.
         message: String,
     },
-    /// A location is of a kind that is not known.
-    #[error("{}: {value:?} is not a location of a known kind: {scheme}PATH expected", path.display())]
+    /// The location of the catalog or the artifacts has an unknown scheme.
+    #[error("{}: could not use the location {value:?}; its form is {scheme}PATH", path.display())]
     Location {
         /// The file.
         path: PathBuf,
-        /// The value, without what may be secret in it.
+        /// The value, without possible secrets.
         value: String,
-        /// What it must begin with.
+        /// The required scheme.
         scheme: &'static str,
     },
-    /// The place of an index or of wheels is none.
+    /// An index or a place of wheels in the file cannot be used.
     #[error("{}: {key} {source}", path.display())]
     Place {
         /// The file.
         path: PathBuf,
-        /// What names the place in it.
+        /// The key of the place.
         key: &'static str,
         /// What is wrong.
         source: SourceLocationError,
     },
-    /// A place of wheels that was given in an argument is none.
+    /// A place of wheels in an argument cannot be used.
     #[error("{argument} {source}")]
     Argument {
         /// The argument.
@@ -265,7 +264,7 @@ pub enum ConfigError {
         /// What is wrong.
         source: SourceLocationError,
     },
-    /// A file of the config folder is not what it should be.
+    /// A file of the config folder is malformed.
     #[error("{} cannot be used", path.display())]
     Collection {
         /// The file.
@@ -273,7 +272,7 @@ pub enum ConfigError {
         /// What is wrong, and where.
         source: CollectionError,
     },
-    /// A lock that was given cannot be used.
+    /// The lock in an argument cannot be used.
     #[error("{} cannot be used", path.display())]
     Lock {
         /// The file.
@@ -284,10 +283,10 @@ pub enum ConfigError {
     /// A target's Python version has no runtime.
     #[error(transparent)]
     UnknownRuntime(#[from] UnknownRuntimeError),
-    /// Where to tell what a run did is not a URL. It is not shown, since it is a secret.
-    #[error("{0}: the URL to notify is not one of scheme http or https; it is not shown here")]
+    /// The notification URL is not an HTTP URL. It is a secret, so it is not shown.
+    #[error("{0}: the URL for notifications must begin with http:// or https:// (not shown here)")]
     NotifyUrl(String),
-    /// A bundle is for a target that the collection does not have.
+    /// A bundle names a target that the collection does not have.
     #[error("bundle {bundle} is for {target}, which is not in the collection's config.json")]
     BundleTarget {
         /// The bundle.
@@ -295,14 +294,16 @@ pub enum ConfigError {
         /// The target.
         target: Target,
     },
-    /// A bundle has the name of something else.
-    #[error("bundle {bundle} has the name of {what} for {target}; give it a name of its own")]
+    /// A bundle has the same name as a package or another bundle.
+    #[error(
+        "bundle {bundle} has the same name as {what} for {target}; give the bundle another name"
+    )]
     BundleName {
         /// The bundle.
         bundle: Box<PackageName>,
         /// The target.
         target: Target,
-        /// What has the name, too.
+        /// The other holder of the name.
         what: &'static str,
     },
 }
@@ -320,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_the_other_command_may_stand_in_the_file() {
+    fn settings_of_the_client_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("klayers.toml");
         fs::write(&file, "config_dir = \"config\"\n[client]\noffline = true\n").unwrap();
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_shows_a_secret_of_a_url() {
+    fn no_error_shows_a_secret_in_a_url() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("klayers.toml");
         for line in [

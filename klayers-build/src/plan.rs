@@ -76,48 +76,48 @@ impl Contents {
     }
 }
 
-/// A layer that a collection asks for.
+/// A layer of the collection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Wanted {
     /// The target.
     pub target: Target,
-    /// What it is to hold.
+    /// The packages that the layer holds.
     pub contents: Contents,
-    /// Its name.
+    /// The layer's name.
     pub layer: LayerName,
 }
 
-/// Restricts a run.
+/// Restricts a command to a part of the collection.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Selection {
-    /// To these packages and bundles; all, if there are none.
+    /// The selected packages and bundles. Empty means all.
     pub packages: Vec<PackageName>,
-    /// To these targets; all, if there are none.
+    /// The selected targets. Empty means all.
     pub targets: Vec<Target>,
-    /// To these regions; all, if there are none.
+    /// The selected regions. Empty means all.
     pub regions: Vec<Region>,
 }
 
 impl Selection {
-    /// Whether a region is among those that were selected.
+    /// Whether a region is selected.
     pub fn includes_region(&self, region: &Region) -> bool {
         self.regions.is_empty() || self.regions.contains(region)
     }
 
-    /// Whether the layer of a package for a target is among those that were selected.
+    /// Whether the layer of a package for a target is selected.
     pub fn includes_layer(&self, target: Target, package: &PackageName) -> bool {
         (self.targets.is_empty() || self.targets.contains(&target))
             && (self.packages.is_empty() || self.packages.contains(package))
     }
 
-    /// Whether a layer version is among those that were selected.
+    /// Whether a layer version is selected.
     pub fn includes(&self, version: &LayerVersion) -> bool {
         self.includes_region(version.region())
             && self.includes_layer(version.build.target, &version.build.package)
     }
 }
 
-/// What is done although nothing changed.
+/// What is done even if nothing changed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Force {
     /// Layers are built again.
@@ -126,46 +126,46 @@ pub struct Force {
     pub publish: bool,
 }
 
-/// What has to be done for one layer.
+/// The steps for one layer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LayerPlan {
     /// The layer.
     pub wanted: Wanted,
-    /// Whether it has to be built.
+    /// Whether the layer is built.
     pub build: BuildStep,
-    /// Where it has to be published.
+    /// Where the layer is published, and why.
     pub publish: BTreeMap<Region, PublishReason>,
-    /// Whether it is missing somewhere and stays so, since what it would hold was withdrawn.
+    /// Whether the layer stays missing in a region because its content was withdrawn.
     pub withheld: bool,
 }
 
-/// Whether a layer has to be built.
+/// Whether a layer is built.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum BuildStep {
-    /// It has.
+    /// The layer is built.
     Build(BuildReason),
-    /// The latest build is what is wanted; or what is wanted was withdrawn, so that there is nothing
-    /// to be built.
+    /// An existing build is used: it has the wanted content, or the wanted content was withdrawn, so
+    /// that there is nothing to build.
     Reuse(Box<Build>),
 }
 
-/// Why a layer has to be published in a region.
+/// Why a layer is published in a region.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PublishReason {
-    /// It never was, or what was is deleted.
+    /// The region has no version of the layer, or only deleted ones.
     New,
-    /// What it would hold is not what the latest version there holds.
+    /// The latest version in the region has other content.
     Changed,
-    /// It was asked for.
+    /// The user forced it.
     Forced,
 }
 
-/// The layers that a collection asks for, sorted by target and package.
+/// The selected layers of a collection, sorted by target and package.
 ///
 /// # Errors
 ///
-/// If a selection names what the collection does not have, or if two layers would have the same
-/// name.
+/// If the selection names something that the collection does not have, or if two layers would have
+/// the same name.
 pub fn wanted(
     collection: &Collection,
     selection: &Selection,
@@ -202,7 +202,7 @@ pub fn wanted(
     Ok(all)
 }
 
-/// The regions that a run publishes to, in the order of the collection.
+/// The selected regions of a collection, in its order.
 ///
 /// # Errors
 ///
@@ -215,22 +215,22 @@ pub fn regions(collection: &Collection, selection: &Selection) -> Result<Vec<Reg
     Ok(chosen.cloned().collect())
 }
 
-/// What is recorded of a layer.
+/// The catalog's records of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
     /// The latest build.
     pub latest_build: Option<&'a Build>,
-    /// What the latest versions in the regions hold.
+    /// The build of the latest version in each region.
     pub latest: &'a BTreeMap<Region, Arc<Build>>,
-    /// What was published and withdrawn.
+    /// The builds of withdrawn versions.
     pub yanked: &'a [Build],
 }
 
-/// What has to be done for a layer, given its lock and what is recorded of it.
+/// Plans the steps for a layer, from its lock and the catalog's records.
 ///
-/// What was withdrawn anywhere is not published again, until it changes or that is asked for. What
-/// was adopted from another collection is what the lock would give if its requirements are the
-/// lock's, however changes are looked for otherwise.
+/// Content that was withdrawn in any region is not published again until it changes or the user
+/// forces it. A build that was adopted from another collection counts as unchanged if its
+/// requirements equal those of the lock, whatever `republish` says.
 pub fn plan_layer(
     wanted: &Wanted,
     lock: &Lock,
@@ -245,8 +245,8 @@ pub fn plan_layer(
             Republish::Wheels => wheels_hash == lock.wheels_hash(),
             Republish::Requirements => same_requirements(build),
         },
-        // Its wheels are not known. That its versions are the same has to do. The recorded hash is
-        // the other collection's own, so the versions themselves are compared.
+        // The wheels of adopted builds are unknown, so equal versions have to be enough. The versions
+        // themselves are compared, since the recorded hash is the other collection's own.
         Origin::Adopted { .. } => {
             requirements_hash(&build.dependencies) == lock.requirements_hash()
         }
@@ -263,14 +263,14 @@ pub fn plan_layer(
     };
     let publish: BTreeMap<Region, PublishReason> =
         regions.iter().filter_map(|region| Some((region.clone(), reason(region)?))).collect();
-    // Which of its versions' builds another collection took for the latest does not count here.
+    // Any version's build will do, whichever of them the other collection called the latest.
     let adopted =
         || latest.values().map(Arc::as_ref).find(|build| is_adopted(build) && same(build));
     let build = match (latest_build, latest_build.filter(|build| same(build)).or_else(adopted)) {
         (Some(build), _) if withheld => BuildStep::Reuse(Box::new((*build).clone())),
         (Some(_), None) => BuildStep::Build(BuildReason::Changed),
         (_, Some(_)) if force.build => BuildStep::Build(BuildReason::Forced),
-        // What was adopted has no zip here, which will do where nothing is published.
+        // An adopted build has no zip among the artifacts. Only publishing needs the zip.
         (_, Some(build)) if publish.is_empty() || !is_adopted(build) => {
             BuildStep::Reuse(Box::new(build.clone()))
         }
@@ -284,7 +284,7 @@ fn is_adopted(build: &Build) -> bool {
     matches!(build.origin, Origin::Adopted { .. })
 }
 
-/// Why a collection cannot be planned.
+/// Why a collection could not be planned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -292,16 +292,16 @@ pub enum PlanError {
     #[error("target {0} is not in the collection's config.json")]
     UnknownTarget(Target),
     /// A package or bundle was selected that the collection does not have.
-    #[error("{0} is in none of the collection's packages lists, and is no bundle")]
+    #[error("{0} is not in the collection's packages lists, and is not a bundle")]
     UnknownPackage(PackageName),
     /// A region was selected that the collection does not have.
     #[error("region {0} is not in the collection's regions.csv")]
     UnknownRegion(Region),
-    /// A layer's name is not one that Lambda takes.
+    /// Lambda does not accept the layer's name.
     #[error(transparent)]
     LayerName(#[from] ParseError),
     /// Two layers would have the same name.
-    #[error("{first} and {second} would both be layer {layer}; one of them has to go")]
+    #[error("{first} and {second} would both get the layer name {layer}; remove one of them")]
     SameName {
         /// The name.
         layer: LayerName,

@@ -7,36 +7,36 @@ use klayers_catalog::AdoptionError;
 use klayers_core::terminal::error_chain;
 use klayers_publish::AwsError;
 
-/// Why nothing is adopted.
+/// Why nothing was adopted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
-    /// It is not a URL that an API can have. What may be secret in the text is not a part of this.
+    /// The text is not the base URL of an API. Possible secrets in it are left out.
     #[error("{0:?} is not the base URL of an API, as in https://api.klayers.cloud")]
     Url(String),
-    /// The HTTP client cannot be made.
-    #[error("no HTTP client can be made")]
+    /// The HTTP client could not be set up.
+    #[error("could not set up the HTTP client")]
     Client(#[source] reqwest::Error),
-    /// An API answers nothing that can be read.
-    #[error("the API gives none of its lists; is this its base URL?")]
+    /// The API returned none of its lists.
+    #[error("could not read any list of the API; check its base URL")]
     Silent(#[source] Box<RequestError>),
-    /// There are no layers.
-    #[error("nothing was found there; is it the right one?")]
+    /// The source has no layers.
+    #[error("the source has no layers; check that it is the right one")]
     Empty,
-    /// No region is known to look for a table in.
-    #[error("in which region is the table {0}? pass --table-region, or set AWS_REGION")]
+    /// The region of the table is unknown.
+    #[error("the region of the table {0} is unknown; pass --table-region, or set AWS_REGION")]
     NoRegion(String),
-    /// There is no such table.
-    #[error("there is no table {table} in {region} of this account")]
+    /// The table does not exist.
+    #[error("this account has no table {table} in {region}")]
     NoTable {
         /// The table.
         table: String,
         /// The region.
         region: Region,
     },
-    /// There are no credentials for AWS that may read the table.
+    /// AWS refuses the credentials, or there are none.
     #[error(
-        "AWS takes no credentials to read the table {table} in {region}; see `aws sts \
+        "could not find AWS credentials that may read the table {table} in {region}; check `aws sts \
          get-caller-identity`, and [publish.aws] profiles in klayers.toml"
     )]
     Credentials {
@@ -44,11 +44,11 @@ pub enum AdoptError {
         table: String,
         /// The region.
         region: Region,
-        /// What AWS says.
+        /// The answer of AWS.
         source: Box<AwsError>,
     },
-    /// The table cannot be read.
-    #[error("the table {table} cannot be read")]
+    /// The table could not be read.
+    #[error("could not read the table {table}")]
     Table {
         /// The table.
         table: String,
@@ -58,55 +58,55 @@ pub enum AdoptError {
 }
 
 impl AdoptError {
-    /// Whether something else was to be named, so that trying again does not help.
+    /// Whether the arguments are at fault, so that the same command fails again.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Client(_) | Self::Silent(_) | Self::Table { .. })
     }
 }
 
-/// A list that an API did not give.
+/// A list of an API that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{url}: {fault}")]
 pub struct RequestError {
-    /// What was asked for.
+    /// The URL of the list.
     pub url: String,
-    /// Why it was not had.
+    /// Why not.
     pub fault: RequestFault,
 }
 
-/// Why a list was not had.
+/// Why a list could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestFault {
-    /// There was no whole answer.
-    #[error("there is no whole answer: {}", error_chain(.0))]
+    /// There was no complete answer.
+    #[error("no complete answer: {}", error_chain(.0))]
     Transport(reqwest::Error),
-    /// It was answered with another status than 200.
+    /// The status of the answer is not 200.
     #[error("the answer has status {0}")]
     Status(u16),
     /// The answer is too large.
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
-    /// The answer is no JSON array.
-    #[error("the answer is not a list in JSON: {0}")]
+    /// The answer is not a JSON array.
+    #[error("the answer is not a JSON array: {0}")]
     NotAList(serde_json::Error),
 }
 
-/// Something that was not adopted.
+/// A record that was not adopted.
 #[derive(Debug)]
 pub struct LeftOut {
-    /// Its target, where it is known.
+    /// The target, if known.
     pub target: Option<Target>,
-    /// Its package, where it is known.
+    /// The package, if known.
     pub package: Option<PackageName>,
-    /// Its region, if it is of one.
+    /// The region, if the record belongs to one.
     pub region: Option<Region>,
     /// Why.
     pub reason: Reason,
 }
 
 impl LeftOut {
-    /// Something of a layer.
+    /// A record of a layer.
     pub(super) fn of(
         target: Target,
         package: PackageName,
@@ -116,13 +116,13 @@ impl LeftOut {
         Self { target: Some(target), package: Some(package), region, reason }
     }
 
-    /// Something of a target.
+    /// A record of a target.
     pub(super) fn of_target(target: Target, region: Option<Region>, reason: Reason) -> Self {
         Self { target: Some(target), package: None, region, reason }
     }
 }
 
-/// As programs have it: what it was of, and the reason as a text.
+/// For programs: the subject, and the reason as text.
 impl Serialize for LeftOut {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
@@ -135,42 +135,42 @@ impl Serialize for LeftOut {
     }
 }
 
-/// Why something was not adopted.
+/// Why a record was not adopted.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A list was not had.
+    /// A list could not be read.
     Unread(RequestError),
-    /// A row or an item is not what it should be.
+    /// A row or an item is malformed.
     Malformed {
-        /// Which one.
+        /// The row or item.
         what: String,
-        /// What is wrong with it.
+        /// What is wrong.
         why: String,
     },
-    /// An ARN is of another region than the list that it stands in.
+    /// The region of an ARN is not that of its list.
     OtherRegion(LayerVersionArn),
-    /// An ARN is of a layer for another package or target.
+    /// The ARN belongs to a layer for another package or target.
     OtherLayer(LayerVersionArn),
-    /// Two records of one ARN say different things.
+    /// Two records of one ARN contradict each other.
     Contradicts(LayerVersionArn),
-    /// Two versions are the latest of a package in a region.
+    /// Two versions are both marked as the latest of a package in a region.
     SecondLatest {
-        /// The one that is left out.
+        /// The version that is left out.
         arn: Box<LayerVersionArn>,
-        /// The one that is not.
+        /// The version that is adopted.
         latest: Box<LayerVersionArn>,
     },
-    /// It is listed as the latest, but not among the versions of its package.
+    /// The version is listed as the latest, but not among the versions of its package.
     Unlisted(LayerVersionArn),
-    /// The table points to it as the newest version, but has no record of it.
+    /// The table points to the version as the newest, but has no record of it.
     Dangling(LayerVersionArn),
-    /// A build names no package, and it cannot be told which it is of.
+    /// A build names no package, and its dependencies do not tell which one it is for.
     Nameless {
-        /// Its version.
+        /// The version of the build.
         version: String,
     },
-    /// What is recorded here stands in the way.
+    /// The record contradicts the catalog.
     Conflict(AdoptionError),
 }
 
@@ -178,14 +178,16 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unread(error) => error.fmt(formatter),
-            Self::Malformed { what, why } => write!(formatter, "{what} cannot be read: {why}"),
-            Self::OtherRegion(arn) => write!(formatter, "{arn} is of another region"),
+            Self::Malformed { what, why } => write!(formatter, "could not read {what}: {why}"),
+            Self::OtherRegion(arn) => write!(formatter, "{arn} belongs to another region"),
             Self::OtherLayer(arn) => {
-                write!(formatter, "{arn} is of a layer for another package or target")
+                write!(formatter, "{arn} belongs to a layer for another package or target")
             }
-            Self::Contradicts(arn) => write!(formatter, "{arn} stands there twice, and differs"),
+            Self::Contradicts(arn) => {
+                write!(formatter, "{arn} is listed twice, with different content")
+            }
             Self::SecondLatest { arn, latest } => {
-                write!(formatter, "{arn} is the latest, but so is {latest}")
+                write!(formatter, "{arn} is marked as the latest, but so is {latest}")
             }
             Self::Unlisted(arn) => write!(
                 formatter,
@@ -198,7 +200,7 @@ impl fmt::Display for Reason {
             Self::Nameless { version } => write!(
                 formatter,
                 "a build of version {version} names no package, and its dependencies do not tell \
-                 which it is of"
+                 which one it is for"
             ),
             Self::Conflict(error) => error.fmt(formatter),
         }

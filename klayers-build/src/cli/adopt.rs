@@ -1,4 +1,4 @@
-//! The command that takes over the records of another collection.
+//! The command `adopt`: copies the records of another collection into the catalog.
 
 use std::sync::Arc;
 
@@ -30,18 +30,18 @@ use super::{ConfigArgs, DONE, FAILED, lease, output};
 pub(super) struct AdoptArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// From the API at this base URL, which comes before /api/v2.
+    /// Read the API at this base URL (the part before /api/v2).
     #[arg(long, value_name = "URL")]
     api: Option<String>,
-    /// From this DynamoDB table, laid out as that of the public collection.
+    /// Read this DynamoDB table, which has the layout of the public collection's table.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// The region that the table is in [default: the one that AWS's tools take].
+    /// The region of the table [default: the default region of AWS's tools].
     #[arg(long, value_name = "R", conflicts_with = "api")]
     table_region: Option<Region>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Show what would be recorded, and do nothing.
+    /// Only show what would be recorded.
     #[arg(long)]
     dry_run: bool,
     /// Print the result as JSON.
@@ -57,7 +57,7 @@ pub(super) async fn adopt(
 ) -> Result<u8, Error> {
     let config = args.config.load()?;
     let scope = scope(&config, args.selection.into())?;
-    // First: what cannot be read needs no catalog.
+    // Before the catalog is opened, since nothing is written if the source cannot be read.
     let source = match (&args.api, &args.table) {
         (Some(url), _) => Source::Api(ApiSource::new(url)?),
         (None, table) => {
@@ -118,8 +118,8 @@ async fn table_source(_: &str, _: Option<&Region>, _: &Config) -> Result<Source,
     Err(MissingFeatureError { feature: "adopt-table", action: "read a DynamoDB table" }.into())
 }
 
-/// An API cannot say which targets and regions it has. So it is asked for all that are known here,
-/// and those of the collection.
+/// An API does not list its targets and regions. So it is asked for all known ones, and for those of
+/// the collection.
 fn scope(config: &Config, selection: Selection) -> Result<Scope, Error> {
     let collection = config.collection()?;
     let architectures = [Architecture::X86_64, Architecture::Arm64];

@@ -1,4 +1,4 @@
-//! What the commands `plan` and `run` work on, and the first of them.
+//! The command `plan`, and what it shares with `run`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,42 +29,42 @@ pub(super) struct CollectionArgs {
     /// Only this package or bundle; may be given several times.
     #[arg(long, value_name = "P")]
     package: Vec<PackageName>,
-    /// Only this target, as in p3.12-arm64; may be given several times.
+    /// Only this target, such as p3.12-arm64; may be given several times.
     #[arg(long, value_name = "T")]
     target: Vec<Target>,
     /// Only in this region; may be given several times.
     #[arg(long, value_name = "R")]
     region: Vec<Region>,
-    /// Build again what did not change.
+    /// Also build layers that did not change.
     #[arg(long)]
     force_build: bool,
-    /// Publish again what did not change.
+    /// Also publish layers that did not change.
     #[arg(long)]
     force_publish: bool,
     #[command(flatten)]
     pub(super) cache: CacheArgs,
 }
 
-/// What a command works on.
+/// The input of a command: the selected layers and regions, and the tools.
 pub(super) struct Work {
     pub(super) workshop: Workshop,
     pub(super) planner: Planner,
     pub(super) wanted: Vec<Wanted>,
     pub(super) regions: Vec<Region>,
     pub(super) force: Force,
-    /// Those that were not selected, too.
+    /// All regions of the collection, whether selected or not.
     pub(super) all_regions: Vec<Region>,
     /// The names of all layers of the collection.
     pub(super) all_layers: BTreeSet<LayerName>,
 }
 
 impl CollectionArgs {
-    /// Whether it is the whole collection that is worked on.
+    /// Whether the whole collection is selected.
     pub(super) fn is_whole(&self) -> bool {
         self.package.is_empty() && self.target.is_empty() && self.region.is_empty()
     }
 
-    /// Checks all of the configuration, and that the tools are there, before anything is made.
+    /// Reads the whole configuration and finds the tools, before anything is created.
     pub(super) async fn work(
         &self,
         config: &Config,
@@ -126,7 +126,7 @@ pub(super) async fn plan(
     let Work { workshop, planner, wanted, regions, force, .. } =
         args.work(&config, catalog, now).await?;
     let mut unchecked = Unchecked::default();
-    // Failures and warnings are told as those of a run are.
+    // Failures and warnings are shown in the same way as those of a run.
     let mut report = RunReport::begin(now);
     let (mut builds, mut publications) = (0, 0);
     let mut plans = pin!(planner.plan(&wanted, &regions, force));
@@ -167,8 +167,8 @@ pub(super) async fn plan(
     Ok(if report.failed == 0 { DONE } else { FAILED })
 }
 
-/// Shows that a layer failed. As text, why is told at the end, together with others that failed
-/// alike.
+/// Shows that a layer failed. Text output states the reason at the end, together with other
+/// failures for the same reason.
 pub(super) fn show_failure(wanted: &Wanted, error: &Error, format: LogFormat) {
     let (target, package) = (wanted.target, wanted.contents.name());
     match format {

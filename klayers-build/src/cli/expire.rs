@@ -1,4 +1,4 @@
-//! The command that deletes what expired.
+//! The command `expire`: deletes expired layer versions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,13 +21,13 @@ pub(super) struct ExpireArgs {
     config: ConfigArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Delete at most this many [default: `limit` under `[expiry]` in the configuration].
+    /// Delete at most this many layer versions [default: `limit` under `[expiry]` in the configuration].
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Show what would be deleted, and do nothing.
+    /// Only show what would be deleted.
     #[arg(long)]
     dry_run: bool,
-    /// Believe the clock although the catalog speaks against it.
+    /// Trust the clock even if the catalog contradicts it.
     #[arg(long)]
     trust_clock: bool,
     /// Print the result as JSON.

@@ -13,19 +13,19 @@ use serde_json::json;
 
 use super::{ConfigArgs, DONE, output};
 
-/// Where the copy goes is said by one of two options.
+/// One of two options names the destination of the copy.
 #[derive(Debug, Args)]
 #[group(id = "destination", required = true, multiple = false, args = ["out", "s3"])]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The folder that the copy is kept in; readers are shown DIR/current.
+    /// The folder of the copy; a web server serves DIR/current.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The S3 bucket that the copy is kept in.
+    /// The S3 bucket of the copy.
     #[arg(long, value_name = "BUCKET")]
     s3: Option<String>,
-    /// Print what was done as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -42,10 +42,10 @@ async fn connect(_: &str) -> Result<Box<dyn Destination>, Error> {
 
 pub(super) async fn export_site(args: &ExportArgs) -> Result<u8, Error> {
     let config = args.config.load()?;
-    // It is brought up to date, so that it says what changed.
+    // Opened for writing, which updates an older schema, so that the catalog lists its changes.
     drop(SqliteCatalog::open_read_only(&config.catalog)?);
     let catalog = SqliteCatalog::open(&config.catalog)?;
-    // A digest, since the manifest is public and the path is not.
+    // The manifest is public, so it holds a digest of the path instead of the path.
     let path = std::path::absolute(&config.catalog).unwrap_or_else(|_| config.catalog.clone());
     let origin = Digest::of(path.as_os_str().as_encoded_bytes()).to_string();
     let mut destination: Box<dyn Destination> = match (&args.out, &args.s3) {

@@ -1,4 +1,4 @@
-//! The command that takes in a layer which was made by hand.
+//! The command `import`: imports a layer that was made by hand.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use super::{ConfigArgs, DONE, FAILED, lease, output};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The zip, laid out as below /opt: Python modules stand below python/.
+    /// The zip file, laid out like /opt: Python modules are below python/.
     #[arg(value_name = "ZIP")]
     zip: PathBuf,
-    /// The name that it is listed under.
+    /// The name under which the layer is listed.
     #[arg(long, value_name = "N")]
     name: PackageName,
-    /// Its version.
+    /// The version of what the layer holds.
     #[arg(long, value_name = "V")]
     version: PackageVersion,
-    /// The target that it was made for, as in p3.12-arm64.
+    /// The target that the layer was made for, such as p3.12-arm64.
     #[arg(long, value_name = "T")]
     target: Target,
-    /// Its licence, as an SPDX expression or in words.
+    /// The licence, as an SPDX expression or as text.
     #[arg(long, value_name = "TEXT")]
     license: Option<String>,
     /// Only in this region; may be given several times.
     #[arg(long, value_name = "R")]
     region: Vec<Region>,
-    /// Publish although layers of these names exist in regions of which the catalog has no records.
+    /// Publish even if regions without records in the catalog already have layers of this name.
     #[arg(long)]
     new_collection: bool,
     #[command(flatten)]

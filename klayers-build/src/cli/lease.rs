@@ -1,4 +1,4 @@
-//! The right to work on a collection.
+//! The lease: the right to work on a collection, which one process holds at a time.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -9,13 +9,13 @@ use klayers_catalog::{Catalog, SqliteCatalog};
 
 use super::now;
 
-/// The lease that a command took, if it took one. A command gives it back when it ends; this is for
-/// one that is told to end before.
+/// The lease that a command took, if any. A command returns its lease when it ends; an interrupted
+/// command cannot, so the caller returns it through this value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldLease(Arc<OnceLock<LeaseReturn>>);
 
 impl HeldLease {
-    /// Gives it back, so that nobody has to wait until it expires.
+    /// Returns the lease, so that nobody has to wait until it expires.
     pub(super) async fn give_back(&self) {
         if let Some(lease) = self.0.get() {
             lease.give_back().await;
@@ -23,17 +23,17 @@ impl HeldLease {
     }
 }
 
-/// Opens a catalog that must be there, for reading.
+/// Opens an existing catalog for reading.
 pub(super) fn read(path: &Path) -> Result<Arc<dyn Catalog>, Error> {
     Ok(Arc::new(SqliteCatalog::open_read_only(path)?))
 }
 
-/// Opens a catalog that must be there, and takes the right to work on it.
+/// Opens an existing catalog and takes the lease.
 pub(super) async fn open(
     path: &Path,
     held: &HeldLease,
 ) -> Result<(Arc<dyn Catalog>, RunLease), Error> {
-    // Where there is none, none is made: its path is wrong.
+    // Fails if there is no catalog: a new one would only hide a wrong path.
     drop(SqliteCatalog::open_read_only(path)?);
     let lock = RunLock::take(path)?;
     let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(path)?);
@@ -41,7 +41,7 @@ pub(super) async fn open(
     Ok((catalog, lease))
 }
 
-/// Takes the right to work on a collection for this process.
+/// Takes the lease for this process.
 pub(super) async fn take(
     lock: Option<RunLock>,
     catalog: &Arc<dyn Catalog>,
@@ -54,7 +54,7 @@ pub(super) async fn take(
     };
     let terms = LeaseTerms::default();
     let lease = RunLease::take(lock, Arc::clone(catalog), holder, terms, now).await?;
-    // A command takes one.
+    // A command takes one lease only.
     let _ = held.0.set(lease.returned());
     Ok(lease)
 }

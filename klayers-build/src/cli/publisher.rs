@@ -1,4 +1,4 @@
-//! Where layers are published to.
+//! The publisher that the configuration names.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use klayers_core::Region;
 use klayers_publish::LambdaPublisher;
 use klayers_publish::{FolderPublisher, Publisher};
 
-/// The publisher that the configuration asks for. Credentials are looked for before anything is
-/// done.
+/// Connects the publisher that the configuration names. Fails here if there are no credentials,
+/// before anything is published.
 pub(super) async fn publisher(
     config: &PublishConfig,
     regions: &[Region],

@@ -1,4 +1,4 @@
-//! The command that compares the catalog with what there is.
+//! The command `reconcile`: compares the catalog with what is published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,16 +28,16 @@ pub(super) struct ReconcileArgs {
     config: ConfigArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Repair what can be repaired without taking anything away.
+    /// Repair differences, as far as nothing has to be deleted.
     #[arg(long)]
     repair: bool,
-    /// Delete versions that are not recorded and cannot be, too.
+    /// Also delete versions that are not recorded and cannot be.
     #[arg(long, requires = "repair")]
     delete_orphans: bool,
-    /// Repair although the catalog may seem to be another collection's.
+    /// Repair even if the catalog seems to belong to another collection.
     #[arg(long, requires = "repair")]
     sure: bool,
-    /// Show what would be repaired, and do nothing, as it is without --repair.
+    /// Only show what would be repaired, as without --repair.
     #[arg(long)]
     dry_run: bool,
     /// Print the result as JSON.
@@ -55,7 +55,7 @@ impl ReconcileArgs {
     }
 }
 
-/// What is compared, and whether it is to be believed.
+/// What is compared, and whether a catalog that seems to be the wrong one is used.
 struct Scope {
     selection: Selection,
     sure: bool,
@@ -83,7 +83,7 @@ pub(super) async fn reconcile(
     } else {
         print(&outcomes);
     }
-    Ok(note(&outcomes))
+    Ok(print_totals(&outcomes))
 }
 
 async fn compare(
@@ -95,7 +95,8 @@ async fn compare(
 ) -> Result<Outcomes, Error> {
     let collection = config.collection()?;
     let run_regions: BTreeSet<Region> = collection.regions.into_iter().collect();
-    // What the collection no longer has may still be there, or have been left under way.
+    // Regions that the collection no longer has may still have versions, or interrupted
+    // publications.
     let mut regions = run_regions.clone();
     regions.extend(catalog.regions().await?);
     regions.extend(catalog.under_way().await?.into_iter().map(|intent| intent.region));
@@ -133,7 +134,7 @@ fn print(outcomes: &Outcomes) {
         let done = match (remedy, outcome) {
             (Some(remedy), Some(Ok(()))) => format!("; {}", done(remedy)),
             (Some(remedy), None) => format!("; {}", advice(remedy)),
-            // Why not stands among the errors.
+            // The reason is printed with the errors.
             (_, Some(_)) | (None, None) => String::new(),
         };
         output::line(&format!("{difference}{done}"));
@@ -218,7 +219,7 @@ fn to_json(outcomes: &Outcomes) -> Value {
     })
 }
 
-/// What could not be compared.
+/// The versions and regions that could not be compared.
 fn failures(outcomes: &Outcomes) -> Vec<(String, &Error)> {
     let mut failures = Vec::new();
     for (region, outcome) in outcomes {
@@ -232,8 +233,8 @@ fn failures(outcomes: &Outcomes) -> Vec<(String, &Error)> {
     failures
 }
 
-/// Says what failed, and how much there was.
-fn note(outcomes: &Outcomes) -> u8 {
+/// Prints what failed and the totals. Returns the exit code.
+fn print_totals(outcomes: &Outcomes) -> u8 {
     let failures = failures(outcomes);
     for (subject, error) in &failures {
         output::failed_part(subject, error);

@@ -1,4 +1,4 @@
-//! The command that shows what past runs did.
+//! The command `report`: shows what past runs did.
 
 use clap::Args;
 use klayers_build::Error;
@@ -14,7 +14,7 @@ pub(super) struct ReportArgs {
     /// The number of the run [default: the last].
     #[arg(value_name = "NUMBER")]
     number: Option<u64>,
-    /// List so many of the last runs instead, a line each, the newest first.
+    /// List this many of the last runs instead, one per line, the newest first.
     #[arg(long, value_name = "N", conflicts_with = "number")]
     last: Option<usize>,
     /// Print the result as JSON.

@@ -1,4 +1,4 @@
-//! The command that builds and publishes what changed, and tells what it did.
+//! The command `run`: builds and publishes the layers that changed, and reports what it did.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,22 +31,22 @@ use super::{DONE, FAILED, lease, note_confinement, output};
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) collection: CollectionArgs,
-    /// Show what would be done, and do nothing.
+    /// Only show what would be done, as `plan` does.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Do the run of this month if it is still to be done; what failed is tried again. So this may
-    /// be called every hour or day.
+    /// Do nothing if this month's run is complete. For timers that start it every hour or day:
+    /// layers that failed are tried again.
     #[arg(long, conflicts_with_all = ["dry_run", "package", "target", "region"])]
     scheduled: bool,
-    /// Publish although layers of these names exist in regions of which the catalog has no records.
+    /// Publish even if regions without records in the catalog already have layers of these names.
     #[arg(long, conflicts_with = "dry_run")]
     new_collection: bool,
 }
 
-/// What is written down of a run.
+/// The report of a run, and the catalog that stores it.
 struct Recording {
     report: RunReport,
-    /// Where, once this run has the right to work.
+    /// The catalog, once this run holds the lease.
     records: Option<Arc<dyn Catalog>>,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn run(
             code = stopped => {
                 stop.request();
                 finish_publications(work, &stop, longest).await;
-                // What is still under way is dropped, and with it the programs that it started.
+                // Dropping the remaining work ends the programs that it started.
                 Ok(Some(code))
             }
         }
@@ -100,15 +100,15 @@ pub(super) async fn run(
                 code = FAILED;
             }
         }
-        tell(number, &report, ended.is_ok(), format);
+        show_report(number, &report, ended.is_ok(), format);
     }
     let is_news = match &ended {
         Ok(None) => true,
-        // Whoever ended it knows, and waits.
+        // The user who interrupted the run knows, and waits.
         Ok(Some(_)) => false,
-        // That another run is at work is that run's to tell.
+        // The other run that holds the lease sends its own notification.
         Err(Error::RunLock(_)) if records.is_none() => false,
-        // Where nothing was begun, whoever called it sees that, unless it was a clock.
+        // If nothing was begun, the user sees the error, unless a timer started the run.
         Err(_) => args.scheduled || records.is_some(),
     };
     if is_news {
@@ -117,7 +117,7 @@ pub(super) async fn run(
     ended.map(|stopped| stopped.unwrap_or(code))
 }
 
-/// For how long a publication that is interrupted may still make a version.
+/// How long an interrupted publication may still create a version.
 fn longest_publication(config: &PublishConfig) -> Duration {
     match config.target {
         PublishTarget::Local => Duration::ZERO,
@@ -125,24 +125,24 @@ fn longest_publication(config: &PublishConfig) -> Duration {
     }
 }
 
-/// Lets the publications that are under way come to their end and be recorded, as long as they may
-/// take. Whoever does not want to wait asks the process to end once more.
+/// Waits until the publications in progress are finished and recorded, at most for `longest`. A
+/// second interruption ends the process at once.
 async fn finish_publications(work: impl Future, stop: &Stop, longest: Duration) {
     let count = stop.under_way();
     if count == 0 || longest.is_zero() {
         return;
     }
     let text = format!(
-        "waiting up to {} s for {count} publications that are under way; interrupt again to end at \
+        "waiting up to {} s for {count} publications in progress; interrupt again to end at \
          once",
         longest.as_secs()
     );
     output::message(Level::Note, &text);
-    // What they made is settled by the next run if they take longer.
+    // If they take longer, the next run settles them.
     let _ = tokio::time::timeout(longest, work).await;
 }
 
-/// What the file says of who is told, with the URL of the environment in the place of the file's.
+/// The notification settings of the file. A URL in the environment replaces the file's.
 #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment enters")]
 fn notify_config(config: &Config) -> Result<NotifyConfig, Error> {
     const VARIABLE: &str = "KLAYERS_NOTIFY_URL";
@@ -154,7 +154,7 @@ fn notify_config(config: &Config) -> Result<NotifyConfig, Error> {
     Ok(notify)
 }
 
-/// Whether the run of this month is still to be done. Where it is not, that is said.
+/// Whether this month's run is not complete yet. If it is complete, says so.
 async fn is_due(config: &Config, now: Timestamp) -> Result<bool, Error> {
     if !config.catalog.exists() {
         return Ok(true);
@@ -188,7 +188,7 @@ async fn work(
     warn_of_abandoned(&*planner.catalog, &all_regions).await?;
     warn_of_missing_interpreters(&workshop, &wanted).await?;
     *records = Some(Arc::clone(&planner.catalog));
-    // First: without credentials nothing is made.
+    // Before anything is created, since without credentials the run ends.
     let publisher = publisher(&config.publish, &regions).await?;
     note_confinement(
         config.build.gate.imports != ImportMode::Off || !config.build.allow_sdist.is_empty(),
@@ -232,13 +232,13 @@ async fn work(
         .await
 }
 
-/// Tells of publications that were interrupted where runs do not come any more.
+/// Warns about interrupted publications in regions that runs no longer visit.
 async fn warn_of_abandoned(catalog: &dyn Catalog, regions: &[Region]) -> Result<(), Error> {
     for Intent { region, layer, .. } in catalog.under_way().await? {
         if !regions.contains(&region) {
             let text = format!(
-                "publishing {layer} in {region} was interrupted, and {region} is not in \
-                 regions.csv any more, so no run finds out what became of it: run \
+                "publishing {layer} in {region} was interrupted, and {region} is no longer in \
+                 regions.csv, so no run finds out whether it succeeded: run \
                  `klayers-pipeline reconcile --region {region}`"
             );
             output::message(Level::Warning, &text);
@@ -247,7 +247,7 @@ async fn warn_of_abandoned(catalog: &dyn Catalog, regions: &[Region]) -> Result<
     Ok(())
 }
 
-/// Shows which regions were closed, and why. As text, failures are told at the end.
+/// Shows which regions were closed, and why. Text output shows failures at the end instead.
 fn show_closed(failures: &[Failure], format: LogFormat) {
     if format == LogFormat::Text {
         return;
@@ -258,8 +258,8 @@ fn show_closed(failures: &[Failure], format: LogFormat) {
     }
 }
 
-/// Shows what became of a layer, but for regions that were closed. As text, why it failed is told at
-/// the end, together with others that failed alike.
+/// Shows the outcome of a layer, except in closed regions. Text output states the reason of a
+/// failure at the end, together with other failures for the same reason.
 fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     let wanted = &outcome.wanted;
     let (target, package) = (Some(wanted.target), Some(wanted.contents.name()));
@@ -280,7 +280,7 @@ fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
         None if published.is_empty() => format!("{head}: unchanged"),
         None => format!("{head}: build kept"),
     });
-    // That nothing was imported is said where it should have been.
+    // "Not imported" is shown only if imports are checked at all.
     if let Some(report) = report.as_ref().filter(|report| imports || !report.findings.is_empty()) {
         let text = format!("  {}", report.to_string().replace('\n', "\n  "));
         output::message(Level::Status, &text);
@@ -308,13 +308,13 @@ fn show(outcome: &LayerOutcome, imports: bool, format: LogFormat) {
     }
 }
 
-/// Tells what failed, and what the run did if it came to its end.
-fn tell(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat) {
+/// Shows what failed, and, if the run came to its end, what it did.
+fn show_report(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat) {
     match format {
         LogFormat::Text => {
             let mut groups = report.failure_groups();
             if !at_end {
-                // The last is what ended the run, and is told as that.
+                // The last failure ended the run, and is shown as the error of the command.
                 groups.pop();
             }
             for group in groups {
@@ -339,11 +339,11 @@ fn tell(number: Option<u64>, report: &RunReport, at_end: bool, format: LogFormat
     }
 }
 
-/// Tells who is to be told. That this fails changes nothing of what was done.
+/// Sends the notification. A failure is a warning, since the run itself is done.
 async fn notify(notifier: Option<&Notifier>, number: Option<u64>, report: &RunReport) {
     let Some(notifier) = notifier else { return };
     if let Err(error) = notifier.notify(number, report).await {
-        let text = format!("nobody was told of this run: {}", output::chain(&error));
+        let text = format!("could not send a notification: {}", output::chain(&error));
         output::message(Level::Warning, &text);
     }
 }

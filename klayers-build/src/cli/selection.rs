@@ -2,7 +2,7 @@ use clap::Args;
 use klayers_build::plan::Selection;
 use klayers_core::{PackageName, Region, Target};
 
-/// Which of the recorded layers a command is for.
+/// The arguments that select recorded layers.
 #[derive(Debug, Args)]
 pub(super) struct SelectionArgs {
     /// Only this package or bundle; may be given several times.
@@ -12,10 +12,10 @@ pub(super) struct SelectionArgs {
     places: PlaceArgs,
 }
 
-/// Which of the places of a layer a command is for.
+/// The arguments that select targets and regions.
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
-    /// Only this target, as in p3.12-arm64; may be given several times.
+    /// Only this target, such as p3.12-arm64; may be given several times.
     #[arg(long, value_name = "T")]
     target: Vec<Target>,
     /// Only in this region; may be given several times.

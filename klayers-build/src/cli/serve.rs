@@ -34,7 +34,7 @@ pub(super) async fn serve(
     Ok(DONE)
 }
 
-/// Each connection is an open file, of which shells allow few by habit.
+/// Raises the limit of open files. Each connection is one, and the usual limit of shells is low.
 fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

@@ -1,4 +1,5 @@
-//! What is not done for want of an interpreter: told before a run, and by `plan` once there is one.
+//! Warnings about checks that are skipped because an interpreter is missing, and about layers that
+//! could be checked now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +15,10 @@ use klayers_layer::settings::{BuildSettings, Workshop};
 
 use super::output::{self, Level};
 
-/// How many commands `plan` prints at most.
+/// The most commands that `plan` prints.
 const COMMANDS: usize = 4;
 
-/// Warns, in one line, of the Pythons of which this machine has no interpreter.
+/// Warns, in one line, about Python versions without an interpreter on this machine.
 pub(super) async fn warn_of_missing_interpreters(
     workshop: &Workshop,
     wanted: &[Wanted],
@@ -40,7 +41,7 @@ pub(super) async fn warn_of_missing_interpreters(
     Ok(())
 }
 
-/// What becomes of a layer without an interpreter; none if it would not be used.
+/// How a missing interpreter affects a layer. `None` if it would not be used anyway.
 fn effect(settings: &BuildSettings) -> Option<&'static str> {
     match (settings.gate.imports, settings.bytecode) {
         (ImportMode::Required, _) | (_, BytecodeMode::On) => Some("cannot be built"),
@@ -70,7 +71,7 @@ fn missing_line(missing: &BTreeSet<PythonVersion>, layers: usize, effect: &str) 
 pub(super) struct Unchecked(BTreeMap<Target, BTreeMap<PackageName, Omitted>>);
 
 impl Unchecked {
-    /// Notes a build that is kept, if something was omitted when it was built.
+    /// Adds a reused build, if a check was omitted when it was built.
     pub(super) async fn add(&mut self, catalog: &dyn Catalog, build: &Build) -> Result<(), Error> {
         let Some(content) = build.content_digest() else { return Ok(()) };
         let Some(report) = catalog.gate_report(content).await? else { return Ok(()) };
@@ -82,7 +83,7 @@ impl Unchecked {
         Ok(())
     }
 
-    /// Says which of them could be checked now, and how.
+    /// Warns about the layers that could be checked now, with the commands that do so.
     pub(super) async fn tell(mut self, workshop: &Workshop) -> Result<(), Error> {
         let BuildSettings { gate, bytecode, .. } = &workshop.settings;
         for (target, layers) in &mut self.0 {
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pythons_without_interpreter_are_one_line() {
+    fn missing_interpreters_are_one_warning() {
         let missing = ["3.13", "3.14"].map(|python| python.parse().expect("a version"));
         assert_eq!(
             missing_line(&missing.into(), 24, "are not imported"),
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_that_could_be_checked_now_are_told_with_a_command_for_each_target() {
+    fn layers_that_could_be_checked_now_come_with_a_command_per_target() {
         assert_eq!(Unchecked::default().lines(), [""; 0]);
         let imports = Omitted { imports: true, bytecode: false };
         let both = Omitted { imports: true, bytecode: true };

@@ -1,4 +1,4 @@
-//! Arguments that are refused without being shown, since they may hold a password.
+//! Errors about arguments that may contain a password: the argument is not shown.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,7 +8,7 @@ use clap::{Arg, Command, Error};
 use klayers_core::secrets;
 use klayers_layer::resolve::SourceLocationError;
 
-/// Reads the value of an argument. Of a value that cannot be read only the reason is shown.
+/// Parses the value of an argument. The error states the reason without the value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unshown<T>(pub(super) fn(&str) -> Result<T, SourceLocationError>);
 
@@ -22,7 +22,7 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unshown<T> {
         value: &OsStr,
     ) -> Result<T, Error> {
         let argument = argument.map(ToString::to_string).unwrap_or_default();
-        // What is not Unicode is no URL either.
+        // Text that is not Unicode is no URL either.
         (self.0)(&value.to_string_lossy()).map_err(|error| {
             let message = format!("the value of '{argument}' {error}\n");
             Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
@@ -30,11 +30,10 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unshown<T> {
     }
 }
 
-/// What clap says about arguments that it does not understand, without those in it that may hold a
-/// password.
+/// clap's error message without those of the given arguments that may contain a password.
 pub(super) fn shown(error: &Error, given: &[OsString]) -> String {
     let given: Vec<String> = given.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-    // Of `--option=value` the value may be shown alone.
+    // clap may show only the value of `--option=value`.
     let values = given.iter().filter_map(|argument| Some(argument.split_once('=')?.1));
     let given = given.iter().map(String::as_str).chain(values);
     secrets::hide_in_message(&error.render().ansi().to_string(), given)

@@ -18,26 +18,26 @@ use super::output::Level;
 use super::unshown::Unshown;
 use super::{CacheArgs, ConfigArgs, DONE, FAILED, interpreters, note_confinement, output};
 
-/// How many differences are listed.
+/// The most differences that are listed.
 const LISTED: usize = 50;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The zip of a layer, or the SHA-256 of one that is stored among the artifacts.
+    /// The zip file of a layer, or the SHA-256 of a zip file among the artifacts.
     #[arg(value_name = "ZIP")]
     layer: String,
-    /// The folder of the wheels that the lock names without saying where they are.
+    /// The folder with the wheels for which the lock has no URL.
     #[arg(long, value_name = "DIR")]
     wheels: Option<PathBuf>,
-    /// The package index, if it asks for a user name and password or signs the links to its files:
-    /// neither is in the lock. What builds from source require comes from there, too.
+    /// The package index, if it requires a login or signs its links: the lock contains neither.
+    /// Builds from source take their requirements from there, too.
     #[arg(long, value_name = "URL", value_parser = Unshown(Sources::parse_index_url))]
     index_url: Option<Url>,
-    /// Build the wheel of this package again where it was built from a source distribution, which
-    /// runs its code; may be given several times.
+    /// Rebuild the wheel of this package if it was built from a source distribution, which runs its
+    /// code; may be given several times.
     #[arg(long, value_name = "NAME")]
     allow_sdist: Vec<PackageName>,
-    /// The interpreter to make bytecode with [default: python3.X, then uv's own].
+    /// The interpreter that compiles bytecode [default: python3.X, then uv's own].
     #[arg(long, value_name = "PROGRAM")]
     interpreter: Option<PathBuf>,
     /// Print the result as JSON.

@@ -18,15 +18,15 @@ use super::{ConfigArgs, DONE, FAILED, lease, output};
 
 #[derive(Debug, Args)]
 pub(super) struct YankArgs {
-    /// The ARN of a layer version, or a package and its version, as in requests==2.32.4.
+    /// The ARN of a layer version, or a package and its version, such as requests==2.32.4.
     #[arg(value_name = "WHAT", required = true)]
     what: Vec<YankTarget>,
-    /// Why, for those who use it: the API shows it.
+    /// The reason, which the API shows to users.
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
     #[command(flatten)]
     places: PlaceArgs,
-    /// Show what would be withdrawn, and do nothing.
+    /// Only show what would be withdrawn.
     #[arg(long)]
     dry_run: bool,
     /// Print the result as JSON.

@@ -1,4 +1,4 @@
-//! The shape of `klayers.toml`, with what holds where it says nothing.
+//! The format of `klayers.toml`, with the defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub(super) struct File {
     pub(super) bundle: Vec<Bundle>,
     #[serde(default)]
     pub(super) runtime: Vec<Runtime>,
-    /// What the command `klayers` reads, which may stand in the same file.
+    /// The settings of the command `klayers`, which may share the file.
     #[serde(default, rename = "client")]
     _client: IgnoredAny,
 }
@@ -102,7 +102,7 @@ impl Default for PublishSection {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct BuildSection {
-    /// Parsed later: an error of the parser would show it.
+    /// Parsed later, since an error of the TOML parser would show the secret.
     pub(super) index_url: Option<String>,
     pub(super) find_links: Vec<String>,
     pub(super) no_index: bool,
@@ -136,7 +136,7 @@ impl Default for ExpirySection {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NotifySection {
-    /// Parsed later: an error of the parser would show it.
+    /// Parsed later, since an error of the TOML parser would show the secret.
     pub(super) url: Option<String>,
     pub(super) format: NotifyFormat,
     pub(super) on: NotifyOn,

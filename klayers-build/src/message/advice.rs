@@ -18,14 +18,14 @@ use klayers_wheel::RuleError;
 /// Where the reader of a message changes settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Settings {
-    /// In the arguments of a command, as those of `build`.
+    /// In the arguments of a command such as `build`.
     Arguments,
     /// In `klayers.toml`.
     File,
 }
 
 impl Settings {
-    /// How to allow these packages to be built from source, where others are `allowed` already.
+    /// How to allow building these packages from source, in addition to those `allowed` already.
     pub(super) fn allow_sdist(
         self,
         packages: &[PackageName],
@@ -66,7 +66,7 @@ impl Settings {
         }
     }
 
-    /// What those places are called that are given for wheels, and how to name others.
+    /// The name of the setting for places of wheels, and how to use the index as well.
     pub(super) fn given_places(self) -> (&'static str, &'static str) {
         match self {
             Self::Arguments => ("--find-links", "leave out --no-index to ask the package index"),
@@ -76,7 +76,7 @@ impl Settings {
         }
     }
 
-    /// How to have the interpreter that a build needs.
+    /// How to provide the interpreter that a build needs.
     fn interpreter(self) -> &'static str {
         match self {
             Self::Arguments => {
@@ -100,7 +100,7 @@ impl Settings {
         }
     }
 
-    /// How to ask another index.
+    /// How to use another index.
     pub(super) fn other_index(self) -> &'static str {
         match self {
             Self::Arguments => "another index is named with --index-url",
@@ -109,7 +109,7 @@ impl Settings {
     }
 }
 
-/// What to do about an error, beside what its message says already.
+/// What to do about an error, in addition to what its message says.
 pub(super) fn of(error: &Error, settings: Settings) -> Vec<String> {
     let mut help = Vec::new();
     match error {
@@ -148,7 +148,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<String> {
         },
         LayerError::UnknownRuntime(_) => settings.add_runtime().to_owned(),
         LayerError::Fetch(FetchError::WrongDigest { .. }) => {
-            "resolve again; if it stays so, ask who runs the index".to_owned()
+            "resolve again; if the error remains, contact the operator of the index".to_owned()
         }
         LayerError::Fetch(FetchError::Transport { .. } | FetchError::TooSlow { .. }) => {
             "check the network, then run the command again".to_owned()
@@ -176,11 +176,11 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<String> {
     })
 }
 
-/// What to do about an error of the operating system, if that is a cause.
+/// What to do if one of the causes is an error of the operating system.
 fn of_system(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     let causes = || std::iter::successors(Some(error), |error| (*error).source());
     let kind = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    // Programs tell of it in their own words.
+    // Other programs report a full disk as text.
     let is_full = || causes().any(|cause| cause.to_string().contains("No space left on device"));
     match kind {
         Some(io::ErrorKind::StorageFull) => Some(FULL),

@@ -1,4 +1,4 @@
-//! What to do about errors of which no more is known than the stage where they came up.
+//! Advice for errors of which only the stage is known.
 
 use klayers_layer::LayerError;
 use std::io;
@@ -25,11 +25,11 @@ use klayers_site::export::ExportError;
 use klayers_site::serve::ServeError;
 use klayers_wheel::RuleError;
 
-const AGAIN: &str = "run the command again; with --verbose it tells more";
-const OTHER_VERSION: &str = "ask for another version, and tell its maintainers of it";
+const AGAIN: &str = "run the command again; --verbose shows more";
+const OTHER_VERSION: &str = "ask for another version, and report the problem to its maintainers";
 const FILE: &str = "check the file and its folder, then run the command again";
 
-/// What to do about an error; none if its own words say it.
+/// What to do about an error. `None` if the error's text says so itself.
 #[expect(clippy::match_same_arms, reason = "the errors are in the order of the stages")]
 pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> {
     if error_chain(error).ends_with(FULL_DISK_ADVICE) {
@@ -49,9 +49,11 @@ pub(super) fn advice(error: &Error, settings: Settings) -> Option<&'static str> 
         Error::RunLock(RunLockError::Locked { .. } | RunLockError::LeaseHeld { .. }) => {
             return None;
         }
-        Error::RunLock(_) => "run it again: what it did is recorded",
+        Error::RunLock(_) => "run the command again: what it did so far is recorded",
         Error::Unrecorded(_) | Error::Reconcile(_) | Error::Yank(_) => return None,
-        Error::Expiry(ExpiryError::Latest(_)) => "it stays until another version is the latest",
+        Error::Expiry(ExpiryError::Latest(_)) => {
+            "the version stays until another version is the latest"
+        }
         Error::Expiry(_) => return None,
         Error::Adopt(error) => match error {
             AdoptError::Client(_) => "check the certificates and proxies that are set",
@@ -96,7 +98,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
     Some(match error {
         LayerError::Resolve(ResolveError::Sdist(error)) => match &**error {
             SdistError::WrongDigest { .. } => {
-                "resolve again; if it stays so, ask who runs the index"
+                "resolve again; if the error remains, contact the operator of the index"
             }
             SdistError::Io { .. } | SdistError::Run { .. } | SdistError::Tool(_) => AGAIN,
             _ => OTHER_VERSION,
@@ -106,7 +108,7 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
         }
         LayerError::Resolve(ResolveError::NotAFile { source, .. }) => of_file(source),
         LayerError::Resolve(_) => AGAIN,
-        LayerError::Lock(_) => "make the lock anew, or correct it",
+        LayerError::Lock(_) => "create the lock again, or correct it",
         LayerError::Fetch(error) => match error {
             FetchError::Status { .. } | FetchError::Built { .. } => return None,
             FetchError::Client(_) => "check the certificates and proxies that are set",
@@ -152,14 +154,14 @@ fn of_layer(error: &LayerError, settings: Settings) -> Option<&'static str> {
 fn of_config(error: &ConfigError) -> Option<&'static str> {
     Some(match error {
         ConfigError::Read { source, .. } => of_file(source),
-        ConfigError::Lock { .. } => "make the lock anew, or correct it",
+        ConfigError::Lock { .. } => "create the lock again, or correct it",
         ConfigError::NotifyUrl(_) => "correct it; its form is https://HOST/PATH",
         ConfigError::BundleName { .. } => return None,
         _ => "correct the file",
     })
 }
 
-/// What to do about a file that a person named.
+/// What to do about a file that the user named.
 pub(super) fn of_file(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => "check the path, or create the file",

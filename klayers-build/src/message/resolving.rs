@@ -1,4 +1,4 @@
-//! What is told when requirements cannot be resolved.
+//! Messages for requirements that cannot be resolved.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use super::Settings;
 use klayers_layer::command::shortened;
 use klayers_layer::resolve::{Explanation, OtherWheels};
 
-/// How many dependencies of a conflict are told.
+/// The most dependencies of a conflict that are shown.
 const DEPENDENCIES: usize = 2;
-/// The longest premise of uv that is told; longer ones list many versions.
+/// The longest premise of uv that is shown, in characters. Longer ones list many versions.
 const LONGEST: usize = 150;
 
 /// uv found no versions that meet the requirements.
@@ -56,9 +56,9 @@ fn same(package: &PackageName, name: &str) -> bool {
     name.parse::<PackageName>().is_ok_and(|name| name == *package)
 }
 
-/// No version of a package is what was asked for.
+/// No version of a package meets the requirement.
 fn unknown_version(explanation: &Explanation, facts: &[String]) -> Option<Message> {
-    // "Only a==1.0 is available" is said beside that it has no wheels, too.
+    // uv also says "Only a==1.0 is available" if that version has no wheels.
     if !explanation.without_wheels.is_empty() || !explanation.other_wheels.is_empty() {
         return None;
     }
@@ -71,7 +71,7 @@ fn unknown_version(explanation: &Explanation, facts: &[String]) -> Option<Messag
     let name = fact.rsplit(" of ").next().unwrap_or(fact).trim_start_matches("only ");
     let end = name.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
     let name = &name[..end.unwrap_or(name.len())];
-    // Whoever asks for just that is in the summary already.
+    // The summary already contains this requirement.
     let is_said =
         |other: &str| other.strip_prefix("you require ").is_some_and(|asked| fact.ends_with(asked));
     let reasons = facts.iter().filter(|other| {
@@ -85,7 +85,7 @@ fn unknown_version(explanation: &Explanation, facts: &[String]) -> Option<Messag
     })
 }
 
-/// What was asked for is for other versions of Python.
+/// The requested versions are for other versions of Python.
 fn other_python(requirements: &[Requirement], target: Target, facts: &[String]) -> Option<Message> {
     facts.iter().find(|fact| fact.starts_with("the requested Python version "))?;
     let depends: Vec<String> =
@@ -98,7 +98,7 @@ fn other_python(requirements: &[Requirement], target: Target, facts: &[String]) 
     })
 }
 
-/// There are versions, but no wheels of them fit.
+/// There are versions, but none has a fitting wheel.
 fn no_wheels(
     requirements: &[Requirement],
     target: Target,
@@ -155,7 +155,7 @@ fn no_wheels(
     })
 }
 
-/// Other targets, by what they have in common with this one: "Python 3.8 and 3.9", "arm64".
+/// Names other targets by how they differ from this one: "Python 3.8 and 3.9", "arm64".
 fn others(others: &[Target], target: Target) -> String {
     let (same, other): (Vec<&Target>, Vec<&Target>) =
         others.iter().partition(|other| other.architecture == target.architecture);
@@ -168,7 +168,7 @@ fn others(others: &[Target], target: Target) -> String {
     joined(&names)
 }
 
-/// For which Pythons or platforms there are wheels.
+/// The Python versions or platforms that have wheels.
 fn available_wheels(wheels: &OtherWheels) -> String {
     let OtherWheels { package, version, tags } = wheels;
     let pythons: Option<Vec<(u8, u8)>> = tags.iter().map(|tag| cpython(tag)).collect();
@@ -185,18 +185,18 @@ fn available_wheels(wheels: &OtherWheels) -> String {
     printable(&format!("{package} {version} has wheels for {what} only"))
 }
 
-/// The version in a tag such as `cp312` or `cp37m`.
+/// The Python version in a tag such as `cp312` or `cp37m`.
 fn cpython(tag: &str) -> Option<(u8, u8)> {
     let digits = tag.strip_prefix("cp")?.trim_end_matches(|c: char| c.is_ascii_lowercase());
     let (major, minor) = digits.split_at_checked(1)?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The requirements contradict each other, or what they depend on does.
+/// The requirements, or their dependencies, contradict each other.
 fn conflict(requirements: &[Requirement], target: Target, facts: &[String]) -> Message {
     let (asked, others): (Vec<&String>, Vec<&String>) =
         facts.iter().partition(|fact| fact.starts_with("you require "));
-    // The last ones are those of the newest versions, as uv derives it.
+    // uv ends with the dependencies of the newest versions.
     let mut depend: Vec<&String> =
         others.iter().copied().filter(|fact| fact.contains(" depend")).collect();
     if depend.is_empty() {
@@ -244,7 +244,7 @@ pub(super) fn unreachable(message: &str, settings: Settings) -> Option<Message> 
     let message = printable(message);
     let (_, rest) = message.split_once("Failed to fetch: ")?;
     let (url, causes) = rest.split_once(": ").unwrap_or((rest, ""));
-    // Of the index, not of one package: what fails for all packages is told once.
+    // The index without the package, so that a failure of all packages is reported once.
     let index = url.trim_matches('`').trim_end_matches('/').rsplit_once('/').map_or(url, |u| u.0);
     let reason = causes.rsplit(": ").next().unwrap_or_default();
     let reason = reason.split(" for url (").next().unwrap_or_default();

@@ -5,16 +5,16 @@ use klayers_core::{Build, PackageName, PackageVersion};
 
 use klayers_layer::lock::{Lock, LockedWheel};
 
-/// How many packages are named.
+/// The most packages that a warning names.
 const NAMED: usize = 5;
 
-/// Something about a layer's packages that is no error, and worth a look before it is published.
+/// A warning about a layer's packages that is worth a look before the layer is published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Caution {
-    /// An index, or a page of `find_links`, does not say which SHA-256 its files have.
+    /// An index, or a page of `find_links`, does not list the SHA-256 of its files.
     NoHashes {
-        /// Its URL, as it may be shown.
+        /// The URL, without secrets.
         place: String,
     },
     /// A package is older than in the build before.
@@ -42,9 +42,9 @@ pub enum Caution {
 /// Where a package comes from.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum PackageSource {
-    /// A wheel of a server: its host, with the port where that is an unusual one.
+    /// A wheel from a server: the host, with the port unless it is the default.
     Server(String),
-    /// A wheel of a folder.
+    /// A wheel from a local folder.
     Folder,
     /// A wheel that was built from a source distribution.
     Sdist,
@@ -80,13 +80,13 @@ impl fmt::Display for Caution {
         match self {
             Self::NoHashes { place } => write!(
                 formatter,
-                "{place} gives no SHA-256 of its files, so what it sends first is believed; use an \
-                 index that gives them"
+                "{place} lists no SHA-256 for its files, so the first download is trusted; use an \
+                 index that lists them"
             ),
             Self::OlderVersion { package, before, now } => write!(
                 formatter,
-                "the version of {package} falls from {before} to {now}; if that is wrong, look at \
-                 its index and its requirements"
+                "{package} is downgraded from {before} to {now}; if that is wrong, check its index and \
+                 its requirements"
             ),
             Self::OtherSource { packages, before, now, same_files } => {
                 let named: Vec<String> =
@@ -109,7 +109,7 @@ impl fmt::Display for Caution {
     }
 }
 
-/// What is worth a look in a lock, given the build before and, where it is still there, its lock.
+/// The warnings about a lock, compared with the build before and, if it is still stored, its lock.
 pub fn cautions(lock: &Lock, before: Option<&Build>, lock_before: Option<&Lock>) -> Vec<Caution> {
     let pins = before.into_iter().flat_map(|build| &build.dependencies);
     let older = pins.filter_map(|pin| {

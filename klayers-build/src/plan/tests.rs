@@ -227,8 +227,8 @@ fn two_layers_cannot_have_one_name() {
     let error = wanted(&collection, &Selection::default(), "Klayers").expect_err("one name");
     assert_eq!(
         error.to_string(),
-        "arm64-sample for p3.12 and sample for p3.12-arm64 would both be layer \
-         Klayers-p312-arm64-sample; one of them has to go"
+        "arm64-sample for p3.12 and sample for p3.12-arm64 would both get the layer \
+         name Klayers-p312-arm64-sample; remove one of them"
     );
 }
 

@@ -177,8 +177,8 @@ fn a_configuration_that_is_missing_or_not_understood_is_named() {
         }
     }
     home.write("klayers.toml", "config_dir = \"config\"\n[catalog]\nurl = \"postgres:x\"\n");
-    let expected = "error: klayers.toml: \"postgres:x\" is not a location of a known kind: \
-         sqlite:PATH expected\nhelp: correct the file\n";
+    let expected = "error: klayers.toml: could not use the location \"postgres:x\"; its form is \
+         sqlite:PATH\nhelp: correct the file\n";
     unusable(&home, &all, expected);
 }
 

@@ -285,7 +285,7 @@ async fn that_nobody_could_be_told_is_a_warning() {
     let hook = Hook::start([Taken::Status(404)]).await;
     let home = home();
     let outcome = run_told(&home, &["run"], &hook.url()).ended_with(1);
-    let warning = "warning: nobody was told of this run: the URL in [notify] answered with the \
+    let warning = "warning: could not send a notification: the URL in [notify] answered with the \
                    status 404 Not Found\n";
     assert!(outcome.stderr.ends_with(warning), "{}", outcome.stderr);
     assert_eq!(hook.told().len(), 1);
@@ -294,8 +294,8 @@ async fn that_nobody_could_be_told_is_a_warning() {
     let secret = format!("ftp://index.example/{}", Hook::SECRET);
     run_told(&home, &["run"], &secret).refused(
         2,
-        "error: KLAYERS_NOTIFY_URL: the URL to notify is not one of scheme http or https; it is \
-         not shown here\nhelp: correct it; its form is https://HOST/PATH\n",
+        "error: KLAYERS_NOTIFY_URL: the URL for notifications must begin with http:// or https:// \
+         (not shown here)\nhelp: correct it; its form is https://HOST/PATH\n",
     );
     assert_eq!(home.contents(), before);
 }

@@ -326,8 +326,8 @@ fn interrupted_publication_in_removed_region_is_reported_and_ended_on_request() 
 
         let warned = home.run(&["run"]).ended_with(0);
         let warning = "warning: publishing Klayers-p312-beta in sa-east-1 was interrupted, and \
-                       sa-east-1 is not in regions.csv any more, so no run finds out what became of \
-                       it: run `klayers-pipeline reconcile --region sa-east-1`\n";
+                       sa-east-1 is no longer in regions.csv, so no run finds out whether it \
+                       succeeded: run `klayers-pipeline reconcile --region sa-east-1`\n";
         assert!(warned.stderr.starts_with(warning), "{}", warned.stderr);
         let reconcile = ["reconcile", "--region", "sa-east-1"];
         let told = home.run(&reconcile).ended_with(1).stdout;

@@ -16,7 +16,7 @@ use crate::support::command::Home;
 
 const INSTALL: &str = "install it with \"pip install --upgrade uv\"";
 const BUILD: [&str; 6] = ["build", "alpha", "--python", "3.13", "--out", "out"];
-const AGAIN: &str = "help: run the command again; with --verbose it tells more\n";
+const AGAIN: &str = "help: run the command again; --verbose shows more\n";
 const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Installs a fake uv that prints a version, and runs this script when it is to resolve.
@@ -273,7 +273,7 @@ fn run_whose_uv_fails_leaves_the_catalog_unchanged() {
         "p3.12 alpha: failed\n\
          p3.12 beta: failed\n\
          error: alpha and beta for p3.12: uv failed: it ended with status 2 and said nothing\n\
-         help: run the command again; with --verbose it tells more\n\
+         help: run the command again; --verbose shows more\n\
          2 layers: 0 built, 0 layer versions published, 0 unchanged, 2 failed\n"
     );
     assert_eq!(home.files("artifacts"), [] as [String; 0]);

@@ -43,7 +43,9 @@ impl AwsError {
                 let status = answer.raw().status().as_u16();
                 // An answer that is not in AWS's format may still say that nothing was done.
                 match kind_of("", status, answer.raw()) {
-                    AwsErrorKind::Refused | AwsErrorKind::NotFound => (AwsErrorKind::Unclear, UNREADABLE),
+                    AwsErrorKind::Refused | AwsErrorKind::NotFound => {
+                        (AwsErrorKind::Unclear, UNREADABLE)
+                    }
                     kind => (kind, UNREADABLE),
                 }
             }

@@ -52,11 +52,11 @@ fn what_is_of_something_else_or_contradicts_itself_is_left_out() {
     let reasons: Vec<String> = left_out.iter().map(|it| it.reason.to_string()).collect();
     let arn = format!("arn:aws:lambda:{here}");
     assert_eq!(reasons, [
-        format!("{arn}:2 is of another region"),
+        format!("{arn}:2 belongs to another region"),
         "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p39-a:3 is of a layer for another \
          package or target"
             .to_owned(),
-        format!("{arn}:4 stands there twice, and differs"),
-        format!("{arn}:9 is the latest, but so is {arn}:10"),
+        format!("{arn}:4 is listed twice, with different content"),
+        format!("{arn}:9 is marked as the latest, but so is {arn}:10"),
     ]);
 }

@@ -88,8 +88,8 @@ fn what_cannot_be_believed_is_left_out_and_told_and_keeps_nothing_else_out() {
     let bodies = [
         (500, None, "the answer has status 500", 3),
         (404, None, "the answer has status 404", 3),
-        (200, Some("<html>hello</html>".to_owned()), "the answer is not a list in JSON", 3),
-        (200, Some("[{\"arn\":".to_owned()), "the answer is not a list in JSON", 3),
+        (200, Some("<html>hello</html>".to_owned()), "the answer is not a JSON array", 3),
+        (200, Some("[{\"arn\":".to_owned()), "the answer is not a JSON array", 3),
         (200, Some(row(&|row| row["arn"] = elsewhere.clone().into())), "of another region", 2),
         (200, Some(row(&|row| row["arn"] = other.clone().into())), "another package or target", 2),
         (200, Some(row(&|row| row["arn"] = "arn:aws".into())), "not a layer version ARN", 2),
@@ -117,7 +117,7 @@ fn what_is_no_api_is_refused_and_leaves_the_catalog_alone() {
     for (url, code, why) in [
         ("klayers.cloud", 2, "is not the base URL of an API"),
         ("file:///etc", 2, "is not the base URL of an API"),
-        ("http://127.0.0.1:9", 1, "the API gives none of its lists"),
+        ("http://127.0.0.1:9", 1, "could not read any list of the API"),
     ] {
         // One target is enough to see it.
         let few = ["--target", "p3.12", "--region", "us-east-1"];
@@ -127,7 +127,7 @@ fn what_is_no_api_is_refused_and_leaves_the_catalog_alone() {
     }
     let empty = PublicApi::new(Vec::new(), Vec::new());
     let refused = home.run(&["adopt", "--api", &empty.url()]).ended_with(2);
-    assert!(refused.stderr.contains("nothing was found there"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the source has no layers"), "{}", refused.stderr);
     for arguments in [&["adopt"][..], &["adopt", "--api", "http://a", "--table", "b"]] {
         home.run(arguments).ended_with(2);
     }

@@ -69,7 +69,11 @@ fn of_two_that_are_the_latest_the_newest_is_taken() {
     public.put([changed("dplySts", Some(text("latest")))]);
     let home = home();
     let done = public.adopt(&home, &[]).ended_with(1);
-    assert!(done.stderr.contains("requests:9 is the latest, but so is"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("requests:9 is marked as the latest, but so is"),
+        "{}",
+        done.stderr
+    );
     assert_eq!(recorded(&home).len(), 9);
 }
 
@@ -95,7 +99,7 @@ fn a_table_that_is_not_there_and_missing_credentials_are_said() {
     let Some(public) = Public::new() else { return };
     let home = home();
     let refused = public.adopt(&home, &[]).ended_with(2);
-    assert!(refused.stderr.contains("there is no table kl.public in us-east-1"));
+    assert!(refused.stderr.contains("this account has no table kl.public in us-east-1"));
 
     let mut command = home.command(&["adopt", "--table", "kl.public"]);
     command
@@ -104,7 +108,7 @@ fn a_table_that_is_not_there_and_missing_credentials_are_said() {
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     let refused = home.finish(command.spawn().unwrap()).ended_with(2);
-    assert!(refused.stderr.contains("in which region is the table"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the region of the table"), "{}", refused.stderr);
     command.args(["--table-region", "eu-west-1"]);
     let refused = home.finish(command.spawn().unwrap()).ended_with(2);
     assert!(refused.stderr.contains("takes no credentials to read"), "{}", refused.stderr);

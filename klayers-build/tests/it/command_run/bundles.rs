@@ -70,12 +70,12 @@ fn a_bundle_that_contradicts_the_collection_is_refused_before_anything_is_done()
     for (bundle, message) in [
         (
             "name = \"alpha\"\npackages = [\"gamma\"]",
-            "bundle alpha has the name of a package in its packages list for p3.12; give it a name \
-             of its own",
+            "bundle alpha has the same name as a package in its packages list for p3.12; give the \
+             bundle another name",
         ),
         (
             "name = \"x\"\npackages = [\"a\"]\n[[bundle]]\nname = \"X\"\npackages = [\"b\"]",
-            "bundle X has the name of another bundle for p3.12; give it a name of its own",
+            "bundle X has the same name as another bundle for p3.12; give the bundle another name",
         ),
         (
             "name = \"x\"\npackages = [\"a\"]\ntargets = [\"p3.9\"]",

@@ -9,8 +9,8 @@ use crate::support::WheelFile;
 use crate::support::command::{Home, uv_is_there};
 use crate::support::server::{Manner, WheelServer};
 
-const FALLS: &str = "p3.12 alpha: the version of alpha falls from 9.0 to 1.0; if that is wrong, look \
-                     at its index and its requirements";
+const DOWNGRADED: &str = "p3.12 alpha: alpha is downgraded from 9.0 to 1.0; if that is wrong, check its \
+                     index and its requirements";
 
 fn alpha(version: &str) -> WheelFile {
     WheelFile::new("alpha", version).file("alpha.py", version)
@@ -64,7 +64,7 @@ fn a_version_that_falls_is_told() {
     calm(&home);
     fs::remove_file(home.path("wheels/alpha-9.0-py3-none-any.whl")).unwrap();
     home.wheels(&[alpha("1.0")]);
-    told(&home, FALLS);
+    told(&home, DOWNGRADED);
     // Once it is published, that is how things are.
     calm(&home);
     home.wheels(&[alpha("2.0")]);
@@ -103,8 +103,8 @@ async fn an_index_without_checksums_is_told() {
     let index = format!("http://user:secret@{}/simple?key=secret", server.address);
     use_index(&home, &index);
     let said = format!(
-        "{} gives no SHA-256 of its files, so what it sends first is believed; use an index that \
-         gives them",
+        "{} lists no SHA-256 for its files, so the first download is trusted; use an index that \
+         lists them",
         server.url("simple")
     );
     told(&home, &format!("p3.12 alpha: {said}"));

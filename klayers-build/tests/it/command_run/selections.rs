@@ -33,7 +33,7 @@ fn what_the_collection_does_not_have_cannot_be_selected() {
         (
             "--package",
             "delta",
-            "delta is in none of the collection's packages lists, and is no bundle",
+            "delta is not in the collection's packages lists, and is not a bundle",
         ),
         ("--target", "p3.9", "target p3.9 is not in the collection's config.json"),
         ("--region", "sa-east-1", "region sa-east-1 is not in the collection's regions.csv"),

@@ -134,7 +134,7 @@ fn interrupted_run_finishes_publications_under_way_and_begins_no_more() {
     let child = publishing(&collection, &served);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let ended = collection.home.finish(child).ended_with(130);
-    let said = "note: waiting up to 60 s for 4 publications that are under way; interrupt again";
+    let said = "note: waiting up to 60 s for 4 publications in progress; interrupt again";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
     // Nothing is left to settle, and all new versions are recorded.
     collection.agrees(&upstream, Contents::Listed);
