@@ -211,7 +211,7 @@ fn a_selection_restricts_and_must_name_what_there_is() {
     assert_eq!(regions(&collection, &west).expect("regions"), [parsed("eu-west-1")]);
 
     for (selection, message) in [
-        (Selection { packages: vec![parsed("numpy")], ..Selection::default() }, "numpy is in none"),
+        (Selection { packages: vec![parsed("numpy")], ..Selection::default() }, "numpy is not in"),
         (Selection { targets: vec![parsed("p3.13")], ..Selection::default() }, "target p3.13"),
     ] {
         let error = wanted(&collection, &selection, "Klayers").expect_err(message).to_string();

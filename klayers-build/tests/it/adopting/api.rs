@@ -90,7 +90,12 @@ fn what_cannot_be_believed_is_left_out_and_told_and_keeps_nothing_else_out() {
         (404, None, "the answer has status 404", 3),
         (200, Some("<html>hello</html>".to_owned()), "the answer is not a JSON array", 3),
         (200, Some("[{\"arn\":".to_owned()), "the answer is not a JSON array", 3),
-        (200, Some(row(&|row| row["arn"] = elsewhere.clone().into())), "of another region", 2),
+        (
+            200,
+            Some(row(&|row| row["arn"] = elsewhere.clone().into())),
+            "belongs to another region",
+            2,
+        ),
         (200, Some(row(&|row| row["arn"] = other.clone().into())), "another package or target", 2),
         (200, Some(row(&|row| row["arn"] = "arn:aws".into())), "not a layer version ARN", 2),
         (200, Some(row(&|row| row["deployStatus"] = "new".into())), "unknown variant", 2),
