@@ -101,6 +101,7 @@ lint: setup ## Check format, lints, types, dependencies, paths in the documentat
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	tools/check-dependencies
+	tools/check-imports
 	tools/check-paths
 	$(WITH_TOOLS) MYPYPATH=klayers-py/python mypy --strict --cache-dir build/mypy klayers-py/python \
 		klayers-py/tests klayers-py/tests-types examples/lookup.py

@@ -24,13 +24,12 @@ use klayers_catalog::failpoint;
 use klayers_catalog::{Adoption, AdoptionPlan, Catalog, Include, Query};
 
 mod api;
-mod error;
 mod records;
 #[cfg(feature = "adopt-table")]
 mod table;
 
+pub use crate::error::{AdoptError, LeftOut, Reason, RequestError, RequestFault};
 pub use api::ApiSource;
-pub use error::{AdoptError, LeftOut, Reason, RequestError, RequestFault};
 #[cfg(feature = "adopt-table")]
 pub use table::TableSource;
 

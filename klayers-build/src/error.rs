@@ -1,4 +1,3 @@
-use crate::adopt::AdoptError;
 use crate::config::ConfigError;
 use crate::plan::PlanError;
 use klayers_catalog::CatalogError;
@@ -18,8 +17,10 @@ use klayers_publish::PublishError;
 use klayers_site::export::ExportError;
 use klayers_site::serve::ServeError;
 
+mod adopt;
 mod pipeline;
 
+pub use adopt::{AdoptError, LeftOut, Reason, RequestError, RequestFault};
 pub use pipeline::{ExpiryError, ReconcileError, RunLockError, UnrecordedLayersError, YankError};
 
 /// What can go wrong on the way from a package name to an ARN: the error of the stage where it did.

@@ -9,7 +9,7 @@ use klayers_core::api::{BuildRow, LatestRow, PackageRow, VersionRow};
 use klayers_core::{LayerVersionArn, PackageName, Region, Target};
 use tokio::sync::mpsc as jobs;
 
-use crate::{Error, LayerSpec};
+use crate::{ClientBuilder, Error, LayerSpec};
 
 /// A client whose calls block until the answer has arrived.
 ///
@@ -229,5 +229,16 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Client").field(&self.client).finish()
+    }
+}
+
+impl ClientBuilder {
+    /// Builds a client for code that is not async.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`build`](Self::build), and [`Error::Setup`] if no thread can be started.
+    pub fn build_blocking(self) -> Result<Client, Error> {
+        Client::from_async(self.build()?)
     }
 }

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::environment::variable;
 use crate::protocol::Api;
 use crate::transport::{Options, Transport};
-use crate::{Cache, Client, Error, RetryPolicy, blocking};
+use crate::{Cache, Client, Error, RetryPolicy};
 
 /// The options of a [`Client`], from [`Client::builder`].
 ///
@@ -141,14 +141,5 @@ impl ClientBuilder {
         let api = Api::new(&self.base_url, self.accounts)?;
         let transport = Transport::new(self.options)?;
         Ok(Client::from_backend(Backend::new(api, transport, self.cache, self.offline)))
-    }
-
-    /// Builds a client for code that is not async.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`build`](Self::build), and [`Error::Setup`] if no thread can be started.
-    pub fn build_blocking(self) -> Result<blocking::Client, Error> {
-        blocking::Client::from_async(self.build()?)
     }
 }

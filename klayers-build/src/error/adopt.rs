@@ -107,7 +107,7 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// A record of a layer.
-    pub(super) fn of(
+    pub(crate) fn of(
         target: Target,
         package: PackageName,
         region: Option<Region>,
@@ -117,7 +117,7 @@ impl LeftOut {
     }
 
     /// A record of a target.
-    pub(super) fn of_target(target: Target, region: Option<Region>, reason: Reason) -> Self {
+    pub(crate) fn of_target(target: Target, region: Option<Region>, reason: Reason) -> Self {
         Self { target: Some(target), package: None, region, reason }
     }
 }
