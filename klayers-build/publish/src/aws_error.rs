@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use klayers_core::Region;
-use klayers_core::retry::{Outcome, TransportFailure};
 
 /// A call to AWS that failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +45,7 @@ pub enum AwsErrorKind {
 }
 
 #[derive(Debug)]
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only calls to AWS make these"))]
 pub(crate) enum Cause {
     /// An answer with an error code and a message.
     Answered { code: String, message: String, advice: &'static str },
@@ -84,64 +84,9 @@ impl std::fmt::Display for Cause {
 }
 
 impl AwsError {
-    /// There was no answer within this time.
-    pub(crate) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
-        let (region, cause) = (region.clone(), Cause::Silent(time));
-        let kind = AwsErrorKind::Silent;
-        Box::new(Self { operation, region, cause, kind, status: None, source: None })
-    }
-
-    /// Adds the total time of all attempts, if it helps to explain the error.
-    pub(crate) fn lasted(&mut self, lasted: Duration) {
-        match &mut self.cause {
-            Cause::Answered { code, message, .. }
-                if matches!(self.kind, AwsErrorKind::Throttled { .. })
-                    && lasted >= Duration::from_secs(1) =>
-            {
-                let (code, message) = (std::mem::take(code), std::mem::take(message));
-                self.cause = Cause::Throttled { lasted, code, message };
-            }
-            Cause::Silent(time) => *time = lasted,
-            _ => {}
-        }
-    }
-
-    pub(crate) fn is_throttled(&self) -> bool {
-        matches!(self.kind, AwsErrorKind::Throttled { .. })
-    }
-
-    pub(crate) fn incomplete(
-        operation: &'static str,
-        region: &Region,
-        field: &'static str,
-    ) -> Box<Self> {
-        let (region, cause) = (region.clone(), Cause::MissingField(field));
-        let kind = AwsErrorKind::Unclear;
-        Box::new(Self { operation, region, cause, kind, status: None, source: None })
-    }
-
     /// Kind of the failure.
     pub fn kind(&self) -> &AwsErrorKind {
         &self.kind
-    }
-
-    /// The failure as the retry policy judges it. `None` if no repetition helps.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let failure = match &self.kind {
-            AwsErrorKind::Throttled { retry_after } => {
-                return Some(Outcome::Status { status: 429, retry_after: *retry_after });
-            }
-            AwsErrorKind::Silent => TransportFailure::Timeout,
-            AwsErrorKind::Unreachable => TransportFailure::Connect,
-            AwsErrorKind::Unclear => {
-                if let Some(status) = self.status {
-                    return Some(Outcome::Status { status, retry_after: None });
-                }
-                TransportFailure::Interrupted
-            }
-            _ => return None,
-        };
-        Some(Outcome::Failure(failure))
     }
 
     /// Error code of AWS, such as `ResourceConflictException`.
@@ -150,15 +95,5 @@ impl AwsError {
             Cause::Answered { code, .. } | Cause::Throttled { code, .. } => Some(code),
             Cause::Silent(_) | Cause::Unanswered(_) | Cause::MissingField(_) => None,
         }
-    }
-
-    /// Whether the bucket is in another region than the request.
-    pub(crate) fn is_elsewhere(&self) -> bool {
-        let answered = |status: &str| matches!(self.code(), Some(code) if code == status);
-        answered("PermanentRedirect") || answered("status 301") || answered("status 400")
-    }
-
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.kind == AwsErrorKind::NotFound
     }
 }

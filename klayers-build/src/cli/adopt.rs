@@ -114,6 +114,7 @@ async fn table_source(
 }
 
 #[cfg(not(feature = "adopt-table"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
 async fn table_source(_: &str, _: Option<&Region>, _: &Config) -> Result<Source, Error> {
     Err(MissingFeatureError { feature: "adopt-table", action: "read a DynamoDB table" }.into())
 }

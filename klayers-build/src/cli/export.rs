@@ -36,6 +36,7 @@ async fn connect(bucket: &str) -> Result<Box<dyn Destination>, Error> {
 }
 
 #[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
 async fn connect(_: &str) -> Result<Box<dyn Destination>, Error> {
     Err(MissingFeatureError { feature: "aws", action: "export to S3" }.into())
 }

@@ -29,6 +29,7 @@ async fn aws(config: &PublishConfig, regions: &[Region]) -> Result<Arc<dyn Publi
 }
 
 #[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
 async fn aws(_: &PublishConfig, _: &[Region]) -> Result<Arc<dyn Publisher>, Error> {
     Err(MissingFeatureError { feature: "aws", action: "publish to AWS" }.into())
 }

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use hyper_util::client::legacy::Error as HttpError;
 use klayers_core::Region;
-use klayers_core::retry::parse_retry_after;
+use klayers_core::retry::{Outcome, TransportFailure, parse_retry_after};
 
 use crate::aws_error::{AwsError, AwsErrorKind, Cause};
 
@@ -74,6 +74,71 @@ impl AwsError {
         };
         let (cause, source) = (Cause::Unanswered(cause), error.into_source().ok());
         Box::new(Self { operation, region, cause, kind, status, source })
+    }
+
+    /// There was no answer within this time.
+    pub(super) fn silent(operation: &'static str, region: &Region, time: Duration) -> Box<Self> {
+        let (region, cause) = (region.clone(), Cause::Silent(time));
+        let kind = AwsErrorKind::Silent;
+        Box::new(Self { operation, region, cause, kind, status: None, source: None })
+    }
+
+    /// Adds the total time of all attempts, if it helps to explain the error.
+    pub(super) fn lasted(&mut self, lasted: Duration) {
+        match &mut self.cause {
+            Cause::Answered { code, message, .. }
+                if matches!(self.kind, AwsErrorKind::Throttled { .. })
+                    && lasted >= Duration::from_secs(1) =>
+            {
+                let (code, message) = (std::mem::take(code), std::mem::take(message));
+                self.cause = Cause::Throttled { lasted, code, message };
+            }
+            Cause::Silent(time) => *time = lasted,
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_throttled(&self) -> bool {
+        matches!(self.kind, AwsErrorKind::Throttled { .. })
+    }
+
+    pub(super) fn incomplete(
+        operation: &'static str,
+        region: &Region,
+        field: &'static str,
+    ) -> Box<Self> {
+        let (region, cause) = (region.clone(), Cause::MissingField(field));
+        let kind = AwsErrorKind::Unclear;
+        Box::new(Self { operation, region, cause, kind, status: None, source: None })
+    }
+
+    /// The failure as the retry policy judges it. `None` if no repetition helps.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        let failure = match &self.kind {
+            AwsErrorKind::Throttled { retry_after } => {
+                return Some(Outcome::Status { status: 429, retry_after: *retry_after });
+            }
+            AwsErrorKind::Silent => TransportFailure::Timeout,
+            AwsErrorKind::Unreachable => TransportFailure::Connect,
+            AwsErrorKind::Unclear => {
+                if let Some(status) = self.status {
+                    return Some(Outcome::Status { status, retry_after: None });
+                }
+                TransportFailure::Interrupted
+            }
+            _ => return None,
+        };
+        Some(Outcome::Failure(failure))
+    }
+
+    /// Whether the bucket is in another region than the request.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let answered = |status: &str| matches!(self.code(), Some(code) if code == status);
+        answered("PermanentRedirect") || answered("status 301") || answered("status 400")
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        self.kind == AwsErrorKind::NotFound
     }
 }
 

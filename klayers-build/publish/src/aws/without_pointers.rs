@@ -5,12 +5,12 @@ use klayers_core::{PackageName, Region, Target};
 use super::{LambdaPublisher, Pointer, PublishError};
 
 impl LambdaPublisher {
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with the feature")]
+    #[expect(clippy::unused_async, reason = "as with the feature")]
     pub(super) async fn write_pointer(&self, _: &Pointer) -> Result<(), PublishError> {
         Err(PublishError::WithoutPointers)
     }
 
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with the feature")]
+    #[expect(clippy::unused_async, reason = "as with the feature")]
     pub(super) async fn read_pointer(
         &self,
         _: &Region,
