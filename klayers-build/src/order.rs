@@ -177,8 +177,9 @@ impl LayerOrder {
     ///
     /// # Errors
     ///
-    /// The error of the stage that failed; [`LayerError::TooLarge`](klayers_layer::LayerError::TooLarge) if the layer exceeds Lambda's
-    /// limit; [`LayerError::Refused`](klayers_layer::LayerError::Refused) if the gate refuses it. No zip is left then.
+    /// The error of the stage that failed. It is [`TooLarge`](klayers_layer::LayerError::TooLarge)
+    /// if the layer exceeds Lambda's limit, and [`Refused`](klayers_layer::LayerError::Refused) if
+    /// the gate refuses it. No zip is left then.
     pub async fn deliver(&self, workshop: &Workshop, out: &Path) -> Result<DeliveredLayer, Error> {
         let Self { layer, target, .. } = self;
         let runtime = workshop.settings.runtimes.require(*target)?;

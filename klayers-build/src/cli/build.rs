@@ -27,7 +27,7 @@ use super::{CacheArgs, DONE, interpreters, note_confinement, note_deprecated, ou
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command stand for themselves")]
 pub(super) struct BuildArgs {
-    /// A package for the layer, such as requests, "numpy>=2,<3" or "psycopg[binary]".
+    /// A package for the layer, with extras and versions as pip takes them: requests, "numpy>=2,<3".
     #[arg(value_name = "REQUIREMENT", required = true)]
     requirements: Vec<Requirement>,
     /// The Python version of the Lambda runtime.
