@@ -97,7 +97,7 @@ impl ExaminedWheel {
         Self::read_archive(archive, filename)
     }
 
-    /// Like [`read`](Self::read), for an open file that has the SHA-256 of the lock.
+    /// Reads and checks an open file that has the SHA-256 of the lock.
     ///
     /// # Errors
     ///
