@@ -50,7 +50,7 @@ pub enum UnreproducibleError {
     /// Wheels in it were built from source distributions of these packages, which are not allowed.
     #[error(
         "its wheels of {names} were built from source distributions, whose code runs when they are \
-         built again; if you trust this code, allow that with {options}",
+         built again; if you trust this code, allow it with {options}",
         names = joined(.0, "", ", "),
         options = joined(.0, "--allow-sdist ", " ")
     )]
