@@ -53,8 +53,8 @@ fn what_is_of_something_else_or_contradicts_itself_is_left_out() {
     let arn = format!("arn:aws:lambda:{here}");
     assert_eq!(reasons, [
         format!("{arn}:2 belongs to another region"),
-        "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p39-a:3 is of a layer for another \
-         package or target"
+        "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p39-a:3 belongs to a layer for \
+         another package or target"
             .to_owned(),
         format!("{arn}:4 is listed twice, with different content"),
         format!("{arn}:9 is marked as the latest, but so is {arn}:10"),
