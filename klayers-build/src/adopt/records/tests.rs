@@ -51,12 +51,15 @@ fn what_is_of_something_else_or_contradicts_itself_is_left_out() {
     assert_eq!(build.origin, Origin::Adopted { at: AT });
     let reasons: Vec<String> = left_out.iter().map(|it| it.reason.to_string()).collect();
     let arn = format!("arn:aws:lambda:{here}");
-    assert_eq!(reasons, [
-        format!("{arn}:2 belongs to another region"),
-        "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p39-a:3 belongs to a layer for \
+    assert_eq!(
+        reasons,
+        [
+            format!("{arn}:2 belongs to another region"),
+            "arn:aws:lambda:eu-west-1:770693421928:layer:Klayers-p39-a:3 belongs to a layer for \
          another package or target"
-            .to_owned(),
-        format!("{arn}:4 is listed twice, with different content"),
-        format!("{arn}:9 is marked as the latest, but so is {arn}:10"),
-    ]);
+                .to_owned(),
+            format!("{arn}:4 is listed twice, with different content"),
+            format!("{arn}:9 is marked as the latest, but so is {arn}:10"),
+        ]
+    );
 }
