@@ -1,5 +1,6 @@
 use std::fmt;
 
+use klayers_core::terminal::error_chain;
 use klayers_core::{AbiVersion, PythonVersion, Target};
 use serde::{Deserialize, Serialize};
 
@@ -197,12 +198,8 @@ pub enum WithoutBytecode {
 impl WithoutBytecode {
     /// Creates the reason from an error. Control characters, which could steer a terminal, are
     /// replaced, since the text comes from tools.
-    pub fn failed(error: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let causes: Vec<String> = causes.map(ToString::to_string).collect();
-        let text = causes.join(": ");
-        let words: Vec<&str> = text.split_whitespace().collect();
-        Self::Failed(words.join(" ").replace(char::is_control, "\u{fffd}"))
+    pub fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Failed(error_chain(error).replace(char::is_control, "\u{fffd}"))
     }
 }
 
